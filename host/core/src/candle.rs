@@ -1,0 +1,244 @@
+//! Candles and windows of them.
+//!
+//! A window keeps its candles by column, since that is how they cross into the sandbox: one copy for each column.
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::{Timestamp, WindowHash};
+
+/// One closed candle. Prices are in the quote currency, the volume in the base currency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs, reason = "the field's own names")]
+pub struct Candle {
+    pub open_time: Timestamp,
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    pub volume: f64,
+}
+
+/// Why numbers make no candle.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum CandleError {
+    /// A price or the volume is NaN or infinite.
+    #[error("{field} is {value}: give a finite number")]
+    NotFinite {
+        /// Which column.
+        field: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// A price is zero or below.
+    #[error("{field} is {value}: a price is above zero")]
+    NotPositive {
+        /// Which column.
+        field: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// The volume is below zero.
+    #[error("volume is {0}: a volume is zero or above")]
+    NegativeVolume(f64),
+    /// High and low do not enclose open and close.
+    #[error("high {high} and low {low} do not enclose open {open} and close {close}")]
+    NotEnclosed {
+        /// The candle's open.
+        open: f64,
+        /// The candle's high.
+        high: f64,
+        /// The candle's low.
+        low: f64,
+        /// The candle's close.
+        close: f64,
+    },
+}
+
+impl Candle {
+    /// Whether the numbers can be a candle's: finite, positive prices, high and low enclosing open and close.
+    pub fn check(&self) -> Result<(), CandleError> {
+        let prices = [("open", self.open), ("high", self.high), ("low", self.low), ("close", self.close)];
+        for (field, value) in prices.into_iter().chain([("volume", self.volume)]) {
+            if !value.is_finite() {
+                return Err(CandleError::NotFinite { field, value });
+            }
+        }
+        for (field, value) in prices {
+            if value <= 0.0 {
+                return Err(CandleError::NotPositive { field, value });
+            }
+        }
+        if self.volume < 0.0 {
+            return Err(CandleError::NegativeVolume(self.volume));
+        }
+        let (top, bottom) = (self.open.max(self.close), self.open.min(self.close));
+        if self.high < top || self.low > bottom {
+            let Self { open, high, low, close, .. } = *self;
+            return Err(CandleError::NotEnclosed { open, high, low, close });
+        }
+        Ok(())
+    }
+}
+
+/// Closed candles by column, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CandleWindow {
+    open_time: Vec<f64>,
+    open: Vec<f64>,
+    high: Vec<f64>,
+    low: Vec<f64>,
+    close: Vec<f64>,
+    volume: Vec<f64>,
+}
+
+/// Why candles make no window.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WindowError {
+    /// Two candles are in the wrong order, or the same candle comes twice.
+    #[error(
+        "candle {index} opens at {this}, not after the one before it ({before}): order them by open time, each once"
+    )]
+    NotOrdered {
+        /// Position of the later one, from 0.
+        index: usize,
+        /// Its open time.
+        this: Timestamp,
+        /// The open time of the one before.
+        before: Timestamp,
+    },
+}
+
+impl CandleWindow {
+    /// A window from candles, which must be ordered by open time, each once.
+    pub fn new(candles: impl IntoIterator<Item = Candle>) -> Result<Self, WindowError> {
+        let mut window = Self::default();
+        for candle in candles {
+            if let Some(before) = window.open_time.last().map(|ms| Timestamp::from_millis(*ms as i64))
+                && before >= candle.open_time
+            {
+                return Err(WindowError::NotOrdered { index: window.len(), this: candle.open_time, before });
+            }
+            window.push(candle);
+        }
+        Ok(window)
+    }
+
+    fn push(&mut self, candle: Candle) {
+        self.open_time.push(candle.open_time.millis() as f64);
+        self.open.push(candle.open);
+        self.high.push(candle.high);
+        self.low.push(candle.low);
+        self.close.push(candle.close);
+        self.volume.push(candle.volume);
+    }
+
+    /// Number of candles.
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there is no candle.
+    pub fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    /// The newest `count` candles, or all where there are fewer.
+    pub fn newest(&self, count: usize) -> CandleSlice<'_> {
+        let from = self.len().saturating_sub(count);
+        CandleSlice {
+            open_time: &self.open_time[from..],
+            open: &self.open[from..],
+            high: &self.high[from..],
+            low: &self.low[from..],
+            close: &self.close[from..],
+            volume: &self.volume[from..],
+        }
+    }
+}
+
+/// A borrowed window: what one evaluation is given. All columns have the same length.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs, reason = "the field's own names")]
+pub struct CandleSlice<'a> {
+    pub open_time: &'a [f64],
+    pub open: &'a [f64],
+    pub high: &'a [f64],
+    pub low: &'a [f64],
+    pub close: &'a [f64],
+    pub volume: &'a [f64],
+}
+
+impl CandleSlice<'_> {
+    /// Number of candles.
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there is no candle.
+    pub fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    /// Feeds the count and every column, as little-endian bytes, into `hash`.
+    fn feed(&self, hash: &mut Sha256) {
+        hash.update((self.len() as u64).to_le_bytes());
+        for column in [self.open_time, self.open, self.high, self.low, self.close, self.volume] {
+            for value in column {
+                hash.update(value.to_le_bytes());
+            }
+        }
+    }
+
+    /// The hash of the windows of one evaluation: the base series first, then each extra input in its order.
+    pub fn hash(windows: &[CandleSlice<'_>]) -> WindowHash {
+        let mut hash = Sha256::new();
+        for window in windows {
+            window.feed(&mut hash);
+        }
+        WindowHash::from_bytes(hash.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candle(open_time: i64) -> Candle {
+        let open_time = Timestamp::from_millis(open_time);
+        Candle { open_time, open: 10.0, high: 12.0, low: 9.0, close: 11.0, volume: 5.0 }
+    }
+
+    #[test]
+    fn a_bad_candle_names_its_field() {
+        assert_eq!(candle(0).check(), Ok(()));
+        let told = |candle: Candle| candle.check().unwrap_err().to_string();
+        assert!(told(Candle { high: f64::NAN, ..candle(0) }).starts_with("high is NaN"));
+        assert!(told(Candle { low: 0.0, ..candle(0) }).starts_with("low is 0"));
+        assert!(told(Candle { volume: -1.0, ..candle(0) }).starts_with("volume is -1"));
+        assert!(told(Candle { high: 10.5, ..candle(0) }).contains("do not enclose"));
+    }
+
+    #[test]
+    fn windows_are_ordered_and_without_repeats() {
+        let window = CandleWindow::new([candle(1), candle(2), candle(4)]).unwrap();
+        assert_eq!(window.newest(2).open_time, [2.0, 4.0]);
+        assert_eq!(window.newest(9).len(), 3);
+        for wrong in [[candle(2), candle(1)], [candle(2), candle(2)]] {
+            assert!(CandleWindow::new(wrong).unwrap_err().to_string().contains("candle 1"));
+        }
+    }
+
+    #[test]
+    fn the_hash_sees_every_value_and_where_windows_end() {
+        let (one, two) = (CandleWindow::new([candle(1)]).unwrap(), CandleWindow::new([candle(1), candle(2)]).unwrap());
+        let mut other = two.clone();
+        other.volume[1] = 5.000_000_000_000_001;
+        let hash = |windows: &[&CandleWindow]| {
+            CandleSlice::hash(&windows.iter().map(|window| window.newest(9)).collect::<Vec<_>>())
+        };
+        assert_eq!(hash(&[&two]), hash(&[&two]));
+        assert_ne!(hash(&[&two]), hash(&[&other]));
+        assert_ne!(hash(&[&one, &two]), hash(&[&two, &one]));
+    }
+}

@@ -1,0 +1,81 @@
+//! Content hashes: what makes a signal's origin provable.
+
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256, written as 64 hex digits. `Of` keeps the digests of different things apart.
+pub struct Digest<Of> {
+    bytes: [u8; 32],
+    of: PhantomData<fn() -> Of>,
+}
+
+/// Marks the digest of a component's bytes.
+#[derive(Debug)]
+pub enum OfModule {}
+/// Marks the hash of a resolved parameter set.
+#[derive(Debug)]
+pub enum OfParameters {}
+/// Marks the hash of the candle windows of an evaluation.
+#[derive(Debug)]
+pub enum OfWindows {}
+
+/// The SHA-256 of a component's bytes: the identity of a strategy's code.
+pub type ModuleDigest = Digest<OfModule>;
+/// The SHA-256 of resolved parameters in canonical JSON (sorted names, no blanks).
+pub type ParameterHash = Digest<OfParameters>;
+/// The SHA-256 of every candle that an evaluation was given.
+pub type WindowHash = Digest<OfWindows>;
+
+impl<Of> Digest<Of> {
+    /// Hashes `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::from_bytes(Sha256::digest(bytes).into())
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self { bytes, of: PhantomData }
+    }
+
+    /// The first 12 digits: enough for a person to tell modules apart.
+    pub fn short(&self) -> String {
+        hex::encode(&self.bytes[..6])
+    }
+}
+
+impl<Of> Clone for Digest<Of> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<Of> Copy for Digest<Of> {}
+impl<Of> PartialEq for Digest<Of> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+impl<Of> Eq for Digest<Of> {}
+impl<Of> std::hash::Hash for Digest<Of> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
+}
+impl<Of> fmt::Display for Digest<Of> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.bytes))
+    }
+}
+impl<Of> fmt::Debug for Digest<Of> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl<Of> FromStr for Digest<Of> {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, hex::FromHexError> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self::from_bytes(bytes))
+    }
+}

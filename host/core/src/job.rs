@@ -1,0 +1,108 @@
+//! What is to be evaluated: a job, and the announcement that may lead to one.
+
+use std::fmt;
+
+use serde_json::Value as Json;
+use thiserror::Error;
+
+use crate::{Symbol, Timeframe, Timestamp};
+
+/// One candle to look at with every enabled strategy. Its fields are its identity: the same job twice is one job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Job {
+    /// Whose candle.
+    pub symbol: Symbol,
+    /// How long the candle is.
+    pub timeframe: Timeframe,
+    /// When the candle closed.
+    pub candle_close: Timestamp,
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} closed {}", self.symbol, self.timeframe, self.candle_close)
+    }
+}
+
+/// An announcement that new candles may be there: a hint to look, never the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandleEvent {
+    /// Whose candles.
+    pub symbols: Vec<Symbol>,
+    /// How long they are.
+    pub timeframe: Timeframe,
+    /// The sender's trace, by the W3C's `traceparent`.
+    pub traceparent: Option<String>,
+}
+
+/// Why a message is no candle event.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EventError {
+    /// The body is not a JSON object.
+    #[error("not a JSON object: {0}")]
+    NotJson(String),
+    /// A field is missing or of the wrong kind.
+    #[error("{field}: {problem}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The extractor says that it failed, so there is nothing new to look at.
+    #[error("the extraction did not succeed")]
+    Unsuccessful,
+}
+
+impl CandleEvent {
+    /// Reads the body of a message from the Data Extractor: a single extraction or a batch of them.
+    pub fn parse(body: &[u8]) -> Result<Self, EventError> {
+        let json: Json = serde_json::from_slice(body).map_err(|error| EventError::NotJson(error.to_string()))?;
+        let object = json.as_object().ok_or_else(|| EventError::NotJson("it is another kind of JSON".to_owned()))?;
+        if object.get("success").and_then(Json::as_bool) == Some(false) {
+            return Err(EventError::Unsuccessful);
+        }
+        let field = |field, problem: &dyn fmt::Display| EventError::Field { field, problem: problem.to_string() };
+        let period = object.get("period").or_else(|| object.get("timeframe")).and_then(Json::as_str);
+        let timeframe = period.ok_or_else(|| field("period", &"give a text such as \"15m\""))?;
+        let timeframe = timeframe.parse().map_err(|error| field("period", &error))?;
+        let names: Vec<&str> = match (object.get("symbol"), object.get("symbols")) {
+            (Some(Json::String(symbol)), _) => vec![symbol],
+            (None, Some(Json::Array(symbols))) => symbols.iter().filter_map(Json::as_str).collect(),
+            _ => return Err(field("symbol", &"give a text, or a list of texts as symbols")),
+        };
+        let symbols = names.into_iter().map(str::parse).collect::<Result<_, _>>().map_err(|e| field("symbol", &e))?;
+        let traceparent = object.get("_otel_trace_headers").and_then(|headers| headers.get("traceparent")?.as_str());
+        Ok(Self { symbols, timeframe, traceparent: traceparent.map(str::to_owned) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_shapes() {
+        let one = CandleEvent::parse(
+            br#"{"event_type":"extraction_completed","symbol":"BTCUSDT","period":"15m","success":true,"errors":[],
+                "_otel_trace_headers":{"traceparent":"00-1-2-01"}}"#,
+        );
+        let event = one.unwrap();
+        assert_eq!((event.symbols[0].as_str(), event.timeframe), ("BTCUSDT", Timeframe::M15));
+        assert_eq!(event.traceparent.as_deref(), Some("00-1-2-01"));
+        let batch = CandleEvent::parse(br#"{"symbols":["BTCUSDT","ETHUSDT"],"timeframe":"5m"}"#).unwrap();
+        assert_eq!((batch.symbols.len(), batch.timeframe), (2, Timeframe::M5));
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let told = |body: &str| CandleEvent::parse(body.as_bytes()).unwrap_err().to_string();
+        assert!(told("{").starts_with("not a JSON object"));
+        assert!(told("[]").starts_with("not a JSON object"));
+        assert!(told(r#"{"symbol":"BTCUSDT"}"#).starts_with("period"));
+        assert!(told(r#"{"symbol":"BTCUSDT","period":"15x"}"#).contains("15m"));
+        assert!(told(r#"{"symbol":5,"period":"15m"}"#).starts_with("symbol"));
+        assert!(told(r#"{"symbol":"B","period":"15m"}"#).contains("BTCUSDT"));
+        assert!(told(r#"{"symbol":"BTCUSDT","period":"15m","success":false}"#).contains("did not succeed"));
+    }
+}

@@ -1,0 +1,37 @@
+//! The words and the rules of TA Bot, free of any runtime, database or sandbox.
+//!
+//! Everything here is a value or a pure function of values, so that what decides about money can be read and
+//! tested without starting anything. The crates around it fetch, run and store; they decide nothing.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+
+mod candle;
+mod decision;
+mod digest;
+mod job;
+mod parameters;
+mod resolved;
+mod risk;
+mod settings;
+mod signal;
+mod strategy;
+mod symbol;
+mod timeframe;
+mod timestamp;
+
+pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
+pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
+pub use digest::{Digest, ModuleDigest, ParameterHash, WindowHash};
+pub use job::{CandleEvent, EventError, Job};
+pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind};
+pub use resolved::{Level, ParameterLevels, ResolvedParameters};
+pub use risk::{RiskLevels, default_levels};
+pub use settings::{ApplicationSettings, SettingProblem, SettingsPatch};
+pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId};
+pub use strategy::{
+    Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, StrategyDescription, StrategyId,
+    StrategyIdError,
+};
+pub use symbol::{Symbol, SymbolError};
+pub use timeframe::{Timeframe, TimeframeError};
+pub use timestamp::Timestamp;

@@ -1,0 +1,368 @@
+//! Parameters: what a strategy lets an operator set, and the check of what an operator gives.
+//!
+//! A configuration is refused whole, with one entry for each parameter that does not fit, so that an operator mends
+//! everything in one go.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
+
+use crate::{ParameterHash, strategy::is_name};
+
+/// A parameter's or a metadata entry's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i32),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl Value {
+    /// Which kind of value this is.
+    pub const fn kind(&self) -> ValueKind {
+        match self {
+            Self::Boolean(_) => ValueKind::Boolean,
+            Self::Integer(_) => ValueKind::Integer,
+            Self::Number(_) => ValueKind::Number,
+            Self::Text(_) => ValueKind::Text,
+        }
+    }
+
+    /// As JSON; a number that is not finite becomes null.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Boolean(value) => Json::from(*value),
+            Self::Integer(value) => Json::from(*value),
+            Self::Number(value) => Json::from(*value),
+            Self::Text(value) => Json::from(value.as_str()),
+        }
+    }
+
+    fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(value) => Some(f64::from(*value)),
+            Self::Number(value) => Some(*value),
+            Self::Boolean(_) | Self::Text(_) => None,
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+/// The kinds of value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "see Value")]
+pub enum ValueKind {
+    Boolean,
+    Integer,
+    Number,
+    Text,
+}
+
+impl ValueKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Boolean => "true or false",
+            Self::Integer => "a whole number",
+            Self::Number => "a number",
+            Self::Text => "a text",
+        }
+    }
+
+    /// Reads JSON as this kind. A whole number written with a fraction of zero is a whole number; nothing else is
+    /// converted, since `"14"` is as likely a mistake as a 14.
+    fn read(self, given: &Json) -> Option<Value> {
+        match self {
+            Self::Boolean => given.as_bool().map(Value::Boolean),
+            Self::Integer => {
+                let number = given.as_f64().filter(|number| number.fract() == 0.0)?;
+                let fits = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+                fits.then_some(Value::Integer(number as i32))
+            }
+            Self::Number => given.as_f64().map(Value::Number),
+            Self::Text => given.as_str().map(|text| Value::Text(text.to_owned())),
+        }
+    }
+}
+
+/// One parameter's declaration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ParameterSpec {
+    /// Lower case letters, digits and underscores.
+    pub name: String,
+    /// For an operator, with the unit.
+    pub description: String,
+    /// What kind of value it takes.
+    #[serde(rename = "type")]
+    pub kind: ValueKind,
+    /// None makes it optional.
+    pub default: Option<Value>,
+    /// The least value allowed.
+    pub min: Option<f64>,
+    /// The largest value allowed.
+    pub max: Option<f64>,
+    /// The texts allowed; empty allows any.
+    pub choices: Vec<String>,
+}
+
+impl ParameterSpec {
+    /// What a value must be, in words.
+    pub fn allowed(&self) -> String {
+        if !self.choices.is_empty() {
+            return format!("one of {}", self.choices.join(", "));
+        }
+        let kind = self.kind.as_str();
+        match (self.min, self.max) {
+            (Some(min), Some(max)) => format!("{kind} from {min} to {max}"),
+            (Some(min), None) => format!("{kind} of at least {min}"),
+            (None, Some(max)) => format!("{kind} of at most {max}"),
+            (None, None) => kind.to_owned(),
+        }
+    }
+
+    /// Reads and checks a value.
+    fn read(&self, given: &Json) -> Result<Value, ParameterProblem> {
+        let value = self.kind.read(given).filter(|value| self.holds(value));
+        value.ok_or_else(|| ParameterProblem::new(&self.name, given, self.allowed()))
+    }
+
+    /// Whether a value of the right kind lies in the declared range.
+    fn holds(&self, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => self.choices.is_empty() || self.choices.contains(text),
+            _ => value.as_number().is_none_or(|number| {
+                number.is_finite()
+                    && self.min.is_none_or(|min| number >= min)
+                    && self.max.is_none_or(|max| number <= max)
+            }),
+        }
+    }
+
+    /// Whether the declaration agrees with itself.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !is_name(&self.name) {
+            return Err("give a name of up to 64 lower case letters, digits and underscores, a letter first".to_owned());
+        }
+        let numeric = matches!(self.kind, ValueKind::Integer | ValueKind::Number);
+        if !numeric && (self.min.is_some() || self.max.is_some()) {
+            return Err("a range is for integers and numbers only".to_owned());
+        }
+        if self.kind != ValueKind::Text && !self.choices.is_empty() {
+            return Err("choices are for texts only".to_owned());
+        }
+        if let (Some(min), Some(max)) = (self.min, self.max)
+            && (min > max || min.is_nan() || max.is_nan())
+        {
+            return Err(format!("its range from {min} to {max} is empty"));
+        }
+        match &self.default {
+            Some(default) if default.kind() != self.kind || !self.holds(default) => {
+                Err(format!("its default {} is not {}", default.to_json(), self.allowed()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why one parameter is refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ParameterProblem {
+    /// Which parameter.
+    pub parameter: String,
+    /// What was given.
+    pub given: Json,
+    /// What is allowed.
+    pub allowed: String,
+}
+
+impl ParameterProblem {
+    fn new(parameter: &str, given: &Json, allowed: String) -> Self {
+        // A hostile value may be of any size; the answer is not.
+        let text = given.to_string();
+        let given = match text.char_indices().nth(200) {
+            Some((end, _)) => Json::String(format!("{}…", &text[..end])),
+            None => given.clone(),
+        };
+        Self { parameter: parameter.chars().take(100).collect(), given, allowed }
+    }
+}
+
+/// Values by name, sorted, so that the same values are always the same bytes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Parameters(BTreeMap<String, Value>);
+
+impl Parameters {
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Sets the value of `name`.
+    pub fn set(&mut self, name: impl Into<String>, value: Value) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// Unsets `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Names and values in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// As a JSON object.
+    pub fn to_json(&self) -> Json {
+        Json::Object(self.0.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
+    }
+
+    /// The SHA-256 of the canonical JSON: sorted names, no blanks, the shortest digits that read back.
+    pub fn hash(&self) -> ParameterHash {
+        ParameterHash::of(self.to_json().to_string().as_bytes())
+    }
+}
+
+impl FromIterator<(String, Value)> for Parameters {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+/// What a strategy lets an operator set, in the order of its description.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(transparent)]
+pub struct ParameterSchema(Vec<ParameterSpec>);
+
+impl ParameterSchema {
+    /// A schema of these parameters.
+    pub const fn new(specs: Vec<ParameterSpec>) -> Self {
+        Self(specs)
+    }
+
+    /// The declarations.
+    pub fn specs(&self) -> &[ParameterSpec] {
+        &self.0
+    }
+
+    /// The values that count where nobody sets any.
+    pub fn defaults(&self) -> Parameters {
+        self.0.iter().filter_map(|spec| Some((spec.name.clone(), spec.default.clone()?))).collect()
+    }
+
+    /// Reads a configuration: all of it, or one problem for each parameter that does not fit.
+    pub fn read(&self, given: &Map<String, Json>) -> Result<Parameters, Vec<ParameterProblem>> {
+        let mut parameters = Parameters::default();
+        let mut problems = Vec::new();
+        for (name, value) in given {
+            match self.read_one(name, value) {
+                Ok(value) => parameters.set(name.as_str(), value),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+    }
+
+    fn read_one(&self, name: &str, given: &Json) -> Result<Value, ParameterProblem> {
+        match self.0.iter().find(|spec| spec.name == name) {
+            Some(spec) => spec.read(given),
+            None => Err(ParameterProblem::new(name, given, format!("no such parameter; there are {}", self.names()))),
+        }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.0.iter().map(|spec| spec.name.as_str()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(crate) fn rsi_schema() -> ParameterSchema {
+        let spec = |name: &str, kind, default, min, max, choices: &[&str]| ParameterSpec {
+            name: name.to_owned(),
+            description: "for tests".to_owned(),
+            kind,
+            default,
+            min,
+            max,
+            choices: choices.iter().map(|&choice| choice.to_owned()).collect(),
+        };
+        ParameterSchema::new(vec![
+            spec("period", ValueKind::Integer, Some(Value::Integer(14)), Some(2.0), Some(200.0), &[]),
+            spec("oversold", ValueKind::Number, Some(Value::Number(30.0)), Some(0.0), Some(100.0), &[]),
+            spec("trigger", ValueKind::Text, Some(Value::Text("cross".into())), None, None, &["cross", "level"]),
+            spec("trend_period", ValueKind::Integer, None, Some(2.0), None, &[]),
+        ])
+    }
+
+    fn read(given: Json) -> Result<Parameters, Vec<ParameterProblem>> {
+        rsi_schema().read(given.as_object().unwrap())
+    }
+
+    #[test]
+    fn reads_what_fits() {
+        let read = read(json!({"period": 20.0, "oversold": 25, "trigger": "level", "trend_period": 50})).unwrap();
+        assert_eq!(read.get("period"), Some(&Value::Integer(20)));
+        assert_eq!(read.get("oversold"), Some(&Value::Number(25.0)));
+        assert_eq!(rsi_schema().defaults().get("trend_period"), None);
+    }
+
+    #[test]
+    fn refuses_whole_with_one_entry_each() {
+        let problems =
+            read(json!({"period": "14", "oversold": 101, "trigger": "touch", "perid": 3, "trend_period": 1.5}))
+                .unwrap_err();
+        let told = |name: &str| problems.iter().find(|problem| problem.parameter == name).unwrap().allowed.clone();
+        assert_eq!(problems.len(), 5);
+        assert_eq!(told("period"), "a whole number from 2 to 200");
+        assert_eq!(told("oversold"), "a number from 0 to 100");
+        assert_eq!(told("trigger"), "one of cross, level");
+        assert_eq!(told("trend_period"), "a whole number of at least 2");
+        assert!(told("perid").contains("period, oversold, trigger, trend_period"));
+    }
+
+    #[test]
+    fn a_hostile_value_is_cut_in_the_answer() {
+        let problems = read(json!({"period": vec![1; 100_000]})).unwrap_err();
+        assert!(serde_json::to_string(&problems).unwrap().len() < 600);
+    }
+
+    #[test]
+    fn the_same_values_have_the_same_hash_however_written() {
+        let hash = |json| read(json).unwrap().hash();
+        assert_eq!(hash(json!({"period": 14, "oversold": 30})), hash(json!({"oversold": 30.0, "period": 14.0})));
+        assert_ne!(hash(json!({"period": 14})), hash(json!({"period": 15})));
+    }
+
+    #[test]
+    fn a_declaration_that_contradicts_itself_is_named() {
+        let spec = rsi_schema().specs()[0].clone();
+        assert_eq!(spec.check(), Ok(()));
+        let wrong = ParameterSpec { default: Some(Value::Integer(1)), ..spec.clone() };
+        assert_eq!(wrong.check().unwrap_err(), "its default 1 is not a whole number from 2 to 200");
+        assert!(ParameterSpec { min: Some(9.0), max: Some(2.0), default: None, ..spec.clone() }.check().is_err());
+        assert!(ParameterSpec { name: "Period".into(), ..spec }.check().is_err());
+    }
+}

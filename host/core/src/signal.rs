@@ -1,0 +1,271 @@
+//! The signal: a decision that passed the host's checks, as the message that goes out.
+//!
+//! The message is made once, stored with its identity, and sent as stored, so that whoever sends it and however often,
+//! the bytes are the same.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Action, ApplicationSettings, CandleSlice, Decision, Job, Level, ModuleDigest, ResolvedParameters, RiskLevels,
+    StrategyId, Value, WindowHash, default_levels,
+};
+
+/// The identity of a signal: what was decided, by what, on what. The same evaluation has the same id, in every process.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SignalId(String);
+
+impl SignalId {
+    /// SHA-256 over strategy id, module digest, parameter hash, symbol, timeframe and candle close (milliseconds), one to a
+    /// line, in hex.
+    fn new(evaluated: &Evaluated<'_>) -> Self {
+        let job = evaluated.job;
+        let identity = format!(
+            "{}\n{}\n{}\n{}\n{}\n{}",
+            evaluated.strategy,
+            evaluated.module,
+            evaluated.parameters.hash,
+            job.symbol,
+            job.timeframe,
+            job.candle_close.millis()
+        );
+        Self(hex::encode(Sha256::digest(identity)))
+    }
+
+    /// The id as 64 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SignalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One decision with everything that led to it.
+#[derive(Debug, Clone)]
+pub struct Evaluated<'a> {
+    /// The candle.
+    pub job: &'a Job,
+    /// Who decided.
+    pub strategy: &'a StrategyId,
+    /// By which code.
+    pub module: ModuleDigest,
+    /// The WIT version that the module speaks.
+    pub wit_version: &'a str,
+    /// With which parameters.
+    pub parameters: &'a ResolvedParameters,
+    /// Where the parameters are kept: the driver's name.
+    pub parameter_store: &'a str,
+    /// The base window.
+    pub window: CandleSlice<'a>,
+    /// The hash of all windows.
+    pub window_hash: WindowHash,
+    /// The version of the host.
+    pub host_version: &'a str,
+    /// The trace of the event that led here, by the W3C's `traceparent`.
+    pub traceparent: Option<&'a str>,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// Where a signal comes from: enough to run the evaluation again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "see Evaluated")]
+pub struct Provenance {
+    pub module_digest: String,
+    pub wit_version: String,
+    pub parameter_version: i64,
+    pub parameter_hash: String,
+    pub window_hash: String,
+    pub candle_close: i64,
+    pub host_version: String,
+}
+
+/// Why a decision does not become a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The confidence is below the service's bound.
+    BelowMinConfidence,
+    /// The confidence is above the service's bound.
+    AboveMaxConfidence,
+    /// The entry price or the newest close is not above zero.
+    PriceNotPositive,
+    /// The stop-loss is not above zero or on the wrong side of the price.
+    StopLossWrong,
+    /// The take-profit is not above zero or on the wrong side of the price.
+    TakeProfitWrong,
+}
+
+impl DropReason {
+    /// The name in metrics and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BelowMinConfidence => "below_min_confidence",
+            Self::AboveMaxConfidence => "above_max_confidence",
+            Self::PriceNotPositive => "price_not_positive",
+            Self::StopLossWrong => "stop_loss_wrong",
+            Self::TakeProfitWrong => "take_profit_wrong",
+        }
+    }
+}
+
+/// A signal, ready to be stored and sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// Its identity.
+    pub id: SignalId,
+    /// The candle it is for.
+    pub job: Job,
+    /// Who decided.
+    pub strategy: StrategyId,
+    /// What to do.
+    pub action: Action,
+    /// How sure the strategy is.
+    pub confidence: f64,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The message that goes out.
+    pub message: Json,
+}
+
+impl Signal {
+    /// Checks a decision and makes the message of it.
+    pub fn new(evaluated: Evaluated<'_>, settings: &ApplicationSettings) -> Result<Self, DropReason> {
+        let Decision { action, confidence, .. } = evaluated.decision;
+        if confidence < settings.min_confidence {
+            return Err(DropReason::BelowMinConfidence);
+        }
+        if confidence > settings.max_confidence {
+            return Err(DropReason::AboveMaxConfidence);
+        }
+        let close = evaluated.window.close.last().copied().unwrap_or(f64::NAN);
+        let price = evaluated.decision.price.unwrap_or(close);
+        if !(price > 0.0 && close > 0.0) {
+            return Err(DropReason::PriceNotPositive);
+        }
+        let levels = levels(&evaluated, price)?;
+        let id = SignalId::new(&evaluated);
+        let provenance = provenance(&evaluated);
+        let message = message(&evaluated, &id, &provenance, (price, close), levels);
+        let (job, strategy) = (evaluated.job.clone(), evaluated.strategy.clone());
+        Ok(Self { id, job, strategy, action, confidence, provenance, message })
+    }
+}
+
+/// The strategy's stops, or the default ones where it gives none at all; for a buy or a sell on the right sides.
+fn levels(evaluated: &Evaluated<'_>, price: f64) -> Result<Option<RiskLevels>, DropReason> {
+    let decision = &evaluated.decision;
+    let given = decision.stop_loss.zip(decision.take_profit);
+    let given = given.map(|(stop_loss, take_profit)| RiskLevels { stop_loss, take_profit });
+    let trade = matches!(decision.action, Action::Buy | Action::Sell);
+    if !trade {
+        return Ok(given);
+    }
+    let mut levels = default_levels(decision.action, price, evaluated.window);
+    levels.stop_loss = decision.stop_loss.unwrap_or(levels.stop_loss);
+    levels.take_profit = decision.take_profit.unwrap_or(levels.take_profit);
+    let below = |level: f64| level > 0.0 && level < price;
+    let above = |level: f64| level > price;
+    let (stop_fits, target_fits) = match decision.action {
+        Action::Buy => (below(levels.stop_loss), above(levels.take_profit)),
+        _ => (above(levels.stop_loss), below(levels.take_profit)),
+    };
+    match (stop_fits, target_fits) {
+        (false, _) => Err(DropReason::StopLossWrong),
+        (_, false) => Err(DropReason::TakeProfitWrong),
+        _ => Ok(Some(levels)),
+    }
+}
+
+fn provenance(evaluated: &Evaluated<'_>) -> Provenance {
+    Provenance {
+        module_digest: evaluated.module.to_string(),
+        wit_version: evaluated.wit_version.to_owned(),
+        parameter_version: evaluated.parameters.version,
+        parameter_hash: evaluated.parameters.hash.to_string(),
+        window_hash: evaluated.window_hash.to_string(),
+        candle_close: evaluated.job.candle_close.millis(),
+        host_version: evaluated.host_version.to_owned(),
+    }
+}
+
+fn message(
+    evaluated: &Evaluated<'_>,
+    id: &SignalId,
+    provenance: &Provenance,
+    (price, close): (f64, f64),
+    levels: Option<RiskLevels>,
+) -> Json {
+    let Evaluated { job, strategy, parameters, decision, .. } = evaluated;
+    json!({
+        "strategy_id": strategy.as_str(),
+        "strategy": strategy.as_str(),
+        "symbol": job.symbol.as_str(),
+        "action": decision.action,
+        "confidence": decision.confidence,
+        "strength": decision.strength,
+        "price": price,
+        "current_price": close,
+        "quantity": 0.0,
+        "timeframe": job.timeframe.as_str(),
+        "stop_loss": levels.map(|levels| levels.stop_loss),
+        "take_profit": levels.map(|levels| levels.take_profit),
+        "source": "ta_bot",
+        "strategy_mode": "deterministic",
+        "order_type": "market",
+        "time_in_force": "GTC",
+        "timestamp": job.candle_close.to_string(),
+        "signal_id": id.as_str(),
+        "intent_id": &id.as_str()[..32],
+        "rationale": decision.rationale,
+        "indicators": indicators(decision),
+        "metadata": metadata(evaluated, parameters, provenance),
+        "_otel_trace_headers": {"traceparent": traceparent(id, evaluated.traceparent)},
+    })
+}
+
+/// The numbers among the readings behind a decision.
+fn indicators(decision: &Decision) -> Json {
+    let numbers = decision.metadata.iter().filter(|(_, value)| matches!(value, Value::Number(_) | Value::Integer(_)));
+    numbers.map(|(name, value)| (name.clone(), value.to_json())).collect::<Map<_, _>>().into()
+}
+
+fn metadata(evaluated: &Evaluated<'_>, parameters: &ResolvedParameters, provenance: &Provenance) -> Json {
+    let mut metadata: Map<String, Json> =
+        evaluated.decision.metadata.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+    let source = if parameters.level == Level::Default { "default" } else { evaluated.parameter_store };
+    metadata.insert(
+        "strategy_config".to_owned(),
+        json!({
+            "version": parameters.version,
+            "parameters": parameters.values,
+            "source": source,
+            "is_override": parameters.level == Level::Symbol,
+        }),
+    );
+    metadata.insert("provenance".to_owned(), json!(provenance));
+    metadata.into()
+}
+
+/// Continues the sender's trace, or starts one that follows from the signal's id. The span is the signal's own.
+fn traceparent(id: &SignalId, parent: Option<&str>) -> String {
+    let digits = id.as_str();
+    let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let trace = parent.and_then(|parent| match parent.split('-').collect::<Vec<_>>()[..] {
+        [_, trace, span, flags] if hex(trace, 32) && hex(span, 16) && hex(flags, 2) => Some((trace, flags)),
+        _ => None,
+    });
+    let (trace, flags) = trace.unwrap_or((&digits[..32], "00"));
+    format!("00-{trace}-{}-{flags}", &digits[32..48])
+}
+
+#[cfg(test)]
+#[path = "signal_tests.rs"]
+mod tests;

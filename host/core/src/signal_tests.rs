@@ -1,0 +1,132 @@
+use super::*;
+use crate::{Candle, CandleWindow, ParameterLevels, Strength, Timeframe, Timestamp, parameters::tests::rsi_schema};
+
+fn settings() -> ApplicationSettings {
+    ApplicationSettings {
+        symbols: vec![],
+        timeframes: vec![],
+        enabled_strategies: None,
+        min_confidence: 0.6,
+        max_confidence: 0.95,
+    }
+}
+
+fn decision() -> Decision {
+    Decision {
+        action: Action::Buy,
+        confidence: 0.74,
+        price: None,
+        stop_loss: Some(98.0),
+        take_profit: Some(104.0),
+        strength: Strength::Medium,
+        rationale: None,
+        metadata: vec![
+            ("rsi".to_owned(), Value::Number(28.1)),
+            ("gap".to_owned(), Value::Number(f64::NAN)),
+            ("kind".to_owned(), Value::Text("cross".to_owned())),
+        ],
+    }
+}
+
+/// Makes a signal of a decision on twenty candles that close at 100.
+fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParameters)) -> Result<Signal, DropReason> {
+    let candle = |i| Candle {
+        open_time: Timestamp::from_millis(i),
+        open: 100.0,
+        high: 101.0,
+        low: 99.0,
+        close: 100.0,
+        volume: 1.0,
+    };
+    let window = CandleWindow::new((0..20).map(candle)).unwrap();
+    let mut job = Job {
+        symbol: "BTCUSDT".parse().unwrap(),
+        timeframe: Timeframe::M15,
+        candle_close: Timestamp::from_millis(1_767_226_500_000),
+    };
+    let mut parameters = ResolvedParameters::resolve(&rsi_schema(), &ParameterLevels::default());
+    change(&mut job, &mut parameters);
+    let evaluated = Evaluated {
+        job: &job,
+        strategy: &"rsi".parse().unwrap(),
+        module: ModuleDigest::of(b"module"),
+        wit_version: "1.0.0",
+        parameters: &parameters,
+        parameter_store: "sqlite",
+        window: window.newest(20),
+        window_hash: CandleSlice::hash(&[window.newest(20)]),
+        host_version: "0.1.0",
+        traceparent: None,
+        decision,
+    };
+    Signal::new(evaluated, &settings())
+}
+
+#[test]
+fn the_message_is_the_contracts() {
+    let signal = signal(decision(), |_, _| ()).unwrap();
+    let message = &signal.message;
+    let id = signal.id.as_str();
+    assert_eq!(message["timestamp"], "2026-01-01T00:15:00+00:00");
+    assert_eq!(message["signal_id"], id);
+    assert_eq!(message["intent_id"], id[..32]);
+    assert_eq!(message["indicators"], json!({"rsi": 28.1, "gap": null}));
+    assert_eq!(message["metadata"]["kind"], "cross");
+    assert_eq!(message["metadata"]["strategy_config"]["source"], "default");
+    assert_eq!(message["metadata"]["provenance"]["parameter_version"], 0);
+    assert_eq!(message["rationale"], Json::Null);
+    assert_eq!((&message["price"], &message["quantity"]), (&json!(100.0), &json!(0.0)));
+    for field in ["source", "strategy_mode", "order_type", "time_in_force", "action", "strength", "current_price"] {
+        assert!(!message[field].is_null(), "{field}");
+    }
+}
+
+#[test]
+fn the_id_follows_from_what_was_evaluated_and_nothing_else() {
+    let id = |change: fn(&mut Job, &mut ResolvedParameters)| signal(decision(), change).unwrap().id;
+    let plain = id(|_, _| ());
+    assert_eq!(plain, id(|_, parameters| parameters.version = 9));
+    assert_ne!(plain, id(|job, _| job.timeframe = Timeframe::H1));
+    assert_ne!(plain, id(|job, _| job.candle_close = job.candle_close.plus_millis(1)));
+    assert_ne!(plain, id(|_, parameters| parameters.hash = crate::ParameterHash::of(b"other")));
+    // A frozen value: an id that changes would break every consumer that has seen it.
+    assert_eq!(plain.as_str(), "63e19037d0ebd990113e0b3dd133eba43de8d5b87a6a52fd63c59850c86550c0");
+}
+
+#[test]
+fn stops_are_filled_in_or_refused() {
+    let made = |change: &dyn Fn(&mut Decision)| {
+        let mut decision = decision();
+        change(&mut decision);
+        signal(decision, |_, _| ())
+    };
+    let filled = made(&|d| (d.stop_loss, d.take_profit) = (None, None)).unwrap();
+    assert!((filled.message["stop_loss"].as_f64().unwrap() - 96.0).abs() < 1e-9);
+    assert!((filled.message["take_profit"].as_f64().unwrap() - 106.0).abs() < 1e-9);
+    assert_eq!(made(&|d| d.stop_loss = Some(100.5)), Err(DropReason::StopLossWrong));
+    assert_eq!(made(&|d| d.stop_loss = Some(-1.0)), Err(DropReason::StopLossWrong));
+    assert_eq!(made(&|d| d.take_profit = Some(99.0)), Err(DropReason::TakeProfitWrong));
+    assert_eq!(made(&|d| d.price = Some(0.0)), Err(DropReason::PriceNotPositive));
+    let sell = |d: &mut Decision| (d.action, d.stop_loss, d.take_profit) = (Action::Sell, Some(102.0), Some(97.0));
+    assert!(made(&sell).is_ok());
+    let hold = |d: &mut Decision| (d.action, d.stop_loss) = (Action::Hold, None);
+    assert_eq!(made(&hold).unwrap().message["stop_loss"], Json::Null);
+}
+
+#[test]
+fn the_bounds_of_confidence_are_inclusive() {
+    let made = |confidence| signal(Decision { confidence, ..decision() }, |_, _| ());
+    assert!(made(0.6).is_ok() && made(0.95).is_ok());
+    assert_eq!(made(0.599), Err(DropReason::BelowMinConfidence));
+    assert_eq!(made(0.951), Err(DropReason::AboveMaxConfidence));
+}
+
+#[test]
+fn a_senders_trace_goes_on() {
+    let id = signal(decision(), |_, _| ()).unwrap().id;
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let continued = traceparent(&id, Some(parent));
+    assert!(continued.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && continued.ends_with("-01"));
+    assert_ne!(continued, parent);
+    assert_eq!(traceparent(&id, Some("nonsense")), traceparent(&id, None));
+}

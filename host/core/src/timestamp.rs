@@ -1,0 +1,56 @@
+//! Moments as whole milliseconds since the Unix epoch, the unit of candles and of messages.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A moment in UTC, in whole milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// A moment from milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `millis` later (earlier where negative).
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// The wall clock of this machine.
+    pub fn now() -> Self {
+        Self(Utc::now().timestamp_millis())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 with an explicit offset, as the service's messages write it; fractions only where there are some.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(moment) => f.write_str(&moment.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn is_written_as_rfc_3339_with_an_offset() {
+        assert_eq!(Timestamp::from_millis(1_767_226_500_000).to_string(), "2026-01-01T00:15:00+00:00");
+        assert_eq!(Timestamp::from_millis(1_767_226_500_250).to_string(), "2026-01-01T00:15:00.250+00:00");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9223372036854775807 ms");
+    }
+}

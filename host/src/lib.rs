@@ -1,1 +1,13 @@
-//! stub
+//! The TA Bot service: closed candles in, sandboxed strategies, signals out.
+//!
+//! Imports run one way: `main` → `app` → {`schedule`, `pipeline`, `relay`, `http`} → {`registry`, ports} → `ta-bot-core`.
+//! A port is a file with a trait and its errors; its drivers sit beneath it, and only `app` names them.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+
+pub mod candles;
+pub mod config;
+pub mod import;
+pub mod outbox;
+pub mod sqlite;
+pub mod store;

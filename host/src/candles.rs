@@ -1,0 +1,67 @@
+//! Where candles come from.
+//!
+//! The port of the Data Extractor's tables: this service reads candles and, on a single machine, imports them.
+
+use async_trait::async_trait;
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+
+use crate::store::StoreError;
+
+pub mod sqlite;
+
+/// What a store holds of one symbol and timeframe.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SeriesSummary {
+    /// Whose candles.
+    pub symbol: Symbol,
+    /// How long they are.
+    pub timeframe: Timeframe,
+    /// How many.
+    pub candles: u64,
+    /// When the oldest opened.
+    pub first_open: Timestamp,
+    /// When the newest opened.
+    pub last_open: Timestamp,
+}
+
+/// What became of inserted candles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Inserted {
+    /// They were not there before.
+    pub new: u64,
+    /// They were there, the same.
+    pub same: u64,
+    /// They were there with other numbers, which were kept: a closed candle does not change.
+    pub different: u64,
+}
+
+/// A store of candles.
+#[async_trait]
+pub trait CandleStore: Send + Sync {
+    /// The newest `count` candles that closed at `until` or before, oldest first.
+    async fn newest_closed(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Candle>, StoreError>;
+
+    /// The candles of `timeframe` that closed after `after` and at `until` or before: symbol and close time of each,
+    /// by symbol and time. One query for all symbols.
+    async fn closed_between(
+        &self,
+        timeframe: Timeframe,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
+
+    /// Inserts candles of one series, all or none. A candle that is there already stays as it is.
+    async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError>;
+
+    /// What is there, by symbol and timeframe.
+    async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,123 @@
+//! Where signals wait until they are sent, and where the finished jobs are known.
+//!
+//! Both live in one store since they must change in one transaction: a job is finished if, and only if, its signals
+//! are there. That, and the unique signal id, is what makes a signal be emitted exactly once; nothing else has to.
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use ta_bot_core::{Job, Signal, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
+
+use crate::store::StoreError;
+
+pub mod sqlite;
+
+/// A job whose evaluation is over, with the signals that came of it.
+#[derive(Debug, Clone)]
+pub struct FinishedJob {
+    /// The job.
+    pub job: Job,
+    /// Its signals, perhaps none.
+    pub signals: Vec<Signal>,
+}
+
+/// A stored signal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSignal {
+    /// Position in the order of commits.
+    pub sequence: i64,
+    /// The id, as 64 hex digits.
+    pub id: String,
+    /// Who decided.
+    pub strategy: StrategyId,
+    /// Whose candle.
+    pub symbol: Symbol,
+    /// How long the candle is.
+    pub timeframe: Timeframe,
+    /// The message's bytes, as they were stored and as they are sent.
+    pub message: String,
+    /// When it was committed.
+    pub created_at: Timestamp,
+    /// When the bus acknowledged it.
+    pub published_at: Option<Timestamp>,
+}
+
+/// A job that kept failing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadJob {
+    /// The job.
+    pub job: Job,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong the last time.
+    pub reason: String,
+    /// When it was given up.
+    pub died_at: Timestamp,
+}
+
+/// Which signals to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct SignalFilter {
+    /// Of this strategy only.
+    pub strategy: Option<StrategyId>,
+    /// Of this symbol only.
+    pub symbol: Option<Symbol>,
+    /// Of this timeframe only.
+    pub timeframe: Option<Timeframe>,
+    /// This many at most.
+    pub limit: u32,
+}
+
+/// What waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many signals.
+    pub signals: u64,
+    /// When the oldest of them was committed.
+    pub oldest: Option<Timestamp>,
+}
+
+/// A store of signals and finished jobs.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Commits jobs and their signals in one transaction. A signal or a job that is there already is left alone.
+    /// Answers the ids of the signals that were not there before.
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
+
+    /// The oldest signals that the bus has not acknowledged, in the order of their commits.
+    async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError>;
+
+    /// Marks signals as acknowledged by the bus.
+    async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
+
+    /// How much waits to be sent.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// Signals by filter, newest first.
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError>;
+
+    /// Remembers from which candle on a series is looked at; what is remembered already stays. Candles that closed before
+    /// have no jobs, so that importing history emits nothing.
+    async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError>;
+
+    /// From which candle close on each series of `timeframe` is looked at.
+    async fn begun(&self, timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
+
+    /// The jobs of `timeframe` with a candle close after `after` that are finished or dead: symbol and candle close.
+    async fn finished(&self, timeframe: Timeframe, after: Timestamp) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
+
+    /// Gives a job up, with the reason. It counts as finished until it is retried.
+    async fn bury(&self, dead: &DeadJob) -> Result<(), StoreError>;
+
+    /// The jobs that were given up, newest first.
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadJob>, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+impl StoredSignal {
+    /// The message as JSON.
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.message).unwrap_or(Json::Null)
+    }
+}

@@ -1,1 +1,27 @@
-//! stub
+//! The sandbox: takes a component's bytes, makes a strategy of them, and evaluates it under limits.
+//!
+//! A guest is not trusted. It gets its candles, its parameters and a log; it has no clock but the candle's, no chance
+//! but the job's, and no more time, memory or words than its limits. Each evaluation has an instance of its own,
+//! so nothing that a guest does outlives its answer. What a guest does wrong is an
+//! [`EvaluationError`](ta_bot_core::EvaluationError) of that guest, never of the host.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+
+mod bindings;
+mod compile;
+mod convert;
+mod engine;
+mod evaluate;
+mod fault;
+mod guest;
+mod imports;
+mod limits;
+mod module;
+mod virtual_wasi;
+
+pub use compile::CompileCost;
+pub use engine::{Sandbox, SandboxError};
+pub use evaluate::{Evaluation, EvaluationInput};
+pub use guest::{LogLevel, LogLine};
+pub use limits::Limits;
+pub use module::{LoadError, StrategyModule, WIT_VERSION};

@@ -1,0 +1,118 @@
+//! Compiling ahead of time, with the results kept on disk.
+//!
+//! A compiled module is machine code that the process will run, so only what this host wrote is loaded: the folder is
+//! the owner's alone, a file's name says module and engine, and its first 32 bytes are the SHA-256 of the rest.
+
+use std::{
+    fs,
+    hash::{Hash as _, Hasher as _},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use sha2::{Digest as _, Sha256};
+use ta_bot_core::ModuleDigest;
+use wasmtime::{Engine, component::Component};
+
+use crate::engine::SandboxError;
+
+const CHECKSUM_BYTES: usize = 32;
+
+/// What it took to make a component ready.
+#[derive(Debug, Clone, Copy)]
+pub struct CompileCost {
+    /// Whether it was compiled before.
+    pub cached: bool,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// The folder of compiled modules.
+#[derive(Debug, Clone)]
+pub(crate) struct CompileCache {
+    dir: Option<PathBuf>,
+    /// Differs between engines that can't run each other's code.
+    engine_key: String,
+}
+
+impl CompileCache {
+    pub(crate) fn open(dir: Option<PathBuf>, engine: &Engine) -> Result<Self, SandboxError> {
+        if let Some(path) = &dir {
+            make_private_dir(path).map_err(|reason| SandboxError::Cache { path: path.clone(), reason })?;
+        }
+        Ok(Self { dir, engine_key: engine_key(engine) })
+    }
+
+    /// The compiled component of `bytes`, from the folder if it is there.
+    pub(crate) fn compile(
+        &self,
+        engine: &Engine,
+        digest: ModuleDigest,
+        bytes: &[u8],
+    ) -> wasmtime::Result<(Component, CompileCost)> {
+        let started = Instant::now();
+        let path = self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine_key)));
+        if let Some(component) = path.as_deref().and_then(|path| read(engine, path)) {
+            return Ok((component, CompileCost { cached: true, duration: started.elapsed() }));
+        }
+        let compiled = engine.precompile_component(bytes)?;
+        if let Some(path) = &path {
+            // Without the file the next start compiles again; that is slower, and nothing else.
+            if let Err(error) = write(path, &compiled) {
+                tracing::warn!(path = %path.display(), %error, "a compiled module can't be kept");
+            }
+        }
+        let component = deserialize(engine, &compiled)?;
+        Ok((component, CompileCost { cached: false, duration: started.elapsed() }))
+    }
+}
+
+fn engine_key(engine: &Engine) -> String {
+    struct Sha(Sha256);
+    impl std::hash::Hasher for Sha {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            let hash = self.0.clone().finalize();
+            hash[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
+        }
+    }
+    let mut hasher = Sha(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn make_private_dir(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The component in the file, or none where the file is absent, damaged or another engine's.
+fn read(engine: &Engine, path: &Path) -> Option<Component> {
+    let file = fs::read(path).ok()?;
+    let (checksum, compiled) = file.split_at_checked(CHECKSUM_BYTES)?;
+    if Sha256::digest(compiled).as_slice() != checksum {
+        tracing::warn!(path = %path.display(), "a compiled module is damaged; it is compiled again");
+        return None;
+    }
+    deserialize(engine, compiled).ok()
+}
+
+/// Writes beside the place and moves there, so that a reader never sees half a file.
+fn write(path: &Path, compiled: &[u8]) -> std::io::Result<()> {
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(&Sha256::digest(compiled))?;
+    file.write_all(compiled)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see the safety comment")]
+fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes are this process's own, or come from a file in a folder of the owner's alone that matches its
+    // checksum, so they are what `precompile_component` made; the engine refuses another version's or setting's.
+    unsafe { Component::deserialize(engine, compiled) }
+}

@@ -1,0 +1,122 @@
+//! One evaluation: a fresh instance, one call, and the instance is gone.
+
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+use ta_bot_core::{CandleSlice, Decision, EvaluationError, Job, Parameters};
+use wasmtime::Store;
+
+use crate::{
+    bindings::{StrategyModule as Bindings, ta_bot::strategy::types as wit},
+    convert, fault,
+    guest::{GuestState, LogLine},
+    module::{StrategyModule, new_store},
+};
+
+/// What a strategy is asked to decide on.
+#[derive(Debug, Clone, Copy)]
+pub struct EvaluationInput<'a> {
+    /// The candle.
+    pub job: &'a Job,
+    /// The base window: the newest candles that the description asks for, as far as the market has them.
+    pub base: CandleSlice<'a>,
+    /// One window for each extra input of the description, in its order.
+    pub extra: &'a [CandleSlice<'a>],
+    /// The resolved parameters.
+    pub parameters: &'a Parameters,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// A decision, nothing to say, or why there is no answer.
+    pub outcome: Result<Option<Decision>, EvaluationError>,
+    /// What the guest logged.
+    pub log: Vec<LogLine>,
+    /// How long it took, the instance's making included.
+    pub duration: Duration,
+}
+
+impl StrategyModule {
+    /// Evaluates in a fresh instance. The answer is a function of the module and the input, and of nothing else.
+    pub fn evaluate(&self, input: EvaluationInput<'_>) -> Evaluation {
+        let started = Instant::now();
+        let mut store = self.store(input.job);
+        let outcome = self.call(&mut store, |instance, store| self.call_evaluate(instance, store, input));
+        let outcome = outcome.and_then(|answer| read_answer(answer, input.base.len()));
+        let log = std::mem::take(&mut store.data_mut().log);
+        drop(store);
+        Evaluation { outcome, log, duration: started.elapsed() }
+    }
+
+    /// Asks the strategy whether `parameters` fit together. Types and ranges are the host's to check before.
+    pub fn check(&self, job: &Job, parameters: &Parameters) -> Result<(), EvaluationError> {
+        let values = convert::parameters(&self.description().schema, parameters);
+        let mut store = self.store(job);
+        self.call(&mut store, |instance, store| instance.ta_bot_strategy_strategy().call_check(store, &values))?
+            .map_err(EvaluationError::InvalidParameters)
+    }
+
+    fn store(&self, job: &Job) -> Store<GuestState> {
+        let seed = seed(self, job);
+        new_store(&self.sandbox, GuestState::new(self.limits(), job.candle_close, seed), self.limits())
+    }
+
+    /// Makes an instance and calls it; whatever goes wrong there is the guest's.
+    fn call<T>(
+        &self,
+        store: &mut Store<GuestState>,
+        call: impl FnOnce(&Bindings, &mut Store<GuestState>) -> wasmtime::Result<T>,
+    ) -> Result<T, EvaluationError> {
+        let answer = self.pre.instantiate(&mut *store).and_then(|instance| call(&instance, store));
+        answer.map_err(|error| {
+            let limits = self.limits();
+            fault::classify(&error, store.data(), limits.timeout.as_millis() as u64, limits.result_bytes)
+        })
+    }
+
+    fn call_evaluate(
+        &self,
+        instance: &Bindings,
+        store: &mut Store<GuestState>,
+        input: EvaluationInput<'_>,
+    ) -> wasmtime::Result<Result<Option<wit::Signal>, wit::Fault>> {
+        let description = self.description();
+        let context = wit::Context {
+            symbol: input.job.symbol.as_str(),
+            timeframe: input.job.timeframe.as_str(),
+            close_time: input.job.candle_close.millis() as f64,
+        };
+        let base = convert::candles(input.base, description.columns);
+        let extra: Vec<_> = input
+            .extra
+            .iter()
+            .zip(&description.extra)
+            .map(|(window, wanted)| convert::candles(*window, wanted.columns))
+            .collect();
+        let values = convert::parameters(&description.schema, input.parameters);
+        instance.ta_bot_strategy_strategy().call_evaluate(store, context, base, &extra, &values)
+    }
+}
+
+/// The seed of an evaluation's chance: the module and the job decide it.
+fn seed(module: &StrategyModule, job: &Job) -> [u8; 32] {
+    Sha256::digest(format!("{}\n{job}", module.digest())).into()
+}
+
+fn read_answer(
+    answer: Result<Option<wit::Signal>, wit::Fault>,
+    given: usize,
+) -> Result<Option<Decision>, EvaluationError> {
+    match answer {
+        Ok(None) => Ok(None),
+        Ok(Some(signal)) => {
+            let decision = convert::decision(signal);
+            decision.check()?;
+            Ok(Some(decision))
+        }
+        Err(wit::Fault::InvalidParameters(reason)) => Err(EvaluationError::InvalidParameters(reason)),
+        Err(wit::Fault::InsufficientData(needed)) => Err(EvaluationError::InsufficientData { needed, given }),
+        Err(wit::Fault::Failed(reason)) => Err(EvaluationError::Failed(reason)),
+    }
+}

@@ -1,0 +1,63 @@
+//! What a failed call into a guest means.
+
+use ta_bot_core::EvaluationError;
+use wasmtime::Trap;
+
+use crate::{
+    guest::{GuestState, LogFlood, LogLevel},
+    virtual_wasi::GuestExit,
+};
+
+/// The words by which wasmtime says that a guest's answer was larger than it may be; its error type is private.
+const RESULT_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
+/// How much of a guest's last words is repeated.
+const LAST_WORDS: usize = 500;
+
+/// Tells apart time, limits and traps. What the guest was denied counts for more than the trap that it ran into later.
+pub(crate) fn classify(
+    error: &wasmtime::Error,
+    state: &GuestState,
+    limit_ms: u64,
+    result_bytes: usize,
+) -> EvaluationError {
+    if let Some(flood) = error.downcast_ref::<LogFlood>() {
+        return EvaluationError::Limit(flood.to_string());
+    }
+    if let Some(exit) = error.downcast_ref::<GuestExit>() {
+        return EvaluationError::Trap(exit.to_string());
+    }
+    let trap = error.downcast_ref::<Trap>().copied();
+    if trap == Some(Trap::Interrupt) {
+        return EvaluationError::Timeout { limit_ms };
+    }
+    if let Some(denied) = &state.watch.denied {
+        return EvaluationError::Limit(denied.clone());
+    }
+    if trap == Some(Trap::StackOverflow) {
+        return EvaluationError::Limit(format!(
+            "its calls went deeper than {} bytes of stack",
+            crate::limits::STACK_BYTES
+        ));
+    }
+    let text = format!("{error:#}");
+    if text.contains(RESULT_TOO_LARGE) {
+        return EvaluationError::Limit(format!("its answer takes more than {result_bytes} bytes"));
+    }
+    let what = match trap {
+        Some(Trap::MemoryOutOfBounds) => "out of bounds memory access (running out of stack looks the same)".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => text,
+    };
+    EvaluationError::Trap(with_last_words(what, state))
+}
+
+/// Adds what the guest logged last as an error: a panic says there why it stops.
+fn with_last_words(what: String, state: &GuestState) -> String {
+    match state.log.iter().rev().find(|line| line.level == LogLevel::Error) {
+        Some(line) => {
+            let words: String = line.message.trim().chars().take(LAST_WORDS).collect();
+            format!("{what}; its last words: {words}")
+        }
+        None => what,
+    }
+}

@@ -1,0 +1,104 @@
+//! What the host keeps for one instance while it lives: its log, its clock, its chance, and the watch over it.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use ta_bot_core::Timestamp;
+
+use crate::{
+    bindings::ta_bot::strategy::log as wit,
+    limits::{Limits, Watch},
+};
+
+/// How much a line of a guest's log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the usual names")]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// A line of a guest's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// What it says.
+    pub message: String,
+}
+
+/// The guest logged more than it may.
+#[derive(Debug)]
+pub(crate) struct LogFlood {
+    lines: usize,
+    bytes: usize,
+}
+
+impl fmt::Display for LogFlood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it logged more than {} lines or {} bytes", self.lines, self.bytes)
+    }
+}
+
+impl std::error::Error for LogFlood {}
+
+/// The host's side of one instance.
+pub(crate) struct GuestState {
+    pub(crate) watch: Watch,
+    pub(crate) log: Vec<LogLine>,
+    log_bytes: usize,
+    most_log_bytes: usize,
+    most_log_lines: usize,
+    /// The moment that every clock of the guest shows.
+    pub(crate) now: Timestamp,
+    seed: [u8; 32],
+    drawn: u64,
+}
+
+impl GuestState {
+    pub(crate) const fn new(limits: &Limits, now: Timestamp, seed: [u8; 32]) -> Self {
+        Self {
+            watch: Watch::new(limits),
+            log: Vec::new(),
+            log_bytes: 0,
+            most_log_bytes: limits.log_bytes,
+            most_log_lines: limits.log_lines,
+            now,
+            seed,
+            drawn: 0,
+        }
+    }
+
+    /// Takes a line into the log, or fails where the log is full.
+    pub(crate) fn log(&mut self, level: LogLevel, message: &str) -> Result<(), LogFlood> {
+        self.log_bytes += message.len();
+        if self.log_bytes > self.most_log_bytes || self.log.len() >= self.most_log_lines {
+            return Err(LogFlood { lines: self.most_log_lines, bytes: self.most_log_bytes });
+        }
+        self.log.push(LogLine { level, message: message.to_owned() });
+        Ok(())
+    }
+
+    /// The next 8 bytes of the job's own chance: SHA-256 over the seed and a counter.
+    pub(crate) fn draw(&mut self) -> u64 {
+        let block = Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_le_bytes()).finalize();
+        self.drawn += 1;
+        block[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    }
+}
+
+impl crate::bindings::ta_bot::strategy::types::Host for GuestState {}
+
+impl wit::Host for GuestState {
+    fn write(&mut self, level: wit::Level, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            wit::Level::Debug => LogLevel::Debug,
+            wit::Level::Info => LogLevel::Info,
+            wit::Level::Warn => LogLevel::Warn,
+            wit::Level::Error => LogLevel::Error,
+        };
+        Ok(self.log(level, &message)?)
+    }
+}

@@ -1,0 +1,44 @@
+//! Which imports a component may have: the strategy package's own, and the part of WASI that the host virtualises.
+
+use wasmtime::{Engine, component::Component};
+
+/// The packages of WASI 0.2 that the host answers by itself, see [`crate::virtual_wasi`].
+const VIRTUALISED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+
+/// The imports that a strategy may not have.
+pub(crate) fn forbidden(component: &Component, engine: &Engine) -> Vec<String> {
+    let component_type = component.component_type();
+    component_type.imports(engine).map(|(name, _)| name.to_owned()).filter(|name| !is_allowed(name)).collect()
+}
+
+/// Whether the component imports anything of WASI.
+pub(crate) fn wants_wasi(component: &Component, engine: &Engine) -> bool {
+    component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:"))
+}
+
+fn is_allowed(name: &str) -> bool {
+    let virtualised = name.contains("@0.2.") && VIRTUALISED.iter().any(|package| name.starts_with(package));
+    virtualised || name == "ta-bot:strategy/log@1.0.0" || name == "ta-bot:strategy/types@1.0.0"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_allowed;
+
+    #[test]
+    fn a_strategy_reaches_nothing_outside() {
+        for allowed in ["ta-bot:strategy/log@1.0.0", "wasi:clocks/wall-clock@0.2.6", "wasi:cli/environment@0.2.0"] {
+            assert!(is_allowed(allowed), "{allowed}");
+        }
+        for forbidden in [
+            "wasi:sockets/tcp@0.2.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:clocks/wall-clock@0.3.0",
+            "ta-bot:strategy/log@2.0.0",
+            "env",
+            "wasi:clockspeed/x@0.2.0",
+        ] {
+            assert!(!is_allowed(forbidden), "{forbidden}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A strategy's module: a component that was found fit to run, with what it says of itself.
+
+use ta_bot_core::{ModuleDigest, StrategyDescription, Timestamp};
+use thiserror::Error;
+use wasmtime::{Store, component::Linker};
+
+use crate::{
+    bindings::{StrategyModule as Bindings, StrategyModulePre},
+    compile::CompileCost,
+    convert,
+    engine::Sandbox,
+    fault,
+    guest::GuestState,
+    imports,
+    limits::DESCRIBE_TIMEOUT,
+    virtual_wasi,
+};
+
+/// The WIT version that modules speak.
+pub const WIT_VERSION: &str = "1.0.0";
+
+/// The first bytes of a core WebAssembly module; a component differs in the second four.
+const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
+
+/// Why bytes make no strategy.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The bytes are no WebAssembly at all.
+    #[error("this is no WebAssembly component: {0}")]
+    NotAComponent(String),
+    /// The bytes are a core module.
+    #[error(
+        "this is a core WebAssembly module, not a component: link it with wasm-component-ld, or make a component of it \
+         with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// The component wants what no strategy gets.
+    #[error("it imports {}: a strategy may import ta-bot:strategy/log and the virtualised part of WASI 0.2 (cli, clocks, filesystem, io, random), nothing else", .0.join(", "))]
+    ForbiddenImports(Vec<String>),
+    /// The component does not have the strategy interface, or has another version's.
+    #[error("it does not export ta-bot:strategy/strategy@{WIT_VERSION} as this host speaks it: {0}")]
+    WrongExports(String),
+    /// The component could not be asked what it is.
+    #[error("it can't say what it is: {0}")]
+    Describe(String),
+    /// What the component says of itself does not hold.
+    #[error("its description is unusable: {0}")]
+    Description(String),
+}
+
+/// A strategy that can be evaluated. Cheap to clone.
+#[derive(Clone)]
+pub struct StrategyModule {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) pre: StrategyModulePre<GuestState>,
+    digest: ModuleDigest,
+    description: std::sync::Arc<StrategyDescription>,
+    cost: CompileCost,
+}
+
+impl StrategyModule {
+    /// Compiles `bytes` (or finds them compiled), checks what they import and export, and asks what they are. This may
+    /// take seconds: keep it off the paths that others wait for.
+    pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<Self, LoadError> {
+        if bytes.starts_with(&CORE_MODULE) {
+            return Err(LoadError::CoreModule);
+        }
+        let digest = ModuleDigest::of(bytes);
+        let engine = &sandbox.engine;
+        let (component, cost) = sandbox
+            .cache
+            .compile(engine, digest, bytes)
+            .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+        let forbidden = imports::forbidden(&component, engine);
+        if !forbidden.is_empty() {
+            return Err(LoadError::ForbiddenImports(forbidden));
+        }
+        let wrong = |error: wasmtime::Error| LoadError::WrongExports(format!("{error:#}"));
+        let mut linker = Linker::new(engine);
+        Bindings::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).map_err(wrong)?;
+        if imports::wants_wasi(&component, engine) {
+            virtual_wasi::link(&mut linker, &component).map_err(wrong)?;
+        }
+        let pre = linker.instantiate_pre(&component).and_then(StrategyModulePre::new).map_err(wrong)?;
+        let description = std::sync::Arc::new(describe(sandbox, &pre)?);
+        Ok(Self { sandbox: sandbox.clone(), pre, digest, description, cost })
+    }
+
+    /// The identity of the code.
+    pub const fn digest(&self) -> ModuleDigest {
+        self.digest
+    }
+
+    /// What the strategy says of itself.
+    pub fn description(&self) -> &StrategyDescription {
+        &self.description
+    }
+
+    /// What it took to compile.
+    pub const fn compile_cost(&self) -> CompileCost {
+        self.cost
+    }
+
+    /// The limits of an evaluation.
+    pub const fn limits(&self) -> &crate::Limits {
+        self.sandbox.limits()
+    }
+}
+
+/// Asks a fresh instance what it is.
+fn describe(sandbox: &Sandbox, pre: &StrategyModulePre<GuestState>) -> Result<StrategyDescription, LoadError> {
+    let mut limits = *sandbox.limits();
+    limits.timeout = DESCRIBE_TIMEOUT;
+    let state = GuestState::new(&limits, Timestamp::from_millis(0), [0; 32]);
+    let mut store = new_store(sandbox, state, &limits);
+    let answer = pre
+        .instantiate(&mut store)
+        .and_then(|instance| instance.ta_bot_strategy_strategy().call_describe(&mut store))
+        .map_err(|error| {
+            let timeout = limits.timeout.as_millis() as u64;
+            LoadError::Describe(fault::classify(&error, store.data(), timeout, limits.result_bytes).to_string())
+        })?;
+    convert::description(answer).map_err(LoadError::Description)
+}
+
+/// A store for one instance, with the limits set.
+pub(crate) fn new_store(sandbox: &Sandbox, state: GuestState, limits: &crate::Limits) -> Store<GuestState> {
+    let mut store = Store::new(&sandbox.engine, state);
+    store.limiter(|state| &mut state.watch);
+    store.set_epoch_deadline(Sandbox::ticks(limits.timeout));
+    store.set_hostcall_fuel(limits.result_bytes);
+    store
+}

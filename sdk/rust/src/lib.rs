@@ -1,1 +1,39 @@
-//! stub
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
+#[doc(hidden)]
+pub mod bindings;
+mod component;
+pub mod indicators;
+pub mod log;
+mod parameters;
+mod series;
+mod signal;
+mod strategy;
+pub mod testing;
+mod window;
+
+pub use bindings::ta_bot::strategy::types::{Action, Context, Fault, Signal, Strength, Value};
+pub use parameters::{Bounds, Kind, Optional, Parameter, ParameterSet, ParameterType, Ranged, Reader};
+pub use series::Series;
+pub use strategy::{Column, Input, Strategy};
+pub use window::Window;
+
+/// What a strategy usually needs: `use ta_bot_sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Action, Column, Context, Fault, Input, Series, Signal, Strategy, Strength, Value, Window, choices, export,
+        indicators, log, parameters,
+    };
+}
+
+/// For the macros of this crate; not part of what it promises.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::component::Component;
+
+    /// Fails to compile for a type that is no strategy, also where no component is built.
+    pub fn exportable<S: crate::Strategy>() {}
+}

@@ -1,0 +1,70 @@
+//! Highest and lowest values.
+
+/// The highest value; NaN if there is none or if any is NaN.
+pub fn highest(values: &[f64]) -> f64 {
+    extreme(values, |value, best| value > best)
+}
+
+/// The lowest value; NaN if there is none or if any is NaN.
+pub fn lowest(values: &[f64]) -> f64 {
+    extreme(values, |value, best| value < best)
+}
+
+fn extreme(values: &[f64], better: impl Fn(f64, f64) -> bool) -> f64 {
+    let Some(&first) = values.first() else { return f64::NAN };
+    let mut best = first;
+    for &value in values {
+        if better(value, best) {
+            best = value;
+        } else if value.is_nan() {
+            return f64::NAN;
+        }
+    }
+    best
+}
+
+/// The highest of the last `period` values, in one pass.
+///
+/// * **Warm-up:** first value at index `period - 1`. NaN while there is NaN among the `period` values.
+/// * **Source:** the upper channel of Donchian; computed with a monotone queue.
+/// * **Units:** those of the values.
+/// * **Flat data:** the value exactly.
+pub fn rolling_max(values: &[f64], period: usize) -> Vec<f64> {
+    rolling(values, period, |newer, older| newer >= older)
+}
+
+/// The lowest of the last `period` values: see [`rolling_max`].
+pub fn rolling_min(values: &[f64], period: usize) -> Vec<f64> {
+    rolling(values, period, |newer, older| newer <= older)
+}
+
+fn rolling(values: &[f64], period: usize, replaces: impl Fn(f64, f64) -> bool) -> Vec<f64> {
+    let mut extremes = vec![f64::NAN; values.len()];
+    if period == 0 {
+        return extremes;
+    }
+    // The candidates from `head` on, best first: a value leaves when a newer one is at least as good, or by age.
+    let mut candidates: Vec<(usize, f64)> = Vec::with_capacity(values.len());
+    let mut head = 0;
+    let mut numbers = 0;
+    for (index, &value) in values.iter().enumerate() {
+        if value.is_nan() {
+            candidates.clear();
+            head = 0;
+            numbers = 0;
+            continue;
+        }
+        while candidates.len() > head && candidates.last().is_some_and(|&(_, last)| replaces(value, last)) {
+            candidates.pop();
+        }
+        candidates.push((index, value));
+        numbers += 1;
+        if candidates[head].0 + period <= index {
+            head += 1;
+        }
+        if numbers >= period {
+            extremes[index] = candidates[head].1;
+        }
+    }
+    extremes
+}

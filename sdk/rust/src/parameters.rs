@@ -1,0 +1,52 @@
+//! Parameters, declared once. [`parameters!`](crate::parameters) makes a struct of typed fields; the description for
+//! the host, the reading and the checking of values all come from that one declaration, so they cannot disagree.
+
+mod macros;
+mod reader;
+mod types;
+
+pub use reader::Reader;
+pub use types::{Bounds, Optional, ParameterType, Ranged};
+
+pub use crate::bindings::ta_bot::strategy::types::ValueKind as Kind;
+use crate::{Fault, Value};
+
+/// One declared parameter, as the host is told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// The field's name.
+    pub name: &'static str,
+    /// The field's doc comment.
+    pub description: String,
+    /// What kind of value it takes.
+    pub kind: Kind,
+    /// None makes it optional.
+    pub default: Option<Value>,
+    /// Inclusive bounds; for integers and numbers only.
+    pub bounds: Bounds,
+    /// The texts allowed; empty allows any.
+    pub choices: &'static [&'static str],
+}
+
+/// A struct of parameters. Implemented by [`parameters!`](crate::parameters).
+pub trait ParameterSet: Default {
+    /// What the host is told.
+    fn declare() -> Vec<Parameter>;
+
+    /// Reads and checks the values that the host handed over; what is left out takes its default.
+    fn parse(values: &[(String, Value)]) -> Result<Self, Fault>;
+}
+
+/// No parameters.
+impl ParameterSet for () {
+    fn declare() -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    fn parse(values: &[(String, Value)]) -> Result<Self, Fault> {
+        Reader::new(values).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

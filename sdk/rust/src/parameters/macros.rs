@@ -1,0 +1,192 @@
+//! The macros by which an author declares parameters.
+
+/// Declares the parameters of a strategy: one struct, from which their description, their typed values and the
+/// checks of type and range all come.
+///
+/// * The doc comment of a field is its description for operators: one sentence, with the unit.
+/// * `#[range(a..=b)]` bounds an `i32` or `f64`; `a..` and `..=b` leave one end open.
+/// * The type is `bool`, `i32`, `f64`, `String`, an enum made by [`choices!`](crate::choices), or an `Option` of these.
+/// * An `Option` has no default and is `None` where nobody set it; everything else has a default.
+///
+/// ```
+/// use ta_bot_sdk::{choices, parameters};
+///
+/// choices! {
+///     /// What counts as a signal.
+///     pub enum Trigger {
+///         /// Coming back over the threshold.
+///         Cross = "cross",
+///         /// Being beyond it.
+///         Level = "level",
+///     }
+/// }
+///
+/// parameters! {
+///     /// The parameters of the rule.
+///     pub struct Parameters {
+///         /// Length of the average, in candles.
+///         #[range(2..=200)]
+///         period: i32 = 14,
+///         /// What counts as a signal.
+///         trigger: Trigger = Trigger::Cross,
+///         /// Length of the trend filter, in candles. None: no filter.
+///         #[range(2..)]
+///         trend_period: Option<i32>,
+///     }
+/// }
+///
+/// assert_eq!(Parameters::default().period, 14);
+/// ```
+///
+/// A parameter with neither a default nor an `Option` does not compile:
+///
+/// ```compile_fail
+/// ta_bot_sdk::parameters! {
+///     pub struct Parameters {
+///         /// Length of the average, in candles.
+///         period: i32,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! parameters {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $Set:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[range($range:expr)])?
+                $field:ident : $Type:ty $(= $default:expr)?
+            ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        $visibility struct $Set {
+            $(
+                $(#[doc = $doc])+
+                pub $field: $Type,
+            )*
+        }
+
+        impl ::core::default::Default for $Set {
+            fn default() -> Self {
+                Self { $($field: $crate::__default!($Type $(, $default)?),)* }
+            }
+        }
+
+        impl $crate::ParameterSet for $Set {
+            fn declare() -> ::std::vec::Vec<$crate::Parameter> {
+                ::std::vec![$(
+                    $crate::Parameter {
+                        name: ::core::stringify!($field),
+                        description: ::std::string::String::from(::core::concat!($($doc, "\n"),+)),
+                        kind: <$Type as $crate::ParameterType>::KIND,
+                        default: <$Type as $crate::ParameterType>::into_value($crate::__default!($Type $(, $default)?)),
+                        bounds: $crate::__bounds!($Type $(, $range)?),
+                        choices: <$Type as $crate::ParameterType>::CHOICES,
+                    }
+                ),*]
+            }
+
+            fn parse(values: &[(::std::string::String, $crate::Value)]) -> ::core::result::Result<Self, $crate::Fault> {
+                let mut reader = $crate::Reader::new(values);
+                let parsed = Self {
+                    $(
+                        $field: match reader.read::<$Type>(
+                            ::core::stringify!($field),
+                            $crate::__bounds!($Type $(, $range)?),
+                        )? {
+                            ::core::option::Option::Some(value) => value,
+                            ::core::option::Option::None => $crate::__default!($Type $(, $default)?),
+                        },
+                    )*
+                };
+                reader.finish()?;
+                ::core::result::Result::Ok(parsed)
+            }
+        }
+    };
+}
+
+/// Declares an enum whose variants are the texts that a parameter may take.
+///
+/// ```
+/// ta_bot_sdk::choices! {
+///     /// Which side may be traded.
+///     pub enum Side {
+///         /// Buys only.
+///         Long = "long",
+///         /// Sells only.
+///         Short = "short",
+///     }
+/// }
+///
+/// assert_eq!(Side::Long.as_str(), "long");
+/// ```
+#[macro_export]
+macro_rules! choices {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis enum $Choice:ident {
+            $($(#[$variant_meta:meta])* $Variant:ident = $text:literal),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $visibility enum $Choice {
+            $($(#[$variant_meta])* $Variant,)+
+        }
+
+        impl $Choice {
+            /// The text by which a parameter names this choice.
+            $visibility const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $text,)+
+                }
+            }
+        }
+
+        impl $crate::ParameterType for $Choice {
+            const KIND: $crate::Kind = $crate::Kind::Text;
+            const CHOICES: &'static [&'static str] = &[$($text),+];
+
+            fn from_value(value: &$crate::Value) -> ::core::option::Option<Self> {
+                let $crate::Value::Text(text) = value else { return ::core::option::Option::None };
+                match text.as_str() {
+                    $($text => ::core::option::Option::Some(Self::$Variant),)+
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn into_value(self) -> ::core::option::Option<$crate::Value> {
+                ::core::option::Option::Some($crate::Value::Text(self.as_str().into()))
+            }
+        }
+    };
+}
+
+/// The default that was declared, or None for an optional parameter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __default {
+    ($Type:ty) => {
+        <$Type as $crate::Optional>::NONE
+    };
+    ($Type:ty, $default:expr) => {{
+        let default: $Type = $default;
+        default
+    }};
+}
+
+/// The bounds that were declared, or none.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __bounds {
+    ($Type:ty) => {
+        $crate::Bounds::NONE
+    };
+    ($Type:ty, $range:expr) => {
+        <$Type as $crate::Ranged>::bounds($range)
+    };
+}

@@ -1,0 +1,95 @@
+//! Reading the values that the host handed over. The host sends them in the order of the declaration, so the usual
+//! value is the next one; the rest of this file is about saying what is wrong.
+
+use super::{Bounds, Kind, ParameterType};
+use crate::{Fault, Value};
+
+/// Reads values by name. For [`parameters!`](crate::parameters).
+#[derive(Debug)]
+pub struct Reader<'a> {
+    values: &'a [(String, Value)],
+    /// Where the next value is expected.
+    next: usize,
+    /// How many values were read.
+    read: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from these values.
+    pub const fn new(values: &'a [(String, Value)]) -> Self {
+        Self { values, next: 0, read: 0 }
+    }
+
+    /// The value of this name, typed and checked; None if it was left out.
+    pub fn read<T: ParameterType>(&mut self, name: &'static str, bounds: Bounds) -> Result<Option<T>, Fault> {
+        let Some(value) = self.find(name) else { return Ok(None) };
+        match T::from_value(value) {
+            Some(typed) if within(value, bounds) => Ok(Some(typed)),
+            Some(_) => Err(out_of_range(name, value, bounds)),
+            None => Err(mistyped(name, value, T::KIND, T::CHOICES)),
+        }
+    }
+
+    /// Refuses values that no parameter took.
+    pub fn finish(self) -> Result<(), Fault> {
+        if self.read == self.values.len() {
+            return Ok(());
+        }
+        Err(Fault::InvalidParameters(format!(
+            "{} of the {} parameters given are unknown to this strategy or given twice: {}",
+            self.values.len() - self.read,
+            self.values.len(),
+            self.values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+        )))
+    }
+
+    fn find(&mut self, name: &str) -> Option<&'a Value> {
+        let index = match self.values.get(self.next) {
+            Some((next, _)) if next == name => self.next,
+            _ => self.values.iter().position(|(given, _)| given == name)?,
+        };
+        self.next = index + 1;
+        self.read += 1;
+        self.values.get(index).map(|(_, value)| value)
+    }
+}
+
+fn within(value: &Value, bounds: Bounds) -> bool {
+    match value {
+        Value::Integer(value) => bounds.allow(f64::from(*value)),
+        Value::Number(value) => value.is_finite() && bounds.allow(*value),
+        Value::Boolean(_) | Value::Text(_) => true,
+    }
+}
+
+#[cold]
+fn out_of_range(name: &str, value: &Value, bounds: Bounds) -> Fault {
+    let range = match bounds {
+        Bounds { min: Some(min), max: Some(max) } => format!("from {min} to {max}"),
+        Bounds { min: Some(min), max: None } => format!("at least {min}"),
+        Bounds { min: None, max: Some(max) } => format!("at most {max}"),
+        Bounds { min: None, max: None } => "finite".into(),
+    };
+    Fault::InvalidParameters(format!("{name} = {} must be {range}", shown(value)))
+}
+
+#[cold]
+fn mistyped(name: &str, value: &Value, kind: Kind, choices: &[&str]) -> Fault {
+    let wanted = match kind {
+        Kind::Boolean => "true or false".into(),
+        Kind::Integer => "an integer".into(),
+        Kind::Number => "a number".into(),
+        Kind::Text if choices.is_empty() => "a text".into(),
+        Kind::Text => format!("one of {}", choices.join(", ")),
+    };
+    Fault::InvalidParameters(format!("{name} = {} must be {wanted}", shown(value)))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Boolean(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::Text(text) => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,68 @@
+//! Reading a series from its newest end, where rules look. No index is ever out of bounds: what is not there is NaN
+//! or empty, and NaN compares false with everything, so a rule on short data says nothing.
+
+use core::ops::Range;
+
+/// A column or an indicator, oldest first.
+pub trait Series {
+    /// The value `candles` before the newest; `ago(0)` is the newest. NaN if the series is shorter.
+    fn ago(&self, candles: usize) -> f64;
+
+    /// The newest value, or NaN.
+    fn newest(&self) -> f64;
+
+    /// The newest `count` values, oldest first, or as many as there are.
+    fn tail(&self, count: usize) -> &[f64];
+
+    /// Those of the values that are there with an age in `ages`, oldest first: `span(5..20)` is the 20th-newest up
+    /// to the 6th-newest, fifteen values.
+    fn span(&self, ages: Range<usize>) -> &[f64];
+}
+
+impl Series for [f64] {
+    fn ago(&self, candles: usize) -> f64 {
+        self.len().checked_sub(candles + 1).and_then(|index| self.get(index)).copied().unwrap_or(f64::NAN)
+    }
+
+    fn newest(&self) -> f64 {
+        self.last().copied().unwrap_or(f64::NAN)
+    }
+
+    fn tail(&self, count: usize) -> &[f64] {
+        &self[self.len().saturating_sub(count)..]
+    }
+
+    fn span(&self, ages: Range<usize>) -> &[f64] {
+        let start = self.len().saturating_sub(ages.end);
+        let end = self.len().saturating_sub(ages.start);
+        self.get(start..end).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_from_the_newest_end() {
+        let series = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(series.newest(), 4.0);
+        assert_eq!(series.ago(3), 1.0);
+        assert_eq!(series.tail(2), [3.0, 4.0]);
+        assert_eq!(series.span(1..3), [2.0, 3.0]);
+        assert_eq!(series.span(0..4), series);
+    }
+
+    #[test]
+    fn what_is_not_there_is_nan_or_empty() {
+        let series = [1.0, 2.0];
+        assert!(series.ago(2).is_nan());
+        assert!([].newest().is_nan());
+        assert_eq!(series.tail(9), series);
+        assert_eq!(series.span(1..9), [1.0]);
+        assert!(series.span(5..9).is_empty());
+        #[expect(clippy::reversed_empty_ranges, reason = "an empty span is what is tested")]
+        let reversed = series.span(2..1);
+        assert!(reversed.is_empty());
+    }
+}

@@ -1,0 +1,147 @@
+//! Building a [`Signal`] so that it reads as one sentence.
+
+use crate::{Action, Fault, Signal, Strength, Value};
+
+impl Signal {
+    /// A call to buy with a confidence in [0, 1].
+    pub const fn buy(confidence: f64) -> Self {
+        Self::new(Action::Buy, confidence)
+    }
+
+    /// A call to sell with a confidence in [0, 1].
+    pub const fn sell(confidence: f64) -> Self {
+        Self::new(Action::Sell, confidence)
+    }
+
+    /// A notice without a trade, with a confidence in [0, 1].
+    pub const fn hold(confidence: f64) -> Self {
+        Self::new(Action::Hold, confidence)
+    }
+
+    /// A call to close what is open, with a confidence in [0, 1].
+    pub const fn close(confidence: f64) -> Self {
+        Self::new(Action::Close, confidence)
+    }
+
+    /// A signal with nothing but its action and confidence.
+    pub const fn new(action: Action, confidence: f64) -> Self {
+        Self {
+            action,
+            confidence,
+            price: None,
+            stop_loss: None,
+            take_profit: None,
+            strength: None,
+            rationale: None,
+            metadata: Vec::new(),
+        }
+    }
+
+    /// The entry price. Without it: the newest close.
+    #[must_use]
+    pub const fn price(mut self, price: f64) -> Self {
+        self.price = Some(price);
+        self
+    }
+
+    /// The price at which the trade is given up. Without it the host chooses one.
+    #[must_use]
+    pub const fn stop_loss(mut self, price: f64) -> Self {
+        self.stop_loss = Some(price);
+        self
+    }
+
+    /// The price at which the profit is taken. Without it the host chooses one.
+    #[must_use]
+    pub const fn take_profit(mut self, price: f64) -> Self {
+        self.take_profit = Some(price);
+        self
+    }
+
+    /// How strong the signal is. Without it: medium.
+    #[must_use]
+    pub const fn strength(mut self, strength: Strength) -> Self {
+        self.strength = Some(strength);
+        self
+    }
+
+    /// One sentence, with the numbers, that says why.
+    #[must_use]
+    pub fn rationale(mut self, sentence: impl Into<String>) -> Self {
+        self.rationale = Some(sentence.into());
+        self
+    }
+
+    /// A reading behind the decision.
+    #[must_use]
+    pub fn metadata(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// The metadata entry of this name.
+    pub fn reading(&self, name: &str) -> Option<&Value> {
+        self.metadata.iter().find_map(|(entry, value)| (entry == name).then_some(value))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Boolean(value)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(value: i32) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl Fault {
+    /// A fault that is neither the parameters' nor the data's making.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(message.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_reads_as_it_was_built() {
+        let signal = Signal::sell(0.7)
+            .price(100.0)
+            .stop_loss(110.0)
+            .take_profit(80.0)
+            .strength(Strength::Strong)
+            .rationale("the RSI fell")
+            .metadata("rsi", 71.5)
+            .metadata("trigger", "cross");
+        assert_eq!((signal.action, signal.confidence, signal.price), (Action::Sell, 0.7, Some(100.0)));
+        assert_eq!((signal.stop_loss, signal.take_profit), (Some(110.0), Some(80.0)));
+        assert_eq!(signal.strength, Some(Strength::Strong));
+        assert_eq!(signal.rationale.as_deref(), Some("the RSI fell"));
+        assert_eq!(signal.reading("rsi"), Some(&Value::Number(71.5)));
+        assert_eq!(signal.reading("trigger"), Some(&Value::Text("cross".into())));
+        assert_eq!(signal.reading("macd"), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! What `wit-bindgen` makes of the WIT package. The SDK stands between an author and this; a hostile guest does not
+//! want it there.
+#![allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    reason = "generated: the calling convention of components is unsafe code by nature"
+)]
+
+wit_bindgen::generate!({
+    path: "../../../wit/1.0.0",
+    world: "strategy-module",
+});
+
+use crate::Hostile;
+export!(Hostile);

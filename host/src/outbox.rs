@@ -79,9 +79,14 @@ pub struct Backlog {
 /// A store of signals and finished jobs.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Commits jobs and their signals in one transaction. A signal or a job that is there already is left alone.
-    /// Answers the ids of the signals that were not there before.
+    /// Commits jobs and their signals in one transaction. A job that is finished already is left alone, whatever signals
+    /// it brings now: it was decided, perhaps by other parameters. So is a signal that is there already. A dead job
+    /// is dead no longer. Answers the ids of the signals that were not there before.
     async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
+
+    /// Inserts signals beside any job, as an operator asks for them on a candle that is finished. A signal that is there
+    /// already is left alone. Answers the ids of the signals that were not there before.
+    async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
 
     /// The oldest signals that the bus has not acknowledged, in the order of their commits.
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError>;
@@ -105,7 +110,8 @@ pub trait Outbox: Send + Sync {
     /// The jobs of `timeframe` with a candle close after `after` that are finished or dead: symbol and candle close.
     async fn finished(&self, timeframe: Timeframe, after: Timestamp) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// Gives a job up, with the reason. It counts as finished until it is retried.
+    /// Gives a job up, with the reason. It counts as finished until it is retried and committed. A job that is
+    /// finished stays so.
     async fn bury(&self, dead: &DeadJob) -> Result<(), StoreError>;
 
     /// The jobs that were given up, newest first.

@@ -1,0 +1,200 @@
+//! Signals and finished jobs in the embedded database.
+
+use async_trait::async_trait;
+use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
+
+use super::{Backlog, DeadJob, FinishedJob, Outbox, SignalFilter, StoredSignal};
+use crate::{
+    sqlite::{Database, row},
+    store::StoreError,
+};
+
+mod insert;
+
+/// The embedded outbox.
+#[derive(Debug, Clone)]
+pub struct SqliteOutbox {
+    database: Database,
+}
+
+impl SqliteOutbox {
+    /// An outbox in `database`.
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteOutbox {
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
+        if finished.is_empty() {
+            return Ok(Vec::new());
+        }
+        let committed = async {
+            let mut transaction = self.database.begin().await?;
+            let mut new = insert::jobs(&mut transaction, finished, at).await?;
+            // Removed as it is met, so that a job that is given twice brings its signals once.
+            let signals: Vec<&Signal> =
+                finished.iter().filter(|done| new.remove(&done.job)).flat_map(|done| &done.signals).collect();
+            let ids = insert::signals(&mut transaction, &signals, at).await?;
+            transaction.commit().await?;
+            Ok(ids)
+        };
+        self.database.write(finished.len(), committed).await
+    }
+
+    async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
+        let added = async {
+            let mut transaction = self.database.begin().await?;
+            let ids = insert::signals(&mut transaction, &signals.iter().collect::<Vec<_>>(), at).await?;
+            transaction.commit().await?;
+            Ok(ids)
+        };
+        self.database.write(signals.len(), added).await
+    }
+
+    async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
+        let waiting = async {
+            let sql = "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at
+                       FROM signals WHERE published_at IS NULL ORDER BY sequence LIMIT ?";
+            let rows = sqlx::query(sql).bind(limit).fetch_all(self.database.readers()).await?;
+            rows.iter().map(signal).collect()
+        };
+        self.database.read(waiting).await
+    }
+
+    async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let marked = async {
+            let sql = "UPDATE signals SET published_at = ? WHERE published_at IS NULL
+                       AND signal_id IN (SELECT value FROM json_each(?))";
+            let mut transaction = self.database.begin().await?;
+            let query = sqlx::query(sql).bind(at.millis()).bind(row::to_json(&ids)?);
+            query.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.write(ids.len(), marked).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let waiting = async {
+            let sql = "SELECT count(*), min(created_at) FROM signals WHERE published_at IS NULL";
+            let (signals, oldest): (u64, Option<i64>) = sqlx::query_as(sql).fetch_one(self.database.readers()).await?;
+            Ok(Backlog { signals, oldest: oldest.map(Timestamp::from_millis) })
+        };
+        self.database.read(waiting).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError> {
+        let found = async {
+            let rows = selection(filter).build().fetch_all(self.database.readers()).await?;
+            rows.iter().map(signal).collect()
+        };
+        self.database.read(found).await
+    }
+
+    async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError> {
+        let begun = async {
+            let mut transaction = self.database.begin().await?;
+            insert::begun(&mut transaction, series).await?;
+            transaction.commit().await
+        };
+        self.database.write(series.len(), begun).await
+    }
+
+    async fn begun(&self, timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let begun = async {
+            let sql = "SELECT symbol, candle_close FROM begun_series WHERE timeframe = ? ORDER BY symbol";
+            let rows = sqlx::query(sql).bind(timeframe.as_str()).fetch_all(self.database.readers()).await?;
+            rows.iter().map(candle_close).collect()
+        };
+        self.database.read(begun).await
+    }
+
+    async fn finished(&self, timeframe: Timeframe, after: Timestamp) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let finished = async {
+            let sql = "SELECT symbol, candle_close FROM finished_jobs WHERE timeframe = ?1 AND candle_close > ?2
+                       UNION
+                       SELECT symbol, candle_close FROM dead_jobs WHERE timeframe = ?1 AND candle_close > ?2
+                       ORDER BY symbol, candle_close";
+            let query = sqlx::query(sql).bind(timeframe.as_str()).bind(after.millis());
+            query.fetch_all(self.database.readers()).await?.iter().map(candle_close).collect()
+        };
+        self.database.read(finished).await
+    }
+
+    async fn bury(&self, dead: &DeadJob) -> Result<(), StoreError> {
+        let buried = async {
+            let mut transaction = self.database.begin().await?;
+            insert::dead(&mut transaction, dead).await?;
+            transaction.commit().await
+        };
+        self.database.write(1, buried).await
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadJob>, StoreError> {
+        let dead = async {
+            let sql = "SELECT timeframe, candle_close, symbol, attempts, reason, died_at FROM dead_jobs
+                       ORDER BY died_at DESC, candle_close DESC, symbol LIMIT ?";
+            let rows = sqlx::query(sql).bind(limit).fetch_all(self.database.readers()).await?;
+            rows.iter().map(dead_job).collect()
+        };
+        self.database.read(dead).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.ping().await
+    }
+}
+
+/// Only the conditions that are asked for, so that each of them can use its index.
+fn selection(filter: &SignalFilter) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at FROM signals WHERE TRUE",
+    );
+    if let Some(strategy) = &filter.strategy {
+        query.push(" AND strategy = ").push_bind(strategy.as_str());
+    }
+    if let Some(symbol) = &filter.symbol {
+        query.push(" AND symbol = ").push_bind(symbol.as_str());
+    }
+    if let Some(timeframe) = filter.timeframe {
+        query.push(" AND timeframe = ").push_bind(timeframe.as_str());
+    }
+    query.push(" ORDER BY sequence DESC LIMIT ").push_bind(filter.limit);
+    query
+}
+
+fn signal(found: &SqliteRow) -> Result<StoredSignal, sqlx::Error> {
+    Ok(StoredSignal {
+        sequence: found.try_get("sequence")?,
+        id: found.try_get("signal_id")?,
+        strategy: row::parsed(found, "strategy")?,
+        symbol: row::parsed(found, "symbol")?,
+        timeframe: row::parsed(found, "timeframe")?,
+        message: found.try_get("message")?,
+        created_at: row::moment(found, "created_at")?,
+        published_at: found.try_get::<Option<i64>, _>("published_at")?.map(Timestamp::from_millis),
+    })
+}
+
+fn candle_close(found: &SqliteRow) -> Result<(Symbol, Timestamp), sqlx::Error> {
+    Ok((row::parsed(found, "symbol")?, row::moment(found, "candle_close")?))
+}
+
+fn job(found: &SqliteRow) -> Result<Job, sqlx::Error> {
+    let (symbol, candle_close) = candle_close(found)?;
+    Ok(Job { symbol, timeframe: row::parsed(found, "timeframe")?, candle_close })
+}
+
+fn dead_job(found: &SqliteRow) -> Result<DeadJob, sqlx::Error> {
+    Ok(DeadJob {
+        job: job(found)?,
+        attempts: found.try_get("attempts")?,
+        reason: found.try_get("reason")?,
+        died_at: row::moment(found, "died_at")?,
+    })
+}

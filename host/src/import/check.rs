@@ -1,0 +1,68 @@
+//! Whether candles make a series: each sound, on the timeframe's grid, after the one before it, and closed.
+
+use ta_bot_core::{Candle, Timeframe, Timestamp};
+
+use super::{CandleFile, FileProblem, LineProblem};
+
+/// A series while it is read.
+pub(super) struct Series {
+    timeframe: Timeframe,
+    now: Timestamp,
+    candles: Vec<Candle>,
+    still_open: Option<Timestamp>,
+    missing: u64,
+    /// How near the nearest two candles are, in milliseconds.
+    nearest: i64,
+}
+
+impl Series {
+    pub(super) const fn new(timeframe: Timeframe, now: Timestamp) -> Self {
+        Self { timeframe, now, candles: Vec::new(), still_open: None, missing: 0, nearest: i64::MAX }
+    }
+
+    /// Takes the next candle of the file.
+    pub(super) fn add(&mut self, candle: Candle) -> Result<(), LineProblem> {
+        candle.check()?;
+        let open = candle.open_time;
+        let before = self.timeframe.open_of(open);
+        if before != open {
+            let after = self.timeframe.close_of(before);
+            return Err(LineProblem::OffGrid { open, timeframe: self.timeframe, before, after });
+        }
+        let above = self.still_open.or_else(|| self.candles.last().map(|candle| candle.open_time));
+        if let Some(above) = above {
+            if open == above {
+                return Err(LineProblem::Repeated { open });
+            }
+            if open < above {
+                return Err(LineProblem::Disordered { open, above });
+            }
+        }
+        if open > self.now {
+            return Err(LineProblem::Future { open, now: self.now });
+        }
+        if self.timeframe.close_of(open) > self.now {
+            self.still_open = Some(open);
+            return Ok(());
+        }
+        if let Some(above) = above {
+            let apart = open.millis() - above.millis();
+            self.nearest = self.nearest.min(apart);
+            self.missing += (apart / self.timeframe.millis()) as u64 - 1;
+        }
+        self.candles.push(candle);
+        Ok(())
+    }
+
+    /// The series, if it is one. Longer candles lie on the grid of shorter ones, so that three or more of which no
+    /// two follow each other are taken for candles of another timeframe.
+    pub(super) fn finish(self) -> Result<CandleFile, FileProblem> {
+        if self.candles.is_empty() {
+            return Err(self.still_open.map_or(FileProblem::Empty, FileProblem::OnlyOpen));
+        }
+        if self.candles.len() > 2 && self.nearest > self.timeframe.millis() {
+            return Err(FileProblem::OtherTimeframe { timeframe: self.timeframe, nearest: self.nearest });
+        }
+        Ok(CandleFile { candles: self.candles, still_open: self.still_open, missing: self.missing })
+    }
+}

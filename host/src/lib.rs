@@ -5,9 +5,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
+pub mod analysis;
+pub mod bus;
 pub mod candles;
 pub mod config;
 pub mod import;
+pub mod leadership;
+pub mod metrics;
 pub mod outbox;
+pub mod parameters;
+pub mod registry;
+pub mod settings;
 pub mod sqlite;
 pub mod store;

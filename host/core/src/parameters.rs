@@ -269,6 +269,12 @@ impl ParameterSchema {
 
     /// Reads a configuration: all of it, or one problem for each parameter that does not fit.
     pub fn read(&self, given: &Map<String, Json>) -> Result<Parameters, Vec<ParameterProblem>> {
+        let (parameters, problems) = self.read_what_fits(given);
+        if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+    }
+
+    /// Reads what fits, with one problem for each parameter that does not.
+    pub fn read_what_fits(&self, given: &Map<String, Json>) -> (Parameters, Vec<ParameterProblem>) {
         let mut parameters = Parameters::default();
         let mut problems = Vec::new();
         for (name, value) in given {
@@ -277,7 +283,7 @@ impl ParameterSchema {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+        (parameters, problems)
     }
 
     fn read_one(&self, name: &str, given: &Json) -> Result<Value, ParameterProblem> {

@@ -72,7 +72,7 @@ pub struct Evaluated<'a> {
     /// The trace of the event that led here, by the W3C's `traceparent`.
     pub traceparent: Option<&'a str>,
     /// What was decided.
-    pub decision: Decision,
+    pub decision: &'a Decision,
 }
 
 /// Where a signal comes from: enough to run the evaluation again.
@@ -137,8 +137,8 @@ pub struct Signal {
 
 impl Signal {
     /// Checks a decision and makes the message of it.
-    pub fn new(evaluated: Evaluated<'_>, settings: &ApplicationSettings) -> Result<Self, DropReason> {
-        let Decision { action, confidence, .. } = evaluated.decision;
+    pub fn new(evaluated: &Evaluated<'_>, settings: &ApplicationSettings) -> Result<Self, DropReason> {
+        let Decision { action, confidence, .. } = *evaluated.decision;
         if confidence < settings.min_confidence {
             return Err(DropReason::BelowMinConfidence);
         }
@@ -150,10 +150,10 @@ impl Signal {
         if !(price > 0.0 && close > 0.0) {
             return Err(DropReason::PriceNotPositive);
         }
-        let levels = levels(&evaluated, price)?;
-        let id = SignalId::new(&evaluated);
-        let provenance = provenance(&evaluated);
-        let message = message(&evaluated, &id, &provenance, (price, close), levels);
+        let levels = levels(evaluated, price)?;
+        let id = SignalId::new(evaluated);
+        let provenance = provenance(evaluated);
+        let message = message(evaluated, &id, &provenance, (price, close), levels);
         let (job, strategy) = (evaluated.job.clone(), evaluated.strategy.clone());
         Ok(Self { id, job, strategy, action, confidence, provenance, message })
     }
@@ -161,7 +161,7 @@ impl Signal {
 
 /// The strategy's stops, or the default ones where it gives none at all; for a buy or a sell on the right sides.
 fn levels(evaluated: &Evaluated<'_>, price: f64) -> Result<Option<RiskLevels>, DropReason> {
-    let decision = &evaluated.decision;
+    let decision = evaluated.decision;
     let given = decision.stop_loss.zip(decision.take_profit);
     let given = given.map(|(stop_loss, take_profit)| RiskLevels { stop_loss, take_profit });
     let trade = matches!(decision.action, Action::Buy | Action::Sell);

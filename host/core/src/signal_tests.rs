@@ -57,9 +57,9 @@ fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParamet
         window_hash: CandleSlice::hash(&[window.newest(20)]),
         host_version: "0.1.0",
         traceparent: None,
-        decision,
+        decision: &decision,
     };
-    Signal::new(evaluated, &settings())
+    Signal::new(&evaluated, &settings())
 }
 
 #[test]

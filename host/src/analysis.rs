@@ -1,0 +1,306 @@
+//! One candle, looked at by every enabled strategy.
+//!
+//! Both ways to an analysis, a job from the queue and a request, go through here, so that both see the same.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::{
+    CandleSlice, CandleWindow, Decision, DropReason, Evaluated, EvaluationError, ExecutionStatus, InputSymbol,
+    InputTimeframe, Job, ModuleDigest, Signal, StrategyId, Symbol, Timeframe, Timestamp, WindowError,
+};
+use ta_bot_wasm::{EvaluationInput, LogLevel, LogLine, StrategyModule, WIT_VERSION};
+use thiserror::Error;
+
+use crate::{
+    candles::CandleStore,
+    config::StoredSettings,
+    metrics::{Metrics, Place},
+    parameters::ParameterBook,
+    registry::Registry,
+    settings::SettingsBook,
+    store::StoreError,
+};
+
+/// Why there is no analysis.
+#[derive(Debug, Error)]
+pub enum AnalysisError {
+    /// The candle is not in the store (yet).
+    #[error("there is no candle of {0}")]
+    NoCandle(Job),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's candles make no window.
+    #[error("the stored candles can't be used: {0}")]
+    Window(#[from] WindowError),
+    /// The pool of threads is gone; the process is ending.
+    #[error("the analysis was given up, since the process is ending")]
+    Ending,
+}
+
+/// What came of one strategy.
+#[derive(Debug, Clone)]
+pub struct StrategyOutcome {
+    /// Which strategy.
+    pub strategy: StrategyId,
+    /// Which code.
+    pub digest: ModuleDigest,
+    /// What it answered.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
+    /// What it logged.
+    pub log: Vec<LogLine>,
+}
+
+/// A strategy's answer, after the host's checks.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A signal.
+    Signal(Box<Signal>),
+    /// Nothing to say.
+    None,
+    /// A decision that does not go out, and why.
+    Dropped(Box<Decision>, DropReason),
+    /// No answer, and why.
+    Error(EvaluationError),
+}
+
+/// What came of a candle.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// The candle.
+    pub job: Job,
+    /// How many candles were read.
+    pub candles: usize,
+    /// Each strategy's outcome, by id.
+    pub outcomes: Vec<StrategyOutcome>,
+    /// How long it took, reading included.
+    pub duration: Duration,
+}
+
+impl Analysis {
+    /// The signals among the outcomes.
+    pub fn signals(&self) -> impl Iterator<Item = &Signal> {
+        self.outcomes.iter().filter_map(|outcome| match &outcome.outcome {
+            Outcome::Signal(signal) => Some(signal.as_ref()),
+            _ => None,
+        })
+    }
+}
+
+/// What an analysis needs.
+pub struct Analyst {
+    /// Where candles come from.
+    pub candles: Arc<dyn CandleStore>,
+    /// Which strategies there are.
+    pub registry: Arc<Registry>,
+    /// With which parameters.
+    pub parameters: Arc<ParameterBook>,
+    /// Which of them run.
+    pub settings: Arc<SettingsBook>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The threads on which guests run.
+    pub threads: Arc<rayon::ThreadPool>,
+}
+
+/// A strategy that is about to look, with the places of its windows.
+struct Turn {
+    module: Arc<StrategyModule>,
+    extra: Vec<ExtraWindow>,
+}
+
+/// An extra input's series and how many candles of it are wanted. Above the highest timeframe there is no higher one; the
+/// input is then empty.
+type ExtraWindow = (Option<Series>, u32);
+
+type Series = (Symbol, Timeframe);
+
+impl Analyst {
+    /// Looks at the candle of `job` with every enabled strategy.
+    pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
+        let started = Instant::now();
+        let settings = self.settings.current();
+        let turns = self.turns(job, &settings);
+        let windows = self.windows(job, &turns).await?;
+        let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
+        tracing::debug!("Fetched {candles} candles for {job}");
+        let (analyst, job_of_pool) = (Arc::clone(self), job.clone());
+        let traceparent = traceparent.map(str::to_owned);
+        let (done, outcomes) = tokio::sync::oneshot::channel();
+        let rules = Arc::clone(&settings);
+        self.threads.spawn(move || {
+            let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent.as_deref());
+            // Nobody waits any more where the process is ending.
+            let _ = done.send(turns.iter().map(evaluate).collect::<Vec<_>>());
+        });
+        let outcomes = outcomes.await.map_err(|_| AnalysisError::Ending)?;
+        let analysis = Analysis { job: job.clone(), candles, outcomes, duration: started.elapsed() };
+        self.count(&analysis, &settings);
+        Ok(analysis)
+    }
+
+    /// The strategies that run on this timeframe.
+    fn turns(&self, job: &Job, settings: &StoredSettings) -> Vec<Turn> {
+        let strategies = self.registry.strategies();
+        let enabled = strategies.values().filter(|module| {
+            let description = module.description();
+            settings.settings.enables(&description.id) && description.runs_on(job.timeframe)
+        });
+        enabled.map(|module| Turn { module: Arc::clone(module), extra: extra_series(module, job) }).collect()
+    }
+
+    /// Reads every series once, with as many candles as the strategy that wants most.
+    async fn windows(&self, job: &Job, turns: &[Turn]) -> Result<HashMap<Series, CandleWindow>, AnalysisError> {
+        let mut wanted: HashMap<Series, u32> = HashMap::from([((job.symbol.clone(), job.timeframe), 1)]);
+        for turn in turns {
+            let base = (Some((job.symbol.clone(), job.timeframe)), turn.module.description().lookback);
+            let series = turn.extra.iter().cloned().chain([base]).filter_map(|(series, count)| Some((series?, count)));
+            for (series, count) in series {
+                let most = wanted.entry(series).or_default();
+                *most = count.max(*most);
+            }
+        }
+        let mut windows = HashMap::new();
+        for ((symbol, timeframe), count) in wanted {
+            // Only what had closed by then: a higher candle that covers the job's is still open, and unseen.
+            let candles = self.candles.newest_closed(&symbol, timeframe, job.candle_close, count).await?;
+            let newest = candles.last().map(|candle| timeframe.close_of(candle.open_time));
+            if symbol == job.symbol && timeframe == job.timeframe && newest != Some(job.candle_close) {
+                return Err(AnalysisError::NoCandle(job.clone()));
+            }
+            windows.insert((symbol, timeframe), CandleWindow::new(candles)?);
+        }
+        Ok(windows)
+    }
+
+    fn evaluate(
+        &self,
+        turn: &Turn,
+        job: &Job,
+        windows: &HashMap<Series, CandleWindow>,
+        settings: &StoredSettings,
+        traceparent: Option<&str>,
+    ) -> StrategyOutcome {
+        let description = turn.module.description();
+        let parameters = self.parameters.resolve(&turn.module, &job.symbol);
+        let none = CandleWindow::default();
+        let newest = |series: Option<&Series>, count: u32| {
+            series.map_or(&none, |series| &windows[series]).newest(count as usize)
+        };
+        let base = newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback);
+        let extra: Vec<CandleSlice<'_>> =
+            turn.extra.iter().map(|(series, count)| newest(series.as_ref(), *count)).collect();
+        let input = EvaluationInput { job, base, extra: &extra, parameters: &parameters.values };
+        let evaluation = turn.module.evaluate(input);
+        let outcome = match evaluation.outcome {
+            Err(error) => Outcome::Error(error),
+            Ok(None) => Outcome::None,
+            Ok(Some(decision)) => {
+                let all: Vec<CandleSlice<'_>> = std::iter::once(base).chain(extra).collect();
+                let evaluated = Evaluated {
+                    job,
+                    strategy: &description.id,
+                    module: turn.module.digest(),
+                    wit_version: WIT_VERSION,
+                    parameters: &parameters,
+                    parameter_store: self.parameters.store_name(),
+                    window: base,
+                    window_hash: CandleSlice::hash(&all),
+                    host_version: env!("CARGO_PKG_VERSION"),
+                    traceparent,
+                    decision: &decision,
+                };
+                match Signal::new(&evaluated, &settings.settings) {
+                    Ok(signal) => Outcome::Signal(Box::new(signal)),
+                    Err(reason) => Outcome::Dropped(Box::new(decision), reason),
+                }
+            }
+        };
+        StrategyOutcome {
+            strategy: description.id.clone(),
+            digest: turn.module.digest(),
+            outcome,
+            duration: evaluation.duration,
+            log: evaluation.log,
+        }
+    }
+
+    fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
+        let place = Place::of(&analysis.job, &settings.settings);
+        for outcome in &analysis.outcomes {
+            let strategy = &outcome.strategy;
+            let (status, action) = match &outcome.outcome {
+                Outcome::Signal(signal) => (ExecutionStatus::Success, Some(signal.action)),
+                Outcome::None => (ExecutionStatus::Success, None),
+                Outcome::Dropped(_, reason) => {
+                    self.metrics.dropped(strategy, *reason);
+                    (ExecutionStatus::Success, None)
+                }
+                Outcome::Error(error) => (error.status(), None),
+            };
+            if status != ExecutionStatus::Success
+                && let Outcome::Error(error) = &outcome.outcome
+            {
+                tracing::warn!(strategy.id = %strategy, job = %analysis.job, %error, "evaluation failed");
+            }
+            self.metrics.executed(place, strategy, status, action, millis(outcome.duration));
+            outcome.log.iter().for_each(|line| relate(strategy, line));
+        }
+        self.metrics.analysed(place, analysis.outcomes.len(), millis(analysis.duration));
+    }
+}
+
+/// The series of a strategy's extra inputs.
+fn extra_series(module: &StrategyModule, job: &Job) -> Vec<ExtraWindow> {
+    let inputs = module.description().extra.iter();
+    inputs
+        .map(|input| {
+            let symbol = match &input.symbol {
+                InputSymbol::Own => job.symbol.clone(),
+                InputSymbol::Fixed(symbol) => symbol.clone(),
+            };
+            let timeframe = match input.timeframe {
+                InputTimeframe::NextHigher => job.timeframe.next_higher(),
+                InputTimeframe::Fixed(timeframe) => Some(timeframe),
+            };
+            (timeframe.map(|timeframe| (symbol, timeframe)), input.lookback)
+        })
+        .collect()
+}
+
+/// A guest's line in the host's log.
+fn relate(strategy: &StrategyId, line: &LogLine) {
+    let message = line.message.as_str();
+    match line.level {
+        LogLevel::Debug => tracing::debug!(strategy.id = %strategy, "guest: {message}"),
+        LogLevel::Info => tracing::info!(strategy.id = %strategy, "guest: {message}"),
+        LogLevel::Warn => tracing::warn!(strategy.id = %strategy, "guest: {message}"),
+        LogLevel::Error => tracing::error!(strategy.id = %strategy, "guest: {message}"),
+    }
+}
+
+/// Milliseconds with their fraction.
+pub fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The newest closed candle of a series as a job.
+pub async fn newest_job(
+    candles: &dyn CandleStore,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    now: Timestamp,
+) -> Result<Option<Job>, StoreError> {
+    let newest = candles.newest_closed(symbol, timeframe, now, 1).await?;
+    Ok(newest.last().map(|candle| Job {
+        symbol: symbol.clone(),
+        timeframe,
+        candle_close: timeframe.close_of(candle.open_time),
+    }))
+}

@@ -1,0 +1,49 @@
+//! The bus: candle events come in, signals go out, and replicas tell each other of changes.
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+pub mod local;
+
+/// Why the bus did not take a message.
+#[derive(Debug, Error)]
+#[error("the bus did not acknowledge: {0}")]
+pub struct BusError(pub String);
+
+/// A signal on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub subject: String,
+    /// The signal's id, by which the bus recognises what it has already.
+    pub id: String,
+    /// The message's bytes.
+    pub payload: String,
+}
+
+/// What replicas tell each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Stored parameters or settings changed: read them again.
+    ConfigurationChanged,
+}
+
+/// A bus.
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Sends a signal. Answers when the bus has it for good; the same id a second time changes nothing.
+    async fn publish(&self, message: Outgoing) -> Result<(), BusError>;
+
+    /// The bodies of candle events, from now on. A reader that is too slow misses some: an event is only a hint.
+    fn candle_events(&self) -> broadcast::Receiver<Vec<u8>>;
+
+    /// Tells every replica, this one included.
+    async fn notify(&self, notice: Notice) -> Result<(), BusError>;
+
+    /// What replicas tell, from now on.
+    fn notices(&self) -> broadcast::Receiver<Notice>;
+
+    /// Whether the bus is connected.
+    async fn ping(&self) -> Result<(), BusError>;
+}

@@ -1,0 +1,174 @@
+//! What the service counts and measures, in Prometheus' text format.
+//!
+//! Label values come from what is scheduled and registered; what a request names beyond that is counted under
+//! `unscheduled`, so that no request can make a new series.
+
+use prometheus::{
+    Encoder as _, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job, StrategyId, Symbol, Timeframe};
+
+/// The label value of symbols and timeframes that are not scheduled.
+const UNSCHEDULED: &str = "unscheduled";
+/// Upper bounds of the durations, in milliseconds.
+const MILLISECONDS: [f64; 16] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0,
+];
+
+/// The instruments.
+#[allow(missing_docs, reason = "each has its help text below")]
+pub struct Metrics {
+    registry: Registry,
+    signals_generated: IntCounterVec,
+    processing_duration: HistogramVec,
+    strategies_run: IntCounterVec,
+    executions: IntCounterVec,
+    config_changes: IntCounterVec,
+    evaluation_duration: HistogramVec,
+    signals_dropped: IntCounterVec,
+    pub signals_published: IntCounter,
+    pub publish_failures: IntCounter,
+    pub events: IntCounterVec,
+    pub jobs: IntCounterVec,
+    pub jobs_queued: IntGauge,
+    pub outbox_depth: IntGauge,
+    pub outbox_age_seconds: prometheus::Gauge,
+    pub is_leader: IntGauge,
+    compile_duration: GaugeVec,
+}
+
+/// Registers an instrument; a name can't be taken twice since each is registered here once.
+macro_rules! registered {
+    ($registry:expr, $instrument:expr) => {{
+        let instrument = $instrument?;
+        $registry.register(Box::new(instrument.clone()))?;
+        instrument
+    }};
+}
+
+impl Metrics {
+    /// All instruments, without any series yet.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let histogram = |name: &str, help: &str, labels: &[&str]| {
+            HistogramVec::new(HistogramOpts::new(name, help).buckets(MILLISECONDS.to_vec()), labels)
+        };
+        Ok(Self {
+            signals_generated: registered!(registry, counter("ta_bot_signals_generated_total", "Signals that passed every check", &["symbol", "strategy", "timeframe", "action"])),
+            processing_duration: registered!(registry, histogram("ta_bot_signal_processing_duration", "One analysis of a symbol and timeframe by all strategies, in milliseconds", &["symbol", "timeframe"])),
+            strategies_run: registered!(registry, counter("ta_bot_strategies_run_total", "Evaluations, of any outcome", &["symbol", "timeframe"])),
+            executions: registered!(registry, counter("ta_bot_strategy_executions_total", "Evaluations by strategy and outcome", &["strategy", "symbol", "timeframe", "status", "signal_generated"])),
+            config_changes: registered!(registry, counter("ta_bot_config_changes_total", "Changes of parameters", &["action", "strategy"])),
+            evaluation_duration: registered!(registry, histogram("ta_bot_evaluation_duration_milliseconds", "One evaluation, the instance's making included", &["strategy"])),
+            signals_dropped: registered!(registry, counter("ta_bot_signals_dropped_total", "Decisions that became no signal", &["strategy", "reason"])),
+            signals_published: registered!(registry, IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")),
+            publish_failures: registered!(registry, IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")),
+            events: registered!(registry, counter("ta_bot_candle_events_total", "Candle events by what became of them", &["outcome"])),
+            jobs: registered!(registry, counter("ta_bot_jobs_total", "Jobs by what became of them", &["outcome"])),
+            jobs_queued: registered!(registry, IntGauge::new("ta_bot_jobs_queued", "Jobs that wait or run")),
+            outbox_depth: registered!(registry, IntGauge::new("ta_bot_outbox_depth", "Signals that wait to be published")),
+            outbox_age_seconds: registered!(registry, prometheus::Gauge::new("ta_bot_outbox_age_seconds", "Age of the oldest signal that waits to be published")),
+            is_leader: registered!(registry, IntGauge::new("ta_bot_is_leader", "1 where this process schedules")),
+            compile_duration: registered!(registry, GaugeVec::new(Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready"), &["strategy", "cached"])),
+            registry,
+        })
+    }
+
+    /// Makes the series of everything scheduled, so that they are there, at zero, before they first move.
+    pub fn announce<'a>(
+        &self,
+        settings: &ApplicationSettings,
+        strategies: impl Iterator<Item = &'a StrategyId> + Clone,
+    ) {
+        for strategy in strategies.clone() {
+            for action in ["create", "update", "delete"] {
+                self.config_changes.with_label_values(&[action, strategy.as_str()]);
+            }
+        }
+        let pairs = settings.symbols.iter().flat_map(|symbol| settings.timeframes.iter().map(move |t| (symbol, t)));
+        for (symbol, timeframe) in pairs {
+            let (symbol, timeframe) = (symbol.as_str(), timeframe.as_str());
+            self.processing_duration.with_label_values(&[symbol, timeframe]);
+            self.strategies_run.with_label_values(&[symbol, timeframe]);
+            for strategy in strategies.clone().map(StrategyId::as_str) {
+                self.executions.with_label_values(&[strategy, symbol, timeframe, "success", "false"]);
+                for action in [Action::Buy, Action::Sell] {
+                    self.signals_generated.with_label_values(&[symbol, strategy, timeframe, action.as_str()]);
+                }
+            }
+        }
+    }
+
+    /// One analysis of a candle by all strategies.
+    pub fn analysed(&self, place: Place<'_>, evaluations: usize, milliseconds: f64) {
+        let labels = [place.symbol, place.timeframe];
+        self.processing_duration.with_label_values(&labels).observe(milliseconds);
+        self.strategies_run.with_label_values(&labels).inc_by(evaluations as u64);
+    }
+
+    /// One evaluation.
+    pub fn executed(
+        &self,
+        place: Place<'_>,
+        strategy: &StrategyId,
+        status: ExecutionStatus,
+        signal: Option<Action>,
+        milliseconds: f64,
+    ) {
+        let generated = if signal.is_some() { "true" } else { "false" };
+        let Place { symbol, timeframe } = place;
+        let strategy = strategy.as_str();
+        self.executions.with_label_values(&[strategy, symbol, timeframe, status.as_str(), generated]).inc();
+        self.evaluation_duration.with_label_values(&[strategy]).observe(milliseconds);
+        if let Some(action) = signal {
+            self.signals_generated.with_label_values(&[symbol, strategy, timeframe, action.as_str()]).inc();
+        }
+    }
+
+    /// A decision that became no signal.
+    pub fn dropped(&self, strategy: &StrategyId, reason: DropReason) {
+        self.signals_dropped.with_label_values(&[strategy.as_str(), reason.as_str()]).inc();
+    }
+
+    /// A change of parameters; `action` is `create`, `update` or `delete`.
+    pub fn config_changed(&self, action: &str, strategy: &StrategyId) {
+        self.config_changes.with_label_values(&[action, strategy.as_str()]).inc();
+    }
+
+    /// A module that became ready.
+    pub fn compiled(&self, strategy: &StrategyId, cached: bool, milliseconds: f64) {
+        let cached = if cached { "true" } else { "false" };
+        self.compile_duration.with_label_values(&[strategy.as_str(), cached]).set(milliseconds);
+    }
+
+    /// Everything in Prometheus' text format.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// The symbol and timeframe of a series, as far as they are scheduled.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    symbol: &'a str,
+    timeframe: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// The labels of a job.
+    pub fn of(job: &'a Job, settings: &ApplicationSettings) -> Self {
+        Self::new(&job.symbol, job.timeframe, settings)
+    }
+
+    fn new(symbol: &'a Symbol, timeframe: Timeframe, settings: &ApplicationSettings) -> Self {
+        if settings.schedules(symbol, timeframe) {
+            Self { symbol: symbol.as_str(), timeframe: timeframe.as_str() }
+        } else {
+            Self { symbol: UNSCHEDULED, timeframe: UNSCHEDULED }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Strategies' parameters: read by every evaluation, written by operators.
+//!
+//! Evaluations read a snapshot of everything that is stored, so that a candle costs no query and a store that is away
+//! stops nobody. A write goes to the store first; the snapshot follows, here at once and on other replicas by notice
+//! or by the cache's time to live.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+};
+
+use arc_swap::ArcSwap;
+use serde_json::{Map, Value as Json};
+use ta_bot_core::{
+    EvaluationError, Job, ParameterLevels, ParameterProblem, ParameterSchema, Parameters, ResolvedParameters,
+    StrategyId, Symbol, Timeframe, Timestamp,
+};
+use ta_bot_wasm::StrategyModule;
+use thiserror::Error;
+
+use crate::{
+    config::{AuditEntry, Author, ConfigKey, ConfigStore, StoredConfig},
+    registry::Registry,
+    store::{StoreError, WriteError},
+};
+
+/// Why a configuration is not taken.
+#[derive(Debug, Error)]
+pub enum ParameterError {
+    /// No strategy has this id.
+    #[error("there is no strategy {0}")]
+    UnknownStrategy(String),
+    /// Parameters are unknown, of the wrong type or out of range.
+    #[error("{} of the parameters can't be taken; nothing was stored", .0.len())]
+    Invalid(Vec<ParameterProblem>),
+    /// The strategy refuses the parameters together.
+    #[error("the strategy refuses these parameters together: {0}")]
+    Refused(String),
+    /// The strategy could not be asked.
+    #[error("the strategy could not be asked about these parameters: {0}")]
+    Unchecked(EvaluationError),
+    /// There is no such version to go back to.
+    #[error("there is no version {0} to go back to")]
+    UnknownVersion(i64),
+    /// The write did not happen.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<StoreError> for ParameterError {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+/// How a write treats what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// The level becomes what is given.
+    Replace,
+    /// What is given is laid over the level; null unsets a parameter.
+    Patch,
+}
+
+/// A configuration that an operator gives.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Which level.
+    pub key: ConfigKey,
+    /// What it is to hold.
+    pub parameters: Map<String, Json>,
+    /// How it treats what is stored.
+    pub merge: Merge,
+    /// Only if this version is stored (0: nothing is).
+    pub expected: Option<i64>,
+    /// Check only; store nothing.
+    pub validate_only: bool,
+    /// Who and why.
+    pub author: Author,
+}
+
+/// Everything that is stored, at one moment.
+#[derive(Default)]
+struct Snapshot {
+    levels: HashMap<ConfigKey, StoredConfig>,
+    /// What was resolved of it. Resolving needs the module's schema, so the module is part of the key.
+    resolved: RwLock<HashMap<(ta_bot_core::ModuleDigest, StrategyId, Symbol), Arc<ResolvedParameters>>>,
+}
+
+/// The parameters of every strategy.
+pub struct ParameterBook {
+    store: Arc<dyn ConfigStore>,
+    registry: Arc<Registry>,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+impl ParameterBook {
+    /// A book on `store`, empty until it is refreshed.
+    pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>) -> Self {
+        Self { store, registry, snapshot: ArcSwap::default() }
+    }
+
+    /// The name of the store, as signals give it.
+    pub fn store_name(&self) -> &'static str {
+        self.store.name()
+    }
+
+    /// Takes a new snapshot from the store. Where the store is away the last one stays in use.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let levels = self.store.all().await?.into_iter().collect();
+        self.snapshot.store(Arc::new(Snapshot { levels, resolved: RwLock::default() }));
+        Ok(())
+    }
+
+    /// The parameters with which `module` looks at `symbol` now.
+    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Arc<ResolvedParameters> {
+        let id = &module.description().id;
+        let snapshot = self.snapshot.load();
+        let key = (module.digest(), id.clone(), symbol.clone());
+        if let Some(resolved) = snapshot.resolved.read().ok().and_then(|known| known.get(&key).cloned()) {
+            return resolved;
+        }
+        let schema = &module.description().schema;
+        let resolved = Arc::new(ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, Some(symbol))));
+        if let Ok(mut known) = snapshot.resolved.write() {
+            known.insert(key, Arc::clone(&resolved));
+        }
+        resolved
+    }
+
+    /// What counts for a strategy, for all symbols or for one, with the stored level if there is one.
+    pub fn read(&self, key: &ConfigKey) -> Result<(ResolvedParameters, Option<StoredConfig>), ParameterError> {
+        let module = self.module(&key.strategy)?;
+        let snapshot = self.snapshot.load();
+        let schema = &module.description().schema;
+        let levels = snapshot.levels(schema, &key.strategy, key.symbol.as_ref());
+        Ok((ResolvedParameters::resolve(schema, &levels), snapshot.levels.get(key).cloned()))
+    }
+
+    /// The symbols for which a level of `strategy` is stored, and whether a global one is.
+    pub fn stored_levels(&self, strategy: &StrategyId) -> (bool, Vec<Symbol>) {
+        let snapshot = self.snapshot.load();
+        let keys = || snapshot.levels.keys().filter(|key| &key.strategy == strategy);
+        let mut symbols: Vec<Symbol> = keys().filter_map(|key| key.symbol.clone()).collect();
+        symbols.sort();
+        (keys().any(|key| key.symbol.is_none()), symbols)
+    }
+
+    /// Checks a configuration and stores it. Answers what was done; none where it was to be checked only.
+    pub async fn change(&self, change: Change) -> Result<Option<AuditEntry>, ParameterError> {
+        let module = self.module(&change.key.strategy)?;
+        let stored = self.store.get(&change.key).await?;
+        let version = stored.as_ref().map_or(0, |stored| stored.version);
+        let mut wanted = change.parameters;
+        if change.merge == Merge::Patch {
+            wanted = patched(stored.map(|stored| stored.parameters).unwrap_or_default(), wanted);
+        }
+        self.validate(&module, &change.key, &wanted).await?;
+        if change.validate_only {
+            return Ok(None);
+        }
+        // A patch was checked against what was stored a moment ago, so it is written only if that still holds.
+        let expected = change.expected.or((change.merge == Merge::Patch).then_some(version));
+        let entry = self.store.write(&change.key, Some(&wanted), expected, &change.author).await?;
+        self.refresh().await?;
+        Ok(entry)
+    }
+
+    /// Removes a level. Answers none where there was none.
+    pub async fn delete(
+        &self,
+        key: &ConfigKey,
+        expected: Option<i64>,
+        author: &Author,
+    ) -> Result<Option<AuditEntry>, ParameterError> {
+        self.module(&key.strategy)?;
+        let entry = self.store.write(key, None, expected, author).await?;
+        self.refresh().await?;
+        Ok(entry)
+    }
+
+    /// Stores again what a level held at `target`, or before its last change where none is given.
+    pub async fn roll_back(
+        &self,
+        key: &ConfigKey,
+        target: Option<i64>,
+        expected: Option<i64>,
+        author: &Author,
+    ) -> Result<Option<AuditEntry>, ParameterError> {
+        let module = self.module(&key.strategy)?;
+        let wanted = match target {
+            Some(0) => None,
+            Some(version) => {
+                let entry = self.store.at_version(key, version).await?;
+                entry.ok_or(ParameterError::UnknownVersion(version))?.new
+            }
+            None => {
+                let newest = self.store.audit(&key.strategy, key.symbol.as_ref(), u32::MAX).await?;
+                let newest = newest.into_iter().find(|entry| entry.key.as_ref() == Some(key));
+                newest.ok_or(ParameterError::UnknownVersion(0))?.old
+            }
+        };
+        let wanted = wanted.and_then(|json| json.as_object().cloned());
+        if let Some(wanted) = &wanted {
+            self.validate(&module, key, wanted).await?;
+        }
+        let entry = self.store.write(key, wanted.as_ref(), expected, author).await?;
+        self.refresh().await?;
+        Ok(entry)
+    }
+
+    /// The history of a strategy's levels, newest first.
+    pub async fn audit(
+        &self,
+        strategy: &StrategyId,
+        symbol: Option<&Symbol>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, ParameterError> {
+        self.module(strategy)?;
+        Ok(self.store.audit(strategy, symbol, limit).await?)
+    }
+
+    fn module(&self, id: &StrategyId) -> Result<Arc<StrategyModule>, ParameterError> {
+        self.registry.get(id).ok_or_else(|| ParameterError::UnknownStrategy(id.to_string()))
+    }
+
+    /// Checks a level as it would count: alone by the schema, and with what it inherits by the strategy itself. A global
+    /// level must also fit under every symbol's override.
+    async fn validate(
+        &self,
+        module: &Arc<StrategyModule>,
+        key: &ConfigKey,
+        wanted: &Map<String, Json>,
+    ) -> Result<(), ParameterError> {
+        let schema = &module.description().schema;
+        let wanted = schema.read(wanted).map_err(ParameterError::Invalid)?;
+        let snapshot = self.snapshot.load_full();
+        let mut cases = vec![with_level(snapshot.levels(schema, &key.strategy, key.symbol.as_ref()), key, &wanted)];
+        if key.symbol.is_none() {
+            let (_, symbols) = self.stored_levels(&key.strategy);
+            let under = symbols.iter().map(|symbol| snapshot.levels(schema, &key.strategy, Some(symbol)));
+            cases.extend(under.map(|levels| with_level(levels, key, &wanted)));
+        }
+        let resolved: Vec<Parameters> =
+            cases.iter().map(|levels| ResolvedParameters::resolve(schema, levels).values).collect();
+        let module = Arc::clone(module);
+        let symbol = key.symbol.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            resolved.iter().try_for_each(|values| module.check(&check_job(symbol.as_ref()), values))
+        });
+        match checked.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(EvaluationError::InvalidParameters(reason))) => Err(ParameterError::Refused(reason)),
+            Ok(Err(error)) => Err(ParameterError::Unchecked(error)),
+            Err(error) => Err(ParameterError::Unchecked(EvaluationError::Failed(error.to_string()))),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The stored levels, read by `schema`. What a newer module no longer takes counts as not stored.
+    fn levels(&self, schema: &ParameterSchema, strategy: &StrategyId, symbol: Option<&Symbol>) -> ParameterLevels {
+        let level = |symbol: Option<Symbol>| {
+            let stored = self.levels.get(&ConfigKey { strategy: strategy.clone(), symbol })?;
+            let (parameters, problems) = schema.read_what_fits(&stored.parameters);
+            if !problems.is_empty() {
+                tracing::warn!(strategy.id = %strategy, ?problems, "stored parameters no longer fit and are left out");
+            }
+            Some((parameters, stored.version))
+        };
+        ParameterLevels { global: level(None), symbol: symbol.and_then(|symbol| level(Some(symbol.clone()))) }
+    }
+}
+
+/// `levels` with the level of `key` replaced.
+fn with_level(mut levels: ParameterLevels, key: &ConfigKey, wanted: &Parameters) -> ParameterLevels {
+    let level = if key.symbol.is_some() { &mut levels.symbol } else { &mut levels.global };
+    *level = Some((wanted.clone(), 0));
+    levels
+}
+
+fn patched(mut stored: Map<String, Json>, patch: Map<String, Json>) -> Map<String, Json> {
+    for (name, value) in patch {
+        if value.is_null() {
+            stored.remove(&name);
+        } else {
+            stored.insert(name, value);
+        }
+    }
+    stored
+}
+
+/// `check` looks at no candle; its job says for which symbol it asks.
+fn check_job(symbol: Option<&Symbol>) -> Job {
+    let any = || Symbol::try_from("ANY".to_owned()).ok();
+    Job {
+        symbol: symbol.cloned().or_else(any).unwrap_or_else(|| unreachable!("ANY is a symbol")),
+        timeframe: Timeframe::H1,
+        candle_close: Timestamp::from_millis(0),
+    }
+}

@@ -1,0 +1,119 @@
+//! The application's settings: what is scheduled, which strategies run, which signals go out.
+//!
+//! They come from the environment until an operator changes them; from then on what is stored counts.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ta_bot_core::{ApplicationSettings, SettingProblem, SettingsPatch, StrategyId, Timestamp};
+use thiserror::Error;
+
+use crate::{
+    config::{AuditEntry, Author, ConfigStore, StoredSettings},
+    registry::Registry,
+    store::{StoreError, WriteError},
+};
+
+/// Why settings are not taken.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// Some do not fit.
+    #[error("{} of the settings can't be taken; nothing was stored", .0.len())]
+    Invalid(Vec<SettingProblem>),
+    /// There is no such version to go back to.
+    #[error("there is no version {0} to go back to")]
+    UnknownVersion(i64),
+    /// The write did not happen.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<StoreError> for SettingsError {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+/// The settings in use.
+pub struct SettingsBook {
+    store: Arc<dyn ConfigStore>,
+    registry: Arc<Registry>,
+    from_environment: ApplicationSettings,
+    current: ArcSwap<StoredSettings>,
+}
+
+impl SettingsBook {
+    /// A book that starts with what the environment says.
+    pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>, from_environment: ApplicationSettings) -> Self {
+        let current = ArcSwap::from_pointee(unchanged(&from_environment));
+        Self { store, registry, from_environment, current }
+    }
+
+    /// The settings in use, with their version; version 0 is the environment's.
+    pub fn current(&self) -> Arc<StoredSettings> {
+        self.current.load_full()
+    }
+
+    /// Reads the stored settings again. Where the store is away the last known ones stay in use.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let stored = self.store.settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
+        self.current.store(Arc::new(stored));
+        Ok(())
+    }
+
+    /// Checks a change and stores it. Answers none where it was to be checked only.
+    pub async fn change(
+        &self,
+        patch: SettingsPatch,
+        expected: Option<i64>,
+        validate_only: bool,
+        author: &Author,
+    ) -> Result<Option<AuditEntry>, SettingsError> {
+        let stored = self.store.settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
+        let wanted = stored.settings.patched(patch);
+        self.check(&wanted)?;
+        if validate_only {
+            return Ok(None);
+        }
+        // The change was laid over what was stored a moment ago, so it is written only if that still holds.
+        let entry = self.store.write_settings(&wanted, Some(expected.unwrap_or(stored.version)), author).await?;
+        self.refresh().await?;
+        Ok(Some(entry))
+    }
+
+    /// Stores again what was stored at `target`, or before the last change where none is given. Version 0 is what
+    /// the environment says.
+    pub async fn roll_back(&self, target: Option<i64>, author: &Author) -> Result<AuditEntry, SettingsError> {
+        let history = self.store.settings_audit(u32::MAX).await?;
+        let version = match target {
+            Some(version) => version,
+            None => history.first().ok_or(SettingsError::UnknownVersion(0))?.version - 1,
+        };
+        let wanted = if version == 0 {
+            self.from_environment.clone()
+        } else {
+            let entry = history.into_iter().find(|entry| entry.version == version);
+            let stored = entry.and_then(|entry| entry.new).ok_or(SettingsError::UnknownVersion(version))?;
+            serde_json::from_value(stored).map_err(|_| SettingsError::UnknownVersion(version))?
+        };
+        self.check(&wanted)?;
+        let entry = self.store.write_settings(&wanted, None, author).await?;
+        self.refresh().await?;
+        Ok(entry)
+    }
+
+    /// The history, newest first.
+    pub async fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.store.settings_audit(limit).await
+    }
+
+    fn check(&self, wanted: &ApplicationSettings) -> Result<(), SettingsError> {
+        let known: Vec<StrategyId> = self.registry.strategies().keys().cloned().collect();
+        let problems = wanted.problems(&known);
+        if problems.is_empty() { Ok(()) } else { Err(SettingsError::Invalid(problems)) }
+    }
+}
+
+fn unchanged(from_environment: &ApplicationSettings) -> StoredSettings {
+    StoredSettings { settings: from_environment.clone(), version: 0, updated_at: Timestamp::now() }
+}

@@ -11,7 +11,12 @@
 //! **Lookback.** The seed of Wilder's average fades as `(1 - 1/period)^n`: with 250 candles and the default period its
 //! share is 3e-8. Longer periods work, but keep more of the seed. Stop and target are left to the host.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
+
 use ta_bot_sdk::prelude::*;
+
+#[cfg(test)]
+mod tests;
 
 choices! {
     /// What counts as a signal.
@@ -41,6 +46,7 @@ parameters! {
 }
 
 /// The rule.
+#[derive(Debug)]
 pub struct Rsi;
 
 impl Strategy for Rsi {

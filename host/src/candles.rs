@@ -47,6 +47,13 @@ pub trait CandleStore: Send + Sync {
         count: u32,
     ) -> Result<Vec<Candle>, StoreError>;
 
+    /// The newest candle of each series of `timeframe` that closed at `until` or before: symbol and close time.
+    async fn newest_closes(
+        &self,
+        timeframe: Timeframe,
+        until: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
+
     /// The candles of `timeframe` that closed after `after` and at `until` or before: symbol and close time of each,
     /// by symbol and time. One query for all symbols.
     async fn closed_between(

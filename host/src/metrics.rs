@@ -12,9 +12,8 @@ use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job,
 /// The label value of symbols and timeframes that are not scheduled.
 const UNSCHEDULED: &str = "unscheduled";
 /// Upper bounds of the durations, in milliseconds.
-const MILLISECONDS: [f64; 16] = [
-    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0,
-];
+const MILLISECONDS: [f64; 16] =
+    [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
 
 /// The instruments.
 #[allow(missing_docs, reason = "each has its help text below")]
@@ -56,22 +55,83 @@ impl Metrics {
             HistogramVec::new(HistogramOpts::new(name, help).buckets(MILLISECONDS.to_vec()), labels)
         };
         Ok(Self {
-            signals_generated: registered!(registry, counter("ta_bot_signals_generated_total", "Signals that passed every check", &["symbol", "strategy", "timeframe", "action"])),
-            processing_duration: registered!(registry, histogram("ta_bot_signal_processing_duration", "One analysis of a symbol and timeframe by all strategies, in milliseconds", &["symbol", "timeframe"])),
-            strategies_run: registered!(registry, counter("ta_bot_strategies_run_total", "Evaluations, of any outcome", &["symbol", "timeframe"])),
-            executions: registered!(registry, counter("ta_bot_strategy_executions_total", "Evaluations by strategy and outcome", &["strategy", "symbol", "timeframe", "status", "signal_generated"])),
-            config_changes: registered!(registry, counter("ta_bot_config_changes_total", "Changes of parameters", &["action", "strategy"])),
-            evaluation_duration: registered!(registry, histogram("ta_bot_evaluation_duration_milliseconds", "One evaluation, the instance's making included", &["strategy"])),
-            signals_dropped: registered!(registry, counter("ta_bot_signals_dropped_total", "Decisions that became no signal", &["strategy", "reason"])),
-            signals_published: registered!(registry, IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")),
-            publish_failures: registered!(registry, IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")),
-            events: registered!(registry, counter("ta_bot_candle_events_total", "Candle events by what became of them", &["outcome"])),
+            signals_generated: registered!(
+                registry,
+                counter(
+                    "ta_bot_signals_generated_total",
+                    "Signals that passed every check",
+                    &["symbol", "strategy", "timeframe", "action"]
+                )
+            ),
+            processing_duration: registered!(
+                registry,
+                histogram(
+                    "ta_bot_signal_processing_duration",
+                    "One analysis of a symbol and timeframe by all strategies, in milliseconds",
+                    &["symbol", "timeframe"]
+                )
+            ),
+            strategies_run: registered!(
+                registry,
+                counter("ta_bot_strategies_run_total", "Evaluations, of any outcome", &["symbol", "timeframe"])
+            ),
+            executions: registered!(
+                registry,
+                counter(
+                    "ta_bot_strategy_executions_total",
+                    "Evaluations by strategy and outcome",
+                    &["strategy", "symbol", "timeframe", "status", "signal_generated"]
+                )
+            ),
+            config_changes: registered!(
+                registry,
+                counter("ta_bot_config_changes_total", "Changes of parameters", &["action", "strategy"])
+            ),
+            evaluation_duration: registered!(
+                registry,
+                histogram(
+                    "ta_bot_evaluation_duration_milliseconds",
+                    "One evaluation, the instance's making included",
+                    &["strategy"]
+                )
+            ),
+            signals_dropped: registered!(
+                registry,
+                counter("ta_bot_signals_dropped_total", "Decisions that became no signal", &["strategy", "reason"])
+            ),
+            signals_published: registered!(
+                registry,
+                IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")
+            ),
+            publish_failures: registered!(
+                registry,
+                IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")
+            ),
+            events: registered!(
+                registry,
+                counter("ta_bot_candle_events_total", "Candle events by what became of them", &["outcome"])
+            ),
             jobs: registered!(registry, counter("ta_bot_jobs_total", "Jobs by what became of them", &["outcome"])),
             jobs_queued: registered!(registry, IntGauge::new("ta_bot_jobs_queued", "Jobs that wait or run")),
-            outbox_depth: registered!(registry, IntGauge::new("ta_bot_outbox_depth", "Signals that wait to be published")),
-            outbox_age_seconds: registered!(registry, prometheus::Gauge::new("ta_bot_outbox_age_seconds", "Age of the oldest signal that waits to be published")),
+            outbox_depth: registered!(
+                registry,
+                IntGauge::new("ta_bot_outbox_depth", "Signals that wait to be published")
+            ),
+            outbox_age_seconds: registered!(
+                registry,
+                prometheus::Gauge::new(
+                    "ta_bot_outbox_age_seconds",
+                    "Age of the oldest signal that waits to be published"
+                )
+            ),
             is_leader: registered!(registry, IntGauge::new("ta_bot_is_leader", "1 where this process schedules")),
-            compile_duration: registered!(registry, GaugeVec::new(Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready"), &["strategy", "cached"])),
+            compile_duration: registered!(
+                registry,
+                GaugeVec::new(
+                    Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready"),
+                    &["strategy", "cached"]
+                )
+            ),
             registry,
         })
     }

@@ -51,6 +51,22 @@ impl CandleStore for SqliteCandles {
         self.database.read(newest).await
     }
 
+    async fn newest_closes(
+        &self,
+        timeframe: Timeframe,
+        until: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let newest = async {
+            let sql = "SELECT s.symbol, (SELECT max(c.open_time) FROM candles c
+                                         WHERE c.series = s.id AND c.open_time <= ?2) AS open_time
+                       FROM series s WHERE s.timeframe = ?1 AND s.first_open <= ?2 ORDER BY s.symbol";
+            let query = sqlx::query(sql).bind(timeframe.as_str()).bind(newest_open(timeframe, until));
+            let rows = query.fetch_all(self.database.readers()).await?;
+            rows.iter().map(|found| named_close(found, timeframe)).collect()
+        };
+        self.database.read(newest).await
+    }
+
     async fn closed_between(
         &self,
         timeframe: Timeframe,
@@ -64,10 +80,7 @@ impl CandleStore for SqliteCandles {
             let query = sqlx::query(sql).bind(timeframe.as_str());
             let query = query.bind(newest_open(timeframe, after)).bind(newest_open(timeframe, until));
             let rows = query.fetch_all(self.database.readers()).await?;
-            let named = |found: &SqliteRow| {
-                Ok((row::parsed(found, "symbol")?, timeframe.close_of(row::moment(found, "open_time")?)))
-            };
-            rows.iter().map(named).collect()
+            rows.iter().map(|found| named_close(found, timeframe)).collect()
         };
         self.database.read(closed).await
     }
@@ -111,6 +124,11 @@ impl CandleStore for SqliteCandles {
 /// The open time of the newest candle that is closed at `until`, in milliseconds.
 fn newest_open(timeframe: Timeframe, until: Timestamp) -> i64 {
     until.millis().saturating_sub(timeframe.millis())
+}
+
+/// Symbol and close time of a row with an open time.
+fn named_close(found: &SqliteRow, timeframe: Timeframe) -> Result<(Symbol, Timestamp), sqlx::Error> {
+    Ok((row::parsed(found, "symbol")?, timeframe.close_of(row::moment(found, "open_time")?)))
 }
 
 fn candle(found: &SqliteRow) -> Result<Candle, sqlx::Error> {

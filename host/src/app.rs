@@ -1,0 +1,258 @@
+//! Puts the parts together, runs them, and ends them in order. The only place that names drivers.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use ta_bot_wasm::Sandbox;
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    analysis::{Analyst, millis},
+    auth::Tokens,
+    bus::{Bus, local::LocalBus},
+    candles::{CandleStore, sqlite::SqliteCandles},
+    config::{ConfigStore, sqlite::SqliteConfig},
+    env::Environment,
+    feed::Feed,
+    health::Health,
+    http::{self, Services},
+    leadership::Leadership,
+    metrics::Metrics,
+    outbox::{Outbox, sqlite::SqliteOutbox},
+    parameters::ParameterBook,
+    pipeline::Pipeline,
+    refresh::Refresh,
+    registry::Registry,
+    relay::Relay,
+    schedule::Schedule,
+    settings::SettingsBook,
+    sqlite::Database,
+};
+
+/// How long jobs and the relay may take to finish at shutdown.
+const SHUTDOWN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The parts that every command needs.
+pub struct App {
+    environment: Environment,
+    database: Database,
+    sandbox: Sandbox,
+    bus: Arc<LocalBus>,
+    /// Where settings are kept.
+    pub config: Arc<dyn ConfigStore>,
+    /// Where candles come from.
+    pub candles: Arc<dyn CandleStore>,
+    /// Where signals wait.
+    pub outbox: Arc<dyn Outbox>,
+    /// The strategies.
+    pub registry: Arc<Registry>,
+    /// What looks at candles.
+    pub analyst: Arc<Analyst>,
+}
+
+impl App {
+    /// Opens the stores and makes the sandbox. No module is loaded yet.
+    pub async fn open(environment: Environment) -> anyhow::Result<Self> {
+        let database = Database::open(&environment.data_dir).await?;
+        let compiled = environment.data_dir.join("compiled");
+        let sandbox = Sandbox::new(environment.limits, Some(compiled))?;
+        let config: Arc<dyn ConfigStore> = Arc::new(SqliteConfig::new(database.clone()));
+        let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+        let outbox: Arc<dyn Outbox> = Arc::new(SqliteOutbox::new(database.clone()));
+        let registry = Arc::new(Registry::new());
+        let parameters = Arc::new(ParameterBook::new(Arc::clone(&config), Arc::clone(&registry)));
+        let settings =
+            Arc::new(SettingsBook::new(Arc::clone(&config), Arc::clone(&registry), environment.settings.clone()));
+        parameters.refresh().await?;
+        settings.refresh().await?;
+        let analyst = Arc::new(Analyst {
+            candles: Arc::clone(&candles),
+            registry: Arc::clone(&registry),
+            parameters,
+            settings,
+            metrics: Arc::new(Metrics::new()?),
+            threads: Arc::new(guest_threads()?),
+        });
+        Ok(Self { environment, database, sandbox, bus: Arc::default(), config, candles, outbox, registry, analyst })
+    }
+
+    /// Compiles and registers the bundled modules.
+    pub async fn load_strategies(&self) -> anyhow::Result<()> {
+        self.load_strategies_in_background().await.context("the modules could not be loaded")
+    }
+
+    fn load_strategies_in_background(&self) -> JoinHandle<()> {
+        let (registry, sandbox) = (Arc::clone(&self.registry), self.sandbox.clone());
+        let (folder, metrics) = (self.environment.strategies_dir.clone(), Arc::clone(&self.analyst.metrics));
+        let settings = Arc::clone(&self.analyst.settings);
+        tokio::task::spawn_blocking(move || {
+            registry.load_folder(&sandbox, &folder);
+            let strategies = registry.strategies();
+            for (id, module) in strategies.iter() {
+                let cost = module.compile_cost();
+                metrics.compiled(id, cost.cached, millis(cost.duration));
+            }
+            metrics.announce(&settings.current().settings, strategies.keys());
+        })
+    }
+
+    /// Runs the service until `stop`; with `simulate`, on a simulated market. `listening` is told the address once
+    /// connections are taken.
+    pub async fn serve(
+        self,
+        simulate: bool,
+        stop: CancellationToken,
+        listening: impl FnOnce(std::net::SocketAddr),
+    ) -> anyhow::Result<()> {
+        let tokens = self.environment.tokens_file.as_ref().map(|path: &PathBuf| Tokens::read(path)).transpose()?;
+        let address = self.environment.http_addr;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
+        let relay_wakeup = Arc::new(Notify::new());
+        let leadership = Leadership::single_node(self.environment.identity.clone());
+        let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership));
+        let health = Arc::clone(&services.health);
+        let stages = Stages::default();
+        let server = http::serve(listener, services, stages.http.clone());
+        listening(address);
+        let server = tokio::spawn(server);
+        // Series are there from the first scrape on, so the service takes no work before the modules are known.
+        self.load_strategies_in_background().await?;
+        let work = self.start_work(simulate, &stages, relay_wakeup, leadership);
+        stop.cancelled().await;
+        tracing::info!("shutting down");
+        health.end();
+        stages.end(work).await;
+        stages.http.cancel();
+        server.await?.context("the HTTP server failed")?;
+        self.database.close().await;
+        Ok(())
+    }
+
+    fn services(&self, tokens: Option<Tokens>, relay_wakeup: &Arc<Notify>, leadership: &Leadership) -> Services {
+        let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
+        let health = Health::new(
+            Arc::clone(&self.candles),
+            Arc::clone(&self.outbox),
+            Arc::clone(&self.config),
+            Arc::clone(&bus),
+            Arc::clone(&self.registry),
+            Arc::clone(&self.analyst.parameters),
+            leadership.clone(),
+            Arc::clone(&self.analyst.metrics),
+        );
+        Services {
+            analyst: Arc::clone(&self.analyst),
+            registry: Arc::clone(&self.registry),
+            parameters: Arc::clone(&self.analyst.parameters),
+            settings: Arc::clone(&self.analyst.settings),
+            candles: Arc::clone(&self.candles),
+            outbox: Arc::clone(&self.outbox),
+            bus,
+            metrics: Arc::clone(&self.analyst.metrics),
+            health: Arc::new(health),
+            tokens,
+            relay_wakeup: Arc::clone(relay_wakeup),
+        }
+    }
+
+    fn start_work(&self, simulate: bool, stages: &Stages, relay_wakeup: Arc<Notify>, leadership: Leadership) -> Work {
+        let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
+        let (analyst, outbox) = (&self.analyst, &self.outbox);
+        let parallel = 2 * analyst.threads.current_num_threads();
+        let (queue, pipeline, intake) =
+            Pipeline::new(Arc::clone(analyst), Arc::clone(outbox), Arc::clone(&relay_wakeup), parallel);
+        let relay = Relay {
+            outbox: Arc::clone(outbox),
+            bus: Arc::clone(&bus),
+            subject: self.environment.subject.clone(),
+            wakeup: relay_wakeup,
+            metrics: Arc::clone(&analyst.metrics),
+        };
+        let schedule = Schedule {
+            candles: Arc::clone(&self.candles),
+            outbox: Arc::clone(outbox),
+            bus: Arc::clone(&bus),
+            settings: Arc::clone(&analyst.settings),
+            queue,
+            leadership,
+            metrics: Arc::clone(&analyst.metrics),
+        };
+        let refresh = Refresh {
+            parameters: Arc::clone(&analyst.parameters),
+            settings: Arc::clone(&analyst.settings),
+            registry: Arc::clone(&self.registry),
+            metrics: Arc::clone(&analyst.metrics),
+            bus,
+            interval: self.environment.cache_ttl,
+        };
+        let feed = simulate.then(|| Feed {
+            candles: Arc::clone(&self.candles),
+            bus: Arc::clone(&self.bus),
+            settings: Arc::clone(&analyst.settings),
+        });
+        Work {
+            intake: vec![
+                tokio::spawn(schedule.run(stages.intake.clone())),
+                tokio::spawn(refresh.run(stages.intake.clone())),
+                tokio::spawn(run_feed(feed, stages.intake.clone())),
+            ],
+            pipeline: tokio::spawn(pipeline.run(intake, stages.pipeline.clone())),
+            relay: tokio::spawn(relay.run(stages.relay.clone())),
+        }
+    }
+}
+
+async fn run_feed(feed: Option<Feed>, stop: CancellationToken) {
+    if let Some(feed) = feed {
+        feed.run(stop).await;
+    }
+}
+
+/// What runs, in the order in which it ends.
+struct Work {
+    intake: Vec<JoinHandle<()>>,
+    pipeline: JoinHandle<()>,
+    relay: JoinHandle<()>,
+}
+
+/// The stages of the shutdown: each ends when the one before it has.
+#[derive(Default)]
+struct Stages {
+    intake: CancellationToken,
+    pipeline: CancellationToken,
+    relay: CancellationToken,
+    http: CancellationToken,
+}
+
+impl Stages {
+    /// No new work, then the jobs under way, then what waits to be published; all within the deadline.
+    async fn end(&self, work: Work) {
+        let in_order = async {
+            self.intake.cancel();
+            for task in work.intake {
+                report(task.await);
+            }
+            self.pipeline.cancel();
+            report(work.pipeline.await);
+            self.relay.cancel();
+            report(work.relay.await);
+        };
+        if tokio::time::timeout(SHUTDOWN_DEADLINE, in_order).await.is_err() {
+            tracing::warn!("not everything was finished in time; the next start goes on from what is committed");
+        }
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a part of the service stopped by itself");
+    }
+}
+
+/// The threads on which guests run, one for each core.
+fn guest_threads() -> anyhow::Result<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("guest-{index}"));
+    pool.build().context("the threads for guests can't start")
+}

@@ -1,0 +1,184 @@
+//! Who may do what: tokens with a role each.
+//!
+//! The file holds digests, so that whoever reads it can't use it. A token is random and long, which is why a plain
+//! SHA-256 is enough where a password would need a slow hash.
+
+use std::{fmt, fs, io, path::Path, str::FromStr};
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+/// What a token allows; each role may do what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// May read.
+    Viewer,
+    /// May change configuration too.
+    Trader,
+    /// May change modules too.
+    Operator,
+}
+
+impl Role {
+    /// The name in the file and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Trader => "trader",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a line of the file is no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LineProblem {
+    /// There is no colon.
+    #[error("give role:sha256-of-token")]
+    Shape,
+    /// The role is unknown.
+    #[error("the role must be viewer, trader or operator")]
+    Role,
+    /// The digest is not one. It is not repeated, since it may be a token that was written here by mistake.
+    #[error("after the colon must be the SHA-256 of the token, 64 hex digits: printf %s \"$TOKEN\" | sha256sum")]
+    Digest,
+    /// The digest is on an earlier line too.
+    #[error("the same token is on line {0} too")]
+    Twice(usize),
+}
+
+/// Why there are no tokens.
+#[derive(Debug, Error)]
+pub enum TokenFileError {
+    /// The file can't be read.
+    #[error("API_TOKENS_FILE can't be read: {0}")]
+    Read(#[from] io::Error),
+    /// Lines are wrong; every one of them is named.
+    #[error("API_TOKENS_FILE: {}", said(.0))]
+    Lines(Vec<(usize, LineProblem)>),
+    /// Nobody could do anything.
+    #[error("API_TOKENS_FILE holds no token: give at least one line role:sha256-of-token, or unset it to leave the API open")]
+    Empty,
+}
+
+fn said(lines: &[(usize, LineProblem)]) -> String {
+    lines.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect::<Vec<_>>().join("; ")
+}
+
+/// The tokens that count.
+#[derive(Clone)]
+pub struct Tokens(Vec<(Role, [u8; 32])>);
+
+impl Tokens {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, TokenFileError> {
+        fs::read_to_string(path)?.parse()
+    }
+
+    /// The role of a token, if it has one. Every digest is compared in full, whichever fits.
+    pub fn role_of(&self, token: &str) -> Option<Role> {
+        let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        self.0.iter().fold(None, |found, (role, digest)| if same(&given, digest) { Some(*role) } else { found })
+    }
+}
+
+/// Compares without stopping at the first difference.
+fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    let difference = one.iter().zip(other).fold(0, |difference, (a, b)| std::hint::black_box(difference | (a ^ b)));
+    difference == 0
+}
+
+impl FromStr for Tokens {
+    type Err = TokenFileError;
+
+    /// One `role:sha256-of-token` a line; blank lines and lines that begin with `#` are left out.
+    fn from_str(text: &str) -> Result<Self, TokenFileError> {
+        let mut tokens: Vec<(usize, Role, [u8; 32])> = Vec::new();
+        let mut problems = Vec::new();
+        let lines = text.lines().map(str::trim).enumerate();
+        for (index, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+            let number = index + 1;
+            match token(line) {
+                Ok((role, digest)) => match tokens.iter().find(|(_, _, known)| *known == digest) {
+                    Some((first, ..)) => problems.push((number, LineProblem::Twice(*first))),
+                    None => tokens.push((number, role, digest)),
+                },
+                Err(problem) => problems.push((number, problem)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(TokenFileError::Lines(problems));
+        }
+        if tokens.is_empty() {
+            return Err(TokenFileError::Empty);
+        }
+        Ok(Self(tokens.into_iter().map(|(_, role, digest)| (role, digest)).collect()))
+    }
+}
+
+fn token(line: &str) -> Result<(Role, [u8; 32]), LineProblem> {
+    let (role, digest) = line.split_once(':').ok_or(LineProblem::Shape)?;
+    let roles = [Role::Viewer, Role::Trader, Role::Operator];
+    let role = roles.into_iter().find(|known| known.as_str() == role.trim()).ok_or(LineProblem::Role)?;
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(digest.trim(), &mut bytes).map_err(|_| LineProblem::Digest)?;
+    Ok((role, bytes))
+}
+
+impl fmt::Debug for Tokens {
+    /// Nothing of a token or of its digest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tokens", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(role: &str, token: &str) -> String {
+        format!("{role}:{}\n", hex::encode(Sha256::digest(token)))
+    }
+
+    #[test]
+    fn a_token_has_the_role_of_its_line() {
+        let text = format!("# for the desk\n\n{}  {}{}", line("viewer", "v"), line("trader", "t"), line("operator", "o"));
+        let tokens: Tokens = text.parse().unwrap();
+        assert_eq!(tokens.role_of("v"), Some(Role::Viewer));
+        assert_eq!(tokens.role_of("t"), Some(Role::Trader));
+        assert_eq!(tokens.role_of("o"), Some(Role::Operator));
+        for wrong in ["", "V", "v ", &hex::encode(Sha256::digest("v"))] {
+            assert_eq!(tokens.role_of(wrong), None, "{wrong}");
+        }
+        assert!(Role::Viewer < Role::Trader && Role::Trader < Role::Operator);
+    }
+
+    #[test]
+    fn each_wrong_line_is_named_and_none_is_repeated() {
+        let secret = "hunter2hunter2";
+        let text = format!("viewer {secret}\nadmin:{secret}\n#\nviewer:{secret}\n{0}{0}", line("trader", secret));
+        let error = text.parse::<Tokens>().unwrap_err();
+        let TokenFileError::Lines(lines) = &error else { panic!("{error}") };
+        use LineProblem::{Digest, Role, Shape, Twice};
+        assert_eq!(*lines, [(1, Shape), (2, Role), (4, Digest), (6, Twice(5))]);
+        let told = format!("{error} {error:?}");
+        assert!(told.contains("line 4") && !told.contains(secret), "{told}");
+    }
+
+    #[test]
+    fn a_file_without_tokens_is_refused_since_it_would_lock_everybody_out() {
+        assert!(matches!("# nothing\n\n".parse::<Tokens>(), Err(TokenFileError::Empty)));
+    }
+
+    #[test]
+    fn tokens_do_not_show_what_they_hold() {
+        let tokens: Tokens = line("viewer", "v").parse().unwrap();
+        assert_eq!(format!("{tokens:?}"), "1 tokens");
+    }
+}

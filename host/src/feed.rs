@@ -1,0 +1,175 @@
+//! A simulated market, for looking at the service without one. Only `serve --simulate` runs it.
+//!
+//! Every second it closes one candle of each symbol, whatever the timeframe's real length, going on from the newest
+//! candle in the store; longer timeframes are gathered from the shortest. A candle is a function of its symbol, its
+//! time and the price before it, so the same history always continues the same way.
+
+use std::{f64::consts::TAU, sync::Arc, time::Duration};
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::{bus::local::LocalBus, candles::CandleStore, settings::SettingsBook, store::StoreError};
+
+/// One candle of the shortest timeframe closes this often.
+const PACE: Duration = Duration::from_secs(1);
+/// Where a symbol's price starts if the store has none.
+const FIRST_PRICE: f64 = 100.0;
+/// The steps that a candle's price takes on its way.
+const STEPS: u64 = 12;
+
+/// What the simulation needs.
+pub struct Feed {
+    /// Where its candles go.
+    pub candles: Arc<dyn CandleStore>,
+    /// Where it announces them.
+    pub bus: Arc<LocalBus>,
+    /// What is scheduled.
+    pub settings: Arc<SettingsBook>,
+}
+
+impl Feed {
+    /// Closes candles until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        tracing::warn!("this is a SIMULATED market: one candle of each symbol closes every second");
+        let mut ticks = tokio::time::interval(PACE);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let settings = self.settings.current();
+            for symbol in &settings.settings.symbols {
+                if let Err(error) = self.close_candles(symbol, &settings.settings.timeframes).await {
+                    tracing::warn!(%symbol, %error, "the simulation could not store a candle");
+                }
+            }
+        }
+    }
+
+    async fn close_candles(&self, symbol: &Symbol, timeframes: &[Timeframe]) -> Result<(), StoreError> {
+        let mut timeframes = timeframes.to_vec();
+        timeframes.sort();
+        let Some((shortest, longer)) = timeframes.split_first() else { return Ok(()) };
+        let now = Timestamp::now();
+        let newest = self.candles.newest_closed(symbol, *shortest, now, 1).await?;
+        let open_time = match newest.last() {
+            Some(candle) => shortest.close_of(candle.open_time),
+            None => shortest.open_of(now.plus_millis(-1000 * shortest.millis())),
+        };
+        // Caught up with the real time: a candle that is still open does not close.
+        if shortest.close_of(open_time) > now {
+            return Ok(());
+        }
+        let price = newest.last().map_or(FIRST_PRICE, |candle| candle.close);
+        self.store(symbol, *shortest, &[simulated(symbol, open_time, price)]).await?;
+        for timeframe in longer {
+            self.gather(symbol, *shortest, *timeframe).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the newest longer candle that the shorter ones complete, if it is not there yet.
+    async fn gather(&self, symbol: &Symbol, shorter: Timeframe, longer: Timeframe) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let per_candle = longer.millis() / shorter.millis();
+        let count = (2 * per_candle) as u32;
+        let parts = self.candles.newest_closed(symbol, shorter, now, count).await?;
+        let Some(newest) = parts.last() else { return Ok(()) };
+        let open_time = longer.open_of(shorter.close_of(newest.open_time).plus_millis(-longer.millis()));
+        let close_time = longer.close_of(open_time);
+        let covered = |part: &&Candle| part.open_time >= open_time && part.open_time < close_time;
+        let parts: Vec<&Candle> = parts.iter().filter(covered).collect();
+        let there = self.candles.newest_closed(symbol, longer, close_time, 1).await?;
+        let known = there.last().is_some_and(|candle| candle.open_time == open_time);
+        match gathered(open_time, &parts) {
+            Some(candle) if !known && parts.len() as i64 == per_candle => self.store(symbol, longer, &[candle]).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn store(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<(), StoreError> {
+        self.candles.insert(symbol, timeframe, candles).await?;
+        let event = json!({
+            "event_type": "extraction_completed",
+            "extraction_type": "klines",
+            "symbol": symbol,
+            "period": timeframe,
+            "success": true,
+            "errors": [],
+        });
+        self.bus.announce(event.to_string().into_bytes());
+        Ok(())
+    }
+}
+
+/// One candle of several shorter ones.
+pub fn gathered(open_time: Timestamp, parts: &[&Candle]) -> Option<Candle> {
+    let (first, last) = (parts.first()?, parts.last()?);
+    Some(Candle {
+        open_time,
+        open: first.open,
+        high: parts.iter().map(|part| part.high).fold(f64::MIN, f64::max),
+        low: parts.iter().map(|part| part.low).fold(f64::MAX, f64::min),
+        close: last.close,
+        volume: parts.iter().map(|part| part.volume).sum(),
+    })
+}
+
+/// The candle that follows `price`: a walk whose drift swings slowly, so that both trends and turns come.
+pub fn simulated(symbol: &Symbol, open_time: Timestamp, price: f64) -> Candle {
+    let minutes = open_time.millis() as f64 / 60_000.0;
+    let phase = chance(symbol, Timestamp::from_millis(0), 0) * TAU;
+    let drift = 0.0006 * (TAU * minutes / 300.0 + phase).sin() + 0.0003 * (TAU * minutes / 2900.0 + 2.0 * phase).sin();
+    let mut candle = Candle { open_time, open: price, high: price, low: price, close: price, volume: 0.0 };
+    for step in 0..STEPS {
+        let noise = (chance(symbol, open_time, step + 1) - 0.5) * 0.0016;
+        let next = (candle.close * (1.0 + drift / STEPS as f64 * 2.0 + noise)).max(f64::MIN_POSITIVE);
+        candle.close = (next * 1e6).round() / 1e6;
+        candle.high = candle.high.max(candle.close);
+        candle.low = candle.low.min(candle.close);
+        candle.volume += (1000.0 * (0.2 + noise.abs() * 600.0)).round() / 1000.0;
+    }
+    candle
+}
+
+/// A number from 0 up to 1 that follows from its arguments.
+fn chance(symbol: &Symbol, open_time: Timestamp, draw: u64) -> f64 {
+    let hash = Sha256::digest(format!("{symbol}\n{}\n{draw}", open_time.millis()));
+    let number = hash[..6].iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    number as f64 / (1_u64 << 48) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_market_is_the_same_each_time_and_its_candles_are_sound() {
+        let symbol: Symbol = "BTCUSDT".parse().unwrap();
+        let mut price = 100.0;
+        for i in 0..5000 {
+            let open_time = Timestamp::from_millis(i * Timeframe::M5.millis());
+            let candle = simulated(&symbol, open_time, price);
+            assert_eq!(candle, simulated(&symbol, open_time, price));
+            assert_eq!(candle.check(), Ok(()));
+            assert_eq!(candle.open, price);
+            price = candle.close;
+        }
+        assert!((10.0..1000.0).contains(&price), "the walk stays near where it began: {price}");
+    }
+
+    #[test]
+    fn longer_candles_enclose_their_parts() {
+        let symbol: Symbol = "BTCUSDT".parse().unwrap();
+        let parts: Vec<Candle> = (0..3)
+            .scan(100.0, |price, i| {
+                let candle = simulated(&symbol, Timestamp::from_millis(i * Timeframe::M5.millis()), *price);
+                *price = candle.close;
+                Some(candle)
+            })
+            .collect();
+        let whole = gathered(Timestamp::from_millis(0), &parts.iter().collect::<Vec<_>>()).unwrap();
+        assert_eq!((whole.open, whole.close), (parts[0].open, parts[2].close));
+        assert_eq!(whole.check(), Ok(()));
+        assert_eq!(gathered(Timestamp::from_millis(0), &[]), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! From the outbox to the bus.
+//!
+//! The one place that publishes. It reads what is committed and not acknowledged, sends it, and marks what the bus
+//! acknowledged. If the process dies in between, the same message is sent again under the same id.
+
+use std::{sync::Arc, time::Duration};
+
+use ta_bot_core::Timestamp;
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bus::{Bus, BusError, Outgoing},
+    metrics::Metrics,
+    outbox::{Outbox, StoredSignal},
+    store::StoreError,
+};
+
+const BATCH: u32 = 256;
+/// Without being woken the relay looks this often.
+const INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why signals still wait.
+#[derive(Debug, Error)]
+enum RelayError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// What the relay needs.
+pub struct Relay {
+    /// What waits.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where it goes.
+    pub bus: Arc<dyn Bus>,
+    /// The subject; `{strategy}`, `{symbol}` and `{timeframe}` are filled in.
+    pub subject: String,
+    /// Told after each commit.
+    pub wakeup: Arc<Notify>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Relay {
+    /// Publishes until `stop`, and then what is left, once.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = INTERVAL;
+        loop {
+            let stopping = stop.is_cancelled();
+            match self.drain().await {
+                Ok(()) => pause = INTERVAL,
+                Err(error) => {
+                    self.metrics.publish_failures.inc();
+                    tracing::warn!(%error, "signals wait to be published");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+            if stopping {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wakeup.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Publishes all that waits.
+    async fn drain(&self) -> Result<(), RelayError> {
+        loop {
+            let waiting = self.outbox.unpublished(BATCH).await?;
+            let mut acknowledged = Vec::with_capacity(waiting.len());
+            let mut failed = None;
+            for signal in &waiting {
+                match self.bus.publish(self.outgoing(signal)).await {
+                    Ok(()) => acknowledged.push(signal.id.clone()),
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            if !acknowledged.is_empty() {
+                self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
+                self.metrics.signals_published.inc_by(acknowledged.len() as u64);
+            }
+            self.measure().await?;
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+            if waiting.len() < BATCH as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn measure(&self) -> Result<(), RelayError> {
+        let backlog = self.outbox.backlog().await?;
+        let age = backlog.oldest.map_or(0, |oldest| Timestamp::now().millis() - oldest.millis());
+        self.metrics.outbox_depth.set(backlog.signals as i64);
+        self.metrics.outbox_age_seconds.set(age as f64 / 1000.0);
+        Ok(())
+    }
+
+    fn outgoing(&self, signal: &StoredSignal) -> Outgoing {
+        let subject = self
+            .subject
+            .replace("{strategy}", signal.strategy.as_str())
+            .replace("{symbol}", signal.symbol.as_str())
+            .replace("{timeframe}", signal.timeframe.as_str());
+        tracing::info!(
+            strategy.id = %signal.strategy,
+            candle.symbol = %signal.symbol,
+            candle.timeframe = %signal.timeframe,
+            signal.id = %signal.id,
+            "signal"
+        );
+        Outgoing { subject, id: signal.id.clone(), payload: signal.message.clone() }
+    }
+}

@@ -7,6 +7,8 @@ use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 use crate::store::StoreError;
 
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
 pub mod sqlite;
 
 /// What a store holds of one symbol and timeframe.

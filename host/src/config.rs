@@ -10,6 +10,8 @@ use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
 
 use crate::store::{StoreError, WriteError};
 
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
 pub mod sqlite;
 
 /// What is stored for a strategy at one level.

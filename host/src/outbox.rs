@@ -9,6 +9,8 @@ use ta_bot_core::{Job, Signal, SignalId, StrategyId, Symbol, Timeframe, Timestam
 
 use crate::store::StoreError;
 
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
 pub mod sqlite;
 
 /// A job whose evaluation is over, with the signals that came of it.

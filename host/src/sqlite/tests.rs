@@ -1,1 +1,71 @@
+//! The contract suites of all three stores on SQLite, and what is SQLite's own.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use tempfile::TempDir;
+
+use super::Database;
+use crate::{
+    candles::{self, CandleStore, sqlite::SqliteCandles},
+    config::{self, ConfigStore, sqlite::SqliteConfig},
+    outbox::{self, Outbox, sqlite::SqliteOutbox},
+};
+
+mod broken;
+mod disk;
+mod process;
+
+/// A directory with many databases, removed in the end.
+struct Databases {
+    directory: TempDir,
+    made: AtomicU32,
+}
+
+impl Databases {
+    fn new() -> Self {
+        Self { directory: TempDir::new().unwrap(), made: AtomicU32::new(0) }
+    }
+
+    /// Two handles of a new database, each with connections of its own, as two processes have.
+    async fn fresh(&self) -> (Database, Database) {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.path().join(number.to_string());
+        (Database::open(&path).await.unwrap(), Database::open(&path).await.unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn candles_keep_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteCandles::new(database)) as Arc<dyn CandleStore>;
+    candles::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (store(one), store(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_keep_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteConfig::new(database)) as Arc<dyn ConfigStore>;
+    config::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (store(one), store(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_outbox_keeps_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteOutbox::new(database)) as Arc<dyn Outbox>;
+    outbox::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (store(one), store(two))
+    })
+    .await;
+}

@@ -1,0 +1,203 @@
+//! What every store of candles must do, whatever is behind it.
+//!
+//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two replicas of
+//! the service, or the service and a command line beside it.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
+
+use std::sync::Arc;
+
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+
+use super::{CandleStore, Inserted};
+
+/// Two handles of one empty store.
+pub type Replicas = (Arc<dyn CandleStore>, Arc<dyn CandleStore>);
+
+/// 2026-01-01 00:00.
+const START: i64 = 1_767_225_600_000;
+
+/// Every case, each on a store that `fresh` makes.
+pub async fn all(fresh: impl AsyncFn() -> Replicas) {
+    nothing_is_there_at_first(fresh().await).await;
+    only_closed_candles_are_given_newest_last(fresh().await).await;
+    numbers_come_back_as_they_went_in(fresh().await).await;
+    series_do_not_mix(fresh().await).await;
+    a_candle_that_is_there_stays_as_it_is(fresh().await).await;
+    the_order_of_insertion_does_not_matter(fresh().await).await;
+    all_or_none_are_inserted(fresh().await).await;
+    closes_of_all_symbols_are_found_at_once(fresh().await).await;
+    series_are_summed_up(fresh().await).await;
+    many_candles_go_in_and_come_out(fresh().await).await;
+    two_writers_insert_each_candle_once(fresh().await).await;
+}
+
+/// A symbol by its name.
+fn symbol(name: &str) -> Symbol {
+    name.parse().unwrap()
+}
+
+/// The candle that opens `index` quarters of an hour after the start.
+fn candle(index: i64) -> Candle {
+    let open_time = Timestamp::from_millis(START + index * Timeframe::M15.millis());
+    let price = 100.0 + (index % 50) as f64 * 0.25;
+    Candle { open_time, open: price, high: price + 1.0, low: price - 1.0, close: price + 0.5, volume: index as f64 }
+}
+
+fn candles(indices: impl IntoIterator<Item = i64>) -> Vec<Candle> {
+    indices.into_iter().map(candle).collect()
+}
+
+/// When candle `index` closes.
+fn close(index: i64) -> Timestamp {
+    Timeframe::M15.close_of(candle(index).open_time)
+}
+
+async fn insert(store: &dyn CandleStore, name: &str, candles: &[Candle]) -> Inserted {
+    store.insert(&symbol(name), Timeframe::M15, candles).await.unwrap()
+}
+
+async fn newest(store: &dyn CandleStore, name: &str, until: Timestamp, count: u32) -> Vec<Candle> {
+    store.newest_closed(&symbol(name), Timeframe::M15, until, count).await.unwrap()
+}
+
+/// An empty store answers, with nothing.
+pub async fn nothing_is_there_at_first((store, other): Replicas) {
+    store.ping().await.unwrap();
+    other.ping().await.unwrap();
+    assert_eq!(newest(&*store, "BTCUSDT", close(9), 10).await, []);
+    assert_eq!(store.closed_between(Timeframe::M15, close(0), close(9)).await.unwrap(), []);
+    assert_eq!(store.series().await.unwrap(), []);
+    assert_eq!(insert(&*store, "BTCUSDT", &[]).await, Inserted::default());
+    assert_eq!(store.series().await.unwrap(), [], "inserting nothing makes no series");
+}
+
+/// A candle counts from its close on, to the millisecond.
+pub async fn only_closed_candles_are_given_newest_last((store, other): Replicas) {
+    let inserted = insert(&*store, "BTCUSDT", &candles(0..5)).await;
+    assert_eq!(inserted, Inserted { new: 5, same: 0, different: 0 });
+    for store in [&store, &other] {
+        assert_eq!(newest(&**store, "BTCUSDT", close(3), 2).await, candles([2, 3]));
+        assert_eq!(newest(&**store, "BTCUSDT", close(3).plus_millis(-1), 2).await, candles([1, 2]));
+        assert_eq!(newest(&**store, "BTCUSDT", close(99), 100).await, candles(0..5));
+        assert_eq!(newest(&**store, "BTCUSDT", close(-1), 100).await, []);
+        assert_eq!(newest(&**store, "BTCUSDT", close(3), 0).await, []);
+    }
+}
+
+/// Prices and volumes with up to eight decimals are the same `f64` afterwards.
+pub async fn numbers_come_back_as_they_went_in((store, _): Replicas) {
+    let numbers = [0.000_000_01, 0.1, 0.3, 67_123.45, 123_456_789.123_456_78, 11_244_202.020_2, 99_999_999_999.0];
+    let given: Vec<Candle> = numbers
+        .into_iter()
+        .zip(0..)
+        .map(|(n, index)| Candle { open: n, high: n, low: n, close: n, volume: n, ..candle(index) })
+        .collect();
+    insert(&*store, "BTCUSDT", &given).await;
+    assert_eq!(newest(&*store, "BTCUSDT", close(99), 99).await, given);
+    let again = insert(&*store, "BTCUSDT", &given).await;
+    assert_eq!(again, Inserted { new: 0, same: given.len() as u64, different: 0 });
+}
+
+/// Symbols and timeframes are apart.
+pub async fn series_do_not_mix((store, _): Replicas) {
+    insert(&*store, "BTCUSDT", &candles(0..4)).await;
+    insert(&*store, "ETHUSDT", &candles(2..6)).await;
+    let hourly = candles([0, 4]);
+    store.insert(&symbol("BTCUSDT"), Timeframe::H1, &hourly).await.unwrap();
+    assert_eq!(newest(&*store, "BTCUSDT", close(99), 99).await, candles(0..4));
+    assert_eq!(newest(&*store, "ETHUSDT", close(99), 99).await, candles(2..6));
+    assert_eq!(newest(&*store, "ADAUSDT", close(99), 99).await, []);
+    let found = store.newest_closed(&symbol("BTCUSDT"), Timeframe::H1, close(99), 99).await.unwrap();
+    assert_eq!(found, hourly);
+}
+
+/// A closed candle does not change: other numbers are counted, and the first ones kept.
+pub async fn a_candle_that_is_there_stays_as_it_is((store, other): Replicas) {
+    insert(&*store, "BTCUSDT", &candles(0..3)).await;
+    let changed = Candle { close: 100.8, ..candle(1) };
+    let given = [candle(0), changed, candle(3), candle(3), Candle { volume: 9.5, ..candle(3) }];
+    let inserted = insert(&*other, "BTCUSDT", &given).await;
+    assert_eq!(inserted, Inserted { new: 1, same: 2, different: 2 });
+    assert_eq!(newest(&*store, "BTCUSDT", close(99), 99).await, candles(0..4));
+    assert_eq!(store.series().await.unwrap()[0].candles, 4);
+}
+
+/// Candles may be given in any order, and gaps may be filled later.
+pub async fn the_order_of_insertion_does_not_matter((store, _): Replicas) {
+    insert(&*store, "BTCUSDT", &candles((0..1200).filter(|index| index % 2 == 0))).await;
+    let rest = insert(&*store, "BTCUSDT", &candles((0..1200).rev())).await;
+    assert_eq!(rest, Inserted { new: 600, same: 600, different: 0 });
+    insert(&*store, "BTCUSDT", &candles([-2, 1500, -1])).await;
+    let expected = candles((-2..1200).chain([1500]));
+    assert_eq!(newest(&*store, "BTCUSDT", close(2000), 5000).await, expected);
+}
+
+/// A candle that can't be stored, here one with a price that is no number, keeps the others out.
+pub async fn all_or_none_are_inserted((store, _): Replicas) {
+    insert(&*store, "BTCUSDT", &candles(0..2)).await;
+    let mut given = candles(2..2000);
+    given.push(Candle { close: f64::NAN, ..candle(2000) });
+    store.insert(&symbol("BTCUSDT"), Timeframe::M15, &given).await.unwrap_err();
+    assert_eq!(newest(&*store, "BTCUSDT", close(9999), 9999).await, candles(0..2));
+    assert_eq!(store.series().await.unwrap()[0].candles, 2);
+    assert_eq!(insert(&*store, "BTCUSDT", &candles(0..5)).await, Inserted { new: 3, same: 2, different: 0 });
+}
+
+/// After one moment, up to another and including it, by symbol and time.
+pub async fn closes_of_all_symbols_are_found_at_once((store, _): Replicas) {
+    insert(&*store, "ETHUSDT", &candles(0..4)).await;
+    insert(&*store, "BTCUSDT", &candles(1..9)).await;
+    insert(&*store, "ADAUSDT", &candles([1, 9])).await;
+    store.insert(&symbol("BTCUSDT"), Timeframe::H1, &candles([0, 4])).await.unwrap();
+    let found = store.closed_between(Timeframe::M15, close(1), close(3)).await.unwrap();
+    let expected = [("BTCUSDT", 2), ("BTCUSDT", 3), ("ETHUSDT", 2), ("ETHUSDT", 3)];
+    assert_eq!(found, expected.map(|(name, index)| (symbol(name), close(index))));
+    assert_eq!(store.closed_between(Timeframe::M15, close(3), close(3)).await.unwrap(), []);
+    assert_eq!(store.closed_between(Timeframe::M15, close(5), close(1)).await.unwrap(), []);
+    assert_eq!(store.closed_between(Timeframe::D1, close(0), close(99)).await.unwrap(), []);
+    let hourly = store.closed_between(Timeframe::H1, close(-5), close(99)).await.unwrap();
+    let closes = [0, 4].map(|index| Timeframe::H1.close_of(candle(index).open_time));
+    assert_eq!(hourly, closes.map(|close| (symbol("BTCUSDT"), close)));
+}
+
+/// By symbol and length of the timeframe.
+pub async fn series_are_summed_up((store, other): Replicas) {
+    insert(&*store, "ETHUSDT", &candles(3..10)).await;
+    store.insert(&symbol("BTCUSDT"), Timeframe::H1, &candles([4])).await.unwrap();
+    insert(&*store, "BTCUSDT", &candles([7])).await;
+    insert(&*store, "BTCUSDT", &candles([2, 5])).await;
+    let series = other.series().await.unwrap();
+    let found: Vec<_> =
+        series.iter().map(|s| (s.symbol.as_str(), s.timeframe, s.candles, s.first_open, s.last_open)).collect();
+    let open = |index| candle(index).open_time;
+    let expected = [
+        ("BTCUSDT", Timeframe::M15, 3, open(2), open(7)),
+        ("BTCUSDT", Timeframe::H1, 1, open(4), open(4)),
+        ("ETHUSDT", Timeframe::M15, 7, open(3), open(9)),
+    ];
+    assert_eq!(found, expected);
+}
+
+/// An import of some size.
+pub async fn many_candles_go_in_and_come_out((store, _): Replicas) {
+    let given = candles(0..20_000);
+    assert_eq!(insert(&*store, "BTCUSDT", &given).await.new, 20_000);
+    assert_eq!(newest(&*store, "BTCUSDT", close(19_999), 1000).await, given[19_000..]);
+    assert_eq!(newest(&*store, "BTCUSDT", close(9_999), 10_000).await, given[..10_000]);
+    assert_eq!(insert(&*store, "BTCUSDT", &given).await.same, 20_000);
+}
+
+/// Both insert the same candles at once: none is lost, none counts twice.
+pub async fn two_writers_insert_each_candle_once((store, other): Replicas) {
+    let writers = (0..8).map(|writer| {
+        let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
+        tokio::spawn(async move { insert(&*store, "BTCUSDT", &candles(0..700 + writer)).await.new })
+    });
+    let mut new = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        new += writer.await.unwrap();
+    }
+    assert_eq!(new, 707);
+    assert_eq!(newest(&*other, "BTCUSDT", close(9999), 9999).await, candles(0..707));
+}

@@ -1,0 +1,91 @@
+//! The cases of jobs.
+
+use super::{
+    super::{DeadJob, FinishedJob},
+    Job, Replicas, Timeframe, finished, job, moment, waiting,
+};
+
+fn dead(job: &Job, attempts: u32, at: i64) -> DeadJob {
+    DeadJob {
+        job: job.clone(),
+        attempts,
+        reason: format!("attempt {attempts}: the store was away"),
+        died_at: moment(at),
+    }
+}
+
+fn hourly(symbol: &str, index: i64) -> Job {
+    Job { timeframe: Timeframe::H1, ..job(symbol, index) }
+}
+
+/// What is remembered first stays.
+pub async fn a_series_begins_once((store, other): Replicas) {
+    let begin = |job: Job| (job.symbol, job.timeframe, job.candle_close);
+    store.begin(&[begin(job("ETHUSDT", 1)), begin(job("BTCUSDT", 2)), begin(hourly("BTCUSDT", 3))]).await.unwrap();
+    other.begin(&[begin(job("BTCUSDT", 9)), begin(job("BTCUSDT", 0)), begin(job("ADAUSDT", 4))]).await.unwrap();
+    let begun = |job: Job| (job.symbol, job.candle_close);
+    let expected = [job("ADAUSDT", 4), job("BTCUSDT", 2), job("ETHUSDT", 1)].map(begun);
+    let mut found = store.begun(Timeframe::M15).await.unwrap();
+    found.sort();
+    assert_eq!(found, expected);
+    assert_eq!(store.begun(Timeframe::H1).await.unwrap(), [begun(hourly("BTCUSDT", 3))]);
+    let many: Vec<_> = (0..1200).map(|index| begin(job(&format!("COIN{index}"), index))).collect();
+    store.begin(&many).await.unwrap();
+    assert_eq!(store.begun(Timeframe::M15).await.unwrap().len(), 1203);
+}
+
+/// With signals or without, of one timeframe, after a moment.
+pub async fn finished_jobs_are_known((store, other): Replicas) {
+    let jobs = [finished("ETHUSDT", 1, &["rsi"]), finished("BTCUSDT", 2, &[]), finished("BTCUSDT", 1, &[])];
+    store.commit(&jobs, moment(1000)).await.unwrap();
+    store.commit(&[FinishedJob { job: hourly("BTCUSDT", 8), signals: vec![] }], moment(1000)).await.unwrap();
+    let expected = |jobs: &[Job]| jobs.iter().map(|job| (job.symbol.clone(), job.candle_close)).collect::<Vec<_>>();
+    let after = |index| job("BTCUSDT", index).candle_close;
+    let found = async |timeframe, after| {
+        let mut found = other.finished(timeframe, after).await.unwrap();
+        found.sort();
+        found
+    };
+    let all = [job("BTCUSDT", 1), job("BTCUSDT", 2), job("ETHUSDT", 1)];
+    assert_eq!(found(Timeframe::M15, after(0)).await, expected(&all));
+    assert_eq!(found(Timeframe::M15, after(1)).await, expected(&all[1..2]));
+    assert_eq!(found(Timeframe::M15, after(2)).await, []);
+    assert_eq!(found(Timeframe::H1, after(0)).await, expected(&[hourly("BTCUSDT", 8)]));
+    store.bury(&dead(&job("ADAUSDT", 2), 5, 1000)).await.unwrap();
+    assert_eq!(found(Timeframe::M15, after(1)).await, expected(&[job("ADAUSDT", 2), job("BTCUSDT", 2)]));
+}
+
+/// A job that dies again tells of the last time; committing it ends that, and its signals go out.
+pub async fn dead_jobs_are_kept_until_they_are_committed((store, other): Replicas) {
+    let (first, second) = (job("BTCUSDT", 1), job("BTCUSDT", 2));
+    store.bury(&dead(&first, 5, 1000)).await.unwrap();
+    store.bury(&dead(&second, 5, 1500)).await.unwrap();
+    other.bury(&dead(&first, 7, 2000)).await.unwrap();
+    assert_eq!(store.dead(10).await.unwrap(), [dead(&first, 7, 2000), dead(&second, 5, 1500)]);
+    let committed = store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(3000)).await.unwrap();
+    assert_eq!((committed.len(), waiting(&*store).await.len()), (1, 1));
+    assert_eq!(other.dead(10).await.unwrap(), [dead(&second, 5, 1500)]);
+    assert_eq!(other.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 2);
+}
+
+/// One replica gives up what the other has finished.
+pub async fn a_finished_job_can_not_die((store, other): Replicas) {
+    store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(1000)).await.unwrap();
+    other.bury(&dead(&job("BTCUSDT", 1), 5, 2000)).await.unwrap();
+    assert_eq!(other.dead(10).await.unwrap(), []);
+    assert_eq!(other.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 1);
+}
+
+/// As many as are asked for.
+pub async fn dead_jobs_are_newest_first((store, _): Replicas) {
+    for (index, at) in [(1, 2000), (2, 4000), (3, 3000)] {
+        store.bury(&dead(&job("BTCUSDT", index), 5, at)).await.unwrap();
+    }
+    let times = async |limit| {
+        let found = store.dead(limit).await.unwrap();
+        found.iter().map(|dead| dead.died_at.millis()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(10).await, [4000, 3000, 2000]);
+    assert_eq!(times(2).await, [4000, 3000]);
+    assert_eq!(times(0).await, [0_i64; 0]);
+}

@@ -1,0 +1,195 @@
+//! The cases of signals.
+
+use std::sync::Arc;
+
+use super::{
+    super::{Backlog, FinishedJob, SignalFilter},
+    Replicas, Timeframe, finished, ids, ids_of, job, moment, signal, texts, waiting,
+};
+
+/// An empty outbox answers, with nothing, and takes nothing.
+pub async fn nothing_is_there_at_first((store, other): Replicas) {
+    store.ping().await.unwrap();
+    other.ping().await.unwrap();
+    assert_eq!(store.commit(&[], moment(1)).await.unwrap(), []);
+    assert_eq!(store.add(&[], moment(1)).await.unwrap(), []);
+    store.mark_published(&[], moment(1)).await.unwrap();
+    store.mark_published(&["ab".repeat(32)], moment(1)).await.unwrap();
+    store.begin(&[]).await.unwrap();
+    assert_eq!(store.unpublished(10).await.unwrap(), []);
+    assert_eq!(store.backlog().await.unwrap(), Backlog { signals: 0, oldest: None });
+    assert_eq!(store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap(), []);
+    assert_eq!(store.begun(Timeframe::M15).await.unwrap(), []);
+    assert_eq!(store.finished(Timeframe::M15, moment(0)).await.unwrap(), []);
+    assert_eq!(store.dead(10).await.unwrap(), []);
+}
+
+/// Every replica sees them in that order, with the message byte for byte.
+pub async fn signals_wait_in_the_order_of_their_commits((store, other): Replicas) {
+    let later = [finished("ETHUSDT", 5, &["rsi", "macd"]), finished("BTCUSDT", 4, &["macd"])];
+    let sooner = [finished("BTCUSDT", 1, &["rsi"])];
+    let mut expected = store.commit(&later, moment(1000)).await.unwrap();
+    assert_eq!(expected, ids_of(&later), "answered in the order of the jobs");
+    expected.extend(other.commit(&sooner, moment(900)).await.unwrap());
+    let found = other.unpublished(10).await.unwrap();
+    assert_eq!(ids(&found), texts(&expected));
+    assert!(found.is_sorted_by_key(|signal| signal.sequence));
+    assert_eq!(ids(&other.unpublished(2).await.unwrap()), texts(&expected[..2]));
+    assert_eq!(other.unpublished(0).await.unwrap(), []);
+    let (first, given) = (&found[0], &later[0].signals[0]);
+    assert_eq!(first.message, given.message.to_string());
+    assert_eq!(first.json(), given.message);
+    assert_eq!((first.strategy.as_str(), first.symbol.as_str(), first.timeframe), ("rsi", "ETHUSDT", Timeframe::M15));
+    assert_eq!((first.created_at, first.published_at), (moment(1000), None));
+}
+
+/// The second commit of a job answers no ids and changes nothing.
+pub async fn a_signal_is_stored_once((store, other): Replicas) {
+    let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("BTCUSDT", 2, &[])];
+    let first = store.commit(&jobs, moment(1000)).await.unwrap();
+    let before = store.unpublished(10).await.unwrap();
+    assert_eq!(other.commit(&jobs, moment(2000)).await.unwrap(), []);
+    assert_eq!(store.unpublished(10).await.unwrap(), before);
+    let twice = finished("BTCUSDT", 3, &["rsi"]);
+    let third = store.commit(&[twice.clone(), twice.clone()], moment(3000)).await.unwrap();
+    assert_eq!(third, ids_of(&[twice]), "a job that is given twice in one commit");
+    assert_eq!(waiting(&*store).await, texts(&[first, third].concat()));
+}
+
+/// A job that is evaluated again, by a module or by parameters that changed meanwhile, emits nothing more; the jobs beside it do.
+pub async fn a_finished_job_is_left_alone((store, other): Replicas) {
+    let first = finished("BTCUSDT", 1, &["rsi"]);
+    let none = finished("BTCUSDT", 2, &[]);
+    store.commit(&[first.clone(), none.clone()], moment(1000)).await.unwrap();
+    let again = |done: &FinishedJob| FinishedJob { job: done.job.clone(), signals: vec![signal(&done.job, "rsi", 1)] };
+    let fresh = finished("BTCUSDT", 3, &["rsi"]);
+    let committed = other.commit(&[again(&first), again(&none), fresh.clone()], moment(2000)).await.unwrap();
+    assert_eq!(committed, ids_of(std::slice::from_ref(&fresh)));
+    assert_eq!(waiting(&*store).await, texts(&ids_of(&[first, fresh])));
+}
+
+/// As an operator asks for them: whether the job is finished or not, and without finishing it.
+pub async fn signals_can_be_added_beside_a_job((store, other): Replicas) {
+    let done = finished("BTCUSDT", 1, &["rsi"]);
+    store.commit(std::slice::from_ref(&done), moment(1000)).await.unwrap();
+    let (other_parameters, unfinished) = (signal(&done.job, "rsi", 1), signal(&job("BTCUSDT", 2), "rsi", 0));
+    let given = [done.signals[0].clone(), other_parameters.clone(), unfinished.clone(), unfinished.clone()];
+    let expected = [other_parameters.id.clone(), unfinished.id.clone()];
+    assert_eq!(other.add(&given, moment(2000)).await.unwrap(), expected);
+    assert_eq!(other.add(&given, moment(3000)).await.unwrap(), []);
+    assert_eq!(store.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 1);
+    let committed = store.commit(&[finished("BTCUSDT", 2, &["rsi", "macd"])], moment(4000)).await.unwrap();
+    assert_eq!(committed, [signal(&job("BTCUSDT", 2), "macd", 0).id], "the signal that was added is not emitted again");
+    assert_eq!(waiting(&*store).await.len(), 4);
+}
+
+/// A mark is set once; the depth and the age of what waits follow.
+pub async fn published_signals_wait_no_more((store, other): Replicas) {
+    store.commit(&[finished("BTCUSDT", 1, &["rsi", "macd"])], moment(1000)).await.unwrap();
+    store.commit(&[finished("BTCUSDT", 2, &["rsi"])], moment(2000)).await.unwrap();
+    let ids = waiting(&*store).await;
+    assert_eq!(other.backlog().await.unwrap(), Backlog { signals: 3, oldest: Some(moment(1000)) });
+    other.mark_published(&[ids[1].clone(), "ab".repeat(32)], moment(3000)).await.unwrap();
+    assert_eq!(waiting(&*store).await, [ids[0].as_str(), ids[2].as_str()]);
+    store.mark_published(&ids[..2], moment(4000)).await.unwrap();
+    assert_eq!(other.backlog().await.unwrap(), Backlog { signals: 1, oldest: Some(moment(2000)) });
+    store.mark_published(&ids, moment(5000)).await.unwrap();
+    assert_eq!(other.backlog().await.unwrap(), Backlog::default());
+    assert_eq!(waiting(&*store).await, [""; 0]);
+    let all = store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
+    let published: Vec<_> = all.iter().rev().map(|signal| signal.published_at.unwrap().millis()).collect();
+    assert_eq!(published, [4000, 3000, 5000]);
+    assert_eq!(store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(6000)).await.unwrap(), []);
+    assert_eq!(waiting(&*store).await, [""; 0], "a signal that was sent does not come back");
+}
+
+/// By any of strategy, symbol and timeframe, newest first.
+pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
+    let mut hourly = finished("BTCUSDT", 0, &[]);
+    hourly.job.timeframe = Timeframe::H1;
+    hourly.signals = vec![signal(&hourly.job, "rsi", 0)];
+    let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("ETHUSDT", 1, &["rsi"]), hourly];
+    store.commit(&jobs, moment(1000)).await.unwrap();
+    let all = texts(&ids_of(&jobs));
+    let (rsi, btc) = ("rsi".parse().ok(), "BTCUSDT".parse().ok());
+    let filter = |strategy: &Option<_>, symbol: &Option<_>, timeframe, limit| SignalFilter {
+        strategy: strategy.clone(),
+        symbol: symbol.clone(),
+        timeframe,
+        limit,
+    };
+    let cases = [
+        (filter(&None, &None, None, 10), vec![3, 2, 1, 0]),
+        (filter(&None, &None, None, 2), vec![3, 2]),
+        (filter(&None, &None, None, 0), vec![]),
+        (filter(&rsi, &None, None, 10), vec![3, 2, 0]),
+        (filter(&None, &btc, None, 10), vec![3, 1, 0]),
+        (filter(&None, &None, Some(Timeframe::H1), 10), vec![3]),
+        (filter(&None, &btc, Some(Timeframe::M15), 10), vec![1, 0]),
+        (filter(&rsi, &btc, Some(Timeframe::M15), 10), vec![0]),
+        (filter(&rsi, &btc, None, 1), vec![3]),
+        (filter(&"none".parse().ok(), &None, None, 10), vec![]),
+    ];
+    for (filter, expected) in cases {
+        let expected: Vec<&str> = expected.into_iter().map(|index: usize| all[index].as_str()).collect();
+        assert_eq!(ids(&store.signals(&filter).await.unwrap()), expected, "{filter:?}");
+    }
+}
+
+/// More jobs and signals than fit into one statement.
+pub async fn many_signals_are_committed_at_once((store, _): Replicas) {
+    let jobs: Vec<_> = (0..1100).map(|index| finished("BTCUSDT", index, &["rsi", "macd"])).collect();
+    let committed = store.commit(&jobs, moment(1000)).await.unwrap();
+    assert_eq!(committed, ids_of(&jobs));
+    assert_eq!(waiting(&*store).await, texts(&committed));
+    store.mark_published(&texts(&committed[..2000]), moment(2000)).await.unwrap();
+    assert_eq!(waiting(&*store).await, texts(&committed[2000..]));
+    assert_eq!(store.commit(&jobs, moment(3000)).await.unwrap(), []);
+    assert_eq!(store.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 1100);
+}
+
+/// Every id is answered to exactly one of those who commit it at once.
+pub async fn replicas_that_commit_the_same_emit_it_once((store, other): Replicas) {
+    let jobs: Arc<Vec<_>> = Arc::new((0..20).map(|index| finished("BTCUSDT", index, &["rsi", "macd"])).collect());
+    let writers = (0..6).map(|writer| {
+        let (store, jobs) = (Arc::clone(if writer % 2 == 0 { &store } else { &other }), Arc::clone(&jobs));
+        tokio::spawn(async move {
+            let mut new = Vec::new();
+            // In different pieces, so that their commits overlap.
+            for piece in jobs.chunks(3 + writer) {
+                new.extend(store.commit(piece, moment(1000)).await.unwrap());
+            }
+            new
+        })
+    });
+    let mut new = Vec::new();
+    for writer in writers.collect::<Vec<_>>() {
+        new.extend(writer.await.unwrap());
+    }
+    new.sort();
+    let mut expected = ids_of(&jobs);
+    expected.sort();
+    assert_eq!(new, expected);
+    assert_eq!(waiting(&*store).await.len(), 40);
+}
+
+/// Commits and marks of both replicas, at once.
+pub async fn replicas_that_commit_at_once_lose_nothing((store, other): Replicas) {
+    let writers = (0..20).map(|writer| {
+        let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
+        tokio::spawn(async move {
+            let new = store.commit(&[finished("BTCUSDT", writer, &["rsi", "macd"])], moment(1000)).await.unwrap();
+            store.mark_published(&texts(&new[..1]), moment(2000)).await.unwrap();
+            new.len()
+        })
+    });
+    let mut new = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        new += writer.await.unwrap();
+    }
+    assert_eq!(new, 40);
+    assert_eq!(store.backlog().await.unwrap().signals, 20);
+    let all = store.signals(&SignalFilter { limit: 100, ..SignalFilter::default() }).await.unwrap();
+    assert_eq!(all.len(), 40);
+    assert!(all.windows(2).all(|two| two[0].sequence > two[1].sequence));
+}

@@ -1,0 +1,55 @@
+# The project's commands. Each does its own set-up; `make help` lists them.
+
+CARGO := cargo
+TARGET := target
+VENV := $(TARGET)/venv
+# Every folder of strategies/ is a built-in strategy, under the same name.
+STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
+NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
+	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests
+export VENV := $(abspath $(VENV))
+unexport MAKEFLAGS MAKELEVEL
+
+.PHONY: help run build strategies guests test test-setup bench lint clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: build ## build everything and run the service on a simulated market
+	@for file in examples/candles/*.csv; do \
+		series=$$(basename $$file .csv); \
+		$(TARGET)/release/ta-bot candles import $$file --symbol $${series%_*} --timeframe $${series#*_} >/dev/null || exit 1; \
+	done
+	@exec $(TARGET)/release/ta-bot serve --simulate
+
+build: strategies ## build the service and the built-in strategies
+	@$(CARGO) build --locked --release -p ta-bot
+
+strategies: ## build the built-in strategies into target/strategies
+	@sh scripts/need-target.sh wasm32-unknown-unknown
+	@$(CARGO) build --locked --profile guest --target wasm32-unknown-unknown $(addprefix -p ta-bot-strategy-,$(STRATEGIES))
+	@mkdir -p $(TARGET)/strategies
+	@for name in $(STRATEGIES); do \
+		cp $(TARGET)/wasm32-unknown-unknown/guest/$$name.wasm $(TARGET)/strategies/$$name.wasm || exit 1; \
+	done
+
+test: test-setup guests ## run every test
+	@$(CARGO) build --locked -p ta-bot
+	@$(CARGO) test --locked $(NATIVE)
+
+test-setup: ## install what the tests need besides the Rust toolchain
+	@sh scripts/test-setup.sh
+
+guests: strategies test-setup ## build the examples in every language and the hostile guests into target/components
+	@sh scripts/build-guests.sh $(TARGET)/components
+
+bench: strategies guests ## measure; ratios of one run
+	@$(CARGO) bench --locked -p ta-bot-tests
+	@sh scripts/measure.sh
+
+lint: ## check formatting, warnings and dependencies
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --locked $(NATIVE) --all-targets -- -D warnings
+
+clean: ## remove everything that was built
+	@$(CARGO) clean

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds the guests of the tests: build-guests.sh FOLDER
+# The same small strategy in four languages, a guest for each way to misbehave, and one that asks WASI for the time.
+# What is newer than its sources stays.
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+target=${CARGO_TARGET_DIR:-target}
+
+for language in c js python; do
+    component=$out/momentum_$language.wasm
+    sources="examples/$language wit $([ -d "sdk/$language" ] && echo "sdk/$language")"
+    # shellcheck disable=SC2086
+    if [ ! -e "$component" ] || [ -n "$(find $sources -newer "$component" -type f ! -path '*/node_modules/*' ! -path '*/__pycache__/*' | head -n 1)" ]; then
+        sh "examples/$language/build.sh" "$component"
+    fi
+done
+sh examples/rust/build.sh "$out/momentum_rust.wasm"
+cargo build --quiet --locked --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-hostile
+cp "$target/wasm32-unknown-unknown/guest/hostile.wasm" "$out/hostile.wasm"
+cargo build --quiet --locked --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-heavy
+cp "$target/wasm32-unknown-unknown/guest/heavy.wasm" "$out/heavy.wasm"
+cargo build --quiet --locked --profile guest --target wasm32-wasip2 -p ta-bot-guest-wasi
+cp "$target/wasm32-wasip2/guest/wasi_probe.wasm" "$out/wasi_probe.wasm"

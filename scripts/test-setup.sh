@@ -1,0 +1,45 @@
+#!/bin/sh
+# Installs what the tests need: two Rust targets, Python packages in target/venv and npm packages in examples/js. Debian
+# packages are installed only where a command is missing. Does nothing where everything is there.
+set -eu
+cd "$(dirname "$0")/.."
+venv=${VENV:-$PWD/target/venv}
+
+# install_debian PACKAGE...: as root, or by sudo
+install_debian() {
+    echo "installing $*" >&2
+    if [ "$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else
+        echo "missing: $*. Run as root: apt-get install $*" >&2
+        exit 1
+    fi
+    log=$(mktemp)
+    if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq "$@"; } >"$log" 2>&1; then
+        cat "$log" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
+
+sh scripts/need-target.sh wasm32-unknown-unknown
+sh scripts/need-target.sh wasm32-wasip2
+command -v cc >/dev/null || install_debian gcc libc6-dev
+command -v node >/dev/null && command -v npm >/dev/null || install_debian nodejs npm
+python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
+
+# What is installed is remembered by the content of the lists.
+wanted=$(cat tests/oracle/requirements.txt examples/requirements.txt | cksum)
+if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+    echo "installing the Python packages of the tests" >&2
+    rm -rf "$venv"
+    mkdir -p "$(dirname "$venv")"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        -r tests/oracle/requirements.txt -r examples/requirements.txt
+    echo "$wanted" >"$venv/installed"
+fi
+wanted=$(cksum <examples/js/package-lock.json)
+if [ "$(cat examples/js/node_modules/installed 2>/dev/null)" != "$wanted" ]; then
+    echo "installing the npm packages of the tests" >&2
+    (cd examples/js && npm ci --silent --no-audit --no-fund)
+    echo "$wanted" >examples/js/node_modules/installed
+fi

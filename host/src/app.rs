@@ -1,6 +1,6 @@
 //! Puts the parts together, runs them, and ends them in order. The only place that names drivers.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use ta_bot_wasm::Sandbox;
@@ -31,14 +31,15 @@ use crate::{
 };
 
 /// How long jobs and the relay may take to finish at shutdown.
-const SHUTDOWN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The parts that every command needs.
 pub struct App {
     environment: Environment,
     database: Database,
     sandbox: Sandbox,
-    bus: Arc<LocalBus>,
+    /// Where candles are announced and signals go.
+    pub bus: Arc<LocalBus>,
     /// Where settings are kept.
     pub config: Arc<dyn ConfigStore>,
     /// Where candles come from.
@@ -97,11 +98,11 @@ impl App {
         })
     }
 
-    /// Runs the service until `stop`; with `simulate`, on a simulated market. `listening` is told the address once
-    /// connections are taken.
+    /// Runs the service until `stop`; with `simulate`, on a simulated market that closes candles at that pace. `listening`
+    /// is told the address once connections are taken.
     pub async fn serve(
         self,
-        simulate: bool,
+        simulate: Option<Duration>,
         stop: CancellationToken,
         listening: impl FnOnce(std::net::SocketAddr),
     ) -> anyhow::Result<()> {
@@ -109,13 +110,14 @@ impl App {
         let address = self.environment.http_addr;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
+        let listener_address = listener.local_addr()?;
         let relay_wakeup = Arc::new(Notify::new());
         let leadership = Leadership::single_node(self.environment.identity.clone());
         let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership));
         let health = Arc::clone(&services.health);
         let stages = Stages::default();
         let server = http::serve(listener, services, stages.http.clone());
-        listening(address);
+        listening(listener_address);
         let server = tokio::spawn(server);
         // Series are there from the first scrape on, so the service takes no work before the modules are known.
         self.load_strategies_in_background().await?;
@@ -157,7 +159,13 @@ impl App {
         }
     }
 
-    fn start_work(&self, simulate: bool, stages: &Stages, relay_wakeup: Arc<Notify>, leadership: Leadership) -> Work {
+    fn start_work(
+        &self,
+        simulate: Option<Duration>,
+        stages: &Stages,
+        relay_wakeup: Arc<Notify>,
+        leadership: Leadership,
+    ) -> Work {
         let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
         let (analyst, outbox) = (&self.analyst, &self.outbox);
         let parallel = 2 * analyst.threads.current_num_threads();
@@ -187,7 +195,8 @@ impl App {
             bus,
             interval: self.environment.cache_ttl,
         };
-        let feed = simulate.then(|| Feed {
+        let feed = simulate.map(|pace| Feed {
+            pace,
             candles: Arc::clone(&self.candles),
             bus: Arc::clone(&self.bus),
             settings: Arc::clone(&analyst.settings),

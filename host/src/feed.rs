@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{bus::local::LocalBus, candles::CandleStore, settings::SettingsBook, store::StoreError};
 
-/// One candle of the shortest timeframe closes this often.
-const PACE: Duration = Duration::from_secs(1);
+/// How often a candle of the shortest timeframe closes, unless told otherwise.
+pub const PACE: Duration = Duration::from_secs(1);
 /// Where a symbol's price starts if the store has none.
 const FIRST_PRICE: f64 = 100.0;
 /// The steps that a candle's price takes on its way.
@@ -28,13 +28,15 @@ pub struct Feed {
     pub bus: Arc<LocalBus>,
     /// What is scheduled.
     pub settings: Arc<SettingsBook>,
+    /// How often a candle of the shortest timeframe closes.
+    pub pace: Duration,
 }
 
 impl Feed {
     /// Closes candles until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        tracing::warn!("this is a SIMULATED market: one candle of each symbol closes every second");
-        let mut ticks = tokio::time::interval(PACE);
+        tracing::warn!(pace = ?self.pace, "this is a SIMULATED market: a candle of each symbol closes at this pace");
+        let mut ticks = tokio::time::interval(self.pace);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let settings = self.settings.current();
             for symbol in &settings.settings.symbols {

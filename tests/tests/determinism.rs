@@ -1,0 +1,95 @@
+//! The same job gives the same bytes: again, on another thread, and in another process. With it the ids of signals stay
+//! what they are when the service is started again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::{collections::HashMap, path::Path, process::Command};
+
+use ta_bot::{app::App, env::Environment, feed::simulated};
+use ta_bot_core::{Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
+use ta_bot_tests::strategies_dir;
+
+const CANDLES: i64 = 600;
+const JOBS: i64 = 300;
+/// Set for the second process: where it writes what it found.
+const CHILD: &str = "TA_BOT_TEST_SECOND_PROCESS";
+
+async fn app(data_dir: &Path) -> App {
+    let variables = HashMap::from([
+        ("DATA_DIR", data_dir.display().to_string()),
+        ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+    ]);
+    let environment = Environment::read(|name| variables.get(name).cloned()).unwrap();
+    let app = App::open(environment).await.unwrap();
+    app.load_strategies().await.unwrap();
+    app
+}
+
+fn symbol() -> Symbol {
+    "BTCUSDT".parse().unwrap()
+}
+
+fn market() -> Vec<Candle> {
+    let mut price = 100.0;
+    let next = |i| {
+        let candle = simulated(&symbol(), Timestamp::from_millis(i * Timeframe::M15.millis()), price);
+        price = candle.close;
+        candle
+    };
+    (0..CANDLES).map(next).collect()
+}
+
+fn jobs() -> impl Iterator<Item = Job> {
+    (CANDLES - JOBS..CANDLES).map(|i| Job {
+        symbol: symbol(),
+        timeframe: Timeframe::M15,
+        candle_close: Timestamp::from_millis((i + 1) * Timeframe::M15.millis()),
+    })
+}
+
+/// Every message of every job, one to a line.
+async fn messages(app: &App) -> String {
+    let mut messages = String::new();
+    for job in jobs() {
+        for signal in app.analyst.analyse(&job, None).await.unwrap().signals() {
+            messages += &signal.message.to_string();
+            messages.push('\n');
+        }
+    }
+    messages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_job_gives_the_same_bytes_everywhere() {
+    let data = tempfile::tempdir().unwrap();
+    let app = app(data.path()).await;
+    app.candles.insert(&symbol(), Timeframe::M15, &market()).await.unwrap();
+    let first = messages(&app).await;
+    assert!(first.lines().count() > 20, "{} signals prove little", first.lines().count());
+    // The pool has a thread for each core; at once, the jobs fall on all of them.
+    let (second, third) = tokio::join!(messages(&app), messages(&app));
+    assert_eq!(first, second);
+    assert_eq!(first, third);
+    assert_eq!(in_another_process(data.path()), ModuleDigest::of(first.as_bytes()).to_string());
+}
+
+/// Runs the test below in a process of its own, on the same store.
+fn in_another_process(data_dir: &Path) -> String {
+    let answer = data_dir.join("answer");
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "second_process"])
+        .env(CHILD, data_dir)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    std::fs::read_to_string(answer).unwrap()
+}
+
+/// Does nothing but in the process that the test above starts.
+#[tokio::test]
+async fn second_process() {
+    let Some(data_dir) = std::env::var_os(CHILD) else { return };
+    let data_dir = Path::new(&data_dir);
+    let messages = messages(&app(data_dir).await).await;
+    std::fs::write(data_dir.join("answer"), ModuleDigest::of(messages.as_bytes()).to_string()).unwrap();
+}

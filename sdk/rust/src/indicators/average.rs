@@ -68,8 +68,7 @@ fn sums_to_end(values: &[f64], sums: &mut [f64]) {
 /// * **Units:** those of the values.
 /// * **Flat data:** stays at the value exactly. NaN is passed over: the average stays and the next number weighs more.
 pub fn ema(values: &[f64], period: usize) -> Vec<f64> {
-    let mut average = Smoothing::exponential(period);
-    values.iter().map(|&value| average.push(value)).collect()
+    Smoothing::exponential(period).over(values.iter().copied(), values.len())
 }
 
 /// Exponential moving average over the whole window, adjusted for its beginning: the mean of all values so far with
@@ -113,6 +112,5 @@ pub fn ema_adjusted(values: &[f64], period: usize) -> Vec<f64> {
 /// * **Units:** those of the values.
 /// * **Flat data:** stays at the value exactly. NaN is passed over, as in [`ema`].
 pub fn rma(values: &[f64], period: usize) -> Vec<f64> {
-    let mut average = Smoothing::wilder(period);
-    values.iter().map(|&value| average.push(value)).collect()
+    Smoothing::wilder(period).over(values.iter().copied(), values.len())
 }

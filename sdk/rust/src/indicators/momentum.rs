@@ -11,17 +11,30 @@ use super::smoothing::Smoothing;
 /// * **Flat data:** NaN until the price has moved, since 0/0 is no strength (TA-Lib answers 0 there). If it then stands
 ///   still, both averages fade alike and the index stays where it was.
 pub fn rsi(close: &[f64], period: usize) -> Vec<f64> {
-    let mut rises = Smoothing::wilder(period);
-    let mut falls = Smoothing::wilder(period);
+    let mut readings = vec![f64::NAN; close.len()];
     let mut previous = f64::NAN;
-    let step = |&close: &f64| {
+    let changes = close.iter().map(|&close| {
         let change = close - previous;
         previous = close;
-        let rise = rises.push(if change < 0.0 { 0.0 } else { change });
-        let fall = falls.push(if change > 0.0 { 0.0 } else { -change });
-        100.0 * rise / (rise + fall)
-    };
-    close.iter().map(step).collect()
+        // Two series: the rises, and the falls without their sign.
+        (if change < 0.0 { 0.0 } else { change }, if change > 0.0 { 0.0 } else { -change })
+    });
+    let mut slots = readings.iter_mut().zip(changes);
+    let (mut rises, mut falls) = (Smoothing::wilder(period), Smoothing::wilder(period));
+    let running = slots.find_map(|(slot, (rise, fall))| {
+        *slot = strength(rises.push(rise), falls.push(fall));
+        Some((rises.running()?, falls.running()?))
+    });
+    if let Some((mut rises, mut falls)) = running {
+        for (slot, (rise, fall)) in slots {
+            *slot = strength(rises.step(rise), falls.step(fall));
+        }
+    }
+    readings
+}
+
+fn strength(rise: f64, fall: f64) -> f64 {
+    100.0 * rise / (rise + fall)
 }
 
 /// The lines of [`macd`].
@@ -46,21 +59,27 @@ pub struct Macd {
 /// * **Units:** those of the price.
 /// * **Flat data:** exactly 0.
 pub fn macd(close: &[f64], fast: usize, slow: usize, signal: usize) -> Macd {
-    let mut fast = Smoothing::exponential(fast);
-    let mut slow = Smoothing::exponential(slow);
+    let none = vec![f64::NAN; close.len()];
+    let mut lines = Macd { line: none.clone(), signal: none.clone(), histogram: none };
+    let mut rows = close.iter().zip(&mut lines.line).zip(lines.signal.iter_mut().zip(&mut lines.histogram));
+    let (mut fast, mut slow) = (Smoothing::exponential(fast), Smoothing::exponential(slow));
     let mut average = Smoothing::exponential(signal);
-    let mut lines = Macd::default();
-    lines.line.reserve_exact(close.len());
-    lines.signal.reserve_exact(close.len());
-    lines.histogram.reserve_exact(close.len());
     let mut begun = false;
-    for &close in close {
-        let line = fast.push(close) - slow.push(close);
+    let running = rows.find_map(|((&close, line), (signal, histogram))| {
+        *line = fast.push(close) - slow.push(close);
         begun |= !line.is_nan();
-        let signal = if begun { average.push(line) } else { f64::NAN };
-        lines.line.push(line);
-        lines.signal.push(signal);
-        lines.histogram.push(line - signal);
+        if begun {
+            *signal = average.push(*line);
+            *histogram = *line - *signal;
+        }
+        Some((fast.running()?, slow.running()?, average.running()?))
+    });
+    if let Some((mut fast, mut slow, mut average)) = running {
+        for ((&close, line), (signal, histogram)) in rows {
+            *line = fast.step(close) - slow.step(close);
+            *signal = average.step(*line);
+            *histogram = *line - *signal;
+        }
     }
     lines
 }

@@ -1,96 +1,147 @@
 //! The recursion behind the exponential averages, one value at a time, so that an indicator made of several needs no
 //! series in between.
+//!
+//! The seed and the running average are two types, since a loop over a small value that is copied, rather than referred
+//! to, stays in registers: that makes an indicator more than twice as fast.
 
-/// An exponential average seeded with the mean of its first values: then `y ← (1 - a)·y + a·x`.
-///
-/// A value that equals the average leaves it untouched, bit for bit, so a constant series stays constant. NaN leaves
-/// the average as it is and makes it weigh less against the next number: by `1 - a` for each value missed.
+/// An exponential average from its first value on.
 #[derive(Debug)]
-pub(super) struct Smoothing {
-    weight: f64,
-    keep: f64,
-    value: f64,
-    missed: i32,
-    seed: Seed,
+pub(super) enum Smoothing {
+    /// Not enough values yet.
+    Seeding(Seed),
+    /// It has begun.
+    Running(Average),
 }
 
+impl Smoothing {
+    /// The weight `2 / (period + 1)`, seeded with the mean of the first `period` values.
+    pub(super) fn exponential(period: usize) -> Self {
+        Self::Seeding(Seed::new(period, 2.0 / (period as f64 + 1.0), false))
+    }
+
+    /// The weight `1 / period`, seeded with the mean of the first `period` values from the first number on.
+    pub(super) fn wilder(period: usize) -> Self {
+        Self::Seeding(Seed::new(period, 1.0 / period as f64, true))
+    }
+
+    /// Takes the next value and returns the average after it; NaN until it has begun.
+    pub(super) fn push(&mut self, next: f64) -> f64 {
+        match self {
+            Self::Running(average) => average.step(next),
+            Self::Seeding(seed) => seed.push(next).map_or(f64::NAN, |average| {
+                *self = Self::Running(average);
+                average.value
+            }),
+        }
+    }
+
+    /// The average, once it has begun: loops go on with this.
+    pub(super) const fn running(&self) -> Option<Average> {
+        match self {
+            Self::Running(average) => Some(*average),
+            Self::Seeding(_) => None,
+        }
+    }
+
+    /// The average at each of `len` values; NaN until it has begun.
+    pub(super) fn over(mut self, values: impl Iterator<Item = f64>, len: usize) -> Vec<f64> {
+        let mut averages = vec![f64::NAN; len];
+        let mut slots = averages.iter_mut().zip(values);
+        let running = slots.find_map(|(slot, value)| {
+            *slot = self.push(value);
+            self.running()
+        });
+        if let Some(mut average) = running {
+            for (slot, value) in slots {
+                *slot = average.step(value);
+            }
+        }
+        averages
+    }
+}
+
+/// The mean of the first values, which an average begins with.
 #[derive(Debug)]
-struct Seed {
-    remaining: usize,
+pub(super) struct Seed {
+    weight: f64,
     skip_leading_nan: bool,
+    remaining: usize,
     first: f64,
     constant: bool,
     sum: f64,
     count: usize,
 }
 
-impl Smoothing {
-    /// The weight `2 / (period + 1)`, seeded with the first `period` values.
-    pub(super) fn exponential(period: usize) -> Self {
-        Self::new(period, 2.0 / (period as f64 + 1.0), false)
-    }
-
-    /// The weight `1 / period`, seeded with the first `period` values from the first number on.
-    pub(super) fn wilder(period: usize) -> Self {
-        Self::new(period, 1.0 / period as f64, true)
-    }
-
+impl Seed {
     fn new(period: usize, weight: f64, skip_leading_nan: bool) -> Self {
         // A period of 0 waits for ever.
         let remaining = if period == 0 { usize::MAX } else { period };
-        let seed = Seed { remaining, skip_leading_nan, first: f64::NAN, constant: true, sum: 0.0, count: 0 };
-        Self { weight, keep: 1.0 - weight, value: f64::NAN, missed: 0, seed }
+        Self { weight, skip_leading_nan, remaining, first: f64::NAN, constant: true, sum: 0.0, count: 0 }
     }
 
-    /// Takes the next value and returns the average after it; NaN until it is seeded.
+    /// Takes the next value; returns the average once there are enough.
+    fn push(&mut self, next: f64) -> Option<Average> {
+        if next.is_nan() {
+            if self.skip_leading_nan && self.count == 0 {
+                return None;
+            }
+        } else {
+            if self.count == 0 {
+                self.first = next;
+            }
+            self.constant &= next == self.first;
+            self.sum += next;
+            self.count += 1;
+        }
+        self.remaining -= 1;
+        if self.remaining > 0 {
+            return None;
+        }
+        let value = if self.constant { self.first } else { self.sum / self.count as f64 };
+        // Nothing but NaN so far: the next number takes its place.
+        let missed = i32::from(value.is_nan());
+        Some(Average { weight: self.weight, keep: 1.0 - self.weight, value, missed })
+    }
+}
+
+/// An exponential average that has begun: `y ← (1 - a)·y + a·x`.
+///
+/// A value that equals the average leaves it untouched, bit for bit, so a constant series stays constant. NaN leaves
+/// the average as it is and makes it weigh less against the next number: by `1 - a` for each value missed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Average {
+    weight: f64,
+    keep: f64,
+    value: f64,
+    missed: i32,
+}
+
+impl Average {
+    /// Takes the next value and returns the average after it.
     #[inline]
-    pub(super) fn push(&mut self, next: f64) -> f64 {
-        if self.seed.remaining > 0 {
-            return self.push_seed(next);
-        }
-        if next == self.value {
-            self.missed = 0;
-        } else if self.missed == 0 && next < f64::INFINITY {
-            self.value = self.keep * self.value + self.weight * next;
-        } else {
-            self.push_unusual(next);
-        }
-        self.value
-    }
-
-    fn push_seed(&mut self, next: f64) -> f64 {
-        let seed = &mut self.seed;
-        if next.is_nan() {
-            if seed.skip_leading_nan && seed.count == 0 {
-                return f64::NAN;
+    pub(super) fn step(&mut self, next: f64) -> f64 {
+        if self.missed == 0 && next < f64::INFINITY {
+            if next != self.value {
+                self.value = self.keep * self.value + self.weight * next;
             }
-        } else {
-            if seed.count == 0 {
-                seed.first = next;
-            }
-            seed.constant &= next == seed.first;
-            seed.sum += next;
-            seed.count += 1;
-        }
-        seed.remaining -= 1;
-        if seed.remaining == 0 {
-            self.value = if seed.constant { seed.first } else { seed.sum / seed.count as f64 };
-            // Nothing but NaN so far: the next number takes its place.
-            self.missed = i32::from(self.value.is_nan());
-        }
-        self.value
-    }
-
-    /// NaN, what follows NaN, and infinity.
-    #[cold]
-    fn push_unusual(&mut self, next: f64) {
-        if next.is_nan() {
+        } else if next.is_nan() {
             self.missed = self.missed.saturating_add(1);
-            return;
+        } else {
+            self.value = after_gap(self.value, next, self.keep, self.weight, self.missed);
+            self.missed = 0;
         }
-        let keep = self.keep.powi(self.missed.saturating_add(1));
-        let mixed = (keep * self.value + self.weight * next) / (keep + self.weight);
-        self.value = if self.value.is_nan() { next } else { mixed };
-        self.missed = 0;
+        self.value
     }
+}
+
+/// The average after a number that follows NaN, and after infinity. It takes numbers and no reference to the average,
+/// which would force that into memory.
+#[cold]
+#[inline(never)]
+fn after_gap(value: f64, next: f64, keep: f64, weight: f64, missed: i32) -> f64 {
+    if value.is_nan() || next == value {
+        return next;
+    }
+    let keep = keep.powi(missed.saturating_add(1));
+    (keep * value + weight * next) / (keep + weight)
 }

@@ -25,23 +25,27 @@ pub struct Adx {
 /// * **Units:** points from 0 (no trend) to 100.
 /// * **Flat data:** both indicators are 0 and DX is 0/0, so ADX is NaN until there is a movement; later it keeps its value.
 pub fn adx(high: &[f64], low: &[f64], close: &[f64], period: usize) -> Adx {
-    let mut lines = Adx::default();
-    let mut sums = Sums::default();
-    let mut average = Smoothing::wilder(period);
+    let len = high.len().min(low.len()).min(close.len());
+    let (mut plus_di, mut minus_di) = (vec![f64::NAN; len], vec![f64::NAN; len]);
     let share = if period == 0 { f64::NAN } else { 1.0 / period as f64 };
+    let mut sums = Sums::default();
     let mut before = (f64::NAN, f64::NAN);
-    for (index, (high, low, previous_close)) in with_previous_close(high, low, close).enumerate() {
+    let slots = plus_di.iter_mut().zip(&mut minus_di);
+    for (index, ((plus, minus), (high, low, close_before))) in
+        slots.zip(with_previous_close(high, low, close)).enumerate()
+    {
         if index > 0 {
             let fade = if index < period { 0.0 } else { share };
-            sums.push(movement(before, (high, low)), true_range_of(high, low, previous_close), fade);
+            sums.push(movement(before, (high, low)), true_range_of(high, low, close_before), fade);
+        }
+        if index >= period {
+            (*plus, *minus) = sums.indicators();
         }
         before = (high, low);
-        let (plus, minus) = if index < period { (f64::NAN, f64::NAN) } else { sums.indicators() };
-        lines.adx.push(average.push(100.0 * (plus - minus).abs() / (plus + minus)));
-        lines.plus_di.push(plus);
-        lines.minus_di.push(minus);
     }
-    lines
+    let indices = plus_di.iter().zip(&minus_di).map(|(plus, minus)| 100.0 * (plus - minus).abs() / (plus + minus));
+    let adx = Smoothing::wilder(period).over(indices, len);
+    Adx { adx, plus_di, minus_di }
 }
 
 /// Movement up and movement down, one of which is 0.

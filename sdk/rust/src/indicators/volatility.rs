@@ -52,10 +52,8 @@ pub fn true_range(high: &[f64], low: &[f64], close: &[f64]) -> Vec<f64> {
 /// * **Units:** those of the price.
 /// * **Flat data:** fades towards 2.2e-16, never exactly 0.
 pub fn atr(high: &[f64], low: &[f64], close: &[f64], period: usize) -> Vec<f64> {
-    let mut average = Smoothing::wilder(period);
-    with_previous_close(high, low, close)
-        .map(|(high, low, previous)| average.push(true_range_of(high, low, previous)))
-        .collect()
+    let ranges = with_previous_close(high, low, close).map(|(high, low, previous)| true_range_of(high, low, previous));
+    Smoothing::wilder(period).over(ranges, high.len().min(low.len()).min(close.len()))
 }
 
 /// The population standard deviation of all values (divided by their number, not by one less), in two passes.

@@ -138,3 +138,6 @@ fn report_panics() {
     #[cfg(target_arch = "wasm32")]
     std::panic::set_hook(Box::new(|panic| crate::log::write(crate::log::Level::Error, &panic.to_string())));
 }
+
+#[cfg(test)]
+mod tests;

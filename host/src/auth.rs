@@ -63,7 +63,9 @@ pub enum TokenFileError {
     #[error("API_TOKENS_FILE: {}", said(.0))]
     Lines(Vec<(usize, LineProblem)>),
     /// Nobody could do anything.
-    #[error("API_TOKENS_FILE holds no token: give at least one line role:sha256-of-token, or unset it to leave the API open")]
+    #[error(
+        "API_TOKENS_FILE holds no token: give at least one line role:sha256-of-token, or unset it to leave the API open"
+    )]
     Empty,
 }
 
@@ -148,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_token_has_the_role_of_its_line() {
-        let text = format!("# for the desk\n\n{}  {}{}", line("viewer", "v"), line("trader", "t"), line("operator", "o"));
+        let text =
+            format!("# for the desk\n\n{}  {}{}", line("viewer", "v"), line("trader", "t"), line("operator", "o"));
         let tokens: Tokens = text.parse().unwrap();
         assert_eq!(tokens.role_of("v"), Some(Role::Viewer));
         assert_eq!(tokens.role_of("t"), Some(Role::Trader));

@@ -6,11 +6,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
 pub mod analysis;
+pub mod auth;
 pub mod bus;
 pub mod candles;
 pub mod config;
 pub mod env;
 pub mod feed;
+pub mod health;
+pub mod http;
 pub mod import;
 pub mod leadership;
 pub mod metrics;

@@ -1,0 +1,86 @@
+//! The HTTP side: health, metrics, and the API by which operators look and steer.
+//!
+//! A handler reads the request, asks the same parts that jobs use, and words the answer; it decides nothing about
+//! trading. Every answer of the API is in one envelope ([`answer`]) and every failure gets its status in one place
+//! ([`error`]).
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{Router, middleware};
+use tokio::{net::TcpListener, sync::Notify};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, health::Health, metrics::Metrics, outbox::Outbox,
+    parameters::ParameterBook, registry::Registry, settings::SettingsBook,
+};
+
+type State = Arc<Services>;
+
+mod access;
+mod analysis;
+mod answer;
+mod application;
+mod body;
+mod condition;
+mod config;
+mod error;
+mod fields;
+mod journal;
+mod observe;
+mod openapi;
+mod service;
+mod strategies;
+mod target;
+mod unread;
+mod write;
+
+/// How long requests under way may take at shutdown.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+/// What the handlers use.
+#[allow(missing_docs, reason = "the types say it")]
+pub struct Services {
+    pub analyst: Arc<Analyst>,
+    pub registry: Arc<Registry>,
+    pub parameters: Arc<ParameterBook>,
+    pub settings: Arc<SettingsBook>,
+    pub candles: Arc<dyn CandleStore>,
+    pub outbox: Arc<dyn Outbox>,
+    pub bus: Arc<dyn Bus>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    /// None leaves everything open.
+    pub tokens: Option<Tokens>,
+    /// Tells the relay that signals were committed.
+    pub relay_wakeup: Arc<Notify>,
+}
+
+/// Every route, with what surrounds all of them.
+pub fn router(services: Arc<Services>) -> Router {
+    let (api, document) = openapi::api().split_for_parts();
+    let api = openapi::serve(api, &document);
+    let checked = middleware::from_fn_with_state(Arc::clone(&services), access::check);
+    Router::new()
+        .merge(api.layer(checked))
+        .merge(service::open_routes())
+        .fallback(async || error::ApiError::UnknownRoute)
+        .method_not_allowed_fallback(async || error::ApiError::Method)
+        .layer(middleware::from_fn(unread::drain))
+        .layer(middleware::from_fn(observe::catch_panic))
+        .layer(middleware::from_fn(observe::log))
+        .with_state(services)
+}
+
+/// Answers requests until `stop`, and then those under way within a bound.
+pub async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) -> io::Result<()> {
+    let server = axum::serve(listener, router(services)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = too_late => Ok(()),
+    }
+}

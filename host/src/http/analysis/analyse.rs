@@ -1,0 +1,54 @@
+//! The newest closed candle, looked at now.
+
+use axum::extract::State;
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use utoipa::ToSchema;
+
+use super::{publish::publish, view::AnalysisView};
+use crate::{
+    analysis::newest_job,
+    http::{
+        answer::{Answer, Envelope},
+        error::ApiError,
+        fields::Fields,
+        openapi::WriteRefusals,
+        write::{Shared, WriteRequest},
+    },
+    registry::Progress,
+};
+
+/// What to look at.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+pub(super) struct AnalyseBody {
+    /// Such as `BTCUSDT`.
+    symbol: String,
+    /// Such as `15m`.
+    timeframe: String,
+    /// Sends the signals too; each is sent once, whoever finds it first.
+    publish: Option<bool>,
+}
+
+/// Looks at the newest closed candle with every enabled strategy, on this replica, now.
+#[utoipa::path(
+    post,
+    path = "/api/v1/test/analyze",
+    tag = "analysis",
+    request_body = AnalyseBody,
+    responses((status = 200, body = Envelope<AnalysisView>), WriteRefusals)
+)]
+pub(super) async fn analyse(State(services): Shared, request: WriteRequest) -> Result<Answer<AnalysisView>, ApiError> {
+    let mut fields = Fields::new(request.body.required()?, &["symbol", "timeframe", "publish"])?;
+    let symbol: Option<Symbol> = fields.required("symbol");
+    let timeframe: Option<Timeframe> = fields.required("timeframe");
+    let is_published = fields.flag("publish");
+    let (symbol, timeframe) = fields.finish(symbol.zip(timeframe))?;
+    if *services.registry.progress() == Progress::Loading {
+        return Err(ApiError::Loading);
+    }
+    let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
+    let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
+    let analysis = services.analyst.analyse(&job, None).await?;
+    let published = if is_published { Some(publish(&services, &analysis).await?) } else { None };
+    Ok(Answer::new(AnalysisView::new(&analysis, published)))
+}

@@ -1,0 +1,100 @@
+//! The envelope of every JSON answer of the API, in one place.
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use ta_bot_core::Timestamp;
+use utoipa::ToSchema;
+
+/// What every answer of the API looks like.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Envelope<T> {
+    /// Whether the request did what it asked for.
+    success: bool,
+    /// The answer; null where there is an error.
+    data: Option<T>,
+    /// What went wrong; null where nothing did.
+    error: Option<ErrorBody>,
+    /// `timestamp`, and what belongs to the kind of answer, such as `count`.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+}
+
+/// An answer without data.
+pub(crate) type Failure = Envelope<Value>;
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// A stable word for programs.
+    pub(crate) code: &'static str,
+    /// For people, with what to do.
+    pub(crate) message: String,
+    /// What belongs to the code: a list of `{parameter, given, allowed}` for an invalid value, the stored version for a
+    /// conflict, else null.
+    pub(crate) details: Value,
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    data: T,
+    metadata: Map<String, Value>,
+    etag: Option<i64>,
+}
+
+impl<T> Answer<T> {
+    pub(crate) fn new(data: T) -> Self {
+        Self { data, metadata: Map::new(), etag: None }
+    }
+
+    /// Adds an entry of the metadata.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.metadata.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds the version by which a later write can be made conditional.
+    pub(crate) fn version(mut self, version: i64) -> Self {
+        self.etag = Some(version);
+        self
+    }
+}
+
+impl<T> Answer<Vec<T>> {
+    /// A list with its length.
+    pub(crate) fn list(data: Vec<T>) -> Self {
+        let count = data.len();
+        Self::new(data).with("count", count)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let etag = self.etag.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok());
+        let envelope = Envelope { success: true, data: Some(self.data), error: None, metadata: stamped(self.metadata) };
+        let mut response = (StatusCode::OK, NO_STORE, Json(envelope)).into_response();
+        if let Some(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
+    }
+}
+
+/// A refusal or a failure.
+pub(crate) fn failure(status: StatusCode, error: ErrorBody) -> Response {
+    let envelope = Failure { success: false, data: None, error: Some(error), metadata: stamped(Map::new()) };
+    (status, NO_STORE, Json(envelope)).into_response()
+}
+
+/// What is configured may change at any moment.
+const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+fn stamped(mut metadata: Map<String, Value>) -> Map<String, Value> {
+    metadata.insert("timestamp".to_owned(), Timestamp::now().to_string().into());
+    metadata
+}

@@ -1,0 +1,135 @@
+//! A change of the settings.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use ta_bot_core::SettingsPatch;
+use utoipa::ToSchema;
+
+use super::view::SettingsView;
+use crate::{
+    config::AuditEntry,
+    http::{
+        Services,
+        answer::{Answer, Envelope},
+        condition::Condition,
+        error::{ApiError, Problem},
+        fields::Fields,
+        openapi::WriteRefusals,
+        write::{AuditView, Shared, WriteRequest, author, tell},
+    },
+};
+
+/// What is to change; what is absent stays.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+pub(super) struct SettingsBody {
+    symbols: Option<Vec<String>>,
+    /// May be called `candle_periods` too.
+    timeframes: Option<Vec<String>>,
+    /// An empty list enables none.
+    enabled_strategies: Option<Vec<String>>,
+    min_confidence: Option<f64>,
+    max_confidence: Option<f64>,
+    /// Who; the token's role or `api` where absent.
+    changed_by: Option<String>,
+    /// Why.
+    reason: Option<String>,
+    /// Check only; store nothing.
+    validate_only: Option<bool>,
+}
+
+/// What a change did, and what is in use since.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SettingsChange {
+    /// The entry of the history; null where the settings were only checked.
+    change: Option<AuditView>,
+    validate_only: bool,
+    settings: SettingsView,
+}
+
+const KNOWN: [&str; 9] = [
+    "symbols",
+    "timeframes",
+    "candle_periods",
+    "enabled_strategies",
+    "min_confidence",
+    "max_confidence",
+    "changed_by",
+    "reason",
+    "validate_only",
+];
+
+/// Changes the settings that the body names.
+#[utoipa::path(
+    post,
+    path = "/api/v1/config/application",
+    operation_id = "change_application_settings",
+    tag = "application",
+    params(("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any")),
+    request_body = SettingsBody,
+    responses((status = 200, body = Envelope<SettingsChange>), WriteRefusals)
+)]
+pub(super) async fn post(State(services): Shared, request: WriteRequest) -> Result<Answer<SettingsChange>, ApiError> {
+    let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
+    let patch = patch(&mut fields);
+    let (author, validate_only) = (author(&mut fields, request.caller), fields.flag("validate_only"));
+    let patch = fields.finish(Some(patch))?;
+    let expected = expected(&services, request.condition).await?;
+    let entry = services.settings.change(patch, expected, validate_only, &author).await?;
+    Ok(done(&services, entry, validate_only).await)
+}
+
+fn patch(fields: &mut Fields) -> SettingsPatch {
+    SettingsPatch {
+        symbols: list(fields, "symbols"),
+        timeframes: list(fields, "timeframes").or_else(|| list(fields, "candle_periods")),
+        enabled_strategies: list(fields, "enabled_strategies"),
+        min_confidence: fields.number("min_confidence"),
+        max_confidence: fields.number("max_confidence"),
+    }
+}
+
+/// A list of texts that mean something, with a problem for each that does not.
+fn list<T: FromStr<Err: Display>>(fields: &mut Fields, name: &str) -> Option<Vec<T>> {
+    let value = fields.take(name)?;
+    let Value::Array(texts) = &value else {
+        fields.refuse(Problem::new(name, &value, "a list of texts"));
+        return None;
+    };
+    let mut read = Vec::with_capacity(texts.len());
+    for text in texts {
+        match text.as_str().map(str::parse) {
+            Some(Ok(one)) => read.push(one),
+            Some(Err(error)) => fields.refuse(Problem::new(name, text, T::Err::to_string(&error))),
+            None => fields.refuse(Problem::new(name, text, "a list of texts")),
+        }
+    }
+    Some(read)
+}
+
+/// Tells of a change and answers what is in use since.
+pub(super) async fn done(
+    services: &Services,
+    entry: Option<AuditEntry>,
+    validate_only: bool,
+) -> Answer<SettingsChange> {
+    if entry.is_some() {
+        tell(services).await;
+    }
+    let current = services.settings.current();
+    let version = entry.as_ref().map_or(current.version, |entry| entry.version);
+    let settings = SettingsView::of(services, &current);
+    Answer::new(SettingsChange { change: entry.map(AuditView::from), validate_only, settings }).version(version)
+}
+
+/// The version on which a write depends.
+pub(super) async fn expected(services: &Services, condition: Condition) -> Result<Option<i64>, ApiError> {
+    let current = async || {
+        services.settings.refresh().await?;
+        Ok(services.settings.current().version)
+    };
+    condition.expected(current).await
+}

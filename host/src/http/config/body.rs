@@ -1,0 +1,110 @@
+//! The body of a configuration: the parameters bare, or wrapped together with who and why.
+//!
+//! A body is wrapped if, and only if, its field `parameters` is an object. No parameter takes an object, so a bare body
+//! never looks like that, whatever a strategy calls its parameters.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    config::Author,
+    http::{
+        access::Caller,
+        error::ApiError,
+        fields::Fields,
+        write::{Given, author},
+    },
+};
+
+/// What a body asks for.
+#[derive(Debug)]
+pub(super) struct ConfigBody {
+    pub(super) parameters: Given,
+    pub(super) author: Author,
+    pub(super) validate_only: bool,
+}
+
+impl ConfigBody {
+    pub(super) fn read(given: Given, caller: Caller) -> Result<Self, ApiError> {
+        if !given.get("parameters").is_some_and(Value::is_object) {
+            let author = author(&mut Fields::new(Given::new(), &[])?, caller);
+            return Ok(Self { parameters: given, author, validate_only: false });
+        }
+        let mut fields = Fields::new(given, &["parameters", "changed_by", "reason", "validate_only"])?;
+        let parameters = fields.take("parameters").and_then(object);
+        let (author, validate_only) = (author(&mut fields, caller), fields.flag("validate_only"));
+        let parameters = fields.finish(parameters)?;
+        Ok(Self { parameters, author, validate_only })
+    }
+}
+
+fn object(value: Value) -> Option<Given> {
+    match value {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+/// The two shapes of a configuration's body, for the description of the API.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+pub(super) enum ConfigBodySchema {
+    /// The parameters, with who and why.
+    Wrapped {
+        /// Values by name; in a PATCH null unsets.
+        #[schema(value_type = Object)]
+        parameters: Given,
+        /// Who; the token's role or `api` where absent.
+        changed_by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// Check only; store nothing.
+        #[serde(default)]
+        validate_only: bool,
+    },
+    /// The parameters alone: values by name.
+    Bare(BTreeMap<String, Value>),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(given: &Value) -> Result<ConfigBody, ApiError> {
+        ConfigBody::read(given.as_object().unwrap().clone(), Caller::default())
+    }
+
+    #[test]
+    fn takes_parameters_bare_and_wrapped() {
+        let bare = read(&json!({"period": 14, "oversold": null})).unwrap();
+        assert_eq!(Value::from(bare.parameters), json!({"period": 14, "oversold": null}));
+        assert_eq!((bare.author.changed_by.as_str(), bare.author.reason, bare.validate_only), ("api", None, false));
+        let wrapped = json!({"parameters": {"period": 14}, "changed_by": "ann", "reason": "x", "validate_only": true});
+        let wrapped = read(&wrapped).unwrap();
+        assert_eq!(Value::from(wrapped.parameters), json!({"period": 14}));
+        assert_eq!((wrapped.author.changed_by.as_str(), wrapped.author.reason), ("ann", Some("x".to_owned())));
+        assert!(wrapped.validate_only);
+    }
+
+    #[test]
+    fn only_an_object_wraps() {
+        for bare in [json!({"parameters": 5, "reason": "x"}), json!({"reason": "x"}), json!({})] {
+            assert_eq!(Value::from(read(&bare).unwrap().parameters), bare);
+        }
+    }
+
+    #[test]
+    fn a_wrapped_body_takes_no_other_field() {
+        assert!(matches!(read(&json!({"parameters": {}, "period": 14})), Err(ApiError::UnknownField { .. })));
+        let wrong = json!({"parameters": {}, "validate_only": "yes", "changed_by": 5, "reason": "x".repeat(3000)});
+        let Err(ApiError::Invalid(problems)) = read(&wrong) else { panic!("was taken") };
+        assert_eq!(problems.len(), 3);
+        assert!(serde_json::to_string(&problems).unwrap().len() < 1000);
+    }
+}

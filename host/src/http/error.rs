@@ -1,0 +1,210 @@
+//! Every way in which a request can fail, and the one place that chooses the status and the words.
+//!
+//! What a store or a driver said is for the log: the answer says which store is away and no more.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use ta_bot_core::{ParameterProblem, SettingProblem, Symbol, Timeframe};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use super::answer::{ErrorBody, failure};
+use crate::{
+    analysis::AnalysisError,
+    auth::Role,
+    bus::BusError,
+    parameters::ParameterError,
+    settings::SettingsError,
+    store::{StoreError, WriteError},
+};
+
+/// Why one value is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Which parameter; `*` where it is the values together.
+    pub(crate) parameter: String,
+    /// What was given; null where nothing was.
+    pub(crate) given: Value,
+    /// What is allowed.
+    pub(crate) allowed: String,
+}
+
+/// Why a request is not answered as it wished.
+#[derive(Debug, Error)]
+pub(crate) enum ApiError {
+    #[error("{0}")]
+    Malformed(String),
+    #[error("there is no field {field:?} here; there are {known}")]
+    UnknownField { field: String, known: String },
+    #[error("give a valid token: Authorization: Bearer <token>")]
+    NoToken,
+    #[error("this needs the role {needed}; the token's role is {role}")]
+    Forbidden { needed: Role, role: Role },
+    #[error("there is nothing at this path; /api/v1/openapi.json describes what there is")]
+    UnknownRoute,
+    #[error("this path does not take this method; see the header Allow")]
+    Method,
+    #[error("{0}")]
+    UnknownStrategy(String),
+    #[error("{0}")]
+    BadSymbol(String),
+    #[error("there are no closed candles of {0} {1}; GET /api/v1/candles lists what is there")]
+    NoCandles(Symbol, Timeframe),
+    #[error("the body did not arrive in time")]
+    SlowBody,
+    #[error("the body is too large: give at most {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the body must be JSON: send Content-Type: application/json, not {0}")]
+    MediaType(String),
+    #[error("{} of the values can't be taken", .0.len())]
+    Invalid(Vec<Problem>),
+    #[error("the strategies are still being compiled")]
+    Loading,
+    #[error("the request could not be answered: {0}")]
+    Panic(String),
+    #[error("metrics can't be written: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error(transparent)]
+    Parameters(#[from] ParameterError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// The text of an error that an answer hides, for the request's line in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(pub(crate) String);
+
+impl Problem {
+    /// A hostile value may be of any size; the answer is not.
+    pub(crate) fn new(parameter: &str, given: &Value, allowed: impl Into<String>) -> Self {
+        let text = given.to_string();
+        let given = match text.char_indices().nth(200) {
+            Some((end, _)) => Value::String(format!("{}…", &text[..end])),
+            None => given.clone(),
+        };
+        Self { parameter: parameter.chars().take(100).collect(), given, allowed: allowed.into() }
+    }
+}
+
+impl From<&ParameterProblem> for Problem {
+    fn from(ParameterProblem { parameter, given, allowed }: &ParameterProblem) -> Self {
+        Self { parameter: parameter.clone(), given: given.clone(), allowed: allowed.clone() }
+    }
+}
+
+impl From<&SettingProblem> for Problem {
+    fn from(SettingProblem { parameter, given, allowed }: &SettingProblem) -> Self {
+        Self::new(parameter, given, allowed.as_str())
+    }
+}
+
+/// Status, code, the message where the error's own text won't do, and details.
+type Choice = (StatusCode, &'static str, Option<String>, Value);
+
+impl ApiError {
+    fn choose(&self) -> Choice {
+        use StatusCode as S;
+        let told = |status, code| (status, code, None, Value::Null);
+        let hidden = |status, code, message: &str| (status, code, Some(message.to_owned()), Value::Null);
+        match self {
+            Self::Malformed(_) => told(S::BAD_REQUEST, "malformed"),
+            Self::UnknownField { .. } => told(S::BAD_REQUEST, "unknown_field"),
+            Self::NoToken => told(S::UNAUTHORIZED, "unauthorized"),
+            Self::Forbidden { .. } => told(S::FORBIDDEN, "forbidden"),
+            Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
+            Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::UnknownStrategy(_) | Self::Parameters(ParameterError::UnknownStrategy(_)) => {
+                told(S::NOT_FOUND, "unknown_strategy")
+            }
+            Self::BadSymbol(_) | Self::NoCandles(..) | Self::Analysis(AnalysisError::NoCandle(_)) => {
+                told(S::NOT_FOUND, "unknown_symbol")
+            }
+            Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
+            Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::MediaType(_) => told(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::Invalid(problems) => (S::UNPROCESSABLE_ENTITY, "invalid", None, json!(problems)),
+            Self::Parameters(ParameterError::Invalid(problems)) => {
+                let problems: Vec<Problem> = problems.iter().map(Problem::from).collect();
+                (S::UNPROCESSABLE_ENTITY, "invalid", None, json!(problems))
+            }
+            Self::Settings(SettingsError::Invalid(problems)) => {
+                let problems: Vec<Problem> = problems.iter().map(Problem::from).collect();
+                (S::UNPROCESSABLE_ENTITY, "invalid", None, json!(problems))
+            }
+            Self::Parameters(ParameterError::Refused(reason)) => {
+                let problem = Problem::new("*", &Value::Null, reason.as_str());
+                (S::UNPROCESSABLE_ENTITY, "refused_by_strategy", None, json!([problem]))
+            }
+            Self::Parameters(ParameterError::Unchecked(error)) => {
+                (S::UNPROCESSABLE_ENTITY, "unchecked", None, json!({"cause": error.code()}))
+            }
+            Self::Parameters(ParameterError::UnknownVersion(version))
+            | Self::Settings(SettingsError::UnknownVersion(version)) => {
+                let problem = Problem::new("target_version", &json!(version), "a version of the history, see audit");
+                (S::UNPROCESSABLE_ENTITY, "unknown_version", None, json!([problem]))
+            }
+            Self::Parameters(ParameterError::Write(WriteError::Conflict { expected, current }))
+            | Self::Settings(SettingsError::Write(WriteError::Conflict { expected, current })) => {
+                let details = json!({"expected_version": expected, "current_version": current});
+                (S::CONFLICT, "version_conflict", None, details)
+            }
+            Self::Parameters(ParameterError::Write(WriteError::Store(error)))
+            | Self::Settings(SettingsError::Write(WriteError::Store(error)))
+            | Self::Analysis(AnalysisError::Store(error))
+            | Self::Store(error) => choose_for_store(error),
+            Self::Bus(_) => hidden(S::SERVICE_UNAVAILABLE, "bus_away", "the bus is away; try again"),
+            Self::Loading => told(S::SERVICE_UNAVAILABLE, "loading"),
+            Self::Analysis(AnalysisError::Ending) => told(S::SERVICE_UNAVAILABLE, "ending"),
+            Self::Analysis(AnalysisError::Window(_)) => {
+                hidden(S::INTERNAL_SERVER_ERROR, "bad_candles", "the stored candles of this series can't be used")
+            }
+            Self::Panic(_) | Self::Metrics(_) => {
+                hidden(S::INTERNAL_SERVER_ERROR, "internal", "the service failed; its log says why")
+            }
+        }
+    }
+}
+
+fn choose_for_store(error: &StoreError) -> Choice {
+    let (status, code, store, said) = match error {
+        StoreError::Unavailable { store, .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_away", store, "is away"),
+        StoreError::CannotWrite { store, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "store_read_only", store, "can't write")
+        }
+        StoreError::Corrupt { store, .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "store_corrupt", store, "holds what can't be read")
+        }
+    };
+    (status, code, Some(format!("{store} {said}; the service's log says why")), json!({"store": store}))
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, message, details) = self.choose();
+        let told = self.to_string();
+        let message = message.unwrap_or_else(|| told.clone());
+        let mut response = failure(status, ErrorBody { code, message, details });
+        if status.is_server_error() {
+            response.extensions_mut().insert(Cause(told));
+        }
+        let header = match status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

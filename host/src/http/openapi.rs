@@ -1,0 +1,115 @@
+//! The description of the API, made from the handlers themselves.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, Router, routing::get};
+use utoipa::{
+    IntoResponses, Modify, OpenApi as _,
+    openapi::{
+        Content, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{State, answer::Failure, error::Problem};
+
+/// Where the description is.
+const PATH: &str = "/api/v1/openapi.json";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "TA Bot",
+        description = "Runs trading strategies as sandboxed WebAssembly components. Every answer is in one envelope: \
+            `success`, `data`, `error`, `metadata`.",
+        version = env!("CARGO_PKG_VERSION"),
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Failure, Problem)),
+    tags(
+        (name = "strategies", description = "The strategies and what they take"),
+        (name = "configuration", description = "The parameters of strategies"),
+        (name = "application", description = "The application's own settings"),
+        (name = "analysis", description = "Analyses on request"),
+        (name = "journal", description = "Signals, jobs that were given up, and candles"),
+    ),
+    modifiers(&Token),
+)]
+struct Document;
+
+/// The API's token. It may be absent, since the service may have no tokens.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "GET needs the role viewer, everything else trader. Without API_TOKENS_FILE no token is needed.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+        let none: [&str; 0] = [];
+        document.security = Some(vec![SecurityRequirement::default(), SecurityRequirement::new("token", none)]);
+    }
+}
+
+/// Every route of the API with its description.
+pub(super) fn api() -> OpenApiRouter<State> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(super::strategies::routes())
+        .merge(super::config::routes())
+        .merge(super::application::routes())
+        .merge(super::analysis::routes())
+        .merge(super::journal::routes())
+}
+
+/// Adds the description itself.
+pub(super) fn serve(api: Router<State>, document: &OpenApi) -> Router<State> {
+    let document = serde_json::to_value(document).unwrap_or_default();
+    api.route(PATH, get(async move || Json(document.clone())))
+}
+
+/// How a request that reads can be refused.
+pub(crate) struct ReadRefusals;
+
+/// How a request that changes something can be refused.
+pub(crate) struct WriteRefusals;
+
+const READ: [(&str, &str); 7] = [
+    ("400", "A query or a header is malformed"),
+    ("401", "No valid token, where tokens are needed"),
+    ("403", "The token's role does not allow this"),
+    ("404", "Unknown strategy or symbol"),
+    ("422", "A value of the query can't be taken; details has an entry for each"),
+    ("500", "The service failed"),
+    ("503", "A store or the bus is away, or strategies are still being compiled"),
+];
+
+const WRITE: [(&str, &str); 6] = [
+    ("400", "The body is no JSON object, or has a field that means nothing here; or a header is malformed"),
+    ("408", "The body did not arrive in time"),
+    ("409", "Another version is stored than If-Match says; details has both"),
+    ("413", "The body has more than 1 MiB"),
+    ("415", "The body is not JSON by its Content-Type"),
+    ("422", "Values can't be taken; details has an entry for each. Nothing was stored"),
+];
+
+impl IntoResponses for ReadRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(READ)
+    }
+}
+
+impl IntoResponses for WriteRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(READ.into_iter().chain(WRITE))
+    }
+}
+
+fn refusals<'a>(of: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, RefOr<Response>> {
+    let response = |description: &str| {
+        let content = Content::new(Some(Ref::from_schema_name("Envelope_Value")));
+        ResponseBuilder::new().description(description).content("application/json", content).build()
+    };
+    of.into_iter().map(|(status, description)| (status.to_owned(), RefOr::T(response(description)))).collect()
+}

@@ -1,0 +1,46 @@
+//! What is open to everybody: whether the service lives, is ready, is well, and its metrics.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::{error::ApiError, write::Shared};
+use crate::health::Status;
+
+/// What a person finds at the root.
+const WELCOME: &str = "TA Bot\n\n\
+    /health               the state of the service and its parts\n\
+    /healthz, /ready      for probes\n\
+    /metrics              for Prometheus\n\
+    /api/v1/openapi.json  the description of the API\n";
+
+pub(super) fn open_routes() -> Router<super::State> {
+    Router::new()
+        .route("/", get(async || WELCOME))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/ready", get(ready))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+}
+
+async fn ready(State(services): Shared) -> Response {
+    let readiness = services.health.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+/// A service that goes on with less is still of use, so only `unhealthy` is 503.
+async fn health(State(services): Shared) -> Response {
+    let report = services.health.report().await;
+    let status = if report.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(report)).into_response()
+}
+
+async fn metrics(State(services): Shared) -> Result<Response, ApiError> {
+    let text = services.metrics.render()?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,20 @@
+//! The strategies: which there are, what each takes, and the history of its parameters.
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+mod audit;
+mod detail;
+mod list;
+mod refresh;
+mod rollback;
+
+pub(super) fn routes() -> OpenApiRouter<super::State> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(detail::detail))
+        .routes(routes!(detail::schema))
+        .routes(routes!(detail::defaults))
+        .routes(routes!(audit::audit))
+        .routes(routes!(rollback::rollback))
+        .routes(routes!(refresh::refresh))
+}

@@ -1,0 +1,74 @@
+//! The list of strategies.
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use ta_bot_wasm::StrategyModule;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        Services,
+        answer::{Answer, Envelope},
+        openapi::ReadRefusals,
+        write::Shared,
+    },
+    registry::Progress,
+};
+
+/// A strategy in brief.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StrategyView {
+    id: String,
+    name: String,
+    version: String,
+    /// SHA-256 of the module.
+    digest: String,
+    /// Whether it looks at candles.
+    enabled: bool,
+    /// `ready`: it can be evaluated.
+    state: &'static str,
+    /// Whether parameters are stored for all symbols.
+    has_global_config: bool,
+    /// The symbols for which parameters are stored.
+    symbol_overrides: Vec<String>,
+    parameter_count: usize,
+}
+
+impl StrategyView {
+    pub(super) fn of(services: &Services, module: &StrategyModule) -> Self {
+        let description = module.description();
+        let (has_global_config, symbols) = services.parameters.stored_levels(&description.id);
+        Self {
+            id: description.id.to_string(),
+            name: description.name.clone(),
+            version: description.version.clone(),
+            digest: module.digest().to_string(),
+            enabled: services.settings.current().settings.enables(&description.id),
+            state: "ready",
+            has_global_config,
+            symbol_overrides: symbols.iter().map(ToString::to_string).collect(),
+            parameter_count: description.schema.specs().len(),
+        }
+    }
+}
+
+/// Every strategy that is registered. The metadata's `modules` says whether all of them are (`ready`), some are still being
+/// compiled (`loading`) or can't be used (`incomplete`).
+#[utoipa::path(
+    get,
+    path = "/api/v1/strategies",
+    operation_id = "list_strategies",
+    tag = "strategies",
+    responses((status = 200, body = Envelope<Vec<StrategyView>>), ReadRefusals)
+)]
+pub(super) async fn list(State(services): Shared) -> Answer<Vec<StrategyView>> {
+    let strategies = services.registry.strategies();
+    let views = strategies.values().map(|module| StrategyView::of(&services, module)).collect();
+    let (modules, failed) = match &*services.registry.progress() {
+        Progress::Loading => ("loading", Vec::new()),
+        Progress::Ready => ("ready", Vec::new()),
+        Progress::Incomplete(failed) => ("incomplete", failed.clone()),
+    };
+    Answer::list(views).with("modules", modules).with("failed", Value::from(failed))
+}

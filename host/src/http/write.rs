@@ -1,0 +1,138 @@
+//! What every change has in common: who makes it, on which condition, and that everybody is told.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{FromRequest, FromRequestParts, Request},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use ta_bot_core::{StrategyId, Timestamp};
+use utoipa::ToSchema;
+
+use super::{Services, access::Caller, body::JsonBody, condition::Condition, error::ApiError, fields::Fields};
+use crate::{
+    bus::Notice,
+    config::{AuditEntry, Author, ChangeAction},
+};
+
+/// How long a name may be, in characters.
+const MAX_NAME: usize = 200;
+/// How long a reason may be, in characters.
+const MAX_REASON: usize = 2000;
+
+/// A request that changes something.
+pub(crate) struct WriteRequest {
+    pub(crate) caller: Caller,
+    pub(crate) condition: Condition,
+    pub(crate) body: JsonBody,
+}
+
+impl<S: Send + Sync> FromRequest<S> for WriteRequest {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Extension::<Caller>::from_request_parts(&mut parts, state).await;
+        let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+        let condition = Condition::from_request_parts(&mut parts, state).await?;
+        let body = JsonBody::from_request(Request::from_parts(parts, body), state).await?;
+        Ok(Self { caller, condition, body })
+    }
+}
+
+/// Reads who changes something, and why.
+pub(crate) fn author(fields: &mut Fields, caller: Caller) -> Author {
+    let changed_by = fields.text("changed_by", MAX_NAME).filter(|name| !name.trim().is_empty());
+    Author {
+        changed_by: changed_by.unwrap_or_else(|| caller.name().to_owned()),
+        reason: fields.text("reason", MAX_REASON),
+        at: Timestamp::now(),
+    }
+}
+
+/// Counts a change of parameters and tells every replica.
+pub(crate) async fn changed(services: &Services, strategy: &StrategyId, action: ChangeAction) {
+    let action = match action {
+        ChangeAction::Create => "create",
+        ChangeAction::Update => "update",
+        ChangeAction::Delete => "delete",
+    };
+    services.metrics.config_changed(action, strategy);
+    tell(services).await;
+}
+
+/// Tells every replica that configuration changed. The change has happened; where the bus is away the others follow by
+/// their cache's time to live.
+pub(crate) async fn tell(services: &Services) {
+    if let Err(error) = services.bus.notify(Notice::ConfigurationChanged).await {
+        tracing::warn!(%error, "replicas were not told of a change");
+    }
+}
+
+/// One line of a history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditView {
+    /// Whose parameters; null for the application's settings.
+    strategy_id: Option<String>,
+    /// For which symbol; null for all.
+    symbol: Option<String>,
+    /// `CREATE`, `UPDATE` or `DELETE`.
+    #[schema(value_type = String)]
+    pub(crate) action: ChangeAction,
+    /// What was stored before.
+    old_parameters: Option<Value>,
+    /// What is stored since.
+    new_parameters: Option<Value>,
+    /// The version since.
+    pub(crate) version: i64,
+    /// Who.
+    changed_by: String,
+    /// When.
+    changed_at: String,
+    /// Why.
+    reason: Option<String>,
+}
+
+impl From<AuditEntry> for AuditView {
+    fn from(entry: AuditEntry) -> Self {
+        let key = entry.key.as_ref();
+        Self {
+            strategy_id: key.map(|key| key.strategy.to_string()),
+            symbol: key.and_then(|key| key.symbol.as_ref()).map(ToString::to_string),
+            action: entry.action,
+            old_parameters: entry.old,
+            new_parameters: entry.new,
+            version: entry.version,
+            changed_by: entry.author.changed_by,
+            changed_at: entry.author.at.to_string(),
+            reason: entry.author.reason,
+        }
+    }
+}
+
+/// The body of a rollback, which may be empty.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+pub(crate) struct RollbackBody {
+    /// Back to this version; where absent, to what was stored before the last change. 0 means that nothing is stored.
+    target_version: Option<i64>,
+    /// The level of one symbol; for a strategy's parameters only.
+    symbol: Option<String>,
+    /// Who; the token's role or `api` where absent.
+    changed_by: Option<String>,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// The fields of a body that may be absent.
+pub(crate) fn optional_fields(body: JsonBody, known: &[&str]) -> Result<Fields, ApiError> {
+    Fields::new(body.optional(), known)
+}
+
+/// The parameters of a strategy in a body: a JSON object.
+pub(crate) type Given = Map<String, Value>;
+
+/// The state of every handler.
+pub(crate) type Shared = axum::extract::State<Arc<Services>>;

@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -92,12 +95,17 @@ pub struct ParameterBook {
     store: Arc<dyn ConfigStore>,
     registry: Arc<Registry>,
     snapshot: ArcSwap<Snapshot>,
+    /// Only one reads at a time, so that what was read first can't replace what was read later.
+    refreshing: tokio::sync::Mutex<()>,
+    /// In milliseconds since the epoch; 0 while the snapshot is as fresh as it should be.
+    stale_since: AtomicI64,
 }
 
 impl ParameterBook {
     /// A book on `store`, empty until it is refreshed.
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>) -> Self {
-        Self { store, registry, snapshot: ArcSwap::default() }
+        let (snapshot, refreshing) = (ArcSwap::default(), tokio::sync::Mutex::default());
+        Self { store, registry, snapshot, refreshing, stale_since: AtomicI64::new(0) }
     }
 
     /// The name of the store, as signals give it.
@@ -107,9 +115,33 @@ impl ParameterBook {
 
     /// Takes a new snapshot from the store. Where the store is away the last one stays in use.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let levels = self.store.all().await?.into_iter().collect();
+        let _turn = self.refreshing.lock().await;
+        let levels = match self.store.all().await {
+            Ok(levels) => levels.into_iter().collect(),
+            Err(error) => {
+                let now = Timestamp::now().millis();
+                // The first failure counts; a later one finds the moment set.
+                let _ = self.stale_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+                return Err(error);
+            }
+        };
         self.snapshot.store(Arc::new(Snapshot { levels, resolved: RwLock::default() }));
+        self.stale_since.store(0, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Since when the store could not be read, if the last try failed: the snapshot may be older than what is stored.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        let since = self.stale_since.load(Ordering::Relaxed);
+        (since != 0).then(|| Timestamp::from_millis(since))
+    }
+
+    /// Lets the snapshot follow a write that has happened. Where that fails the write has happened all the same, and the
+    /// snapshot follows by the cache's time to live.
+    async fn follow(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "parameters were written but could not be read again yet");
+        }
     }
 
     /// The parameters with which `module` looks at `symbol` now.
@@ -162,7 +194,7 @@ impl ParameterBook {
         // A patch was checked against what was stored a moment ago, so it is written only if that still holds.
         let expected = change.expected.or((change.merge == Merge::Patch).then_some(version));
         let entry = self.store.write(&change.key, Some(&wanted), expected, &change.author).await?;
-        self.refresh().await?;
+        self.follow().await;
         Ok(entry)
     }
 
@@ -175,7 +207,7 @@ impl ParameterBook {
     ) -> Result<Option<AuditEntry>, ParameterError> {
         self.module(&key.strategy)?;
         let entry = self.store.write(key, None, expected, author).await?;
-        self.refresh().await?;
+        self.follow().await;
         Ok(entry)
     }
 
@@ -205,7 +237,7 @@ impl ParameterBook {
             self.validate(&module, key, wanted).await?;
         }
         let entry = self.store.write(key, wanted.as_ref(), expected, author).await?;
-        self.refresh().await?;
+        self.follow().await;
         Ok(entry)
     }
 

@@ -40,13 +40,15 @@ pub struct SettingsBook {
     registry: Arc<Registry>,
     from_environment: ApplicationSettings,
     current: ArcSwap<StoredSettings>,
+    /// Only one reads at a time, so that what was read first can't replace what was read later.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl SettingsBook {
     /// A book that starts with what the environment says.
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>, from_environment: ApplicationSettings) -> Self {
         let current = ArcSwap::from_pointee(unchanged(&from_environment));
-        Self { store, registry, from_environment, current }
+        Self { store, registry, from_environment, current, refreshing: tokio::sync::Mutex::default() }
     }
 
     /// The settings in use, with their version; version 0 is the environment's.
@@ -56,9 +58,22 @@ impl SettingsBook {
 
     /// Reads the stored settings again. Where the store is away the last known ones stay in use.
     pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _turn = self.refreshing.lock().await;
         let stored = self.store.settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
         self.current.store(Arc::new(stored));
         Ok(())
+    }
+
+    /// Lets what is in use follow a write that has happened, whether or not the store can be read again at once.
+    async fn follow(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "settings were written but could not be read again yet");
+        }
+    }
+
+    /// The name of the store.
+    pub fn store_name(&self) -> &'static str {
+        self.store.name()
     }
 
     /// Checks a change and stores it. Answers none where it was to be checked only.
@@ -77,13 +92,18 @@ impl SettingsBook {
         }
         // The change was laid over what was stored a moment ago, so it is written only if that still holds.
         let entry = self.store.write_settings(&wanted, Some(expected.unwrap_or(stored.version)), author).await?;
-        self.refresh().await?;
+        self.follow().await;
         Ok(Some(entry))
     }
 
     /// Stores again what was stored at `target`, or before the last change where none is given. Version 0 is what
     /// the environment says.
-    pub async fn roll_back(&self, target: Option<i64>, author: &Author) -> Result<AuditEntry, SettingsError> {
+    pub async fn roll_back(
+        &self,
+        target: Option<i64>,
+        expected: Option<i64>,
+        author: &Author,
+    ) -> Result<AuditEntry, SettingsError> {
         let history = self.store.settings_audit(u32::MAX).await?;
         let version = match target {
             Some(version) => version,
@@ -97,8 +117,8 @@ impl SettingsBook {
             serde_json::from_value(stored).map_err(|_| SettingsError::UnknownVersion(version))?
         };
         self.check(&wanted)?;
-        let entry = self.store.write_settings(&wanted, None, author).await?;
-        self.refresh().await?;
+        let entry = self.store.write_settings(&wanted, expected, author).await?;
+        self.follow().await;
         Ok(entry)
     }
 

@@ -15,7 +15,7 @@ use crate::{
     config::{ConfigStore, sqlite::SqliteConfig},
     env::Environment,
     feed::Feed,
-    health::Health,
+    health::{Embedded, Health, Sources},
     http::{self, Services},
     leadership::Leadership,
     metrics::Metrics,
@@ -134,16 +134,17 @@ impl App {
 
     fn services(&self, tokens: Option<Tokens>, relay_wakeup: &Arc<Notify>, leadership: &Leadership) -> Services {
         let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
-        let health = Health::new(
-            Arc::clone(&self.candles),
-            Arc::clone(&self.outbox),
-            Arc::clone(&self.config),
-            Arc::clone(&bus),
-            Arc::clone(&self.registry),
-            Arc::clone(&self.analyst.parameters),
-            leadership.clone(),
-            Arc::clone(&self.analyst.metrics),
-        );
+        let health = Health::new(Sources {
+            candles: Arc::clone(&self.candles),
+            outbox: Arc::clone(&self.outbox),
+            config: Arc::clone(&self.config),
+            bus: Arc::clone(&bus),
+            registry: Arc::clone(&self.registry),
+            parameters: Arc::clone(&self.analyst.parameters),
+            leadership: leadership.clone(),
+            metrics: Arc::clone(&self.analyst.metrics),
+            embedded: Embedded::ALL,
+        });
         Services {
             analyst: Arc::clone(&self.analyst),
             registry: Arc::clone(&self.registry),

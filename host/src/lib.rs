@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
 pub mod analysis;
+pub mod app;
 pub mod auth;
 pub mod bus;
 pub mod candles;

@@ -1,0 +1,65 @@
+//! Each way to misbehave fails that evaluation alone, under its own status and with a message that says what it was.
+
+use std::time::Duration;
+
+use ta_bot_core::{EvaluationError, ExecutionStatus, Parameters, Value};
+use ta_bot_wasm::{Limits, StrategyModule};
+
+use crate::support::{evaluate, job, load, parameters, patient, random_walk, sandbox};
+
+fn behaving(module: &StrategyModule, behaviour: &str) -> Parameters {
+    parameters(module, &[("behaviour", Value::Text(behaviour.to_owned()))])
+}
+
+/// The failure of `behaviour`, and a normal answer right after it.
+fn failure_of(module: &StrategyModule, behaviour: &str) -> EvaluationError {
+    let window = random_walk(2, 7);
+    let failed = evaluate(module, &window, &behaving(module, behaviour));
+    let after = evaluate(module, &window, &behaving(module, "fine"));
+    assert_eq!(after.outcome.expect("fine").expect("a signal").confidence, 0.75, "after {behaviour}");
+    failed.outcome.map(|decision| panic!("{behaviour} answered {decision:?}")).unwrap_err()
+}
+
+#[test]
+fn each_failure_has_its_status_and_says_what_happened() {
+    use ExecutionStatus::{Error, Limit, Trap};
+    let expected = [
+        ("endless_recursion", Limit, "deeper than 524288 bytes of stack"),
+        ("endless_frames", Trap, "out of bounds memory access (running out of stack looks the same)"),
+        ("memory_hog", Limit, "bytes of memory, 67108864 are allowed"),
+        ("panic", Trap, "the guest panicked on purpose"),
+        ("wild_pointer", Trap, "out of bounds memory access"),
+        ("log_flood", Limit, "it logged more than 200 lines"),
+        ("huge_log_line", Limit, "more than"),
+        ("huge_result", Limit, "its answer takes more than 1048576 bytes"),
+        ("huge_text", Limit, "its answer takes more than 1048576 bytes"),
+        ("broken_text", Trap, "utf-8"),
+        ("nan_everywhere", Error, "confidence is NaN"),
+        ("confidence_seven", Error, "confidence is 7"),
+        ("infinite_price", Error, "price is inf"),
+    ];
+    let module = load(&sandbox(patient()), "hostile");
+    for (behaviour, status, words) in expected {
+        let failure = failure_of(&module, behaviour);
+        assert_eq!(failure.status(), status, "{behaviour}: {failure}");
+        assert!(failure.to_string().contains(words), "{behaviour}: {failure}");
+    }
+}
+
+#[test]
+fn a_stop_on_the_wrong_side_is_an_answer_that_becomes_no_signal() {
+    // The guest did not fail; ta-bot-core drops the decision when it makes the signal.
+    let module = load(&sandbox(patient()), "hostile");
+    let evaluation = evaluate(&module, &random_walk(2, 7), &behaving(&module, "wrong_side_stop"));
+    let decision = evaluation.outcome.unwrap().unwrap();
+    assert!(decision.stop_loss > decision.price);
+}
+
+#[test]
+fn a_check_that_never_returns_is_stopped_as_well() {
+    let module = load(&sandbox(Limits { timeout: Duration::from_millis(50), ..Limits::default() }), "hostile");
+    let job = job(&random_walk(2, 7));
+    let failure = module.check(&job, &behaving(&module, "endless_check")).unwrap_err();
+    assert_eq!(failure.status(), ExecutionStatus::Timeout, "{failure}");
+    assert_eq!(module.check(&job, &behaving(&module, "fine")), Ok(()));
+}

@@ -1,13 +1,13 @@
 //! Reads files of candles into the store: `ta-bot candles import FILE --symbol BTCUSDT --timeframe 15m`.
 //!
-//! Two kinds of file are known by their content: ours, `open_time_ms,open,high,low,close,volume` with that header, and the
-//! klines that Binance publishes, 12 columns with or without a header, open times in milliseconds or (since 2025) in
-//! microseconds. Either may lie alone in a zip.
+//! Two kinds of file are known by their content: ours, `open_time_ms,open,high,low,close,volume` with that header, and
+//! the klines that Binance publishes, 12 columns with or without a header, open times in milliseconds or (since 2025)
+//! in microseconds. Either may lie alone in a zip.
 //!
-//! A file goes in whole or not at all, and what is wrong with it is said by line: a strategy that is tested on
-//! half a file, or on candles in the wrong order, gives answers that look right. A last candle that is still open is left
-//! out and told of, since whoever downloads candles until now has one at the end; a candle that opens later than now is
-//! an error.
+//! A file goes in whole or not at all, and what is wrong with it is said by line: a strategy that is tested on half a
+//! file, or on candles in the wrong order, gives answers that look right. A last candle that is still open is left out
+//! and told of, since whoever downloads candles until now has one at the end; a candle that opens later than now is an
+//! error.
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,8 @@ pub struct ImportSummary {
     pub still_open: Option<Timestamp>,
 }
 
-/// Imports a file of candles. `progress` is told of the reading; nothing is stored before all of it is read and checked.
+/// Imports a file of candles. `progress` is told of the reading; nothing is stored before all of it is read and
+/// checked.
 pub async fn import(
     store: &dyn CandleStore,
     path: &Path,
@@ -110,22 +111,15 @@ pub fn read(
 
 /// The candles of the lines of a file.
 fn parse(mut lines: Lines<'_>, timeframe: Timeframe, now: Timestamp) -> Result<CandleFile, FileProblem> {
-    let mut layout = None;
     let mut series = Series::new(timeframe, now);
+    let Some((number, first)) = lines.next_line()? else { return Err(FileProblem::Empty) };
+    let at_line = |line| move |problem| FileProblem::Line { line, problem };
+    let (layout, is_header) = Layout::of(first).map_err(at_line(number))?;
+    if !is_header {
+        series.add(layout.candle(first).map_err(at_line(number))?).map_err(at_line(number))?;
+    }
     while let Some((number, line)) = lines.next_line()? {
-        let at_line = |problem| FileProblem::Line { line: number, problem };
-        let layout = match layout {
-            Some(layout) => layout,
-            None => {
-                let (found, is_header) = Layout::of(line).map_err(at_line)?;
-                layout = Some(found);
-                if is_header {
-                    continue;
-                }
-                found
-            }
-        };
-        series.add(layout.candle(line).map_err(at_line)?).map_err(at_line)?;
+        series.add(layout.candle(line).map_err(at_line(number))?).map_err(at_line(number))?;
     }
     series.finish()
 }

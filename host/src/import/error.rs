@@ -59,7 +59,11 @@ pub enum FileProblem {
     #[error("its only candle, opened {0}, is still open: import it when it has closed")]
     OnlyOpen(Timestamp),
     /// No two candles follow each other.
-    #[error("no two of its candles are {timeframe} apart, the nearest are {} minutes apart: give the file's own --timeframe", nearest / 60_000)]
+    #[error(
+        "no two of its candles are {timeframe} apart, the nearest are {} minutes apart: give the file's \
+         own --timeframe",
+        nearest / 60_000
+    )]
     OtherTimeframe {
         /// What was asked for.
         timeframe: Timeframe,
@@ -90,14 +94,15 @@ pub enum LineProblem {
     },
     /// It is the first, and neither a header nor a row of Binance's.
     #[error(
-        "{given:?} is no header: the first line has to be open_time_ms,open,high,low,close,volume, or the file Binance's klines in 12 columns"
+        "{given:?} is no header: the first line has to be open_time_ms,open,high,low,close,volume, or the file \
+         Binance's klines in 12 columns"
     )]
     NoHeader {
         /// How the line begins.
         given: String,
     },
     /// It has too few or too many columns.
-    #[error("has {given} columns: it must have {expected}, divided by commas")]
+    #[error("the number of columns is {given}: it must be {expected}, divided by commas")]
     Columns {
         /// How many it has.
         given: usize,
@@ -126,7 +131,8 @@ pub enum LineProblem {
     },
     /// The open time is not one of the timeframe's.
     #[error(
-        "the open time is {open}, but a candle of {timeframe} opens at {before} and then at {after}: give the file's own --timeframe, or correct the time"
+        "the open time is {open}, but a candle of {timeframe} opens at {before} and then at {after}: give the file's \
+         own --timeframe, or correct the time"
     )]
     OffGrid {
         /// What was given.

@@ -74,7 +74,7 @@ fn only_file<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, FileP
         let base = name.rsplit('/').next().unwrap_or_default();
         !(base.is_empty() || base.starts_with('.') || name.starts_with("__MACOSX/"))
     };
-    let names: Vec<_> = archive.file_names().map(|name| name.unwrap_or_default()).collect();
+    let names: Vec<_> = archive.file_names().map(Result::unwrap_or_default).collect();
     let mut files = names.iter().enumerate().filter(|(_, name)| is_file(name));
     match (files.next(), files.next()) {
         (Some((index, _)), None) => Ok(index),

@@ -99,9 +99,9 @@ pub trait ConfigStore: Send + Sync {
     /// One level.
     async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError>;
 
-    /// Replaces a level, or deletes it where `parameters` is none, and writes the audit entry, in one transaction.
-    /// With `expected` given, only if that version is stored (0: nothing is). Deleting what is not there changes nothing
-    /// and answers none.
+    /// Replaces a level, or deletes it where `parameters` is none, and writes the audit entry, in one transaction. With
+    /// `expected` given, only if that version is stored (0: nothing is). Deleting what is not there changes nothing and
+    /// answers none.
     async fn write(
         &self,
         key: &ConfigKey,

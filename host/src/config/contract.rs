@@ -1,7 +1,7 @@
 //! What every store of settings must do, whatever is behind it.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two replicas of
-//! the service.
+//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
+//! replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -114,7 +114,8 @@ pub async fn every_change_is_told((store, other): Replicas) {
     assert_eq!(other.at_version(&rsi, 99).await.unwrap(), None);
 }
 
-/// Versions begin at 1 and go on after a deletion, so that what a writer saw of the level before is never what is stored now.
+/// Versions begin at 1 and go on after a deletion, so that what a writer saw of the level before is never what is
+/// stored now.
 pub async fn versions_never_come_twice((store, _): Replicas) {
     let rsi = key("rsi", "BTCUSDT");
     let mut versions = Vec::new();
@@ -152,10 +153,12 @@ pub async fn a_condition_that_fails_changes_nothing((store, other): Replicas) {
 
 /// What JSON can say of a parameter.
 pub async fn every_kind_of_value_comes_back((store, _): Replicas) {
-    let given = parameters(&json!({
-        "whole": 14, "negative": -3, "large": 2_147_483_647, "number": 30.5, "small": 1e-7, "round": 70.0, "yes": true, "no": false,
-        "text": "ärger \"quoted\" \\ \n 市場 $dollar", "empty": "",
+    let mut given = parameters(&json!({
+        "whole": 14, "negative": -3, "large": 2_147_483_647, "number": 30.5, "small": 1e-7, "round": 70.0, "yes": true,
+        "no": false, "text": "ärger \"quoted\" \\ \n 市場 $dollar", "empty": "",
     }));
+    // Fractions whose last bit is easily lost between binary and decimal.
+    given.extend((1..200).map(|n| (format!("fraction_{n}"), json!(100.0 * f64::from(n) / 197.0))));
     let macd = key("macd", "");
     store.write(&macd, Some(&given), None, &author("Zoë", 1)).await.unwrap();
     let stored = store.get(&macd).await.unwrap().unwrap();

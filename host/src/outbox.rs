@@ -81,13 +81,13 @@ pub struct Backlog {
 /// A store of signals and finished jobs.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Commits jobs and their signals in one transaction. A job that is finished already is left alone, whatever signals
-    /// it brings now: it was decided, perhaps by other parameters. So is a signal that is there already. A dead job
-    /// is dead no longer. Answers the ids of the signals that were not there before.
+    /// Commits jobs and their signals in one transaction. A job that is finished already is left alone, whatever
+    /// signals it brings now: it was decided, perhaps by other parameters. So is a signal that is there already. A dead
+    /// job is dead no longer. Answers the ids of the signals that were not there before.
     async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
 
-    /// Inserts signals beside any job, as an operator asks for them on a candle that is finished. A signal that is there
-    /// already is left alone. Answers the ids of the signals that were not there before.
+    /// Inserts signals beside any job, as an operator asks for them on a candle that is finished. A signal that is
+    /// there already is left alone. Answers the ids of the signals that were not there before.
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
 
     /// The oldest signals that the bus has not acknowledged, in the order of their commits.
@@ -102,8 +102,8 @@ pub trait Outbox: Send + Sync {
     /// Signals by filter, newest first.
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError>;
 
-    /// Remembers from which candle on a series is looked at; what is remembered already stays. Candles that closed before
-    /// have no jobs, so that importing history emits nothing.
+    /// Remembers from which candle on a series is looked at; what is remembered already stays. Candles that closed
+    /// before have no jobs, so that importing history emits nothing.
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError>;
 
     /// From which candle close on each series of `timeframe` is looked at.

@@ -1,9 +1,9 @@
 //! The embedded database: one SQLite file in `DATA_DIR` that holds candles, settings and signals.
 //!
-//! It makes one process with nothing else installed a complete product, so it has to keep what it was given: the log
-//! is written ahead and synced at each commit, which survives a power cut. There is one connection that writes, since SQLite
-//! has one writer at a time anyway and a queue in this process is fairer than its file locks; a few connections read
-//! beside it. Another process, such as a command line beside the service, may use the same file.
+//! It makes one process with nothing else installed a complete product, so it has to keep what it was given: the log is
+//! written ahead and synced at each commit, which survives a power cut. There is one connection that writes, since
+//! SQLite has one writer at a time anyway and a queue in this process is fairer than its file locks; a few connections
+//! read beside it. Another process, such as a command line beside the service, may use the same file.
 
 use std::{
     future::Future,

@@ -93,9 +93,9 @@ CREATE TABLE signals (
     published_at INTEGER
 ) STRICT;
 
-CREATE INDEX signals_unpublished ON signals (sequence, created_at) WHERE published_at IS NULL;
+CREATE INDEX signals_unpublished ON signals (sequence, published_at, created_at) WHERE published_at IS NULL;
 CREATE INDEX signals_of_strategy ON signals (strategy, sequence);
-CREATE INDEX signals_of_symbol ON signals (symbol, timeframe, sequence);
+CREATE INDEX signals_of_symbol ON signals (symbol, sequence);
 
 CREATE TABLE finished_jobs (
     timeframe    TEXT    NOT NULL,
@@ -115,7 +115,7 @@ CREATE TABLE dead_jobs (
     PRIMARY KEY (timeframe, candle_close, symbol)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX dead_jobs_newest ON dead_jobs (died_at);
+CREATE INDEX dead_jobs_newest ON dead_jobs (died_at DESC, candle_close DESC, symbol);
 
 -- From which candle close on a series is looked at.
 CREATE TABLE begun_series (

@@ -1,7 +1,7 @@
 //! What every store of candles must do, whatever is behind it.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two replicas of
-//! the service, or the service and a command line beside it.
+//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
+//! replicas of the service, or the service and a command line beside it.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -27,6 +27,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     the_order_of_insertion_does_not_matter(fresh().await).await;
     all_or_none_are_inserted(fresh().await).await;
     closes_of_all_symbols_are_found_at_once(fresh().await).await;
+    the_newest_close_of_each_series_is_found_at_once(fresh().await).await;
     series_are_summed_up(fresh().await).await;
     many_candles_go_in_and_come_out(fresh().await).await;
     two_writers_insert_each_candle_once(fresh().await).await;
@@ -67,6 +68,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     other.ping().await.unwrap();
     assert_eq!(newest(&*store, "BTCUSDT", close(9), 10).await, []);
     assert_eq!(store.closed_between(Timeframe::M15, close(0), close(9)).await.unwrap(), []);
+    assert_eq!(store.newest_closes(Timeframe::M15, close(9)).await.unwrap(), []);
     assert_eq!(store.series().await.unwrap(), []);
     assert_eq!(insert(&*store, "BTCUSDT", &[]).await, Inserted::default());
     assert_eq!(store.series().await.unwrap(), [], "inserting nothing makes no series");
@@ -159,6 +161,25 @@ pub async fn closes_of_all_symbols_are_found_at_once((store, _): Replicas) {
     let hourly = store.closed_between(Timeframe::H1, close(-5), close(99)).await.unwrap();
     let closes = [0, 4].map(|index| Timeframe::H1.close_of(candle(index).open_time));
     assert_eq!(hourly, closes.map(|close| (symbol("BTCUSDT"), close)));
+}
+
+/// Of each series the newest candle that is closed, by symbol; a series without one is left out.
+pub async fn the_newest_close_of_each_series_is_found_at_once((store, other): Replicas) {
+    insert(&*store, "ETHUSDT", &candles(0..4)).await;
+    insert(&*store, "BTCUSDT", &candles([1, 2, 7])).await;
+    insert(&*store, "ADAUSDT", &candles([9])).await;
+    store.insert(&symbol("SOLUSDT"), Timeframe::H1, &candles([0])).await.unwrap();
+    let expected =
+        |closes: &[(&str, i64)]| closes.iter().map(|(name, index)| (symbol(name), close(*index))).collect::<Vec<_>>();
+    let found = async |until| {
+        let mut found = other.newest_closes(Timeframe::M15, until).await.unwrap();
+        found.sort();
+        found
+    };
+    assert_eq!(found(close(5)).await, expected(&[("BTCUSDT", 2), ("ETHUSDT", 3)]));
+    assert_eq!(found(close(3).plus_millis(-1)).await, expected(&[("BTCUSDT", 2), ("ETHUSDT", 2)]));
+    assert_eq!(found(close(0).plus_millis(-1)).await, []);
+    assert_eq!(found(close(99)).await, expected(&[("ADAUSDT", 9), ("BTCUSDT", 7), ("ETHUSDT", 3)]));
 }
 
 /// By symbol and length of the timeframe.

@@ -1,7 +1,7 @@
 //! Candles in the embedded database.
 //!
-//! A series has a number, and a candle is found by that number and its open time; so the rows are small, and a window is one
-//! stretch of the table.
+//! A series has a number, and a candle is found by that number and its open time; so the rows are small, and a window
+//! is one stretch of the table.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! What every outbox must do, whatever is behind it.
 //!
-//! A driver runs [`all`] in its tests. Each case is given an outbox of its own that is empty, as two handles: two replicas of
-//! the service.
+//! A driver runs [`all`] in its tests. Each case is given an outbox of its own that is empty, as two handles: two
+//! replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 

@@ -153,7 +153,8 @@ impl Outbox for SqliteOutbox {
 /// Only the conditions that are asked for, so that each of them can use its index.
 fn selection(filter: &SignalFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at FROM signals WHERE TRUE",
+        "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at
+         FROM signals WHERE TRUE",
     );
     if let Some(strategy) = &filter.strategy {
         query.push(" AND strategy = ").push_bind(strategy.as_str());

@@ -22,8 +22,8 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
         Err(_) => {
             if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(data_dir) {
                 return cannot_write(format!(
-                    "DATA_DIR is {shown}, which is not there and can't be made ({error}): set DATA_DIR to a directory that \
-                     the user that runs TA Bot can write to"
+                    "DATA_DIR is {shown}, which is not there and can't be made ({error}): set DATA_DIR to a directory \
+                     that the user that runs TA Bot can write to"
                 ));
             }
         }

@@ -38,8 +38,8 @@ async fn version(transaction: &mut Transaction<'static, Sqlite>) -> Result<usize
     match usize::try_from(version) {
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
         _ => corrupt(format!(
-            "its schema has version {version}, and this version of TA Bot knows versions up to {}: run the version of TA Bot \
-             that made it, or set DATA_DIR to another directory",
+            "its schema has version {version}, and this version of TA Bot knows versions up to {}: run the version of \
+             TA Bot that made it, or set DATA_DIR to another directory",
             MIGRATIONS.len()
         )),
     }

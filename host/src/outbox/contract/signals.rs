@@ -56,7 +56,8 @@ pub async fn a_signal_is_stored_once((store, other): Replicas) {
     assert_eq!(waiting(&*store).await, texts(&[first, third].concat()));
 }
 
-/// A job that is evaluated again, by a module or by parameters that changed meanwhile, emits nothing more; the jobs beside it do.
+/// A job that is evaluated again, by a module or by parameters that changed meanwhile, emits nothing more; the jobs
+/// beside it do.
 pub async fn a_finished_job_is_left_alone((store, other): Replicas) {
     let first = finished("BTCUSDT", 1, &["rsi"]);
     let none = finished("BTCUSDT", 2, &[]);

@@ -63,8 +63,8 @@ fn insert_signals(batch: &[&Signal], at: Timestamp) -> Result<QueryBuilder<Sqlit
     });
     let texts = texts.collect::<Result<Vec<_>, sqlx::Error>>()?;
     let mut insert = QueryBuilder::new(
-        "INSERT INTO signals (signal_id, symbol, timeframe, period, signal_type, confidence, strategy, metadata, timestamp,
-         message, provenance, created_at) ",
+        "INSERT INTO signals (signal_id, symbol, timeframe, period, signal_type, confidence, strategy, metadata,
+         timestamp, message, provenance, created_at) ",
     );
     insert.push_values(texts, |mut values, (signal, metadata, message, provenance)| {
         let Job { symbol, timeframe, candle_close } = &signal.job;

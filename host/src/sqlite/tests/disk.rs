@@ -29,7 +29,8 @@ fn mount() -> Option<PathBuf> {
     env::var_os(MOUNT).map(PathBuf::from)
 }
 
-/// Runs the ignored test `name` of this module in a name space in which `script` has mounted something on `$TA_BOT_TEST_MOUNT`.
+/// Runs the ignored test `name` of this module in a name space in which `script` has mounted something on
+/// `$TA_BOT_TEST_MOUNT`.
 fn run_mounted(directory: &Path, script: &str, name: &str) {
     let unshare = || {
         let mut command = Command::new("unshare");

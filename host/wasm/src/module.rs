@@ -96,6 +96,12 @@ impl StrategyModule {
         &self.description
     }
 
+    /// What the component imports, each allowed.
+    pub fn imports(&self) -> Vec<String> {
+        let component_type = self.pre.instance_pre().component().component_type();
+        component_type.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// What it took to compile.
     pub const fn compile_cost(&self) -> CompileCost {
         self.cost

@@ -1,0 +1,175 @@
+//! The command line: one binary that serves, and that answers a person's questions about candles and strategies.
+//!
+//! Commands other than `serve` open the same store as a service that may be running beside them, and change nothing of it
+//! but imported candles.
+
+use std::{ffi::OsString, path::Path, process::ExitCode, time::Duration};
+
+use clap::Parser as _;
+
+use crate::{
+    app::App,
+    env::Environment,
+    logging,
+    registry::{Progress, Registry},
+};
+
+mod analyze;
+mod args;
+mod candles;
+mod check;
+mod error;
+mod outcome;
+mod output;
+mod parameters;
+mod serve;
+mod strategies;
+mod version;
+
+use args::{CandlesCommand, Command, CommandLine, Options, StrategiesCommand};
+use error::{CliError, FAILED, WRONG_USAGE};
+use output::Output;
+
+/// What every command is given.
+struct Session {
+    environment: Environment,
+    output: Output,
+}
+
+/// Does what the command line says, and answers the process's exit code.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.collect();
+    let line = match CommandLine::try_parse_from(&arguments) {
+        Ok(line) => line,
+        Err(refusal) => return refuse(&refusal, &arguments),
+    };
+    let output = Output { json: line.options.json };
+    match execute(line, output) {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Help and the version were asked for; anything else is wrong usage.
+fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !refusal.use_stderr() {
+        // Where the reader has gone there is nobody to tell.
+        refusal.print().ok();
+        return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|argument| argument == "--json") {
+        let message = refusal.to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end().to_owned();
+        Output { json: true }.error(&CliError::Usage(message));
+    } else {
+        refusal.print().ok();
+    }
+    ExitCode::from(WRONG_USAGE)
+}
+
+fn execute(line: CommandLine, output: Output) -> Result<ExitCode, CliError> {
+    let command = line.command.unwrap_or(Command::Serve { simulate: false, simulate_every_ms: 0 });
+    if matches!(command, Command::Version) {
+        return version::version(output).map(|()| ExitCode::SUCCESS);
+    }
+    let environment = environment(&line.options, matches!(command, Command::Serve { .. }))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::Start(format!("the threads can't start: {error}")))?;
+    let done = runtime.block_on(dispatch(Session { environment, output }, command));
+    // What still blocks has nothing left to answer to.
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliError> {
+    let done = match command {
+        Command::Serve { simulate, simulate_every_ms } => {
+            serve::serve(session, simulate.then(|| Duration::from_millis(simulate_every_ms))).await
+        }
+        Command::Candles(CandlesCommand::Import { file, symbol, timeframe }) => {
+            candles::import(session, &file, &symbol, timeframe).await
+        }
+        Command::Candles(CandlesCommand::List) => candles::list(session).await,
+        Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
+        Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
+        Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
+        Command::Check { file } => {
+            let fit = check::check(&session, &file)?;
+            return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
+        }
+        Command::Version => version::version(session.output),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Reads the environment with the options laid over it, and starts the log.
+fn environment(options: &Options, serves: bool) -> Result<Environment, CliError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let level = variable("LOG_LEVEL").filter(|level| !level.trim().is_empty());
+    // A person who asks a question wants the answer, not the log; what goes wrong is part of the answer.
+    let filter = logging::filter(level.as_deref().unwrap_or(if serves { "info" } else { "off" }));
+    match (Environment::read(variable), filter) {
+        (Ok(mut environment), Ok(filter)) => {
+            if let Some(folder) = &options.data_dir {
+                environment.data_dir.clone_from(folder);
+            }
+            if let Some(folder) = &options.strategies_dir {
+                environment.strategies_dir.clone_from(folder);
+            }
+            logging::start(filter, environment.log_format);
+            Ok(environment)
+        }
+        (read, filter) => {
+            let errors = read.err().into_iter().flatten().chain(filter.err());
+            Err(CliError::Environment(errors.collect()))
+        }
+    }
+}
+
+impl Session {
+    async fn open(&self) -> Result<App, CliError> {
+        App::open(self.environment.clone()).await.map_err(CliError::App)
+    }
+
+    /// Compiles the strategies of the folder, and says which of them can't be used.
+    async fn load_strategies(&self, app: &App) -> Result<Vec<String>, CliError> {
+        let folder = &self.environment.strategies_dir;
+        if let Some(problem) = nothing_in(folder) {
+            return Err(CliError::NoStrategies { path: folder.clone(), problem });
+        }
+        app.load_strategies().await.map_err(CliError::App)?;
+        let problems = problems(&app.registry);
+        if app.registry.strategies().is_empty() { Err(CliError::NoneUsable(problems)) } else { Ok(problems) }
+    }
+
+    /// Says beside the answer which strategies are missing from it; JSON has them in the answer.
+    fn note_problems(&self, problems: &[String]) {
+        if !self.output.json {
+            for problem in problems {
+                output::note(&format!("not available: {problem}"));
+            }
+        }
+    }
+}
+
+fn problems(registry: &Registry) -> Vec<String> {
+    match &*registry.progress() {
+        Progress::Loading | Progress::Ready => Vec::new(),
+        Progress::Incomplete(problems) => problems.clone(),
+    }
+}
+
+/// Why there is no module in the folder, if so.
+fn nothing_in(folder: &Path) -> Option<String> {
+    match folder.read_dir() {
+        Err(error) => Some(format!("can't be read ({error})")),
+        Ok(entries) => {
+            let mut names = entries.flatten().map(|entry| entry.path());
+            let any = names.any(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+            (!any).then(|| "holds no *.wasm".to_owned())
+        }
+    }
+}

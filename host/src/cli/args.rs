@@ -1,0 +1,155 @@
+//! What can be written on the command line.
+
+#![allow(clippy::doc_markdown, reason = "these are help texts, read in a terminal")]
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
+
+const AFTER_HELP: &str = "\
+Everything else is set by environment variables, such as HTTP_ADDR, DATA_DIR, STRATEGIES_DIR, SUPPORTED_SYMBOLS and
+LOG_LEVEL. Commands other than serve log only where LOG_LEVEL is set.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong environment variable.
+
+With --json, stdout is one JSON document, also where a command fails: {\"error\": {\"code\", \"message\", \"details\"}}.
+Times in it are milliseconds since 1970.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ta-bot",
+    version,
+    about = "Runs trading strategies as sandboxed WebAssembly components",
+    after_help = AFTER_HELP,
+    infer_long_args = false
+)]
+pub(super) struct CommandLine {
+    #[command(flatten)]
+    pub(super) options: Options,
+    /// What to do; nothing given means serve.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// The options of every command.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Answer with one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// The folder of the database and the compiled modules, instead of DATA_DIR
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// The folder of the strategies' modules, instead of STRATEGIES_DIR
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(super) strategies_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the service (this is what happens without a command)
+    Serve {
+        /// Invent a market: THE CANDLES ARE MADE UP, and close every second, whatever the timeframe's real length
+        ///
+        /// They go into the store in DATA_DIR like real ones and stay there, so use a DATA_DIR of its own.
+        #[arg(long)]
+        simulate: bool,
+        /// How often a made-up candle of each symbol closes, in milliseconds
+        #[arg(long, value_name = "MS", default_value_t = 1000, requires = "simulate", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+        simulate_every_ms: u64,
+    },
+    /// Import and list candles
+    #[command(subcommand)]
+    Candles(CandlesCommand),
+    /// Look at one candle of the local store with every enabled strategy; nothing is published
+    Analyze {
+        /// Whose candle, such as BTCUSDT
+        symbol: Symbol,
+        /// How long the candle is, such as 15m
+        timeframe: Timeframe,
+        /// The newest candle that had closed at this moment: RFC 3339, or milliseconds since 1970 [default: now]
+        #[arg(long, value_parser = moment)]
+        at: Option<Timestamp>,
+    },
+    /// Look at the strategies of STRATEGIES_DIR
+    #[command(subcommand)]
+    Strategies(StrategiesCommand),
+    /// Load a module in the sandbox, run it once on made-up candles, and say whether it is fit to run
+    Check {
+        /// The component
+        file: PathBuf,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CandlesCommand {
+    /// Import a file of candles: open_time_ms,open,high,low,close,volume below that header, or Binance's klines; either may be zipped
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Whose candles, such as BTCUSDT
+        #[arg(long)]
+        symbol: Symbol,
+        /// How long the candles are, such as 15m
+        #[arg(long)]
+        timeframe: Timeframe,
+    },
+    /// List what the store holds, by symbol and timeframe
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StrategiesCommand {
+    /// List the strategies
+    List,
+    /// Show one strategy: what it does, and its parameters
+    Show {
+        /// Its id, such as rsi
+        id: StrategyId,
+    },
+}
+
+/// Reads a moment: RFC 3339, or milliseconds since 1970.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(millis) = text.parse() {
+        return Ok(Timestamp::from_millis(millis));
+    }
+    let parsed = DateTime::parse_from_rfc3339(text);
+    parsed.map(|moment| Timestamp::from_millis(moment.with_timezone(&Utc).timestamp_millis())).map_err(|_| {
+        "give a moment such as 2026-01-01T00:15:00Z, or milliseconds since 1970 such as 1767226500000".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_before_and_after_the_command() {
+        for line in [["ta-bot", "--json", "candles", "list"], ["ta-bot", "candles", "list", "--json"]] {
+            assert!(CommandLine::try_parse_from(line).unwrap().options.json, "{line:?}");
+        }
+        assert!(CommandLine::try_parse_from(["ta-bot"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn moments_are_read_in_both_ways() {
+        let newest = Timestamp::from_millis(1_767_226_500_000);
+        for text in ["1767226500000", "2026-01-01T00:15:00Z", "2026-01-01T01:15:00+01:00"] {
+            assert_eq!(moment(text), Ok(newest), "{text}");
+        }
+        assert!(moment("yesterday").unwrap_err().contains("2026-01-01T00:15:00Z"));
+    }
+}

@@ -1,0 +1,56 @@
+//! What an author can do about a module that is not fit to run.
+
+use ta_bot_core::EvaluationError;
+use ta_bot_wasm::LoadError;
+
+use super::is_defect;
+use crate::analysis::Outcome;
+
+/// A stable word for why a file is no strategy, and what to do.
+pub(super) const fn of(error: &LoadError) -> (&'static str, &'static str) {
+    match error {
+        LoadError::NotAComponent(_) => {
+            ("not_a_component", "Give the component that the build of the strategy made, whole and unpacked.")
+        }
+        LoadError::CoreModule => ("core_module", "The folder examples has a build for each language to go by."),
+        LoadError::ForbiddenImports(_) => (
+            "forbidden_imports",
+            "Remove what reaches outside (sockets, HTTP, other hosts' interfaces), or build without WASI as the folder \
+             examples does.",
+        ),
+        LoadError::WrongExports(_) => {
+            ("wrong_exports", "Build it against the world strategy-module of the folder wit, at that version.")
+        }
+        LoadError::Describe(_) => {
+            ("describe_failed", "Let describe() answer fixed values, with nothing computed or read before.")
+        }
+        LoadError::Description(_) => ("invalid_description", "Correct this in what describe() answers."),
+    }
+}
+
+/// Why what came of the evaluation keeps a module from being fit, if it does.
+pub(super) fn of_outcome(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Dropped(_, reason) if is_defect(*reason) => Some(format!(
+            "the service drops this decision ({}): a price is above zero, a stop lies on the losing side of it and a \
+             target on the winning side",
+            reason.as_str()
+        )),
+        Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => None,
+        Outcome::Error(error) => Some(format!("{error}. {}", of_evaluation(error))),
+    }
+}
+
+const fn of_evaluation(error: &EvaluationError) -> &'static str {
+    match error {
+        EvaluationError::InsufficientData { .. } => "Let describe() ask for as many candles as evaluate() needs.",
+        EvaluationError::InvalidParameters(_) => "Let the defaults in describe() be ones that evaluate() accepts.",
+        EvaluationError::Failed(_) => {
+            "These candles are sound, so the strategy has to answer, or say that it has no signal."
+        }
+        EvaluationError::InvalidDecision(_) => "Correct what evaluate() answers.",
+        EvaluationError::Trap(_) => "The code has a fault that stops it; its last words are in the log.",
+        EvaluationError::Timeout { .. } => "Make it faster, ask for fewer candles, or raise STRATEGY_TIMEOUT_MS.",
+        EvaluationError::Limit(_) => "Let it use less, or raise STRATEGY_MEMORY_MB where it is memory.",
+    }
+}

@@ -1,0 +1,168 @@
+//! What can go wrong with a command, said so that whoever typed it knows what to do next.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value as Json, json};
+use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_wasm::SandboxError;
+use thiserror::Error;
+
+use crate::{
+    analysis::AnalysisError, auth::TokenFileError, candles::SeriesSummary, env::EnvError, import::ImportError,
+    store::StoreError,
+};
+
+/// Exit code of a command that failed.
+pub(super) const FAILED: u8 = 1;
+/// Exit code of wrong usage and of a wrong environment.
+pub(super) const WRONG_USAGE: u8 = 2;
+
+/// Why a command was not done.
+#[derive(Debug, Error)]
+pub(super) enum CliError {
+    #[error("{}", lines(.0))]
+    Environment(Vec<EnvError>),
+    #[error(transparent)]
+    Tokens(TokenFileError),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// From the wiring of the parts, which knows no errors of its own.
+    #[error("{0:#}")]
+    App(anyhow::Error),
+    #[error("{0}")]
+    Start(String),
+    #[error(
+        "there are no candles yet. Import candles first: ta-bot candles import FILE --symbol BTCUSDT --timeframe 15m \
+         (the folder examples/candles of the project has samples)"
+    )]
+    NoCandles,
+    #[error("there are no candles of {symbol} {timeframe}. There are: {}", named(.there))]
+    UnknownSeries { symbol: Symbol, timeframe: Timeframe, there: Vec<SeriesSummary> },
+    #[error("no candle of {symbol} {timeframe} had closed at {at}. The oldest closed at {first}")]
+    TooEarly { symbol: Symbol, timeframe: Timeframe, at: Timestamp, first: Timestamp },
+    #[error(
+        "there are no strategies: STRATEGIES_DIR {} {problem}. Run `make strategies` to build the built-in ones, or \
+         give another folder by --strategies-dir", path.display()
+    )]
+    NoStrategies { path: PathBuf, problem: String },
+    #[error("none of the strategies can be used:\n{}", .0.join("\n"))]
+    NoneUsable(Vec<String>),
+    #[error("there is no strategy {id}. There are: {}", known.iter().map(StrategyId::as_str).collect::<Vec<_>>().join(", "))]
+    UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
+    #[error("{} can't be read: {reason}", path.display())]
+    ModuleFile { path: PathBuf, reason: io::Error },
+    #[error("{} is no strategy: {problem}. {advice}", path.display())]
+    Unfit { path: PathBuf, kind: &'static str, problem: String, advice: String },
+    #[error("the answer can't be written: {0}")]
+    Output(io::Error),
+}
+
+impl CliError {
+    /// A stable word for programs.
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Environment(_) | Self::Tokens(_) => "environment",
+            Self::Usage(_) => "usage",
+            Self::Store(_) => "store",
+            Self::Import(_) => "import",
+            Self::Analysis(_) => "analysis",
+            Self::Sandbox(_) | Self::App(_) | Self::Start(_) => "failed",
+            Self::NoCandles => "no_candles",
+            Self::UnknownSeries { .. } => "unknown_series",
+            Self::TooEarly { .. } => "too_early",
+            Self::NoStrategies { .. } => "no_strategies",
+            Self::NoneUsable(_) => "no_usable_strategies",
+            Self::UnknownStrategy { .. } => "unknown_strategy",
+            Self::ModuleFile { .. } => "unreadable_file",
+            Self::Unfit { .. } => "unfit_module",
+            Self::Output(_) => "output",
+        }
+    }
+
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Environment(_) | Self::Tokens(_) | Self::Usage(_) => WRONG_USAGE,
+            _ => FAILED,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Json {
+        json!({"error": {"code": self.code(), "message": self.to_string(), "details": self.details()}})
+    }
+
+    fn details(&self) -> Json {
+        match self {
+            Self::Environment(errors) => {
+                let entry = |error: &EnvError| json!({"variable": error.name, "problem": error.problem});
+                errors.iter().map(entry).collect()
+            }
+            Self::UnknownSeries { there, .. } => json!(there),
+            Self::NoneUsable(problems) => json!(problems),
+            Self::UnknownStrategy { known, .. } => json!(known),
+            Self::Unfit { path, kind, problem, advice } => {
+                json!({"file": shown(path), "kind": kind, "problem": problem, "advice": advice})
+            }
+            _ => Json::Null,
+        }
+    }
+}
+
+/// A path as text, for JSON.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn lines(errors: &[EnvError]) -> String {
+    errors.iter().map(EnvError::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The series by symbol: `BTCUSDT 5m, 15m; ETHUSDT 1h`.
+fn named(series: &[SeriesSummary]) -> String {
+    let of_symbol = |group: &[SeriesSummary]| {
+        let mut timeframes: Vec<Timeframe> = group.iter().map(|series| series.timeframe).collect();
+        timeframes.sort();
+        let timeframes: Vec<&str> = timeframes.into_iter().map(Timeframe::as_str).collect();
+        group.first().map(|first| format!("{} {}", first.symbol, timeframes.join(", "))).unwrap_or_default()
+    };
+    series.chunk_by(|one, next| one.symbol == next.symbol).map(of_symbol).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_goes_by_symbol() {
+        let at = Timestamp::from_millis(0);
+        let series = |symbol: &str, timeframe| SeriesSummary {
+            symbol: symbol.parse().unwrap(),
+            timeframe,
+            candles: 1,
+            first_open: at,
+            last_open: at,
+        };
+        let there =
+            vec![series("ADAUSDT", Timeframe::H1), series("ADAUSDT", Timeframe::M5), series("BTCUSDT", Timeframe::M15)];
+        assert_eq!(named(&there), "ADAUSDT 5m, 1h; BTCUSDT 15m");
+    }
+
+    #[test]
+    fn every_variable_is_named() {
+        let wrong = |name| EnvError { name, problem: "is wrong".to_owned() };
+        let error = CliError::Environment(vec![wrong("HTTP_ADDR"), wrong("LOG_LEVEL")]);
+        assert_eq!(error.to_string(), "HTTP_ADDR: is wrong\nLOG_LEVEL: is wrong");
+        assert_eq!(error.exit_code(), WRONG_USAGE);
+        assert_eq!(error.to_json()["error"]["details"][1]["variable"], "LOG_LEVEL");
+    }
+}

@@ -1,0 +1,130 @@
+//! Where answers go: as text for people, or as one JSON document.
+//!
+//! Everything is written by hand to the stream instead of by `println!`, which panics when the reader has gone
+//! (`| head`) or the disk is full.
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+};
+
+use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
+use serde::Serialize;
+
+use super::error::CliError;
+
+/// The two ways to answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    /// As JSON.
+    pub(super) json: bool,
+}
+
+impl Output {
+    /// Writes the answer to stdout.
+    pub(super) fn answer<T: Serialize + Display>(self, answer: &T) -> Result<(), CliError> {
+        let text = if self.json {
+            serde_json::to_string_pretty(answer).map_err(|error| CliError::Output(error.into()))?
+        } else {
+            answer.to_string()
+        };
+        to_stdout(&text).map_err(CliError::Output)
+    }
+
+    /// Writes an error: as JSON to stdout, else to stderr.
+    pub(super) fn error(self, error: &CliError) {
+        // There is nowhere left to report a failure of this.
+        if self.json && !matches!(error, CliError::Output(_)) {
+            let text = serde_json::to_string_pretty(&error.to_json()).unwrap_or_default();
+            to_stdout(&text).ok();
+        } else {
+            note(&format!("error: {error}"));
+        }
+    }
+}
+
+/// Writes a line beside the answer, for people.
+pub(super) fn note(text: &str) {
+    writeln!(io::stderr(), "{}", plain(text)).ok();
+}
+
+/// A reader that has gone has seen what it wanted.
+fn to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// A table without lines, wrapped to the width of the terminal if there is one. The columns of `numbers` are aligned to
+/// the right.
+pub(super) fn table<R>(header: &[&str], numbers: &[usize], rows: impl IntoIterator<Item = R>) -> String
+where
+    R: IntoIterator<Item = String>,
+{
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.iter().map(|name| name.to_uppercase()));
+    if let Some((_, width)) = console::Term::stdout().size_checked() {
+        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table.add_rows(rows.into_iter().map(Row::from));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if numbers.contains(&index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    // The last column would be filled up with blanks.
+    table.trim_fmt()
+}
+
+/// A guest's words without control characters, so that a module can't write escape sequences to the terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same on one line.
+pub(super) fn one_line(text: &str) -> String {
+    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// A price with as many digits as a trader reads.
+pub(super) fn price(price: f64) -> String {
+    let digits = match price.abs() {
+        1000.0.. => 2,
+        1.0.. => 4,
+        _ => 6,
+    };
+    format!("{price:.digits$}")
+}
+
+/// Something that may be absent.
+pub(super) fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "–".to_owned(), show)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_write_no_escape_sequences() {
+        assert_eq!(plain("a\u{1b}[31m\r\nb"), "a\u{fffd}[31m\u{fffd}\nb");
+        assert_eq!(one_line("a\n  b\tc\u{7}"), "a b c\u{fffd}");
+    }
+
+    #[test]
+    fn prices_keep_the_digits_that_matter() {
+        assert_eq!([50_000.123, 12.5, 0.812_345_6].map(price), ["50000.12", "12.5000", "0.812346"]);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [["rsi", "5"], ["macd_long", "1000"]].map(|row| row.map(str::to_owned));
+        let text = table(&["id", "count"], &[1], rows);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines, ["ID         COUNT", "rsi            5", "macd_long   1000"]);
+    }
+}

@@ -1,0 +1,136 @@
+//! `ta-bot strategies`: what the folder of strategies holds.
+
+use std::fmt;
+
+use serde::Serialize;
+use ta_bot_core::{StrategyId, Timeframe};
+use ta_bot_wasm::StrategyModule;
+
+use super::{
+    Session,
+    error::CliError,
+    output::{one_line, plain, table},
+    parameters::{ParameterView, parameter_table},
+};
+use crate::{app::App, config::ConfigKey};
+
+/// What both commands say of a strategy.
+#[derive(Serialize)]
+struct Strategy {
+    id: StrategyId,
+    name: String,
+    version: String,
+    digest: String,
+    enabled: bool,
+    lookback: u32,
+    /// Empty means all.
+    timeframes: Vec<Timeframe>,
+    parameter_count: usize,
+    #[serde(skip)]
+    short_digest: String,
+}
+
+impl Strategy {
+    fn new(app: &App, module: &StrategyModule) -> Self {
+        let description = module.description();
+        Self {
+            id: description.id.clone(),
+            name: description.name.clone(),
+            version: description.version.clone(),
+            digest: module.digest().to_string(),
+            enabled: app.analyst.settings.current().settings.enables(&description.id),
+            lookback: description.lookback,
+            timeframes: description.timeframes.clone(),
+            parameter_count: description.schema.specs().len(),
+            short_digest: module.digest().short(),
+        }
+    }
+
+    fn timeframes(&self) -> String {
+        timeframes(&self.timeframes)
+    }
+}
+
+/// Timeframes by name; none named means all.
+pub(super) fn timeframes(timeframes: &[Timeframe]) -> String {
+    if timeframes.is_empty() {
+        "all".to_owned()
+    } else {
+        timeframes.iter().map(|timeframe| timeframe.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+const fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+pub(super) async fn list(session: Session) -> Result<(), CliError> {
+    let app = session.open().await?;
+    let problems = session.load_strategies(&app).await?;
+    let strategies = app.registry.strategies().values().map(|module| Strategy::new(&app, module)).collect();
+    session.output.answer(&Listed { strategies, problems: problems.clone() })?;
+    session.note_problems(&problems);
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Listed {
+    strategies: Vec<Strategy>,
+    /// Strategies that can't be used, and why.
+    problems: Vec<String>,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["id", "version", "digest", "parameters", "lookback", "timeframes", "enabled"];
+        let row = |strategy: &Strategy| {
+            [
+                strategy.id.to_string(),
+                one_line(&strategy.version),
+                strategy.short_digest.clone(),
+                strategy.parameter_count.to_string(),
+                strategy.lookback.to_string(),
+                strategy.timeframes(),
+                yes_or_no(strategy.enabled).to_owned(),
+            ]
+        };
+        f.write_str(&table(&header, &[3, 4], self.strategies.iter().map(row)))
+    }
+}
+
+pub(super) async fn show(session: Session, id: &StrategyId) -> Result<(), CliError> {
+    let app = session.open().await?;
+    let problems = session.load_strategies(&app).await?;
+    session.note_problems(&problems);
+    let unknown = || {
+        let known = app.registry.strategies().keys().cloned().collect();
+        CliError::UnknownStrategy { id: id.clone(), known }
+    };
+    let module = app.registry.get(id).ok_or_else(unknown)?;
+    let key = ConfigKey { strategy: id.clone(), symbol: None };
+    let (resolved, _) = app.analyst.parameters.read(&key).map_err(|_| unknown())?;
+    let description = module.description();
+    session.output.answer(&Shown {
+        strategy: Strategy::new(&app, &module),
+        description: description.description.clone(),
+        parameters: ParameterView::list(&description.schema, &resolved),
+    })
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    strategy: Strategy,
+    description: String,
+    parameters: Vec<ParameterView>,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Strategy { id, name, version, digest, enabled, lookback, .. } = &self.strategy;
+        writeln!(f, "{} ({id}) {}\n{}\n", one_line(name), one_line(version), plain(&self.description))?;
+        writeln!(f, "  digest      {digest}\n  lookback    {lookback} candles")?;
+        writeln!(f, "  timeframes  {}\n  enabled     {}\n", self.strategy.timeframes(), yes_or_no(*enabled))?;
+        write!(f, "{}", parameter_table(&self.parameters))
+    }
+}

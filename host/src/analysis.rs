@@ -12,7 +12,7 @@ use ta_bot_core::{
     CandleSlice, CandleWindow, Decision, DropReason, Evaluated, EvaluationError, ExecutionStatus, InputSymbol,
     InputTimeframe, Job, ModuleDigest, Signal, StrategyId, Symbol, Timeframe, Timestamp, WindowError,
 };
-use ta_bot_wasm::{EvaluationInput, LogLevel, LogLine, StrategyModule, WIT_VERSION};
+use ta_bot_wasm::{Evaluation, EvaluationInput, LogLevel, LogLine, StrategyModule, WIT_VERSION};
 use thiserror::Error;
 
 use crate::{
@@ -188,7 +188,8 @@ impl Analyst {
         traceparent: Option<&str>,
     ) -> StrategyOutcome {
         let description = turn.module.description();
-        let parameters = self.parameters.resolve(&turn.module, &job.symbol);
+        let resolution = self.parameters.resolve(&turn.module, &job.symbol);
+        let parameters = &resolution.parameters;
         let none = CandleWindow::default();
         let newest = |series: Option<&Series>, count: u32| {
             series.map_or(&none, |series| &windows[series]).newest(count as usize)
@@ -197,7 +198,10 @@ impl Analyst {
         let extra: Vec<CandleSlice<'_>> =
             turn.extra.iter().map(|(series, count)| newest(series.as_ref(), *count)).collect();
         let input = EvaluationInput { job, base, extra: &extra, parameters: &parameters.values };
-        let evaluation = turn.module.evaluate(input);
+        let evaluation = match resolution.refused.clone() {
+            Some(refused) => Evaluation { outcome: Err(refused), log: Vec::new(), duration: Duration::ZERO },
+            None => turn.module.evaluate(input),
+        };
         let outcome = match evaluation.outcome {
             Err(error) => Outcome::Error(error),
             Ok(None) => Outcome::None,
@@ -208,7 +212,7 @@ impl Analyst {
                     strategy: &description.id,
                     module: turn.module.digest(),
                     wit_version: WIT_VERSION,
-                    parameters: &parameters,
+                    parameters,
                     parameter_store: self.parameters.store_name(),
                     window: base,
                     window_hash: CandleSlice::hash(&all),

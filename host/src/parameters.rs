@@ -15,8 +15,8 @@ use std::{
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{
-    EvaluationError, Job, ParameterLevels, ParameterProblem, ParameterSchema, Parameters, ResolvedParameters,
-    StrategyId, Symbol, Timeframe, Timestamp,
+    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, Parameters, ResolvedParameters,
+    StrategyId, Symbol, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
 use thiserror::Error;
@@ -87,7 +87,18 @@ pub struct Change {
 struct Snapshot {
     levels: HashMap<ConfigKey, StoredConfig>,
     /// What was resolved of it. Resolving needs the module's schema, so the module is part of the key.
-    resolved: RwLock<HashMap<(ta_bot_core::ModuleDigest, StrategyId, Symbol), Arc<ResolvedParameters>>>,
+    resolved: RwLock<HashMap<(ModuleDigest, StrategyId, Symbol), Resolution>>,
+}
+
+/// The parameters of an evaluation, and why the strategy refuses them, if it does. A write is refused when it does not pass
+/// the strategy's check, but what was stored for an older module may not pass a newer one's; no strategy is ever
+/// evaluated with parameters that it refused.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// The parameters.
+    pub parameters: Arc<ResolvedParameters>,
+    /// Why the strategy refuses them.
+    pub refused: Option<EvaluationError>,
 }
 
 /// The parameters of every strategy.
@@ -144,8 +155,9 @@ impl ParameterBook {
         }
     }
 
-    /// The parameters with which `module` looks at `symbol` now.
-    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Arc<ResolvedParameters> {
+    /// The parameters with which `module` looks at `symbol` now. The first time that they count the strategy is asked
+    /// whether it takes them, so this may run a guest.
+    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Resolution {
         let id = &module.description().id;
         let snapshot = self.snapshot.load();
         let key = (module.digest(), id.clone(), symbol.clone());
@@ -153,11 +165,17 @@ impl ParameterBook {
             return resolved;
         }
         let schema = &module.description().schema;
-        let resolved = Arc::new(ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, Some(symbol))));
-        if let Ok(mut known) = snapshot.resolved.write() {
-            known.insert(key, Arc::clone(&resolved));
+        let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, Some(symbol)));
+        let refused = module.check(&parameters.values).err();
+        let resolution = Resolution { parameters: Arc::new(parameters), refused };
+        // A refusal is an answer to be kept; that the strategy could not be asked is not.
+        let known = matches!(resolution.refused, None | Some(EvaluationError::InvalidParameters(_)));
+        if let Ok(mut resolved) = snapshot.resolved.write()
+            && known
+        {
+            resolved.insert(key, resolution.clone());
         }
-        resolved
+        resolution
     }
 
     /// What counts for a strategy, for all symbols or for one, with the stored level if there is one.
@@ -276,10 +294,7 @@ impl ParameterBook {
         let resolved: Vec<Parameters> =
             cases.iter().map(|levels| ResolvedParameters::resolve(schema, levels).values).collect();
         let module = Arc::clone(module);
-        let symbol = key.symbol.clone();
-        let checked = tokio::task::spawn_blocking(move || {
-            resolved.iter().try_for_each(|values| module.check(&check_job(symbol.as_ref()), values))
-        });
+        let checked = tokio::task::spawn_blocking(move || resolved.iter().try_for_each(|values| module.check(values)));
         match checked.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(EvaluationError::InvalidParameters(reason))) => Err(ParameterError::Refused(reason)),
@@ -320,14 +335,4 @@ fn patched(mut stored: Map<String, Json>, patch: Map<String, Json>) -> Map<Strin
         }
     }
     stored
-}
-
-/// `check` looks at no candle; its job says for which symbol it asks.
-fn check_job(symbol: Option<&Symbol>) -> Job {
-    let any = || Symbol::try_from("ANY".to_owned()).ok();
-    Job {
-        symbol: symbol.cloned().or_else(any).unwrap_or_else(|| unreachable!("ANY is a symbol")),
-        timeframe: Timeframe::H1,
-        candle_close: Timestamp::from_millis(0),
-    }
 }

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
@@ -122,9 +122,14 @@ impl Clock {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("guest-clock".to_owned()).spawn(move || {
+            let started = Instant::now();
+            let mut ticks = 0;
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(TICK);
-                engine.increment_epoch();
+                // By the time that has passed: on a busy machine a sleep takes longer, and ticks would be lost.
+                let due = started.elapsed().as_micros() / TICK.as_micros();
+                (ticks..due).for_each(|_| engine.increment_epoch());
+                ticks = due;
             }
         })?;
         Ok(Self { stop, thread: Some(thread) })

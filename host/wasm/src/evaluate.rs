@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use ta_bot_core::{CandleSlice, Decision, EvaluationError, Job, Parameters};
+use ta_bot_core::{CandleSlice, Decision, EvaluationError, Job, Parameters, Timestamp};
 use wasmtime::Store;
 
 use crate::{
     bindings::{StrategyModule as Bindings, ta_bot::strategy::types as wit},
     convert, fault,
     guest::{GuestState, LogLine},
+    limits::Limits,
     module::{StrategyModule, new_store},
 };
 
@@ -41,8 +42,10 @@ impl StrategyModule {
     /// Evaluates in a fresh instance. The answer is a function of the module and the input, and of nothing else.
     pub fn evaluate(&self, input: EvaluationInput<'_>) -> Evaluation {
         let started = Instant::now();
-        let mut store = self.store(input.job);
-        let outcome = self.call(&mut store, |instance, store| self.call_evaluate(instance, store, input));
+        let state = GuestState::new(self.limits(), input.job.candle_close, seed(self, input.job));
+        let mut store = new_store(&self.sandbox, state, self.limits());
+        let outcome =
+            self.call(&mut store, self.limits(), |instance, store| self.call_evaluate(instance, store, input));
         let outcome = outcome.and_then(|answer| read_answer(answer, input.base.len()));
         let log = std::mem::take(&mut store.data_mut().log);
         drop(store);
@@ -50,29 +53,28 @@ impl StrategyModule {
     }
 
     /// Asks the strategy whether `parameters` fit together. Types and ranges are the host's to check before.
-    pub fn check(&self, job: &Job, parameters: &Parameters) -> Result<(), EvaluationError> {
-        let values = convert::parameters(&self.description().schema, parameters);
-        let mut store = self.store(job);
-        self.call(&mut store, |instance, store| instance.ta_bot_strategy_strategy().call_check(store, &values))?
-            .map_err(EvaluationError::InvalidParameters)
+    pub fn check(&self, parameters: &Parameters) -> Result<(), EvaluationError> {
+        self.check_within(self.limits(), parameters)
     }
 
-    fn store(&self, job: &Job) -> Store<GuestState> {
-        let seed = seed(self, job);
-        new_store(&self.sandbox, GuestState::new(self.limits(), job.candle_close, seed), self.limits())
+    /// [`check`](Self::check) under limits of its own. No candle is looked at, so the guest's clock stands at the epoch.
+    pub(crate) fn check_within(&self, limits: &Limits, parameters: &Parameters) -> Result<(), EvaluationError> {
+        let values = convert::parameters(&self.description().schema, parameters);
+        let state = GuestState::new(limits, Timestamp::from_millis(0), [0; 32]);
+        let mut store = new_store(&self.sandbox, state, limits);
+        self.call(&mut store, limits, |instance, store| instance.ta_bot_strategy_strategy().call_check(store, &values))?
+            .map_err(EvaluationError::InvalidParameters)
     }
 
     /// Makes an instance and calls it; whatever goes wrong there is the guest's.
     fn call<T>(
         &self,
         store: &mut Store<GuestState>,
+        limits: &Limits,
         call: impl FnOnce(&Bindings, &mut Store<GuestState>) -> wasmtime::Result<T>,
     ) -> Result<T, EvaluationError> {
         let answer = self.pre.instantiate(&mut *store).and_then(|instance| call(&instance, store));
-        answer.map_err(|error| {
-            let limits = self.limits();
-            fault::classify(&error, store.data(), limits.timeout.as_millis() as u64, limits.result_bytes)
-        })
+        answer.map_err(|error| fault::classify(&error, store.data(), limits))
     }
 
     fn call_evaluate(

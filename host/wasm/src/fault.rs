@@ -5,21 +5,18 @@ use wasmtime::Trap;
 
 use crate::{
     guest::{GuestState, LogFlood, LogLevel},
+    limits::Limits,
     virtual_wasi::GuestExit,
 };
 
-/// The words by which wasmtime says that a guest's answer was larger than it may be; its error type is private.
-const RESULT_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
+/// The words by which wasmtime says that a guest handed over more than it may, in an answer or in a log line; its error
+/// type is private.
+const TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
 /// How much of a guest's last words is repeated.
 const LAST_WORDS: usize = 500;
 
 /// Tells apart time, limits and traps. What the guest was denied counts for more than the trap that it ran into later.
-pub(crate) fn classify(
-    error: &wasmtime::Error,
-    state: &GuestState,
-    limit_ms: u64,
-    result_bytes: usize,
-) -> EvaluationError {
+pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Limits) -> EvaluationError {
     if let Some(flood) = error.downcast_ref::<LogFlood>() {
         return EvaluationError::Limit(flood.to_string());
     }
@@ -28,7 +25,7 @@ pub(crate) fn classify(
     }
     let trap = error.downcast_ref::<Trap>().copied();
     if trap == Some(Trap::Interrupt) {
-        return EvaluationError::Timeout { limit_ms };
+        return EvaluationError::Timeout { limit_ms: limits.timeout.as_millis() as u64 };
     }
     if let Some(denied) = &state.watch.denied {
         return EvaluationError::Limit(denied.clone());
@@ -40,8 +37,11 @@ pub(crate) fn classify(
         ));
     }
     let text = format!("{error:#}");
-    if text.contains(RESULT_TOO_LARGE) {
-        return EvaluationError::Limit(format!("its answer takes more than {result_bytes} bytes"));
+    if text.contains(TOO_LARGE) {
+        return EvaluationError::Limit(format!(
+            "its answer or a line of its log takes more than {} bytes",
+            limits.result_bytes
+        ));
     }
     let what = match trap {
         Some(Trap::MemoryOutOfBounds) => "out of bounds memory access (running out of stack looks the same)".to_owned(),

@@ -11,9 +11,14 @@ pub(crate) fn forbidden(component: &Component, engine: &Engine) -> Vec<String> {
     component_type.imports(engine).map(|(name, _)| name.to_owned()).filter(|name| !is_allowed(name)).collect()
 }
 
-/// Whether the component imports anything of WASI.
-pub(crate) fn wants_wasi(component: &Component, engine: &Engine) -> bool {
-    component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:"))
+/// The versions of WASI that the component imports; none where it imports nothing of WASI.
+pub(crate) fn wasi_versions(component: &Component, engine: &Engine) -> Vec<String> {
+    let component_type = component.component_type();
+    let wasi = component_type.imports(engine).filter_map(|(name, _)| name.strip_prefix("wasi:")?.split_once('@'));
+    let mut versions: Vec<String> = wasi.map(|(_, version)| version.to_owned()).collect();
+    versions.sort();
+    versions.dedup();
+    versions
 }
 
 fn is_allowed(name: &str) -> bool {

@@ -12,7 +12,7 @@ use crate::{
     fault,
     guest::GuestState,
     imports,
-    limits::DESCRIBE_TIMEOUT,
+    limits::{DESCRIBE_TIMEOUT, Limits},
     virtual_wasi,
 };
 
@@ -78,12 +78,20 @@ impl StrategyModule {
         let wrong = |error: wasmtime::Error| LoadError::WrongExports(format!("{error:#}"));
         let mut linker = Linker::new(engine);
         Bindings::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).map_err(wrong)?;
-        if imports::wants_wasi(&component, engine) {
-            virtual_wasi::link(&mut linker, &component).map_err(wrong)?;
+        if !imports::wasi_versions(&component, engine).is_empty() {
+            virtual_wasi::link(&mut linker, &component, engine).map_err(wrong)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(StrategyModulePre::new).map_err(wrong)?;
         let description = std::sync::Arc::new(describe(sandbox, &pre)?);
-        Ok(Self { sandbox: sandbox.clone(), pre, digest, description, cost })
+        let module = Self { sandbox: sandbox.clone(), pre, digest, description, cost };
+        module.check_defaults()?;
+        Ok(module)
+    }
+
+    /// A strategy must at least run as it comes.
+    fn check_defaults(&self) -> Result<(), LoadError> {
+        self.check_within(&patient(self.limits()), &self.description.schema.defaults())
+            .map_err(|error| LoadError::Description(format!("its default parameters do not pass: {error}")))
     }
 
     /// The identity of the code.
@@ -108,29 +116,30 @@ impl StrategyModule {
     }
 
     /// The limits of an evaluation.
-    pub const fn limits(&self) -> &crate::Limits {
+    pub const fn limits(&self) -> &Limits {
         self.sandbox.limits()
     }
 }
 
+/// The limits of what happens once for a module, while no candle waits.
+fn patient(limits: &Limits) -> Limits {
+    Limits { timeout: limits.timeout.max(DESCRIBE_TIMEOUT), ..*limits }
+}
+
 /// Asks a fresh instance what it is.
 fn describe(sandbox: &Sandbox, pre: &StrategyModulePre<GuestState>) -> Result<StrategyDescription, LoadError> {
-    let mut limits = *sandbox.limits();
-    limits.timeout = DESCRIBE_TIMEOUT;
+    let limits = patient(sandbox.limits());
     let state = GuestState::new(&limits, Timestamp::from_millis(0), [0; 32]);
     let mut store = new_store(sandbox, state, &limits);
     let answer = pre
         .instantiate(&mut store)
         .and_then(|instance| instance.ta_bot_strategy_strategy().call_describe(&mut store))
-        .map_err(|error| {
-            let timeout = limits.timeout.as_millis() as u64;
-            LoadError::Describe(fault::classify(&error, store.data(), timeout, limits.result_bytes).to_string())
-        })?;
+        .map_err(|error| LoadError::Describe(fault::classify(&error, store.data(), &limits).to_string()))?;
     convert::description(answer).map_err(LoadError::Description)
 }
 
 /// A store for one instance, with the limits set.
-pub(crate) fn new_store(sandbox: &Sandbox, state: GuestState, limits: &crate::Limits) -> Store<GuestState> {
+pub(crate) fn new_store(sandbox: &Sandbox, state: GuestState, limits: &Limits) -> Store<GuestState> {
     let mut store = Store::new(&sandbox.engine, state);
     store.limiter(|state| &mut state.watch);
     store.set_epoch_deadline(Sandbox::ticks(limits.timeout));

@@ -7,11 +7,14 @@
 use std::fmt;
 
 use wasmtime::{
-    StoreContextMut,
+    Engine, StoreContextMut,
     component::{Component, ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType},
 };
 
-use crate::guest::{GuestState, LogLevel};
+use crate::{
+    guest::{GuestState, LogLevel},
+    imports,
+};
 
 /// The guest called `exit`.
 #[derive(Debug)]
@@ -55,35 +58,54 @@ const WRITE_PERMIT: u64 = 4096;
 /// The handle that stands for standard error; the other streams have 0.
 const STDERR: u32 = 2;
 
-/// Gives `component` everything of WASI that it imports.
-pub(crate) fn link(linker: &mut Linker<GuestState>, component: &Component) -> wasmtime::Result<()> {
-    link_io(linker)?;
-    link_clocks(linker)?;
-    link_random(linker)?;
-    link_cli(linker)?;
-    let mut types = linker.instance("wasi:filesystem/types@0.2.0")?;
+/// A linker that defines each interface under the version that the component imports, since a definition of another version,
+/// though compatible, would lose against the trap that stands for whatever else is imported.
+struct Virtual<'a> {
+    linker: &'a mut Linker<GuestState>,
+    version: String,
+}
+
+impl Virtual<'_> {
+    fn interface(&mut self, name: &str) -> wasmtime::Result<LinkerInstance<'_, GuestState>> {
+        self.linker.instance(&format!("{name}@{}", self.version))
+    }
+}
+
+/// Gives `component` everything of WASI that it imports. One version of WASI serves a component; a mixture is refused,
+/// since the handles of one version are not those of another.
+pub(crate) fn link(linker: &mut Linker<GuestState>, component: &Component, engine: &Engine) -> wasmtime::Result<()> {
+    let versions = imports::wasi_versions(component, engine);
+    let [version] = &versions[..] else {
+        wasmtime::bail!("it imports WASI in several versions, {}: build it against one", versions.join(" and "));
+    };
+    let mut linker = Virtual { linker, version: version.clone() };
+    link_io(&mut linker)?;
+    link_clocks(&mut linker)?;
+    link_random(&mut linker)?;
+    link_cli(&mut linker)?;
+    let mut types = linker.interface("wasi:filesystem/types")?;
     resource::<Descriptor>(&mut types, "descriptor")?;
-    let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.0")?;
+    let mut preopens = linker.interface("wasi:filesystem/preopens")?;
     preopens.func_wrap("get-directories", |_: StoreContextMut<'_, GuestState>, ()| {
         Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
     })?;
-    linker.define_unknown_imports_as_traps(component)
+    linker.linker.define_unknown_imports_as_traps(component)
 }
 
 fn resource<T: 'static>(instance: &mut LinkerInstance<'_, GuestState>, name: &str) -> wasmtime::Result<()> {
     instance.resource(name, ResourceType::host::<T>(), |_, _| Ok(()))
 }
 
-fn link_io(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    let mut errors = linker.instance("wasi:io/error@0.2.0")?;
+fn link_io(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
+    let mut errors = linker.interface("wasi:io/error")?;
     resource::<IoError>(&mut errors, "error")?;
-    let mut poll = linker.instance("wasi:io/poll@0.2.0")?;
+    let mut poll = linker.interface("wasi:io/poll")?;
     resource::<Pollable>(&mut poll, "pollable")?;
     // Nothing here ever has to be waited for.
     poll.func_wrap("[method]pollable.ready", |_, (_,): (Resource<Pollable>,)| Ok((true,)))?;
     poll.func_wrap("[method]pollable.block", |_, (_,): (Resource<Pollable>,)| Ok(()))?;
     poll.func_wrap("poll", |_, (all,): (Vec<Resource<Pollable>>,)| Ok(((0..all.len() as u32).collect::<Vec<_>>(),)))?;
-    let mut streams = linker.instance("wasi:io/streams@0.2.0")?;
+    let mut streams = linker.interface("wasi:io/streams")?;
     resource::<InputStream>(&mut streams, "input-stream")?;
     resource::<OutputStream>(&mut streams, "output-stream")?;
     for name in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
@@ -114,17 +136,17 @@ fn link_io(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn link_clocks(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+fn link_clocks(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     fn millis(store: &StoreContextMut<'_, GuestState>) -> u64 {
         u64::try_from(store.data().now.millis()).unwrap_or(0)
     }
-    let mut wall = linker.instance("wasi:clocks/wall-clock@0.2.0")?;
+    let mut wall = linker.interface("wasi:clocks/wall-clock")?;
     wall.func_wrap("now", |store, ()| {
         let millis = millis(&store);
         Ok((Datetime { seconds: millis / 1000, nanoseconds: (millis % 1000) as u32 * 1_000_000 },))
     })?;
     wall.func_wrap("resolution", |_, ()| Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },)))?;
-    let mut monotonic = linker.instance("wasi:clocks/monotonic-clock@0.2.0")?;
+    let mut monotonic = linker.interface("wasi:clocks/monotonic-clock")?;
     monotonic.func_wrap("now", |store, ()| Ok((millis(&store).saturating_mul(1_000_000),)))?;
     monotonic.func_wrap("resolution", |_, ()| Ok((1_000_000_u64,)))?;
     for name in ["subscribe-duration", "subscribe-instant"] {
@@ -133,13 +155,13 @@ fn link_clocks(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn link_random(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+fn link_random(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     let packages = [
         ("random", "get-random-bytes", "get-random-u64"),
         ("insecure", "get-insecure-random-bytes", "get-insecure-random-u64"),
     ];
     for (interface, bytes, number) in packages {
-        let mut random = linker.instance(&format!("wasi:random/{interface}@0.2.0"))?;
+        let mut random = linker.interface(&format!("wasi:random/{interface}"))?;
         random.func_wrap(bytes, |mut store, (length,): (u64,)| {
             // What a guest asks for is taken from its own memory limit, and a larger block than that can't reach it.
             let state: &mut GuestState = store.data_mut();
@@ -151,37 +173,37 @@ fn link_random(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
         })?;
         random.func_wrap(number, |mut store, ()| Ok((store.data_mut().draw(),)))?;
     }
-    let mut seed = linker.instance("wasi:random/insecure-seed@0.2.0")?;
+    let mut seed = linker.interface("wasi:random/insecure-seed")?;
     seed.func_wrap("insecure-seed", |mut store, ()| {
         let state: &mut GuestState = store.data_mut();
         Ok(((state.draw(), state.draw()),))
     })
 }
 
-fn link_cli(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    let mut environment = linker.instance("wasi:cli/environment@0.2.0")?;
+fn link_cli(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
+    let mut environment = linker.interface("wasi:cli/environment")?;
     environment.func_wrap("get-environment", |_, ()| Ok((Vec::<(String, String)>::new(),)))?;
     environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
     environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
-    let mut exit = linker.instance("wasi:cli/exit@0.2.0")?;
+    let mut exit = linker.interface("wasi:cli/exit")?;
     exit.func_wrap("exit", |_, (status,): (Result<(), ()>,)| Err::<(), _>(GuestExit(status.is_ok()).into()))?;
-    let mut stdin = linker.instance("wasi:cli/stdin@0.2.0")?;
+    let mut stdin = linker.interface("wasi:cli/stdin")?;
     stdin.func_wrap("get-stdin", |_, ()| Ok((Resource::<InputStream>::new_own(0),)))?;
-    let mut stdout = linker.instance("wasi:cli/stdout@0.2.0")?;
+    let mut stdout = linker.interface("wasi:cli/stdout")?;
     stdout.func_wrap("get-stdout", |_, ()| Ok((Resource::<OutputStream>::new_own(0),)))?;
-    let mut stderr = linker.instance("wasi:cli/stderr@0.2.0")?;
+    let mut stderr = linker.interface("wasi:cli/stderr")?;
     stderr.func_wrap("get-stderr", |_, ()| Ok((Resource::<OutputStream>::new_own(STDERR),)))?;
     link_terminals(linker)
 }
 
 /// No stream is a terminal.
-fn link_terminals(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    resource::<TerminalInput>(&mut linker.instance("wasi:cli/terminal-input@0.2.0")?, "terminal-input")?;
-    resource::<TerminalOutput>(&mut linker.instance("wasi:cli/terminal-output@0.2.0")?, "terminal-output")?;
-    let mut input = linker.instance("wasi:cli/terminal-stdin@0.2.0")?;
+fn link_terminals(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
+    resource::<TerminalInput>(&mut linker.interface("wasi:cli/terminal-input")?, "terminal-input")?;
+    resource::<TerminalOutput>(&mut linker.interface("wasi:cli/terminal-output")?, "terminal-output")?;
+    let mut input = linker.interface("wasi:cli/terminal-stdin")?;
     input.func_wrap("get-terminal-stdin", |_, ()| Ok((None::<Resource<TerminalInput>>,)))?;
     for stream in ["stdout", "stderr"] {
-        let mut output = linker.instance(&format!("wasi:cli/terminal-{stream}@0.2.0"))?;
+        let mut output = linker.interface(&format!("wasi:cli/terminal-{stream}"))?;
         output.func_wrap(&format!("get-terminal-{stream}"), |_, ()| Ok((None::<Resource<TerminalOutput>>,)))?;
     }
     Ok(())

@@ -59,7 +59,7 @@ fn a_stop_on_the_wrong_side_is_an_answer_that_becomes_no_signal() {
 fn a_check_that_never_returns_is_stopped_as_well() {
     let module = load(&sandbox(Limits { timeout: Duration::from_millis(50), ..Limits::default() }), "hostile");
     let job = job(&random_walk(2, 7));
-    let failure = module.check(&job, &behaving(&module, "endless_check")).unwrap_err();
+    let failure = module.check(&behaving(&module, "endless_check")).unwrap_err();
     assert_eq!(failure.status(), ExecutionStatus::Timeout, "{failure}");
-    assert_eq!(module.check(&job, &behaving(&module, "fine")), Ok(()));
+    assert_eq!(module.check(&behaving(&module, "fine")), Ok(()));
 }

@@ -130,7 +130,7 @@ fn all_languages_answer_the_same() {
 fn all_languages_check_the_same() {
     let window = random_walk(1, 0);
     for (language, module) in modules() {
-        let check = |set: &[(&str, Value)]| module.check(&job(&window), &parameters(module, set));
+        let check = |set: &[(&str, Value)]| module.check(&parameters(module, set));
         assert_eq!(check(&[]), Ok(()), "{language}");
         let refusal = check(&[("threshold", Value::Number(0.0))]).unwrap_err();
         assert_eq!(refusal.code(), "invalid_parameters", "{language}");

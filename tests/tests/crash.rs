@@ -27,7 +27,7 @@ fn environment(data_dir: &Path) -> HashMap<String, String> {
         ("STRATEGIES_DIR", strategies_dir().display().to_string()),
         ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT,ADAUSDT".to_owned()),
         ("SUPPORTED_TIMEFRAMES", "5m,15m".to_owned()),
-        ("LOG_LEVEL", "warn".to_owned()),
+        ("LOG_LEVEL", "error".to_owned()),
     ];
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -46,7 +46,8 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Lim
     let what = match trap {
         Some(Trap::MemoryOutOfBounds) => "out of bounds memory access (running out of stack looks the same)".to_owned(),
         Some(trap) => trap.to_string(),
-        None => text,
+        // The rest is a backtrace of numbered functions, which helps nobody.
+        None => error.root_cause().to_string(),
     };
     EvaluationError::Trap(with_last_words(what, state))
 }

@@ -19,6 +19,8 @@ use crate::{
 /// The WIT version that modules speak.
 pub const WIT_VERSION: &str = "1.0.0";
 
+/// The first bytes of all WebAssembly.
+const MAGIC: &[u8] = b"\0asm";
 /// The first bytes of a core WebAssembly module; a component differs in the second four.
 const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
@@ -62,6 +64,9 @@ impl StrategyModule {
     /// Compiles `bytes` (or finds them compiled), checks what they import and export, and asks what they are. This may
     /// take seconds: keep it off the paths that others wait for.
     pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<Self, LoadError> {
+        if !bytes.starts_with(MAGIC) {
+            return Err(LoadError::NotAComponent("its first bytes are not those of one".to_owned()));
+        }
         if bytes.starts_with(&CORE_MODULE) {
             return Err(LoadError::CoreModule);
         }

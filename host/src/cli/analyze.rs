@@ -59,7 +59,7 @@ async fn job(
 struct Answer {
     symbol: Symbol,
     timeframe: Timeframe,
-    candle_close: Timestamp,
+    candle_close: String,
     /// How many candles were read.
     candles: usize,
     duration_ms: f64,
@@ -87,7 +87,7 @@ impl Answer {
         Self {
             symbol,
             timeframe,
-            candle_close,
+            candle_close: candle_close.to_string(),
             candles: analysis.candles,
             duration_ms: millis(analysis.duration),
             strategies: analysis.outcomes.iter().map(row).collect(),

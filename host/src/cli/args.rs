@@ -14,8 +14,7 @@ LOG_LEVEL. Commands other than serve log only where LOG_LEVEL is set.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong environment variable.
 
-With --json, stdout is one JSON document, also where a command fails: {\"error\": {\"code\", \"message\", \"details\"}}.
-Times in it are milliseconds since 1970.";
+With --json, stdout is one JSON document, also where a command fails: {\"error\": {\"code\", \"message\", \"details\"}}.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]

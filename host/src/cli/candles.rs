@@ -33,7 +33,7 @@ pub(super) async fn import(
     });
     let imported = imported.await;
     bar.finish_and_clear();
-    session.output.answer(&Imported { file: shown(file), symbol: symbol.clone(), timeframe, summary: imported? })
+    session.output.answer(&Imported::new(file, symbol, timeframe, &imported?))
 }
 
 fn style() -> ProgressStyle {
@@ -41,26 +41,56 @@ fn style() -> ProgressStyle {
     template.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
+/// What an import did. See [`ImportSummary`].
 #[derive(Serialize)]
 struct Imported {
     file: String,
     symbol: Symbol,
     timeframe: Timeframe,
-    #[serde(flatten)]
-    summary: ImportSummary,
+    rows: u64,
+    new: u64,
+    same: u64,
+    different: u64,
+    missing: u64,
+    first_open: String,
+    last_open: String,
+    /// When the candle opened that was left out, since it is still open.
+    still_open: Option<String>,
+}
+
+impl Imported {
+    fn new(file: &Path, symbol: &Symbol, timeframe: Timeframe, summary: &ImportSummary) -> Self {
+        let ImportSummary { rows, new, same, different, first, last, missing, still_open } = *summary;
+        Self {
+            file: shown(file),
+            symbol: symbol.clone(),
+            timeframe,
+            rows,
+            new,
+            same,
+            different,
+            missing,
+            first_open: first.to_string(),
+            last_open: last.to_string(),
+            still_open: still_open.map(|open| open.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for Imported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ImportSummary { rows, new, same, different, first, last, missing, still_open } = self.summary;
-        let Self { symbol, timeframe, .. } = self;
-        writeln!(f, "{symbol} {timeframe}: {rows} closed candles, opened from {first} to {last}")?;
-        let kept = if different > 0 { "  (what was stored is kept: a closed candle does not change)" } else { "" };
+        let Self { symbol, timeframe, rows, new, same, different, missing, first_open, last_open, .. } = self;
+        writeln!(f, "{symbol} {timeframe}: {rows} closed candles, opened from {first_open} to {last_open}")?;
+        let kept = if *different > 0 { "  (what was stored is kept: a closed candle does not change)" } else { "" };
         writeln!(
             f,
             "  new         {new}\n  same        {same}\n  different   {different}{kept}\n  missing     {missing}"
         )?;
-        writeln!(f, "  still open  {}", or_dash(still_open, |open| format!("1, opened {open} (left out)")))?;
+        writeln!(
+            f,
+            "  still open  {}",
+            or_dash(self.still_open.as_ref(), |open| format!("1, opened {open} (left out)"))
+        )?;
         write!(f, "Next: ta-bot analyze {symbol} {timeframe}")
     }
 }
@@ -69,12 +99,29 @@ pub(super) async fn list(session: Session) -> Result<(), CliError> {
     let app = session.open().await?;
     let mut series = app.candles.series().await?;
     series.sort_by(|one, other| (&one.symbol, one.timeframe).cmp(&(&other.symbol, other.timeframe)));
-    session.output.answer(&Listed { series })
+    session.output.answer(&Listed { series: series.into_iter().map(Series::from).collect() })
 }
 
 #[derive(Serialize)]
 struct Listed {
-    series: Vec<SeriesSummary>,
+    series: Vec<Series>,
+}
+
+/// What the store holds of one symbol and timeframe.
+#[derive(Serialize)]
+struct Series {
+    symbol: Symbol,
+    timeframe: Timeframe,
+    candles: u64,
+    first_open: String,
+    last_open: String,
+}
+
+impl From<SeriesSummary> for Series {
+    fn from(summary: SeriesSummary) -> Self {
+        let SeriesSummary { symbol, timeframe, candles, first_open, last_open } = summary;
+        Self { symbol, timeframe, candles, first_open: first_open.to_string(), last_open: last_open.to_string() }
+    }
 }
 
 impl fmt::Display for Listed {
@@ -82,15 +129,9 @@ impl fmt::Display for Listed {
         if self.series.is_empty() {
             return CliError::NoCandles.fmt(f);
         }
-        let row = |series: &SeriesSummary| {
-            let SeriesSummary { symbol, timeframe, candles, first_open, last_open } = series;
-            [
-                symbol.to_string(),
-                timeframe.to_string(),
-                candles.to_string(),
-                first_open.to_string(),
-                last_open.to_string(),
-            ]
+        let row = |series: &Series| {
+            let Series { symbol, timeframe, candles, first_open, last_open } = series;
+            [symbol.to_string(), timeframe.to_string(), candles.to_string(), first_open.clone(), last_open.clone()]
         };
         let header = ["symbol", "timeframe", "candles", "first opened", "last opened"];
         f.write_str(&table(&header, &[2], self.series.iter().map(row)))

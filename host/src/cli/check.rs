@@ -7,7 +7,7 @@ use std::{fmt, fs, path::Path};
 use serde::Serialize;
 use ta_bot_core::{
     CandleSlice, CandleWindow, DropReason, Evaluated, Job, ParameterLevels, ResolvedParameters, Signal, StrategyId,
-    Symbol, Timeframe, Timestamp,
+    Symbol, Timeframe,
 };
 use ta_bot_wasm::{EvaluationInput, LoadError, Sandbox, StrategyModule, WIT_VERSION};
 
@@ -74,7 +74,7 @@ struct Report {
 struct Run {
     symbol: Symbol,
     timeframe: Timeframe,
-    candle_close: Timestamp,
+    candle_close: String,
     candles: usize,
     #[serde(flatten)]
     outcome: OutcomeView,
@@ -85,7 +85,7 @@ impl Report {
         let description = module.description();
         let parameters = ResolvedParameters::resolve(&description.schema, &ParameterLevels::default());
         let job = window::job(description, symbol);
-        let refused = module.check(&job, &parameters.values).err();
+        let refused = module.check(&parameters.values).err();
         let (outcome, evaluation) = run(module, &job, &parameters, environment);
         let refused = refused.map(|error| format!("it does not accept its own defaults: {error}"));
         let problem = refused.or_else(|| advice::of_outcome(&outcome));
@@ -148,7 +148,7 @@ fn run(
     };
     let view = OutcomeView::new(&outcome, evaluation.duration, &evaluation.log);
     let Job { symbol, timeframe, candle_close } = job.clone();
-    (outcome, Run { symbol, timeframe, candle_close, candles: base.len(), outcome: view })
+    (outcome, Run { symbol, timeframe, candle_close: candle_close.to_string(), candles: base.len(), outcome: view })
 }
 
 /// Whether a decision is dropped for what the strategy says, whatever the service's settings.

@@ -107,7 +107,10 @@ impl CliError {
                 let entry = |error: &EnvError| json!({"variable": error.name, "problem": error.problem});
                 errors.iter().map(entry).collect()
             }
-            Self::UnknownSeries { there, .. } => json!(there),
+            Self::UnknownSeries { there, .. } => {
+                let entry = |series: &SeriesSummary| json!({"symbol": series.symbol, "timeframe": series.timeframe});
+                there.iter().map(entry).collect()
+            }
             Self::NoneUsable(problems) => json!(problems),
             Self::UnknownStrategy { known, .. } => json!(known),
             Self::Unfit { path, kind, problem, advice } => {

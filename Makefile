@@ -1,6 +1,8 @@
 # The project's commands. Each does its own set-up; `make help` lists them.
 
 CARGO := cargo
+# In CI the lock file is law; at home a new crate in strategies/ may add itself to it.
+LOCKED := $(if $(CI),--locked)
 TARGET := target
 VENV := $(TARGET)/venv
 # Every folder of strategies/ is a built-in strategy, under the same name.
@@ -15,6 +17,8 @@ unexport MAKEFLAGS MAKELEVEL
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
+# The simulation keeps its made-up candles out of ./data, where real ones are.
+run: export DATA_DIR := $(or $(DATA_DIR),data/simulated)
 run: build ## build everything and run the service on a simulated market
 	@for file in examples/candles/*.csv; do \
 		series=$$(basename $$file .csv); \
@@ -23,19 +27,19 @@ run: build ## build everything and run the service on a simulated market
 	@exec $(TARGET)/release/ta-bot serve --simulate
 
 build: strategies ## build the service and the built-in strategies
-	@$(CARGO) build --locked --release -p ta-bot
+	@$(CARGO) build $(LOCKED) --release -p ta-bot
 
 strategies: ## build the built-in strategies into target/strategies
 	@sh scripts/need-target.sh wasm32-unknown-unknown
-	@$(CARGO) build --locked --profile guest --target wasm32-unknown-unknown $(addprefix -p ta-bot-strategy-,$(STRATEGIES))
+	@$(CARGO) build $(LOCKED) --profile guest --target wasm32-unknown-unknown $(addprefix -p ta-bot-strategy-,$(STRATEGIES))
 	@mkdir -p $(TARGET)/strategies
 	@for name in $(STRATEGIES); do \
 		cp $(TARGET)/wasm32-unknown-unknown/guest/$$name.wasm $(TARGET)/strategies/$$name.wasm || exit 1; \
 	done
 
 test: test-setup guests ## run every test
-	@$(CARGO) build --locked -p ta-bot
-	@$(CARGO) test --locked $(NATIVE)
+	@$(CARGO) build $(LOCKED) -p ta-bot
+	@$(CARGO) test $(LOCKED) $(NATIVE)
 
 test-setup: ## install what the tests need besides the Rust toolchain
 	@sh scripts/test-setup.sh
@@ -43,13 +47,12 @@ test-setup: ## install what the tests need besides the Rust toolchain
 guests: strategies test-setup ## build the examples in every language and the hostile guests into target/components
 	@sh scripts/build-guests.sh $(TARGET)/components
 
-bench: strategies guests ## measure; ratios of one run
-	@$(CARGO) bench --locked -p ta-bot-tests
-	@sh scripts/measure.sh
+bench: build guests ## measure; ratios of one run
+	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
 
-lint: ## check formatting, warnings and dependencies
+lint: ## check formatting and warnings
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --locked $(NATIVE) --all-targets -- -D warnings
+	@$(CARGO) clippy $(LOCKED) $(NATIVE) --all-targets -- -D warnings
 
 clean: ## remove everything that was built
 	@$(CARGO) clean

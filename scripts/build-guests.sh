@@ -10,16 +10,17 @@ target=${CARGO_TARGET_DIR:-target}
 
 for language in c js python; do
     component=$out/momentum_$language.wasm
-    sources="examples/$language wit $([ -d "sdk/$language" ] && echo "sdk/$language")"
+    sources="examples/$language wit"
+    if [ -d "sdk/$language" ]; then sources="$sources sdk/$language"; fi
     # shellcheck disable=SC2086
     if [ ! -e "$component" ] || [ -n "$(find $sources -newer "$component" -type f ! -path '*/node_modules/*' ! -path '*/__pycache__/*' | head -n 1)" ]; then
         sh "examples/$language/build.sh" "$component"
     fi
 done
 sh examples/rust/build.sh "$out/momentum_rust.wasm"
-cargo build --quiet --locked --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-hostile
+cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-hostile
 cp "$target/wasm32-unknown-unknown/guest/hostile.wasm" "$out/hostile.wasm"
-cargo build --quiet --locked --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-heavy
+cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-heavy
 cp "$target/wasm32-unknown-unknown/guest/heavy.wasm" "$out/heavy.wasm"
-cargo build --quiet --locked --profile guest --target wasm32-wasip2 -p ta-bot-guest-wasi
+cargo build --quiet --profile guest --target wasm32-wasip2 -p ta-bot-guest-wasi
 cp "$target/wasm32-wasip2/guest/wasi_probe.wasm" "$out/wasi_probe.wasm"

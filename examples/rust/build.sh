@@ -4,5 +4,5 @@
 set -eu
 output=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")"
-cargo build --quiet --locked --profile guest --target wasm32-unknown-unknown
+cargo build --quiet --profile guest --target wasm32-unknown-unknown
 cp "${CARGO_TARGET_DIR:-../../target}/wasm32-unknown-unknown/guest/momentum.wasm" "$output"

@@ -1,0 +1,139 @@
+//! What the built service takes: time until it is ready, memory after ten thousand evaluations, and the size of the binary.
+//! At the end it puts the figures of the whole run side by side, as ratios, since the machine's own speed varies.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value as Json, json};
+use ta_bot_tests::{root, strategies_dir};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+/// Each analysis evaluates both strategies.
+const ANALYSES: usize = 5000;
+
+struct Service {
+    process: Child,
+    url: String,
+    /// From the start of the process to the first 200 of `/ready`.
+    ready_after: Duration,
+}
+
+fn binary() -> PathBuf {
+    root().join("target/release/ta-bot")
+}
+
+async fn start(data_dir: &Path) -> Service {
+    let started = Instant::now();
+    let mut process = Command::new(binary())
+        .args(["serve", "--json"])
+        .env("HTTP_ADDR", "127.0.0.1:0")
+        .env("DATA_DIR", data_dir)
+        .env("STRATEGIES_DIR", strategies_dir())
+        .env("LOG_LEVEL", "error")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("make build comes first");
+    let mut answer = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut text = String::new();
+    let invitation: Json = loop {
+        text += &answer.next_line().await.unwrap().expect("the service says where it listens");
+        if let Ok(json) = serde_json::from_str(&text) {
+            break json;
+        }
+    };
+    let url = invitation["url"].as_str().unwrap().to_owned();
+    let client = reqwest::Client::new();
+    let ready = || async { client.get(format!("{url}/ready")).send().await.is_ok_and(|answer| answer.status() == 200) };
+    while !ready().await {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Service { process, url, ready_after: started.elapsed() }
+}
+
+fn resident_kilobytes(process: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+async fn import(data_dir: &Path) {
+    let imported = Command::new(binary())
+        .args(["candles", "import", "--symbol", "BTCUSDT", "--timeframe", "15m"])
+        .arg(root().join("examples/candles/BTCUSDT_15m.csv"))
+        .env("DATA_DIR", data_dir)
+        .stdout(Stdio::null())
+        .status();
+    assert!(imported.await.unwrap().success());
+}
+
+#[tokio::main]
+async fn main() {
+    let data = tempfile::tempdir().unwrap();
+    import(data.path()).await;
+    let cold = start(data.path()).await;
+    println!("\nready, compiling both modules       {:>8.1} ms", cold.ready_after.as_secs_f64() * 1e3);
+    end(cold).await;
+    let service = start(data.path()).await;
+    println!("ready, from a warm compile cache    {:>8.1} ms", service.ready_after.as_secs_f64() * 1e3);
+    let before = resident_kilobytes(&service.process);
+    let client = reqwest::Client::new();
+    let request = json!({"symbol": "BTCUSDT", "timeframe": "15m"});
+    for _ in 0..ANALYSES {
+        let answer = client.post(format!("{}/api/v1/test/analyze", service.url)).json(&request).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let after = resident_kilobytes(&service.process);
+    println!("resident when ready                 {:>8.1} MB", before as f64 / 1024.0);
+    println!("resident after {} evaluations    {:>8.1} MB", 2 * ANALYSES, after as f64 / 1024.0);
+    println!("release binary                      {:>8.1} MB", fs::metadata(binary()).unwrap().len() as f64 / 1e6);
+    end(service).await;
+    summarise();
+}
+
+async fn end(mut service: Service) {
+    service.process.kill().await.unwrap();
+}
+
+/// The mean of a benchmark of this run, in microseconds.
+fn mean(name: &str) -> Option<f64> {
+    let path = root().join(format!("target/criterion/{name}/new/estimates.json"));
+    let estimates: Json = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    Some(estimates["mean"]["point_estimate"].as_f64()? / 1e3)
+}
+
+fn summarise() {
+    println!("\n{:<28}{:>12}{:>12}{:>10}{:>10}", "evaluation, µs", "native", "sandbox", "adds", "ratio");
+    for rule in ["rsi", "heavy"] {
+        for length in ["250", "1000", "10000"] {
+            let times = mean(&format!("{rule}/native/{length}")).zip(mean(&format!("{rule}/sandbox/{length}")));
+            let Some((native, sandbox)) = times else { continue };
+            let name = format!("{rule}, {length} candles");
+            println!("{name:<28}{native:>12.2}{sandbox:>12.2}{:>10.2}{:>10.2}", sandbox - native, sandbox / native);
+        }
+    }
+    let figures = [
+        ("compile one module, µs", "ready/compile"),
+        ("load one compiled module, µs", "ready/load from the cache"),
+        ("instance and empty call, µs", "ready/instantiate and call"),
+        ("hash of 250 candles, µs", "provenance/hash of 250 candles"),
+        ("100 closes to published, µs", "close to commit/100 symbols"),
+    ];
+    for (what, name) in figures {
+        if let Some(time) = mean(name) {
+            println!("{what:<40}{time:>12.2}");
+        }
+    }
+    if let Some((one, two)) = mean("threads/1").zip(mean("threads/2")) {
+        println!("{:<40}{:>12.2} ×", "two threads against one", one / two);
+    }
+}

@@ -1,0 +1,89 @@
+//! The description of the API says what the API does.
+
+use serde_json::Value;
+
+use crate::service::Service;
+
+/// Every route of the API.
+const ROUTES: [(&str, &[&str]); 17] = [
+    ("/api/v1/candles", &["get"]),
+    ("/api/v1/config/application", &["get", "post"]),
+    ("/api/v1/config/application/audit", &["get"]),
+    ("/api/v1/config/application/rollback", &["post"]),
+    ("/api/v1/config/validate", &["post"]),
+    ("/api/v1/dead-jobs", &["get"]),
+    ("/api/v1/signals", &["get"]),
+    ("/api/v1/strategies", &["get"]),
+    ("/api/v1/strategies/cache/refresh", &["post"]),
+    ("/api/v1/strategies/{id}", &["get"]),
+    ("/api/v1/strategies/{id}/audit", &["get"]),
+    ("/api/v1/strategies/{id}/config", &["delete", "get", "patch", "post", "put"]),
+    ("/api/v1/strategies/{id}/config/{symbol}", &["delete", "get", "patch", "post", "put"]),
+    ("/api/v1/strategies/{id}/defaults", &["get"]),
+    ("/api/v1/strategies/{id}/rollback", &["post"]),
+    ("/api/v1/strategies/{id}/schema", &["get"]),
+    ("/api/v1/test/analyze", &["post"]),
+];
+
+fn verbs(item: &Value) -> Vec<&str> {
+    let mut verbs: Vec<&str> = item.as_object().unwrap().keys().map(String::as_str).collect();
+    verbs.sort_unstable();
+    verbs
+}
+
+/// Every `$ref` of a document.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_described_with_every_status() {
+    let service = Service::start().await;
+    let document = service.get("/api/v1/openapi.json").await.body;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let paths = document["paths"].as_object().unwrap();
+    let described: Vec<(&str, Vec<&str>)> = paths.iter().map(|(path, item)| (path.as_str(), verbs(item))).collect();
+    let mut sorted = described.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ROUTES.map(|(path, verbs)| (path, verbs.to_vec())));
+    for (path, item) in paths {
+        for (verb, operation) in item.as_object().unwrap() {
+            let statuses = operation["responses"].as_object().unwrap();
+            let needed: &[&str] = if verb == "get" {
+                &["200", "400", "401", "403", "404", "422", "500", "503"]
+            } else {
+                &["200", "400", "401", "403", "404", "408", "409", "413", "415", "422", "500", "503"]
+            };
+            assert_eq!(statuses.keys().map(String::as_str).collect::<Vec<_>>(), needed, "{verb} {path}");
+            assert!(operation["summary"].is_string() || operation["description"].is_string(), "{verb} {path}");
+            let answer = &statuses["200"]["content"]["application/json"]["schema"];
+            assert!(answer["$ref"].as_str().unwrap().contains("Envelope"), "{verb} {path}: {answer}");
+        }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let service = Service::start().await;
+    let document = service.get("/api/v1/openapi.json").await.body;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 100);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let envelope = &document["components"]["schemas"]["Envelope_Value"]["properties"];
+    for field in ["success", "data", "error", "metadata"] {
+        assert!(envelope[field].is_object(), "{field}");
+    }
+    service.end().await;
+}

@@ -1,0 +1,15 @@
+//! Every endpoint of the service with its statuses and bodies, the happy ways and the unhappy ones, on a running service.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod access;
+mod analysis;
+mod application;
+mod configuration;
+mod description;
+mod health;
+mod history;
+mod metrics;
+mod refusals;
+mod service;
+mod strategies;

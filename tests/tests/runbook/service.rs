@@ -1,0 +1,221 @@
+//! A service of its own for each test: a free port, an empty folder, candles that the test makes.
+
+use std::{collections::HashMap, time::Duration};
+
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
+use serde_json::Value;
+use ta_bot::{app::App, env::Environment};
+use ta_bot_core::{Candle, Timeframe, Timestamp};
+use ta_bot_tests::strategies_dir;
+use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+/// A running service.
+pub(crate) struct Service {
+    pub(crate) address: String,
+    pub(crate) client: Client,
+    stop: CancellationToken,
+    ended: JoinHandle<anyhow::Result<()>>,
+    pub(crate) folder: TempDir,
+}
+
+/// What a service is started with.
+pub(crate) struct Setup {
+    variables: HashMap<String, String>,
+    falling: Vec<(&'static str, Timeframe, i64, i64)>,
+    folder: TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    /// With what an earlier service left.
+    pub(crate) fn in_folder(folder: TempDir) -> Self {
+        let variables = [
+            ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+            ("DATA_DIR", folder.path().join("data").display().to_string()),
+            ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+            ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),
+            ("SUPPORTED_TIMEFRAMES", "15m,1h".to_owned()),
+            // What falls without a break is as sure as can be.
+            ("MAX_CONFIDENCE", "1".to_owned()),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { variables, falling: Vec::new(), folder }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A file beside the data.
+    pub(crate) fn with_file(self, variable: &str, text: &str) -> Self {
+        let path = self.folder.path().join(variable);
+        std::fs::write(&path, text).unwrap();
+        self.with(variable, path.display().to_string())
+    }
+
+    /// Candles that fall: the RSI is low, so that `level` gives a signal. The newest is too old for a job, so that nothing
+    /// happens that the test does not ask for.
+    pub(crate) fn with_falling(mut self, symbol: &'static str, timeframe: Timeframe) -> Self {
+        self.falling.push((symbol, timeframe, 300, 4));
+        self
+    }
+
+    /// The same with a candle that has just closed, which the service looks at by itself.
+    pub(crate) fn with_fresh(mut self, symbol: &'static str, timeframe: Timeframe) -> Self {
+        self.falling.push((symbol, timeframe, 300, 0));
+        self
+    }
+
+    /// Too few candles for an RSI.
+    pub(crate) fn with_young(mut self, symbol: &'static str, timeframe: Timeframe) -> Self {
+        self.falling.push((symbol, timeframe, 5, 4));
+        self
+    }
+
+    pub(crate) async fn start(self) -> Service {
+        let service = self.start_unready().await;
+        service.wait_until_ready().await;
+        service
+    }
+
+    /// The same without waiting for the modules.
+    pub(crate) async fn start_unready(self) -> Service {
+        let environment = Environment::read(|name| self.variables.get(name).cloned()).unwrap();
+        let app = App::open(environment).await.unwrap();
+        for (symbol, timeframe, count, closed_ago) in self.falling {
+            let candles = falling(timeframe, count, closed_ago);
+            app.candles.insert(&symbol.parse().unwrap(), timeframe, &candles).await.unwrap();
+        }
+        let (stop, (told, address)) = (CancellationToken::new(), oneshot::channel());
+        let ended = tokio::spawn(app.serve(None, stop.clone(), |address| told.send(address).unwrap()));
+        let address = address.await.unwrap().to_string();
+        Service { address, client: Client::new(), stop, ended, folder: self.folder }
+    }
+}
+
+/// `count` candles, each a little lower than the one before. The last of them closed `closed_ago` candles ago.
+fn falling(timeframe: Timeframe, count: i64, closed_ago: i64) -> Vec<Candle> {
+    let newest = timeframe.open_of(Timestamp::now()).plus_millis(-(1 + closed_ago) * timeframe.millis());
+    let candle = |ago: i64| {
+        let close = 50_000.0 + 10.0 * ago as f64;
+        let open_time = newest.plus_millis(-ago * timeframe.millis());
+        Candle { open_time, open: close + 10.0, high: close + 12.0, low: close - 2.0, close, volume: 1.0 }
+    };
+    (0..count).rev().map(candle).collect()
+}
+
+impl Service {
+    /// A service with candles of BTCUSDT.
+    pub(crate) async fn start() -> Self {
+        Setup::new().with_falling("BTCUSDT", Timeframe::M15).start().await
+    }
+
+    async fn wait_until_ready(&self) {
+        let ready = self.wait_for_modules().await;
+        assert_eq!(ready.status, 200, "{}", ready.body);
+    }
+
+    /// What `/ready` says once every module was looked at.
+    pub(crate) async fn wait_for_modules(&self) -> Reply {
+        for _ in 0..600 {
+            let ready = self.get("/ready").await;
+            if !ready.body.to_string().contains("still being compiled") {
+                return ready;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the modules are still being compiled");
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        reply(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Value) -> Reply {
+        reply(self.request(method, path).json(&body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.send(Method::PUT, path, body).await
+    }
+
+    /// Everything that `/metrics` answers.
+    pub(crate) async fn metrics(&self) -> String {
+        let response = self.request(Method::GET, "/metrics").send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.text().await.unwrap()
+    }
+
+    /// The value of a series; none where there is no such series.
+    pub(crate) async fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+        Some(line.parse().unwrap())
+    }
+
+    /// Ends it in order, and answers the folder of its data.
+    pub(crate) async fn end(self) -> TempDir {
+        self.stop.cancel();
+        self.ended.await.unwrap().unwrap();
+        self.folder
+    }
+}
+
+/// Sends a request and reads the answer; one that is not JSON has a null body.
+pub(crate) async fn reply(request: RequestBuilder) -> Reply {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+}
+
+impl Reply {
+    /// The data of an answer that succeeded.
+    #[track_caller]
+    pub(crate) fn data(&self) -> &Value {
+        assert_eq!((self.status, &self.body["success"]), (200, &Value::Bool(true)), "{}", self.body);
+        assert!(self.body["error"].is_null() && self.body["metadata"]["timestamp"].is_string(), "{}", self.body);
+        &self.body["data"]
+    }
+
+    /// The error of an answer that failed as it should.
+    #[track_caller]
+    pub(crate) fn error(&self, status: u16, code: &str) -> &Value {
+        assert_eq!((self.status, self.body["error"]["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert!(self.body["success"] == false && self.body["data"].is_null(), "{}", self.body);
+        assert!(self.body["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{}", self.body);
+        &self.body["error"]
+    }
+
+    /// The parameters that an answer refuses.
+    pub(crate) fn refused(&self) -> Vec<&str> {
+        let problems = self.body["error"]["details"].as_array().unwrap();
+        problems.iter().map(|problem| problem["parameter"].as_str().unwrap()).collect()
+    }
+
+    pub(crate) fn etag(&self) -> &str {
+        self.headers["etag"].to_str().unwrap()
+    }
+}

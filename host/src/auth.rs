@@ -168,8 +168,8 @@ mod tests {
         let text = format!("viewer {secret}\nadmin:{secret}\n#\nviewer:{secret}\n{0}{0}", line("trader", secret));
         let error = text.parse::<Tokens>().unwrap_err();
         let TokenFileError::Lines(lines) = &error else { panic!("{error}") };
-        use LineProblem::{Digest, Role, Shape, Twice};
-        assert_eq!(*lines, [(1, Shape), (2, Role), (4, Digest), (6, Twice(5))]);
+        let expected = [LineProblem::Shape, LineProblem::Role, LineProblem::Digest, LineProblem::Twice(5)];
+        assert_eq!(*lines, [1, 2, 4, 6].into_iter().zip(expected).collect::<Vec<_>>());
         let told = format!("{error} {error:?}");
         assert!(told.contains("line 4") && !told.contains(secret), "{told}");
     }

@@ -63,7 +63,7 @@ fn malformed(name: &HeaderName) -> ApiError {
     ApiError::Malformed(format!("{name} must be {allowed}"))
 }
 
-/// The version of an ETag: quoted digits, weak or not. Bare digits are taken too.
+/// The version of an `ETag`: quoted digits, weak or not. Bare digits are taken too.
 fn version(tag: &str) -> Option<i64> {
     let tag = tag.trim();
     let tag = tag.strip_prefix("W/").unwrap_or(tag);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, Router, routing::get};
+use serde_json::Value;
 use utoipa::{
     IntoResponses, Modify, OpenApi as _,
     openapi::{
@@ -12,7 +13,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{State, answer::Failure, error::Problem};
+use super::{State, answer::Envelope, error::Problem};
 
 /// Where the description is.
 const PATH: &str = "/api/v1/openapi.json";
@@ -26,7 +27,7 @@ const PATH: &str = "/api/v1/openapi.json";
         version = env!("CARGO_PKG_VERSION"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(Failure, Problem)),
+    components(schemas(Envelope<Value>, Problem)),
     tags(
         (name = "strategies", description = "The strategies and what they take"),
         (name = "configuration", description = "The parameters of strategies"),

@@ -3,11 +3,16 @@
 //! A body is wrapped if, and only if, its field `parameters` is an object. No parameter takes an object, so a bare body
 //! never looks like that, whatever a strategy calls its parameters.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{AnyOfBuilder, Object, ObjectBuilder, Schema, SchemaType},
+    },
+};
 
 use crate::{
     config::Author,
@@ -48,26 +53,36 @@ fn object(value: Value) -> Option<Given> {
     }
 }
 
-/// The two shapes of a configuration's body, for the description of the API.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+impl PartialSchema for ConfigBody {
+    /// A wrapped body fits both shapes, so this is no either-or.
+    fn schema() -> RefOr<Schema> {
+        let value = RefOr::T(Schema::Object(Object::with_type(SchemaType::AnyValue)));
+        let bare = ObjectBuilder::new()
+            .description(Some("The parameters alone: values by name; in a PATCH null unsets."))
+            .additional_properties(Some(value));
+        AnyOfBuilder::new().item(Wrapped::schema()).item(bare).into()
+    }
+}
+
+impl ToSchema for ConfigBody {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ConfigBody")
+    }
+}
+
+/// The parameters, with who and why.
+#[derive(ToSchema)]
 #[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
-pub(super) enum ConfigBodySchema {
-    /// The parameters, with who and why.
-    Wrapped {
-        /// Values by name; in a PATCH null unsets.
-        #[schema(value_type = Object)]
-        parameters: Given,
-        /// Who; the token's role or `api` where absent.
-        changed_by: Option<String>,
-        /// Why.
-        reason: Option<String>,
-        /// Check only; store nothing.
-        #[serde(default)]
-        validate_only: bool,
-    },
-    /// The parameters alone: values by name.
-    Bare(BTreeMap<String, Value>),
+struct Wrapped {
+    /// Values by name; in a PATCH null unsets.
+    #[schema(value_type = Object)]
+    parameters: Given,
+    /// Who; the token's role or `api` where absent.
+    changed_by: Option<String>,
+    /// Why.
+    reason: Option<String>,
+    /// Check only; store nothing.
+    validate_only: Option<bool>,
 }
 
 #[cfg(test)]

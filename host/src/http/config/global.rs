@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::{
     Shared,
-    body::ConfigBodySchema,
+    body::ConfigBody,
     change::{self, ChangeView, Changed},
     view::ConfigView,
 };
@@ -47,7 +47,7 @@ pub(super) async fn get(State(services): Shared, target: Target) -> Result<Answe
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
-    request_body = ConfigBodySchema,
+    request_body = ConfigBody,
     responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
 )]
 pub(super) async fn put(State(services): Shared, target: Target, request: WriteRequest) -> Changed {
@@ -65,7 +65,7 @@ pub(super) async fn put(State(services): Shared, target: Target, request: WriteR
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
-    request_body = ConfigBodySchema,
+    request_body = ConfigBody,
     responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
 )]
 pub(super) async fn post(State(services): Shared, target: Target, request: WriteRequest) -> Changed {
@@ -83,7 +83,7 @@ pub(super) async fn post(State(services): Shared, target: Target, request: Write
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
-    request_body = ConfigBodySchema,
+    request_body = ConfigBody,
     responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
 )]
 pub(super) async fn patch(State(services): Shared, target: Target, request: WriteRequest) -> Changed {

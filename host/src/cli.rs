@@ -131,7 +131,7 @@ fn environment(options: &Options, serves: bool) -> Result<Environment, CliError>
 
 impl Session {
     async fn open(&self) -> Result<App, CliError> {
-        App::open(self.environment.clone()).await.map_err(CliError::App)
+        App::open(self.environment.clone()).await.map_err(CliError::of_app)
     }
 
     /// Compiles the strategies of the folder, and says which of them can't be used.
@@ -140,7 +140,7 @@ impl Session {
         if let Some(problem) = nothing_in(folder) {
             return Err(CliError::NoStrategies { path: folder.clone(), problem });
         }
-        app.load_strategies().await.map_err(CliError::App)?;
+        app.load_strategies().await.map_err(CliError::of_app)?;
         let problems = problems(&app.registry);
         if app.registry.strategies().is_empty() { Err(CliError::NoneUsable(problems)) } else { Ok(problems) }
     }

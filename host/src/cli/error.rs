@@ -69,6 +69,16 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// Finds the errors that have a name of their own in one of the wiring.
+    pub(super) fn of_app(error: anyhow::Error) -> Self {
+        // The file of tokens belongs to the environment, though only the service reads it.
+        let error = match error.downcast::<TokenFileError>() {
+            Ok(tokens) => return Self::Tokens(tokens),
+            Err(other) => other,
+        };
+        error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
+    }
+
     /// A stable word for programs.
     pub(super) const fn code(&self) -> &'static str {
         match self {

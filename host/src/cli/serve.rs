@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Session, error::CliError};
-use crate::{auth::TokenFileError, env::Environment};
+use crate::env::Environment;
 
 pub(super) async fn serve(session: Session, simulate: Option<Duration>) -> Result<(), CliError> {
     let stop = CancellationToken::new();
@@ -28,12 +28,7 @@ pub(super) async fn serve(session: Session, simulate: Option<Duration>) -> Resul
             tracing::warn!(%error, "where to look could not be printed");
         }
     };
-    app.serve(simulate, stop, invite).await.map_err(failed)
-}
-
-/// The file of tokens belongs to the environment, though only the service reads it.
-fn failed(error: anyhow::Error) -> CliError {
-    error.downcast::<TokenFileError>().map_or_else(CliError::App, CliError::Tokens)
+    app.serve(simulate, stop, invite).await.map_err(CliError::of_app)
 }
 
 /// The signals that end the service.

@@ -54,3 +54,32 @@ const fn of_evaluation(error: &EvaluationError) -> &'static str {
         EvaluationError::Limit(_) => "Let it use less, or raise STRATEGY_MEMORY_MB where it is memory.",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ta_bot_core::{Action, Decision, DropReason, Strength};
+
+    use super::*;
+
+    fn dropped(reason: DropReason) -> Option<String> {
+        let decision = Decision {
+            action: Action::Buy,
+            confidence: 0.9,
+            price: None,
+            stop_loss: None,
+            take_profit: None,
+            strength: Strength::Medium,
+            rationale: None,
+            metadata: Vec::new(),
+        };
+        of_outcome(&Outcome::Dropped(Box::new(decision), reason))
+    }
+
+    #[test]
+    fn only_what_no_setting_can_mend_is_a_defect() {
+        assert_eq!(dropped(DropReason::BelowMinConfidence), None);
+        assert!(dropped(DropReason::StopLossWrong).unwrap().contains("losing side"));
+        let slow = of_outcome(&Outcome::Error(EvaluationError::Timeout { limit_ms: 250 })).unwrap();
+        assert!(slow.contains("STRATEGY_TIMEOUT_MS"), "{slow}");
+    }
+}

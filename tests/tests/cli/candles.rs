@@ -1,0 +1,61 @@
+use std::fs;
+
+use crate::run::{Home, sample};
+
+fn import<'a>(file: &'a str, timeframe: &'a str) -> [&'a str; 7] {
+    ["candles", "import", file, "--symbol", "BTCUSDT", "--timeframe", timeframe]
+}
+
+#[test]
+fn an_import_says_what_it_did_and_is_repeatable() {
+    let home = Home::new();
+    let file = sample("BTCUSDT", "15m");
+    let file = file.to_str().unwrap();
+    let first = home.run(import(file, "15m")).succeeded();
+    assert!(first.stdout.starts_with("BTCUSDT 15m: 300 closed candles"), "{first:?}");
+    assert!(first.stdout.contains("new         300"), "{first:?}");
+    assert_eq!(first.stderr, "", "no progress bar without a terminal");
+    let again = home.json(&import(file, "15m"));
+    assert_eq!((&again["rows"], &again["new"], &again["same"]), (&300.into(), &0.into(), &300.into()));
+    assert_eq!(again["last_open"], "2025-12-31T23:45:00+00:00");
+    assert_eq!((&again["different"], &again["missing"], &again["still_open"]), (&0.into(), &0.into(), &().into()));
+}
+
+#[test]
+fn other_numbers_and_gaps_are_counted() {
+    let home = Home::new();
+    let text = fs::read_to_string(sample("BTCUSDT", "1h")).unwrap();
+    let whole = home.path().join("whole.csv");
+    fs::write(&whole, &text).unwrap();
+    home.run(import(whole.to_str().unwrap(), "1h")).succeeded();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.remove(5);
+    let (rest, _) = lines[10].rsplit_once(',').unwrap();
+    lines[10] = format!("{rest},987654.0");
+    let changed = home.path().join("changed.csv");
+    fs::write(&changed, lines.join("\n")).unwrap();
+    let answer = home.json(&import(changed.to_str().unwrap(), "1h"));
+    assert_eq!((&answer["different"], &answer["missing"]), (&1.into(), &1.into()), "{answer}");
+}
+
+#[test]
+fn a_wrong_file_is_refused_by_line() {
+    let home = Home::new();
+    let file = home.path().join("wrong.csv");
+    fs::write(&file, "open_time_ms,open,high,low,close,volume\n1767224700000,1,2,3,4,5\n").unwrap();
+    home.run(import(file.to_str().unwrap(), "15m")).failed(1, &["line 2", "Nothing was imported"]);
+    home.run(import("absent.csv", "15m")).failed(1, &["absent.csv", "no such file"]);
+}
+
+#[test]
+fn the_list_is_ordered() {
+    let empty = Home::new();
+    assert!(empty.run(["candles", "list"]).succeeded().stdout.contains("ta-bot candles import"));
+    assert_eq!(empty.json(&["candles", "list"]), serde_json::json!({"series": []}));
+    let home = Home::with_candles();
+    let text = home.run(["candles", "list"]).succeeded().stdout;
+    let starts: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(starts, ["SYMBOL TIMEFRAME CANDLES", "ADAUSDT 5m 300", "BTCUSDT 15m 300", "BTCUSDT 1h 300"]);
+    assert!(text.lines().all(|line| line.trim_end() == line), "{text:?}");
+}

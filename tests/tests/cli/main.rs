@@ -1,0 +1,12 @@
+//! The built binary, as a person and as a script use it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod analyze;
+mod candles;
+mod check;
+mod disk;
+mod run;
+mod serve;
+mod strategies;
+mod usage;

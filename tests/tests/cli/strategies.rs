@@ -1,0 +1,57 @@
+use std::fs;
+
+use ta_bot_tests::strategies_dir;
+
+use crate::run::{Done, Home};
+
+#[test]
+fn strategies_are_listed_and_shown() {
+    let home = Home::new();
+    let text = home.run(["strategies", "list"]).succeeded().stdout;
+    assert!(text.starts_with("ID ") && text.contains("\nrsi "), "{text}");
+    let list = home.json(&["strategies", "list"]);
+    let rsi = list["strategies"].as_array().unwrap().iter().find(|row| row["id"] == "rsi").unwrap();
+    assert_eq!((&rsi["enabled"], &rsi["lookback"], &rsi["parameter_count"]), (&true.into(), &250.into(), &4.into()));
+    let text = home.run(["strategies", "show", "rsi"]).succeeded().stdout;
+    assert!(text.contains("a whole number from 2 to 200") && text.contains("lookback    250 candles"), "{text}");
+    let shown = home.json(&["strategies", "show", "rsi"]);
+    let period = shown["parameters"].as_array().unwrap().iter().find(|row| row["name"] == "period").unwrap();
+    assert_eq!((&period["default"], &period["origin"]), (&14.into(), &"default".into()));
+}
+
+#[test]
+fn an_empty_list_of_enabled_strategies_enables_none() {
+    let home = Home::with_candles();
+    let mut list = home.command();
+    let list = Done::of(list.env("ENABLED_STRATEGIES", "").args(["strategies", "list", "--json"])).json();
+    assert!(list["strategies"].as_array().unwrap().iter().all(|row| row["enabled"] == false), "{list}");
+    let mut analyze = home.command();
+    let done = Done::of(analyze.env("ENABLED_STRATEGIES", "").args(["analyze", "BTCUSDT", "15m"])).succeeded();
+    assert!(done.stdout.contains("No strategy that is enabled"), "{done:?}");
+}
+
+#[test]
+fn an_unknown_strategy_and_an_empty_folder_are_said_with_what_to_do() {
+    let home = Home::new();
+    home.run(["strategies", "show", "rsj"]).failed(1, &["no strategy rsj", "macd", "rsi"]);
+    let folder = home.path().join("strategies");
+    let list = ["strategies", "list", "--strategies-dir", folder.to_str().unwrap()];
+    home.run(list).failed(1, &["can't be read", "make strategies"]);
+    fs::create_dir(&folder).unwrap();
+    home.run(list).failed(1, &["holds no *.wasm", "make strategies"]);
+    assert_eq!(home.json(&list)["error"]["code"], "no_strategies");
+}
+
+#[test]
+fn a_broken_module_does_not_hide_the_others() {
+    let home = Home::new();
+    let folder = home.path().join("strategies");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("broken.wasm"), "text").unwrap();
+    let list = ["strategies", "list", "--strategies-dir", folder.to_str().unwrap()];
+    home.run(list).failed(1, &["none of the strategies can be used", "broken.wasm"]);
+    fs::copy(strategies_dir().join("rsi.wasm"), folder.join("rsi.wasm")).unwrap();
+    let done = home.run(list).succeeded();
+    assert!(done.stdout.contains("rsi") && done.stderr.contains("not available"), "{done:?}");
+    assert_eq!(home.json(&list)["problems"].as_array().unwrap().len(), 1);
+}

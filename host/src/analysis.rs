@@ -83,6 +83,13 @@ pub struct Analysis {
     pub duration: Duration,
 }
 
+impl AnalysisError {
+    /// Whether the job is not to blame: it waits until the store is back, and is not given up for that.
+    pub const fn is_stores(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
 impl Analysis {
     /// The signals among the outcomes.
     pub fn signals(&self) -> impl Iterator<Item = &Signal> {
@@ -129,7 +136,7 @@ impl Analyst {
         let turns = self.turns(job, &settings);
         let windows = self.windows(job, &turns).await?;
         let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
-        tracing::debug!("Fetched {candles} candles for {job}");
+        tracing::info!("Fetched {candles} candles for {job}");
         let (analyst, job_of_pool) = (Arc::clone(self), job.clone());
         let traceparent = traceparent.map(str::to_owned);
         let (done, outcomes) = tokio::sync::oneshot::channel();

@@ -1,6 +1,11 @@
 //! Puts the parts together, runs them, and ends them in order. The only place that names drivers.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use ta_bot_wasm::Sandbox;
@@ -94,7 +99,11 @@ impl App {
                 let cost = module.compile_cost();
                 metrics.compiled(id, cost.cached, millis(cost.duration));
             }
-            metrics.announce(&settings.current().settings, strategies.keys());
+            let settings = settings.current();
+            metrics.announce(&settings.settings, strategies.keys());
+            for id in settings.settings.enabled_strategies.iter().flatten().filter(|id| !strategies.contains_key(id)) {
+                tracing::warn!(strategy.id = %id, "enabled, but no module of STRATEGIES_DIR has it");
+            }
         })
     }
 
@@ -106,6 +115,7 @@ impl App {
         stop: CancellationToken,
         listening: impl FnOnce(std::net::SocketAddr),
     ) -> anyhow::Result<()> {
+        let _alone = lock(&self.environment.data_dir)?;
         let tokens = self.environment.tokens_file.as_ref().map(|path: &PathBuf| Tokens::read(path)).transpose()?;
         let address = self.environment.http_addr;
         let listener =
@@ -117,15 +127,18 @@ impl App {
         let health = Arc::clone(&services.health);
         let stages = Stages::default();
         let server = http::serve(listener, services, stages.http.clone());
+        tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
         let server = tokio::spawn(server);
         // Series are there from the first scrape on, so the service takes no work before the modules are known.
-        self.load_strategies_in_background().await?;
-        let work = self.start_work(simulate, &stages, relay_wakeup, leadership);
-        stop.cancelled().await;
-        tracing::info!("shutting down");
-        health.end();
-        stages.end(work).await;
+        let loaded = stop.run_until_cancelled(self.load_strategies_in_background()).await;
+        if let Some(loaded) = loaded {
+            loaded?;
+            let work = self.start_work(simulate, &stages, relay_wakeup, leadership);
+            stop.cancelled().await;
+            health.end();
+            stages.end(work).await;
+        }
         stages.http.cancel();
         server.await?.context("the HTTP server failed")?;
         self.database.close().await;
@@ -258,6 +271,21 @@ impl Stages {
 fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a part of the service stopped by itself");
+    }
+}
+
+/// Keeps a second service off the folder: both would publish what waits there. The system gives the lock back when the
+/// process ends, however it ends.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("serve.lock");
+    let file = File::create(&path).with_context(|| format!("{} can't be made", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another ta-bot serves from DATA_DIR {}: stop it, or give this one a folder of its own",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} can't be locked", path.display())),
     }
 }
 

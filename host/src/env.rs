@@ -186,6 +186,18 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
+    /// True or false, however it is written; off where it is not set.
+    fn switch(&mut self, name: &'static str) -> bool {
+        match self.text(name, "false").trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => true,
+            "false" | "0" | "no" | "off" => false,
+            other => {
+                self.refuse(name, format!("{other:?} is neither true nor false"));
+                false
+            }
+        }
+    }
+
     fn refuse_what_is_not_built(&mut self) {
         for name in NOT_BUILT {
             if self.given(name).is_some() {
@@ -196,8 +208,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
             }
         }
         for name in ["LEADER_ELECTION_ENABLED", "OTEL_ENABLED"] {
-            let on: bool = self.parsed(name, "false", "true or false");
-            if on {
+            if self.switch(name) {
                 self.refuse(name, "this version does not have it; unset it or set it to false".to_owned());
             }
         }
@@ -227,6 +238,13 @@ mod tests {
         assert_eq!(read(&[("ENABLED_STRATEGIES", "")]).unwrap().settings.enabled_strategies, Some(vec![]));
         let some = read(&[("ENABLED_STRATEGIES", "rsi, macd,")]).unwrap().settings.enabled_strategies;
         assert_eq!(some.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_switch_is_read_however_it_is_written() {
+        assert!(read(&[("OTEL_ENABLED", "False"), ("LEADER_ELECTION_ENABLED", "0")]).is_ok());
+        assert!(read(&[("LEADER_ELECTION_ENABLED", "True")]).unwrap_err()[0].problem.contains("does not have it"));
+        assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));
     }
 
     #[test]

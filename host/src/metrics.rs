@@ -11,6 +11,8 @@ use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job,
 
 /// The label value of symbols and timeframes that are not scheduled.
 const UNSCHEDULED: &str = "unscheduled";
+/// The label value of what concerns no strategy.
+const NO_STRATEGY: &str = "none";
 /// Upper bounds of the durations, in milliseconds.
 const MILLISECONDS: [f64; 16] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
@@ -47,8 +49,16 @@ macro_rules! registered {
 }
 
 impl Metrics {
-    /// All instruments, without any series yet.
+    /// All instruments. Those of the contract have a series from the start, so that they are there at the first scrape, even
+    /// while modules are still being compiled and where nothing is scheduled.
     pub fn new() -> Result<Self, prometheus::Error> {
+        let metrics = Self::register()?;
+        metrics.announce_place(UNSCHEDULED, UNSCHEDULED, std::iter::once(NO_STRATEGY));
+        metrics.config_changes.with_label_values(&["update", NO_STRATEGY]);
+        Ok(metrics)
+    }
+
+    fn register() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let histogram = |name: &str, help: &str, labels: &[&str]| {
@@ -147,16 +157,21 @@ impl Metrics {
                 self.config_changes.with_label_values(&[action, strategy.as_str()]);
             }
         }
-        let pairs = settings.symbols.iter().flat_map(|symbol| settings.timeframes.iter().map(move |t| (symbol, t)));
-        for (symbol, timeframe) in pairs {
-            let (symbol, timeframe) = (symbol.as_str(), timeframe.as_str());
-            self.processing_duration.with_label_values(&[symbol, timeframe]);
-            self.strategies_run.with_label_values(&[symbol, timeframe]);
-            for strategy in strategies.clone().map(StrategyId::as_str) {
-                self.executions.with_label_values(&[strategy, symbol, timeframe, "success", "false"]);
-                for action in [Action::Buy, Action::Sell] {
-                    self.signals_generated.with_label_values(&[symbol, strategy, timeframe, action.as_str()]);
-                }
+        for symbol in &settings.symbols {
+            for timeframe in &settings.timeframes {
+                let strategies = strategies.clone().map(StrategyId::as_str);
+                self.announce_place(symbol.as_str(), timeframe.as_str(), strategies);
+            }
+        }
+    }
+
+    fn announce_place<'a>(&self, symbol: &str, timeframe: &str, strategies: impl Iterator<Item = &'a str>) {
+        self.processing_duration.with_label_values(&[symbol, timeframe]);
+        self.strategies_run.with_label_values(&[symbol, timeframe]);
+        for strategy in strategies {
+            self.executions.with_label_values(&[strategy, symbol, timeframe, "success", "false"]);
+            for action in [Action::Buy, Action::Sell] {
+                self.signals_generated.with_label_values(&[symbol, strategy, timeframe, action.as_str()]);
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::{
 const QUEUE: usize = 4096;
 /// How many finished jobs one transaction takes.
 const COMMIT_BATCH: usize = 64;
-/// How often a job is tried before it is given up.
+/// How often a job is tried before it is given up, tries that failed because the store was away not counted.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -126,15 +126,18 @@ impl Pipeline {
         loop {
             match self.analyst.analyse(&queued.job, queued.traceparent.as_deref()).await {
                 Ok(analysis) => return Ok(analysis),
+                Err(error) if error.is_stores() => tracing::warn!(job = %queued.job, %error, "job waits for the store"),
                 Err(error) if attempts >= ATTEMPTS => {
                     let (job, reason) = (queued.job.clone(), error.to_string());
                     return Err(DeadJob { job, attempts, reason, died_at: Timestamp::now() });
                 }
-                Err(error) => tracing::warn!(job = %queued.job, attempts, %error, "job failed and is tried again"),
+                Err(error) => {
+                    tracing::warn!(job = %queued.job, attempts, %error, "job failed and is tried again");
+                    attempts += 1;
+                }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            attempts += 1;
         }
     }
 

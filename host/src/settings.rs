@@ -85,8 +85,10 @@ impl SettingsBook {
         author: &Author,
     ) -> Result<Option<AuditEntry>, SettingsError> {
         let stored = self.store.settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
+        // What the change does not name is not held against it: a strategy may have been removed since it was enabled.
+        let kept = patch.enabled_strategies.is_none().then(|| stored.settings.enabled_strategies.clone()).flatten();
         let wanted = stored.settings.patched(patch);
-        self.check(&wanted)?;
+        self.check(&wanted, kept.unwrap_or_default())?;
         if validate_only {
             return Ok(None);
         }
@@ -116,7 +118,7 @@ impl SettingsBook {
             let stored = entry.and_then(|entry| entry.new).ok_or(SettingsError::UnknownVersion(version))?;
             serde_json::from_value(stored).map_err(|_| SettingsError::UnknownVersion(version))?
         };
-        self.check(&wanted)?;
+        self.check(&wanted, Vec::new())?;
         let entry = self.store.write_settings(&wanted, expected, author).await?;
         self.follow().await;
         Ok(entry)
@@ -127,8 +129,8 @@ impl SettingsBook {
         self.store.settings_audit(limit).await
     }
 
-    fn check(&self, wanted: &ApplicationSettings) -> Result<(), SettingsError> {
-        let known: Vec<StrategyId> = self.registry.strategies().keys().cloned().collect();
+    fn check(&self, wanted: &ApplicationSettings, kept: Vec<StrategyId>) -> Result<(), SettingsError> {
+        let known: Vec<StrategyId> = self.registry.strategies().keys().cloned().chain(kept).collect();
         let problems = wanted.problems(&known);
         if problems.is_empty() { Ok(()) } else { Err(SettingsError::Invalid(problems)) }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, Sqlite, SqlitePool, Transaction,
+    ConnectOptions as _, Connection as _, Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -150,6 +150,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
+        // On a full disk SQLite rolls a transaction back by itself; the driver's own rollback then fails, and it holds the
+        // transaction to be open for good. Such a connection is replaced by a new one.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// The file in `data_dir`.

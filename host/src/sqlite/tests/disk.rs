@@ -90,12 +90,17 @@ fn a_full_disk_keeps_what_it_has() {
 #[ignore = "run by another test, on a small disk"]
 async fn on_a_small_disk() {
     let Some(data_dir) = mount() else { return };
+    let ballast = data_dir.join("ballast");
+    std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let database = Database::open(&data_dir).await.unwrap();
     fills_up_and_keeps_what_it_has(&database).await;
+    // Once there is room again, it goes on without a restart.
+    std::fs::remove_file(&ballast).unwrap();
+    let more: Vec<_> = (100_000..100_500).map(candle).collect();
+    SqliteCandles::new(database.clone()).insert(&btc(), Timeframe::M15, &more).await.unwrap();
     database.close().await;
     // Nothing fits any more, not even a second database.
-    let ballast = std::fs::write(data_dir.join("ballast"), vec![0; 4 << 20]);
-    assert!(ballast.is_err());
+    assert!(std::fs::write(&ballast, vec![0; 4 << 20]).is_err());
     let error = Database::open(&data_dir.join("second")).await.unwrap_err();
     assert!(matches!(error, StoreError::CannotWrite { .. }), "{error:?}");
 }

@@ -4,7 +4,7 @@
 //! trading. Every answer of the API is in one envelope ([`answer`]) and every failure gets its status in one place
 //! ([`error`]).
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use axum::{Router, middleware};
 use tokio::{net::TcpListener, sync::Notify};
@@ -29,14 +29,12 @@ mod fields;
 mod journal;
 mod observe;
 mod openapi;
+mod server;
 mod service;
 mod strategies;
 mod target;
 mod unread;
 mod write;
-
-/// How long requests under way may take at shutdown.
-const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// What the handlers use.
 #[allow(missing_docs, reason = "the types say it")]
@@ -74,13 +72,6 @@ pub fn router(services: Arc<Services>) -> Router {
 
 /// Answers requests until `stop`, and then those under way within a bound.
 pub async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) -> io::Result<()> {
-    let server = axum::serve(listener, router(services)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let too_late = async {
-        stop.cancelled().await;
-        tokio::time::sleep(LAST_REQUESTS).await;
-    };
-    tokio::select! {
-        served = server => served,
-        () = too_late => Ok(()),
-    }
+    server::serve(listener, router(services), stop).await;
+    Ok(())
 }

@@ -12,7 +12,7 @@ use ta_bot_wasm::StrategyModule;
 use super::{Services, error::ApiError};
 use crate::{config::ConfigKey, registry::Progress};
 
-/// A level of a strategy that exists. Any valid symbol is taken, since a symbol may be configured before it has candles.
+/// A level of a strategy that exists. Any valid symbol is taken, since one may be configured before it has candles.
 pub(crate) struct Target {
     pub(crate) key: ConfigKey,
     pub(crate) module: Arc<StrategyModule>,

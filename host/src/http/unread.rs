@@ -1,7 +1,7 @@
 //! Bodies that a handler leaves unread.
 //!
-//! Where a request is refused before its body is read (too large, wrong type, no token), closing the connection at once makes
-//! the client's system throw our answer away while it still sends. So the rest is read and dropped beside the answer,
+//! Where a request is refused before its body is read (too large, wrong type, no token), closing the connection at once
+//! makes the client's system throw our answer away while it still sends. So the rest is read and dropped beside the answer,
 //! within bounds. A client that asks first (`Expect: 100-continue`) sends nothing, and nothing has to be read.
 
 use std::{

@@ -142,3 +142,15 @@ async fn nothing_of_an_answer_is_kept_by_a_cache() {
     }
     service.end().await;
 }
+
+#[tokio::test]
+async fn a_request_that_never_ends_holds_no_connection() {
+    let service = Service::start().await;
+    let mut stream = TcpStream::connect(&service.address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").await.unwrap();
+    let mut answer = String::new();
+    let ended = tokio::time::timeout(Duration::from_secs(45), stream.read_to_string(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is still open");
+    service.get("/healthz").await;
+    service.end().await;
+}

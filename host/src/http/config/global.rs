@@ -28,7 +28,11 @@ use crate::{
     tag = "configuration",
     params(("id" = String, Path, description = "The strategy")),
     responses(
-        (status = 200, body = Envelope<ConfigView>, headers(("ETag" = String, description = "The version of this very level, quoted; \"0\" where nothing is stored"))),
+        (
+            status = 200,
+            body = Envelope<ConfigView>,
+            headers(("ETag" = String, description = "The version of this very level, quoted; 0 where nothing is stored")),
+        ),
         ReadRefusals,
     )
 )]

@@ -26,9 +26,16 @@ use crate::{
     path = "/api/v1/strategies/{id}/config/{symbol}",
     operation_id = "get_symbol_config",
     tag = "configuration",
-    params(("id" = String, Path, description = "The strategy"), ("symbol" = String, Path, description = "Any valid symbol, with candles or without")),
+    params(
+        ("id" = String, Path, description = "The strategy"),
+        ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
+    ),
     responses(
-        (status = 200, body = Envelope<ConfigView>, headers(("ETag" = String, description = "The version of this very level, quoted; \"0\" where nothing is stored"))),
+        (
+            status = 200,
+            body = Envelope<ConfigView>,
+            headers(("ETag" = String, description = "The version of this very level, quoted; 0 where nothing is stored")),
+        ),
         ReadRefusals,
     )
 )]
@@ -43,7 +50,8 @@ pub(super) async fn get(State(services): Shared, target: Target) -> Result<Answe
     operation_id = "put_symbol_config",
     tag = "configuration",
     params(
-        ("id" = String, Path, description = "The strategy"), ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
+        ("id" = String, Path, description = "The strategy"),
+        ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
@@ -61,7 +69,8 @@ pub(super) async fn put(State(services): Shared, target: Target, request: WriteR
     operation_id = "post_symbol_config",
     tag = "configuration",
     params(
-        ("id" = String, Path, description = "The strategy"), ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
+        ("id" = String, Path, description = "The strategy"),
+        ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
@@ -79,7 +88,8 @@ pub(super) async fn post(State(services): Shared, target: Target, request: Write
     operation_id = "patch_symbol_config",
     tag = "configuration",
     params(
-        ("id" = String, Path, description = "The strategy"), ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
+        ("id" = String, Path, description = "The strategy"),
+        ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
@@ -97,7 +107,8 @@ pub(super) async fn patch(State(services): Shared, target: Target, request: Writ
     operation_id = "delete_symbol_config",
     tag = "configuration",
     params(
-        ("id" = String, Path, description = "The strategy"), ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
+        ("id" = String, Path, description = "The strategy"),
+        ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
         ("changed_by" = Option<String>, Query, description = "Who, where the body does not say it"),
         ("reason" = Option<String>, Query, description = "Why, where the body does not say it"),
         ("If-Match" = Option<String>, Header, description = "Delete only if this version is stored; * for any"),

@@ -53,8 +53,8 @@ impl StrategyView {
     }
 }
 
-/// Every strategy that is registered. The metadata's `modules` says whether all of them are (`ready`), some are still being
-/// compiled (`loading`) or can't be used (`incomplete`).
+/// Every strategy that is registered. The metadata's `modules` says whether all of them are (`ready`), some are still
+/// being compiled (`loading`) or can't be used (`incomplete`).
 #[utoipa::path(
     get,
     path = "/api/v1/strategies",

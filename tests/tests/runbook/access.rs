@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Stdio, time::Duration};
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use ta_bot_core::Timeframe;
 
@@ -24,7 +24,7 @@ async fn guarded() -> Service {
 
 async fn call(service: &Service, token: Option<&str>, method: Method, path: &str) -> Reply {
     let request = service.request(method.clone(), path);
-    let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+    let request = token.into_iter().fold(request, RequestBuilder::bearer_auth);
     let is_analysis = path.ends_with("analyze");
     let body = if is_analysis { json!({"symbol": "BTCUSDT", "timeframe": "15m"}) } else { json!({}) };
     reply(if method == Method::GET { request } else { request.json(&body) }).await

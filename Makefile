@@ -38,7 +38,6 @@ strategies: ## build the built-in strategies into target/strategies
 	done
 
 test: test-setup guests ## run every test
-	@$(CARGO) build $(LOCKED) -p ta-bot
 	@$(CARGO) test $(LOCKED) $(NATIVE)
 
 test-setup: ## install what the tests need besides the Rust toolchain

@@ -37,9 +37,12 @@ pub enum AnalysisError {
     /// The store's candles make no window.
     #[error("the stored candles can't be used: {0}")]
     Window(#[from] WindowError),
-    /// The pool of threads is gone; the process is ending.
-    #[error("the analysis was given up, since the process is ending")]
-    Ending,
+    /// The host had no room for a guest.
+    #[error("{0} could not be evaluated: {1}")]
+    NoRoom(StrategyId, EvaluationError),
+    /// Something on the way panicked, or the process is ending.
+    #[error("the analysis was given up in the middle")]
+    GivenUp,
 }
 
 /// What came of one strategy.
@@ -86,7 +89,7 @@ pub struct Analysis {
 impl AnalysisError {
     /// Whether the job is not to blame: it waits until the store is back, and is not given up for that.
     pub const fn is_stores(&self) -> bool {
-        matches!(self, Self::Store(_))
+        matches!(self, Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }))
     }
 }
 
@@ -142,11 +145,20 @@ impl Analyst {
         let (done, outcomes) = tokio::sync::oneshot::channel();
         let rules = Arc::clone(&settings);
         self.threads.spawn(move || {
+            // Whoever asked has gone.
+            if done.is_closed() {
+                return;
+            }
             let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent.as_deref());
             // Nobody waits any more where the process is ending.
             let _ = done.send(turns.iter().map(evaluate).collect::<Vec<_>>());
         });
-        let outcomes = outcomes.await.map_err(|_| AnalysisError::Ending)?;
+        let outcomes = outcomes.await.map_err(|_| AnalysisError::GivenUp)?;
+        for outcome in &outcomes {
+            if let Outcome::Error(error @ EvaluationError::NoRoom(_)) = &outcome.outcome {
+                return Err(AnalysisError::NoRoom(outcome.strategy.clone(), error.clone()));
+            }
+        }
         let analysis = Analysis { job: job.clone(), candles, outcomes, duration: started.elapsed() };
         self.count(&analysis, &settings);
         Ok(analysis)

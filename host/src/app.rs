@@ -131,17 +131,22 @@ impl App {
         listening(listener_address);
         let server = tokio::spawn(server);
         // Series are there from the first scrape on, so the service takes no work before the modules are known.
+        let mut broken = false;
         let loaded = stop.run_until_cancelled(self.load_strategies_in_background()).await;
         if let Some(loaded) = loaded {
             loaded?;
             let work = self.start_work(simulate, &stages, relay_wakeup, leadership);
-            stop.cancelled().await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = stages.broken.cancelled() => broken = true,
+            }
             health.end();
             stages.end(work).await;
         }
         stages.http.cancel();
         server.await?.context("the HTTP server failed")?;
         self.database.close().await;
+        anyhow::ensure!(!broken, "a part of the service stopped by itself, see the log; start it again");
         Ok(())
     }
 
@@ -215,21 +220,14 @@ impl App {
             bus: Arc::clone(&self.bus),
             settings: Arc::clone(&analyst.settings),
         });
+        let mut intake_tasks =
+            vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
+        intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Work {
-            intake: vec![
-                tokio::spawn(schedule.run(stages.intake.clone())),
-                tokio::spawn(refresh.run(stages.intake.clone())),
-                tokio::spawn(run_feed(feed, stages.intake.clone())),
-            ],
-            pipeline: tokio::spawn(pipeline.run(intake, stages.pipeline.clone())),
-            relay: tokio::spawn(relay.run(stages.relay.clone())),
+            intake: intake_tasks,
+            pipeline: stages.spawn(pipeline.run(intake, stages.pipeline.clone())),
+            relay: stages.spawn(relay.run(stages.relay.clone())),
         }
-    }
-}
-
-async fn run_feed(feed: Option<Feed>, stop: CancellationToken) {
-    if let Some(feed) = feed {
-        feed.run(stop).await;
     }
 }
 
@@ -247,9 +245,20 @@ struct Stages {
     pipeline: CancellationToken,
     relay: CancellationToken,
     http: CancellationToken,
+    /// Set when a part ends, whoever told it to.
+    broken: CancellationToken,
 }
 
 impl Stages {
+    /// Runs a part. Where it ends without being told to, the service must not go on half: nobody would notice.
+    fn spawn(&self, part: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let ended = self.broken.clone().drop_guard();
+        tokio::spawn(async move {
+            let _ended = ended;
+            part.await;
+        })
+    }
+
     /// No new work, then the jobs under way, then what waits to be published; all within the deadline.
     async fn end(&self, work: Work) {
         let in_order = async {
@@ -292,5 +301,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 /// The threads on which guests run, one for each core.
 fn guest_threads() -> anyhow::Result<rayon::ThreadPool> {
     let pool = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("guest-{index}"));
+    // Whoever waits for the work is told, since its channel closes; the job is tried again, and given up if it goes on so.
+    let pool = pool.panic_handler(|_| tracing::error!("a thread for guests panicked; what it did is tried again"));
     pool.build().context("the threads for guests can't start")
 }

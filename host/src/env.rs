@@ -129,7 +129,8 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
     {
         let allowed = format!("a number from {min} to {max}");
         let value: T = self.parsed(name, default, &allowed);
-        if value < min || value > max {
+        // A NaN lies in no range.
+        if !(min..=max).contains(&value) {
             self.refuse(name, format!("{value} is not {allowed}"));
         }
         value
@@ -252,7 +253,7 @@ mod tests {
         let errors = read(&[
             ("HTTP_ADDR", "here"),
             ("SUPPORTED_TIMEFRAMES", "5m,5min"),
-            ("MIN_CONFIDENCE", "0.9"),
+            ("MIN_CONFIDENCE", "nan"),
             ("MAX_CONFIDENCE", "0.7"),
             ("STRATEGY_TIMEOUT_MS", "0"),
             ("LOG_FORMAT", "xml"),

@@ -27,6 +27,9 @@ use crate::{
     store::{StoreError, WriteError},
 };
 
+/// How far back the last change of a deleted level is looked for, in entries of the strategy's history.
+const LAST_CHANGES: u32 = 1000;
+
 /// Why a configuration is not taken.
 #[derive(Debug, Error)]
 pub enum ParameterError {
@@ -106,6 +109,8 @@ pub struct ParameterBook {
     store: Arc<dyn ConfigStore>,
     registry: Arc<Registry>,
     snapshot: ArcSwap<Snapshot>,
+    /// Only one asks a strategy about parameters at a time.
+    checking: tokio::sync::Mutex<()>,
     /// Only one reads at a time, so that what was read first can't replace what was read later.
     refreshing: tokio::sync::Mutex<()>,
     /// In milliseconds since the epoch; 0 while the snapshot is as fresh as it should be.
@@ -116,7 +121,8 @@ impl ParameterBook {
     /// A book on `store`, empty until it is refreshed.
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>) -> Self {
         let (snapshot, refreshing) = (ArcSwap::default(), tokio::sync::Mutex::default());
-        Self { store, registry, snapshot, refreshing, stale_since: AtomicI64::new(0) }
+        let checking = tokio::sync::Mutex::default();
+        Self { store, registry, snapshot, checking, refreshing, stale_since: AtomicI64::new(0) }
     }
 
     /// The name of the store, as signals give it.
@@ -136,7 +142,10 @@ impl ParameterBook {
                 return Err(error);
             }
         };
-        self.snapshot.store(Arc::new(Snapshot { levels, resolved: RwLock::default() }));
+        // What was resolved stays, unless something has changed.
+        if self.snapshot.load().levels != levels {
+            self.snapshot.store(Arc::new(Snapshot { levels, resolved: RwLock::default() }));
+        }
         self.stale_since.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -205,7 +214,7 @@ impl ParameterBook {
         if change.merge == Merge::Patch {
             wanted = patched(stored.map(|stored| stored.parameters).unwrap_or_default(), wanted);
         }
-        self.validate(&module, &change.key, &wanted).await?;
+        self.validate(&module, &change.key, Some(&wanted)).await?;
         if change.validate_only {
             return Ok(None);
         }
@@ -223,7 +232,9 @@ impl ParameterBook {
         expected: Option<i64>,
         author: &Author,
     ) -> Result<Option<AuditEntry>, ParameterError> {
-        self.module(&key.strategy)?;
+        let module = self.module(&key.strategy)?;
+        // What is left must fit as well: another level may only have been possible beside this one.
+        self.validate(&module, key, None).await?;
         let entry = self.store.write(key, None, expected, author).await?;
         self.follow().await;
         Ok(entry)
@@ -238,25 +249,30 @@ impl ParameterBook {
         author: &Author,
     ) -> Result<Option<AuditEntry>, ParameterError> {
         let module = self.module(&key.strategy)?;
+        let stored = self.store.get(key).await?.map_or(0, |stored| stored.version);
         let wanted = match target {
             Some(0) => None,
             Some(version) => {
                 let entry = self.store.at_version(key, version).await?;
                 entry.ok_or(ParameterError::UnknownVersion(version))?.new
             }
-            None => {
-                let newest = self.store.audit(&key.strategy, key.symbol.as_ref(), u32::MAX).await?;
-                let newest = newest.into_iter().find(|entry| entry.key.as_ref() == Some(key));
-                newest.ok_or(ParameterError::UnknownVersion(0))?.old
-            }
+            None => self.last_change(key, stored).await?.ok_or(ParameterError::UnknownVersion(0))?.old,
         };
         let wanted = wanted.and_then(|json| json.as_object().cloned());
-        if let Some(wanted) = &wanted {
-            self.validate(&module, key, wanted).await?;
-        }
-        let entry = self.store.write(key, wanted.as_ref(), expected, author).await?;
+        self.validate(&module, key, wanted.as_ref()).await?;
+        // Two who go back at once must not undo each other's step without knowing.
+        let entry = self.store.write(key, wanted.as_ref(), Some(expected.unwrap_or(stored)), author).await?;
         self.follow().await;
         Ok(entry)
+    }
+
+    /// The newest entry of a level's history. Where nothing is stored it is a deletion, which only the history knows.
+    async fn last_change(&self, key: &ConfigKey, stored: i64) -> Result<Option<AuditEntry>, StoreError> {
+        if stored > 0 {
+            return self.store.at_version(key, stored).await;
+        }
+        let history = self.store.audit(&key.strategy, key.symbol.as_ref(), LAST_CHANGES).await?;
+        Ok(history.into_iter().find(|entry| entry.key.as_ref() == Some(key)))
     }
 
     /// The history of a strategy's levels, newest first.
@@ -274,26 +290,29 @@ impl ParameterBook {
         self.registry.get(id).ok_or_else(|| ParameterError::UnknownStrategy(id.to_string()))
     }
 
-    /// Checks a level as it would count: alone by the schema, and with what it inherits by the strategy itself. A global
-    /// level must also fit under every symbol's override.
+    /// Checks a level (none: its removal) as it would count: alone by the schema, and with what it inherits by the strategy
+    /// itself. A global level must also fit under every symbol's override.
     async fn validate(
         &self,
         module: &Arc<StrategyModule>,
         key: &ConfigKey,
-        wanted: &Map<String, Json>,
+        wanted: Option<&Map<String, Json>>,
     ) -> Result<(), ParameterError> {
         let schema = &module.description().schema;
-        let wanted = schema.read(wanted).map_err(ParameterError::Invalid)?;
+        let wanted = wanted.map(|wanted| schema.read(wanted)).transpose().map_err(ParameterError::Invalid)?;
         let snapshot = self.snapshot.load_full();
-        let mut cases = vec![with_level(snapshot.levels(schema, &key.strategy, key.symbol.as_ref()), key, &wanted)];
+        let mut cases =
+            vec![with_level(snapshot.levels(schema, &key.strategy, key.symbol.as_ref()), key, wanted.as_ref())];
         if key.symbol.is_none() {
             let (_, symbols) = self.stored_levels(&key.strategy);
             let under = symbols.iter().map(|symbol| snapshot.levels(schema, &key.strategy, Some(symbol)));
-            cases.extend(under.map(|levels| with_level(levels, key, &wanted)));
+            cases.extend(under.map(|levels| with_level(levels, key, wanted.as_ref())));
         }
         let resolved: Vec<Parameters> =
             cases.iter().map(|levels| ResolvedParameters::resolve(schema, levels).values).collect();
         let module = Arc::clone(module);
+        // One at a time: each check takes an instance of the pool that evaluations need.
+        let _turn = self.checking.lock().await;
         let checked = tokio::task::spawn_blocking(move || resolved.iter().try_for_each(|values| module.check(values)));
         match checked.await {
             Ok(Ok(())) => Ok(()),
@@ -320,9 +339,9 @@ impl Snapshot {
 }
 
 /// `levels` with the level of `key` replaced.
-fn with_level(mut levels: ParameterLevels, key: &ConfigKey, wanted: &Parameters) -> ParameterLevels {
+fn with_level(mut levels: ParameterLevels, key: &ConfigKey, wanted: Option<&Parameters>) -> ParameterLevels {
     let level = if key.symbol.is_some() { &mut levels.symbol } else { &mut levels.global };
-    *level = Some((wanted.clone(), 0));
+    *level = wanted.map(|wanted| (wanted.clone(), 0));
     levels
 }
 

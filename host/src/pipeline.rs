@@ -10,7 +10,7 @@ use std::{
 };
 
 use ta_bot_core::{Job, Timestamp};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -86,13 +86,10 @@ impl Pipeline {
         let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
         let committer = tokio::spawn(Arc::clone(&self).commit_all(to_commit));
         let jobs = TaskTracker::new();
-        while let Some(permit) = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await {
+        while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await {
             let Some(Some(queued)) = stop.run_until_cancelled(intake.0.recv()).await else { break };
             let (pipeline, finished) = (Arc::clone(&self), finished.clone());
-            jobs.spawn(async move {
-                pipeline.finish(queued, &finished).await;
-                drop(permit);
-            });
+            jobs.spawn(async move { pipeline.finish(queued, &finished, permit).await });
         }
         drop(finished);
         jobs.close();
@@ -102,21 +99,21 @@ impl Pipeline {
         }
     }
 
-    /// Takes one job to its end.
-    async fn finish(&self, queued: Queued, finished: &mpsc::Sender<Committing>) {
+    /// Takes one job to its end. The next one may begin when this one only waits for its commit, so that many share one.
+    async fn finish(&self, queued: Queued, finished: &mpsc::Sender<Committing>, permit: OwnedSemaphorePermit) {
         let job = queued.job.clone();
+        let _under_way = UnderWay { pipeline: self, job: &job };
         let outcome = match self.analyse(&queued).await {
             Ok(analysis) => {
                 let signals = analysis.signals().cloned().collect();
                 let (done, committed) = oneshot::channel();
                 let sent = finished.send((FinishedJob { job: job.clone(), signals }, done)).await;
+                drop(permit);
                 if sent.is_ok() && committed.await.is_ok() { "finished" } else { "abandoned" }
             }
             Err(dead) => self.bury(&dead).await,
         };
         self.metrics.jobs.with_label_values(&[outcome]).inc();
-        self.metrics.jobs_queued.dec();
-        lock(&self.in_flight).remove(&job);
     }
 
     /// Analyses a job, several times if need be.
@@ -185,6 +182,19 @@ impl Pipeline {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+/// Takes a job out of the queue when its work ends, also where that is by a panic.
+struct UnderWay<'a> {
+    pipeline: &'a Pipeline,
+    job: &'a Job,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.pipeline.metrics.jobs_queued.dec();
+        lock(&self.pipeline.in_flight).remove(self.job);
     }
 }
 

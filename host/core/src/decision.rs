@@ -113,6 +113,9 @@ pub enum EvaluationError {
     /// The strategy wanted more than it may have.
     #[error("the strategy hit a limit: {0}")]
     Limit(String),
+    /// The host had no room for an instance. It says nothing about the strategy, so the job is tried again.
+    #[error("the host has no room for another instance: {0}")]
+    NoRoom(String),
 }
 
 /// How an execution ended, as metrics tell it.
@@ -151,7 +154,9 @@ impl EvaluationError {
     pub const fn status(&self) -> ExecutionStatus {
         match self {
             Self::InsufficientData { .. } => ExecutionStatus::Success,
-            Self::InvalidParameters(_) | Self::Failed(_) | Self::InvalidDecision(_) => ExecutionStatus::Error,
+            Self::InvalidParameters(_) | Self::Failed(_) | Self::InvalidDecision(_) | Self::NoRoom(_) => {
+                ExecutionStatus::Error
+            }
             Self::Trap(_) => ExecutionStatus::Trap,
             Self::Timeout { .. } => ExecutionStatus::Timeout,
             Self::Limit(_) => ExecutionStatus::Limit,
@@ -168,6 +173,7 @@ impl EvaluationError {
             Self::Trap(_) => "trap",
             Self::Timeout { .. } => "timeout",
             Self::Limit(_) => "limit",
+            Self::NoRoom(_) => "no_room",
         }
     }
 }

@@ -164,7 +164,8 @@ impl ApiError {
             | Self::Store(error) => choose_for_store(error),
             Self::Bus(_) => hidden(S::SERVICE_UNAVAILABLE, "bus_away", "the bus is away; try again"),
             Self::Loading => told(S::SERVICE_UNAVAILABLE, "loading"),
-            Self::Analysis(AnalysisError::Ending) => told(S::SERVICE_UNAVAILABLE, "ending"),
+            Self::Analysis(AnalysisError::GivenUp) => told(S::SERVICE_UNAVAILABLE, "given_up"),
+            Self::Analysis(AnalysisError::NoRoom(..)) => told(S::SERVICE_UNAVAILABLE, "busy"),
             Self::Analysis(AnalysisError::Window(_)) => {
                 hidden(S::INTERNAL_SERVER_ERROR, "bad_candles", "the stored candles of this series can't be used")
             }

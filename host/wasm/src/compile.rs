@@ -85,8 +85,10 @@ fn engine_key(engine: &Engine) -> String {
 }
 
 fn make_private_dir(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // One that was there before may be open to others, who could put code there. Only its owner can close it.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
 /// The component in the file, or none where the file is absent, damaged or another engine's.

@@ -20,11 +20,12 @@ use crate::{
 
 /// How often the clock ticks. A guest is stopped at the first tick after its time is up.
 const TICK: Duration = Duration::from_millis(5);
-/// How many components may be running at once, and how many core instances in all.
+/// How many components may be running at once, and what they may consist of in all: enough for a guest on each of a hundred
+/// threads.
 const COMPONENT_INSTANCES: u32 = 128;
-const CORE_INSTANCES_IN_ALL: u32 = 1024;
+const CORE_INSTANCES_IN_ALL: u32 = 4096;
 const MEMORIES_IN_ALL: u32 = 256;
-const TABLES_IN_ALL: u32 = 1024;
+const TABLES_IN_ALL: u32 = 2048;
 /// How many bytes of a memory slot stay in place between two guests and are wiped instead of unmapped. What a small
 /// guest touches is cheaper to wipe than to fault in again.
 const KEEP_RESIDENT: usize = 2 << 20;

@@ -14,6 +14,9 @@ use crate::{
     module::{StrategyModule, new_store},
 };
 
+/// How much of a guest's reason is repeated, in characters.
+const REASON_CHARS: usize = 1000;
+
 /// What a strategy is asked to decide on.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationInput<'a> {
@@ -63,7 +66,7 @@ impl StrategyModule {
         let state = GuestState::new(limits, Timestamp::from_millis(0), [0; 32]);
         let mut store = new_store(&self.sandbox, state, limits);
         self.call(&mut store, limits, |instance, store| instance.ta_bot_strategy_strategy().call_check(store, &values))?
-            .map_err(EvaluationError::InvalidParameters)
+            .map_err(|reason| EvaluationError::InvalidParameters(in_short(reason)))
     }
 
     /// Makes an instance and calls it; whatever goes wrong there is the guest's.
@@ -117,8 +120,17 @@ fn read_answer(
             decision.check()?;
             Ok(Some(decision))
         }
-        Err(wit::Fault::InvalidParameters(reason)) => Err(EvaluationError::InvalidParameters(reason)),
+        Err(wit::Fault::InvalidParameters(reason)) => Err(EvaluationError::InvalidParameters(in_short(reason))),
         Err(wit::Fault::InsufficientData(needed)) => Err(EvaluationError::InsufficientData { needed, given }),
-        Err(wit::Fault::Failed(reason)) => Err(EvaluationError::Failed(reason)),
+        Err(wit::Fault::Failed(reason)) => Err(EvaluationError::Failed(in_short(reason))),
     }
+}
+
+/// A guest's reason, cut to what a log line and an answer can hold.
+fn in_short(mut reason: String) -> String {
+    if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS) {
+        reason.truncate(end);
+        reason.push('…');
+    }
+    reason
 }

@@ -1,7 +1,7 @@
 //! What a failed call into a guest means.
 
 use ta_bot_core::EvaluationError;
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::{
     guest::{GuestState, LogFlood, LogLevel},
@@ -22,6 +22,9 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Lim
     }
     if let Some(exit) = error.downcast_ref::<GuestExit>() {
         return EvaluationError::Trap(exit.to_string());
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return EvaluationError::NoRoom(error.to_string());
     }
     let trap = error.downcast_ref::<Trap>().copied();
     if trap == Some(Trap::Interrupt) {

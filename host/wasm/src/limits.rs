@@ -9,7 +9,7 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// How long an evaluation may run.
     pub timeout: Duration,
-    /// How large each of an instance's memories may grow, in bytes.
+    /// How large an instance's memories may grow together, in bytes.
     pub memory_bytes: usize,
     /// How much text an evaluation may log, in bytes.
     pub log_bytes: usize,
@@ -49,12 +49,14 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct Watch {
     memory_bytes: usize,
+    /// What the instance's memories have together.
+    granted_bytes: usize,
     pub(crate) denied: Option<String>,
 }
 
 impl Watch {
     pub(crate) const fn new(limits: &Limits) -> Self {
-        Self { memory_bytes: limits.memory_bytes, denied: None }
+        Self { memory_bytes: limits.memory_bytes, granted_bytes: 0, denied: None }
     }
 
     fn allow(&mut self, what: &str, desired: usize, most: usize) -> bool {
@@ -67,8 +69,13 @@ impl Watch {
 }
 
 impl ResourceLimiter for Watch {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.allow("bytes of memory", desired, self.memory_bytes))
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let together = self.granted_bytes.saturating_add(desired.saturating_sub(current));
+        let allowed = self.allow("bytes of memory", together, self.memory_bytes);
+        if allowed {
+            self.granted_bytes = together;
+        }
+        Ok(allowed)
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {

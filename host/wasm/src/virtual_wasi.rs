@@ -85,13 +85,18 @@ pub(crate) fn link(linker: &mut Linker<GuestState>, component: &Component, engin
     link_cli(&mut linker)?;
     let mut types = linker.interface("wasi:filesystem/types")?;
     resource::<Descriptor>(&mut types, "descriptor")?;
+    resource::<InputStream>(&mut types, "input-stream")?;
+    resource::<OutputStream>(&mut types, "output-stream")?;
+    resource::<IoError>(&mut types, "error")?;
     let mut preopens = linker.interface("wasi:filesystem/preopens")?;
+    resource::<Descriptor>(&mut preopens, "descriptor")?;
     preopens.func_wrap("get-directories", |_: StoreContextMut<'_, GuestState>, ()| {
         Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
     })?;
     linker.linker.define_unknown_imports_as_traps(component)
 }
 
+/// Defines a kind of handle. An interface that uses another's handles has to name them, too.
 fn resource<T: 'static>(instance: &mut LinkerInstance<'_, GuestState>, name: &str) -> wasmtime::Result<()> {
     instance.resource(name, ResourceType::host::<T>(), |_, _| Ok(()))
 }
@@ -108,6 +113,8 @@ fn link_io(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     let mut streams = linker.interface("wasi:io/streams")?;
     resource::<InputStream>(&mut streams, "input-stream")?;
     resource::<OutputStream>(&mut streams, "output-stream")?;
+    resource::<IoError>(&mut streams, "error")?;
+    resource::<Pollable>(&mut streams, "pollable")?;
     for name in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
         streams
             .func_wrap(name, |_, (_, _): (Resource<InputStream>, u64)| Ok((Err::<Vec<u8>, _>(StreamError::Closed),)))?;
@@ -126,13 +133,12 @@ fn link_io(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     for name in ["[method]output-stream.flush", "[method]output-stream.blocking-flush"] {
         streams.func_wrap(name, |_, (_,): (Resource<OutputStream>,)| Ok((Ok::<_, StreamError>(()),)))?;
     }
-    for name in ["[method]output-stream.subscribe", "[method]input-stream.subscribe"] {
-        if name.contains("output") {
-            streams.func_wrap(name, |_, (_,): (Resource<OutputStream>,)| Ok((Resource::<Pollable>::new_own(0),)))?;
-        } else {
-            streams.func_wrap(name, |_, (_,): (Resource<InputStream>,)| Ok((Resource::<Pollable>::new_own(0),)))?;
-        }
-    }
+    streams.func_wrap("[method]output-stream.subscribe", |_, (_,): (Resource<OutputStream>,)| {
+        Ok((Resource::<Pollable>::new_own(0),))
+    })?;
+    streams.func_wrap("[method]input-stream.subscribe", |_, (_,): (Resource<InputStream>,)| {
+        Ok((Resource::<Pollable>::new_own(0),))
+    })?;
     Ok(())
 }
 
@@ -147,6 +153,7 @@ fn link_clocks(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     })?;
     wall.func_wrap("resolution", |_, ()| Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },)))?;
     let mut monotonic = linker.interface("wasi:clocks/monotonic-clock")?;
+    resource::<Pollable>(&mut monotonic, "pollable")?;
     monotonic.func_wrap("now", |store, ()| Ok((millis(&store).saturating_mul(1_000_000),)))?;
     monotonic.func_wrap("resolution", |_, ()| Ok((1_000_000_u64,)))?;
     for name in ["subscribe-duration", "subscribe-instant"] {
@@ -188,10 +195,13 @@ fn link_cli(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     let mut exit = linker.interface("wasi:cli/exit")?;
     exit.func_wrap("exit", |_, (status,): (Result<(), ()>,)| Err::<(), _>(GuestExit(status.is_ok()).into()))?;
     let mut stdin = linker.interface("wasi:cli/stdin")?;
+    resource::<InputStream>(&mut stdin, "input-stream")?;
     stdin.func_wrap("get-stdin", |_, ()| Ok((Resource::<InputStream>::new_own(0),)))?;
     let mut stdout = linker.interface("wasi:cli/stdout")?;
+    resource::<OutputStream>(&mut stdout, "output-stream")?;
     stdout.func_wrap("get-stdout", |_, ()| Ok((Resource::<OutputStream>::new_own(0),)))?;
     let mut stderr = linker.interface("wasi:cli/stderr")?;
+    resource::<OutputStream>(&mut stderr, "output-stream")?;
     stderr.func_wrap("get-stderr", |_, ()| Ok((Resource::<OutputStream>::new_own(STDERR),)))?;
     link_terminals(linker)
 }
@@ -201,9 +211,11 @@ fn link_terminals(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     resource::<TerminalInput>(&mut linker.interface("wasi:cli/terminal-input")?, "terminal-input")?;
     resource::<TerminalOutput>(&mut linker.interface("wasi:cli/terminal-output")?, "terminal-output")?;
     let mut input = linker.interface("wasi:cli/terminal-stdin")?;
+    resource::<TerminalInput>(&mut input, "terminal-input")?;
     input.func_wrap("get-terminal-stdin", |_, ()| Ok((None::<Resource<TerminalInput>>,)))?;
     for stream in ["stdout", "stderr"] {
         let mut output = linker.interface(&format!("wasi:cli/terminal-{stream}"))?;
+        resource::<TerminalOutput>(&mut output, "terminal-output")?;
         output.func_wrap(&format!("get-terminal-{stream}"), |_, ()| Ok((None::<Resource<TerminalOutput>>,)))?;
     }
     Ok(())

@@ -51,6 +51,7 @@ const fn of_evaluation(error: &EvaluationError) -> &'static str {
         EvaluationError::InvalidDecision(_) => "Correct what evaluate() answers.",
         EvaluationError::Trap(_) => "The code has a fault that stops it; its last words are in the log.",
         EvaluationError::Timeout { .. } => "Make it faster, ask for fewer candles, or raise STRATEGY_TIMEOUT_MS.",
+        EvaluationError::NoRoom(_) => "This says nothing about the strategy: try again.",
         EvaluationError::Limit(_) => "Let it use less, or raise STRATEGY_MEMORY_MB where it is memory.",
     }
 }

@@ -56,12 +56,13 @@ pub trait CandleStore: Send + Sync {
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// The candles of `timeframe` that closed after `after` and at `until` or before: symbol and close time of each,
-    /// by symbol and time. One query for all symbols.
+    /// The candles of `timeframe` that closed at `until` or before: symbol and close time of each, by symbol and time.
+    /// Only of the symbols in `after`, each named once, and only those that closed after the moment beside it. One
+    /// query for all of them, which reads no more than it answers.
     async fn closed_between(
         &self,
         timeframe: Timeframe,
-        after: Timestamp,
+        after: &[(Symbol, Timestamp)],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 

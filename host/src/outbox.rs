@@ -109,8 +109,13 @@ pub trait Outbox: Send + Sync {
     /// From which candle close on each series of `timeframe` is looked at.
     async fn begun(&self, timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// The jobs of `timeframe` with a candle close after `after` that are finished or dead: symbol and candle close.
-    async fn finished(&self, timeframe: Timeframe, after: Timestamp) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
+    /// Which of these jobs of `timeframe`, each given as symbol and candle close, are finished or dead. One query,
+    /// which reads nothing of others.
+    async fn finished(
+        &self,
+        timeframe: Timeframe,
+        jobs: &[(Symbol, Timestamp)],
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
     /// Gives a job up, with the reason. It counts as finished until it is retried and committed. A job that is
     /// finished stays so.

@@ -151,12 +151,11 @@ impl Schedule {
             settings.settings.schedules(symbol, timeframe) && hinted.is_none_or(|hinted| hinted.contains_key(symbol))
         });
         let from = self.beginnings(timeframe, &newest, now, seen).await?;
-        let Some(earliest) = from.values().min().copied() else { return Ok(()) };
-        let closed = self.candles.closed_between(timeframe, earliest, now).await?;
-        let finished: HashSet<_> = self.outbox.finished(timeframe, earliest).await?.into_iter().collect();
+        let from: Vec<_> = from.into_iter().collect();
+        let closed = self.candles.closed_between(timeframe, &from, now).await?;
+        let finished: HashSet<_> = self.outbox.finished(timeframe, &closed).await?.into_iter().collect();
         for (symbol, candle_close) in closed {
-            let wanted = from.get(&symbol).is_some_and(|from| candle_close > *from);
-            if !wanted || finished.contains(&(symbol.clone(), candle_close)) {
+            if finished.contains(&(symbol.clone(), candle_close)) {
                 continue;
             }
             // Read again at each effect: a leader that no longer leads adds nothing.

@@ -81,8 +81,8 @@ impl Market {
     async fn close(&self, close: Timestamp) {
         let event = json!({"event_type": "batch_extraction_completed", "symbols": self.symbols, "period": TIMEFRAME});
         self.bus.announce(event.to_string().into_bytes());
-        let before = close.plus_millis(-1);
-        while self.outbox.finished(TIMEFRAME, before).await.unwrap().len() < SYMBOLS
+        let jobs: Vec<_> = self.symbols.iter().map(|symbol| (symbol.clone(), close)).collect();
+        while self.outbox.finished(TIMEFRAME, &jobs).await.unwrap().len() < SYMBOLS
             || self.outbox.backlog().await.unwrap().signals > 0
         {
             tokio::time::sleep(Duration::from_micros(200)).await;

@@ -26,7 +26,8 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     a_candle_that_is_there_stays_as_it_is(fresh().await).await;
     the_order_of_insertion_does_not_matter(fresh().await).await;
     all_or_none_are_inserted(fresh().await).await;
-    closes_of_all_symbols_are_found_at_once(fresh().await).await;
+    closes_of_many_symbols_are_found_at_once(fresh().await).await;
+    a_quiet_series_does_not_widen_what_is_read_of_others(fresh().await).await;
     the_newest_close_of_each_series_is_found_at_once(fresh().await).await;
     series_are_summed_up(fresh().await).await;
     many_candles_go_in_and_come_out(fresh().await).await;
@@ -62,12 +63,22 @@ async fn newest(store: &dyn CandleStore, name: &str, until: Timestamp, count: u3
     store.newest_closed(&symbol(name), Timeframe::M15, until, count).await.unwrap()
 }
 
+/// The quarters of an hour that closed after the candles given by their indices.
+async fn closed(store: &dyn CandleStore, after: &[(&str, i64)], until: Timestamp) -> Vec<(Symbol, Timestamp)> {
+    store.closed_between(Timeframe::M15, &closes(after), until).await.unwrap()
+}
+
+fn closes(candles: &[(&str, i64)]) -> Vec<(Symbol, Timestamp)> {
+    candles.iter().map(|(name, index)| (symbol(name), close(*index))).collect()
+}
+
 /// An empty store answers, with nothing.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     store.ping().await.unwrap();
     other.ping().await.unwrap();
     assert_eq!(newest(&*store, "BTCUSDT", close(9), 10).await, []);
-    assert_eq!(store.closed_between(Timeframe::M15, close(0), close(9)).await.unwrap(), []);
+    assert_eq!(closed(&*store, &[("BTCUSDT", 0)], close(9)).await, []);
+    assert_eq!(closed(&*store, &[], close(9)).await, []);
     assert_eq!(store.newest_closes(Timeframe::M15, close(9)).await.unwrap(), []);
     assert_eq!(store.series().await.unwrap(), []);
     assert_eq!(insert(&*store, "BTCUSDT", &[]).await, Inserted::default());
@@ -147,20 +158,37 @@ pub async fn all_or_none_are_inserted((store, _): Replicas) {
 }
 
 /// After one moment, up to another and including it, by symbol and time.
-pub async fn closes_of_all_symbols_are_found_at_once((store, _): Replicas) {
+pub async fn closes_of_many_symbols_are_found_at_once((store, _): Replicas) {
     insert(&*store, "ETHUSDT", &candles(0..4)).await;
     insert(&*store, "BTCUSDT", &candles(1..9)).await;
     insert(&*store, "ADAUSDT", &candles([1, 9])).await;
     store.insert(&symbol("BTCUSDT"), Timeframe::H1, &candles([0, 4])).await.unwrap();
-    let found = store.closed_between(Timeframe::M15, close(1), close(3)).await.unwrap();
+    let after = |index| [("ETHUSDT", index), ("ADAUSDT", index), ("BTCUSDT", index)];
     let expected = [("BTCUSDT", 2), ("BTCUSDT", 3), ("ETHUSDT", 2), ("ETHUSDT", 3)];
-    assert_eq!(found, expected.map(|(name, index)| (symbol(name), close(index))));
-    assert_eq!(store.closed_between(Timeframe::M15, close(3), close(3)).await.unwrap(), []);
-    assert_eq!(store.closed_between(Timeframe::M15, close(5), close(1)).await.unwrap(), []);
-    assert_eq!(store.closed_between(Timeframe::D1, close(0), close(99)).await.unwrap(), []);
-    let hourly = store.closed_between(Timeframe::H1, close(-5), close(99)).await.unwrap();
-    let closes = [0, 4].map(|index| Timeframe::H1.close_of(candle(index).open_time));
-    assert_eq!(hourly, closes.map(|close| (symbol("BTCUSDT"), close)));
+    assert_eq!(closed(&*store, &after(1), close(3)).await, closes(&expected));
+    let sooner = close(1).plus_millis(-1);
+    let found = store.closed_between(Timeframe::M15, &[(symbol("ADAUSDT"), sooner)], close(9).plus_millis(-1)).await;
+    assert_eq!(found.unwrap(), closes(&[("ADAUSDT", 1)]));
+    assert_eq!(closed(&*store, &after(3), close(3)).await, []);
+    assert_eq!(closed(&*store, &after(5), close(1)).await, []);
+    assert_eq!(store.closed_between(Timeframe::D1, &closes(&after(0)), close(99)).await.unwrap(), []);
+    let hourly = store.closed_between(Timeframe::H1, &closes(&after(-5)), close(99)).await.unwrap();
+    let expected = [0, 4].map(|index| Timeframe::H1.close_of(candle(index).open_time));
+    assert_eq!(hourly, expected.map(|close| (symbol("BTCUSDT"), close)));
+}
+
+/// Each series from its own moment on, and none that is not asked for.
+pub async fn a_quiet_series_does_not_widen_what_is_read_of_others((store, _): Replicas) {
+    insert(&*store, "LIVEUSDT", &candles(0..500)).await;
+    insert(&*store, "QUIETUSDT", &candles(0..3)).await;
+    insert(&*store, "OTHERUSDT", &candles(0..500)).await;
+    let expected = [("LIVEUSDT", 498), ("LIVEUSDT", 499), ("QUIETUSDT", 1), ("QUIETUSDT", 2)];
+    let after = [("QUIETUSDT", 0), ("LIVEUSDT", 497), ("NOWHERE", 0)];
+    assert_eq!(closed(&*store, &after, close(999)).await, closes(&expected));
+    assert_eq!(closed(&*store, &[("LIVEUSDT", 499)], close(999)).await, []);
+    let many: Vec<_> = (0..3000).map(|index| (format!("COIN{index}"), 0)).collect();
+    let many: Vec<_> = many.iter().map(|(name, index)| (name.as_str(), *index)).chain([("QUIETUSDT", 1)]).collect();
+    assert_eq!(closed(&*store, &many, close(999)).await, closes(&[("QUIETUSDT", 2)]));
 }
 
 /// Of each series the newest candle that is closed, by symbol; a series without one is left out.
@@ -169,17 +197,15 @@ pub async fn the_newest_close_of_each_series_is_found_at_once((store, other): Re
     insert(&*store, "BTCUSDT", &candles([1, 2, 7])).await;
     insert(&*store, "ADAUSDT", &candles([9])).await;
     store.insert(&symbol("SOLUSDT"), Timeframe::H1, &candles([0])).await.unwrap();
-    let expected =
-        |closes: &[(&str, i64)]| closes.iter().map(|(name, index)| (symbol(name), close(*index))).collect::<Vec<_>>();
     let found = async |until| {
         let mut found = other.newest_closes(Timeframe::M15, until).await.unwrap();
         found.sort();
         found
     };
-    assert_eq!(found(close(5)).await, expected(&[("BTCUSDT", 2), ("ETHUSDT", 3)]));
-    assert_eq!(found(close(3).plus_millis(-1)).await, expected(&[("BTCUSDT", 2), ("ETHUSDT", 2)]));
+    assert_eq!(found(close(5)).await, closes(&[("BTCUSDT", 2), ("ETHUSDT", 3)]));
+    assert_eq!(found(close(3).plus_millis(-1)).await, closes(&[("BTCUSDT", 2), ("ETHUSDT", 2)]));
     assert_eq!(found(close(0).plus_millis(-1)).await, []);
-    assert_eq!(found(close(99)).await, expected(&[("ADAUSDT", 9), ("BTCUSDT", 7), ("ETHUSDT", 3)]));
+    assert_eq!(found(close(99)).await, closes(&[("ADAUSDT", 9), ("BTCUSDT", 7), ("ETHUSDT", 3)]));
 }
 
 /// By symbol and length of the timeframe.

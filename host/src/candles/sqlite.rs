@@ -70,15 +70,20 @@ impl CandleStore for SqliteCandles {
     async fn closed_between(
         &self,
         timeframe: Timeframe,
-        after: Timestamp,
+        after: &[(Symbol, Timestamp)],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let opened_after: Vec<_> =
+            after.iter().map(|(symbol, after)| (symbol.as_str(), newest_open(timeframe, *after))).collect();
         let closed = async {
-            let sql = "SELECT s.symbol, c.open_time FROM series s JOIN candles c ON c.series = s.id
-                       WHERE s.timeframe = ?1 AND c.open_time > ?2 AND c.open_time <= ?3
-                       ORDER BY s.symbol, c.open_time";
+            // A cross join keeps the order: from what is asked for to its series to its stretch of candles.
+            let sql = "SELECT s.symbol, c.open_time
+                       FROM json_each(?2) asked
+                       CROSS JOIN series s ON s.timeframe = ?1 AND s.symbol = asked.value ->> 0
+                       CROSS JOIN candles c ON c.series = s.id AND c.open_time > asked.value ->> 1
+                       WHERE c.open_time <= ?3 ORDER BY s.symbol, c.open_time";
             let query = sqlx::query(sql).bind(timeframe.as_str());
-            let query = query.bind(newest_open(timeframe, after)).bind(newest_open(timeframe, until));
+            let query = query.bind(row::to_json(&opened_after)?).bind(newest_open(timeframe, until));
             let rows = query.fetch_all(self.database.readers()).await?;
             rows.iter().map(|found| named_close(found, timeframe)).collect()
         };

@@ -41,6 +41,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     replicas_that_commit_at_once_lose_nothing(fresh().await).await;
     a_series_begins_once(fresh().await).await;
     finished_jobs_are_known(fresh().await).await;
+    finished_jobs_of_a_quiet_series_are_known(fresh().await).await;
     dead_jobs_are_kept_until_they_are_committed(fresh().await).await;
     a_finished_job_can_not_die(fresh().await).await;
     dead_jobs_are_newest_first(fresh().await).await;
@@ -107,6 +108,16 @@ pub fn finished(symbol: &str, index: i64, strategies: &[&str]) -> FinishedJob {
 /// The ids of all signals, in their order.
 fn ids_of(finished: &[FinishedJob]) -> Vec<SignalId> {
     finished.iter().flat_map(|finished| &finished.signals).map(|signal| signal.id.clone()).collect()
+}
+
+/// Those of `jobs`, all of one timeframe, that are finished, in order.
+async fn finished_of(store: &dyn Outbox, jobs: &[Job]) -> Vec<Job> {
+    let timeframe = jobs.first().map_or(Timeframe::M15, |job| job.timeframe);
+    let asked: Vec<_> = jobs.iter().map(|job| (job.symbol.clone(), job.candle_close)).collect();
+    let found = store.finished(timeframe, &asked).await.unwrap().into_iter();
+    let mut found: Vec<_> = found.map(|(symbol, candle_close)| Job { symbol, timeframe, candle_close }).collect();
+    found.sort();
+    found
 }
 
 /// The ids of all that waits, in its order.

@@ -114,13 +114,22 @@ impl Outbox for SqliteOutbox {
         self.database.read(begun).await
     }
 
-    async fn finished(&self, timeframe: Timeframe, after: Timestamp) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+    async fn finished(
+        &self,
+        timeframe: Timeframe,
+        jobs: &[(Symbol, Timestamp)],
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let asked: Vec<_> = jobs.iter().map(|(symbol, close)| (symbol.as_str(), close.millis())).collect();
         let finished = async {
-            let sql = "SELECT symbol, candle_close FROM finished_jobs WHERE timeframe = ?1 AND candle_close > ?2
-                       UNION
-                       SELECT symbol, candle_close FROM dead_jobs WHERE timeframe = ?1 AND candle_close > ?2
-                       ORDER BY symbol, candle_close";
-            let query = sqlx::query(sql).bind(timeframe.as_str()).bind(after.millis());
+            // Job by job: the key begins with the time, so that commits append. What lies between two moments of one
+            // series can't be read without that of all others.
+            let sql = "WITH asked AS MATERIALIZED (SELECT value ->> 0 AS symbol, value ->> 1 AS close FROM json_each(?2))
+                       SELECT symbol, close AS candle_close FROM asked
+                       WHERE EXISTS (SELECT 1 FROM finished_jobs f
+                                     WHERE f.timeframe = ?1 AND f.candle_close = asked.close AND f.symbol = asked.symbol)
+                          OR EXISTS (SELECT 1 FROM dead_jobs d
+                                     WHERE d.timeframe = ?1 AND d.candle_close = asked.close AND d.symbol = asked.symbol)";
+            let query = sqlx::query(sql).bind(timeframe.as_str()).bind(row::to_json(&asked)?);
             query.fetch_all(self.database.readers()).await?.iter().map(candle_close).collect()
         };
         self.database.read(finished).await

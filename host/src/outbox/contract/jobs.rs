@@ -2,7 +2,7 @@
 
 use super::{
     super::{DeadJob, FinishedJob},
-    Job, Replicas, Timeframe, finished, job, moment, waiting,
+    Job, Replicas, Timeframe, finished, finished_of, job, moment, waiting,
 };
 
 fn dead(job: &Job, attempts: u32, at: i64) -> DeadJob {
@@ -34,25 +34,30 @@ pub async fn a_series_begins_once((store, other): Replicas) {
     assert_eq!(store.begun(Timeframe::M15).await.unwrap().len(), 1203);
 }
 
-/// With signals or without, of one timeframe, after a moment.
+/// With signals or without, of one timeframe, and only of those that are asked for.
 pub async fn finished_jobs_are_known((store, other): Replicas) {
     let jobs = [finished("ETHUSDT", 1, &["rsi"]), finished("BTCUSDT", 2, &[]), finished("BTCUSDT", 1, &[])];
     store.commit(&jobs, moment(1000)).await.unwrap();
     store.commit(&[FinishedJob { job: hourly("BTCUSDT", 8), signals: vec![] }], moment(1000)).await.unwrap();
-    let expected = |jobs: &[Job]| jobs.iter().map(|job| (job.symbol.clone(), job.candle_close)).collect::<Vec<_>>();
-    let after = |index| job("BTCUSDT", index).candle_close;
-    let found = async |timeframe, after| {
-        let mut found = other.finished(timeframe, after).await.unwrap();
-        found.sort();
-        found
-    };
-    let all = [job("BTCUSDT", 1), job("BTCUSDT", 2), job("ETHUSDT", 1)];
-    assert_eq!(found(Timeframe::M15, after(0)).await, expected(&all));
-    assert_eq!(found(Timeframe::M15, after(1)).await, expected(&all[1..2]));
-    assert_eq!(found(Timeframe::M15, after(2)).await, []);
-    assert_eq!(found(Timeframe::H1, after(0)).await, expected(&[hourly("BTCUSDT", 8)]));
+    let all = [job("ADAUSDT", 2), job("BTCUSDT", 1), job("BTCUSDT", 2), job("BTCUSDT", 8), job("ETHUSDT", 1)];
+    assert_eq!(finished_of(&*other, &all).await, [all[1].clone(), all[2].clone(), all[4].clone()]);
+    assert_eq!(finished_of(&*other, &all[2..4]).await, [all[2].clone()]);
+    assert_eq!(finished_of(&*other, &[hourly("BTCUSDT", 8), hourly("BTCUSDT", 1)]).await, [hourly("BTCUSDT", 8)]);
+    assert_eq!(finished_of(&*other, &[]).await, []);
     store.bury(&dead(&job("ADAUSDT", 2), 5, 1000)).await.unwrap();
-    assert_eq!(found(Timeframe::M15, after(1)).await, expected(&[job("ADAUSDT", 2), job("BTCUSDT", 2)]));
+    assert_eq!(finished_of(&*other, &all[..3]).await, all[..3]);
+}
+
+/// One series went quiet long ago, the other goes on: of each only what is asked for.
+pub async fn finished_jobs_of_a_quiet_series_are_known((store, _): Replicas) {
+    let quiet: Vec<_> = (0..5).map(|index| finished("QUIETUSDT", index, &[])).collect();
+    let live: Vec<_> = (0..2000).map(|index| finished("LIVEUSDT", index, &[])).collect();
+    store.commit(&quiet, moment(1000)).await.unwrap();
+    store.commit(&live, moment(1000)).await.unwrap();
+    let asked = [job("LIVEUSDT", 1999), job("LIVEUSDT", 2000), job("QUIETUSDT", 4), job("QUIETUSDT", 5)];
+    assert_eq!(finished_of(&*store, &asked).await, [asked[0].clone(), asked[2].clone()]);
+    let all: Vec<_> = (0..3000).map(|index| job("LIVEUSDT", index)).collect();
+    assert_eq!(finished_of(&*store, &all).await, all[..2000]);
 }
 
 /// A job that dies again tells of the last time; committing it ends that, and its signals go out.
@@ -65,7 +70,7 @@ pub async fn dead_jobs_are_kept_until_they_are_committed((store, other): Replica
     let committed = store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(3000)).await.unwrap();
     assert_eq!((committed.len(), waiting(&*store).await.len()), (1, 1));
     assert_eq!(other.dead(10).await.unwrap(), [dead(&second, 5, 1500)]);
-    assert_eq!(other.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 2);
+    assert_eq!(finished_of(&*other, &[first.clone(), second.clone()]).await, [first, second.clone()]);
 }
 
 /// One replica gives up what the other has finished.
@@ -73,7 +78,7 @@ pub async fn a_finished_job_can_not_die((store, other): Replicas) {
     store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(1000)).await.unwrap();
     other.bury(&dead(&job("BTCUSDT", 1), 5, 2000)).await.unwrap();
     assert_eq!(other.dead(10).await.unwrap(), []);
-    assert_eq!(other.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 1);
+    assert_eq!(finished_of(&*other, &[job("BTCUSDT", 1)]).await, [job("BTCUSDT", 1)]);
 }
 
 /// As many as are asked for.

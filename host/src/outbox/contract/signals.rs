@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{Backlog, FinishedJob, SignalFilter},
-    Replicas, Timeframe, finished, ids, ids_of, job, moment, signal, texts, waiting,
+    Replicas, Timeframe, finished, finished_of, ids, ids_of, job, moment, signal, texts, waiting,
 };
 
 /// An empty outbox answers, with nothing, and takes nothing.
@@ -20,7 +20,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(store.backlog().await.unwrap(), Backlog { signals: 0, oldest: None });
     assert_eq!(store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap(), []);
     assert_eq!(store.begun(Timeframe::M15).await.unwrap(), []);
-    assert_eq!(store.finished(Timeframe::M15, moment(0)).await.unwrap(), []);
+    assert_eq!(finished_of(&*store, &[job("BTCUSDT", 1)]).await, []);
     assert_eq!(store.dead(10).await.unwrap(), []);
 }
 
@@ -78,7 +78,7 @@ pub async fn signals_can_be_added_beside_a_job((store, other): Replicas) {
     let expected = [other_parameters.id.clone(), unfinished.id.clone()];
     assert_eq!(other.add(&given, moment(2000)).await.unwrap(), expected);
     assert_eq!(other.add(&given, moment(3000)).await.unwrap(), []);
-    assert_eq!(store.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 1);
+    assert_eq!(finished_of(&*store, &[job("BTCUSDT", 1), job("BTCUSDT", 2)]).await, [job("BTCUSDT", 1)]);
     let committed = store.commit(&[finished("BTCUSDT", 2, &["rsi", "macd"])], moment(4000)).await.unwrap();
     assert_eq!(committed, [signal(&job("BTCUSDT", 2), "macd", 0).id], "the signal that was added is not emitted again");
     assert_eq!(waiting(&*store).await.len(), 4);
@@ -146,7 +146,8 @@ pub async fn many_signals_are_committed_at_once((store, _): Replicas) {
     store.mark_published(&texts(&committed[..2000]), moment(2000)).await.unwrap();
     assert_eq!(waiting(&*store).await, texts(&committed[2000..]));
     assert_eq!(store.commit(&jobs, moment(3000)).await.unwrap(), []);
-    assert_eq!(store.finished(Timeframe::M15, moment(0)).await.unwrap().len(), 1100);
+    let jobs: Vec<_> = jobs.into_iter().map(|finished| finished.job).collect();
+    assert_eq!(finished_of(&*store, &jobs).await, jobs);
 }
 
 /// Every id is answered to exactly one of those who commit it at once.

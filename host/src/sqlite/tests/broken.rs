@@ -162,6 +162,7 @@ async fn a_commit_that_fails_leaves_nothing() {
     let error = store.commit(&[good.clone(), bad], at).await.unwrap_err();
     assert!(matches!(error, StoreError::CannotWrite { .. }) && error.to_string().contains("confidence"), "{error}");
     assert_eq!(store.unpublished(10).await.unwrap(), []);
-    assert_eq!(store.finished(Timeframe::M15, Timestamp::from_millis(0)).await.unwrap(), []);
+    let asked = (good.job.symbol.clone(), good.job.candle_close);
+    assert_eq!(store.finished(Timeframe::M15, &[asked]).await.unwrap(), []);
     assert_eq!(store.commit(&[good], at).await.unwrap().len(), 1);
 }

@@ -135,6 +135,9 @@ pub trait ConfigStore: Send + Sync {
     /// The history of the application's settings, newest first.
     async fn settings_audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
 
+    /// The entry of their history that made `version`.
+    async fn settings_at_version(&self, version: i64) -> Result<Option<AuditEntry>, StoreError>;
+
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

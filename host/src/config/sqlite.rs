@@ -125,6 +125,10 @@ impl ConfigStore for SqliteConfig {
         self.database.read(settings::audit(self.database.readers(), limit)).await
     }
 
+    async fn settings_at_version(&self, version: i64) -> Result<Option<AuditEntry>, StoreError> {
+        self.database.read(settings::at_version(self.database.readers(), version)).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }

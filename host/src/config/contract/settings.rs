@@ -39,6 +39,8 @@ pub async fn application_settings_are_versioned((store, other): Replicas) {
     assert_eq!([&updated, &created], expected.each_ref());
     assert_eq!(store.settings_audit(10).await.unwrap(), expected);
     assert_eq!(store.settings_audit(1).await.unwrap(), expected[..1]);
+    assert_eq!(store.settings_at_version(1).await.unwrap().as_ref(), Some(&expected[1]));
+    assert_eq!(store.settings_at_version(3).await.unwrap(), None);
 }
 
 /// Many writers who have all seen the same version: one of them writes.

@@ -66,15 +66,21 @@ async fn add(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<()
 pub(super) async fn audit(readers: &SqlitePool, limit: u32) -> Result<Vec<AuditEntry>, sqlx::Error> {
     let sql = "SELECT * FROM app_config_audit ORDER BY version DESC LIMIT ?";
     let rows = sqlx::query(sql).bind(limit).fetch_all(readers).await?;
-    let entry = |found: &SqliteRow| {
-        Ok(AuditEntry {
-            key: None,
-            action: action_of(found)?,
-            old: row::json_or_none(found, "old_settings")?,
-            new: row::json_or_none(found, "new_settings")?,
-            version: found.try_get("version")?,
-            author: author_of(found)?,
-        })
-    };
     rows.iter().map(entry).collect()
+}
+
+pub(super) async fn at_version(readers: &SqlitePool, version: i64) -> Result<Option<AuditEntry>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM app_config_audit WHERE version = ?").bind(version);
+    query.fetch_optional(readers).await?.as_ref().map(entry).transpose()
+}
+
+fn entry(found: &SqliteRow) -> Result<AuditEntry, sqlx::Error> {
+    Ok(AuditEntry {
+        key: None,
+        action: action_of(found)?,
+        old: row::json_or_none(found, "old_settings")?,
+        new: row::json_or_none(found, "new_settings")?,
+        version: found.try_get("version")?,
+        author: author_of(found)?,
+    })
 }

@@ -29,6 +29,7 @@ mod fields;
 mod journal;
 mod observe;
 mod openapi;
+mod problem;
 mod server;
 mod service;
 mod strategies;

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     config::{AuditEntry, Author, ConfigStore, StoredSettings},
-    registry::Registry,
+    registry::{Progress, Registry},
     store::{StoreError, WriteError},
 };
 
@@ -20,6 +20,9 @@ pub enum SettingsError {
     /// Some do not fit.
     #[error("{} of the settings can't be taken; nothing was stored", .0.len())]
     Invalid(Vec<SettingProblem>),
+    /// A strategy that is not there yet may be about to appear.
+    #[error("the strategies are still being compiled")]
+    Loading,
     /// There is no such version to go back to.
     #[error("there is no version {0} to go back to")]
     UnknownVersion(i64),
@@ -106,22 +109,24 @@ impl SettingsBook {
         expected: Option<i64>,
         author: &Author,
     ) -> Result<AuditEntry, SettingsError> {
-        let history = self.store.settings_audit(u32::MAX).await?;
-        let version = match target {
-            Some(version) => version,
-            None => history.first().ok_or(SettingsError::UnknownVersion(0))?.version - 1,
-        };
-        let wanted = if version == 0 {
-            self.from_environment.clone()
-        } else {
-            let entry = history.into_iter().find(|entry| entry.version == version);
-            let stored = entry.and_then(|entry| entry.new).ok_or(SettingsError::UnknownVersion(version))?;
-            serde_json::from_value(stored).map_err(|_| SettingsError::UnknownVersion(version))?
-        };
+        let current = self.store.settings().await?.map_or(0, |stored| stored.version);
+        // Versions are counted one by one, so the one before holds what was there before the last change.
+        let target = target.unwrap_or(current - 1);
+        let wanted = if target == 0 { self.from_environment.clone() } else { self.at_version(target).await? };
         self.check(&wanted, Vec::new())?;
-        let entry = self.store.write_settings(&wanted, expected, author).await?;
+        // Two who go back at once must not take a step each while believing that it was one.
+        let entry = self.store.write_settings(&wanted, Some(expected.unwrap_or(current)), author).await?;
         self.follow().await;
         Ok(entry)
+    }
+
+    async fn at_version(&self, version: i64) -> Result<ApplicationSettings, SettingsError> {
+        let unknown = SettingsError::UnknownVersion(version.max(0));
+        let entry = self.store.settings_at_version(version).await?;
+        match entry.and_then(|entry| entry.new).map(serde_json::from_value) {
+            Some(Ok(settings)) => Ok(settings),
+            _ => Err(unknown),
+        }
     }
 
     /// The history, newest first.
@@ -130,9 +135,17 @@ impl SettingsBook {
     }
 
     fn check(&self, wanted: &ApplicationSettings, kept: Vec<StrategyId>) -> Result<(), SettingsError> {
+        // Asked for first: what is compiled by then is there.
+        let loading = *self.registry.progress() == Progress::Loading;
         let known: Vec<StrategyId> = self.registry.strategies().keys().cloned().chain(kept).collect();
         let problems = wanted.problems(&known);
-        if problems.is_empty() { Ok(()) } else { Err(SettingsError::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else if loading && problems.iter().all(|problem| problem.parameter == "enabled_strategies") {
+            Err(SettingsError::Loading)
+        } else {
+            Err(SettingsError::Invalid(problems))
+        }
     }
 }
 

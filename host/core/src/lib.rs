@@ -26,7 +26,7 @@ pub use job::{CandleEvent, EventError, Job};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind};
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};
-pub use settings::{ApplicationSettings, SettingProblem, SettingsPatch};
+pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
 pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId};
 pub use strategy::{
     Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, StrategyDescription, StrategyId,

@@ -10,6 +10,11 @@ use serde_json::{Map, Value as Json};
 
 use crate::{ParameterHash, strategy::is_name};
 
+/// How many bytes a text may have. Parameters are kept in memory, handed to every evaluation and told with every signal.
+const MAX_TEXT: usize = 1000;
+/// How many unknown names are told which names there are. A hostile body may have a hundred thousand of them.
+const MOST_TOLD: usize = 100;
+
 /// A parameter's or a metadata entry's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -127,6 +132,7 @@ impl ParameterSpec {
             (Some(min), Some(max)) => format!("{kind} from {min} to {max}"),
             (Some(min), None) => format!("{kind} of at least {min}"),
             (None, Some(max)) => format!("{kind} of at most {max}"),
+            (None, None) if self.kind == ValueKind::Text => format!("{kind} of at most {MAX_TEXT} bytes"),
             (None, None) => kind.to_owned(),
         }
     }
@@ -140,7 +146,7 @@ impl ParameterSpec {
     /// Whether a value of the right kind lies in the declared range.
     fn holds(&self, value: &Value) -> bool {
         match value {
-            Value::Text(text) => self.choices.is_empty() || self.choices.contains(text),
+            Value::Text(text) => text.len() <= MAX_TEXT && (self.choices.is_empty() || self.choices.contains(text)),
             _ => value.as_number().is_none_or(|number| {
                 number.is_finite()
                     && self.min.is_none_or(|min| number >= min)
@@ -278,19 +284,19 @@ impl ParameterSchema {
         let mut parameters = Parameters::default();
         let mut problems = Vec::new();
         for (name, value) in given {
-            match self.read_one(name, value) {
-                Ok(value) => parameters.set(name.as_str(), value),
-                Err(problem) => problems.push(problem),
+            match self.0.iter().find(|spec| spec.name == *name).map(|spec| spec.read(value)) {
+                Some(Ok(value)) => parameters.set(name.as_str(), value),
+                Some(Err(problem)) => problems.push(problem),
+                None => problems.push(ParameterProblem::new(name, value, self.unknown(problems.len()))),
             }
         }
         (parameters, problems)
     }
 
-    fn read_one(&self, name: &str, given: &Json) -> Result<Value, ParameterProblem> {
-        match self.0.iter().find(|spec| spec.name == name) {
-            Some(spec) => spec.read(given),
-            None => Err(ParameterProblem::new(name, given, format!("no such parameter; there are {}", self.names()))),
-        }
+    /// What is said of an unknown name that is one of many.
+    fn unknown(&self, before: usize) -> String {
+        let no = "no such parameter";
+        if before < MOST_TOLD { format!("{no}; there are {}", self.names()) } else { no.to_owned() }
     }
 
     fn names(&self) -> String {
@@ -353,6 +359,23 @@ pub(crate) mod tests {
     fn a_hostile_value_is_cut_in_the_answer() {
         let problems = read(json!({"period": vec![1; 100_000]})).unwrap_err();
         assert!(serde_json::to_string(&problems).unwrap().len() < 600);
+    }
+
+    #[test]
+    fn many_unknown_names_do_not_repeat_what_there_is() {
+        let many: Map<String, Json> = (0..100_000).map(|number| (format!("p{number}"), Json::Null)).collect();
+        let problems = rsi_schema().read(&many).unwrap_err();
+        assert_eq!(problems.len(), 100_000);
+        let told = problems.iter().filter(|problem| problem.allowed.contains("trend_period"));
+        assert_eq!(told.count(), MOST_TOLD);
+    }
+
+    #[test]
+    fn a_text_has_an_end() {
+        let spec = ParameterSpec { choices: Vec::new(), ..rsi_schema().specs()[2].clone() };
+        assert!(spec.read(&json!("ä".repeat(500))).is_ok());
+        let problem = spec.read(&json!("ä".repeat(501))).unwrap_err();
+        assert_eq!(problem.allowed, "a text of at most 1000 bytes");
     }
 
     #[test]

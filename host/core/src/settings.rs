@@ -1,11 +1,15 @@
 //! What the service as a whole runs: symbols, timeframes, strategies and the bounds of confidence.
 
+use std::{collections::HashSet, hash::Hash};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{StrategyId, Symbol, Timeframe};
 
 /// The most symbols that one service schedules.
 const MAX_SYMBOLS: usize = 5000;
+/// How many unknown strategies are told which ones there are. A hostile list may have a hundred thousand of them.
+const MOST_TOLD: usize = 100;
 
 /// What is scheduled, and which signals go out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,16 +27,23 @@ pub struct ApplicationSettings {
 }
 
 /// A change of some settings; what is not named stays.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[allow(missing_docs, reason = "see ApplicationSettings")]
 pub struct SettingsPatch {
     pub symbols: Option<Vec<Symbol>>,
-    #[serde(alias = "candle_periods")]
     pub timeframes: Option<Vec<Timeframe>>,
-    pub enabled_strategies: Option<Vec<StrategyId>>,
+    pub enabled_strategies: Option<Enabled>,
     pub min_confidence: Option<f64>,
     pub max_confidence: Option<f64>,
+}
+
+/// Which strategies a change enables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enabled {
+    /// All that are registered.
+    All,
+    /// These.
+    Only(Vec<StrategyId>),
 }
 
 /// Why a setting is refused.
@@ -57,19 +68,24 @@ impl ApplicationSettings {
         self.timeframes.contains(&timeframe) && self.symbols.contains(symbol)
     }
 
-    /// These settings with the change laid over them.
+    /// These settings with the change laid over them. What a list names twice counts once.
     #[must_use]
     pub fn patched(&self, patch: SettingsPatch) -> Self {
+        let enabled_strategies = match patch.enabled_strategies {
+            None => self.enabled_strategies.clone(),
+            Some(Enabled::All) => None,
+            Some(Enabled::Only(ids)) => Some(each_once(ids)),
+        };
         Self {
-            symbols: patch.symbols.unwrap_or_else(|| self.symbols.clone()),
-            timeframes: patch.timeframes.unwrap_or_else(|| self.timeframes.clone()),
-            enabled_strategies: patch.enabled_strategies.or_else(|| self.enabled_strategies.clone()),
+            symbols: patch.symbols.map_or_else(|| self.symbols.clone(), each_once),
+            timeframes: patch.timeframes.map_or_else(|| self.timeframes.clone(), each_once),
+            enabled_strategies,
             min_confidence: patch.min_confidence.unwrap_or(self.min_confidence),
             max_confidence: patch.max_confidence.unwrap_or(self.max_confidence),
         }
     }
 
-    /// What does not fit, one entry for each setting. `known` are the strategies that are registered.
+    /// What does not fit, one entry for each value. `known` are the strategies that are registered.
     pub fn problems(&self, known: &[StrategyId]) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
         let mut refuse = |parameter, given: serde_json::Value, allowed: String| {
@@ -78,9 +94,11 @@ impl ApplicationSettings {
         if self.symbols.len() > MAX_SYMBOLS {
             refuse("symbols", self.symbols.len().into(), format!("{MAX_SYMBOLS} symbols at most"));
         }
-        for id in self.enabled_strategies.iter().flatten().filter(|id| !known.contains(id)) {
-            let known = known.iter().map(StrategyId::as_str).collect::<Vec<_>>().join(", ");
-            refuse("enabled_strategies", id.as_str().into(), format!("registered strategies: {known}"));
+        let unknown = self.enabled_strategies.iter().flatten().filter(|id| !known.contains(id));
+        for (before, id) in unknown.enumerate() {
+            let names = || known.iter().map(StrategyId::as_str).collect::<Vec<_>>().join(", ");
+            let names = if before < MOST_TOLD { format!(": {}", names()) } else { String::new() };
+            refuse("enabled_strategies", id.as_str().into(), format!("registered strategies{names}"));
         }
         for (name, bound) in [("min_confidence", self.min_confidence), ("max_confidence", self.max_confidence)] {
             if !(0.0..=1.0).contains(&bound) {
@@ -93,6 +111,12 @@ impl ApplicationSettings {
         }
         problems
     }
+}
+
+/// The list without what it repeats, in its order.
+fn each_once<T: Clone + Eq + Hash>(list: Vec<T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    list.into_iter().filter(|one| seen.insert(one.clone())).collect()
 }
 
 #[cfg(test)]
@@ -109,20 +133,42 @@ mod tests {
         }
     }
 
+    fn enable(ids: &[&str]) -> SettingsPatch {
+        let ids = ids.iter().map(|id| id.parse().unwrap()).collect();
+        SettingsPatch { enabled_strategies: Some(Enabled::Only(ids)), ..SettingsPatch::default() }
+    }
+
     #[test]
-    fn an_empty_list_enables_nothing() {
+    fn an_empty_list_enables_nothing_and_all_enables_all() {
         let rsi: StrategyId = "rsi".parse().unwrap();
         assert!(settings().enables(&rsi));
-        let none = settings().patched(SettingsPatch { enabled_strategies: Some(vec![]), ..SettingsPatch::default() });
+        let none = settings().patched(enable(&[]));
         assert!(!none.enables(&rsi));
         assert_eq!(none.symbols, settings().symbols);
+        let all = SettingsPatch { enabled_strategies: Some(Enabled::All), ..SettingsPatch::default() };
+        assert_eq!(none.patched(all).enabled_strategies, None);
+    }
+
+    #[test]
+    fn what_is_named_twice_counts_once_where_it_stood_first() {
+        let symbol = |name: &str| name.parse().unwrap();
+        let patch = SettingsPatch {
+            symbols: Some(vec![symbol("ETHUSDT"), symbol("BTCUSDT"), symbol("ethusdt")]),
+            timeframes: Some(vec![Timeframe::H1, Timeframe::H1]),
+            ..enable(&["rsi", "macd", "rsi"])
+        };
+        let settings = settings().patched(patch);
+        assert_eq!(settings.symbols, [symbol("ETHUSDT"), symbol("BTCUSDT")]);
+        assert_eq!(settings.timeframes, [Timeframe::H1]);
+        assert_eq!(settings.enabled_strategies.unwrap().len(), 2);
     }
 
     #[test]
     fn every_problem_is_named() {
-        let patch = serde_json::json!({"enabled_strategies": ["rsj"], "min_confidence": 2, "max_confidence": 0.5});
-        let settings = settings().patched(serde_json::from_value(patch).unwrap());
-        let named: Vec<_> = settings.problems(&["rsi".parse().unwrap()]).iter().map(|p| p.parameter).collect();
+        let patch = SettingsPatch { min_confidence: Some(2.0), max_confidence: Some(0.5), ..enable(&["rsj"]) };
+        let problems = settings().patched(patch).problems(&["rsi".parse().unwrap()]);
+        let named: Vec<_> = problems.iter().map(|problem| problem.parameter).collect();
         assert_eq!(named, ["enabled_strategies", "min_confidence", "min_confidence"]);
+        assert_eq!(problems[0].allowed, "registered strategies: rsi");
     }
 }

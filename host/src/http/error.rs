@@ -6,13 +6,14 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
-use ta_bot_core::{ParameterProblem, SettingProblem, Symbol, Timeframe};
+use ta_bot_core::{Symbol, Timeframe};
 use thiserror::Error;
-use utoipa::ToSchema;
 
-use super::answer::{ErrorBody, failure};
+use super::{
+    answer::{ErrorBody, failure},
+    problem::{Problem, Problems},
+};
 use crate::{
     analysis::AnalysisError,
     auth::Role,
@@ -21,17 +22,6 @@ use crate::{
     settings::SettingsError,
     store::{StoreError, WriteError},
 };
-
-/// Why one value is refused.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Problem {
-    /// Which parameter; `*` where it is the values together.
-    pub(crate) parameter: String,
-    /// What was given; null where nothing was.
-    pub(crate) given: Value,
-    /// What is allowed.
-    pub(crate) allowed: String,
-}
 
 /// Why a request is not answered as it wished.
 #[derive(Debug, Error)]
@@ -60,8 +50,8 @@ pub(crate) enum ApiError {
     TooLarge { limit: usize },
     #[error("the body must be JSON: send Content-Type: application/json, not {0}")]
     MediaType(String),
-    #[error("{} of the values can't be taken", .0.len())]
-    Invalid(Vec<Problem>),
+    #[error("{} of the values can't be taken", .0.count())]
+    Invalid(Problems),
     #[error("the strategies are still being compiled")]
     Loading,
     #[error("the request could not be answered: {0}")]
@@ -83,30 +73,6 @@ pub(crate) enum ApiError {
 /// The text of an error that an answer hides, for the request's line in the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) String);
-
-impl Problem {
-    /// A hostile value may be of any size; the answer is not.
-    pub(crate) fn new(parameter: &str, given: &Value, allowed: impl Into<String>) -> Self {
-        let text = given.to_string();
-        let given = match text.char_indices().nth(200) {
-            Some((end, _)) => Value::String(format!("{}…", &text[..end])),
-            None => given.clone(),
-        };
-        Self { parameter: parameter.chars().take(100).collect(), given, allowed: allowed.into() }
-    }
-}
-
-impl From<&ParameterProblem> for Problem {
-    fn from(ParameterProblem { parameter, given, allowed }: &ParameterProblem) -> Self {
-        Self { parameter: parameter.clone(), given: given.clone(), allowed: allowed.clone() }
-    }
-}
-
-impl From<&SettingProblem> for Problem {
-    fn from(SettingProblem { parameter, given, allowed }: &SettingProblem) -> Self {
-        Self::new(parameter, given, allowed.as_str())
-    }
-}
 
 /// Status, code, the message where the error's own text won't do, and details.
 type Choice = (StatusCode, &'static str, Option<String>, Value);
@@ -132,15 +98,9 @@ impl ApiError {
             Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
             Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),
             Self::MediaType(_) => told(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::Invalid(problems) => (S::UNPROCESSABLE_ENTITY, "invalid", None, json!(problems)),
-            Self::Parameters(ParameterError::Invalid(problems)) => {
-                let problems: Vec<Problem> = problems.iter().map(Problem::from).collect();
-                (S::UNPROCESSABLE_ENTITY, "invalid", None, json!(problems))
-            }
-            Self::Settings(SettingsError::Invalid(problems)) => {
-                let problems: Vec<Problem> = problems.iter().map(Problem::from).collect();
-                (S::UNPROCESSABLE_ENTITY, "invalid", None, json!(problems))
-            }
+            Self::Invalid(problems) => self.refused(problems),
+            Self::Parameters(ParameterError::Invalid(problems)) => self.refused(&problems.iter().collect()),
+            Self::Settings(SettingsError::Invalid(problems)) => self.refused(&problems.iter().collect()),
             Self::Parameters(ParameterError::Refused(reason)) => {
                 let problem = Problem::new("*", &Value::Null, reason.as_str());
                 (S::UNPROCESSABLE_ENTITY, "refused_by_strategy", None, json!([problem]))
@@ -163,7 +123,7 @@ impl ApiError {
             | Self::Analysis(AnalysisError::Store(error))
             | Self::Store(error) => choose_for_store(error),
             Self::Bus(_) => hidden(S::SERVICE_UNAVAILABLE, "bus_away", "the bus is away; try again"),
-            Self::Loading => told(S::SERVICE_UNAVAILABLE, "loading"),
+            Self::Loading | Self::Settings(SettingsError::Loading) => told(S::SERVICE_UNAVAILABLE, "loading"),
             Self::Analysis(AnalysisError::GivenUp) => told(S::SERVICE_UNAVAILABLE, "given_up"),
             Self::Analysis(AnalysisError::NoRoom(..)) => told(S::SERVICE_UNAVAILABLE, "busy"),
             Self::Analysis(AnalysisError::Window(_)) => {
@@ -173,6 +133,11 @@ impl ApiError {
                 hidden(S::INTERNAL_SERVER_ERROR, "internal", "the service failed; its log says why")
             }
         }
+    }
+
+    fn refused(&self, problems: &Problems) -> Choice {
+        let message = format!("{self}{}", problems.remark());
+        (StatusCode::UNPROCESSABLE_ENTITY, "invalid", Some(message), json!(problems.named()))
     }
 }
 

@@ -8,13 +8,16 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::error::{ApiError, Problem};
+use super::{
+    error::ApiError,
+    problem::{Problem, Problems},
+};
 
 /// Fields that are read one by one; what does not fit is remembered for the end.
 #[derive(Debug)]
 pub(crate) struct Fields {
     given: Map<String, Value>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 impl Fields {
@@ -25,12 +28,12 @@ impl Fields {
                 let field = field.chars().take(100).collect();
                 Err(ApiError::UnknownField { field, known: known.join(", ") })
             }
-            None => Ok(Self { given, problems: Vec::new() }),
+            None => Ok(Self { given, problems: Problems::default() }),
         }
     }
 
     pub(crate) fn refuse(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.problems.add(problem);
     }
 
     /// Takes a field out; null is as good as absent.
@@ -146,6 +149,7 @@ mod tests {
         assert!(!fields.flag("publish") && fields.version("version").is_none());
         assert_eq!(fields.bounded("limit", &(1..=10), 5), 5);
         let Err(ApiError::Invalid(problems)) = fields.finish(symbol.zip(timeframe)) else { panic!("was taken") };
+        let problems = problems.named();
         let named: Vec<&str> = problems.iter().map(|problem| problem.parameter.as_str()).collect();
         assert_eq!(named, ["symbol", "timeframe", "publish", "version", "limit"]);
         assert_eq!(problems[4].allowed, "a whole number from 1 to 10");

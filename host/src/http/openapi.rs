@@ -13,7 +13,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{State, answer::Envelope, error::Problem};
+use super::{State, answer::Envelope, problem::Problem};
 
 /// Where the description is.
 const PATH: &str = "/api/v1/openapi.json";

@@ -3,9 +3,9 @@
 use std::{fmt::Display, str::FromStr};
 
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use ta_bot_core::SettingsPatch;
+use ta_bot_core::{Enabled, SettingsPatch};
 use utoipa::ToSchema;
 
 use super::view::SettingsView;
@@ -15,9 +15,10 @@ use crate::{
         Services,
         answer::{Answer, Envelope},
         condition::Condition,
-        error::{ApiError, Problem},
+        error::ApiError,
         fields::Fields,
         openapi::WriteRefusals,
+        problem::Problem,
         write::{AuditView, Shared, WriteRequest, author, tell},
     },
 };
@@ -29,8 +30,9 @@ pub(super) struct SettingsBody {
     symbols: Option<Vec<String>>,
     /// May be called `candle_periods` too.
     timeframes: Option<Vec<String>>,
-    /// An empty list enables none.
-    enabled_strategies: Option<Vec<String>>,
+    /// A list of ids; an empty one enables none, and the text `all` all that are registered.
+    #[schema(value_type = Option<EnabledBody>)]
+    enabled_strategies: Option<Value>,
     min_confidence: Option<f64>,
     max_confidence: Option<f64>,
     /// Who; the token's role or `api` where absent.
@@ -39,6 +41,17 @@ pub(super) struct SettingsBody {
     reason: Option<String>,
     /// Check only; store nothing.
     validate_only: Option<bool>,
+}
+
+/// Which strategies run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the field")]
+enum EnabledBody {
+    /// `all`.
+    All(String),
+    /// These.
+    Only(Vec<String>),
 }
 
 /// What a change did, and what is in use since.
@@ -86,17 +99,30 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
     SettingsPatch {
         symbols: list(fields, "symbols"),
         timeframes: list(fields, "timeframes").or_else(|| list(fields, "candle_periods")),
-        enabled_strategies: list(fields, "enabled_strategies"),
+        enabled_strategies: enabled(fields, "enabled_strategies"),
         min_confidence: fields.number("min_confidence"),
         max_confidence: fields.number("max_confidence"),
+    }
+}
+
+/// A list of strategies, or the word for all. Null is as good as absent everywhere, so it can't be that word.
+fn enabled(fields: &mut Fields, name: &str) -> Option<Enabled> {
+    const ALLOWED: &str = "a list of strategies, or \"all\"";
+    match fields.take(name)? {
+        Value::String(word) if word == "all" => Some(Enabled::All),
+        value => list_of(fields, name, &value, ALLOWED).map(Enabled::Only),
     }
 }
 
 /// A list of texts that mean something, with a problem for each that does not.
 fn list<T: FromStr<Err: Display>>(fields: &mut Fields, name: &str) -> Option<Vec<T>> {
     let value = fields.take(name)?;
-    let Value::Array(texts) = &value else {
-        fields.refuse(Problem::new(name, &value, "a list of texts"));
+    list_of(fields, name, &value, "a list of texts")
+}
+
+fn list_of<T: FromStr<Err: Display>>(fields: &mut Fields, name: &str, value: &Value, allowed: &str) -> Option<Vec<T>> {
+    let Value::Array(texts) = value else {
+        fields.refuse(Problem::new(name, value, allowed));
         return None;
     };
     let mut read = Vec::with_capacity(texts.len());
@@ -104,7 +130,7 @@ fn list<T: FromStr<Err: Display>>(fields: &mut Fields, name: &str) -> Option<Vec
         match text.as_str().map(str::parse) {
             Some(Ok(one)) => read.push(one),
             Some(Err(error)) => fields.refuse(Problem::new(name, text, T::Err::to_string(&error))),
-            None => fields.refuse(Problem::new(name, text, "a list of texts")),
+            None => fields.refuse(Problem::new(name, text, allowed)),
         }
     }
     Some(read)

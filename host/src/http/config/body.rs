@@ -119,7 +119,7 @@ mod tests {
         assert!(matches!(read(&json!({"parameters": {}, "period": 14})), Err(ApiError::UnknownField { .. })));
         let wrong = json!({"parameters": {}, "validate_only": "yes", "changed_by": 5, "reason": "x".repeat(3000)});
         let Err(ApiError::Invalid(problems)) = read(&wrong) else { panic!("was taken") };
-        assert_eq!(problems.len(), 3);
-        assert!(serde_json::to_string(&problems).unwrap().len() < 1000);
+        assert_eq!(problems.count(), 3);
+        assert!(serde_json::to_string(problems.named()).unwrap().len() < 1000);
     }
 }

@@ -11,9 +11,10 @@ use crate::{
     config::ConfigKey,
     http::{
         answer::{Answer, Envelope},
-        error::{ApiError, Problem},
+        error::ApiError,
         fields::Fields,
         openapi::WriteRefusals,
+        problem::Problem,
         target::known,
         write::{Given, WriteRequest, author},
     },

@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,7 @@ mod application;
 mod body;
 mod condition;
 mod config;
+mod cross_site;
 mod error;
 mod fields;
 mod journal;
@@ -34,6 +35,7 @@ mod server;
 mod service;
 mod strategies;
 mod target;
+mod turns;
 mod unread;
 mod write;
 
@@ -61,7 +63,7 @@ pub fn router(services: Arc<Services>) -> Router {
     let api = openapi::serve(api, &document);
     let checked = middleware::from_fn_with_state(Arc::clone(&services), access::check);
     Router::new()
-        .merge(api.layer(checked))
+        .merge(api.layer(checked).layer(middleware::from_fn(cross_site::refuse)).layer(Extension(turns::Turns::new())))
         .merge(service::open_routes())
         .fallback(async || error::ApiError::UnknownRoute)
         .method_not_allowed_fallback(async || error::ApiError::Method)

@@ -34,6 +34,13 @@ pub(crate) enum ApiError {
     NoToken,
     #[error("this needs the role {needed}; the token's role is {role}")]
     Forbidden { needed: Role, role: Role },
+    #[error(
+        "this comes from a page of another site (says its {header}), and such a page must not change anything here; use a \
+         page of this address, or a program such as curl; a proxy before the service has to pass the header Host on"
+    )]
+    CrossSite { header: &'static str },
+    #[error("strategies are running for other requests; try again")]
+    Busy,
     #[error("there is nothing at this path; /api/v1/openapi.json describes what there is")]
     UnknownRoute,
     #[error("this path does not take this method; see the header Allow")]
@@ -87,6 +94,8 @@ impl ApiError {
             Self::UnknownField { .. } => told(S::BAD_REQUEST, "unknown_field"),
             Self::NoToken => told(S::UNAUTHORIZED, "unauthorized"),
             Self::Forbidden { .. } => told(S::FORBIDDEN, "forbidden"),
+            Self::CrossSite { .. } => told(S::FORBIDDEN, "cross_site"),
+            Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
             Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UnknownStrategy(_) | Self::Parameters(ParameterError::UnknownStrategy(_)) => {
@@ -165,7 +174,7 @@ impl IntoResponse for ApiError {
         }
         let header = match status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
             _ => None,
         };
         if let Some((name, value)) = header {

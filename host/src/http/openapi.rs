@@ -76,10 +76,13 @@ pub(crate) struct ReadRefusals;
 /// How a request that changes something can be refused.
 pub(crate) struct WriteRefusals;
 
+/// How a request for which strategies run can be refused.
+pub(crate) struct GuestRefusals;
+
 const READ: [(&str, &str); 7] = [
     ("400", "A query or a header is malformed"),
     ("401", "No valid token, where tokens are needed"),
-    ("403", "The token's role does not allow this"),
+    ("403", "The token's role does not allow this, or a page of another site asks"),
     ("404", "Unknown strategy or symbol"),
     ("422", "A value of the query can't be taken; details has an entry for each"),
     ("500", "The service failed"),
@@ -95,6 +98,8 @@ const WRITE: [(&str, &str); 6] = [
     ("422", "Values can't be taken; details has an entry for each. Nothing was stored"),
 ];
 
+const GUEST: [(&str, &str); 1] = [("429", "As many such requests as the service has cores are under way")];
+
 impl IntoResponses for ReadRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals(READ)
@@ -104,6 +109,12 @@ impl IntoResponses for ReadRefusals {
 impl IntoResponses for WriteRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals(READ.into_iter().chain(WRITE))
+    }
+}
+
+impl IntoResponses for GuestRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(READ.into_iter().chain(WRITE).chain(GUEST))
     }
 }
 

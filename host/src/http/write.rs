@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use ta_bot_core::{StrategyId, Timestamp};
 use utoipa::ToSchema;
 
-use super::{Services, access::Caller, body::JsonBody, condition::Condition, error::ApiError, fields::Fields};
+use super::{
+    Services, access::Caller, body::JsonBody, condition::Condition, error::ApiError, fields::Fields, turns::Turns,
+};
 use crate::{
     bus::Notice,
     config::{AuditEntry, Author, ChangeAction},
@@ -27,6 +29,8 @@ pub(crate) struct WriteRequest {
     pub(crate) caller: Caller,
     pub(crate) condition: Condition,
     pub(crate) body: JsonBody,
+    /// For what runs strategies.
+    pub(crate) turns: Turns,
 }
 
 impl<S: Send + Sync> FromRequest<S> for WriteRequest {
@@ -36,9 +40,11 @@ impl<S: Send + Sync> FromRequest<S> for WriteRequest {
         let (mut parts, body) = request.into_parts();
         let caller = Extension::<Caller>::from_request_parts(&mut parts, state).await;
         let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+        let turns = Extension::<Turns>::from_request_parts(&mut parts, state).await;
+        let Extension(turns) = turns.map_err(|missing| ApiError::Panic(missing.body_text()))?;
         let condition = Condition::from_request_parts(&mut parts, state).await?;
         let body = JsonBody::from_request(Request::from_parts(parts, body), state).await?;
-        Ok(Self { caller, condition, body })
+        Ok(Self { caller, condition, body, turns })
     }
 }
 

@@ -8,10 +8,11 @@ use super::{publish::publish, view::AnalysisView};
 use crate::{
     analysis::newest_job,
     http::{
+        Services,
         answer::{Answer, Envelope},
         error::ApiError,
         fields::Fields,
-        openapi::WriteRefusals,
+        openapi::GuestRefusals,
         write::{Shared, WriteRequest},
     },
     registry::Progress,
@@ -35,7 +36,7 @@ pub(super) struct AnalyseBody {
     path = "/api/v1/test/analyze",
     tag = "analysis",
     request_body = AnalyseBody,
-    responses((status = 200, body = Envelope<AnalysisView>), WriteRefusals)
+    responses((status = 200, body = Envelope<AnalysisView>), GuestRefusals)
 )]
 pub(super) async fn analyse(State(services): Shared, request: WriteRequest) -> Result<Answer<AnalysisView>, ApiError> {
     let mut fields = Fields::new(request.body.required()?, &["symbol", "timeframe", "publish"])?;
@@ -46,9 +47,19 @@ pub(super) async fn analyse(State(services): Shared, request: WriteRequest) -> R
     if *services.registry.progress() == Progress::Loading {
         return Err(ApiError::Loading);
     }
+    let turn = request.turns.take()?;
+    turn.run(async move { answer(&services, symbol, timeframe, is_published).await }).await
+}
+
+async fn answer(
+    services: &Services,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    is_published: bool,
+) -> Result<Answer<AnalysisView>, ApiError> {
     let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
     let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
     let analysis = services.analyst.analyse(&job, None).await?;
-    let published = if is_published { Some(publish(&services, &analysis).await?) } else { None };
+    let published = if is_published { Some(publish(services, &analysis).await?) } else { None };
     Ok(Answer::new(AnalysisView::new(&analysis, published)))
 }

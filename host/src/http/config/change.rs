@@ -1,5 +1,7 @@
 //! What the verbs do, whichever level they are used on.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,14 +38,16 @@ pub(super) fn read(services: &Services, target: &Target) -> Result<Answer<Config
     Ok(Answer::new(view).version(version))
 }
 
-pub(super) async fn write(services: &Services, target: Target, request: WriteRequest, merge: Merge) -> Changed {
-    let body = ConfigBody::read(request.body.required()?, request.caller)?;
-    let expected = expected(services, &target.key, request.condition).await?;
-    let (key, validate_only) = (target.key, body.validate_only);
-    let change =
-        Change { key: key.clone(), parameters: body.parameters, merge, expected, validate_only, author: body.author };
-    let entry = services.parameters.change(change).await?;
-    done(services, &key, entry, validate_only).await
+pub(super) async fn write(services: Arc<Services>, target: Target, request: WriteRequest, merge: Merge) -> Changed {
+    let ConfigBody { parameters, author, validate_only } = ConfigBody::read(request.body.required()?, request.caller)?;
+    let (key, condition) = (target.key, request.condition);
+    let change = async move {
+        let expected = expected(&services, &key, condition).await?;
+        let change = Change { key: key.clone(), parameters, merge, expected, validate_only, author };
+        let entry = services.parameters.change(change).await?;
+        done(&services, &key, entry, validate_only).await
+    };
+    request.turns.take()?.run(change).await
 }
 
 /// Who and why may be in the body or, since many clients send no body with a DELETE, in the query.

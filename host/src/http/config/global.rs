@@ -13,7 +13,7 @@ use crate::{
         answer::{Answer, Envelope},
         error::ApiError,
         fields::QueryFields,
-        openapi::{ReadRefusals, WriteRefusals},
+        openapi::{GuestRefusals, ReadRefusals, WriteRefusals},
         target::Target,
         write::WriteRequest,
     },
@@ -52,10 +52,10 @@ pub(super) async fn get(State(services): Shared, target: Target) -> Result<Answe
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
     request_body = ConfigBody,
-    responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
+    responses((status = 200, body = Envelope<ChangeView>), GuestRefusals)
 )]
 pub(super) async fn put(State(services): Shared, target: Target, request: WriteRequest) -> Changed {
-    change::write(&services, target, request, Merge::Replace).await
+    change::write(services, target, request, Merge::Replace).await
 }
 
 /// Replaces what is stored at this level, as PUT does.
@@ -70,10 +70,10 @@ pub(super) async fn put(State(services): Shared, target: Target, request: WriteR
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
     request_body = ConfigBody,
-    responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
+    responses((status = 200, body = Envelope<ChangeView>), GuestRefusals)
 )]
 pub(super) async fn post(State(services): Shared, target: Target, request: WriteRequest) -> Changed {
-    change::write(&services, target, request, Merge::Replace).await
+    change::write(services, target, request, Merge::Replace).await
 }
 
 /// Lays parameters over what is stored at this level; null unsets one.
@@ -88,10 +88,10 @@ pub(super) async fn post(State(services): Shared, target: Target, request: Write
         ("If-None-Match" = Option<String>, Header, description = "* to write only if nothing is stored"),
     ),
     request_body = ConfigBody,
-    responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
+    responses((status = 200, body = Envelope<ChangeView>), GuestRefusals)
 )]
 pub(super) async fn patch(State(services): Shared, target: Target, request: WriteRequest) -> Changed {
-    change::write(&services, target, request, Merge::Patch).await
+    change::write(services, target, request, Merge::Patch).await
 }
 
 /// Removes what is stored at this level. Where nothing is, `change` is null.

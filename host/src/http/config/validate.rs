@@ -13,7 +13,7 @@ use crate::{
         answer::{Answer, Envelope},
         error::ApiError,
         fields::Fields,
-        openapi::WriteRefusals,
+        openapi::GuestRefusals,
         problem::Problem,
         target::known,
         write::{Given, WriteRequest, author},
@@ -51,7 +51,7 @@ pub(super) struct ValidView {
     path = "/api/v1/config/validate",
     tag = "configuration",
     request_body = ValidateBody,
-    responses((status = 200, body = Envelope<ValidView>), WriteRefusals)
+    responses((status = 200, body = Envelope<ValidView>), GuestRefusals)
 )]
 pub(super) async fn validate(State(services): Shared, request: WriteRequest) -> Result<Answer<ValidView>, ApiError> {
     let mut fields = Fields::new(request.body.required()?, &["strategy_id", "symbol", "parameters"])?;
@@ -73,6 +73,7 @@ pub(super) async fn validate(State(services): Shared, request: WriteRequest) -> 
         parameters: given,
     };
     let change = Change { key, parameters, merge: Merge::Replace, expected: None, validate_only: true, author };
-    services.parameters.change(change).await?;
+    let check = async move { Ok(services.parameters.change(change).await?) };
+    request.turns.take()?.run(check).await?;
     Ok(Answer::new(view))
 }

@@ -8,7 +8,7 @@ use crate::{
         answer::{Answer, Envelope},
         config::{ChangeView, done, expected},
         error::ApiError,
-        openapi::WriteRefusals,
+        openapi::GuestRefusals,
         target::Target,
         write::{RollbackBody, Shared, WriteRequest, author, optional_fields},
     },
@@ -25,7 +25,7 @@ use crate::{
         ("If-Match" = Option<String>, Header, description = "Write only if this version is stored; * for any"),
     ),
     request_body = Option<RollbackBody>,
-    responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
+    responses((status = 200, body = Envelope<ChangeView>), GuestRefusals)
 )]
 pub(super) async fn rollback(
     State(services): Shared,
@@ -37,7 +37,10 @@ pub(super) async fn rollback(
     let author = author(&mut fields, request.caller);
     fields.finish(Some(()))?;
     let key = ConfigKey { symbol, ..target.key };
-    let expected = expected(&services, &key, request.condition).await?;
-    let entry = services.parameters.roll_back(&key, version, expected, &author).await?;
-    done(&services, &key, entry, false).await
+    let roll_back = async move {
+        let expected = expected(&services, &key, request.condition).await?;
+        let entry = services.parameters.roll_back(&key, version, expected, &author).await?;
+        done(&services, &key, entry, false).await
+    };
+    request.turns.take()?.run(roll_back).await
 }

@@ -1,8 +1,8 @@
 //! A simulated market, for looking at the service without one. Only `serve --simulate` runs it.
 //!
 //! Every second it closes one candle of each symbol, whatever the timeframe's real length, going on from the newest
-//! candle in the store; longer timeframes are gathered from the shortest. A candle is a function of its symbol, its
-//! time and the price before it, so the same history always continues the same way.
+//! candle in the store; longer timeframes are gathered from the shortest, where they are multiples of it. A candle is a
+//! function of its symbol, its time and the price before it, so the same history always continues the same way.
 
 use std::{f64::consts::TAU, sync::Arc, time::Duration};
 
@@ -36,6 +36,9 @@ impl Feed {
     /// Closes candles until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         tracing::warn!(pace = ?self.pace, "this is a SIMULATED market: a candle of each symbol closes at this pace");
+        for timeframe in Timeframes::of(&self.settings.current().settings.timeframes).skipped {
+            tracing::warn!(%timeframe, "not simulated: it is no multiple of the shortest timeframe");
+        }
         let mut ticks = tokio::time::interval(self.pace);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let settings = self.settings.current();
@@ -47,12 +50,13 @@ impl Feed {
         }
     }
 
+    /// Closes the next candle of `symbol`, and the longer ones that it completes. They are announced when all of them
+    /// are stored: whoever looks at the shortest one then sees the longer one that closed at the same moment.
     async fn close_candles(&self, symbol: &Symbol, timeframes: &[Timeframe]) -> Result<(), StoreError> {
-        let mut timeframes = timeframes.to_vec();
-        timeframes.sort();
-        let Some((shortest, longer)) = timeframes.split_first() else { return Ok(()) };
+        let timeframes = Timeframes::of(timeframes);
+        let Some(shortest) = timeframes.shortest else { return Ok(()) };
         let now = Timestamp::now();
-        let newest = self.candles.newest_closed(symbol, *shortest, now, 1).await?;
+        let newest = self.candles.newest_closed(symbol, shortest, now, 1).await?;
         let open_time = match newest.last() {
             Some(candle) => shortest.close_of(candle.open_time),
             None => shortest.open_of(now.plus_millis(-1000 * shortest.millis())),
@@ -62,34 +66,43 @@ impl Feed {
             return Ok(());
         }
         let price = newest.last().map_or(FIRST_PRICE, |candle| candle.close);
-        self.store(symbol, *shortest, &[simulated(symbol, open_time, price)]).await?;
-        for timeframe in longer {
-            self.gather(symbol, *shortest, *timeframe).await?;
+        self.candles.insert(symbol, shortest, &[simulated(symbol, open_time, price)]).await?;
+        let mut closed = vec![shortest];
+        for timeframe in timeframes.longer {
+            if let Some(candle) = self.completed(symbol, shortest, timeframe).await? {
+                self.candles.insert(symbol, timeframe, &[candle]).await?;
+                closed.push(timeframe);
+            }
+        }
+        for timeframe in closed {
+            self.announce(symbol, timeframe);
         }
         Ok(())
     }
 
-    /// Makes the newest longer candle that the shorter ones complete, if it is not there yet.
-    async fn gather(&self, symbol: &Symbol, shorter: Timeframe, longer: Timeframe) -> Result<(), StoreError> {
+    /// The newest longer candle that the shorter ones complete, if it is not there yet.
+    async fn completed(
+        &self,
+        symbol: &Symbol,
+        shorter: Timeframe,
+        longer: Timeframe,
+    ) -> Result<Option<Candle>, StoreError> {
         let now = Timestamp::now();
         let per_candle = longer.millis() / shorter.millis();
         let count = (2 * per_candle) as u32;
         let parts = self.candles.newest_closed(symbol, shorter, now, count).await?;
-        let Some(newest) = parts.last() else { return Ok(()) };
+        let Some(newest) = parts.last() else { return Ok(None) };
         let open_time = longer.open_of(shorter.close_of(newest.open_time).plus_millis(-longer.millis()));
         let close_time = longer.close_of(open_time);
         let covered = |part: &&Candle| part.open_time >= open_time && part.open_time < close_time;
         let parts: Vec<&Candle> = parts.iter().filter(covered).collect();
         let there = self.candles.newest_closed(symbol, longer, close_time, 1).await?;
         let known = there.last().is_some_and(|candle| candle.open_time == open_time);
-        match gathered(open_time, &parts) {
-            Some(candle) if !known && parts.len() as i64 == per_candle => self.store(symbol, longer, &[candle]).await,
-            _ => Ok(()),
-        }
+        let complete = !known && parts.len() as i64 == per_candle;
+        Ok(gathered(open_time, &parts).filter(|_| complete))
     }
 
-    async fn store(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<(), StoreError> {
-        self.candles.insert(symbol, timeframe, candles).await?;
+    fn announce(&self, symbol: &Symbol, timeframe: Timeframe) {
         let event = json!({
             "event_type": "extraction_completed",
             "extraction_type": "klines",
@@ -99,7 +112,28 @@ impl Feed {
             "errors": [],
         });
         self.bus.announce(event.to_string().into_bytes());
-        Ok(())
+    }
+}
+
+/// Timeframes, by what the simulation makes of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Timeframes {
+    /// Its candles are simulated.
+    shortest: Option<Timeframe>,
+    /// Their candles are gathered from those.
+    longer: Vec<Timeframe>,
+    /// Theirs would begin or end within one of those, as 5m with 3m.
+    skipped: Vec<Timeframe>,
+}
+
+impl Timeframes {
+    fn of(timeframes: &[Timeframe]) -> Self {
+        let mut sorted = timeframes.to_vec();
+        sorted.sort();
+        sorted.dedup();
+        let Some((shortest, longer)) = sorted.split_first() else { return Self::default() };
+        let (longer, skipped) = longer.iter().partition(|longer| longer.millis() % shortest.millis() == 0);
+        Self { shortest: Some(*shortest), longer, skipped }
     }
 }
 
@@ -173,5 +207,16 @@ mod tests {
         assert_eq!((whole.open, whole.close), (parts[0].open, parts[2].close));
         assert_eq!(whole.check(), Ok(()));
         assert_eq!(gathered(Timestamp::from_millis(0), &[]), None);
+    }
+
+    #[test]
+    fn timeframes_that_do_not_divide_are_skipped() {
+        use Timeframe::{D1, D3, H1, M3, M5, M15, W1};
+        let of = Timeframes::of(&[M15, M5, M3, H1]);
+        assert_eq!(of, Timeframes { shortest: Some(M3), longer: vec![M15, H1], skipped: vec![M5] });
+        let of = Timeframes::of(&[W1, D3]);
+        assert_eq!(of, Timeframes { shortest: Some(D3), longer: vec![], skipped: vec![W1] });
+        assert_eq!(Timeframes::of(&[D1, W1, D1]).longer, [W1]);
+        assert_eq!(Timeframes::of(&[]), Timeframes::default());
     }
 }

@@ -1,0 +1,244 @@
+//! Looks at real stores, in a directory that is removed in the end.
+
+use std::collections::HashMap;
+
+use ta_bot_core::{Candle, Job, SettingsPatch};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::{
+    app::App,
+    config::Author,
+    env::Environment,
+    outbox::FinishedJob,
+    pipeline::{Intake, Pipeline},
+};
+
+const M5: Timeframe = Timeframe::M5;
+const M15: Timeframe = Timeframe::M15;
+
+/// A service without strategies, whose queue nobody reads.
+struct Service {
+    schedule: Schedule,
+    app: App,
+    intake: Intake,
+    data: TempDir,
+}
+
+impl Service {
+    async fn new(symbols: &str, timeframes: &str) -> Self {
+        let data = TempDir::new().unwrap();
+        let variables = HashMap::from([
+            ("DATA_DIR", data.path().display().to_string()),
+            ("SUPPORTED_SYMBOLS", symbols.to_owned()),
+            ("SUPPORTED_TIMEFRAMES", timeframes.to_owned()),
+        ]);
+        let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap()).await.unwrap();
+        let (schedule, intake) = schedule(&app);
+        Self { schedule, app, intake, data }
+    }
+
+    /// Inserts `count` candles of which the newest has `ago` candles behind it up to now. Answers their jobs.
+    async fn candles(&self, symbol: &str, timeframe: Timeframe, count: i64, ago: i64) -> Vec<Job> {
+        let symbol: Symbol = symbol.parse().unwrap();
+        let closes: Vec<_> = (0..count).rev().map(|index| closed(timeframe, ago + index)).collect();
+        let candles: Vec<_> = closes.iter().map(|close| candle(close.plus_millis(-timeframe.millis()))).collect();
+        self.app.candles.insert(&symbol, timeframe, &candles).await.unwrap();
+        let job = |candle_close| Job { symbol: symbol.clone(), timeframe, candle_close };
+        closes.into_iter().map(job).collect()
+    }
+
+    /// Makes the service have begun with a series right before this job.
+    async fn begin_before(&self, job: &Job) {
+        let before = job.candle_close.plus_millis(-job.timeframe.millis());
+        self.app.outbox.begin(&[(job.symbol.clone(), job.timeframe, before)]).await.unwrap();
+    }
+
+    async fn finish(&self, jobs: &[Job]) {
+        let finished: Vec<_> = jobs.iter().map(|job| FinishedJob { job: job.clone(), signals: Vec::new() }).collect();
+        self.app.outbox.commit(&finished, Timestamp::now()).await.unwrap();
+    }
+
+    /// The jobs that a sweep finds, in the order in which they would be pushed.
+    async fn sweep(&self, progress: &mut Progress) -> Vec<Job> {
+        self.schedule.sweep(progress).await;
+        std::iter::from_fn(|| progress.waiting.pop()).map(|found| found.job).collect()
+    }
+
+    async fn run_on(&self, timeframes: &[Timeframe]) {
+        let patch = SettingsPatch { timeframes: Some(timeframes.to_vec()), ..SettingsPatch::default() };
+        let author = Author { changed_by: "test".to_owned(), reason: None, at: Timestamp::now() };
+        self.app.analyst.settings.change(patch, None, false, &author).await.unwrap();
+    }
+
+    fn events(&self, outcome: &str) -> u64 {
+        self.app.analyst.metrics.events.with_label_values(&[outcome]).get()
+    }
+}
+
+fn schedule(app: &App) -> (Schedule, Intake) {
+    let (queue, _, intake) =
+        Pipeline::new(Arc::clone(&app.analyst), Arc::clone(&app.outbox), Arc::new(Notify::new()), 1);
+    let schedule = Schedule {
+        candles: Arc::clone(&app.candles),
+        outbox: Arc::clone(&app.outbox),
+        bus: Arc::clone(&app.bus) as _,
+        settings: Arc::clone(&app.analyst.settings),
+        queue,
+        leadership: Leadership::single_node("test".to_owned()),
+        metrics: Arc::clone(&app.analyst.metrics),
+    };
+    (schedule, intake)
+}
+
+/// When the candle closed that has `ago` closed ones behind it. Within a test the grid stays where it was first, so that
+/// a candle may close meanwhile.
+fn closed(timeframe: Timeframe, ago: i64) -> Timestamp {
+    thread_local!(static NOW: Timestamp = Timestamp::now());
+    timeframe.open_of(NOW.with(|now| *now)).plus_millis(-ago * timeframe.millis())
+}
+
+fn candle(open_time: Timestamp) -> Candle {
+    Candle { open_time, open: 100.0, high: 101.0, low: 99.0, close: 100.5, volume: 1.0 }
+}
+
+fn reversed(jobs: &[Job]) -> Vec<Job> {
+    jobs.iter().rev().cloned().collect()
+}
+
+#[tokio::test]
+async fn a_stale_series_stands_beside_a_live_one() {
+    let service = Service::new("LIVEUSDT,STALEUSDT", "5m").await;
+    let live = service.candles("LIVEUSDT", M5, 900, 0).await;
+    let stale = service.candles("STALEUSDT", M5, 20, 20_000).await;
+    service.candles("OTHERUSDT", M5, 20, 0).await;
+    service.begin_before(&live[0]).await;
+    service.begin_before(&stale[10]).await;
+    service.finish(&live[..899]).await;
+    service.finish(&[&stale[..15], &stale[16..]].concat()).await;
+    let mut progress = Progress::default();
+    let left = [live[899].clone(), stale[15].clone()];
+    assert_eq!(service.sweep(&mut progress).await, left);
+    service.finish(&left).await;
+    for _ in 0..2 {
+        assert_eq!(service.sweep(&mut progress).await, []);
+    }
+    let late = service.candles("STALEUSDT", M5, 1, 19_999).await;
+    assert_eq!(service.sweep(&mut progress).await, late);
+    assert_eq!(service.app.outbox.begun(M5).await.unwrap().len(), 2, "what is not scheduled does not begin");
+}
+
+#[tokio::test]
+async fn a_timeframe_that_is_scheduled_again_is_caught_up_on() {
+    let service = Service::new("BTCUSDT", "5m,15m").await;
+    let mut progress = Progress::default();
+    let first = service.candles("BTCUSDT", M15, 1, 1500).await;
+    assert_eq!(service.sweep(&mut progress).await, [], "an old candle is no news");
+    service.run_on(&[M5]).await;
+    service.candles("BTCUSDT", M15, 1500, 0).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    service.finish(&service.candles("BTCUSDT", M15, 1, 0).await).await;
+    service.run_on(&[M5, M15]).await;
+    let found = service.sweep(&mut progress).await;
+    assert_eq!(found.len(), 999, "at most 1000 before the newest, which is done");
+    assert!(found.iter().all(|job| job.candle_close > first[0].candle_close));
+}
+
+#[tokio::test]
+async fn catching_up_is_bounded_while_it_runs() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    service.candles("BTCUSDT", M5, 1, 3000).await;
+    service.sweep(&mut progress).await;
+    let missed = service.candles("BTCUSDT", M5, 1500, 1500).await;
+    assert_eq!(service.sweep(&mut progress).await, reversed(&missed[500..]));
+}
+
+#[tokio::test]
+async fn a_candle_that_came_late_and_a_job_that_was_abandoned_are_found() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let mut jobs = service.candles("BTCUSDT", M5, 20, 60).await;
+    service.begin_before(&jobs[0]).await;
+    assert_eq!(service.sweep(&mut progress).await, reversed(&jobs));
+    service.finish(&[&jobs[..3], &jobs[4..]].concat()).await;
+    let abandoned = jobs[3].clone();
+    jobs = service.candles("BTCUSDT", M5, 20, 40).await;
+    assert_eq!(service.sweep(&mut progress).await, [reversed(&jobs), vec![abandoned.clone()]].concat());
+    service.finish(&jobs).await;
+    assert_eq!(service.sweep(&mut progress).await, std::slice::from_ref(&abandoned));
+    service.finish(&[abandoned]).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    service.finish(&service.candles("BTCUSDT", M5, 1, 30).await).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    service.candles("BTCUSDT", M5, 1, 38).await;
+    let late = service.candles("BTCUSDT", M5, 1, 37).await;
+    assert_eq!(service.sweep(&mut progress).await, late, "eight candles back and no more");
+}
+
+#[tokio::test]
+async fn the_newest_come_first() {
+    let service = Service::new("BTCUSDT,ETHUSDT", "5m,15m").await;
+    let btc = service.candles("BTCUSDT", M5, 40, 0).await;
+    let eth = service.candles("ETHUSDT", M5, 3, 100).await;
+    let slow = service.candles("BTCUSDT", M15, 3, 2).await;
+    for jobs in [&btc, &eth, &slow] {
+        service.begin_before(&jobs[0]).await;
+    }
+    let found = service.sweep(&mut Progress::default()).await;
+    assert_eq!(found.len(), 46);
+    assert_eq!(found[..3], [btc[39].clone(), slow[2].clone(), eth[2].clone()], "the newest of each series");
+    assert!(found[3..].is_sorted_by(|a, b| a.candle_close >= b.candle_close));
+}
+
+#[tokio::test]
+async fn events_lead_to_their_series_only_and_leave_their_trace() {
+    let service = Service::new("BTCUSDT,ETHUSDT", "5m").await;
+    let btc = service.candles("BTCUSDT", M5, 3, 0).await;
+    let eth = service.candles("ETHUSDT", M5, 1, 0).await;
+    service.begin_before(&btc[0]).await;
+    service.begin_before(&eth[0]).await;
+    let scheduled = service.schedule.scheduled();
+    let mut hints = Hints::new();
+    let mut read = |body: &str| service.schedule.read_event(body.as_bytes(), &scheduled, &mut hints);
+    read(r#"{"symbol": "BTCUSDT", "period": "5m"}"#);
+    read(r#"{"symbol": "BTCUSDT", "period": "5m", "_otel_trace_headers": {"traceparent": "00-a"}}"#);
+    read(r#"{"symbols": ["SOLUSDT"], "period": "5m"}"#);
+    read(r#"{"symbols": ["BTCUSDT"], "period": "1h"}"#);
+    read("candles");
+    assert_eq!(["taken", "not_scheduled", "refused"].map(|outcome| service.events(outcome)), [2, 2, 1]);
+    let mut progress = Progress::default();
+    service.schedule.look_at(&hints, &mut progress).await;
+    service.finish(&btc[..1]).await;
+    service.schedule.sweep(&mut progress).await;
+    let found: Vec<_> = std::iter::from_fn(|| progress.waiting.pop()).collect();
+    let traces: HashMap<_, _> = found.iter().map(|found| (&found.job, found.traceparent.as_deref())).collect();
+    assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catch_up_with_a_full_queue_can_be_stopped() {
+    let service = Service::new("AAAUSDT,BBBUSDT,CCCUSDT,DDDUSDT,EEEUSDT", "5m").await;
+    for symbol in ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"] {
+        let jobs = service.candles(symbol, M5, 1000, 0).await;
+        service.begin_before(&jobs[0]).await;
+    }
+    let Service { schedule: first, app, intake: unread, data } = service;
+    let (stop, queued) = (CancellationToken::new(), app.analyst.metrics.jobs_queued.clone());
+    let running = tokio::spawn(first.run(stop.clone()));
+    let full = async {
+        while queued.get() < 4096 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), full).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(!running.is_finished());
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(2), running).await.expect("it stops at once").unwrap();
+    drop(unread);
+    let (next, intake) = schedule(&app);
+    let service = Service { schedule: next, app, intake, data };
+    assert_eq!(service.sweep(&mut Progress::default()).await.len(), 5000, "the next start finds all of them");
+}

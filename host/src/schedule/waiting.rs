@@ -1,0 +1,59 @@
+//! The jobs that were found and are not in the queue yet.
+
+use std::collections::HashMap;
+
+use ta_bot_core::Job;
+
+/// A job that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The job.
+    pub(super) job: Job,
+    /// Whether its candle is the newest of its series.
+    pub(super) newest: bool,
+    /// The trace of the event that led to it.
+    pub(super) traceparent: Option<String>,
+}
+
+/// Jobs that wait for the queue: first the newest candle of each series, then the others, newer before older. So a fresh
+/// candle does not wait behind a long catch-up.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// The next one is last.
+    found: Vec<Found>,
+}
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The next job, which waits no more.
+    pub(super) fn pop(&mut self) -> Option<Found> {
+        self.found.pop()
+    }
+
+    /// Keeps only some.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Job) -> bool) {
+        self.found.retain(|found| keep(&found.job));
+    }
+
+    /// Takes what a look found, in place of what waited of the series that it looked at.
+    pub(super) fn replace(&mut self, looked_at: impl Fn(&Job) -> bool, found: Vec<Found>) {
+        let mut traces = HashMap::new();
+        self.found.retain_mut(|old| {
+            let replaced = looked_at(&old.job);
+            if replaced && let Some(trace) = old.traceparent.take() {
+                traces.insert(old.job.clone(), trace);
+            }
+            !replaced
+        });
+        self.found.extend(found.into_iter().map(|mut new| {
+            // The sweep knows of no event; the one that led to the job before still did.
+            let before = traces.remove(&new.job);
+            new.traceparent = new.traceparent.or(before);
+            new
+        }));
+        self.found.sort_by_key(|found| (found.newest, found.job.candle_close));
+    }
+}

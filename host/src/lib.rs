@@ -21,6 +21,7 @@ pub mod leadership;
 pub mod logging;
 pub mod metrics;
 pub mod outbox;
+mod outcome_view;
 pub mod parameters;
 pub mod pipeline;
 pub mod refresh;

@@ -8,12 +8,13 @@ use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp};
 use super::{
     Session,
     error::CliError,
-    outcome::{HEADER, OutcomeView},
+    outcome::{HEADER, cells},
     output::table,
 };
 use crate::{
     analysis::{Analysis, StrategyOutcome, millis, newest_job},
     candles::CandleStore,
+    outcome_view::OutcomeView,
 };
 
 pub(super) async fn analyze(
@@ -108,7 +109,7 @@ impl fmt::Display for Answer {
         }
         let header: Vec<&str> = std::iter::once("strategy").chain(HEADER).collect();
         let rows =
-            self.strategies.iter().map(|row| std::iter::once(row.strategy.to_string()).chain(row.outcome.cells()));
+            self.strategies.iter().map(|row| std::iter::once(row.strategy.to_string()).chain(cells(&row.outcome)));
         f.write_str(&table(&header, &[2, 3, 4, 5, 6], rows))
     }
 }

@@ -14,7 +14,7 @@ use ta_bot_wasm::{EvaluationInput, LoadError, Sandbox, StrategyModule, WIT_VERSI
 use super::{
     Session,
     error::{CliError, shown},
-    outcome::{HEADER, OutcomeView},
+    outcome::{HEADER, cells},
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
     strategies,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     analysis::{Outcome, millis},
     env::Environment,
+    outcome_view::OutcomeView,
 };
 
 mod advice;
@@ -178,7 +179,7 @@ impl fmt::Display for Report {
             f,
             "{}
 ",
-            table(&HEADER, &[1, 2, 3, 4, 5], [outcome.cells()])
+            table(&HEADER, &[1, 2, 3, 4, 5], [cells(outcome)])
         )?;
         match &self.problem {
             None => write!(f, "It is fit to run."),

@@ -152,3 +152,38 @@ impl SettingsBook {
 fn unchanged(from_environment: &ApplicationSettings) -> StoredSettings {
     StoredSettings { settings: from_environment.clone(), version: 0, updated_at: Timestamp::now() }
 }
+
+#[cfg(test)]
+mod tests {
+    use ta_bot_core::Enabled;
+
+    use super::*;
+    use crate::{config::sqlite::SqliteConfig, sqlite::Database};
+
+    #[tokio::test]
+    async fn a_strategy_that_may_be_about_to_appear_is_not_invalid_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteConfig::new(Database::open(folder.path()).await.unwrap()));
+        let settings = ApplicationSettings {
+            symbols: Vec::new(),
+            timeframes: Vec::new(),
+            enabled_strategies: Some(vec!["rsi".parse().unwrap()]),
+            min_confidence: 0.6,
+            max_confidence: 0.95,
+        };
+        let book = SettingsBook::new(store, Arc::new(Registry::new()), settings);
+        let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() };
+        let patch = |ids: &[&str], min_confidence| SettingsPatch {
+            enabled_strategies: Some(Enabled::Only(ids.iter().map(|id| id.parse().unwrap()).collect())),
+            min_confidence,
+            ..SettingsPatch::default()
+        };
+        let change = async |ids: &[&str], least| book.change(patch(ids, least), None, false, &author).await;
+        assert!(matches!(change(&["rsi"], None).await, Err(SettingsError::Loading)));
+        // Waiting would not mend this.
+        let Err(SettingsError::Invalid(problems)) = change(&["rsi"], Some(7.0)).await else { panic!("was taken") };
+        assert!(problems.iter().any(|problem| problem.parameter == "min_confidence"));
+        change(&[], None).await.unwrap();
+        assert!(matches!(book.roll_back(Some(0), None, &author).await, Err(SettingsError::Loading)));
+    }
+}

@@ -1,8 +1,8 @@
 //! Requests that a page of another site sends through the browser of a person who can reach the service.
 //!
-//! The API may be open to everybody on the network, so a browser is the way in for those who are not on it. A browser says
-//! where a request comes from, by `Sec-Fetch-Site` or `Origin`, and no page can change that; programs such as curl send
-//! neither. What only reads is left alone: a page can send it but does not get to see the answer.
+//! The API may be open to everybody on the network, so a browser is the way in for those who are not on it. A browser
+//! says where a request comes from, by `Sec-Fetch-Site` or `Origin`, and no page can change that; programs such as curl
+//! send neither. What only reads is left alone: a page can send it but does not get to see the answer.
 
 use axum::{
     extract::Request,

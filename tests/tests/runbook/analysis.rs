@@ -65,13 +65,15 @@ async fn a_signal_that_may_not_go_out_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_strategy_that_gives_no_answer_is_told_and_the_others_go_on() {
+async fn a_young_market_is_told_and_is_no_error() {
     let service = Setup::new().with_young("BTCUSDT", Timeframe::M15).start().await;
     let analysis = service.post(ANALYSE, json!({"symbol": "BTCUSDT", "timeframe": "15m"})).await;
     let rsi = of(analysis.data(), "rsi");
-    assert_eq!((&rsi["outcome"], &rsi["error"]["code"]), (&json!("error"), &json!("insufficient_data")));
     // A young market is no failure of the strategy's.
-    assert_eq!((&rsi["status"], &analysis.data()["candles"]), (&json!("success"), &json!(5)));
+    assert_eq!((&rsi["outcome"], &rsi["reason"]["code"]), (&json!("none"), &json!("insufficient_data")));
+    assert_eq!((&rsi["status"], &rsi["error"]), (&json!("success"), &Value::Null));
+    assert!(rsi["reason"]["message"].as_str().unwrap().contains("5 are there"), "{rsi}");
+    assert_eq!(analysis.data()["candles"], 5);
     service.end().await;
 }
 

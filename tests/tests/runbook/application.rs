@@ -50,6 +50,26 @@ async fn an_empty_list_of_strategies_runs_none() {
     assert_eq!((analyse().await, enabled().await), (0, 0));
     service.post(SETTINGS, json!({"enabled_strategies": ["rsi"]})).await.data();
     assert_eq!((analyse().await, enabled().await), (1, 1));
+    let all = service.post(SETTINGS, json!({"enabled_strategies": "all"})).await;
+    assert!(all.data()["settings"]["enabled_strategies"].is_null(), "{}", all.body);
+    assert!(analyse().await >= 2 && enabled().await >= 2);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn what_is_named_twice_counts_once() {
+    let service = Service::start().await;
+    let twice = json!({
+        "symbols": ["ETHUSDT", "BTCUSDT", "ethusdt"], "timeframes": ["1h", "15m", "1h"],
+        "enabled_strategies": ["rsi", "rsi"],
+    });
+    let changed = service.post(SETTINGS, twice).await;
+    let settings = &changed.data()["settings"];
+    assert_eq!(
+        (&settings["symbols"], &settings["timeframes"]),
+        (&json!(["ETHUSDT", "BTCUSDT"]), &json!(["1h", "15m"]))
+    );
+    assert_eq!(settings["enabled_strategies"], json!(["rsi"]));
     service.end().await;
 }
 
@@ -115,5 +135,27 @@ async fn of_two_writers_who_saw_the_same_one_wins() {
     assert_eq!(lost.error(409, "version_conflict")["details"]["current_version"], 1);
     let stale = service.request(Method::POST, &format!("{SETTINGS}/rollback")).header("If-Match", "\"0\"");
     reply(stale).await.error(409, "version_conflict");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn who_rolls_back_at_once_with_another_undoes_what_was_seen_or_nothing() {
+    let service = Service::start().await;
+    let rollback = format!("{SETTINGS}/rollback");
+    for bound in [0.61, 0.62, 0.63, 0.64, 0.65, 0.66] {
+        service.post(SETTINGS, json!({"min_confidence": bound})).await.data();
+    }
+    for _ in 0..5 {
+        let (one, other) = tokio::join!(service.post(&rollback, json!({})), service.post(&rollback, json!({})));
+        for reply in [one, other] {
+            if reply.status == 200 {
+                // Each goes back from the version right before its own.
+                let change = &reply.data()["change"];
+                assert_ne!(change["old_parameters"], change["new_parameters"], "{change}");
+            } else {
+                reply.error(409, "version_conflict");
+            }
+        }
+    }
     service.end().await;
 }

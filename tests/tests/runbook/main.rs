@@ -5,6 +5,7 @@
 mod access;
 mod analysis;
 mod application;
+mod browsers;
 mod configuration;
 mod description;
 mod health;
@@ -13,3 +14,4 @@ mod metrics;
 mod refusals;
 mod service;
 mod strategies;
+mod turns;

@@ -12,6 +12,7 @@ use tokio::{
 use crate::service::{Service, reply};
 
 const CONFIG: &str = "/api/v1/strategies/rsi/config";
+const SETTINGS: &str = "/api/v1/config/application";
 const TEN_MEGABYTES: usize = 10 << 20;
 
 #[tokio::test]
@@ -152,5 +153,27 @@ async fn a_request_that_never_ends_holds_no_connection() {
     let ended = tokio::time::timeout(Duration::from_secs(45), stream.read_to_string(&mut answer)).await;
     assert!(ended.is_ok(), "the connection is still open");
     service.get("/healthz").await;
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_body_full_of_mistakes_has_a_short_answer() {
+    let service = Service::start().await;
+    let names: serde_json::Map<_, _> = (0..60_000).map(|number| (format!("p{number:05}"), json!(1))).collect();
+    let unknown: Vec<String> = (0..60_000).map(|number| format!("s{number:05}")).collect();
+    let bodies = [
+        (Method::PUT, CONFIG, json!(names)),
+        (Method::POST, SETTINGS, json!({"symbols": vec![1; 400_000]})),
+        (Method::POST, SETTINGS, json!({"symbols": vec!["?"; 200_000]})),
+        (Method::POST, SETTINGS, json!({"enabled_strategies": unknown})),
+    ];
+    for (method, path, body) in bodies {
+        let refused = service.send(method, path, body).await;
+        let error = refused.error(422, "invalid");
+        assert_eq!(refused.refused().len(), 100);
+        assert!(error.to_string().len() < 64 << 10, "{} bytes", error.to_string().len());
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("details has the first 100, and there are "), "{message}");
+    }
     service.end().await;
 }

@@ -15,6 +15,9 @@ const RECHECK: i64 = 8;
 /// How many candles of a series before its newest are caught up on at most; older ones are let go, since what they
 /// say is no longer news.
 const CATCH_UP: i64 = 1_000;
+/// How many series one query is about: few enough that the longest catch-up of all of them takes a second, far from the
+/// time that a query may take.
+const SERIES_AT_ONCE: usize = 100;
 
 type Closes = Vec<(Symbol, Timestamp)>;
 
@@ -71,9 +74,12 @@ impl Schedule {
         });
         let begun = self.begun(timeframe, &newest, now).await?;
         let starts = starts(timeframe, &newest, &begun, progress);
-        let mut unfinished = self.candles.closed_between(timeframe, &starts, now).await?;
-        let finished: HashSet<_> = self.outbox.finished(timeframe, &unfinished).await?.into_iter().collect();
-        unfinished.retain(|close| !finished.contains(close));
+        let mut unfinished = Closes::new();
+        for some in starts.chunks(SERIES_AT_ONCE) {
+            let closed = self.candles.closed_between(timeframe, some, now).await?;
+            let finished: HashSet<_> = self.outbox.finished(timeframe, &closed).await?.into_iter().collect();
+            unfinished.extend(closed.into_iter().filter(|close| !finished.contains(close)));
+        }
         progress.take(timeframe, newest, unfinished, hinted);
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -26,7 +26,7 @@ pub(super) async fn refuse(request: Request, next: Next) -> Response {
 
 /// The header that tells of another site.
 fn foreign(headers: &HeaderMap) -> Option<&'static str> {
-    let fetched = headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    let fetched = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if fetched.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Some("Sec-Fetch-Site");
     }
@@ -44,8 +44,6 @@ fn foreign(headers: &HeaderMap) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     fn of(headers: &[(HeaderName, &'static str)]) -> Option<&'static str> {

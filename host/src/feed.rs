@@ -219,4 +219,36 @@ mod tests {
         assert_eq!(Timeframes::of(&[D1, W1, D1]).longer, [W1]);
         assert_eq!(Timeframes::of(&[]), Timeframes::default());
     }
+
+    #[tokio::test]
+    async fn a_candle_is_announced_when_the_longer_one_that_it_completes_is_stored_too() {
+        let data = tempfile::tempdir().unwrap();
+        let database = crate::sqlite::Database::open(data.path()).await.unwrap();
+        let candles: Arc<dyn CandleStore> = Arc::new(crate::candles::sqlite::SqliteCandles::new(database.clone()));
+        let config = Arc::new(crate::config::sqlite::SqliteConfig::new(database));
+        let symbol: Symbol = "BTCUSDT".parse().unwrap();
+        let settings = ta_bot_core::ApplicationSettings {
+            symbols: vec![symbol.clone()],
+            timeframes: vec![Timeframe::M5, Timeframe::M15],
+            enabled_strategies: None,
+            min_confidence: 0.0,
+            max_confidence: 1.0,
+        };
+        let settings = Arc::new(SettingsBook::new(config, Arc::default(), settings));
+        let feed = Feed { candles, bus: Arc::default(), settings, pace: PACE };
+        let mut events = crate::bus::Bus::candle_events(&*feed.bus);
+        let mut announced = Vec::new();
+        for _ in 0..6 {
+            feed.close_candles(&symbol, &[Timeframe::M15, Timeframe::M5]).await.unwrap();
+            let mut together = Vec::new();
+            while let Ok(event) = events.try_recv() {
+                together.push(ta_bot_core::CandleEvent::parse(&event).unwrap().timeframe);
+            }
+            announced.push(together);
+        }
+        let longer = announced.iter().filter(|together| **together == [Timeframe::M5, Timeframe::M15]).count();
+        assert!((1..=2).contains(&longer) && announced.iter().all(|together| together[0] == Timeframe::M5));
+        let stored = feed.candles.newest_closed(&symbol, Timeframe::M15, Timestamp::now(), 9).await.unwrap();
+        assert_eq!(stored.len(), longer);
+    }
 }

@@ -100,7 +100,7 @@ impl App {
                 metrics.compiled(id, cost.cached, millis(cost.duration));
             }
             let settings = settings.current();
-            metrics.announce(&settings.settings, strategies.keys());
+            metrics.announce(&settings.settings, &strategies.keys());
             for id in settings.settings.enabled_strategies.iter().flatten().filter(|id| !strategies.contains_key(id)) {
                 tracing::warn!(strategy.id = %id, "enabled, but no module of STRATEGIES_DIR has it");
             }
@@ -144,7 +144,7 @@ impl App {
             stages.end(work).await;
         }
         stages.http.cancel();
-        server.await?.context("the HTTP server failed")?;
+        server.await.context("the HTTP server failed")?;
         self.database.close().await;
         anyhow::ensure!(!broken, "a part of the service stopped by itself, see the log; start it again");
         Ok(())

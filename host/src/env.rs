@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(environment.settings.symbols.len(), 3);
         assert_eq!(environment.settings.enabled_strategies, None);
         assert_eq!(environment.limits, Limits::default());
-        assert_eq!(environment.cache_ttl, Duration::from_secs(60));
+        assert_eq!(environment.cache_ttl, Duration::from_mins(1));
     }
 
     #[test]

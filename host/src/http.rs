@@ -4,7 +4,7 @@
 //! trading. Every answer of the API is in one envelope ([`answer`]) and every failure gets its status in one place
 //! ([`error`]).
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Extension, Router, middleware};
 use tokio::{net::TcpListener, sync::Notify};
@@ -74,7 +74,6 @@ pub fn router(services: Arc<Services>) -> Router {
 }
 
 /// Answers requests until `stop`, and then those under way within a bound.
-pub async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) {
     server::serve(listener, router(services), stop).await;
-    Ok(())
 }

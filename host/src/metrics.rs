@@ -150,7 +150,7 @@ impl Metrics {
     pub fn announce<'a>(
         &self,
         settings: &ApplicationSettings,
-        strategies: impl Iterator<Item = &'a StrategyId> + Clone,
+        strategies: &(impl Iterator<Item = &'a StrategyId> + Clone),
     ) {
         for strategy in strategies.clone() {
             for action in ["create", "update", "delete"] {

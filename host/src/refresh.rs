@@ -46,7 +46,7 @@ impl Refresh {
             Err(error) => Err(error),
         };
         match refreshed {
-            Ok(()) => self.metrics.announce(&self.settings.current().settings, self.registry.strategies().keys()),
+            Ok(()) => self.metrics.announce(&self.settings.current().settings, &self.registry.strategies().keys()),
             Err(error) => tracing::warn!(%error, "settings can't be read; the last known ones stay in use"),
         }
     }

@@ -120,7 +120,7 @@ async fn finish(data_dir: &Path) -> App {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), everything_done).await.expect("the service catches up");
+    tokio::time::timeout(Duration::from_mins(1), everything_done).await.expect("the service catches up");
     service.kill().await.unwrap();
     app
 }

@@ -10,10 +10,10 @@ mod support;
 
 use std::{fs, thread, time::Duration};
 
-use ta_bot_core::{CandleWindow, Decision, EvaluationError, Job, Parameters, Value};
+use ta_bot_core::{CandleWindow, Decision, EvaluationError, Parameters, Value};
 use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 
-use support::{evaluate, job, load, parameters, random_walk, sandbox};
+use support::{evaluate, load, parameters, random_walk, sandbox};
 
 const ROUNDS: usize = 1000;
 /// Rounds of what fills 64 MiB each time: dear, and with nothing in it that grows by the round.
@@ -26,7 +26,6 @@ const TOLERANCE: usize = 24 << 20;
 struct Guest {
     module: StrategyModule,
     window: CandleWindow,
-    job: Job,
     behaviours: Vec<(String, Parameters)>,
 }
 
@@ -40,7 +39,7 @@ impl Guest {
             (name, set)
         });
         let behaviours = behaviours.collect();
-        Self { job: job(&window), module, window, behaviours }
+        Self { module, window, behaviours }
     }
 
     /// Every behaviour once, each followed by a normal answer.

@@ -3,7 +3,16 @@
 //! Everything here is a value or a pure function of values, so that what decides about money can be read and
 //! tested without starting anything. The crates around it fetch, run and store; they decide nothing.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::needless_pass_by_value,
+        reason = "a test may fail loudly, and reads best with values made in place"
+    )
+)]
 
 mod candle;
 mod decision;

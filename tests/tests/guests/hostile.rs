@@ -5,7 +5,7 @@ use std::time::Duration;
 use ta_bot_core::{EvaluationError, ExecutionStatus, Parameters, Value};
 use ta_bot_wasm::{Limits, StrategyModule};
 
-use crate::support::{evaluate, job, load, parameters, patient, random_walk, sandbox};
+use crate::support::{evaluate, load, parameters, patient, random_walk, sandbox};
 
 fn behaving(module: &StrategyModule, behaviour: &str) -> Parameters {
     parameters(module, &[("behaviour", Value::Text(behaviour.to_owned()))])
@@ -58,7 +58,6 @@ fn a_stop_on_the_wrong_side_is_an_answer_that_becomes_no_signal() {
 #[test]
 fn a_check_that_never_returns_is_stopped_as_well() {
     let module = load(&sandbox(Limits { timeout: Duration::from_millis(50), ..Limits::default() }), "hostile");
-    let job = job(&random_walk(2, 7));
     let failure = module.check(&behaving(&module, "endless_check")).unwrap_err();
     assert_eq!(failure.status(), ExecutionStatus::Timeout, "{failure}");
     assert_eq!(module.check(&behaving(&module, "fine")), Ok(()));

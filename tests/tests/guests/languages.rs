@@ -6,7 +6,7 @@ use ta_bot_core::{Candle, CandleWindow, EvaluationError, Timestamp, Value};
 use ta_bot_tests::root;
 use ta_bot_wasm::{LogLine, StrategyModule};
 
-use crate::support::{evaluate, job, load, parameters, patient, random_walk, sandbox};
+use crate::support::{evaluate, load, parameters, patient, random_walk, sandbox};
 
 const LANGUAGES: [&str; 4] = ["rust", "c", "js", "python"];
 
@@ -128,7 +128,6 @@ fn all_languages_answer_the_same() {
 
 #[test]
 fn all_languages_check_the_same() {
-    let window = random_walk(1, 0);
     for (language, module) in modules() {
         let check = |set: &[(&str, Value)]| module.check(&parameters(module, set));
         assert_eq!(check(&[]), Ok(()), "{language}");

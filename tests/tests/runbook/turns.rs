@@ -27,7 +27,9 @@ async fn more_than_a_few_at_once_are_told_to_come_again() {
         reply.error(429, "busy");
         assert_eq!(reply.headers["retry-after"], "1");
     }
-    had_a_turn.iter().for_each(|reply| drop(reply.error(503, "store_away")));
+    for reply in &had_a_turn {
+        reply.error(503, "store_away");
+    }
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
 
     let path = "/api/v1/test/analyze";

@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly; criterion's macro is undocumented")]
 
-use std::{fs, hint::black_box, path::PathBuf, time::Instant};
+use std::{
+    fs,
+    hint::black_box,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use heavy::Heavy;
@@ -107,28 +112,45 @@ fn against_native(criterion: &mut Criterion) {
     compare::<Heavy>(criterion, "heavy");
 }
 
-/// The same number of evaluations by one thread and shared by two.
+/// The same work by one thread and shared by two: evaluations in the sandbox, and the rule called natively, which shows what
+/// the machine itself gives.
 fn threads(criterion: &mut Criterion) {
     const EVALUATIONS: usize = 2000;
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let module = StrategyModule::load(&sandbox, &bytes("rsi")).unwrap();
     let parameters = module.description().schema.defaults();
-    let window = window(&walk(250));
+    let rows = walk(250);
+    let window = window(&rows);
+    let in_the_sandbox = |count| (0..count).for_each(|_| evaluate(&module, &job(), &window, &parameters));
+    let candles: Candles = rows.iter().copied().collect();
+    let context = ta_bot_sdk::testing::context(&candles);
+    let settings = <Rsi as Strategy>::Parameters::parse(&[]).unwrap();
+    let natively = |count| {
+        // As long as the evaluations take, roughly.
+        for _ in 0..count * 15 {
+            black_box(Rsi::evaluate(&context, black_box(candles.window()), &[], &settings)).unwrap();
+        }
+    };
     let mut group = criterion.benchmark_group("threads");
     group.sample_size(20);
     for threads in [1, 2] {
-        group.bench_function(BenchmarkId::from_parameter(threads), |bencher| {
-            let share = || (0..EVALUATIONS / threads).for_each(|_| evaluate(&module, &job(), &window, &parameters));
-            bencher.iter_custom(|rounds| {
-                let started = Instant::now();
-                for _ in 0..rounds {
-                    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(share))));
-                }
-                started.elapsed()
-            });
+        group.bench_function(BenchmarkId::new("sandbox", threads), |bencher| {
+            bencher.iter_custom(|rounds| shared(rounds, threads, &|| in_the_sandbox(EVALUATIONS / threads)));
+        });
+        group.bench_function(BenchmarkId::new("native", threads), |bencher| {
+            bencher.iter_custom(|rounds| shared(rounds, threads, &|| natively(EVALUATIONS / threads)));
         });
     }
     group.finish();
+}
+
+/// How long `threads` take for their shares, `rounds` times.
+fn shared(rounds: u64, threads: usize, share: &(impl Fn() + Sync)) -> Duration {
+    let started = Instant::now();
+    for _ in 0..rounds {
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(share))));
+    }
+    started.elapsed()
 }
 
 /// What a signal's provenance costs: the hash of its window.

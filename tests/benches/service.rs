@@ -133,7 +133,9 @@ fn summarise() {
             println!("{what:<40}{time:>12.2}");
         }
     }
-    if let Some((one, two)) = mean("threads/1").zip(mean("threads/2")) {
-        println!("{:<40}{:>12.2} ×", "two threads against one", one / two);
+    for kind in ["sandbox", "native"] {
+        if let Some((one, two)) = mean(&format!("threads/{kind}/1")).zip(mean(&format!("threads/{kind}/2"))) {
+            println!("{:<40}{:>12.2} ×", format!("two threads against one, {kind}"), one / two);
+        }
     }
 }

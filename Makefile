@@ -38,7 +38,7 @@ strategies: ## build the built-in strategies into target/strategies
 	done
 
 test: test-setup guests ## run every test
-	@$(CARGO) test $(LOCKED) $(NATIVE)
+	@$(CARGO) test $(LOCKED) --no-fail-fast $(NATIVE)
 
 test-setup: ## install what the tests need besides the Rust toolchain
 	@sh scripts/test-setup.sh

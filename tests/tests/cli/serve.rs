@@ -82,6 +82,10 @@ async fn a_simulated_market_says_where_to_look_and_ends_in_order() {
     let url = text.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     assert!(get(&format!("{url}/healthz")).await.status().is_success());
     assert_eq!(get(&format!("{url}/health")).await.json::<Json>().await.unwrap()["service"], "ta-bot");
+    // The market begins when the modules are ready.
+    while get(&format!("{url}/api/v1/candles")).await.json::<Json>().await.unwrap()["data"][0].is_null() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     service.signal("-TERM");
     assert_eq!(service.exit_code(), Some(0));
     let log = service.log();

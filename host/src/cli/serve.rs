@@ -68,6 +68,9 @@ impl Signals {
 struct Invitation {
     url: String,
     simulated: bool,
+    /// How this program was called, so that the same way works again.
+    #[serde(skip)]
+    program: String,
     #[serde(skip)]
     series: (String, String),
     #[serde(skip)]
@@ -82,6 +85,7 @@ impl Invitation {
         Self {
             url: format!("http://{}", reachable(address)),
             simulated,
+            program: std::env::args().next().unwrap_or_else(|| "ta-bot".to_owned()),
             series: (symbol.to_owned(), timeframe.to_owned()),
             needs_token: environment.tokens_file.is_some(),
         }
@@ -100,7 +104,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, simulated, series: (symbol, timeframe), needs_token } = self;
+        let Self { url, simulated, program, series: (symbol, timeframe), needs_token } = self;
         let token = if *needs_token { " -H \"Authorization: Bearer $TOKEN\"" } else { "" };
         let json = format!("{token} -H 'Content-Type: application/json'");
         writeln!(f, "TA Bot listens on {url}")?;
@@ -120,7 +124,7 @@ impl fmt::Display for Invitation {
             "  curl -s -X PATCH {url}/api/v1/strategies/rsi/config{json} -d '{{\"parameters\": {{\"period\": 10}}, \
              \"changed_by\": \"me\", \"reason\": \"a try\"}}'"
         )?;
-        writeln!(f, "  ta-bot strategies list")
+        writeln!(f, "  {program} strategies list")
     }
 }
 

@@ -77,7 +77,7 @@ async fn get(url: &str) -> reqwest::Response {
 async fn a_simulated_market_says_where_to_look_and_ends_in_order() {
     let home = Home::new();
     let mut service = Service::start(&home, &["--simulate", "--simulate-every-ms", "50"]);
-    let text = service.until("  ta-bot strategies list");
+    let text = service.until("ta-bot strategies list");
     assert!(text.contains("SIMULATED") && text.matches("  curl ").count() == 2, "{text}");
     let url = text.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     assert!(get(&format!("{url}/healthz")).await.status().is_success());

@@ -124,8 +124,8 @@ fn summarise() {
     let figures = [
         ("compile one module, µs", "ready/compile"),
         ("load one compiled module, µs", "ready/load from the cache"),
-        ("instance and empty call, µs", "ready/instantiate and call"),
-        ("hash of 250 candles, µs", "provenance/hash of 250 candles"),
+        ("instance and empty call, µs", "ready_instantiate and call"),
+        ("hash of 250 candles, µs", "provenance_hash of 250 candles"),
         ("100 closes to published, µs", "close to commit/100 symbols"),
     ];
     for (what, name) in figures {

@@ -23,7 +23,7 @@ impl Service {
         Self { child: command.spawn().unwrap() }
     }
 
-    /// Stdout up to the line that starts with `last`.
+    /// Stdout up to the line that ends with `last`.
     fn until(&mut self, last: &str) -> String {
         let mut text = String::new();
         let stdout = BufReader::new(self.child.stdout.as_mut().unwrap());
@@ -31,7 +31,7 @@ impl Service {
             let line = line.unwrap();
             text += &line;
             text.push('\n');
-            if line.starts_with(last) {
+            if line.ends_with(last) {
                 return text;
             }
         }

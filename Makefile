@@ -18,7 +18,9 @@ help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 # The simulation keeps its made-up candles out of ./data, where real ones are.
-run: export DATA_DIR := $(or $(DATA_DIR),data/simulated)
+run: export DATA_DIR ?= data/simulated
+# A line for every candle would hide the signals.
+run: export LOG_LEVEL ?= info,ta_bot::analysis=warn
 run: build ## build everything and run the service on a simulated market
 	@for file in examples/candles/*.csv; do \
 		series=$$(basename $$file .csv); \

@@ -39,6 +39,8 @@ const READ_LIMIT: Duration = Duration::from_secs(10);
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// How long SQLite waits for the lock of another process.
 const BUSY_LIMIT: Duration = Duration::from_secs(15);
+/// How long to wait before opening is tried again.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// How many connections read.
 const READERS: u32 = 4;
 
@@ -55,9 +57,20 @@ impl Database {
     /// and brings an older file up to this version.
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let path = open::prepare(data_dir)?;
-        let opened = tokio::time::timeout(WRITE_LIMIT, Self::connect(&path)).await;
+        let opened = tokio::time::timeout(WRITE_LIMIT, Self::connect_patiently(&path)).await;
         let opened = opened.unwrap_or_else(|_| Err(too_slow(WRITE_LIMIT)));
         opened.map_err(|error| open::explain(data_dir, &path, error))
+    }
+
+    /// Where several open a new file at once, the change to the write-ahead log is refused without any wait, whatever the
+    /// busy timeout is. So whoever comes second tries again.
+    async fn connect_patiently(path: &Path) -> Result<Self, StoreError> {
+        loop {
+            match Self::connect(path).await {
+                Err(StoreError::Unavailable { .. }) => tokio::time::sleep(OPEN_PAUSE).await,
+                opened => return opened,
+            }
+        }
     }
 
     async fn connect(path: &Path) -> Result<Self, StoreError> {

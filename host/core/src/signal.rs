@@ -159,7 +159,8 @@ impl Signal {
     }
 }
 
-/// The strategy's stops, or the default ones where it gives none at all; for a buy or a sell on the right sides.
+/// The strategy's own stop and target, each replaced by the default where it is missing; for a buy or a sell both must
+/// lie on the right sides.
 fn levels(evaluated: &Evaluated<'_>, price: f64) -> Result<Option<RiskLevels>, DropReason> {
     let decision = evaluated.decision;
     let given = decision.stop_loss.zip(decision.take_profit);

@@ -27,7 +27,7 @@ parameters! {
     pub struct Parameters {
         /// Candles to look back, a count.
         #[range(1..=200)]
-        period: i32 = 10,
+        period: usize = 10,
         /// Change that is needed, as a fraction: 0.01 is one percent.
         #[range(0.0..=1.0)]
         threshold: f64 = 0.01,
@@ -68,9 +68,9 @@ impl Strategy for Momentum {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { period, threshold, direction, min_volume } = parameters;
-        window.require(period as usize + 1)?;
+        window.require(period + 1)?;
         let close = window.close().newest();
-        let before = window.close().ago(period as usize);
+        let before = window.close().ago(period);
         if before.is_nan() || before <= 0.0 {
             return Err(Fault::failed("the close to compare with is not above 0"));
         }

@@ -19,8 +19,8 @@ mod trend;
 mod volatility;
 
 pub use average::{ema, ema_adjusted, mean, rma, sma};
-pub use extremes::{highest, lowest, rolling_max, rolling_min};
-pub use momentum::{Macd, macd, rsi};
+pub use extremes::{highest, lowest, midprice, rolling_max, rolling_min};
+pub use momentum::{Macd, macd, rsi, rsi_adjusted};
 pub use trend::{Adx, adx};
 pub use volatility::{
     Band, Bollinger, atr, bollinger, bollinger_band, rolling_standard_deviation, standard_deviation, true_range,

@@ -5,10 +5,12 @@
 mod allocator;
 #[doc(hidden)]
 pub mod bindings;
+mod candle;
 mod component;
 pub mod indicators;
 pub mod log;
 mod parameters;
+mod price;
 mod series;
 mod signal;
 mod strategy;
@@ -16,7 +18,9 @@ pub mod testing;
 mod window;
 
 pub use bindings::ta_bot::strategy::types::{Action, Context, Fault, Signal, Strength, Value};
+pub use candle::Candle;
 pub use parameters::{Bounds, Kind, Optional, Parameter, ParameterSet, ParameterType, Ranged, Reader};
+pub use price::price;
 pub use series::Series;
 pub use strategy::{Column, Input, Strategy};
 pub use window::Window;
@@ -24,8 +28,8 @@ pub use window::Window;
 /// What a strategy usually needs: `use ta_bot_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Action, Column, Context, Fault, Input, Series, Signal, Strategy, Strength, Value, Window, choices, export,
-        indicators, log, parameters,
+        Action, Candle, Column, Context, Fault, Input, Series, Signal, Strategy, Strength, Value, Window, choices,
+        export, indicators, log, parameters, price,
     };
 }
 

@@ -58,6 +58,25 @@ impl Signal {
         self
     }
 
+    /// The levels of a trade: entered at `price`, given up at `stop_loss`, and its profit taken `reward` times as far
+    /// from the price as the stop is. Of a sell the target lies below the price, of everything else above.
+    #[must_use]
+    pub const fn trade(self, price: f64, stop_loss: f64, reward: f64) -> Self {
+        let distance = (price - stop_loss).abs() * reward;
+        let take_profit = if matches!(self.action, Action::Sell) { price - distance } else { price + distance };
+        self.price(price).stop_loss(stop_loss).take_profit(take_profit)
+    }
+
+    /// Tells the stop and the target also as metadata, under `stop_loss` and `take_profit`.
+    #[must_use]
+    pub fn levels_as_metadata(self) -> Self {
+        let levels = [("stop_loss", self.stop_loss), ("take_profit", self.take_profit)];
+        levels.into_iter().fold(self, |signal, (name, level)| match level {
+            Some(level) => signal.metadata(name, level),
+            None => signal,
+        })
+    }
+
     /// How strong the signal is. Without it: medium.
     #[must_use]
     pub const fn strength(mut self, strength: Strength) -> Self {
@@ -125,6 +144,17 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trade_s_target_lies_across_the_price_from_its_stop() {
+        let levels = |signal: &Signal| (signal.price, signal.stop_loss, signal.take_profit);
+        let buy = Signal::buy(0.7).trade(100.0, 98.0, 2.5);
+        assert_eq!(levels(&buy), (Some(100.0), Some(98.0), Some(105.0)));
+        let sell = Signal::sell(0.7).trade(100.0, 104.0, 1.5).levels_as_metadata();
+        assert_eq!(levels(&sell), (Some(100.0), Some(104.0), Some(94.0)));
+        assert_eq!(sell.metadata, [("stop_loss".into(), 104.0.into()), ("take_profit".into(), 94.0.into())]);
+        assert!(Signal::hold(0.7).levels_as_metadata().metadata.is_empty());
+    }
 
     #[test]
     fn a_signal_reads_as_it_was_built() {

@@ -1,7 +1,7 @@
 //! A borrowed view of candles by column. Nothing is copied: the slices lie where the host wrote them.
 
 use crate::bindings::ta_bot::strategy::types::Candles;
-use crate::{Column, Fault};
+use crate::{Candle, Column, Fault, Series as _};
 
 /// Closed candles by column, oldest first. A column that the strategy did not ask for may be empty; every other has
 /// [`len`](Self::len) entries.
@@ -92,6 +92,18 @@ impl<'a> Window<'a> {
         self.volume
     }
 
+    /// The candle `candles` before the newest; `candle(0)` is the newest. What is not there is NaN, also where the
+    /// column was not asked for.
+    pub fn candle(&self, candles: usize) -> Candle {
+        Candle {
+            open: self.open.ago(candles),
+            high: self.high.ago(candles),
+            low: self.low.ago(candles),
+            close: self.close.ago(candles),
+            volume: self.volume.ago(candles),
+        }
+    }
+
     /// A column by its name.
     pub const fn column(&self, column: Column) -> &'a [f64] {
         match column {
@@ -126,6 +138,8 @@ mod tests {
         let candles = candles(3, 0);
         let window = Window::new(&candles, &[Column::High, Column::Low, Column::Close], "base").unwrap();
         assert_eq!((window.len(), window.volume().len()), (3, 0));
+        assert_eq!(window.candle(0).close, 1.0);
+        assert!(window.candle(0).volume.is_nan() && window.candle(3).close.is_nan());
     }
 
     #[test]

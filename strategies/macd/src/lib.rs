@@ -27,16 +27,16 @@ parameters! {
     pub struct Parameters {
         /// Length of the fast average, in candles.
         #[range(2..=100)]
-        fast: i32 = 12,
+        fast: usize = 12,
         /// Length of the slow average, in candles.
         #[range(3..=200)]
-        slow: i32 = 26,
+        slow: usize = 26,
         /// Length of the signal average, in candles.
         #[range(2..=50)]
-        signal: i32 = 9,
+        signal: usize = 9,
         /// Length of the trend's average, in candles; signals against the trend are held back. Unset: no such filter.
         #[range(2..=240)]
-        trend_period: Option<i32>,
+        trend_period: Option<usize>,
     }
 }
 
@@ -69,16 +69,15 @@ impl Strategy for MacdCross {
         _extra: &[Window<'_>],
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
-        let (fast, slow, signal) = (parameters.fast as usize, parameters.slow as usize, parameters.signal as usize);
-        let trend_period = parameters.trend_period.unwrap_or(0) as usize;
-        window.require((slow + signal).max(ATR_PERIOD + 1).max(trend_period))?;
+        let Parameters { fast, slow, signal, trend_period } = *parameters;
+        window.require((slow + signal).max(ATR_PERIOD + 1).max(trend_period.unwrap_or(0)))?;
         let close = window.close();
         if !close.newest().is_finite() {
             return Ok(None);
         }
         let lines = macd(close, fast, slow, signal);
         let Some(action) = crossing(&lines.histogram) else { return Ok(None) };
-        let trend = parameters.trend_period.map(|_| ema(close, trend_period).newest());
+        let trend = trend_period.map(|period| ema(close, period).newest());
         let swing = swing(&lines.histogram);
         // A line that leaves the signal after lying on it, as after a standstill, has crossed nothing.
         if swing == 0.0 || trend.is_some_and(|trend| !with_trend(action, close.newest(), trend)) {

@@ -33,7 +33,7 @@ parameters! {
     pub struct Parameters {
         /// Length of Wilder's average, in candles.
         #[range(2..=200)]
-        period: i32 = 14,
+        period: usize = 14,
         /// Above this the price has risen too far, in RSI points.
         #[range(50.0..=99.0)]
         overbought: f64 = 70.0,
@@ -74,7 +74,7 @@ impl Strategy for Rsi {
         _extra: &[Window<'_>],
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
-        let period = parameters.period as usize;
+        let period = parameters.period;
         window.require(period + 2)?;
         if !window.close().newest().is_finite() {
             return Ok(None);

@@ -1,7 +1,7 @@
 //! Averages. The two exponential ones differ only in how they begin, and still differ visibly after hundreds of
 //! candles where the period is long; their names tell them apart.
 
-use super::smoothing::Smoothing;
+use super::smoothing::{Adjusted, Smoothing};
 
 /// The mean of all values.
 ///
@@ -82,26 +82,8 @@ pub fn ema(values: &[f64], period: usize) -> Vec<f64> {
 /// * **Units:** those of the values.
 /// * **Flat data:** stays at the value exactly. NaN carries no weight, but the older values go on ageing.
 pub fn ema_adjusted(values: &[f64], period: usize) -> Vec<f64> {
-    if period == 0 {
-        return vec![f64::NAN; values.len()];
-    }
-    let keep = 1.0 - 2.0 / (period as f64 + 1.0);
-    let needed = period.saturating_sub(1).max(1);
-    let (mut average, mut weights, mut seen) = (f64::NAN, 0.0, 0);
-    let step = |&value: &f64| {
-        weights *= keep;
-        if !value.is_nan() {
-            if seen == 0 {
-                average = value;
-            } else if value != average {
-                average = (weights * average + value) / (weights + 1.0);
-            }
-            weights += 1.0;
-            seen += 1;
-        }
-        if seen >= needed { average } else { f64::NAN }
-    };
-    values.iter().map(step).collect()
+    let mut average = Adjusted::new(period, 2.0 / (period as f64 + 1.0), period.saturating_sub(1));
+    values.iter().map(|&value| average.push(value)).collect()
 }
 
 /// Wilder's moving average: exponential with weight `1 / period`, seeded with the mean of the first `period` values

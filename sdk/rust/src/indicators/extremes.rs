@@ -23,6 +23,14 @@ fn extreme(values: &[f64], better: impl Fn(f64, f64) -> bool) -> f64 {
     best
 }
 
+/// The middle between the highest high and the lowest low; NaN if there is none or if any is NaN.
+///
+/// * **Source:** each line of Hosoda's Ichimoku Kinko Hyo is this over so many candles; TA-Lib calls it `MIDPRICE`.
+/// * **Units:** those of the price.
+pub fn midprice(high: &[f64], low: &[f64]) -> f64 {
+    f64::midpoint(highest(high), lowest(low))
+}
+
 /// The highest of the last `period` values, in one pass.
 ///
 /// * **Warm-up:** first value at index `period - 1`. NaN while there is NaN among the `period` values.

@@ -1,6 +1,6 @@
 //! Momentum: how fast and how one-sidedly the price moves.
 
-use super::smoothing::Smoothing;
+use super::smoothing::{Adjusted, Smoothing};
 
 /// Relative strength index: `100·G / (G + L)`, where `G` and `L` are Wilder's averages ([`rma`](super::rma)) of the rises and of
 /// the falls from close to close.
@@ -12,14 +12,7 @@ use super::smoothing::Smoothing;
 ///   still, both averages fade alike and the index stays where it was.
 pub fn rsi(close: &[f64], period: usize) -> Vec<f64> {
     let mut readings = vec![f64::NAN; close.len()];
-    let mut previous = f64::NAN;
-    let changes = close.iter().map(|&close| {
-        let change = close - previous;
-        previous = close;
-        // Two series: the rises, and the falls without their sign.
-        (if change < 0.0 { 0.0 } else { change }, if change > 0.0 { 0.0 } else { -change })
-    });
-    let mut slots = readings.iter_mut().zip(changes);
+    let mut slots = readings.iter_mut().zip(rises_and_falls(close));
     let (mut rises, mut falls) = (Smoothing::wilder(period), Smoothing::wilder(period));
     let running = slots.find_map(|(slot, (rise, fall))| {
         *slot = strength(rises.push(rise), falls.push(fall));
@@ -31,6 +24,32 @@ pub fn rsi(close: &[f64], period: usize) -> Vec<f64> {
         }
     }
     readings
+}
+
+/// Relative strength index whose averages are adjusted for their beginning, as in [`ema_adjusted`](super::ema_adjusted), with
+/// Wilder's weight `1 / period`: `100 - 100 / (1 + G / L)`.
+///
+/// It differs from [`rsi`] in that no change counts more for having come first; with a short period the two soon agree.
+///
+/// * **Warm-up:** first value at index `period`.
+/// * **Source:** pandas `ewm(alpha=1/period, adjust=True, min_periods=period).mean()` of rises and falls.
+/// * **Units:** points from 0 (only falls) to 100 (only rises).
+/// * **Flat data:** NaN until the price has moved; if it then stands still, the index stays where it was.
+pub fn rsi_adjusted(close: &[f64], period: usize) -> Vec<f64> {
+    let average = || Adjusted::new(period, 1.0 / period as f64, period);
+    let (mut rises, mut falls) = (average(), average());
+    let index = |(rise, fall)| 100.0 - 100.0 / (1.0 + rises.push(rise) / falls.push(fall));
+    rises_and_falls(close).map(index).collect()
+}
+
+/// What the close rose by, and what it fell by without the sign, NaN for the first.
+fn rises_and_falls(close: &[f64]) -> impl Iterator<Item = (f64, f64)> {
+    let mut previous = f64::NAN;
+    close.iter().map(move |&close| {
+        let change = close - previous;
+        previous = close;
+        (if change < 0.0 { 0.0 } else { change }, if change > 0.0 { 0.0 } else { -change })
+    })
 }
 
 fn strength(rise: f64, fall: f64) -> f64 {

@@ -145,3 +145,44 @@ fn after_gap(value: f64, next: f64, keep: f64, weight: f64, missed: i32) -> f64 
     let keep = keep.powi(missed.saturating_add(1));
     (keep * value + weight * next) / (keep + weight)
 }
+
+/// An exponential average of everything so far, adjusted for its beginning: weights `(1 - a)^age` divided by their sum. A
+/// value that equals the average leaves it untouched; NaN carries no weight, but lets the older values age.
+#[derive(Debug)]
+pub(super) struct Adjusted {
+    keep: f64,
+    /// How many numbers it takes before there is an average.
+    needed: usize,
+    seen: usize,
+    value: f64,
+    weights: f64,
+}
+
+impl Adjusted {
+    /// Averages `period` values, in a manner of speaking, with an answer from the `needed`th number on.
+    pub(super) const fn new(period: usize, weight: f64, needed: usize) -> Self {
+        // A period of 0 waits for ever, and at least one number is always needed.
+        let needed = match (period, needed) {
+            (0, _) => usize::MAX,
+            (_, 0) => 1,
+            (_, needed) => needed,
+        };
+        Self { keep: 1.0 - weight, needed, seen: 0, value: f64::NAN, weights: 0.0 }
+    }
+
+    /// Takes the next value and returns the average after it; NaN until it has seen enough.
+    #[inline]
+    pub(super) fn push(&mut self, next: f64) -> f64 {
+        self.weights *= self.keep;
+        if !next.is_nan() {
+            if self.seen == 0 {
+                self.value = next;
+            } else if next != self.value {
+                self.value = (self.weights * self.value + next) / (self.weights + 1.0);
+            }
+            self.weights += 1.0;
+            self.seen += 1;
+        }
+        if self.seen >= self.needed { self.value } else { f64::NAN }
+    }
+}

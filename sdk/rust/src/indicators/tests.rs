@@ -53,6 +53,26 @@ fn rsi_by_hand() {
 }
 
 #[test]
+fn a_period_of_0_waits_for_ever() {
+    let values = [1.0, 2.0, 3.0, 4.0];
+    let averages = [sma(&values, 0), ema(&values, 0), ema_adjusted(&values, 0), rma(&values, 0)];
+    for line in averages.into_iter().chain([rsi(&values, 0), rsi_adjusted(&values, 0), rolling_max(&values, 0)]) {
+        assert_close(&line, &[NAN; 4]);
+    }
+}
+
+#[test]
+fn adjusted_rsi_by_hand() {
+    // Changes 1, -1/2, 1/2: rises weigh (1/2, 1), then (1/4, 1/2, 1).
+    let (rises, falls) = ((0.25 + 0.5) / 1.75, 0.25 / 1.75);
+    let expected = [NAN, NAN, 50.0, 100.0 * rises / (rises + falls)];
+    assert_close(&rsi_adjusted(&[1.0, 2.0, 1.5, 2.0], 2), &expected);
+    assert_close(&rsi_adjusted(&[1.0, 2.0, 3.0], 2), &[NAN, NAN, 100.0]);
+    assert_close(&rsi_adjusted(&[3.0, 2.0, 1.0], 2), &[NAN, NAN, 0.0]);
+    assert!(rsi_adjusted(&[5.0; 50], 2).iter().all(|value| value.is_nan()));
+}
+
+#[test]
 fn macd_is_made_of_its_averages() {
     let close: Vec<f64> = (0..80).map(|i| 100.0 + f64::from(i % 7) + 0.3 * f64::from(i)).collect();
     let lines = macd(&close, 12, 26, 9);
@@ -105,6 +125,8 @@ fn extremes_by_hand() {
     assert_close(&rolling_min(&values, 2), &[NAN, 1.0, 2.0, 0.0, NAN, NAN, 4.0]);
     assert_eq!((highest(&values[..4]), lowest(&values[..4])), (3.0, 0.0));
     assert!(highest(&values).is_nan() && lowest(&[]).is_nan());
+    assert_eq!(midprice(&[3.0, 5.0], &[1.0, 2.0]), 3.0);
+    assert!(midprice(&[], &[]).is_nan());
 }
 
 /// Every line of every indicator over one series.
@@ -115,7 +137,7 @@ fn every(values: &[f64], period: usize) -> Vec<Vec<f64>> {
     let averages = [sma(values, period), ema(values, period), ema_adjusted(values, period), rma(values, period)];
     let ranges = [true_range(values, values, values), atr(values, values, values, period)];
     let extremes = [rolling_max(values, period), rolling_min(values, period)];
-    let others = [rolling_standard_deviation(values, period), rsi(values, period)];
+    let others = [rolling_standard_deviation(values, period), rsi(values, period), rsi_adjusted(values, period)];
     let lines = [line, signal, histogram, lower, middle, upper, trend, plus_di, minus_di];
     averages.into_iter().chain(ranges).chain(extremes).chain(others).chain(lines).collect()
 }
@@ -166,7 +188,8 @@ proptest! {
     #[test]
     fn rsi_and_adx_stay_on_their_scale(values in prop::collection::vec(1.0..1e3, 2..120), period in 1_usize..30) {
         let lines = adx(&values, &values, &values, period);
-        for reading in rsi(&values, period).into_iter().chain(lines.adx).chain(lines.plus_di).chain(lines.minus_di) {
+        let indices = [rsi(&values, period), rsi_adjusted(&values, period)].concat();
+        for reading in indices.into_iter().chain(lines.adx).chain(lines.plus_di).chain(lines.minus_di) {
             prop_assert!(reading.is_nan() || (-1e-9..=100.0 + 1e-9).contains(&reading), "{}", reading);
         }
     }

@@ -4,8 +4,8 @@
 /// checks of type and range all come.
 ///
 /// * The doc comment of a field is its description for operators: one sentence, with the unit.
-/// * `#[range(a..=b)]` bounds an `i32` or `f64`; `a..` and `..=b` leave one end open.
-/// * The type is `bool`, `i32`, `f64`, `String`, an enum made by [`choices!`](crate::choices), or an `Option` of these.
+/// * `#[range(a..=b)]` bounds an `i32`, `usize` or `f64`; `a..` and `..=b` leave one end open.
+/// * The type is `bool`, `i32`, `usize` (a count: periods are this), `f64`, `String`, an enum made by [`choices!`](crate::choices), or an `Option` of these.
 /// * An `Option` has no default and is `None` where nobody set it; everything else has a default.
 ///
 /// ```
@@ -26,12 +26,12 @@
 ///     pub struct Parameters {
 ///         /// Length of the average, in candles.
 ///         #[range(2..=200)]
-///         period: i32 = 14,
+///         period: usize = 14,
 ///         /// What counts as a signal.
 ///         trigger: Trigger = Trigger::Cross,
 ///         /// Length of the trend filter, in candles. None: no filter.
 ///         #[range(2..)]
-///         trend_period: Option<i32>,
+///         trend_period: Option<usize>,
 ///     }
 /// }
 ///
@@ -44,7 +44,7 @@
 /// ta_bot_sdk::parameters! {
 ///     pub struct Parameters {
 ///         /// Length of the average, in candles.
-///         period: i32,
+///         period: usize,
 ///     }
 /// }
 /// ```
@@ -179,12 +179,12 @@ macro_rules! __default {
     }};
 }
 
-/// The bounds that were declared, or none.
+/// The bounds that were declared, or those of the type.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __bounds {
     ($Type:ty) => {
-        $crate::Bounds::NONE
+        <$Type as $crate::ParameterType>::BOUNDS
     };
     ($Type:ty, $range:expr) => {
         <$Type as $crate::Ranged>::bounds($range)

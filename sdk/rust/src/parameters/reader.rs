@@ -23,10 +23,12 @@ impl<'a> Reader<'a> {
     /// The value of this name, typed and checked; None if it was left out.
     pub fn read<T: ParameterType>(&mut self, name: &'static str, bounds: Bounds) -> Result<Option<T>, Fault> {
         let Some(value) = self.find(name) else { return Ok(None) };
+        // A negative integer is of the right kind for a count, and out of range.
+        let whole = T::KIND == Kind::Integer && matches!(value, Value::Integer(_));
         match T::from_value(value) {
             Some(typed) if within(value, bounds) => Ok(Some(typed)),
-            Some(_) => Err(out_of_range(name, value, bounds)),
-            None => Err(mistyped(name, value, T::KIND, T::CHOICES)),
+            None if !whole => Err(mistyped(name, value, T::KIND, T::CHOICES)),
+            _ => Err(out_of_range(name, value, bounds)),
         }
     }
 

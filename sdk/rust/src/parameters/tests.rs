@@ -14,7 +14,11 @@ parameters! {
         /// Length of the average,
         /// in candles.
         #[range(2..=200)]
-        period: i32 = 14,
+        period: usize = 14,
+        /// An offset, in candles.
+        offset: i32 = -1,
+        /// A count without bounds.
+        count: usize = 3,
         /// A threshold, in points.
         #[range(0.0..)]
         threshold: f64 = 30.5,
@@ -60,11 +64,15 @@ fn values_are_read_in_any_order() {
         ("trend_period", 240.into()),
         ("threshold", 7.into()),
         ("label", "x".into()),
+        ("count", 0.into()),
+        ("offset", 5.into()),
         ("verbose", true.into()),
         ("trigger", "level".into()),
     ]);
     let expected = Every {
         period: 2,
+        offset: 5,
+        count: 0,
         threshold: 7.0,
         verbose: true,
         trigger: Trigger::Level,
@@ -79,6 +87,8 @@ fn values_are_read_in_any_order() {
 fn a_wrong_value_is_refused_with_what_would_be_right() {
     assert_eq!(refusal("period", 1), "period = 1 must be from 2 to 200");
     assert_eq!(refusal("period", 14.0), "period = 14 must be an integer");
+    assert_eq!(refusal("period", -3), "period = -3 must be from 2 to 200");
+    assert_eq!(refusal("count", -1), "count = -1 must be at least 0");
     assert_eq!(refusal("threshold", -0.5), "threshold = -0.5 must be at least 0");
     assert_eq!(refusal("threshold", f64::NAN), "threshold = NaN must be at least 0");
     assert_eq!(refusal("threshold", f64::INFINITY), "threshold = inf must be at least 0");
@@ -101,7 +111,7 @@ fn an_unknown_or_repeated_value_is_refused_by_name() {
 fn the_declaration_says_what_was_written() {
     let declared = Every::declare();
     let by_name = |name: &str| declared.iter().find(|parameter| parameter.name == name).unwrap();
-    assert_eq!(declared.len(), 7);
+    assert_eq!(declared.len(), 9);
 
     let period = by_name("period");
     assert_eq!((period.kind, period.default.clone()), (Kind::Integer, Some(Value::Integer(14))));
@@ -119,4 +129,6 @@ fn the_declaration_says_what_was_written() {
     assert_eq!((trend_period.kind, trend_period.default.clone()), (Kind::Integer, None));
     assert_eq!(trend_period.bounds, Bounds { min: None, max: Some(240.0) });
     assert_eq!(by_name("label").bounds, Bounds::NONE);
+    assert_eq!(by_name("count").bounds, Bounds { min: Some(0.0), max: None });
+    assert_eq!(by_name("count").default, Some(Value::Integer(3)));
 }

@@ -8,13 +8,15 @@ use crate::Value;
 /// A type that a parameter may have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no type for a parameter",
-    note = "use bool, i32, f64, String, an enum made by `choices!`, or an Option of one of these"
+    note = "use bool, i32, usize, f64, String, an enum made by `choices!`, or an Option of one of these"
 )]
 pub trait ParameterType: Sized {
     /// What the host is told.
     const KIND: Kind;
     /// The texts allowed; empty allows any.
     const CHOICES: &'static [&'static str] = &[];
+    /// What the type itself allows, where no `#[range(..)]` is written.
+    const BOUNDS: Bounds = Bounds::NONE;
 
     /// The typed value, or None if it is of another kind or none of the choices.
     fn from_value(value: &Value) -> Option<Self>;
@@ -24,7 +26,7 @@ pub trait ParameterType: Sized {
 }
 
 /// A type whose values an author can bound with `#[range(..)]`.
-#[diagnostic::on_unimplemented(message = "`#[range(..)]` bounds an i32 or an f64, not `{Self}`")]
+#[diagnostic::on_unimplemented(message = "`#[range(..)]` bounds an i32, a usize or an f64, not `{Self}`")]
 pub trait Ranged {
     /// The type of the bounds.
     type Number;
@@ -101,6 +103,16 @@ impl Ranged for i32 {
     }
 }
 
+/// The host knows 32-bit integers; a bound beyond them could not be reached.
+impl Ranged for usize {
+    type Number = Self;
+
+    fn bounds(range: impl InclusiveRange<Self>) -> Bounds {
+        let (min, max) = range.ends();
+        Bounds { min: Some(min.unwrap_or(0) as f64), max: max.map(|max| max as f64) }
+    }
+}
+
 impl Ranged for f64 {
     type Number = Self;
 
@@ -148,6 +160,23 @@ impl ParameterType for i32 {
     }
 }
 
+/// A count: an integer that is not negative.
+impl ParameterType for usize {
+    const KIND: Kind = Kind::Integer;
+    const BOUNDS: Bounds = Bounds { min: Some(0.0), max: None };
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(value) => Self::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+
+    fn into_value(self) -> Option<Value> {
+        i32::try_from(self).ok().map(Value::Integer)
+    }
+}
+
 /// An integer is a number, too.
 impl ParameterType for f64 {
     const KIND: Kind = Kind::Number;
@@ -183,6 +212,7 @@ impl ParameterType for String {
 impl<T: ParameterType> ParameterType for Option<T> {
     const KIND: Kind = T::KIND;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const BOUNDS: Bounds = T::BOUNDS;
 
     fn from_value(value: &Value) -> Option<Self> {
         T::from_value(value).map(Some)

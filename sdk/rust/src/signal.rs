@@ -116,6 +116,13 @@ impl From<i32> for Value {
     }
 }
 
+/// A count is an integer, or a number where it is too large for one.
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        i32::try_from(value).map_or(Self::Number(value as f64), Self::Integer)
+    }
+}
+
 impl From<f64> for Value {
     fn from(value: f64) -> Self {
         Self::Number(value)

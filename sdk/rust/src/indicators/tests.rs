@@ -101,6 +101,15 @@ fn bollinger_by_hand() {
 }
 
 #[test]
+fn a_band_is_measured_by_its_middle_and_a_price_by_the_band() {
+    let band = Band { lower: 90.0, middle: 100.0, upper: 110.0 };
+    assert_eq!(band.width(), 0.2);
+    assert_eq!([85.0, 90.0, 105.0, 110.0].map(|price| band.position(price)), [-0.25, 0.0, 0.75, 1.0]);
+    let flat = bollinger_band(&[7.0; 20], 2.0);
+    assert_eq!((flat.width(), flat.position(7.0)), (0.0, 0.5));
+}
+
+#[test]
 fn adx_of_a_steady_rise_is_100() {
     let high: Vec<f64> = (0..60).map(|i| 10.0 + f64::from(i)).collect();
     let low: Vec<f64> = high.iter().map(|high| high - 2.0).collect();

@@ -97,6 +97,20 @@ pub struct Band {
     pub upper: f64,
 }
 
+impl Band {
+    /// From the lower line to the upper one, as a share of the middle.
+    pub fn width(&self) -> f64 {
+        (self.upper - self.lower) / self.middle
+    }
+
+    /// Where a price lies between the lines: 0 on the lower, 1 on the upper, beyond them less or more. 0.5 where the
+    /// two are the same.
+    pub fn position(&self, price: f64) -> f64 {
+        let width = self.upper - self.lower;
+        if width > 0.0 { (price - self.lower) / width } else { 0.5 }
+    }
+}
+
 /// The Bollinger band of exactly these values: see [`bollinger`]. For a rule that looks at the newest candle only:
 /// `bollinger_band(close.tail(20), 2.0)`.
 ///

@@ -3,17 +3,23 @@
 
 use super::smoothing::{Adjusted, Smoothing};
 
-/// The mean of all values.
+/// The mean of all values, summed with Kahan's compensation: it comes out right to the last digit or nearly so, and a
+/// price exactly on a Bollinger band compares as equal to it.
 ///
 /// * **Warm-up:** NaN for an empty slice.
 /// * **Units:** those of the values.
-/// * **Flat data:** identical values give exactly that value, so a column of zeros gives exactly 0. NaN gives NaN.
+/// * **Flat data:** identical values give exactly that value, so a column of zeros gives exactly 0. NaN gives NaN, and so
+///   does infinity among other values.
 pub fn mean(values: &[f64]) -> f64 {
     let Some(&first) = values.first() else { return f64::NAN };
-    let mut sum = 0.0;
+    let (mut sum, mut excess) = (0.0, 0.0);
     let mut constant = true;
     for &value in values {
-        sum += value;
+        let addend = value - excess;
+        let next = sum + addend;
+        // What the rounding added to the sum.
+        excess = (next - sum) - addend;
+        sum = next;
         constant &= value == first;
     }
     if constant { first } else { sum / values.len() as f64 }

@@ -33,6 +33,17 @@ fn averages_by_hand() {
 }
 
 #[test]
+fn sums_take_every_value_whatever_their_number() {
+    for count in 0..40 {
+        let values: Vec<f64> = (1..=count).map(f64::from).collect();
+        assert_eq!(average::sum_of(&values, |value| value), f64::from(count * (count + 1) / 2));
+    }
+    // In one row the ones would be lost: 1e16 + 1 is 1e16.
+    let values: Vec<f64> = (0..16).map(|i| if i == 0 { 1e16 } else { 1.0 }).collect();
+    assert_eq!(average::sum_of(&values, |value| value), 1e16 + 14.0);
+}
+
+#[test]
 fn averages_pass_over_nan() {
     assert_close(&rma(&[NAN, NAN, 2.0, 4.0, 5.0], 2), &[NAN, NAN, NAN, 3.0, 4.0]);
     // The older value weighs (1/2)^2 against 1/2 after one that is missing.
@@ -98,6 +109,13 @@ fn bollinger_by_hand() {
     assert_close(&bands.upper, &[NAN, 4.0, 6.0, 5.0]);
     assert_eq!(bollinger_band(&[1.0, 3.0], 2.0), Band { lower: 0.0, middle: 2.0, upper: 4.0 });
     assert_eq!(standard_deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]), 2.0);
+}
+
+#[test]
+fn a_close_on_the_band_is_not_beyond_it() {
+    // Of 20 closes, four that are lower by the same amount lie exactly two deviations below the mean.
+    let closes = [[99.97; 16].as_slice(), &[99.47; 4]].concat();
+    assert_eq!(bollinger_band(&closes, 2.0).lower, 99.47);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Volatility: how far the price moves, whichever way.
 
-use super::average::{mean, sma};
+use super::average::{mean, sma, sum_of};
 use super::smoothing::Smoothing;
 
 /// What stands for the range of a candle whose high and low are the same, so that a true range is never exactly 0 and
@@ -66,7 +66,7 @@ pub fn standard_deviation(values: &[f64]) -> f64 {
 }
 
 fn deviation_from(mean: f64, values: &[f64]) -> f64 {
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let squares = sum_of(values, |value| (value - mean) * (value - mean));
     (squares / values.len() as f64).sqrt()
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use ta_bot_core::{
-    CandleSlice, CandleWindow, Decision, DropReason, Evaluated, EvaluationError, ExecutionStatus, InputSymbol,
-    InputTimeframe, Job, ModuleDigest, Signal, StrategyId, Symbol, Timeframe, Timestamp, WindowError,
+    CandleSlice, CandleWindow, Decision, DropReason, Evaluated, EvaluationError, ExecutionStatus, ExtraInput,
+    InputSymbol, InputTimeframe, Job, ModuleDigest, Signal, StrategyId, Symbol, Timeframe, Timestamp, WindowError,
 };
 use ta_bot_wasm::{Evaluation, EvaluationInput, LogLevel, LogLine, StrategyModule, WIT_VERSION};
 use thiserror::Error;
@@ -125,8 +125,7 @@ struct Turn {
     extra: Vec<ExtraWindow>,
 }
 
-/// An extra input's series and how many candles of it are wanted. Above the highest timeframe there is no higher one; the
-/// input is then empty.
+/// An extra input's series and how many candles of it are wanted. Without a series the input is empty.
 type ExtraWindow = (Option<Series>, u32);
 
 type Series = (Symbol, Timeframe);
@@ -281,20 +280,21 @@ impl Analyst {
 
 /// The series of a strategy's extra inputs.
 fn extra_series(module: &StrategyModule, job: &Job) -> Vec<ExtraWindow> {
-    let inputs = module.description().extra.iter();
-    inputs
-        .map(|input| {
-            let symbol = match &input.symbol {
-                InputSymbol::Own => job.symbol.clone(),
-                InputSymbol::Fixed(symbol) => symbol.clone(),
-            };
-            let timeframe = match input.timeframe {
-                InputTimeframe::NextHigher => job.timeframe.next_higher(),
-                InputTimeframe::Fixed(timeframe) => Some(timeframe),
-            };
-            (timeframe.map(|timeframe| (symbol, timeframe)), input.lookback)
-        })
-        .collect()
+    module.description().extra.iter().map(|input| (series_of(input, job), input.lookback)).collect()
+}
+
+/// The series of an extra input, of which a job sees what had closed with its candle. Above the highest timeframe there
+/// is no higher one.
+pub(crate) fn series_of(input: &ExtraInput, job: &Job) -> Option<(Symbol, Timeframe)> {
+    let symbol = match &input.symbol {
+        InputSymbol::Own => job.symbol.clone(),
+        InputSymbol::Fixed(symbol) => symbol.clone(),
+    };
+    let timeframe = match input.timeframe {
+        InputTimeframe::NextHigher => job.timeframe.next_higher(),
+        InputTimeframe::Fixed(timeframe) => Some(timeframe),
+    };
+    timeframe.map(|timeframe| (symbol, timeframe))
 }
 
 /// A guest's line in the host's log.

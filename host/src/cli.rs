@@ -24,6 +24,7 @@ mod output;
 mod parameters;
 mod serve;
 mod strategies;
+mod trial;
 mod version;
 
 use args::{CandlesCommand, Command, CommandLine, Options, StrategiesCommand};
@@ -96,6 +97,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
+        Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),
         Command::Check { file } => {
             let fit = check::check(&session, &file)?;
             return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });

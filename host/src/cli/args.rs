@@ -111,6 +111,25 @@ pub(super) enum StrategiesCommand {
         /// Its id, such as rsi
         id: StrategyId,
     },
+    /// Write a page for each strategy, with a chart of a signal that it gives on these candles; needs no database
+    Docs(DocsWanted),
+}
+
+/// What `strategies docs` is to do.
+#[derive(Debug, Args)]
+pub(super) struct DocsWanted {
+    /// The folder of the pages; README.md in it is the index
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) output: PathBuf,
+    /// The folder of the strategies' sources: the `//!` lines at the top of FOLDER/ID/src/lib.rs go into the page
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) sources: Option<PathBuf>,
+    /// Write nothing, and fail where the folder does not hold what would be written
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Files of candles as `candles import` reads them, named SYMBOL_TIMEFRAME.csv or SYMBOL_TIMEFRAME_ANYTHING.csv
+    #[arg(required = true)]
+    pub(super) candles: Vec<PathBuf>,
 }
 
 /// Reads a moment: RFC 3339, or milliseconds since 1970.

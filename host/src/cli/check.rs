@@ -6,10 +6,9 @@ use std::{fmt, fs, path::Path};
 
 use serde::Serialize;
 use ta_bot_core::{
-    CandleSlice, CandleWindow, DropReason, Evaluated, Job, ParameterLevels, ResolvedParameters, Signal, StrategyId,
-    Symbol, Timeframe,
+    CandleSlice, CandleWindow, DropReason, Job, ParameterLevels, ResolvedParameters, StrategyId, Symbol, Timeframe,
 };
-use ta_bot_wasm::{EvaluationInput, LoadError, Sandbox, StrategyModule, WIT_VERSION};
+use ta_bot_wasm::{LoadError, Sandbox, StrategyModule, WIT_VERSION};
 
 use super::{
     Session,
@@ -18,6 +17,7 @@ use super::{
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
     strategies,
+    trial::{Trial, Tried},
 };
 use crate::{
     analysis::{Outcome, millis},
@@ -123,31 +123,9 @@ fn run(
     let extra: Vec<CandleWindow> = description.extra.iter().map(|input| window::extra(job, input)).collect();
     let extra: Vec<CandleSlice<'_>> = extra.iter().map(|window| window.newest(usize::MAX)).collect();
     let base = base.newest(usize::MAX);
-    let evaluation = module.evaluate(EvaluationInput { job, base, extra: &extra, parameters: &parameters.values });
-    let outcome = match evaluation.outcome {
-        Err(error) => Outcome::Error(error),
-        Ok(None) => Outcome::None,
-        Ok(Some(decision)) => {
-            let evaluated = Evaluated {
-                job,
-                strategy: &description.id,
-                module: module.digest(),
-                wit_version: WIT_VERSION,
-                parameters,
-                parameter_store: "none",
-                window: base,
-                window_hash: CandleSlice::hash(&[base]),
-                host_version: env!("CARGO_PKG_VERSION"),
-                traceparent: None,
-                decision: &decision,
-            };
-            match Signal::new(&evaluated, &environment.settings) {
-                Ok(signal) => Outcome::Signal(Box::new(signal)),
-                Err(reason) => Outcome::Dropped(Box::new(decision), reason),
-            }
-        }
-    };
-    let view = OutcomeView::new(&outcome, evaluation.duration, &evaluation.log);
+    let trial = Trial { module, parameters, settings: &environment.settings };
+    let Tried { outcome, duration, log, .. } = trial.run(job, base, &extra);
+    let view = OutcomeView::new(&outcome, duration, &log);
     let Job { symbol, timeframe, candle_close } = job.clone();
     (outcome, Run { symbol, timeframe, candle_close: candle_close.to_string(), candles: base.len(), outcome: view })
 }

@@ -10,6 +10,7 @@ use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
+use super::strategies::docs::DocsError;
 use crate::{
     analysis::AnalysisError, auth::TokenFileError, candles::SeriesSummary, env::EnvError, import::ImportError,
     store::StoreError,
@@ -64,6 +65,8 @@ pub(super) enum CliError {
     ModuleFile { path: PathBuf, reason: io::Error },
     #[error("{} is no strategy: {problem}. {advice}", path.display())]
     Unfit { path: PathBuf, kind: &'static str, problem: String, advice: String },
+    #[error(transparent)]
+    Docs(#[from] DocsError),
     #[error("the answer can't be written: {0}")]
     Output(io::Error),
 }
@@ -96,6 +99,7 @@ impl CliError {
             Self::UnknownStrategy { .. } => "unknown_strategy",
             Self::ModuleFile { .. } => "unreadable_file",
             Self::Unfit { .. } => "unfit_module",
+            Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
         }
     }
@@ -122,6 +126,7 @@ impl CliError {
                 there.iter().map(entry).collect()
             }
             Self::NoneUsable(problems) => json!(problems),
+            Self::Docs(error) => error.details(),
             Self::UnknownStrategy { known, .. } => json!(known),
             Self::Unfit { path, kind, problem, advice } => {
                 json!({"file": shown(path), "kind": kind, "problem": problem, "advice": advice})

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{app::App, config::ConfigKey};
 
-/// What both commands say of a strategy.
+pub(super) mod docs;
+
+/// What `list` and `show` say of a strategy.
 #[derive(Serialize)]
 struct Strategy {
     id: StrategyId,

@@ -1,11 +1,8 @@
 //! Made-up candles for a module's first evaluation: as many as it asks for, the same each time.
 
-use ta_bot_core::{
-    Candle, CandleWindow, ExtraInput, InputSymbol, InputTimeframe, Job, StrategyDescription, Symbol, Timeframe,
-    Timestamp,
-};
+use ta_bot_core::{Candle, CandleWindow, ExtraInput, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
 
-use crate::feed::simulated;
+use crate::{analysis::series_of, feed::simulated};
 
 /// When the candle closes: the first moment of 2026.
 const CLOSE: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -29,16 +26,8 @@ pub(super) fn base(job: &Job, lookback: u32) -> CandleWindow {
 
 /// The window of an extra input; empty where there is no higher timeframe, as in the service.
 pub(super) fn extra(job: &Job, input: &ExtraInput) -> CandleWindow {
-    let symbol = match &input.symbol {
-        InputSymbol::Own => &job.symbol,
-        InputSymbol::Fixed(symbol) => symbol,
-    };
-    let timeframe = match input.timeframe {
-        InputTimeframe::NextHigher => job.timeframe.next_higher(),
-        InputTimeframe::Fixed(timeframe) => Some(timeframe),
-    };
-    timeframe.map_or_else(CandleWindow::default, |timeframe| {
-        window(symbol, timeframe, timeframe.open_of(job.candle_close), input.lookback)
+    series_of(input, job).map_or_else(CandleWindow::default, |(symbol, timeframe)| {
+        window(&symbol, timeframe, timeframe.open_of(job.candle_close), input.lookback)
     })
 }
 
@@ -55,7 +44,7 @@ fn window(symbol: &Symbol, timeframe: Timeframe, close: Timestamp, count: u32) -
 
 #[cfg(test)]
 mod tests {
-    use ta_bot_core::Columns;
+    use ta_bot_core::{Columns, InputSymbol, InputTimeframe};
 
     use super::*;
 

@@ -1,0 +1,152 @@
+//! The candles of the files that were given, in memory.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use ta_bot_core::{CandleSlice, CandleWindow, Job, Symbol, Timeframe, Timestamp};
+
+use super::DocsError;
+use crate::import;
+
+/// Every series, by symbol and timeframe.
+pub(super) struct Market {
+    series: Vec<Series>,
+}
+
+/// The candles of one file.
+pub(super) struct Series {
+    pub(super) symbol: Symbol,
+    pub(super) timeframe: Timeframe,
+    path: PathBuf,
+    candles: CandleWindow,
+}
+
+impl Market {
+    /// Reads the files; each is a series by its name.
+    pub(super) fn read(files: &[PathBuf]) -> Result<Self, DocsError> {
+        let mut series = files.iter().map(|path| Series::read(path)).collect::<Result<Vec<_>, _>>()?;
+        series.sort_by(|one, other| one.key().cmp(&other.key()));
+        if let Some([first, second]) = series.array_windows().find(|[one, next]| one.key() == next.key()) {
+            let (symbol, timeframe) = (first.symbol.clone(), first.timeframe);
+            let (first, second) = (first.path.clone(), second.path.clone());
+            return Err(DocsError::SeriesTwice { symbol, timeframe, first, second });
+        }
+        Ok(Self { series })
+    }
+
+    pub(super) fn series(&self, index: usize) -> &Series {
+        &self.series[index]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter()
+    }
+
+    /// The newest `count` candles of a series that had closed at `at`; None where there are fewer.
+    pub(super) fn closed(&self, series: &(Symbol, Timeframe), at: Timestamp, count: u32) -> Option<CandleSlice<'_>> {
+        let series = self.series.iter().find(|one| one.symbol == series.0 && one.timeframe == series.1)?;
+        let opened_by = (at.millis() - series.timeframe.millis()) as f64;
+        let end = series.all().open_time.partition_point(|open| *open <= opened_by);
+        Some(series.span(end.checked_sub(count as usize)?..end))
+    }
+}
+
+impl Series {
+    fn read(path: &Path) -> Result<Self, DocsError> {
+        let (symbol, timeframe) =
+            named(path).map_err(|problem| DocsError::FileName { path: path.to_owned(), problem })?;
+        let file = import::read(path, timeframe, Timestamp::now(), &mut |_| {})
+            .map_err(|problem| DocsError::Candles { timeframe, problem })?;
+        let candles =
+            CandleWindow::new(file.candles).map_err(|problem| DocsError::Window { path: path.to_owned(), problem })?;
+        Ok(Self { symbol, timeframe, path: path.to_owned(), candles })
+    }
+
+    fn key(&self) -> (&Symbol, Timeframe) {
+        (&self.symbol, self.timeframe)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.candles.len()
+    }
+
+    fn all(&self) -> CandleSlice<'_> {
+        self.candles.newest(usize::MAX)
+    }
+
+    /// Some of the candles.
+    pub(super) fn span(&self, range: Range<usize>) -> CandleSlice<'_> {
+        let all = self.all();
+        CandleSlice {
+            open_time: &all.open_time[range.clone()],
+            open: &all.open[range.clone()],
+            high: &all.high[range.clone()],
+            low: &all.low[range.clone()],
+            close: &all.close[range.clone()],
+            volume: &all.volume[range],
+        }
+    }
+
+    /// When a candle closed.
+    pub(super) fn close_time(&self, candle: usize) -> Timestamp {
+        self.timeframe.close_of(Timestamp::from_millis(self.all().open_time[candle] as i64))
+    }
+
+    /// A candle as the job of looking at it.
+    pub(super) fn job(&self, candle: usize) -> Job {
+        Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.close_time(candle) }
+    }
+}
+
+/// The series that a file's name gives, or what is wrong with it.
+fn named(path: &Path) -> Result<(Symbol, Timeframe), String> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let mut parts = stem.split('_');
+    let (Some(symbol), Some(timeframe)) = (parts.next(), parts.next()) else {
+        return Err(format!("{stem:?} has no underscore"));
+    };
+    let symbol = symbol.parse().map_err(|error| format!("{error}"))?;
+    Ok((symbol, timeframe.parse().map_err(|error| format!("{error}"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn names_give_series() {
+        let of = |name: &str| named(Path::new(name)).map(|(symbol, timeframe)| format!("{symbol} {timeframe}"));
+        assert_eq!(of("a/BTCPERP_15m.csv"), Ok("BTCPERP 15m".to_owned()));
+        assert_eq!(of("XBTUSDT_1m_kraken.csv"), Ok("XBTUSDT 1m".to_owned()));
+        for (wrong, word) in [("BTCUSDT.csv", "underscore"), ("BTCUSDT_15.csv", "15m"), ("B_15m.csv", "no symbol")] {
+            assert!(of(wrong).unwrap_err().contains(word), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_had_not_closed_is_not_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("BTCUSDT_1h.csv");
+        let first = 1_700_002_800_000_i64;
+        let mut text = "open_time_ms,open,high,low,close,volume\n".to_owned();
+        for index in 0..5 {
+            writeln!(text, "{},1,2,0.5,1,1", first + index * 3_600_000).unwrap();
+        }
+        std::fs::write(&path, text).unwrap();
+        let market = Market::read(std::slice::from_ref(&path)).unwrap();
+        let series = ("BTCUSDT".parse().unwrap(), Timeframe::H1);
+        let newest = |minutes: i64, count| {
+            let at = Timestamp::from_millis(first + minutes * 60_000);
+            market.closed(&series, at, count).map(|window| (window.len(), window.open_time[0] as i64 - first))
+        };
+        assert_eq!(newest(119, 1), Some((1, 0)));
+        assert_eq!(newest(120, 1), Some((1, 3_600_000)));
+        assert_eq!(newest(120, 3), None);
+        let error = Market::read(&[path.clone(), path]).err().unwrap().to_string();
+        assert!(error.contains("BTCUSDT 1h") && error.contains("one file"), "{error}");
+    }
+}

@@ -5,6 +5,8 @@ CARGO := cargo
 LOCKED := $(if $(CI),--locked)
 TARGET := target
 VENV := $(TARGET)/venv
+# Recorded candles, which are not part of the project.
+PARITY_DIR ?= ../shared/parity
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
 NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
@@ -12,7 +14,7 @@ NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-exampl
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build strategies guests test test-setup bench lint clean
+.PHONY: help run build strategies guests test test-setup bench docs docs-candles lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,6 +52,14 @@ guests: strategies test-setup ## build the examples in every language and the ho
 
 bench: build guests ## measure; ratios of one run
 	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
+
+# The files of docs/strategies/candles.txt also are what the test takes that the pages are current.
+docs: docs-candles build ## write the pages of docs/strategies, on the recorded candles of PARITY_DIR
+	@$(TARGET)/release/ta-bot strategies docs --output docs/strategies --sources strategies \
+		--strategies-dir $(TARGET)/strategies $(addprefix $(PARITY_DIR)/candles/,$(shell cat docs/strategies/candles.txt))
+
+docs-candles:
+	@test -d '$(PARITY_DIR)/candles' || { echo "there is no folder $(PARITY_DIR)/candles: set PARITY_DIR" >&2; exit 1; }
 
 lint: ## check formatting and warnings
 	@$(CARGO) fmt --all --check

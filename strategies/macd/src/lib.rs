@@ -1,15 +1,31 @@
-//! Moving average convergence/divergence as a rule of momentum: a swing that ends is followed by one the other way.
+//! Momentum: a swing that ends is followed by one the other way. The MACD line is `EMA(fast) - EMA(slow)` of the close, the
+//! signal line is the line's own EMA, the histogram is line less signal.
 //!
-//! It buys when the MACD line crosses above its signal and sells when it crosses below. With `trend_period` it buys only
-//! while the close is above its exponential average of that length and sells only while it is below.
+//! * **Buy** when the line crosses above its signal: the histogram was at or below 0 on the candle before and is above 0
+//!   now.
+//! * **Sell** when it crosses below: at or above 0 before, below 0 now.
 //!
-//! **Confidence** is `0.6 + 0.35·d`, where `d` in [0, 1] is how far the swing had gone that the crossing ends: the greatest
-//! distance between line and signal since the crossing before, in halves of the average true range over 14 candles.
-//! A distance in ATR is free of the price's scale, and half an ATR is a wide swing. So it lies in [0.6, 0.95].
+//! With `trend_period` it buys only while the close is above its EMA of that length, and sells only while it is below. A
+//! line that leaves its signal after lying on it (after a standstill) has crossed nothing. If the newest close is not a
+//! finite number the rule says nothing. `fast` must be below `slow`.
 //!
-//! **Lookback.** The seeds fade as `(1 - 2/(period + 1))^n`: with 250 candles and the defaults the slow average keeps 3e-8
-//! of its own. The longest periods allowed still fit, but keep more of their seed. Stop and target are left to the
-//! host.
+//! **Confidence** is `0.6 + 0.35·d`. Here `d`, kept within 0 to 1, is `2·swing / ATR(14)`, and `swing` is the greatest
+//! distance between line and signal since the crossing before. A distance in ATR does not depend on the price's scale;
+//! half an ATR counts as a full swing. So it lies in [0.6, 0.95].
+//!
+//! **Stop and target** are left to the host.
+//!
+//! **Readings:** `macd`, `macd_signal`, `macd_hist`, `macd_hist_previous`, `swing_atr` (the swing in ATR), `atr`, and `trend`
+//! (the EMA) where `trend_period` is set.
+//!
+//! **Least data** is the largest of `slow + signal`, 15 and `trend_period`, in candles.
+//!
+//! **Warm-up:** each average begins with the mean of the first values that it has: EMA(fast) at candle `fast`, EMA(slow)
+//! at candle `slow`, the signal `signal - 1` candles after the line. TA-Lib's `MACD` begins the fast average later,
+//! together with the slow one, so its readings differ at first; the project's test finds them equal to nine digits from
+//! the 200th candle on. A MACD that is composed of TA-Lib's own `EMA` agrees from the start. What a seed still weighs
+//! after `n` candles is `(1 - 2/(period + 1))^n`: 3e-8 for the slow average with the defaults and 250 candles. The longest
+//! periods allowed fit into the lookback but keep more of their seed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 

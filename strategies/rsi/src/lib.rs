@@ -1,15 +1,27 @@
-//! The relative strength index as a rule of reversal: what has fallen too far comes back, and the other way round.
+//! Reversal: what has fallen too far comes back, and the other way round. The relative strength index is Wilder's:
+//! `100·G / (G + L)`, where `G` and `L` are Wilder's averages of the rises and the falls from close to close.
 //!
-//! With the trigger `cross` (the default) it buys when the RSI comes back up through `oversold` and sells when it comes
-//! back down through `overbought`: one signal at the end of each excursion. With `level` it speaks on every candle on
-//! which the RSI is beyond a threshold.
+//! | `trigger` | buy | sell |
+//! |---|---|---|
+//! | `cross` | the RSI was below `oversold` on the candle before and is not any more | it was above `overbought` on the candle before and is not any more |
+//! | `level` | the RSI is below `oversold` | it is above `overbought` |
+//!
+//! With `cross` there is one signal at the end of each excursion; with `level` one on every candle of it. Exactly on a
+//! threshold is not beyond it. On flat data, or if the newest close is not a finite number, the rule says nothing.
+//! `oversold` must be below `overbought`.
 //!
 //! **Confidence** is `0.6 + 0.35·d` with the depth `d` of the excursion in [0, 1]: for a buy
 //! `d = (oversold - lowest) / oversold`, where `lowest` is the lowest RSI of the excursion (for `level`: the newest); for a
 //! sell `d = (highest - overbought) / (100 - overbought)`. So it lies in [0.6, 0.95].
 //!
-//! **Lookback.** The seed of Wilder's average fades as `(1 - 1/period)^n`: with 250 candles and the default period its
-//! share is 3e-8. Longer periods work, but keep more of the seed. Stop and target are left to the host.
+//! **Stop and target** are left to the host.
+//!
+//! **Readings:** `rsi`, `rsi_previous`, `rsi_extreme` (the lowest or highest of the excursion), `threshold` (the one that
+//! was passed), `trigger`.
+//!
+//! **Least data** are `period + 2` candles. **Warm-up:** what the seed of Wilder's average still weighs after `n` candles
+//! is `(1 - 1/period)^n`: 3e-8 with the default period and 250 candles. Longer periods work but keep more of it: with
+//! period 200 about 0.78.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 

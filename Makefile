@@ -53,7 +53,7 @@ guests: strategies test-setup ## build the examples in every language and the ho
 bench: build guests ## measure; ratios of one run
 	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
 
-# The files of docs/strategies/candles.txt also are what the test takes that the pages are current.
+# Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
 docs: docs-candles build ## write the pages of docs/strategies, on the recorded candles of PARITY_DIR
 	@$(TARGET)/release/ta-bot strategies docs --output docs/strategies --sources strategies \
 		--strategies-dir $(TARGET)/strategies $(addprefix $(PARITY_DIR)/candles/,$(shell cat docs/strategies/candles.txt))

@@ -4,7 +4,7 @@
 //! and evaluations in the sandbox. The same modules, sources and candles give the same bytes, so that a test can tell
 //! whether the pages in a repository are current.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -123,9 +123,9 @@ impl fmt::Display for Done {
             return write!(f, "{folder}: {files} files, all current");
         }
         writeln!(f, "{folder}: {files} files, {} of them changed", changed.len())?;
-        let lists: BTreeMap<&str, &[String]> =
-            [("changed", changed.as_slice()), ("removed", removed), ("not ours, left", foreign)].into();
-        for (what, names) in lists {
+        for (what, names) in
+            [("changed", changed), ("removed", removed), ("not written by this command, left", foreign)]
+        {
             for name in names {
                 writeln!(f, "  {what}  {name}")?;
             }

@@ -116,15 +116,14 @@ fn signal(description: &StrategyDescription, found: &Found, market: &Market) -> 
     let action = found.signal.action.as_str();
     let place = format!("{} {}", series.symbol, series.timeframe);
     let strength = found.signal.message["strength"].as_str().unwrap_or_default().to_owned();
-    let price = |name: &str| or_dash(found.price(name), number);
+    let levels = [("entry", "price"), ("stop-loss", "stop_loss"), ("take-profit", "take_profit")].into_iter();
+    let levels: Vec<String> =
+        levels.filter_map(|(name, field)| Some(format!("{name} {}", number(found.price(field)?)))).collect();
     let chart = format!("![{action} of {place}, candle closed {}]({}.svg)", moment(found.close), description.id);
     let sentence = format!(
-        "**{action}** on {place}, candle closed {}: entry {}, stop-loss {}, take-profit {}, confidence {}, strength \
-         {strength}.{}",
+        "**{action}** on {place}, candle closed {}: {}, confidence {}, strength {strength}.{}",
         moment(found.close),
-        price("price"),
-        price("stop_loss"),
-        price("take_profit"),
+        levels.join(", "),
         confidence(found.signal.confidence),
         host_levels(found),
     );

@@ -114,10 +114,16 @@ impl Strategy for LiquidityGrabReversal {
         let needed = [pattern, volume_sma_period, rsi_period + 1 + divergence_candles];
         window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
         let levels = Levels::of(window, parameters);
-        let (action, kind, level, stop) = if levels.was_grabbed(window, parameters, Levels::is_grab_of_support) {
-            (Action::Buy, "liquidity_grab_bullish", levels.support, levels.support * (1.0 - stop_buffer))
+        let (action, kind, side, level, stop) = if levels.was_grabbed(window, parameters, Levels::is_grab_of_support) {
+            (Action::Buy, "liquidity_grab_bullish", "support", levels.support, levels.support * (1.0 - stop_buffer))
         } else if levels.was_grabbed(window, parameters, Levels::is_grab_of_resistance) {
-            (Action::Sell, "liquidity_grab_bearish", levels.resistance, levels.resistance * (1.0 + stop_buffer))
+            (
+                Action::Sell,
+                "liquidity_grab_bearish",
+                "resistance",
+                levels.resistance,
+                levels.resistance * (1.0 + stop_buffer),
+            )
         } else {
             return Ok(None);
         };
@@ -145,8 +151,7 @@ impl Strategy for LiquidityGrabReversal {
             Signal::new(action, confidence.min(1.0))
                 .trade(candle.close, stop, parameters.risk_reward_ratio)
                 .rationale(format!(
-                    "A run to the level {} was rejected on high volume, and the closes after it held it up to {}, with \
-                     RSI({rsi_period}) at {rsi:.1}.",
+                    "A run to the {side} at {} was rejected on high volume, and the closes after it held, the newest at {}.",
                     price(level),
                     price(candle.close)
                 ))

@@ -115,15 +115,9 @@ impl Strategy for LiquidityGrabReversal {
         window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
         let levels = Levels::of(window, parameters);
         let (action, kind, side, level, stop) = if levels.was_grabbed(window, parameters, Levels::is_grab_of_support) {
-            (Action::Buy, "liquidity_grab_bullish", "support", levels.support, levels.support * (1.0 - stop_buffer))
+            (Action::Buy, "liquidity_grab_bullish", "support", levels.support, 1.0 - stop_buffer)
         } else if levels.was_grabbed(window, parameters, Levels::is_grab_of_resistance) {
-            (
-                Action::Sell,
-                "liquidity_grab_bearish",
-                "resistance",
-                levels.resistance,
-                levels.resistance * (1.0 + stop_buffer),
-            )
+            (Action::Sell, "liquidity_grab_bearish", "resistance", levels.resistance, 1.0 + stop_buffer)
         } else {
             return Ok(None);
         };
@@ -149,7 +143,7 @@ impl Strategy for LiquidityGrabReversal {
         }
         Ok(Some(
             Signal::new(action, confidence.min(1.0))
-                .trade(candle.close, stop, parameters.risk_reward_ratio)
+                .trade(candle.close, level * stop, parameters.risk_reward_ratio)
                 .rationale(format!(
                     "A run to the {side} at {} was rejected on high volume, and the closes after it held, the newest at {}.",
                     price(level),

@@ -25,6 +25,8 @@ use crate::{
     store::StoreError,
 };
 
+mod awaited;
+
 /// Why there is no analysis.
 #[derive(Debug, Error)]
 pub enum AnalysisError {

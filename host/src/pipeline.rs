@@ -86,10 +86,12 @@ impl Pipeline {
         let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
         let committer = tokio::spawn(Arc::clone(&self).commit_all(to_commit));
         let jobs = TaskTracker::new();
-        while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await {
-            let Some(Some(queued)) = stop.run_until_cancelled(intake.0.recv()).await else { break };
-            let (pipeline, finished) = (Arc::clone(&self), finished.clone());
-            jobs.spawn(async move { pipeline.finish(queued, &finished, permit).await });
+        // Room is taken for a job that is there: one that waited for its inputs may need it meanwhile.
+        while let Some(Some(queued)) = stop.run_until_cancelled(intake.0.recv()).await {
+            let room = Arc::clone(&self.parallel).acquire_owned();
+            let Some(Ok(permit)) = stop.run_until_cancelled(room).await else { break };
+            let (pipeline, finished, stop) = (Arc::clone(&self), finished.clone(), stop.clone());
+            jobs.spawn(async move { pipeline.finish(queued, &finished, permit, &stop).await });
         }
         drop(finished);
         jobs.close();
@@ -99,21 +101,56 @@ impl Pipeline {
         }
     }
 
-    /// Takes one job to its end. The next one may begin when this one only waits for its commit, so that many share one.
-    async fn finish(&self, queued: Queued, finished: &mpsc::Sender<Committing>, permit: OwnedSemaphorePermit) {
-        let job = queued.job.clone();
-        let _under_way = UnderWay { pipeline: self, job: &job };
-        let outcome = match self.analyse(&queued).await {
+    /// Takes one job to its end.
+    async fn finish(
+        &self,
+        queued: Queued,
+        finished: &mpsc::Sender<Committing>,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) {
+        let _under_way = UnderWay { pipeline: self, job: &queued.job };
+        let outcome = match self.complete(&queued.job, permit, stop).await {
+            Some(permit) => self.decide(&queued, finished, permit).await,
+            None => "abandoned",
+        };
+        self.metrics.jobs.with_label_values(&[outcome]).inc();
+    }
+
+    /// Waits for the candles that the job reads beside its own; others go on meanwhile. None where the process ends
+    /// first: the next one finds the job again.
+    async fn complete(
+        &self,
+        job: &Job,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) -> Option<OwnedSemaphorePermit> {
+        if !self.analyst.is_early(job).await {
+            return Some(permit);
+        }
+        drop(permit);
+        stop.run_until_cancelled(self.analyst.wait_for_inputs(job)).await?;
+        stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await?.ok()
+    }
+
+    /// Analyses a job and has it committed. The next one may begin when this one only waits for its commit, so that many
+    /// share one.
+    async fn decide(
+        &self,
+        queued: &Queued,
+        finished: &mpsc::Sender<Committing>,
+        permit: OwnedSemaphorePermit,
+    ) -> &'static str {
+        match self.analyse(queued).await {
             Ok(analysis) => {
                 let signals = analysis.signals().cloned().collect();
                 let (done, committed) = oneshot::channel();
-                let sent = finished.send((FinishedJob { job: job.clone(), signals }, done)).await;
+                let sent = finished.send((FinishedJob { job: queued.job.clone(), signals }, done)).await;
                 drop(permit);
                 if sent.is_ok() && committed.await.is_ok() { "finished" } else { "abandoned" }
             }
             Err(dead) => self.bury(&dead).await,
-        };
-        self.metrics.jobs.with_label_values(&[outcome]).inc();
+        }
     }
 
     /// Analyses a job, several times if need be.

@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use ta_bot::{app::App, bus::local::LocalBus, candles::CandleStore, env::Environment, feed::simulated, outbox::Outbox};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::strategies_dir;
+use ta_bot_tests::two_strategies_dir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ async fn start(data_dir: &Path) -> Market {
     let variables = HashMap::from([
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("DATA_DIR", data_dir.display().to_string()),
-        ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+        ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
         ("SUPPORTED_SYMBOLS", names),
         ("SUPPORTED_TIMEFRAMES", TIMEFRAME.to_string()),
     ]);

@@ -1,20 +1,16 @@
 //! What the sandbox costs: making a module ready, and one evaluation in a fresh instance against the same rule called
-//! natively. `scripts/measure.sh` prints the ratios of one run.
+//! natively. The benchmark of the service prints the ratios of one run.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly; criterion's macro is undocumented")]
 
-use std::{
-    fs,
-    hint::black_box,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fs, hint::black_box, path::PathBuf};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use heavy::Heavy;
 use rsi::Rsi;
 use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Parameters, Timeframe, Timestamp};
 use ta_bot_sdk::{ParameterSet as _, Strategy, testing::Candles};
+use ta_bot_tests::threads::shared;
 use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};
 
 const LENGTHS: [usize; 3] = [250, 1000, 10_000];
@@ -142,15 +138,6 @@ fn threads(criterion: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-/// How long `threads` take for their shares, `rounds` times.
-fn shared(rounds: u64, threads: usize, share: &(impl Fn() + Sync)) -> Duration {
-    let started = Instant::now();
-    for _ in 0..rounds {
-        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(share))));
-    }
-    started.elapsed()
 }
 
 /// What a signal's provenance costs: the hash of its window.

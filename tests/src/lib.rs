@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+pub mod app;
 pub mod binary;
+pub mod built_in;
+pub mod parity;
+pub mod threads;
 
 /// The project's own folder.
 pub fn root() -> PathBuf {
@@ -12,4 +16,23 @@ pub fn root() -> PathBuf {
 /// Where `make strategies` puts the built-in strategies.
 pub fn strategies_dir() -> PathBuf {
     root().join("target/strategies")
+}
+
+/// A folder with two of them, `rsi` and `macd`. What the service does around its strategies is the same for two as for
+/// thirty, and a test that starts on an empty folder compiles them all.
+///
+/// # Panics
+///
+/// Where the folder can't be made.
+pub fn two_strategies_dir() -> PathBuf {
+    let folder = root().join("target/tmp/two-strategies");
+    let made = std::fs::create_dir_all(&folder);
+    assert!(made.is_ok(), "{} can't be made: {made:?}", folder.display());
+    for name in ["rsi.wasm", "macd.wasm"] {
+        let linked = std::os::unix::fs::symlink(root().join("target/strategies").join(name), folder.join(name));
+        // Another test has made it.
+        let there = linked.is_ok() || folder.join(name).exists();
+        assert!(there, "{name} is not in {}: run make strategies", folder.display());
+    }
+    folder
 }

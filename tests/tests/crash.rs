@@ -12,7 +12,7 @@ use std::{
 
 use ta_bot::{app::App, env::Environment, outbox::SignalFilter};
 use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::{binary, strategies_dir};
+use ta_bot_tests::{binary, two_strategies_dir};
 use tokio::{process::Command, time::sleep};
 
 const ROUNDS: u64 = 50;
@@ -24,7 +24,7 @@ fn environment(data_dir: &Path) -> HashMap<String, String> {
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("DATA_DIR", data_dir.display().to_string()),
-        ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+        ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
         ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT,ADAUSDT".to_owned()),
         ("SUPPORTED_TIMEFRAMES", "5m,15m".to_owned()),
         ("LOG_LEVEL", "error".to_owned()),

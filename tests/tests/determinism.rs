@@ -3,27 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::{collections::HashMap, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
-use ta_bot::{app::App, env::Environment, feed::simulated};
+use ta_bot::{app::App, feed::simulated};
 use ta_bot_core::{Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::strategies_dir;
+use ta_bot_tests::app::app;
 
 const CANDLES: i64 = 600;
-const JOBS: i64 = 300;
+const JOBS: i64 = 100;
 /// Set for the second process: where it writes what it found.
 const CHILD: &str = "TA_BOT_TEST_SECOND_PROCESS";
-
-async fn app(data_dir: &Path) -> App {
-    let variables = HashMap::from([
-        ("DATA_DIR", data_dir.display().to_string()),
-        ("STRATEGIES_DIR", strategies_dir().display().to_string()),
-    ]);
-    let environment = Environment::read(|name| variables.get(name).cloned()).unwrap();
-    let app = App::open(environment).await.unwrap();
-    app.load_strategies().await.unwrap();
-    app
-}
 
 fn symbol() -> Symbol {
     "BTCUSDT".parse().unwrap()
@@ -62,7 +51,7 @@ async fn messages(app: &App) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_job_gives_the_same_bytes_everywhere() {
     let data = tempfile::tempdir().unwrap();
-    let app = app(data.path()).await;
+    let app = app(data.path()).await.unwrap();
     app.candles.insert(&symbol(), Timeframe::M15, &market()).await.unwrap();
     let first = messages(&app).await;
     assert!(first.lines().count() > 20, "{} signals prove little", first.lines().count());
@@ -90,6 +79,6 @@ fn in_another_process(data_dir: &Path) -> String {
 async fn second_process() {
     let Some(data_dir) = std::env::var_os(CHILD) else { return };
     let data_dir = Path::new(&data_dir);
-    let messages = messages(&app(data_dir).await).await;
+    let messages = messages(&app(data_dir).await.unwrap()).await;
     std::fs::write(data_dir.join("answer"), ModuleDigest::of(messages.as_bytes()).to_string()).unwrap();
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use ta_bot_tests::{binary, root, strategies_dir};
+use ta_bot_tests::{binary, root, two_strategies_dir};
 use tempfile::TempDir;
 
 /// An empty store and the built-in strategies.
@@ -60,7 +60,7 @@ impl Home {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DATA_DIR", self.data_dir())
-            .env("STRATEGIES_DIR", strategies_dir())
+            .env("STRATEGIES_DIR", two_strategies_dir())
             .env("HTTP_ADDR", "127.0.0.1:0")
             // An evaluation on a busy machine is no failure of the command.
             .env("STRATEGY_TIMEOUT_MS", "20000")

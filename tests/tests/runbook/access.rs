@@ -106,7 +106,7 @@ async fn nothing_of_a_token_is_logged() {
         .arg("serve")
         .env("HTTP_ADDR", free.to_string())
         .env("DATA_DIR", folder.path().join("data"))
-        .env("STRATEGIES_DIR", ta_bot_tests::strategies_dir())
+        .env("STRATEGIES_DIR", ta_bot_tests::two_strategies_dir())
         .env("API_TOKENS_FILE", &tokens)
         .env("LOG_LEVEL", "trace")
         .stdout(Stdio::from(File::create(folder.path().join("out")).unwrap()))

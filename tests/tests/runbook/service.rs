@@ -6,7 +6,7 @@ use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use ta_bot::{app::App, env::Environment};
 use ta_bot_core::{Candle, Timeframe, Timestamp};
-use ta_bot_tests::strategies_dir;
+use ta_bot_tests::two_strategies_dir;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ impl Setup {
         let variables = [
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
             ("DATA_DIR", folder.path().join("data").display().to_string()),
-            ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+            ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
             ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),
             ("SUPPORTED_TIMEFRAMES", "15m,1h".to_owned()),
             // What falls without a break is as sure as can be.

@@ -1,0 +1,168 @@
+//! What one candle costs with every built-in strategy: in the sandbox, each in a fresh instance, against the same rules called
+//! natively; how two threads share the work; and how long all modules take to load from a warm cache.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly; criterion's macro is undocumented")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ta_bot::feed::simulated;
+use ta_bot_core::{CandleSlice, CandleWindow, Job, Parameters, Symbol, Timeframe, Timestamp};
+use ta_bot_sdk::{ParameterSet as _, Strategy, testing::Candles};
+use ta_bot_tests::{built_in, threads::shared};
+use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};
+
+/// How many candles a strategy sees.
+const WINDOW: usize = 250;
+/// How many windows of the same market are looked at in turn, so that the figure is of no single one.
+const WINDOWS: usize = 64;
+const TIMEFRAME: Timeframe = Timeframe::M15;
+
+/// A rule called natively with its defaults.
+type Native = fn(&ta_bot_sdk::Context, &Candles);
+
+fn native<S: Strategy>(context: &ta_bot_sdk::Context, candles: &Candles) {
+    let parameters = S::Parameters::parse(&[]).unwrap();
+    let window = black_box(candles.window());
+    let extra = [window; 1];
+    // A young series is an answer, too.
+    let _ = black_box(S::evaluate(context, window, &extra[..S::EXTRA.len()], &parameters));
+}
+
+/// Every built-in strategy, natively.
+const NATIVE: [Native; 30] = [
+    native::<band_fade_reversal::BandFadeReversal>,
+    native::<bear_trap_buy::BearTrapBuy>,
+    native::<bear_trap_sell::BearTrapSell>,
+    native::<bollinger_breakout_signals::BollingerBreakoutSignals>,
+    native::<bollinger_squeeze_alert::BollingerSqueezeAlert>,
+    native::<divergence_trap::DivergenceTrap>,
+    native::<doji_reversal::DojiReversal>,
+    native::<ema_alignment_bearish::EmaAlignmentBearish>,
+    native::<ema_alignment_bullish::EmaAlignmentBullish>,
+    native::<ema_momentum_reversal::EmaMomentumReversal>,
+    native::<ema_pullback_continuation::EmaPullbackContinuation>,
+    native::<ema_slope_reversal_sell::EmaSlopeReversalSell>,
+    native::<fox_trap_reversal::FoxTrapReversal>,
+    native::<golden_trend_sync::GoldenTrendSync>,
+    native::<hammer_reversal_pattern::HammerReversalPattern>,
+    native::<ichimoku_cloud_momentum::IchimokuCloudMomentum>,
+    native::<inside_bar_breakout::InsideBarBreakout>,
+    native::<inside_bar_sell::InsideBarSell>,
+    native::<liquidity_grab_reversal::LiquidityGrabReversal>,
+    native::<macd::MacdCross>,
+    native::<mean_reversion_scalper::MeanReversionScalper>,
+    native::<minervini_trend_template::MinerviniTrendTemplate>,
+    native::<momentum_pulse::MomentumPulse>,
+    native::<multi_timeframe_trend_continuation::MultiTimeframeTrendContinuation>,
+    native::<order_flow_imbalance::OrderFlowImbalance>,
+    native::<range_break_pop::RangeBreakPop>,
+    native::<rsi::Rsi>,
+    native::<rsi_extreme_reversal::RsiExtremeReversal>,
+    native::<shooting_star_reversal::ShootingStarReversal>,
+    native::<volume_surge_breakout::VolumeSurgeBreakout>,
+];
+
+/// A made-up market, and the windows of it that are looked at.
+struct Market {
+    candles: CandleWindow,
+    /// The same windows for the native rules.
+    native: Vec<Candles>,
+}
+
+impl Market {
+    fn new() -> Self {
+        let symbol: Symbol = "BTCUSDT".parse().unwrap();
+        let mut price = 100.0;
+        let next = |index| {
+            let candle = simulated(&symbol, Timestamp::from_millis(index * TIMEFRAME.millis()), price);
+            price = candle.close;
+            candle
+        };
+        let candles: Vec<_> = (0..(WINDOW + WINDOWS) as i64).map(next).collect();
+        let rows: Vec<_> = candles.iter().map(|c| [c.open, c.high, c.low, c.close, c.volume]).collect();
+        let native = (0..WINDOWS).map(|place| rows[place..place + WINDOW].iter().copied().collect()).collect();
+        Self { candles: CandleWindow::new(candles).unwrap(), native }
+    }
+
+    fn window(&self, place: usize) -> CandleSlice<'_> {
+        let all = self.candles.newest(usize::MAX);
+        let cut = place..place + WINDOW;
+        CandleSlice {
+            open_time: &all.open_time[cut.clone()],
+            open: &all.open[cut.clone()],
+            high: &all.high[cut.clone()],
+            low: &all.low[cut.clone()],
+            close: &all.close[cut.clone()],
+            volume: &all.volume[cut],
+        }
+    }
+
+    fn job(&self, place: usize) -> Job {
+        let open = Timestamp::from_millis(self.candles.newest(usize::MAX).open_time[place + WINDOW - 1] as i64);
+        Job { symbol: "BTCUSDT".parse().unwrap(), timeframe: TIMEFRAME, candle_close: TIMEFRAME.close_of(open) }
+    }
+}
+
+/// Every strategy on one window, each in a fresh instance.
+fn analyse(modules: &[(StrategyModule, Parameters)], market: &Market, place: usize) {
+    let (job, base) = (market.job(place), market.window(place));
+    for (module, parameters) in modules {
+        let extra = [base; 1];
+        let extra = &extra[..module.description().extra.len()];
+        black_box(module.evaluate(EvaluationInput { job: &job, base, extra, parameters })).outcome.ok();
+    }
+}
+
+fn analyse_natively(context: &ta_bot_sdk::Context, market: &Market, place: usize) {
+    for rule in NATIVE {
+        rule(context, &market.native[place]);
+    }
+}
+
+fn modules() -> Vec<(StrategyModule, Parameters)> {
+    let modules = built_in::modules().unwrap();
+    assert_eq!(modules.len(), NATIVE.len(), "a strategy is missing on one side");
+    modules.into_iter().map(|module| (module.clone(), module.description().schema.defaults())).collect()
+}
+
+fn one_candle(criterion: &mut Criterion) {
+    let (modules, market) = (modules(), Market::new());
+    let context = ta_bot_sdk::testing::context(&market.native[0]);
+    let mut group = criterion.benchmark_group("thirty");
+    let mut places = (0..WINDOWS).cycle();
+    group.bench_function(BenchmarkId::new("native", WINDOW), |bencher| {
+        bencher.iter(|| analyse_natively(&context, &market, places.next().unwrap_or(0)));
+    });
+    group.bench_function(BenchmarkId::new("sandbox", WINDOW), |bencher| {
+        bencher.iter(|| analyse(&modules, &market, places.next().unwrap_or(0)));
+    });
+    group.finish();
+}
+
+fn threads(criterion: &mut Criterion) {
+    let (modules, market) = (modules(), Market::new());
+    let mut group = criterion.benchmark_group("thirty/threads");
+    group.sample_size(20).throughput(Throughput::Elements((WINDOWS * modules.len()) as u64));
+    for threads in [1, 2] {
+        let share = || (0..WINDOWS / threads).for_each(|place| analyse(&modules, &market, place));
+        group.bench_function(BenchmarkId::new("sandbox", threads), |bencher| {
+            bencher.iter_custom(|rounds| shared(rounds, threads, &share));
+        });
+    }
+    group.finish();
+}
+
+fn load(criterion: &mut Criterion) {
+    let (cache, ids) = (tempfile::tempdir().unwrap(), built_in::ids().unwrap());
+    let bytes: Vec<_> = ids.iter().map(|id| built_in::bytes(id).unwrap()).collect();
+    let sandbox = Sandbox::new(Limits::default(), Some(cache.path().to_owned())).unwrap();
+    let load = || bytes.iter().map(|bytes| StrategyModule::load(&sandbox, bytes).unwrap()).collect::<Vec<_>>();
+    load();
+    let mut group = criterion.benchmark_group("thirty");
+    group.sample_size(20).bench_function("load from the cache", |bencher| bencher.iter(load));
+    group.finish();
+}
+
+criterion_group!(benches, one_candle, threads, load);
+criterion_main!(benches);

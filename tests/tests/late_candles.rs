@@ -1,0 +1,142 @@
+//! A strategy that reads two timeframes waits for the higher candle that closes with its own, wherever it is written first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::{sync::Arc, time::Duration};
+
+use ta_bot::{
+    analysis::Analyst,
+    app::App,
+    feed::{gathered, simulated},
+    outbox::Outbox,
+    pipeline::{Pipeline, Queue},
+};
+use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
+use ta_bot_tests::app::app;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+const BASE: Timeframe = Timeframe::M15;
+const HIGHER: Timeframe = Timeframe::H1;
+
+/// A pipeline on a store of its own, with the real strategies, that is at work.
+struct Service {
+    app: App,
+    queue: Arc<Queue>,
+    stop: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
+    _data: tempfile::TempDir,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let app = app(data.path()).await.unwrap();
+        let (analyst, outbox): (Arc<Analyst>, Arc<dyn Outbox>) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
+        let (queue, pipeline, intake) = Pipeline::new(analyst, outbox, Arc::new(Notify::new()), 1);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(pipeline.run(intake, stop.clone()));
+        Self { app, queue, stop, running, _data: data }
+    }
+
+    /// Stores the candles of a symbol that end at `close`, without the newest hour's where it is to be late. Answers
+    /// that one.
+    async fn insert(&self, symbol: &Symbol, close: Timestamp, late: bool) -> Candle {
+        let mut price = 100.0;
+        let next = |index: i64| {
+            let candle = simulated(symbol, close.plus_millis(-(index + 1) * BASE.millis()), price);
+            price = candle.close;
+            candle
+        };
+        let base: Vec<Candle> = (0..400).rev().map(next).collect();
+        let mut hours: Vec<Candle> = base
+            .chunks_exact(4)
+            .map(|parts| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>()).unwrap())
+            .collect();
+        let newest = *hours.last().unwrap();
+        if late {
+            hours.pop();
+        }
+        self.app.candles.insert(symbol, BASE, &base).await.unwrap();
+        self.app.candles.insert(symbol, HIGHER, &hours).await.unwrap();
+        newest
+    }
+
+    async fn push(&self, symbol: &Symbol, close: Timestamp) {
+        let job = Job { symbol: symbol.clone(), timeframe: BASE, candle_close: close };
+        assert!(self.queue.push(job, None).await);
+    }
+
+    async fn is_finished(&self, symbol: &Symbol, close: Timestamp) -> bool {
+        !self.app.outbox.finished(BASE, &[(symbol.clone(), close)]).await.unwrap().is_empty()
+    }
+
+    /// Until the job is finished; a test that waits in vain is ended by its runner.
+    async fn finished(&self, symbol: &Symbol, close: Timestamp) {
+        while !self.is_finished(symbol, close).await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+fn symbol(name: &str) -> Symbol {
+    name.parse().unwrap()
+}
+
+/// The end of the hour that has begun: a close that nobody can be too late for.
+fn next_hour() -> Timestamp {
+    HIGHER.close_of(HIGHER.open_of(Timestamp::now()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_the_higher_candle_and_others_pass_it() {
+    let service = Service::start().await;
+    let (waiting, complete, close) = (symbol("ETHUSDT"), symbol("BTCUSDT"), next_hour());
+    let hour = service.insert(&waiting, close, true).await;
+    service.insert(&complete, close, false).await;
+    service.push(&waiting, close).await;
+    service.push(&complete, close).await;
+    service.finished(&complete, close).await;
+    assert!(!service.is_finished(&waiting, close).await);
+    service.app.candles.insert(&waiting, HIGHER, &[hour]).await.unwrap();
+    service.finished(&waiting, close).await;
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_an_old_candle_nor_a_series_that_stands_still_is_waited_for() {
+    let service = Service::start().await;
+    let (old, still) = (symbol("ETHUSDT"), symbol("BTCUSDT"));
+    let hour_ago = next_hour().plus_millis(-2 * HIGHER.millis());
+    service.insert(&old, hour_ago, true).await;
+    service.push(&old, hour_ago).await;
+    service.finished(&old, hour_ago).await;
+    // Its newest hour but one is missing, too.
+    let close = next_hour();
+    service.insert(&still, close.plus_millis(-HIGHER.millis()), true).await;
+    let next = |index: i64| simulated(&still, close.plus_millis(-(index + 1) * BASE.millis()), 100.0);
+    service.app.candles.insert(&still, BASE, &(0..4).rev().map(next).collect::<Vec<_>>()).await.unwrap();
+    service.push(&still, close).await;
+    service.finished(&still, close).await;
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_does_not_hold_up_the_end() {
+    let service = Service::start().await;
+    let (waiting, close) = (symbol("ETHUSDT"), next_hour());
+    service.insert(&waiting, close, true).await;
+    service.push(&waiting, close).await;
+    let Service { app, stop, running, .. } = service;
+    stop.cancel();
+    running.await.unwrap();
+    assert!(
+        app.outbox.finished(BASE, &[(waiting, close)]).await.unwrap().is_empty(),
+        "the next process finds it again"
+    );
+}

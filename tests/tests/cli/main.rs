@@ -6,6 +6,7 @@ mod analyze;
 mod candles;
 mod check;
 mod disk;
+mod docs;
 mod run;
 mod serve;
 mod strategies;

@@ -7,21 +7,10 @@ use ta_bot_tests::{parity, root, strategies_dir};
 
 use crate::run::{Done, Home, sample};
 
-/// Two of the strategies, so that a test is as quick with many in the project.
-fn two_strategies(home: &Home) -> PathBuf {
-    let folder = home.path().join("modules");
-    fs::create_dir_all(&folder).unwrap();
-    for name in ["rsi.wasm", "macd.wasm"] {
-        fs::copy(strategies_dir().join(name), folder.join(name)).unwrap();
-    }
-    folder
-}
-
-/// Writes pages of two strategies into the folder `pages`, with `arguments` besides.
+/// Writes pages into the folder `pages`, with `arguments` besides.
 fn docs(home: &Home, arguments: &[&Path]) -> Done {
     let mut command = home.command();
-    command.args(["strategies", "docs", "--output", "pages", "--strategies-dir"]).arg(two_strategies(home));
-    Done::of(command.args(arguments))
+    Done::of(command.args(["strategies", "docs", "--output", "pages"]).args(arguments))
 }
 
 fn page(home: &Home, name: &str) -> String {
@@ -42,6 +31,7 @@ fn the_project_s_own_pages_are_current() {
     let list = fs::read_to_string(root().join("docs/strategies/candles.txt")).unwrap();
     let home = Home::new();
     let mut command = home.command();
+    command.env("STRATEGIES_DIR", strategies_dir());
     command.args(["strategies", "docs", "--check", "--output", "docs/strategies", "--sources", "strategies"]);
     command.current_dir(root()).args(list.lines().map(|name| folder.join("candles").join(name)));
     Done::of(&mut command).succeeded();
@@ -144,7 +134,10 @@ fn wrong_folders_are_said_with_what_to_do() {
     with_sources(&home).failed(1, &["macd/src/lib.rs", "lines of //!"]);
     fs::write(home.path().join("pages"), "").unwrap();
     docs(&home, &[&candles]).failed(1, &["pages", "--output"]);
-    fs::write(two_strategies(&home).join("broken.wasm"), "text").unwrap();
-    docs(&home, &[&candles]).failed(1, &["broken.wasm", "mend them"]);
-    docs(&home, &["--strategies-dir".as_ref(), "absent".as_ref(), &candles]).failed(2, &["--strategies-dir"]);
+    let modules = home.path().join("modules");
+    fs::create_dir_all(&modules).unwrap();
+    fs::write(modules.join("broken.wasm"), "text").unwrap();
+    let with_modules = |folder: &Path| docs(&home, &["--strategies-dir".as_ref(), folder, &candles]);
+    with_modules(&modules).failed(1, &["broken.wasm", "mend them"]);
+    with_modules("absent".as_ref()).failed(1, &["absent", "make strategies"]);
 }

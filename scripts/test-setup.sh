@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests need: two Rust targets, Python packages in target/venv and npm packages in examples/js. Debian
-# packages are installed only where a command is missing. Does nothing where everything is there.
+# Installs what the tests need: two Rust targets, Python packages in target/venv, npm packages in examples/js and a
+# Kubernetes API server in the user's cache folder. Debian packages are installed only where a command is missing. Does
+# nothing where everything is there.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-$PWD/target/venv}
@@ -24,17 +25,20 @@ sh scripts/need-target.sh wasm32-unknown-unknown
 sh scripts/need-target.sh wasm32-wasip2
 command -v cc >/dev/null || install_debian gcc libc6-dev
 command -v node >/dev/null && command -v npm >/dev/null || install_debian nodejs npm
+command -v curl >/dev/null || install_debian curl
+command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null ||
+    install_debian mariadb-server-core mariadb-client-core
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 
 # What is installed is remembered by the content of the lists.
-wanted=$(cat tests/oracle/requirements.txt examples/requirements.txt | cksum)
+wanted=$(cat tests/oracle/requirements.txt tests/servers/requirements.txt examples/requirements.txt | cksum)
 if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
     echo "installing the Python packages of the tests" >&2
     rm -rf "$venv"
     mkdir -p "$(dirname "$venv")"
     python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r tests/oracle/requirements.txt -r examples/requirements.txt
+        -r tests/oracle/requirements.txt -r tests/servers/requirements.txt -r examples/requirements.txt
     echo "$wanted" >"$venv/installed"
 fi
 wanted=$(cksum <examples/js/package-lock.json)
@@ -42,4 +46,9 @@ if [ "$(cat examples/js/node_modules/installed 2>/dev/null)" != "$wanted" ]; the
     echo "installing the npm packages of the tests" >&2
     (cd examples/js && npm ci --silent --no-audit --no-fund)
     echo "$wanted" >examples/js/node_modules/installed
+fi
+if ! sh scripts/build-kube-apiserver.sh check; then
+    command -v rsync >/dev/null && command -v jq >/dev/null && command -v dpkg-source >/dev/null ||
+        install_debian rsync jq dpkg-dev
+    sh scripts/build-kube-apiserver.sh
 fi

@@ -1,0 +1,152 @@
+//! `MariaDB`, which stands for `MySQL`: the statements of the service are those that both understand.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use crate::port::{Port, with_free_port};
+use crate::process::{Probe, Process, controls};
+use crate::{find, folder};
+
+/// A `MariaDB` server. It answers `root` without a password.
+#[derive(Debug)]
+pub struct MariaDb {
+    process: Process<Greeting>,
+    client: PathBuf,
+    // Removed after the process has ended.
+    _folder: TempDir,
+}
+
+controls!(MariaDb);
+
+impl MariaDb {
+    /// Starts a server with no databases of its own. The first start on a machine prepares the data folder, which later
+    /// ones copy.
+    pub async fn start() -> Result<Self> {
+        let program = find::system("mariadbd")?;
+        let client = find::system("mariadb")?;
+        let template = template(&program).await?;
+        with_free_port(async |port| {
+            let folder = folder::new("mariadb")?;
+            copy(&template, &folder.path().join("data")).await?;
+            let arguments = arguments(folder.path(), &port);
+            let process =
+                Process::start("mariadb", (program.clone(), arguments), folder.path(), port, Greeting).await?;
+            Ok(Self { process, client: client.clone(), _folder: folder })
+        })
+        .await
+    }
+
+    /// The URI of a database.
+    pub fn uri(&self, database: &str) -> String {
+        self.uri_at(self.address(), database)
+    }
+
+    /// The URI of a database by another address, that of a [`Proxy`](crate::Proxy).
+    pub fn uri_at(&self, address: SocketAddr, database: &str) -> String {
+        format!("mysql://root@{address}/{database}")
+    }
+
+    /// Makes a database and returns its URI. Each test has its own, so that tests can share a server.
+    pub async fn create_database(&self, name: &str) -> Result<String> {
+        let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        ensure!(is_plain, "`{name}`: a database's name consists of letters, digits and `_`");
+        self.sql(&format!("CREATE DATABASE `{name}`")).await?;
+        Ok(self.uri(name))
+    }
+
+    /// What the command-line client prints for these statements: a line for each row, columns separated by tabs.
+    pub async fn sql(&self, statements: &str) -> Result<String> {
+        let mut command = Command::new(&self.client);
+        command.args(["--no-defaults", "--host=127.0.0.1", "--user=root", "--batch", "--skip-column-names"]);
+        command.arg(format!("--port={}", self.address().port())).arg(format!("--execute={statements}"));
+        run(&mut command).await
+    }
+}
+
+fn arguments(folder: &Path, port: &Port) -> Vec<OsString> {
+    let path = |option: &str, name: &str| {
+        let mut argument = OsString::from(option);
+        argument.push(folder.join(name));
+        argument
+    };
+    let number = format!("--port={}", port.number());
+    let mut arguments = vec!["--no-defaults".into()];
+    arguments.extend([path("--datadir=", "data"), path("--socket=", "socket"), path("--pid-file=", "pid")]);
+    arguments.extend([as_root(), Some(number.into())].into_iter().flatten());
+    let rest = [
+        "--bind-address=127.0.0.1",
+        "--skip-log-bin",
+        "--innodb-buffer-pool-size=64M",
+        "--character-set-server=utf8mb4",
+    ];
+    arguments.extend(rest.map(OsString::from));
+    arguments
+}
+
+/// Root has to say that it means it; nobody else may.
+fn as_root() -> Option<OsString> {
+    rustix::process::geteuid().is_root().then(|| "--user=root".into())
+}
+
+/// A data folder to copy: making one takes seconds. It is kept with what cargo built.
+async fn template(program: &Path) -> Result<PathBuf> {
+    let version = run(Command::new(program).arg("--version")).await?;
+    let version = version.split_whitespace().nth(2).context("mariadbd does not tell its version")?;
+    let target = find::target();
+    let template = target.join(format!("mariadb-{version}"));
+    if template.exists() {
+        return Ok(template);
+    }
+    // Test processes that start together each make their own, and one of them stays.
+    fs::create_dir_all(&target)?;
+    let scratch = tempfile::Builder::new().prefix("mariadb-").tempdir_in(&target)?;
+    let made = scratch.path().join("made");
+    let mut install = Command::new(find::system("mariadb-install-db")?);
+    install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+    install.args(as_root()).arg(format!("--datadir={}", made.display()));
+    run(&mut install).await?;
+    let sparse = scratch.path().join("sparse");
+    copy(&made, &sparse).await?;
+    match fs::rename(&sparse, &template) {
+        Err(error) if !template.exists() => Err(error).with_context(|| format!("can't make {}", template.display())),
+        _ => Ok(template),
+    }
+}
+
+/// Copies a folder without its 100 MB of zeros, the empty log.
+async fn copy(from: &Path, to: &Path) -> Result<()> {
+    run(Command::new("cp").args(["-a", "--sparse=always"]).args([from, to])).await?;
+    Ok(())
+}
+
+async fn run(command: &mut Command) -> Result<String> {
+    let program = command.as_std().get_program().to_owned();
+    let output = command.output().await.with_context(|| format!("can't run {}", program.display()))?;
+    if !output.status.success() {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("{} failed with {}:\n{out}{err}", program.display(), output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{} does not write UTF-8", program.display()))
+}
+
+#[derive(Debug)]
+struct Greeting;
+
+impl Probe for Greeting {
+    async fn check(&self, address: SocketAddr) -> Result<()> {
+        let mut stream = TcpStream::connect(address).await?;
+        // Three bytes for the length, one for the number, then the version of the protocol. An error has 255 there.
+        let mut head = [0; 5];
+        stream.read_exact(&mut head).await?;
+        ensure!(head[4] == 10, "it greets with an error");
+        Ok(())
+    }
+}

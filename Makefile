@@ -10,7 +10,7 @@ PARITY_DIR ?= ../shared/parity
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
 NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
-	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests
+	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests -p ta-bot-test-servers
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
@@ -51,7 +51,7 @@ guests: strategies test-setup ## build the examples in every language and the ho
 	@sh scripts/build-guests.sh $(TARGET)/components
 
 bench: build guests ## measure; ratios of one run
-	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
+	@$(CARGO) bench $(LOCKED) -p ta-bot-tests -p ta-bot-test-servers
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
 docs: docs-candles build ## write the pages of docs/strategies, on the recorded candles of PARITY_DIR

@@ -51,7 +51,7 @@ guests: strategies test-setup ## build the examples in every language and the ho
 	@sh scripts/build-guests.sh $(TARGET)/components
 
 bench: build guests ## measure; ratios of one run
-	@$(CARGO) bench $(LOCKED) -p ta-bot-tests -p ta-bot-test-servers
+	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
 docs: docs-candles build ## write the pages of docs/strategies, on the recorded candles of PARITY_DIR

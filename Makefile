@@ -14,7 +14,7 @@ NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-exampl
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build strategies guests test test-setup bench docs docs-candles lint clean
+.PHONY: help run build strategies guests test test-setup parity bench docs docs-candles lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,6 +43,9 @@ strategies: ## build the built-in strategies into target/strategies
 
 test: test-setup guests ## run every test
 	@$(CARGO) test $(LOCKED) --no-fail-fast $(NATIVE)
+
+parity: strategies ## compare the built-in strategies with the recorded answers in PARITY_DIR
+	@PARITY_DIR='$(PARITY_DIR)' $(CARGO) test $(LOCKED) $(NATIVE) --test parity -- --nocapture
 
 test-setup: ## install what the tests need besides the Rust toolchain
 	@sh scripts/test-setup.sh

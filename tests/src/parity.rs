@@ -12,8 +12,11 @@ use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Symbol, Timeframe, Tim
 
 use crate::root;
 
-/// The folder, or None with a word about it where it is missing: only then may a test that needs it do nothing. A folder
-/// that was named and is not there is an error.
+/// The folder, or None with a word about it where it is missing: only then may a test that needs it do nothing.
+///
+/// # Panics
+///
+/// Where a folder was named that is not there.
 pub fn folder() -> Option<PathBuf> {
     let named = env::var_os("PARITY_DIR").map(PathBuf::from);
     let path = root().join(named.as_deref().unwrap_or(Path::new("../shared/parity")));

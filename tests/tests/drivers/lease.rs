@@ -1,0 +1,1 @@
+//! Tests of leadership on a Kubernetes Lease.

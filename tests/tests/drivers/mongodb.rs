@@ -1,0 +1,1 @@
+//! Tests of configuration and modules on MongoDB.

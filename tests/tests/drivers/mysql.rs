@@ -1,0 +1,1 @@
+//! Tests of candles and outbox on MySQL.

@@ -1,0 +1,1 @@
+//! Tests of bus and job queue on NATS.

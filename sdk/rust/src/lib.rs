@@ -29,7 +29,7 @@ pub use window::Window;
 pub mod prelude {
     pub use crate::{
         Action, Candle, Column, Context, Fault, Input, Series, Signal, Strategy, Strength, Value, Window, choices,
-        export, indicators, log, parameters, price,
+        export, in_order, indicators, log, parameters, price,
     };
 }
 
@@ -37,6 +37,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::component::Component;
+    pub use crate::parameters::{below, not_above};
 
     /// Fails to compile for a type that is no strategy, also where no component is built.
     pub fn exportable<S: crate::Strategy>() {}

@@ -8,6 +8,8 @@ mod types;
 pub use reader::Reader;
 pub use types::{Bounds, Optional, ParameterType, Ranged};
 
+use core::fmt::Display;
+
 pub use crate::bindings::ta_bot::strategy::types::ValueKind as Kind;
 use crate::{Fault, Value};
 
@@ -35,6 +37,21 @@ pub trait ParameterSet: Default {
 
     /// Reads and checks the values that the host handed over; what is left out takes its default.
     fn parse(values: &[(String, Value)]) -> Result<Self, Fault>;
+}
+
+/// For [`in_order!`](crate::in_order): refuses a parameter that is not below the other.
+#[doc(hidden)]
+pub fn below<T: PartialOrd + Display>((low_name, low): (&str, T), (high_name, high): (&str, T)) -> Result<(), String> {
+    if low < high { Ok(()) } else { Err(format!("{low_name} = {low} must be below {high_name} = {high}")) }
+}
+
+/// For [`in_order!`](crate::in_order): refuses a parameter that is above the other.
+#[doc(hidden)]
+pub fn not_above<T: PartialOrd + Display>(
+    (low_name, low): (&str, T),
+    (high_name, high): (&str, T),
+) -> Result<(), String> {
+    if low <= high { Ok(()) } else { Err(format!("{low_name} = {low} must not be above {high_name} = {high}")) }
 }
 
 /// No parameters.

@@ -102,6 +102,15 @@ impl Signal {
     pub fn reading(&self, name: &str) -> Option<&Value> {
         self.metadata.iter().find_map(|(entry, value)| (entry == name).then_some(value))
     }
+
+    /// The metadata entry of this name as a number; NaN if it is none.
+    pub fn number(&self, name: &str) -> f64 {
+        match self.reading(name) {
+            Some(&Value::Number(number)) => number,
+            Some(&Value::Integer(number)) => number.into(),
+            _ => f64::NAN,
+        }
+    }
 }
 
 impl From<bool> for Value {
@@ -172,7 +181,8 @@ mod tests {
             .strength(Strength::Strong)
             .rationale("the RSI fell")
             .metadata("rsi", 71.5)
-            .metadata("trigger", "cross");
+            .metadata("trigger", "cross")
+            .metadata("candles", 3);
         assert_eq!((signal.action, signal.confidence, signal.price), (Action::Sell, 0.7, Some(100.0)));
         assert_eq!((signal.stop_loss, signal.take_profit), (Some(110.0), Some(80.0)));
         assert_eq!(signal.strength, Some(Strength::Strong));
@@ -180,5 +190,7 @@ mod tests {
         assert_eq!(signal.reading("rsi"), Some(&Value::Number(71.5)));
         assert_eq!(signal.reading("trigger"), Some(&Value::Text("cross".into())));
         assert_eq!(signal.reading("macd"), None);
+        assert_eq!((signal.number("rsi"), signal.number("candles")), (71.5, 3.0));
+        assert!(signal.number("trigger").is_nan() && signal.number("macd").is_nan());
     }
 }

@@ -62,6 +62,11 @@ impl<'a> Window<'a> {
         Ok(())
     }
 
+    /// Asks for as many candles as the greatest of these needs.
+    pub fn require_all(&self, needs: impl IntoIterator<Item = usize>) -> Result<(), Fault> {
+        self.require(needs.into_iter().fold(0, usize::max))
+    }
+
     /// When each candle opened, in milliseconds since the Unix epoch.
     pub const fn open_time(&self) -> &'a [f64] {
         self.open_time
@@ -167,5 +172,13 @@ mod tests {
         assert!(window.is_empty());
         assert_eq!(window.require(15), Err(Fault::InsufficientData(15)));
         assert_eq!(window.require(0), Ok(()));
+    }
+
+    #[test]
+    fn the_greatest_of_several_needs_counts() {
+        let candles = candles(3, 0);
+        let window = Window::new(&candles, &[Column::Close], "base").unwrap();
+        assert_eq!(window.require_all([2, 3, 1]), Ok(()));
+        assert_eq!(window.require_all([2, 5, 4]), Err(Fault::InsufficientData(5)));
     }
 }

@@ -166,6 +166,52 @@ macro_rules! choices {
     };
 }
 
+/// Refuses parameters that are out of order, by name and value: what [`Strategy::check`](crate::Strategy::check) mostly
+/// does. `<` wants a parameter below the next, `<=` not above it.
+///
+/// ```
+/// use ta_bot_sdk::{in_order, parameters};
+///
+/// parameters! {
+///     /// The parameters of the rule.
+///     pub struct Parameters {
+///         /// Length of the fast average, in candles.
+///         fast: usize = 8,
+///         /// Length of the slow average, in candles.
+///         slow: usize = 80,
+///         /// Length of the trend, in candles.
+///         trend: usize = 80,
+///     }
+/// }
+///
+/// let check = |parameters: &Parameters| in_order!(parameters, fast < slow <= trend);
+/// assert_eq!(check(&Parameters::default()), Ok(()));
+/// let refused = check(&Parameters { fast: 80, ..Parameters::default() });
+/// assert_eq!(refused, Err("fast = 80 must be below slow = 80".into()));
+/// let refused = check(&Parameters { trend: 79, ..Parameters::default() });
+/// assert_eq!(refused, Err("slow = 80 must not be above trend = 79".into()));
+/// ```
+#[macro_export]
+macro_rules! in_order {
+    ($parameters:ident, $low:ident < $high:ident $($rest:tt)*) => {
+        $crate::__private::below(
+            (::core::stringify!($low), $parameters.$low),
+            (::core::stringify!($high), $parameters.$high),
+        )
+        .and_then(|()| $crate::in_order!($parameters, $high $($rest)*))
+    };
+    ($parameters:ident, $low:ident <= $high:ident $($rest:tt)*) => {
+        $crate::__private::not_above(
+            (::core::stringify!($low), $parameters.$low),
+            (::core::stringify!($high), $parameters.$high),
+        )
+        .and_then(|()| $crate::in_order!($parameters, $high $($rest)*))
+    };
+    ($parameters:ident, $highest:ident) => {
+        ::core::result::Result::<(), ::std::string::String>::Ok(())
+    };
+}
+
 /// The default that was declared, or None for an optional parameter.
 #[doc(hidden)]
 #[macro_export]

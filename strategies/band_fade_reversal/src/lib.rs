@@ -33,10 +33,10 @@ parameters! {
         /// Half the width of the band, in standard deviations.
         #[range(0.1..=10.0)]
         bb_std: f64 = 2.0,
-        /// How far above the lower band the close may be, as a share of the band's price.
+        /// How far above the lower band the close may be, as a share of the band.
         #[range(0.0..=0.5)]
         band_tolerance: f64 = 0.01,
-        /// Distance of the stop below the lower band, as a share of the band's price.
+        /// Distance of the stop beyond the lower band, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.02,
         /// Confidence of every signal.
@@ -67,7 +67,7 @@ impl Strategy for BandFadeReversal {
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, bb_period, band_tolerance, stop_buffer, .. } = parameters;
         // The turn is made of three closes.
-        window.require(min_data_points.max(bb_period).max(3))?;
+        window.require_all([min_data_points, bb_period, 3])?;
         let closes = window.close();
         let close = closes.newest();
         let band = indicators::bollinger_band(closes.tail(bb_period), parameters.bb_std);

@@ -20,8 +20,7 @@ fn buys_a_turn_near_the_lower_band() {
     assert_eq!((signal.action, signal.confidence, signal.price), (Action::Buy, 0.72, Some(99.9)));
     assert!((signal.stop_loss.unwrap() - 99.75 * 0.98).abs() < 1e-9);
     assert!((signal.take_profit.unwrap() - 99.97).abs() < 1e-9);
-    let Some(&Value::Number(distance)) = signal.reading("distance_from_lower") else { panic!("no distance") };
-    assert!((distance - 0.15 / 99.75).abs() < 1e-9);
+    assert!((signal.number("distance_from_lower") - 0.15 / 99.75).abs() < 1e-9);
 }
 
 #[test]

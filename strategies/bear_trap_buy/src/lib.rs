@@ -4,13 +4,13 @@
 //! It buys when the newest candle fell below the exponential average over `ema_period` candles and closed above it,
 //! while the last `trend_candles` closes all lay above theirs.
 //!
-//! **Confidence** is `base_confidence + recovery_weight·r`, at most `max_confidence`, where `r = (close - low) / (high - low)`
-//! is how much of the candle's range the close won back. With the defaults it lies in [0.6, 0.85].
+//! **Confidence** is `base_confidence + recovery_weight·r`, at most `max_confidence`. Of the candle's range,
+//! `r = (close - low) / (high - low)` is what the close won back. With the defaults it lies in [0.6, 0.85].
 //!
 //! **Levels.** Entry at the candle's high, stop at its low, target `risk_reward_ratio` times as far.
 //!
-//! **Lookback.** The average is seeded with the mean of the first `ema_period` candles (`ema`); with 250 candles and the
-//! defaults that seed still weighs 1.5 %.
+//! **Lookback.** The average is seeded with the mean of the first `ema_period` candles (`ema`); with 250 candles and
+//! the defaults that seed still weighs 1.4 %.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 
@@ -23,7 +23,7 @@ parameters! {
     /// The parameters of the rule.
     pub struct Parameters {
         /// The least number of candles on which the rule speaks.
-        #[range(2..=250)]
+        #[range(1..=250)]
         min_data_points: usize = 125,
         /// Length of the average, in candles.
         #[range(2..=200)]
@@ -31,7 +31,7 @@ parameters! {
         /// How many of the newest closes must lie above the average.
         #[range(1..=50)]
         trend_candles: usize = 4,
-        /// Confidence of a candle that closes at its low.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.60,
         /// What a candle that closes at its high adds to the confidence.
@@ -67,7 +67,7 @@ impl Strategy for BearTrapBuy {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_period, trend_candles, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_period + trend_candles))?;
+        window.require_all([min_data_points, ema_period + trend_candles])?;
         let averages = indicators::ema(window.close(), ema_period);
         let ema = averages.newest();
         let candle = window.candle(0);

@@ -2,7 +2,8 @@
 //! the buyers trapped, and the decline goes on.
 //!
 //! It sells when the newest candle rose above the exponential average over `ema_period` candles and closed below it,
-//! while the last `trend_candles` closes all lay below theirs.
+//! the close before lay below the average, too, and so did each of the last `trend_candles` closes (each below the
+//! average at its time).
 //!
 //! **Confidence** is `base_confidence + failure_weight·f`, at most `max_confidence`, where `f = (average - close) /
 //! (high - average)` is how far the candle closed below the average, in multiples of how far it had risen above. With
@@ -24,15 +25,15 @@ parameters! {
     /// The parameters of the rule.
     pub struct Parameters {
         /// The least number of candles on which the rule speaks.
-        #[range(2..=250)]
+        #[range(1..=250)]
         min_data_points: usize = 125,
         /// Length of the average, in candles.
         #[range(2..=200)]
         ema_period: usize = 80,
         /// How many of the newest closes must lie below the average.
-        #[range(2..=50)]
+        #[range(1..=50)]
         trend_candles: usize = 4,
-        /// Confidence of a candle that closes at the average.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.60,
         /// What a candle that closes as far below the average as it had risen above adds to the confidence.
@@ -69,12 +70,13 @@ impl Strategy for BearTrapSell {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_period, trend_candles, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_period + trend_candles))?;
+        window.require_all([min_data_points, ema_period + trend_candles])?;
         let averages = indicators::ema(window.close(), ema_period);
         let ema = averages.newest();
         let candle = window.candle(0);
         let trapped = candle.high > ema && candle.close < ema;
-        if !(trapped && window.close().tail(trend_candles).is_below(averages.tail(trend_candles))) {
+        let was_below = window.close().ago(1) < averages.ago(1);
+        if !(trapped && was_below && window.close().tail(trend_candles).is_below(averages.tail(trend_candles))) {
             return Ok(None);
         }
         let breakout = candle.high - ema;

@@ -21,7 +21,7 @@ fn sells_a_rise_above_the_average_that_is_sold_off() {
     let signal = signal(&decline_and(TRAP), &[]).unwrap();
     assert_eq!(signal.action, Action::Sell);
     assert_eq!((signal.price, signal.stop_loss, signal.take_profit), (Some(99.0), Some(110.0), Some(77.0)));
-    let Some(&Value::Number(ema)) = signal.reading("ema80") else { panic!("{signal:?}") };
+    let ema = signal.number("ema80");
     assert!((104.0..104.5).contains(&ema), "{ema}");
     assert!((signal.confidence - (0.60 + 0.25 * (ema - 103.0) / (110.0 - ema))).abs() < 1e-12);
     let rationale = signal.rationale.unwrap();
@@ -50,6 +50,16 @@ fn one_close_above_the_average_breaks_the_trend() {
     candles.push(TRAP);
     assert!(signal(&candles, &[]).is_some());
     assert_eq!(signal(&candles, &[("trend_candles", 5.into())]), None);
+}
+
+#[test]
+fn the_close_before_must_lie_below_whatever_the_trend() {
+    let newest_only = [("trend_candles", 1.into())];
+    let mut candles = decline_and([106.0, 112.0, 106.0, 112.0, 1.0]);
+    candles.push(TRAP);
+    assert_eq!(signal(&candles, &newest_only), None);
+    candles.push(TRAP);
+    assert!(signal(&candles, &newest_only).is_some());
 }
 
 #[test]

@@ -34,16 +34,16 @@ parameters! {
         /// Half the width of the band, in standard deviations.
         #[range(0.1..=10.0)]
         bb_std: f64 = 2.0,
-        /// Distance of the stop beyond the band, as a share of the band's price.
+        /// Distance of the stop beyond the band, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.02,
-        /// Confidence of a close at the band.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.68,
-        /// What the distance from the band, as a share of the band's price, is multiplied by to add to the confidence.
+        /// Factor by which the close's distance from the band, as a share of the band, adds to the confidence.
         #[range(0.0..=1000.0)]
         distance_weight: f64 = 50.0,
-        /// The most that the distance adds to the confidence.
+        /// The most that the close's distance adds to the confidence.
         #[range(0.0..=1.0)]
         max_distance_bonus: f64 = 0.12,
         /// The greatest confidence.
@@ -74,7 +74,7 @@ impl Strategy for BollingerBreakoutSignals {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, bb_period, bb_std, stop_buffer, .. } = parameters;
-        window.require(min_data_points.max(bb_period))?;
+        window.require_all([min_data_points, bb_period])?;
         let close = window.close().newest();
         let band = indicators::bollinger_band(window.close().tail(bb_period), bb_std);
         let (signal, line, breakout, origin) = if close < band.lower {

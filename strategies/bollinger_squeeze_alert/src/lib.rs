@@ -1,7 +1,7 @@
 //! A notice that a market has gone quiet: a narrow Bollinger band often comes before a large movement, whichever way.
 //!
 //! It says `hold` on every candle on which the band's width, `q = (upper - lower) / middle`, is below
-//! `squeeze_threshold`.
+//! `squeeze_threshold`. A band whose middle is not above 0 says nothing.
 //!
 //! **Confidence** is `base_confidence + intensity_weight·i`, at most `max_confidence`, where `i = (squeeze_threshold -
 //! q) / squeeze_threshold` runs from 0 at the threshold to 1 for a band without width. With the defaults it lies in
@@ -37,7 +37,7 @@ parameters! {
         /// The width below which the band is squeezed, as a share of its middle.
         #[range(0.0001..=1.0)]
         squeeze_threshold: f64 = 0.1,
-        /// Confidence of a band that is just narrow enough.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.65,
         /// What a band without width adds to the confidence.
@@ -70,11 +70,11 @@ impl Strategy for BollingerSqueezeAlert {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, bb_period, bb_std, squeeze_threshold, .. } = parameters;
-        window.require(min_data_points.max(bb_period))?;
+        window.require_all([min_data_points, bb_period])?;
         let close = window.close().newest();
         let band = indicators::bollinger_band(window.close().tail(bb_period), bb_std);
         let width = band.width();
-        let is_squeezed = width < squeeze_threshold;
+        let is_squeezed = band.middle > 0.0 && width < squeeze_threshold;
         if !is_squeezed {
             return Ok(None);
         }

@@ -31,6 +31,12 @@ fn a_band_as_wide_as_the_threshold_is_not_squeezed() {
 }
 
 #[test]
+fn a_band_around_no_price_says_nothing() {
+    assert_eq!(signal(&Candles::from_closes(&[0.0; 30]), &[]), None);
+    assert_eq!(signal(&Candles::from_closes(&[-7.0; 30]), &[]), None, "its width would be 0, too");
+}
+
+#[test]
 fn a_band_without_width_has_the_whole_confidence_and_its_price_in_the_middle() {
     let flat = Candles::from_closes(&[7.0; 30]);
     let alert = signal(&flat, &[]).unwrap();

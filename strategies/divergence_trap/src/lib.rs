@@ -35,10 +35,10 @@ parameters! {
         /// How far back the candle lies that price and RSI are compared with, in candles.
         #[range(1..=100)]
         divergence_candles: usize = 4,
-        /// How many candles the low below which the stop lies is taken from.
+        /// How many candles the low is taken from that the stop goes by.
         #[range(1..=200)]
         stop_candles: usize = 10,
-        /// Distance of the stop below that low, as a share of it.
+        /// Distance of the stop beyond that low, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.01,
         /// Confidence of every signal.
@@ -71,8 +71,7 @@ impl Strategy for DivergenceTrap {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { rsi_period, divergence_candles, stop_candles, risk_reward_ratio, .. } = parameters;
-        let needed = [rsi_period + 1 + divergence_candles, stop_candles];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([parameters.min_data_points, rsi_period + 1 + divergence_candles, stop_candles])?;
         let (lows, closes) = (window.low(), window.close());
         let close = closes.newest();
         let indices = indicators::rsi(closes, rsi_period);

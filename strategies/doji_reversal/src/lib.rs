@@ -44,10 +44,10 @@ parameters! {
         /// What a doji without a body adds to the confidence.
         #[range(0.0..=1.0)]
         quality_weight: f64 = 0.20,
-        /// What the close's distance from the mean, as a share of the close, adds to the confidence, in multiples.
+        /// Factor by which the close's distance from the mean, as a share of the close, adds to the confidence.
         #[range(0.0..=1000.0)]
         distance_weight: f64 = 10.0,
-        /// The most that the distance adds to the confidence.
+        /// The most that the close's distance adds to the confidence.
         #[range(0.0..=1.0)]
         max_distance_bonus: f64 = 0.2,
         /// The greatest confidence.
@@ -81,7 +81,7 @@ impl Strategy for DojiReversal {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, sma_period, body_size_threshold, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(sma_period))?;
+        window.require_all([min_data_points, sma_period])?;
         let candle = window.candle(0);
         let body_ratio = candle.body() / candle.range();
         if !(candle.range() >= parameters.min_range && body_ratio <= body_size_threshold) {

@@ -27,7 +27,7 @@ parameters! {
     /// The parameters of the rule.
     pub struct Parameters {
         /// The least number of candles on which the rule speaks.
-        #[range(2..=250)]
+        #[range(1..=250)]
         min_data_points: usize = 125,
         /// Length of the fast average, in candles.
         #[range(2..=200)]
@@ -35,21 +35,19 @@ parameters! {
         /// Length of the slow average, in candles.
         #[range(2..=200)]
         ema_slow: usize = 80,
-        /// How many candles in a row both averages must have fallen with.
+        /// On how many of the newest candles both averages must have fallen.
         #[range(1..=50)]
         falling_candles: usize = 2,
-        /// Confidence of a close at both averages.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.60,
-        /// What the close's distance from the fast average, as a share of the close, adds to the confidence, in
-        /// multiples.
-        #[range(0.0..=100.0)]
+        /// Factor by which the close's distance from the fast average, as a share of the close, adds to the confidence.
+        #[range(0.0..=1000.0)]
         fast_distance_weight: f64 = 10.0,
-        /// What the close's distance from the slow average, as a share of the close, adds to the confidence, in
-        /// multiples.
-        #[range(0.0..=100.0)]
+        /// Factor by which the close's distance from the slow average, as a share of the close, adds to the confidence.
+        #[range(0.0..=1000.0)]
         slow_distance_weight: f64 = 5.0,
-        /// What the fall of both averages, as a share of the close, adds to the confidence, in multiples.
+        /// Factor by which the fall of both averages, as a share of the close, adds to the confidence.
         #[range(0.0..=1000.0)]
         slope_weight: f64 = 20.0,
         /// The greatest confidence.
@@ -75,11 +73,8 @@ impl Strategy for EmaAlignmentBearish {
     const LOOKBACK: u32 = 250;
     const COLUMNS: &'static [Column] = &[Column::High, Column::Close];
 
-    fn check(&Parameters { ema_fast, ema_slow, .. }: &Parameters) -> Result<(), String> {
-        if ema_fast >= ema_slow {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+    fn check(parameters: &Parameters) -> Result<(), String> {
+        in_order!(parameters, ema_fast < ema_slow)
     }
 
     fn evaluate(
@@ -89,7 +84,7 @@ impl Strategy for EmaAlignmentBearish {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_slow, falling_candles, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_slow + falling_candles.max(TOLD_SLOPES)))?;
+        window.require_all([min_data_points, ema_slow + falling_candles, ema_slow + TOLD_SLOPES])?;
         let close = window.close().newest();
         let fast = indicators::ema(window.close(), ema_fast);
         let slow = indicators::ema(window.close(), ema_slow);

@@ -66,11 +66,7 @@ fn every_condition_is_needed() {
 fn the_fast_average_may_lie_above_the_slow_one() {
     let climb: Vec<_> = (1..=100).map(|i| 100.0 + 0.2 * f64::from(i)).collect();
     let signal = signal(&flat_and(&[&climb[..], &[107.0, 106.0]].concat()), &[]).unwrap();
-    let reading = |name| match signal.reading(name) {
-        Some(&Value::Number(number)) => number,
-        other => panic!("{other:?}"),
-    };
-    assert!(reading("ema8") > reading("ema80"));
+    assert!(signal.number("ema8") > signal.number("ema80"));
 }
 
 #[test]

@@ -4,10 +4,10 @@
 //! It buys when the close is above the average over `ema_fast` candles, that average is above the one over `ema_slow`
 //! candles, and both have risen on each of the last `rising_candles` candles.
 //!
-//! **Confidence** is `base_confidence + min(max_trend_bonus, trend_weight·t) + min(max_distance_bonus,
-//! distance_weight·d)`, at most `max_confidence`, where `t` is how far the fast average lies above the slow one and `d`
-//! how far the close lies above the fast one, each as a share of the lower of the two. With the defaults it lies in
-//! [0.74, 0.89].
+//! **Confidence** is `base_confidence + min(max_separation_bonus, separation_weight·t) + min(max_fast_distance_bonus,
+//! fast_distance_weight·d)`, at most `max_confidence`, where `t` is how far the fast average lies above the slow one
+//! and `d` how far the close lies above the fast one, each as a share of the lower of the two. With the defaults it
+//! lies in [0.74, 0.89].
 //!
 //! **Levels.** Entry at the close, stop at the slow average, target `risk_reward_ratio` times as far.
 //!
@@ -33,26 +33,25 @@ parameters! {
         /// Length of the slow average, at which the stop lies, in candles.
         #[range(2..=200)]
         ema_slow: usize = 80,
-        /// How many candles in a row both averages must have risen.
+        /// On how many of the newest candles both averages must have risen.
         #[range(1..=50)]
         rising_candles: usize = 2,
-        /// Confidence before anything is added for the trend.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.74,
-        /// What the distance between the averages, as a share of the slow one, is multiplied by to add to the
-        /// confidence.
-        #[range(0.0..=100.0)]
-        trend_weight: f64 = 10.0,
+        /// Factor by which the distance between the averages, as a share of the slow one, adds to the confidence.
+        #[range(0.0..=1000.0)]
+        separation_weight: f64 = 10.0,
         /// The most that the distance between the averages adds to the confidence.
         #[range(0.0..=1.0)]
-        max_trend_bonus: f64 = 0.1,
-        /// What the distance of the close from the fast average, as a share of it, is multiplied by to add to the
+        max_separation_bonus: f64 = 0.1,
+        /// Factor by which the close's distance from the fast average, as a share of that average, adds to the
         /// confidence.
-        #[range(0.0..=100.0)]
-        distance_weight: f64 = 20.0,
-        /// The most that the distance of the close adds to the confidence.
+        #[range(0.0..=1000.0)]
+        fast_distance_weight: f64 = 20.0,
+        /// The most that the close's distance adds to the confidence.
         #[range(0.0..=1.0)]
-        max_distance_bonus: f64 = 0.05,
+        max_fast_distance_bonus: f64 = 0.05,
         /// The greatest confidence.
         #[range(0.0..=1.0)]
         max_confidence: f64 = 0.95,
@@ -78,11 +77,7 @@ impl Strategy for EmaAlignmentBullish {
     const COLUMNS: &'static [Column] = &[Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { ema_fast, ema_slow, .. } = parameters;
-        if ema_fast >= ema_slow {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+        in_order!(parameters, ema_fast < ema_slow)
     }
 
     fn evaluate(
@@ -92,7 +87,7 @@ impl Strategy for EmaAlignmentBullish {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_slow, rising_candles, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_slow + rising_candles))?;
+        window.require_all([min_data_points, ema_slow + rising_candles])?;
         let fast_averages = indicators::ema_adjusted(window.close(), ema_fast);
         let slow_averages = indicators::ema_adjusted(window.close(), ema_slow);
         let (close, fast, slow) = (window.close().newest(), fast_averages.newest(), slow_averages.newest());
@@ -128,8 +123,8 @@ impl Strategy for EmaAlignmentBullish {
 }
 
 fn confidence(trend: f64, distance: f64, parameters: &Parameters) -> f64 {
-    let for_trend = (parameters.trend_weight * trend).min(parameters.max_trend_bonus);
-    let for_distance = (parameters.distance_weight * distance).min(parameters.max_distance_bonus);
+    let for_trend = (parameters.separation_weight * trend).min(parameters.max_separation_bonus);
+    let for_distance = (parameters.fast_distance_weight * distance).min(parameters.max_fast_distance_bonus);
     (parameters.base_confidence + for_trend + for_distance).min(parameters.max_confidence)
 }
 

@@ -14,15 +14,10 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<EmaAlignmentBullish>(candles, parameters).unwrap()
 }
 
-fn number(signal: &Signal, name: &str) -> f64 {
-    let Some(&Value::Number(number)) = signal.reading(name) else { panic!("{name} is no number") };
-    number
-}
-
 #[test]
 fn buys_a_climb_and_stops_at_the_slow_average() {
     let signal = signal(&moving_by(0.1, &[]), &[]).unwrap();
-    let (fast, slow) = (number(&signal, "ema8"), number(&signal, "ema80"));
+    let (fast, slow) = (signal.number("ema8"), signal.number("ema80"));
     assert_eq!(signal.action, Action::Buy);
     // In a steady climb an average over n candles stands where the price stood (n - 1) / 2 candles ago.
     assert!((fast - (120.0 - 0.1 * 3.5)).abs() < 1e-9);
@@ -34,9 +29,9 @@ fn buys_a_climb_and_stops_at_the_slow_average() {
 
 #[test]
 fn the_distances_add_to_the_confidence() {
-    let weights = [("trend_weight", 2.0.into()), ("distance_weight", 3.0.into())];
+    let weights = [("separation_weight", 2.0.into()), ("fast_distance_weight", 3.0.into())];
     let signal = signal(&moving_by(0.1, &[]), &weights).unwrap();
-    let (fast, slow) = (number(&signal, "ema8"), number(&signal, "ema80"));
+    let (fast, slow) = (signal.number("ema8"), signal.number("ema80"));
     let expected = 0.74 + 2.0 * (fast - slow) / slow + 3.0 * (120.0 - fast) / fast;
     assert!((signal.confidence - expected).abs() < 1e-12);
 }

@@ -6,13 +6,13 @@
 //! 1. **Turn:** the slope is positive after a negative one, and the close is above the average.
 //! 2. **Capitulation:** on each of the last `capitulation_candles` candles the low was not above the average and the
 //!    slope not positive, and the newest close is below the low before it.
-//! 3. **Pattern:** at least `min_falling_candles` of the last `slope_candles` slopes are negative, and the last two
-//!    closes are both below the one before them.
+//! 3. **Pattern:** at least `min_falling_candles` of the last `slope_candles` slopes are negative, the last two closes
+//!    are both below the one before them, and not each of the last three lows is above the average.
 //!
 //! **Confidence** begins with that of the setup: `reversal_confidence`, `capitulation_confidence` or
-//! `pattern_confidence`. If the slope is positive, `min(max_momentum_bonus, momentum_weight·slope)` is added. Then
-//! `min(max_distance_penalty, distance_weight·d)` is taken away, where `d` is the distance of the close from the
-//! average as a share of the average. The result is kept within `min_confidence` and `max_confidence`. With the
+//! `pattern_confidence`. If the slope is positive, `min(max_momentum_bonus, momentum_weight·slope)` is added; then
+//! `min(max_distance_penalty, distance_penalty_weight·d)` is taken away, where `d` is the distance of the close from
+//! the average as a share of the average. The result is kept within `min_confidence` and `max_confidence`. With the
 //! defaults it lies in [0.66, 0.81].
 //!
 //! **Levels.** Entry at the candle's high, stop at its low, target `risk_reward_ratio` times as far.
@@ -58,16 +58,15 @@ parameters! {
         /// Confidence of a pattern, before the adjustments.
         #[range(0.0..=1.0)]
         pattern_confidence: f64 = 0.74,
-        /// What a positive slope, in units of the price, is multiplied by to add to the confidence.
+        /// Factor by which a positive slope, in units of the price, adds to the confidence.
         #[range(0.0..=100_000.0)]
         momentum_weight: f64 = 100.0,
         /// The most that a positive slope adds to the confidence.
         #[range(0.0..=1.0)]
         max_momentum_bonus: f64 = 0.05,
-        /// What the distance of the close from the average, as a share of the average, is multiplied by to lower the
-        /// confidence.
-        #[range(0.0..=100.0)]
-        distance_weight: f64 = 10.0,
+        /// Factor by which the close's distance from the average, as a share of the average, lowers the confidence.
+        #[range(0.0..=1000.0)]
+        distance_penalty_weight: f64 = 10.0,
         /// The most that the distance takes from the confidence.
         #[range(0.0..=1.0)]
         max_distance_penalty: f64 = 0.08,
@@ -99,18 +98,8 @@ impl Strategy for EmaMomentumReversal {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { min_falling_candles, slope_candles, min_confidence, max_confidence, .. } = parameters;
-        if min_falling_candles > slope_candles {
-            return Err(format!(
-                "min_falling_candles = {min_falling_candles} must not be above slope_candles = {slope_candles}"
-            ));
-        }
-        if min_confidence > max_confidence {
-            return Err(format!(
-                "min_confidence = {min_confidence} must not be above max_confidence = {max_confidence}"
-            ));
-        }
-        Ok(())
+        in_order!(parameters, min_falling_candles <= slope_candles)?;
+        in_order!(parameters, min_confidence <= max_confidence)
     }
 
     fn evaluate(
@@ -120,8 +109,12 @@ impl Strategy for EmaMomentumReversal {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_period, risk_reward_ratio, .. } = parameters;
-        let slopes = parameters.capitulation_candles.max(parameters.slope_candles);
-        window.require(min_data_points.max(ema_period + slopes))?;
+        window.require_all([
+            min_data_points,
+            ema_period + parameters.capitulation_candles,
+            ema_period + parameters.slope_candles,
+            ema_period + PATTERN_LOWS,
+        ])?;
         let averages = indicators::ema_adjusted(window.close(), ema_period);
         let slopes: Vec<_> = averages.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let Some(setup) = setup(window, &averages, &slopes, parameters) else { return Ok(None) };
@@ -152,6 +145,10 @@ impl Strategy for EmaMomentumReversal {
     }
 }
 
+/// How many lows the pattern looks at. With the defaults it hardly ever matters: where the slope is negative, the low
+/// lies below the average.
+const PATTERN_LOWS: usize = 3;
+
 struct Setup {
     name: &'static str,
     origin: &'static str,
@@ -162,8 +159,7 @@ struct Setup {
 /// The first setup that holds.
 ///
 /// There are three, though their names number a fourth. That one wanted a slope turned positive, among other things,
-/// but such a slope means a close above the average, so the first setup would take every candle of it. Nor does the
-/// third ask for a low that was not above the average: three lows above it would be three slopes that are not negative.
+/// but such a slope means a close above the average, so the first setup would take every candle of it.
 fn setup(window: Window<'_>, averages: &[f64], slopes: &[f64], parameters: &Parameters) -> Option<Setup> {
     if slopes.ago(1) < 0.0 && slopes.newest() > 0.0 && window.close().newest() > averages.newest() {
         return Some(Setup {
@@ -181,7 +177,7 @@ fn setup(window: Window<'_>, averages: &[f64], slopes: &[f64], parameters: &Para
             confidence: parameters.capitulation_confidence,
         });
     }
-    is_pattern(window.close(), slopes, parameters).then_some(Setup {
+    is_pattern(window, averages, slopes, parameters).then_some(Setup {
         name: "setup_9_3_pattern_reversal",
         origin: "quantzed_screening_15",
         story: "The fall falters",
@@ -190,22 +186,23 @@ fn setup(window: Window<'_>, averages: &[f64], slopes: &[f64], parameters: &Para
 }
 
 fn is_capitulation(window: Window<'_>, averages: &[f64], slopes: &[f64], candles: usize) -> bool {
-    let low_was_above =
-        window.low().tail(candles).iter().zip(averages.tail(candles)).any(|(low, average)| low > average);
+    let low_was_above = window.low().tail(candles).iter().zip(averages.tail(candles)).any(|(low, ema)| low > ema);
     let average_rose = slopes.tail(candles).iter().any(|&slope| slope > 0.0);
     !low_was_above && !average_rose && window.close().newest() < window.low().ago(1)
 }
 
-fn is_pattern(closes: &[f64], slopes: &[f64], parameters: &Parameters) -> bool {
+fn is_pattern(window: Window<'_>, averages: &[f64], slopes: &[f64], parameters: &Parameters) -> bool {
     let &Parameters { slope_candles, min_falling_candles, .. } = parameters;
+    let closes = window.close();
+    let lows_are_above = window.low().tail(PATTERN_LOWS).is_above(averages.tail(PATTERN_LOWS));
     let falling = slopes.tail(slope_candles).iter().filter(|&&slope| slope < 0.0).count();
     let closes_fell = closes.ago(1) < closes.ago(2) && closes.newest() < closes.ago(2);
-    falling >= min_falling_candles && closes_fell
+    !lows_are_above && falling >= min_falling_candles && closes_fell
 }
 
 fn confidence(base: f64, slope: f64, distance: f64, parameters: &Parameters) -> f64 {
     let bonus = (parameters.momentum_weight * slope.max(0.0)).min(parameters.max_momentum_bonus);
-    let penalty = (parameters.distance_weight * distance).min(parameters.max_distance_penalty);
+    let penalty = (parameters.distance_penalty_weight * distance).min(parameters.max_distance_penalty);
     (base + bonus - penalty).min(parameters.max_confidence).max(parameters.min_confidence)
 }
 

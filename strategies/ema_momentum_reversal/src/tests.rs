@@ -51,6 +51,18 @@ fn buys_a_fall_that_makes_no_new_low() {
 }
 
 #[test]
+fn a_pattern_needs_a_low_that_is_not_above_the_average() {
+    let lows_at = |lows: [f64; 3]| {
+        let mut candles = moving_by(-0.1, &[]);
+        lows.iter().zip([99.9, 99.8, 99.85]).for_each(|(&low, close)| candles.push([close, close, low, close, 1.0]));
+        setup(&candles, &[])
+    };
+    // Lows above the closes are made up: without them the average would not fall.
+    assert_eq!(lows_at([101.0, 101.0, 101.0]), None);
+    assert_eq!(lows_at([99.0, 101.0, 101.0]), Some("setup_9_3_pattern_reversal".into()));
+}
+
+#[test]
 fn a_pattern_needs_enough_negative_slopes() {
     let two = moving_by(0.1, &[98.0, 97.0]);
     assert_eq!(setup(&two, &[]), None);

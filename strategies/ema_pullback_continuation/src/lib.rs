@@ -44,23 +44,24 @@ parameters! {
         /// Length of the slow average, in candles.
         #[range(2..=200)]
         ema_slow: usize = 30,
-        /// How far short of the medium average a pullback may end, as a share of the average.
+        /// How far short of the medium average the candle may stay, as a share of the average.
         #[range(0.0..=0.5)]
         pullback_threshold: f64 = 0.01,
         /// How many of the newest closes must lie on the trend's side of the medium average.
         #[range(1..=50)]
         trend_candles: usize = 4,
-        /// Confidence before anything is added for the trend and the pullback.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.74,
-        /// What the distance between the averages is multiplied by for the trend's quality, which is 1 at most.
+        /// Factor that makes the trend's quality, 1 at most, of the distance between the medium and the slow average,
+        /// as a share of the slow one.
         #[range(0.0..=1000.0)]
         trend_multiplier: f64 = 20.0,
         /// What a trend of quality 1 adds to the confidence.
         #[range(0.0..=1.0)]
         trend_weight: f64 = 0.08,
-        /// What the distance of the close is multiplied by to be taken from the pullback's quality, which is 0 at
-        /// least.
+        /// Factor by which the close's distance from the medium average, as a share of it, lowers the pullback's
+        /// quality from 1 to 0 at least.
         #[range(0.0..=1000.0)]
         pullback_multiplier: f64 = 10.0,
         /// What a pullback of quality 1 adds to the confidence.
@@ -90,14 +91,7 @@ impl Strategy for EmaPullbackContinuation {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { ema_fast, ema_medium, ema_slow, .. } = parameters;
-        if ema_fast >= ema_medium {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_medium = {ema_medium}"));
-        }
-        if ema_medium >= ema_slow {
-            return Err(format!("ema_medium = {ema_medium} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+        in_order!(parameters, ema_fast < ema_medium < ema_slow)
     }
 
     fn evaluate(
@@ -107,7 +101,7 @@ impl Strategy for EmaPullbackContinuation {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_medium, ema_slow, trend_candles, .. } = parameters;
-        window.require(min_data_points.max(ema_slow).max(ema_medium + trend_candles))?;
+        window.require_all([min_data_points, ema_slow, ema_medium + trend_candles])?;
         let average = |period| indicators::ema_adjusted(window.close(), period);
         let mediums = average(ema_medium);
         let (fast, medium, slow) = (average(ema_fast).newest(), mediums.newest(), average(ema_slow).newest());

@@ -12,7 +12,7 @@
 //! **Lookback.** The average is seeded with the mean of the first `ema_period` candles (`ema`); with 250 candles and
 //! the default nothing is left of that seed.
 //!
-//! **Note.** A candle whose high is its low has its stop and its target at its entry.
+//! **Note.** A candle without a range gives a stop and a target at the entry; the host then drops the signal.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 
@@ -25,7 +25,7 @@ parameters! {
     /// The parameters of the rule.
     pub struct Parameters {
         /// The least number of candles on which the rule speaks.
-        #[range(2..=250)]
+        #[range(1..=250)]
         min_data_points: usize = 60,
         /// Length of the average, in candles.
         #[range(2..=200)]
@@ -33,11 +33,11 @@ parameters! {
         /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.55,
-        /// What the change of the slope, as a share of the close, adds to the confidence, in multiples.
+        /// Factor by which the change of the average's slope, as a share of the close, adds to the confidence.
         #[range(0.0..=1000.0)]
         slope_weight: f64 = 50.0,
-        /// What the close's distance from the average, as a share of the close, adds to the confidence, in multiples.
-        #[range(0.0..=100.0)]
+        /// Factor by which the close's distance from the average, as a share of the close, adds to the confidence.
+        #[range(0.0..=1000.0)]
         distance_weight: f64 = 10.0,
         /// The greatest confidence.
         #[range(0.0..=1.0)]
@@ -69,7 +69,7 @@ impl Strategy for EmaSlopeReversalSell {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_period, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_period + 2))?;
+        window.require_all([min_data_points, ema_period + 2])?;
         let averages = indicators::ema(window.close(), ema_period);
         let ema = averages.newest();
         let (slope, slope_before) = (ema - averages.ago(1), averages.ago(1) - averages.ago(2));

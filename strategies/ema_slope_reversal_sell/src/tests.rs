@@ -17,13 +17,9 @@ fn sells_when_the_average_turns_down() {
     let signal = signal(&flat_and(&[105.0, 98.0]), &[("max_confidence", 1.into())]).unwrap();
     assert_eq!(signal.action, Action::Sell);
     assert_eq!((signal.price, signal.stop_loss, signal.take_profit), (Some(98.0), Some(105.0), Some(84.0)));
-    let reading = |name| match signal.reading(name) {
-        Some(&Value::Number(number)) => number,
-        other => panic!("{other:?}"),
-    };
-    assert!((reading("previous_inclination") - 1.0).abs() < 1e-9);
-    assert!((reading("current_inclination") + 0.6).abs() < 1e-9);
-    assert!((reading("slope_change") - 1.6).abs() < 1e-9);
+    assert!((signal.number("previous_inclination") - 1.0).abs() < 1e-9);
+    assert!((signal.number("current_inclination") + 0.6).abs() < 1e-9);
+    assert!((signal.number("slope_change") - 1.6).abs() < 1e-9);
     assert_eq!(
         signal.rationale.as_deref(),
         Some("EMA(9) turned down to 100.4, and the close 98 lies 2.45 % below it.")

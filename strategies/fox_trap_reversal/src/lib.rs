@@ -61,22 +61,22 @@ parameters! {
         /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.78,
-        /// What the distance of the fast average from the slow one is multiplied by for the trend's quality, which is 1
-        /// at most.
+        /// Factor that makes the trend's quality, 1 at most, of the distance between the fast and the slow average, as
+        /// a share of the slow one.
         #[range(0.0..=1000.0)]
         trend_multiplier: f64 = 15.0,
         /// What a trend of quality 1 adds to the confidence.
         #[range(0.0..=1.0)]
         trend_weight: f64 = 0.08,
-        /// What the distance of the fast average from the medium one is multiplied by for the spread's quality, which
-        /// is 1 at most.
+        /// Factor that makes the spread's quality, 1 at most, of the distance between the fast and the medium average,
+        /// as a share of the medium one.
         #[range(0.0..=1000.0)]
         spread_multiplier: f64 = 20.0,
         /// What a spread of quality 1 adds to the confidence.
         #[range(0.0..=1.0)]
         spread_weight: f64 = 0.06,
-        /// What the distance of the candle from the fast average is multiplied by to be taken from the trap's quality,
-        /// which is 0 at least.
+        /// Factor by which the candle's distance from the fast average, as a share of it, lowers the trap's quality
+        /// from 1 to 0 at least.
         #[range(0.0..=1000.0)]
         trap_multiplier: f64 = 20.0,
         /// What a trap of quality 1 adds to the confidence.
@@ -107,14 +107,7 @@ impl Strategy for FoxTrapReversal {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { ema_fast, ema_medium, ema_slow, .. } = parameters;
-        if ema_fast >= ema_medium {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_medium = {ema_medium}"));
-        }
-        if ema_medium >= ema_slow {
-            return Err(format!("ema_medium = {ema_medium} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+        in_order!(parameters, ema_fast < ema_medium < ema_slow)
     }
 
     fn evaluate(
@@ -124,8 +117,11 @@ impl Strategy for FoxTrapReversal {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_medium, ema_slow, .. } = parameters;
-        let needed = (ema_slow + parameters.aligned_candles).max(ema_fast + parameters.trap_candles);
-        window.require(min_data_points.max(needed))?;
+        window.require_all([
+            min_data_points,
+            ema_slow + parameters.aligned_candles,
+            ema_fast + parameters.trap_candles,
+        ])?;
         let average = |period| indicators::ema_adjusted(window.close(), period);
         let averages = Averages { fast: average(ema_fast), medium: average(ema_medium), slow: average(ema_slow) };
         Ok(if is_bullish(window, &averages, parameters) {

@@ -16,11 +16,6 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<FoxTrapReversal>(candles, parameters).unwrap()
 }
 
-fn number(signal: &Signal, name: &str) -> f64 {
-    let Some(&Value::Number(number)) = signal.reading(name) else { panic!("{name} is no number") };
-    number
-}
-
 /// The low is the fast average of a climb.
 const DOWN: [f64; 5] = [119.9, 121.0, 119.65, 120.0, 1.0];
 
@@ -28,7 +23,7 @@ const DOWN: [f64; 5] = [119.9, 121.0, 119.65, 120.0, 1.0];
 const UP: [f64; 5] = [120.1, 120.35, 119.0, 120.0, 1.0];
 
 fn assert_confidence(signal: &Signal, spread: f64) {
-    let trend_quality = number(signal, "trend_quality");
+    let trend_quality = signal.number("trend_quality");
     assert!((trend_quality - 15.0 * 3.45 / 120.0).abs() < 0.02, "{trend_quality}");
     let expected = 0.78 + 0.08 * trend_quality + 0.06 * 20.0 * spread + 0.05;
     assert!((signal.confidence - expected).abs() < 1e-6, "{}", signal.confidence);

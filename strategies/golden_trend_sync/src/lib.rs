@@ -32,7 +32,7 @@ parameters! {
         /// Length of the slow average, at which the stop lies, in candles.
         #[range(2..=200)]
         ema_slow: usize = 50,
-        /// How far the close may be from the fast average, as a share of the average.
+        /// How far from the fast average the close may be, on either side, as a share of the average.
         #[range(0.0..=0.5)]
         pullback_threshold: f64 = 0.02,
         /// Confidence of every signal.
@@ -59,11 +59,7 @@ impl Strategy for GoldenTrendSync {
     const COLUMNS: &'static [Column] = &[Column::Open, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { ema_fast, ema_slow, .. } = parameters;
-        if ema_fast >= ema_slow {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+        in_order!(parameters, ema_fast < ema_slow)
     }
 
     fn evaluate(
@@ -73,7 +69,7 @@ impl Strategy for GoldenTrendSync {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_slow, pullback_threshold, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_slow))?;
+        window.require_all([min_data_points, ema_slow])?;
         let candle = window.candle(0);
         let fast = indicators::ema(window.close(), ema_fast).newest();
         let slow = indicators::ema(window.close(), ema_slow).newest();

@@ -21,8 +21,7 @@ fn buys_a_rising_candle_near_the_fast_average() {
     assert_eq!((signal.action, signal.confidence, signal.price), (Action::Buy, 0.70, Some(124.9)));
     assert!((signal.stop_loss.unwrap() - 122.45).abs() < 1e-9);
     assert!((signal.take_profit.unwrap() - 129.8).abs() < 1e-9);
-    let Some(&Value::Number(distance)) = signal.reading("pullback_distance") else { panic!("no distance") };
-    assert!((distance - 1.0 / 123.9).abs() < 1e-9);
+    assert!((signal.number("pullback_distance") - 1.0 / 123.9).abs() < 1e-9);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 //! It buys when the newest candle's lower shadow is at least `lower_shadow_ratio_threshold` times its body and the body
 //! at least `body_to_upper_shadow` times its upper shadow. The body may rise or fall; a candle without a body says
 //! nothing. A decline before it is not required, but is worth confidence: the newest close must lie below at least
-//! `downtrend_closes` of the `downtrend_candles` closes before it.
+//! `min_downtrend_candles` of the `downtrend_candles` closes before it.
 //!
-//! **Confidence** is `base_confidence + lower_shadow_weight·s + dominance_weight·d + upper_shadow_weight·u`, and
+//! **Confidence** is `base_confidence + shadow_weight·s + dominance_weight·d + bareness_weight·u`, and
 //! `downtrend_bonus` after a decline; at most `max_confidence`. Of the lower shadow, `s` is its length in bodies as a
 //! share of `full_shadow_ratio`, at most 1, and `d` its share of the candle's range; `u = 1 -
 //! body_to_upper_shadow·upper/body` is 1 without an upper shadow and 0 at the longest allowed. With the defaults it
-//! lies in [0.78, 0.88].
+//! lies in [0.784, 0.88].
 //!
 //! **Levels.** Entry at the candle's high, stop at its low, target `risk_reward_ratio` times as far.
 //!
@@ -37,9 +37,9 @@ parameters! {
         /// How many candles before the newest are looked at for a decline.
         #[range(1..=49)]
         downtrend_candles: usize = 4,
-        /// How many of their closes must lie above the newest close for a decline.
+        /// How many of them must have closed above the newest close for a decline.
         #[range(1..=49)]
-        downtrend_closes: usize = 2,
+        min_downtrend_candles: usize = 2,
         /// Lower shadow from which its length adds no more confidence, in multiples of the body.
         #[range(0.5..=50.0)]
         full_shadow_ratio: f64 = 5.0,
@@ -51,13 +51,13 @@ parameters! {
         downtrend_bonus: f64 = 0.08,
         /// What a lower shadow of `full_shadow_ratio` bodies adds to the confidence.
         #[range(0.0..=1.0)]
-        lower_shadow_weight: f64 = 0.10,
+        shadow_weight: f64 = 0.10,
         /// What a lower shadow as long as the whole candle would add to the confidence.
         #[range(0.0..=1.0)]
         dominance_weight: f64 = 0.08,
         /// What the absence of an upper shadow adds to the confidence.
         #[range(0.0..=1.0)]
-        upper_shadow_weight: f64 = 0.06,
+        bareness_weight: f64 = 0.06,
         /// The greatest confidence.
         #[range(0.0..=1.0)]
         max_confidence: f64 = 0.88,
@@ -82,13 +82,8 @@ impl Strategy for HammerReversalPattern {
     const LOOKBACK: u32 = 50;
     const COLUMNS: &'static [Column] = &[Column::Open, Column::High, Column::Low, Column::Close];
 
-    fn check(&Parameters { downtrend_candles, downtrend_closes, .. }: &Parameters) -> Result<(), String> {
-        if downtrend_closes > downtrend_candles {
-            return Err(format!(
-                "downtrend_closes = {downtrend_closes} must be at most downtrend_candles = {downtrend_candles}"
-            ));
-        }
-        Ok(())
+    fn check(parameters: &Parameters) -> Result<(), String> {
+        in_order!(parameters, min_downtrend_candles <= downtrend_candles)
     }
 
     fn evaluate(
@@ -98,7 +93,7 @@ impl Strategy for HammerReversalPattern {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, downtrend_candles, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(1 + downtrend_candles))?;
+        window.require_all([min_data_points, downtrend_candles + 1])?;
         let candle = window.candle(0);
         if !is_hammer(candle, parameters) {
             return Ok(None);
@@ -108,12 +103,12 @@ impl Strategy for HammerReversalPattern {
         let dominance = lower / candle.range();
         let bareness = (1.0 - parameters.body_to_upper_shadow * (upper / body)).max(0.0);
         let higher_closes = window.close().span(1..downtrend_candles + 1).iter().filter(|&&close| close > candle.close);
-        let after_decline = higher_closes.count() >= parameters.downtrend_closes;
+        let after_decline = higher_closes.count() >= parameters.min_downtrend_candles;
         let confidence = parameters.base_confidence
             + if after_decline { parameters.downtrend_bonus } else { 0.0 }
-            + parameters.lower_shadow_weight * length
+            + parameters.shadow_weight * length
             + parameters.dominance_weight * dominance
-            + parameters.upper_shadow_weight * bareness;
+            + parameters.bareness_weight * bareness;
         Ok(Some(
             Signal::buy(confidence.min(parameters.max_confidence))
                 .trade(candle.high, candle.low, risk_reward_ratio)

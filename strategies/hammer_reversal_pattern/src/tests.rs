@@ -72,7 +72,7 @@ fn asks_for_the_candles_that_it_needs() {
     let more = [("downtrend_candles", 12.into())];
     assert_eq!(evaluate::<HammerReversalPattern>(&few, &more), Err(Fault::InsufficientData(13)));
     assert_eq!(
-        check::<HammerReversalPattern>(&[("downtrend_closes", 5.into())]),
-        Err("downtrend_closes = 5 must be at most downtrend_candles = 4".into())
+        check::<HammerReversalPattern>(&[("min_downtrend_candles", 5.into())]),
+        Err("min_downtrend_candles = 5 must not be above downtrend_candles = 4".into())
     );
 }

@@ -10,7 +10,7 @@
 //!
 //! **Confidence** is `base_confidence`, with `volume_bonus` added if the newest volume is more than
 //! `volume_multiplier_threshold` times the mean of the last `volume_sma_period` candles (the newest included); at most
-//! 1. Where nothing at all was traded in these candles, there is no signal.
+//! 1; with the defaults 0.70 or 0.75. Where nothing at all was traded in these candles, there is no signal.
 //!
 //! **Levels.** Entry at the close, stop at K, target `risk_reward_ratio` times as far.
 //!
@@ -48,10 +48,10 @@ parameters! {
         /// Length of the volume's mean, in candles.
         #[range(2..=200)]
         volume_sma_period: usize = 20,
-        /// The volume beyond which there is a bonus, in multiples of its mean.
+        /// The newest volume beyond which there is a bonus, in multiples of its mean.
         #[range(0.0..=50.0)]
         volume_multiplier_threshold: f64 = 1.5,
-        /// Confidence of a signal without bonus.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.70,
         /// What such a volume adds to the confidence.
@@ -78,14 +78,7 @@ impl Strategy for IchimokuCloudMomentum {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close, Column::Volume];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { tenkan_period, kijun_period, senkou_b_period, .. } = parameters;
-        if tenkan_period >= kijun_period {
-            return Err(format!("tenkan_period = {tenkan_period} must be below kijun_period = {kijun_period}"));
-        }
-        if kijun_period >= senkou_b_period {
-            return Err(format!("kijun_period = {kijun_period} must be below senkou_b_period = {senkou_b_period}"));
-        }
-        Ok(())
+        in_order!(parameters, tenkan_period < kijun_period < senkou_b_period)
     }
 
     fn evaluate(
@@ -95,8 +88,7 @@ impl Strategy for IchimokuCloudMomentum {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { senkou_b_period, displacement, volume_sma_period, risk_reward_ratio, .. } = parameters;
-        let needed = [senkou_b_period + displacement, volume_sma_period];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([parameters.min_data_points, senkou_b_period + displacement, volume_sma_period])?;
         let close = window.close().newest();
         let lines = Lines::of(window, parameters);
         let (action, kind, side) = if lines.buys_at(close) {

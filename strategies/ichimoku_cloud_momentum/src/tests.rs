@@ -19,23 +19,16 @@ fn is_near(actual: Option<f64>, expected: f64) -> bool {
     actual.is_some_and(|actual| (actual - expected).abs() < 1e-9)
 }
 
-fn reading(signal: &Signal, name: &str) -> Option<f64> {
-    match signal.reading(name) {
-        Some(&Value::Number(value)) => Some(value),
-        _ => None,
-    }
-}
-
 #[test]
 fn buys_above_a_rising_cloud() {
     let signal = signal(&trend_and(0.1, 109.9, 1.0), &[]).unwrap();
     assert_eq!((signal.action, signal.confidence, signal.price), (Action::Buy, 0.70, Some(109.9)));
     // Each low is the close before: K is the middle of 109.9 and 107.3.
     assert!(is_near(signal.stop_loss, 108.6) && is_near(signal.take_profit, 109.9 + 2.0 * 1.3));
-    assert!(is_near(reading(&signal, "tenkan_sen"), 109.45));
-    assert!(is_near(reading(&signal, "senkou_span_a"), 106.425));
-    assert!(is_near(reading(&signal, "senkou_span_b"), 104.7));
-    assert!(reading(&signal, "chikou_span").unwrap().is_nan());
+    assert!(is_near(Some(signal.number("tenkan_sen")), 109.45));
+    assert!(is_near(Some(signal.number("senkou_span_a")), 106.425));
+    assert!(is_near(Some(signal.number("senkou_span_b")), 104.7));
+    assert!(matches!(signal.reading("chikou_span"), Some(Value::Number(span)) if span.is_nan()));
 }
 
 #[test]
@@ -63,7 +56,7 @@ fn a_crossing_suffices_above_a_falling_cloud_but_only_as_it_happens() {
     candles.push([100.0, 120.0, 100.0, 120.0, 1.0]);
     let crossed = signal(&candles, &[]).unwrap();
     assert_eq!((crossed.action, crossed.stop_loss), (Action::Buy, Some(108.0)));
-    assert!(reading(&crossed, "senkou_span_a") < reading(&crossed, "senkou_span_b"));
+    assert!(crossed.number("senkou_span_a") < crossed.number("senkou_span_b"));
     candles.push(flat(120.0));
     assert_eq!(signal(&candles, &[]), None);
 }

@@ -5,7 +5,7 @@
 //! `trend_candles` closes is above the average over `ema_fast` candles at its time, that average is above the one over
 //! `ema_slow` candles, and both have risen on each of the last `rising_candles` candles.
 //!
-//! **Confidence** is `base_confidence + pattern_weight·p + min(max_trend_bonus, trend_weight·t)`, at most
+//! **Confidence** is `base_confidence + pattern_weight·p + min(max_separation_bonus, separation_weight·t)`, at most
 //! `max_confidence`, where `p` is by how much of the range before the candle is smaller (in [0, 1]), and `t` how far
 //! the fast average lies above the slow one, as a share of the slow one. With the defaults it lies in [0.76, 0.92].
 //!
@@ -39,22 +39,21 @@ parameters! {
         /// How many of the newest closes must lie above the fast average.
         #[range(1..=50)]
         trend_candles: usize = 4,
-        /// How many candles in a row both averages must have risen.
+        /// On how many of the newest candles both averages must have risen.
         #[range(1..=50)]
         rising_candles: usize = 2,
-        /// Confidence before anything is added for the pattern and the trend.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.76,
         /// What an inside candle without a range adds to the confidence.
         #[range(0.0..=1.0)]
         pattern_weight: f64 = 0.1,
-        /// What the distance between the averages, as a share of the slow one, is multiplied by to add to the
-        /// confidence.
-        #[range(0.0..=100.0)]
-        trend_weight: f64 = 5.0,
+        /// Factor by which the distance between the averages, as a share of the slow one, adds to the confidence.
+        #[range(0.0..=1000.0)]
+        separation_weight: f64 = 5.0,
         /// The most that the distance between the averages adds to the confidence.
         #[range(0.0..=1.0)]
-        max_trend_bonus: f64 = 0.08,
+        max_separation_bonus: f64 = 0.08,
         /// The greatest confidence.
         #[range(0.0..=1.0)]
         max_confidence: f64 = 0.92,
@@ -79,11 +78,7 @@ impl Strategy for InsideBarBreakout {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { ema_fast, ema_slow, .. } = parameters;
-        if ema_fast >= ema_slow {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+        in_order!(parameters, ema_fast < ema_slow)
     }
 
     fn evaluate(
@@ -93,7 +88,7 @@ impl Strategy for InsideBarBreakout {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_slow, trend_candles, rising_candles, .. } = parameters;
-        window.require(min_data_points.max(ema_slow + rising_candles).max(ema_fast + trend_candles))?;
+        window.require_all([min_data_points, ema_slow + rising_candles, ema_fast + trend_candles])?;
         let (inside, before) = (window.candle(0), window.candle(1));
         let fast_averages = indicators::ema_adjusted(window.close(), ema_fast);
         let slow_averages = indicators::ema_adjusted(window.close(), ema_slow);
@@ -138,7 +133,7 @@ impl Strategy for InsideBarBreakout {
 }
 
 fn confidence(quality: f64, trend: f64, parameters: &Parameters) -> f64 {
-    let for_trend = (parameters.trend_weight * trend).min(parameters.max_trend_bonus);
+    let for_trend = (parameters.separation_weight * trend).min(parameters.max_separation_bonus);
     (parameters.base_confidence + parameters.pattern_weight * quality + for_trend).min(parameters.max_confidence)
 }
 

@@ -3,7 +3,7 @@
 //! It sells when the newest candle lies within the one before it (a lower high and a higher low) and closes below the
 //! exponential averages over `ema_fast` and over `ema_slow` candles.
 //!
-//! **Confidence** is `base_confidence + context_weight·(slow - close) / close + separation_weight·|fast - slow| /
+//! **Confidence** is `base_confidence + slow_distance_weight·(slow - close) / close + separation_weight·|fast - slow| /
 //! close`, at most `max_confidence`. With the defaults it lies in [0.55, 0.8].
 //!
 //! **Levels.** Entry at the candle's low, stop at its high, target `risk_reward_ratio` times as far.
@@ -11,7 +11,7 @@
 //! **Lookback.** Each average is seeded with the mean of its first candles (`ema`); with 250 candles and the defaults
 //! the seed of the slow one still weighs 1.4 %.
 //!
-//! **Note.** A candle whose high is its low has its stop and its target at its entry.
+//! **Note.** A candle without a range gives a stop and a target at the entry; the host then drops the signal.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 
@@ -24,7 +24,7 @@ parameters! {
     /// The parameters of the rule.
     pub struct Parameters {
         /// The least number of candles on which the rule speaks.
-        #[range(2..=250)]
+        #[range(1..=250)]
         min_data_points: usize = 125,
         /// Length of the fast average, in candles.
         #[range(2..=200)]
@@ -32,15 +32,14 @@ parameters! {
         /// Length of the slow average, in candles.
         #[range(2..=200)]
         ema_slow: usize = 80,
-        /// Confidence of a close at both averages.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.55,
-        /// What the close's distance from the slow average, as a share of the close, adds to the confidence, in
-        /// multiples.
-        #[range(0.0..=100.0)]
-        context_weight: f64 = 10.0,
-        /// What the distance between the averages, as a share of the close, adds to the confidence, in multiples.
-        #[range(0.0..=100.0)]
+        /// Factor by which the close's distance from the slow average, as a share of the close, adds to the confidence.
+        #[range(0.0..=1000.0)]
+        slow_distance_weight: f64 = 10.0,
+        /// Factor by which the distance between the averages, as a share of the close, adds to the confidence.
+        #[range(0.0..=1000.0)]
         separation_weight: f64 = 5.0,
         /// The greatest confidence.
         #[range(0.0..=1.0)]
@@ -65,11 +64,8 @@ impl Strategy for InsideBarSell {
     const LOOKBACK: u32 = 250;
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
-    fn check(&Parameters { ema_fast, ema_slow, .. }: &Parameters) -> Result<(), String> {
-        if ema_fast >= ema_slow {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_slow = {ema_slow}"));
-        }
-        Ok(())
+    fn check(parameters: &Parameters) -> Result<(), String> {
+        in_order!(parameters, ema_fast < ema_slow)
     }
 
     fn evaluate(
@@ -79,7 +75,7 @@ impl Strategy for InsideBarSell {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, ema_fast, ema_slow, risk_reward_ratio, .. } = parameters;
-        window.require(min_data_points.max(ema_slow))?;
+        window.require_all([min_data_points, ema_slow])?;
         let fast = indicators::ema(window.close(), ema_fast).newest();
         let slow = indicators::ema(window.close(), ema_slow).newest();
         let (candle, before) = (window.candle(0), window.candle(1));
@@ -89,7 +85,7 @@ impl Strategy for InsideBarSell {
         let separation = (fast - slow).abs() / candle.close;
         let context = (slow - candle.close) / candle.close;
         let confidence = parameters.base_confidence
-            + parameters.context_weight * context
+            + parameters.slow_distance_weight * context
             + parameters.separation_weight * separation;
         Ok(Some(
             Signal::sell(confidence.min(parameters.max_confidence))

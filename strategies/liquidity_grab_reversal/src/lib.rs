@@ -16,8 +16,8 @@
 //! **Confidence** is `base_confidence`, with `volume_bonus` added if the newest volume is more than
 //! `volume_multiplier_threshold` times the mean of the last `volume_sma_period` candles (the newest included), and
 //! `divergence_bonus` if price and RSI diverge over `divergence_candles` candles: a lower close at a higher RSI for a
-//! buy, a higher close at a lower RSI for a sell. At most 1; with the defaults 0.75, 0.80 or 0.85. Where nothing at all
-//! was traded in the candles of that mean, there is no signal.
+//! buy, a higher close at a lower RSI for a sell. At most 1; with the defaults 0.75, 0.80 or 0.85. Where nothing at
+//! all was traded in the candles of that mean, there is no signal.
 //!
 //! **Levels.** Entry at the close; stop at `1 - stop_buffer` times the support for a buy, `1 + stop_buffer` times the
 //! resistance for a sell; target `risk_reward_ratio` times as far.
@@ -25,8 +25,8 @@
 //! **Lookback.** The RSI is Wilder's, seeded with the mean of its first `rsi_period` changes. It decides about a bonus
 //! only, so closes that never moved, and therefore have no RSI, do not forbid a signal.
 //!
-//! **Note.** The grab is some candles old when the signal comes, and the price may have passed the stop meanwhile; the
-//! host then drops the signal.
+//! **Note.** A candle without a range is no grab. The grab is some candles old when the signal comes, and the price
+//! may have passed the stop meanwhile; the host then drops the signal.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 
@@ -42,7 +42,7 @@ parameters! {
         #[range(1..=250)]
         min_data_points: usize = 30,
         /// How many candles support, resistance and the usual volume are taken from.
-        #[range(2..=200)]
+        #[range(1..=150)]
         lookback_periods: usize = 15,
         /// How many candles may be the grab.
         #[range(1..=20)]
@@ -59,13 +59,13 @@ parameters! {
         /// The volume that the grab must exceed, in multiples of the usual volume.
         #[range(0.0..=50.0)]
         volume_spike_multiplier: f64 = 1.5,
-        /// Distance of the stop beyond the level, as a share of it.
+        /// Distance of the stop beyond support or resistance, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.005,
-        /// Confidence of a signal without bonus.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.75,
-        /// Length of the volume's mean for the bonus, in candles.
+        /// Length of the volume's mean, in candles.
         #[range(2..=200)]
         volume_sma_period: usize = 20,
         /// The newest volume beyond which there is a bonus, in multiples of its mean.
@@ -111,8 +111,12 @@ impl Strategy for LiquidityGrabReversal {
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { volume_sma_period, rsi_period, divergence_candles, stop_buffer, .. } = parameters;
         let pattern = parameters.lookback_periods + parameters.grab_candles + parameters.confirmation_candles;
-        let needed = [pattern, volume_sma_period, rsi_period + 1 + divergence_candles];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([
+            parameters.min_data_points,
+            pattern,
+            volume_sma_period,
+            rsi_period + 1 + divergence_candles,
+        ])?;
         let levels = Levels::of(window, parameters);
         let (action, kind, side, level, stop) = if levels.was_grabbed(window, parameters, Levels::is_grab_of_support) {
             (Action::Buy, "liquidity_grab_bullish", "support", levels.support, 1.0 - stop_buffer)
@@ -145,7 +149,8 @@ impl Strategy for LiquidityGrabReversal {
             Signal::new(action, confidence.min(1.0))
                 .trade(candle.close, level * stop, parameters.risk_reward_ratio)
                 .rationale(format!(
-                    "A run to the {side} at {} was rejected on high volume, and the closes after it held, the newest at {}.",
+                    "A run to the {side} at {} was rejected on high volume, and the closes after it held, the newest \
+                     at {}.",
                     price(level),
                     price(candle.close)
                 ))
@@ -195,17 +200,22 @@ impl Levels {
 
     fn is_grab_of_support(&self, candle: &Candle, closes: &[f64], parameters: &Parameters) -> bool {
         candle.low <= self.support * (1.0 + parameters.level_tolerance)
-            && (candle.close - candle.low) / candle.range() > parameters.price_rejection_threshold
+            && is_rejected(candle.close - candle.low, candle, parameters)
             && candle.is_rising()
             && closes.iter().all(|&close| close > self.support)
     }
 
     fn is_grab_of_resistance(&self, candle: &Candle, closes: &[f64], parameters: &Parameters) -> bool {
         candle.high >= self.resistance * (1.0 - parameters.level_tolerance)
-            && (candle.high - candle.close) / candle.range() > parameters.price_rejection_threshold
+            && is_rejected(candle.high - candle.close, candle, parameters)
             && candle.is_falling()
             && closes.iter().all(|&close| close < self.resistance)
     }
+}
+
+/// Whether the close is far enough away from an end of the candle. Without a range, no close is.
+fn is_rejected(distance: f64, candle: &Candle, parameters: &Parameters) -> bool {
+    candle.range() != 0.0 && distance / candle.range() > parameters.price_rejection_threshold
 }
 
 export!(LiquidityGrabReversal);

@@ -72,11 +72,7 @@ impl Strategy for MacdCross {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { fast, slow, .. } = parameters;
-        if fast >= slow {
-            return Err(format!("fast = {fast} must be below slow = {slow}"));
-        }
-        Ok(())
+        in_order!(parameters, fast < slow)
     }
 
     fn evaluate(
@@ -86,7 +82,7 @@ impl Strategy for MacdCross {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let Parameters { fast, slow, signal, trend_period } = *parameters;
-        window.require((slow + signal).max(ATR_PERIOD + 1).max(trend_period.unwrap_or(0)))?;
+        window.require_all([slow + signal, ATR_PERIOD + 1, trend_period.unwrap_or(0)])?;
         let close = window.close();
         if !close.newest().is_finite() {
             return Ok(None);

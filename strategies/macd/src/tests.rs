@@ -19,13 +19,6 @@ fn actions(closes: &[f64], parameters: &[(&str, Value)]) -> Vec<(usize, Action)>
     (100..=closes.len()).filter_map(at).collect()
 }
 
-fn number(signal: &Signal, name: &str) -> f64 {
-    match signal.reading(name) {
-        Some(Value::Number(number)) => *number,
-        other => panic!("{name} is {other:?}"),
-    }
-}
-
 #[test]
 fn buys_and_sells_in_turn_after_each_bottom_and_top() {
     let closes = swinging(240, 20.0, 0.0);
@@ -46,9 +39,9 @@ fn the_readings_show_the_crossing() {
     let closes = swinging(240, 20.0, 0.0);
     let &(index, action) = actions(&closes, &[]).last().unwrap();
     let signal = signal(&closes[..=index], &[]).unwrap();
-    let (now, before) = (number(&signal, "macd_hist"), number(&signal, "macd_hist_previous"));
+    let (now, before) = (signal.number("macd_hist"), signal.number("macd_hist_previous"));
     assert!(if action == Action::Buy { before <= 0.0 && now > 0.0 } else { before >= 0.0 && now < 0.0 });
-    assert!((number(&signal, "macd") - number(&signal, "macd_signal") - now).abs() < 1e-12);
+    assert!((signal.number("macd") - signal.number("macd_signal") - now).abs() < 1e-12);
     assert!(signal.rationale.unwrap().starts_with("The MACD line ("));
 }
 

@@ -7,10 +7,10 @@
 //! * **Buy:** the RSI is below `rsi_oversold` and the close below the lower band.
 //! * **Sell:** the RSI is above `rsi_overbought` and the close above the upper band.
 //!
-//! **Confidence** is `base_confidence`, with `momentum_bonus` added if the last `momentum_candles` closes each went the
-//! trade's way, `strong_deviation_bonus` if the deviation is above `strong_deviation_threshold` and
+//! **Confidence** is `base_confidence`, with `momentum_bonus` added if the last `momentum_candles` closes each went
+//! the trade's way, `strong_deviation_bonus` if the deviation is above `strong_deviation_threshold` and
 //! `extreme_deviation_bonus` if it is above `extreme_deviation_threshold`; at most `max_confidence`. With the defaults
-//! it lies in [0.70, 0.85].
+//! it is 0.70, 0.75, 0.80 or 0.85.
 //!
 //! **Levels.** Entry at the close; stop at `1 - stop_buffer` times the lower band for a buy, `1 + stop_buffer` times
 //! the upper band for a sell; target at the average.
@@ -56,13 +56,13 @@ parameters! {
         /// Half the width of the band, in standard deviations.
         #[range(0.1..=10.0)]
         bb_std: f64 = 2.0,
-        /// Distance of the stop beyond the band, as a share of the band's price.
+        /// Distance of the stop beyond the band, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.015,
-        /// Confidence of a signal without bonus.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.70,
-        /// How many closes in a row must have gone the trade's way for the bonus, in candles.
+        /// How many closes in a row must have gone the trade's way for the bonus.
         #[range(1..=20)]
         momentum_candles: usize = 2,
         /// What such closes add to the confidence.
@@ -101,17 +101,8 @@ impl Strategy for MeanReversionScalper {
     const COLUMNS: &'static [Column] = &[Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { rsi_oversold, rsi_overbought, .. } = parameters;
-        let &Parameters { strong_deviation_threshold: strong, extreme_deviation_threshold: extreme, .. } = parameters;
-        if rsi_oversold > rsi_overbought {
-            return Err(format!("rsi_oversold = {rsi_oversold} must not be above rsi_overbought = {rsi_overbought}"));
-        }
-        if strong > extreme {
-            return Err(format!(
-                "strong_deviation_threshold = {strong} must not be above extreme_deviation_threshold = {extreme}"
-            ));
-        }
-        Ok(())
+        in_order!(parameters, rsi_oversold <= rsi_overbought)?;
+        in_order!(parameters, strong_deviation_threshold <= extreme_deviation_threshold)
     }
 
     fn evaluate(
@@ -121,8 +112,13 @@ impl Strategy for MeanReversionScalper {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { ema_period, rsi_period, bb_period, momentum_candles, stop_buffer, .. } = parameters;
-        let needed = [ema_period, rsi_period + 1, bb_period, momentum_candles + 1];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([
+            parameters.min_data_points,
+            ema_period,
+            rsi_period + 1,
+            bb_period,
+            momentum_candles + 1,
+        ])?;
         let closes = window.close();
         let close = closes.newest();
         let ema = indicators::ema(closes, ema_period).newest();

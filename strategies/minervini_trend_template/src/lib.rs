@@ -6,14 +6,14 @@
 //! * the close is above the mean of `sma_50_period` closes, that above the mean of `sma_150_period`, and that above the
 //!   mean of `sma_200_period`;
 //! * the longest mean is above what it was at the oldest of the last `sma_trend_candles` candles, the newest included;
-//! * of the last `range_candles` closes, the newest is at least `low_multiplier` times the lowest and at least
+//! * of the last `range_period` closes, the newest is at least `low_multiplier` times the lowest and at least
 //!   `high_multiplier` times the highest;
 //! * the relative strength is above `rs_threshold`. It is 100 times the weighted sum of the close over the oldest close
 //!   of the last 63, 126, 189 and 252 candles (`rs_first_candles` and so on); a price that stands still has 100.
 //!
 //! **Confidence** is `base_confidence`, with `high_bonus` added above `high_bonus_multiplier` times the highest close
-//! and `rs_bonus` at a relative strength above `rs_bonus_threshold`; at most `max_confidence`. With the defaults it
-//! lies in [0.8, 0.9].
+//! and `rs_bonus` at a relative strength above `rs_bonus_threshold`; at most `max_confidence`. With the defaults it is
+//! 0.80, 0.85 or 0.90.
 //!
 //! **Levels.** Entry at the close; the stop is the higher of `stop_sma_multiplier` times the shortest mean and
 //! `stop_atr_multiplier` times the ATR below the close; target `risk_reward_ratio` times as far. The signal is a strong
@@ -47,12 +47,12 @@ parameters! {
         /// Length of the longest mean, in candles.
         #[range(2..=200)]
         sma_200_period: usize = 200,
-        /// Over how many candles, the newest included, the longest mean must have risen.
+        /// Over how many of the newest candles the longest mean must have risen.
         #[range(2..=66)]
         sma_trend_candles: usize = 21,
-        /// Of how many candles the lowest and the highest close count.
+        /// How many of the newest candles the lowest and the highest close are taken from.
         #[range(2..=265)]
-        range_candles: usize = 260,
+        range_period: usize = 260,
         /// Least close, in multiples of the lowest.
         #[range(1.0..=10.0)]
         low_multiplier: f64 = 1.30,
@@ -86,7 +86,7 @@ parameters! {
         /// Weight of the fourth span in the relative strength.
         #[range(0.0..=1.0)]
         rs_fourth_weight: f64 = 0.2,
-        /// Confidence of a signal without bonus.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.80,
         /// The close beyond which there is a bonus, in multiples of the highest.
@@ -108,7 +108,7 @@ parameters! {
         #[range(0.5..=1.0)]
         stop_sma_multiplier: f64 = 0.98,
         /// Length of the ATR, in candles.
-        #[range(2..=200)]
+        #[range(2..=100)]
         atr_period: usize = 14,
         /// The other stop's distance below the close, in multiples of the ATR; the higher of the two counts.
         #[range(0.1..=50.0)]
@@ -135,14 +135,7 @@ impl Strategy for MinerviniTrendTemplate {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { sma_50_period, sma_150_period, sma_200_period, .. } = parameters;
-        if sma_50_period >= sma_150_period {
-            return Err(format!("sma_50_period = {sma_50_period} must be below sma_150_period = {sma_150_period}"));
-        }
-        if sma_150_period >= sma_200_period {
-            return Err(format!("sma_150_period = {sma_150_period} must be below sma_200_period = {sma_200_period}"));
-        }
-        Ok(())
+        in_order!(parameters, sma_50_period < sma_150_period < sma_200_period)
     }
 
     fn evaluate(
@@ -151,7 +144,7 @@ impl Strategy for MinerviniTrendTemplate {
         _extra: &[Window<'_>],
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
-        window.require(needed_candles(parameters))?;
+        window.require_all(needs(parameters))?;
         let readings = Readings::of(window.close(), parameters);
         if !readings.fit_the_template(parameters) {
             return Ok(None);
@@ -175,7 +168,7 @@ impl Strategy for MinerviniTrendTemplate {
                     price(sma_150),
                     price(sma_200),
                     100.0 * (close / low - 1.0),
-                    parameters.range_candles,
+                    parameters.range_period,
                     100.0 * (1.0 - close / high)
                 ))
                 .metadata("sma50", sma_50)
@@ -188,18 +181,17 @@ impl Strategy for MinerviniTrendTemplate {
     }
 }
 
-fn needed_candles(parameters: &Parameters) -> usize {
+fn needs(parameters: &Parameters) -> [usize; 8] {
     [
+        parameters.min_data_points,
         parameters.sma_200_period + parameters.sma_trend_candles - 1,
-        parameters.range_candles,
+        parameters.range_period,
         parameters.rs_first_candles,
         parameters.rs_second_candles,
         parameters.rs_third_candles,
         parameters.rs_fourth_candles,
         parameters.atr_period + 1,
     ]
-    .into_iter()
-    .fold(parameters.min_data_points, usize::max)
 }
 
 /// What the template looks at.
@@ -217,7 +209,7 @@ struct Readings {
 impl Readings {
     fn of(closes: &[f64], parameters: &Parameters) -> Self {
         let mean = |period: usize, age: usize| indicators::mean(closes.span(age..age + period));
-        let range = closes.tail(parameters.range_candles);
+        let range = closes.tail(parameters.range_period);
         Self {
             close: closes.newest(),
             sma_50: mean(parameters.sma_50_period, 0),

@@ -85,10 +85,7 @@ fn the_counts_reach_as_far_as_they_say() {
         ("rs_third_weight", 20.0 * 170.0 / 120.0),
         ("rs_fourth_weight", 20.0 * 170.0 / 100.0),
     ] {
-        let rs = |parameters: &[(&str, Value)]| match signal(RISE, parameters).unwrap().reading("rs") {
-            Some(&Value::Number(rs)) => rs,
-            other => panic!("{other:?}"),
-        };
+        let rs = |parameters: &[(&str, Value)]| signal(RISE, parameters).unwrap().number("rs");
         assert!(near(rs(&[]) - rs(&[(name, 0.0.into())]), percent), "{name}");
     }
 }
@@ -124,7 +121,7 @@ fn asks_for_the_candles_that_it_needs() {
     assert_eq!(evaluate::<MinerviniTrendTemplate>(&few, &[]), Err(Fault::InsufficientData(265)));
     let at_least = |least: i32, range: i32, span: i32| {
         let given =
-            [("min_data_points", least.into()), ("range_candles", range.into()), ("rs_fourth_candles", span.into())];
+            [("min_data_points", least.into()), ("range_period", range.into()), ("rs_fourth_candles", span.into())];
         evaluate::<MinerviniTrendTemplate>(&few, &given)
     };
     assert_eq!(at_least(1, 260, 252), Err(Fault::InsufficientData(260)));

@@ -28,10 +28,10 @@ parameters! {
         /// The least number of candles on which the rule speaks.
         #[range(1..=250)]
         min_data_points: usize = 50,
-        /// Length of the average that only filters, in candles.
+        /// Length of the fast average, in candles.
         #[range(2..=200)]
         ema_fast: usize = 21,
-        /// Length of the average at which the stop lies, in candles.
+        /// Length of the slow average, at which the stop lies, in candles.
         #[range(2..=200)]
         ema_slow: usize = 50,
         /// Length of the MACD's fast average, in candles.
@@ -82,14 +82,8 @@ impl Strategy for MomentumPulse {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close, Column::Volume];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { macd_fast, macd_slow, rsi_min, rsi_max, .. } = parameters;
-        if macd_fast >= macd_slow {
-            return Err(format!("macd_fast = {macd_fast} must be below macd_slow = {macd_slow}"));
-        }
-        if rsi_min > rsi_max {
-            return Err(format!("rsi_min = {rsi_min} must not be above rsi_max = {rsi_max}"));
-        }
-        Ok(())
+        in_order!(parameters, macd_fast < macd_slow)?;
+        in_order!(parameters, rsi_min <= rsi_max)
     }
 
     fn evaluate(
@@ -100,8 +94,14 @@ impl Strategy for MomentumPulse {
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { ema_fast, ema_slow, macd_slow, macd_signal, rsi_period, adx_period, .. } = parameters;
         // The histogram is read twice, and begins where the signal does.
-        let needed = [ema_fast, ema_slow, macd_slow + macd_signal, rsi_period + 1, 2 * adx_period];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([
+            parameters.min_data_points,
+            ema_fast,
+            ema_slow,
+            macd_slow + macd_signal,
+            rsi_period + 1,
+            2 * adx_period,
+        ])?;
         let close = window.close().newest();
         let macd = indicators::macd(window.close(), parameters.macd_fast, macd_slow, macd_signal);
         if !macd.line.crossed_above(&macd.signal) {

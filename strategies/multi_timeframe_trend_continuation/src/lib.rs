@@ -7,14 +7,15 @@
 //!   is above 0;
 //! * **the next higher timeframe:** its close is above its fast average, and that above its medium one;
 //! * **the pullback:** on at least one of the `pullback_candles` candles before the newest, the low came down to at
-//!   most `1 + pullback_tolerance` times the fast average of that candle;
+//!   most `1 + pullback_threshold` times the fast average of that candle;
 //! * **the room:** the RSI lies from `rsi_min` to `rsi_max`, both included.
 //!
-//! It sells on the exact mirror: below instead of above, the high up to at least `1 - pullback_tolerance` times the
+//! It sells on the exact mirror: below instead of above, the high up to at least `1 - pullback_threshold` times the
 //! fast average, and the RSI from `100 - rsi_max` to `100 - rsi_min`.
 //!
-//! **Confidence** is `base_confidence`, with `adx_bonus` added if the ADX is above `adx_min`, and `macd_bonus` if the
-//! MACD histograms of both timeframes have the sign of the trade; at most 1.
+//! **Confidence** is `base_confidence`, with `adx_bonus` added if the ADX is above `adx_threshold`, and `macd_bonus`
+//! if the MACD histograms of both timeframes have the sign of the trade; at most 1; with the defaults 0.72, 0.77 or
+//! 0.82.
 //!
 //! **Levels.** Entry at the close, stop at the medium average, target `risk_reward_ratio` times as far.
 //!
@@ -42,7 +43,7 @@ parameters! {
         #[range(2..=200)]
         ema_medium: usize = 50,
         /// Length of the slow average, in candles.
-        #[range(2..=250)]
+        #[range(2..=200)]
         ema_slow: usize = 200,
         /// Length of the MACD's fast average, in candles.
         #[range(2..=100)]
@@ -56,9 +57,9 @@ parameters! {
         /// How many candles before the newest are looked at for a pullback.
         #[range(1..=50)]
         pullback_candles: usize = 4,
-        /// How close to the fast average a pullback must come, as a share of the average.
-        #[range(0.0..=0.1)]
-        pullback_tolerance: f64 = 0.005,
+        /// How far short of the fast average a candle may stay, as a share of the average.
+        #[range(0.0..=0.5)]
+        pullback_threshold: f64 = 0.005,
         /// Length of the RSI, in candles.
         #[range(2..=100)]
         rsi_period: usize = 14,
@@ -73,8 +74,8 @@ parameters! {
         adx_period: usize = 14,
         /// The ADX beyond which there is a bonus, in ADX points.
         #[range(0.0..=100.0)]
-        adx_min: f64 = 25.0,
-        /// Confidence of a signal without bonus.
+        adx_threshold: f64 = 25.0,
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.72,
         /// What such an ADX adds to the confidence.
@@ -106,20 +107,9 @@ impl Strategy for MultiTimeframeTrendContinuation {
     const EXTRA: &'static [Input] = &[Input::next_higher_timeframe(250).columns(&[Column::Close])];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { ema_fast, ema_medium, ema_slow, macd_fast, macd_slow, rsi_min, rsi_max, .. } = parameters;
-        if ema_fast >= ema_medium {
-            return Err(format!("ema_fast = {ema_fast} must be below ema_medium = {ema_medium}"));
-        }
-        if ema_medium >= ema_slow {
-            return Err(format!("ema_medium = {ema_medium} must be below ema_slow = {ema_slow}"));
-        }
-        if macd_fast >= macd_slow {
-            return Err(format!("macd_fast = {macd_fast} must be below macd_slow = {macd_slow}"));
-        }
-        if rsi_min > rsi_max {
-            return Err(format!("rsi_min = {rsi_min} must not be above rsi_max = {rsi_max}"));
-        }
-        Ok(())
+        in_order!(parameters, ema_fast < ema_medium < ema_slow)?;
+        in_order!(parameters, macd_fast < macd_slow)?;
+        in_order!(parameters, rsi_min <= rsi_max)
     }
 
     fn evaluate(
@@ -131,9 +121,14 @@ impl Strategy for MultiTimeframeTrendContinuation {
         let &Parameters { ema_fast, ema_medium, ema_slow, macd_slow, macd_signal, .. } = parameters;
         let &Parameters { rsi_period, adx_period, risk_reward_ratio, .. } = parameters;
         let needed_by_trend = ema_medium.max(macd_slow + macd_signal - 1);
-        let needed =
-            [needed_by_trend, ema_slow, ema_fast + parameters.pullback_candles, rsi_period + 1, 2 * adx_period];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([
+            parameters.min_data_points,
+            needed_by_trend,
+            ema_slow,
+            ema_fast + parameters.pullback_candles,
+            rsi_period + 1,
+            2 * adx_period,
+        ])?;
         let Some(higher) = extra.first().filter(|higher| higher.len() >= needed_by_trend) else { return Ok(None) };
 
         let base = Trend::of(window.close(), parameters);
@@ -145,8 +140,8 @@ impl Strategy for MultiTimeframeTrendContinuation {
             && side.is_beyond(base.medium, slow)
             && side.is_beyond(base.macd.line.newest(), 0.0)
             && higher.goes(side);
-        let strength = side.strength(rsi);
-        let has_room = strength >= parameters.rsi_min && strength <= parameters.rsi_max;
+        let (rsi_min, rsi_max) = side.room(parameters);
+        let has_room = rsi >= rsi_min && rsi <= rsi_max;
         if !(is_trend && has_room && pulled_back(side, window, &base.fast, parameters)) {
             return Ok(None);
         }
@@ -154,7 +149,7 @@ impl Strategy for MultiTimeframeTrendContinuation {
         let adx = indicators::adx(window.high(), window.low(), window.close(), adx_period).adx.newest();
         let histograms = [base.macd.histogram.newest(), higher.macd.histogram.newest()];
         let mut confidence = parameters.base_confidence;
-        if adx > parameters.adx_min {
+        if adx > parameters.adx_threshold {
             confidence += parameters.adx_bonus;
         }
         if histograms.iter().all(|&histogram| side.is_beyond(histogram, 0.0)) {
@@ -169,8 +164,8 @@ impl Strategy for MultiTimeframeTrendContinuation {
                 .trade(base.close, base.medium, risk_reward_ratio)
                 .rationale(format!(
                     "After a pullback to it the close {} is {place} EMA({ema_fast}) at {}, in the order of the \
-                     averages, \
-                     with RSI({rsi_period}) at {rsi:.1}; on the higher timeframe {} is {place} EMA({ema_fast}) at {}.",
+                     averages, with RSI({rsi_period}) at {rsi:.1}; on the higher timeframe {} is {place} \
+                     EMA({ema_fast}) at {}.",
                     price(base.close),
                     price(base.fast.newest()),
                     price(higher.close),
@@ -214,11 +209,11 @@ impl Side {
         self.sign() * value > self.sign() * other
     }
 
-    /// The RSI as a buy would see it.
-    const fn strength(self, rsi: f64) -> f64 {
+    /// The least and the greatest RSI.
+    const fn room(self, &Parameters { rsi_min, rsi_max, .. }: &Parameters) -> (f64, f64) {
         match self {
-            Self::Buy => rsi,
-            Self::Sell => 100.0 - rsi,
+            Self::Buy => (rsi_min, rsi_max),
+            Self::Sell => (100.0 - rsi_max, 100.0 - rsi_min),
         }
     }
 }
@@ -253,7 +248,7 @@ fn pulled_back(side: Side, window: Window<'_>, fast: &[f64], parameters: &Parame
         Side::Buy => window.low(),
         Side::Sell => window.high(),
     };
-    let nearness = 1.0 + side.sign() * parameters.pullback_tolerance;
+    let nearness = 1.0 + side.sign() * parameters.pullback_threshold;
     (1..=parameters.pullback_candles)
         .any(|age| side.sign() * extremes.ago(age) <= side.sign() * (fast.ago(age) * nearness))
 }

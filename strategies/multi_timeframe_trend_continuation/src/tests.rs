@@ -121,7 +121,7 @@ fn the_higher_timeframe_must_agree_and_be_old_enough() {
     assert!(fires(
         &base,
         &fallen,
-        &[("ema_fast", 3.into()), ("ema_medium", 10.into()), ("pullback_tolerance", 0.1.into())]
+        &[("ema_fast", 3.into()), ("ema_medium", 10.into()), ("pullback_threshold", 0.1.into())]
     ));
     assert!(fires(&base, &higher()[..50], &[]));
     assert!(!fires(&base, &higher()[..49], &[]), "no average of 50");
@@ -137,7 +137,7 @@ fn the_pullback_is_one_of_the_candles_before_the_newest() {
         assert_eq!(fires(&dipping(&climb(), age), &higher(), &[]), expected, "{age} candles ago");
     }
     assert!(fires(&dipping(&climb(), 5), &higher(), &[("pullback_candles", 5.into())]));
-    assert!(fires(&dipping(&climb(), 99), &higher(), &[("pullback_tolerance", 0.01.into())]));
+    assert!(fires(&dipping(&climb(), 99), &higher(), &[("pullback_threshold", 0.01.into())]));
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn trend_strength_and_momentum_add_to_the_confidence() {
     let slowing: Vec<_> = (0..100).map(|i| 80.0 + 0.5 * f64::from(i) - 0.002 * f64::from(i * i)).collect();
     let confidence =
         |higher: &[f64], parameters: &[(&str, Value)]| signal(&base, higher, parameters).unwrap().confidence;
-    assert!(near(confidence(&higher(), &[("adx_min", 99.into())]), 0.77));
+    assert!(near(confidence(&higher(), &[("adx_threshold", 99.into())]), 0.77));
     assert!(near(confidence(&slowing, &[]), 0.77));
-    assert!(near(confidence(&slowing, &[("adx_min", 99.into())]), 0.72));
+    assert!(near(confidence(&slowing, &[("adx_threshold", 99.into())]), 0.72));
     assert_eq!(confidence(&higher(), &[("base_confidence", 0.95.into())]), 1.0);
     let mut paused = climb();
     paused[248] = 124.2;

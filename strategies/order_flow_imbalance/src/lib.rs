@@ -2,10 +2,10 @@
 //! sells all that is asked for. Volume that grows afterwards speaks for accumulation, and volume that dries up for
 //! distribution.
 //!
-//! Of the newest candles, `volume_window` are the recent ones, and the `reference_candles` before them give the support
+//! Of the newest candles, `volume_window` are the recent ones, and the `lookback_periods` before them give the support
 //! (their lowest low), the resistance (their highest high) and the usual volume (their mean). A recent candle absorbs
-//! if its volume exceeds `absorption_volume_multiplier` times the usual one and its range is less than
-//! `price_impact_threshold` of its low; the newest `confirmation_candles` do not count. Two volumes are compared: the
+//! if its volume exceeds `volume_spike_multiplier` times the usual one and its range is less than
+//! `price_impact_threshold` of its low; the newest `settling_candles` do not count. Two volumes are compared: the
 //! mean of the newest `volume_trend_candles`, and that of as many candles before them.
 //!
 //! * It buys when a candle absorbed and closed above the support, and the newer volume exceeds
@@ -45,15 +45,15 @@ parameters! {
         /// How many candles are recent: among them absorption is sought.
         #[range(2..=100)]
         volume_window: usize = 10,
-        /// How many candles before the recent ones give the support, the resistance and the usual volume.
-        #[range(1..=100)]
-        reference_candles: usize = 10,
-        /// How many of the newest candles are too new to be taken for absorption.
+        /// How many candles before the recent ones support, resistance and the usual volume are taken from.
+        #[range(1..=150)]
+        lookback_periods: usize = 10,
+        /// How many of the newest candles are too new to have been absorbing.
         #[range(0..=99)]
-        confirmation_candles: usize = 2,
+        settling_candles: usize = 2,
         /// The volume that an absorbing candle must exceed, in multiples of the usual volume.
-        #[range(0.0..=20.0)]
-        absorption_volume_multiplier: f64 = 2.0,
+        #[range(0.0..=50.0)]
+        volume_spike_multiplier: f64 = 2.0,
         /// What the range of an absorbing candle must stay below, as a share of its low.
         #[range(0.0..=0.5)]
         price_impact_threshold: f64 = 0.02,
@@ -70,30 +70,30 @@ parameters! {
         #[range(0.0..=1.0)]
         consolidation_threshold: f64 = 0.03,
         /// Length of the RSI, in candles.
-        #[range(2..=200)]
+        #[range(2..=100)]
         rsi_period: usize = 14,
-        /// A buy's RSI below this adds to the confidence, in RSI points.
+        /// The RSI from which the market is overbought and a buy gets no bonus, in RSI points.
         #[range(0.0..=100.0)]
         rsi_overbought: f64 = 70.0,
-        /// A sell's RSI above this adds to the confidence, in RSI points.
+        /// The RSI down to which the market is oversold and a sell gets no bonus, in RSI points.
         #[range(0.0..=100.0)]
         rsi_oversold: f64 = 30.0,
-        /// Length of the mean that the newest volume is compared with, in candles.
+        /// Length of the volume's mean, in candles.
         #[range(2..=200)]
         volume_sma_period: usize = 20,
-        /// A newest volume above this adds to the confidence, in multiples of its mean.
-        #[range(0.0..=100.0)]
+        /// The newest volume beyond which there is a bonus, in multiples of its mean.
+        #[range(0.0..=50.0)]
         volume_multiplier_threshold: f64 = 1.5,
-        /// Distance of the stop beyond the support or the resistance, as a share of it.
+        /// Distance of the stop beyond support or resistance, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.01,
         /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.75,
-        /// What a large newest volume adds to the confidence.
+        /// What such a volume adds to the confidence.
         #[range(0.0..=1.0)]
         volume_bonus: f64 = 0.05,
-        /// What the RSI adds to the confidence.
+        /// What any other RSI adds to the confidence.
         #[range(0.0..=1.0)]
         rsi_bonus: f64 = 0.05,
         /// The greatest confidence.
@@ -121,20 +121,8 @@ impl Strategy for OrderFlowImbalance {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close, Column::Volume];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { confirmation_candles, volume_window, .. } = parameters;
-        if confirmation_candles >= volume_window {
-            return Err(format!(
-                "confirmation_candles = {confirmation_candles} must be below volume_window = {volume_window}"
-            ));
-        }
-        let Parameters { distribution_threshold, accumulation_threshold, .. } = parameters;
-        if distribution_threshold > accumulation_threshold {
-            return Err(format!(
-                "distribution_threshold = {distribution_threshold} must not be above \
-                 accumulation_threshold = {accumulation_threshold}"
-            ));
-        }
-        Ok(())
+        in_order!(parameters, settling_candles < volume_window)?;
+        in_order!(parameters, distribution_threshold <= accumulation_threshold)
     }
 
     fn evaluate(
@@ -143,9 +131,9 @@ impl Strategy for OrderFlowImbalance {
         _extra: &[Window<'_>],
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
-        let &Parameters { volume_window, reference_candles, stop_buffer, .. } = parameters;
-        window.require(needed(parameters))?;
-        let reference = volume_window..volume_window + reference_candles;
+        let &Parameters { volume_window, lookback_periods, stop_buffer, .. } = parameters;
+        window.require_all(needs(parameters))?;
+        let reference = volume_window..volume_window + lookback_periods;
         let support = indicators::lowest(window.low().span(reference.clone()));
         let resistance = indicators::highest(window.high().span(reference.clone()));
         let usual_volume = indicators::mean(window.volume().span(reference));
@@ -153,7 +141,7 @@ impl Strategy for OrderFlowImbalance {
             return Ok(None);
         }
         let absorbed = |side: &dyn Fn(f64) -> bool| {
-            let mut candles = (parameters.confirmation_candles..volume_window).map(|age| window.candle(age));
+            let mut candles = (parameters.settling_candles..volume_window).map(|age| window.candle(age));
             candles.any(|candle| absorbs(candle, usual_volume, parameters) && side(candle.close))
         };
         let (newer, older) = volumes(window, parameters);
@@ -169,11 +157,14 @@ impl Strategy for OrderFlowImbalance {
     }
 }
 
-fn needed(parameters: &Parameters) -> usize {
-    let structure = parameters.volume_window + parameters.reference_candles;
-    let volumes = parameters.volume_sma_period.max(2 * parameters.volume_trend_candles);
-    // An RSI begins with as many changes, which takes one candle more.
-    parameters.min_data_points.max(structure).max(volumes).max(parameters.rsi_period + 1)
+fn needs(parameters: &Parameters) -> [usize; 5] {
+    [
+        parameters.min_data_points,
+        parameters.volume_window + parameters.lookback_periods,
+        2 * parameters.volume_trend_candles,
+        parameters.volume_sma_period,
+        parameters.rsi_period + 1,
+    ]
 }
 
 fn is_consolidating(closes: &[f64], parameters: &Parameters) -> bool {
@@ -183,7 +174,7 @@ fn is_consolidating(closes: &[f64], parameters: &Parameters) -> bool {
 
 /// Whether heavy volume left the price about where it was.
 fn absorbs(candle: Candle, usual_volume: f64, parameters: &Parameters) -> bool {
-    candle.volume > parameters.absorption_volume_multiplier * usual_volume
+    candle.volume > parameters.volume_spike_multiplier * usual_volume
         && candle.range() / candle.low < parameters.price_impact_threshold
 }
 

@@ -56,9 +56,9 @@ fn absorption_is_heavy_volume_in_a_small_range_and_not_of_this_moment() {
     assert_eq!(signal(&market(20.0, 16.0), &[]), None, "twice the usual volume is not enough");
     let narrow = [("price_impact_threshold", 0.01.into())];
     assert_eq!(signal(&market(25.0, 16.0), &narrow), None, "its range is 1 of 99.5");
-    let late = [("confirmation_candles", 6.into())];
+    let late = [("settling_candles", 6.into())];
     assert_eq!(signal(&market(25.0, 16.0), &late), None);
-    assert!(signal(&market(25.0, 16.0), &[("confirmation_candles", 5.into())]).is_some());
+    assert!(signal(&market(25.0, 16.0), &[("settling_candles", 5.into())]).is_some());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn volume_and_rsi_add_to_the_confidence() {
 #[test]
 fn refuses_what_cannot_work() {
     let refused = check::<OrderFlowImbalance>(&[("volume_window", 2.into())]);
-    assert_eq!(refused, Err("confirmation_candles = 2 must be below volume_window = 2".into()));
+    assert_eq!(refused, Err("settling_candles = 2 must be below volume_window = 2".into()));
     let refused = check::<OrderFlowImbalance>(&[("accumulation_threshold", 0.5.into())]);
     let message = "distribution_threshold = 0.8 must not be above accumulation_threshold = 0.5";
     assert_eq!(refused, Err(message.into()));

@@ -27,7 +27,7 @@ parameters! {
         #[range(1..=250)]
         min_data_points: usize = 20,
         /// Length of the ATR, in candles.
-        #[range(2..=200)]
+        #[range(2..=100)]
         atr_period: usize = 14,
         /// The range that the candle must exceed, in multiples of the ATR.
         #[range(0.0..=20.0)]
@@ -35,13 +35,13 @@ parameters! {
         /// The volume that the candle must exceed, in the units of the market's volume.
         #[range(0.0..=1e12)]
         min_volume: f64 = 0.0,
-        /// How many closes in a row must have risen, in candles.
+        /// How many closes in a row must have risen.
         #[range(1..=20)]
         momentum_candles: usize = 2,
-        /// How many candles the low below which the stop lies is taken from.
+        /// How many candles the low is taken from that the stop goes by.
         #[range(1..=200)]
         stop_candles: usize = 10,
-        /// Distance of the stop below that low, as a share of it.
+        /// Distance of the stop beyond that low, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.01,
         /// Confidence of every signal.
@@ -74,8 +74,7 @@ impl Strategy for RangeBreakPop {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { atr_period, momentum_candles, stop_candles, risk_reward_ratio, .. } = parameters;
-        let needed = [atr_period + 1, momentum_candles + 1, stop_candles];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([parameters.min_data_points, atr_period + 1, momentum_candles + 1, stop_candles])?;
         let candle = window.candle(0);
         let atr = indicators::atr(window.high(), window.low(), window.close(), atr_period).newest();
         let is_wide = candle.range() > parameters.range_atr_multiplier * atr;

@@ -73,11 +73,7 @@ impl Strategy for Rsi {
     const COLUMNS: &'static [Column] = &[Column::Close];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { oversold, overbought, .. } = parameters;
-        if oversold >= overbought {
-            return Err(format!("oversold = {oversold} must be below overbought = {overbought}"));
-        }
-        Ok(())
+        in_order!(parameters, oversold < overbought)
     }
 
     fn evaluate(

@@ -19,13 +19,6 @@ fn signal(closes: &[f64], parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<Rsi>(&Candles::from_closes(closes), parameters).unwrap()
 }
 
-fn number(signal: &Signal, name: &str) -> f64 {
-    match signal.reading(name) {
-        Some(Value::Number(number)) => *number,
-        other => panic!("{name} is {other:?}"),
-    }
-}
-
 #[test]
 fn buys_once_when_the_rsi_comes_back_through_oversold() {
     let actions: Vec<_> = (1..=10).map(|rebound| signal(&fall_and_rebound(15, rebound), &[])).collect();
@@ -33,9 +26,9 @@ fn buys_once_when_the_rsi_comes_back_through_oversold() {
     assert_eq!(spoken.len(), 1, "one signal for one excursion");
     let signal = spoken[0];
     assert_eq!(signal.action, Action::Buy);
-    assert!(number(signal, "rsi_previous") < 30.0 && number(signal, "rsi") >= 30.0);
-    assert!(number(signal, "rsi_extreme") <= number(signal, "rsi_previous"));
-    assert_eq!(number(signal, "threshold"), 30.0);
+    assert!(signal.number("rsi_previous") < 30.0 && signal.number("rsi") >= 30.0);
+    assert!(signal.number("rsi_extreme") <= signal.number("rsi_previous"));
+    assert_eq!(signal.number("threshold"), 30.0);
     let rationale = signal.rationale.as_deref().unwrap();
     assert!(rationale.starts_with("RSI(14) came back up through 30, from "), "{rationale}");
 }
@@ -49,7 +42,7 @@ fn sells_where_the_mirrored_market_buys() {
         if let (Some(buy), Some(sell)) = (buy, sell) {
             assert_eq!((buy.action, sell.action), (Action::Buy, Action::Sell));
             assert!((buy.confidence - sell.confidence).abs() < 1e-9);
-            assert!((number(&buy, "rsi") + number(&sell, "rsi") - 100.0).abs() < 1e-9);
+            assert!((buy.number("rsi") + sell.number("rsi") - 100.0).abs() < 1e-9);
         }
     }
 }
@@ -71,7 +64,7 @@ fn level_speaks_as_long_as_the_rsi_is_beyond() {
     let level = [("trigger", "level".into())];
     let falling = signal(&fall_and_rebound(15, 0), &level).unwrap();
     assert_eq!(falling.action, Action::Buy);
-    assert!(number(&falling, "rsi") < 30.0);
+    assert!(falling.number("rsi") < 30.0);
     assert_eq!(falling.rationale.unwrap(), format!("RSI(14) is {:.1}, below 30.", number_of_newest(15)));
     assert!(signal(&fall_and_rebound(16, 0), &level).is_some());
     assert_eq!(signal(&mirrored(&fall_and_rebound(15, 0)), &level).unwrap().action, Action::Sell);

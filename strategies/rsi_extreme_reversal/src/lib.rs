@@ -36,16 +36,16 @@ parameters! {
         #[range(1..=250)]
         min_data_points: usize = 78,
         /// Length of the RSI, in candles.
-        #[range(2..=50)]
+        #[range(2..=100)]
         rsi_period: usize = 2,
-        /// Below this the price has fallen too far, in RSI points.
+        /// The RSI below which the market is oversold, in RSI points.
         #[range(1.0..=60.0)]
         oversold_threshold: f64 = 25.0,
-        /// Below this the fall is extreme, in RSI points.
+        /// The RSI below which the fall is extreme, in RSI points.
         #[range(0.0..=60.0)]
         extreme_threshold: f64 = 2.0,
         /// The least confidence that the adjustment by momentum may leave.
-        #[range(0.55..=1.0)]
+        #[range(0.0..=1.0)]
         base_confidence: f64 = 0.65,
         /// Confidence of an extreme fall, before the adjustment by momentum.
         #[range(0.0..=1.0)]
@@ -53,7 +53,7 @@ parameters! {
         /// Confidence of any other fall, before the adjustment by momentum.
         #[range(0.0..=1.0)]
         oversold_confidence: f64 = 0.72,
-        /// What each RSI point of a rise adds to the confidence.
+        /// Factor by which a rise of the RSI, in RSI points, adds to the confidence.
         #[range(0.0..=1.0)]
         momentum_adjustment_factor: f64 = 0.02,
         /// A change of the RSI below this is penalised, in RSI points.
@@ -71,7 +71,7 @@ parameters! {
         /// The RSI from which the extremeness in the metadata is measured, in RSI points.
         #[range(1.0..=100.0)]
         extremeness_threshold: f64 = 25.0,
-        /// How many candles the low at which the stop lies is taken from.
+        /// How many candles the low is taken from that the stop goes by.
         #[range(1..=200)]
         stop_candles: usize = 5,
         /// The least distance of the stop, as a share of the price.
@@ -103,18 +103,8 @@ impl Strategy for RsiExtremeReversal {
     const TIMEFRAMES: &'static [&'static str] = &["15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let Parameters { extreme_threshold, oversold_threshold, base_confidence, max_confidence, .. } = parameters;
-        if extreme_threshold >= oversold_threshold {
-            return Err(format!(
-                "extreme_threshold = {extreme_threshold} must be below oversold_threshold = {oversold_threshold}"
-            ));
-        }
-        if base_confidence > max_confidence {
-            return Err(format!(
-                "base_confidence = {base_confidence} must not be above max_confidence = {max_confidence}"
-            ));
-        }
-        Ok(())
+        in_order!(parameters, extreme_threshold <= oversold_threshold)?;
+        in_order!(parameters, base_confidence <= max_confidence)
     }
 
     fn evaluate(
@@ -129,7 +119,7 @@ impl Strategy for RsiExtremeReversal {
             return Ok(None);
         }
         // The RSI begins after as many changes, and two of it are compared.
-        window.require(min_data_points.max(rsi_period + 2).max(stop_candles))?;
+        window.require_all([min_data_points, rsi_period + 2, stop_candles])?;
         let readings = indicators::rsi_adjusted(window.close(), rsi_period);
         let rsi = readings.newest();
         let (kind, threshold, origin, confidence) = if rsi < parameters.extreme_threshold {

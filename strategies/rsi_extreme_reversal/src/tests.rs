@@ -19,18 +19,13 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     outcome("15m", candles, parameters).unwrap()
 }
 
-fn number(signal: &Signal, name: &str) -> f64 {
-    let Some(&Value::Number(number)) = signal.reading(name) else { panic!("{name} is no number") };
-    number
-}
-
 #[test]
 fn buys_a_dip_with_a_penalty_while_it_falls() {
     // Rises 0.5, falls 4.5: the RSI falls from 100 to 10.
     let dip = signal(&climb_and(&[291.0]), &[]).unwrap();
     assert_eq!((dip.action, dip.price), (Action::Buy, Some(291.0)));
-    assert!((number(&dip, "rsi_2") - 10.0).abs() < 1e-9 && (number(&dip, "rsi_momentum") + 90.0).abs() < 1e-9);
-    assert!((number(&dip, "extremeness") - 0.6).abs() < 1e-9);
+    assert!((dip.number("rsi_2") - 10.0).abs() < 1e-9 && (dip.number("rsi_momentum") + 90.0).abs() < 1e-9);
+    assert!((dip.number("extremeness") - 0.6).abs() < 1e-9);
     assert!((dip.confidence - (0.72 - 0.05)).abs() < 1e-12);
     assert_eq!(dip.stop_loss, Some(291.0 * 0.99), "the low of 291 is nearer");
     assert!((dip.take_profit.unwrap() - 291.0 * 1.02).abs() < 1e-9);
@@ -84,7 +79,7 @@ fn says_nothing_of_a_rise_nor_below_a_quarter_of_an_hour() {
 #[test]
 fn refuses_what_cannot_work() {
     let refused = check::<RsiExtremeReversal>(&[("extreme_threshold", 30.0.into())]);
-    assert_eq!(refused, Err("extreme_threshold = 30 must be below oversold_threshold = 25".into()));
+    assert_eq!(refused, Err("extreme_threshold = 30 must not be above oversold_threshold = 25".into()));
     let refused = check::<RsiExtremeReversal>(&[("base_confidence", 0.95.into())]);
     assert_eq!(refused, Err("base_confidence = 0.95 must not be above max_confidence = 0.9".into()));
     let few = Candles::from_closes(&[100.0; 77]);

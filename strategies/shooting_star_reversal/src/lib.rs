@@ -5,7 +5,7 @@
 //! required, but a close above the mean of the last `sma_period` closes is worth confidence.
 //!
 //! **Confidence** is `base_confidence + shadow_weight·s`, at most `max_pattern_confidence`, where `s` is the upper
-//! shadow in bodies as a share of `full_shadow_ratio`, at most 1; then `trend_bonus` above the mean; at most
+//! shadow in bodies as a share of `full_shadow_ratio`, at most 1; then `uptrend_bonus` above the mean; at most
 //! `max_confidence`. With the defaults it lies in [0.625, 0.8].
 //!
 //! **Levels.** Entry at the candle's low, stop at its high, target `risk_reward_ratio` times as far.
@@ -41,7 +41,7 @@ parameters! {
         /// Upper shadow from which its length adds no more confidence, in multiples of the body.
         #[range(0.5..=50.0)]
         full_shadow_ratio: f64 = 5.0,
-        /// Length of the mean above which a close is worth the bonus, in candles.
+        /// Length of the mean that tells a rise, in candles.
         #[range(2..=100)]
         sma_period: usize = 20,
         /// Confidence before anything is added.
@@ -53,9 +53,9 @@ parameters! {
         /// The greatest confidence before the bonus.
         #[range(0.0..=1.0)]
         max_pattern_confidence: f64 = 0.75,
-        /// What a close above the mean adds to the confidence.
+        /// What a close above that mean adds to the confidence.
         #[range(0.0..=1.0)]
-        trend_bonus: f64 = 0.1,
+        uptrend_bonus: f64 = 0.1,
         /// The greatest confidence.
         #[range(0.0..=1.0)]
         max_confidence: f64 = 0.80,
@@ -96,7 +96,7 @@ impl Strategy for ShootingStarReversal {
         let above_mean = closes_above_mean(window.close(), parameters.sma_period);
         let pattern_confidence = parameters.base_confidence + parameters.shadow_weight * pattern_strength;
         let confidence = pattern_confidence.min(parameters.max_pattern_confidence)
-            + if above_mean { parameters.trend_bonus } else { 0.0 };
+            + if above_mean { parameters.uptrend_bonus } else { 0.0 };
         Ok(Some(
             Signal::sell(confidence.min(parameters.max_confidence))
                 .trade(candle.low, candle.high, parameters.risk_reward_ratio)

@@ -58,26 +58,26 @@ parameters! {
         /// Length of the MACD's signal, in candles.
         #[range(2..=50)]
         macd_signal: usize = 9,
-        /// Length of the range that is broken, in candles before the newest.
+        /// How many candles before the newest make the range that is broken.
         #[range(1..=200)]
         range_period: usize = 19,
         /// How far the close may have fallen back behind the broken level, as a share of it.
         #[range(0.0..=0.5)]
         close_tolerance: f64 = 0.002,
-        /// Distance of the stop behind the broken level, as a share of it.
+        /// Distance of the stop beyond the broken level, as a share of it.
         #[range(0.0..=0.5)]
         stop_buffer: f64 = 0.02,
-        /// Confidence of a surge without bonus.
+        /// Confidence before anything is added.
         #[range(0.0..=1.0)]
         base_confidence: f64 = 0.75,
         /// The volume beyond which a surge is strong, in multiples of its mean.
-        #[range(0.0..=200.0)]
+        #[range(0.0..=50.0)]
         strong_volume_threshold: f64 = 5.0,
         /// What a strong surge adds to the confidence.
         #[range(0.0..=1.0)]
         strong_volume_bonus: f64 = 0.05,
         /// The volume beyond which a surge is extreme, in multiples of its mean.
-        #[range(0.0..=200.0)]
+        #[range(0.0..=50.0)]
         extreme_volume_threshold: f64 = 7.0,
         /// What an extreme surge adds on top of that.
         #[range(0.0..=1.0)]
@@ -106,20 +106,9 @@ impl Strategy for VolumeSurgeBreakout {
     const COLUMNS: &'static [Column] = &[Column::High, Column::Low, Column::Close, Column::Volume];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
-        let &Parameters { macd_fast, macd_slow, rsi_min, rsi_max, .. } = parameters;
-        let &Parameters { strong_volume_threshold: strong, extreme_volume_threshold: extreme, .. } = parameters;
-        if macd_fast >= macd_slow {
-            return Err(format!("macd_fast = {macd_fast} must be below macd_slow = {macd_slow}"));
-        }
-        if rsi_min > rsi_max {
-            return Err(format!("rsi_min = {rsi_min} must not be above rsi_max = {rsi_max}"));
-        }
-        if strong > extreme {
-            return Err(format!(
-                "strong_volume_threshold = {strong} must not be above extreme_volume_threshold = {extreme}"
-            ));
-        }
-        Ok(())
+        in_order!(parameters, macd_fast < macd_slow)?;
+        in_order!(parameters, rsi_min <= rsi_max)?;
+        in_order!(parameters, strong_volume_threshold <= extreme_volume_threshold)
     }
 
     fn evaluate(
@@ -129,8 +118,13 @@ impl Strategy for VolumeSurgeBreakout {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { volume_sma_period, rsi_period, macd_slow, macd_signal, range_period, .. } = parameters;
-        let needed = [volume_sma_period, rsi_period + 1, macd_slow + macd_signal - 1, range_period + 1];
-        window.require(needed.into_iter().fold(parameters.min_data_points, usize::max))?;
+        window.require_all([
+            parameters.min_data_points,
+            volume_sma_period,
+            rsi_period + 1,
+            macd_slow + macd_signal - 1,
+            range_period + 1,
+        ])?;
         let candle = window.candle(0);
         let mean_volume = indicators::mean(window.volume().tail(volume_sma_period));
         let is_surge = candle.volume > parameters.volume_surge_multiplier * mean_volume;

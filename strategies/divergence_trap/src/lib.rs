@@ -35,7 +35,7 @@ parameters! {
         /// How far back the candle lies that price and RSI are compared with, in candles.
         #[range(1..=100)]
         divergence_candles: usize = 4,
-        /// How many candles the low is taken from that the stop goes by.
+        /// Of how many candles the lowest low sets the stop.
         #[range(1..=200)]
         stop_candles: usize = 10,
         /// Distance of the stop beyond that low, as a share of it.

@@ -67,7 +67,7 @@ parameters! {
         /// Factor by which the close's distance from the average, as a share of the average, lowers the confidence.
         #[range(0.0..=1000.0)]
         distance_penalty_weight: f64 = 10.0,
-        /// The most that the distance takes from the confidence.
+        /// The most that the close's distance takes from the confidence.
         #[range(0.0..=1.0)]
         max_distance_penalty: f64 = 0.08,
         /// The least confidence.

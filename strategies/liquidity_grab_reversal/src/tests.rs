@@ -51,6 +51,7 @@ fn each_condition_holds_it_back() {
     assert!(!speaks([open, high, low, close, 1.5], QUIET), "no more than 1.5 times the usual volume");
     assert!(!speaks([close, high, low, open, volume], QUIET), "it closed below its open");
     assert!(!speaks(GRAB_LOW, [99.0, 99.5, 98.9, 98.9, 1.0]), "the close after it lost the support");
+    assert!(!speaks([98.9, 99.0, 99.0, 99.1, volume], QUIET), "odd prices around a candle without a range");
     // The level's tolerance ends at 99.495.
     assert!(speaks([99.5, 99.8, 99.49, 99.7, 3.0], QUIET) && !speaks([99.5, 99.8, 99.5, 99.7, 3.0], QUIET));
     // 0.29 and 0.31 of the range.

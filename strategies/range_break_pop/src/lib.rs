@@ -38,7 +38,7 @@ parameters! {
         /// How many closes in a row must have risen.
         #[range(1..=20)]
         momentum_candles: usize = 2,
-        /// How many candles the low is taken from that the stop goes by.
+        /// Of how many candles the lowest low sets the stop.
         #[range(1..=200)]
         stop_candles: usize = 10,
         /// Distance of the stop beyond that low, as a share of it.

@@ -71,7 +71,7 @@ parameters! {
         /// The RSI from which the extremeness in the metadata is measured, in RSI points.
         #[range(1.0..=100.0)]
         extremeness_threshold: f64 = 25.0,
-        /// How many candles the low is taken from that the stop goes by.
+        /// Of how many candles the lowest low sets the stop.
         #[range(1..=200)]
         stop_candles: usize = 5,
         /// The least distance of the stop, as a share of the price.

@@ -68,16 +68,22 @@ impl Schedule {
         let mut events = self.bus.candle_events();
         let mut progress = Progress::default();
         loop {
-            self.metrics.is_leader.set(i64::from(self.leadership.term().is_some()));
+            let term = self.leadership.term();
+            self.leadership.measure(&self.metrics);
             self.sweep(&mut progress).await;
             let next_sweep = tokio::time::sleep(self.until_next_sweep(Timestamp::now()));
-            tokio::pin!(next_sweep);
+            let next_term = self.leadership.next_term(term.as_ref());
+            tokio::pin!(next_sweep, next_term);
             loop {
                 self.push_some(&mut progress.waiting).await;
                 tokio::select! {
                     biased;
                     () = &mut next_sweep => break,
+                    // Who begins to lead does not wait for the next sweep: nobody looked meanwhile.
+                    _ = &mut next_term => break,
                     event = events.recv() => match event {
+                        // The leader hears it too.
+                        Ok(_) if self.leadership.term().is_none() => {}
                         Ok(body) => {
                             let hints = self.gather(&body, &mut events).await;
                             self.look_at(&hints, &mut progress).await;

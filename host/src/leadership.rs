@@ -33,8 +33,10 @@ struct Standing {
     held: Option<Held>,
     /// Who else leads.
     other: Option<Other>,
-    /// When the last renewal was seen, this process's own or another's.
+    /// When the last renewal was seen, this process's own or another's; at first when this process began to look.
     renewed: Option<Instant>,
+    /// Why the election does not go on, where it does not.
+    problem: Option<String>,
 }
 
 /// A term that is under way until a moment of this process's own clock.
@@ -85,6 +87,11 @@ impl Leadership {
         other.map(|other| other.name.clone())
     }
 
+    /// What stands in the way of the election at the moment, as the log tells it.
+    pub fn problem(&self) -> Option<String> {
+        self.standing.borrow().problem.clone()
+    }
+
     /// Waits until this process leads by another term than `known`.
     pub async fn next_term(&self, known: Option<&Term>) -> Term {
         let mut standing = self.standing.clone();
@@ -114,7 +121,7 @@ mod tests {
     use super::*;
 
     fn leadership(held: Option<Held>, other: Option<Other>) -> (watch::Sender<Standing>, Leadership) {
-        let (sender, standing) = watch::channel(Standing { held, other, renewed: Some(Instant::now()) });
+        let (sender, standing) = watch::channel(Standing { held, other, renewed: Some(Instant::now()), problem: None });
         (sender, Leadership { elected: true, identity: "me".to_owned(), standing })
     }
 

@@ -15,7 +15,11 @@
 //! the holder or deletes the Lease, candidates that knew the Lease wait for its duration: the old leader may be cut off
 //! and not know.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{
     Client, Config,
@@ -117,7 +121,7 @@ pub struct Options {
 /// Leadership by election, and the task that keeps it. No call is made before the task runs, so that a Kubernetes API
 /// which is away is waited for.
 pub fn lease(client: Client, options: Options, metrics: Arc<Metrics>) -> (Leadership, Keeper) {
-    let (sender, standing) = watch::channel(Standing::default());
+    let (sender, standing) = watch::channel(Standing { renewed: Some(Instant::now()), ..Standing::default() });
     let leadership = Leadership { elected: true, identity: options.identity.clone(), standing };
     (leadership, Keeper::new(client, options, metrics, sender))
 }

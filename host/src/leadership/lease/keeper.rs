@@ -109,6 +109,7 @@ impl Keeper {
         let error = match attempt {
             Ok(()) => {
                 if self.failures.clear() {
+                    self.standing.send_modify(|standing| standing.problem = None);
                     tracing::info!("the Lease can be read and written again");
                 }
                 return self.next_after_success(now);
@@ -117,6 +118,7 @@ impl Keeper {
         };
         if self.failures.add(&error) {
             tracing::warn!(error, leads = self.leads(), "the election does not go on; it is tried again");
+            self.standing.send_modify(|standing| standing.problem = Some(error));
         }
         // Who leads has little time left; the others have all the time until the API is back.
         let longest = if self.leads() { retry } else { 4 * retry };
@@ -189,7 +191,9 @@ impl Keeper {
         let begins = !self.leads();
         self.standing.send_modify(|standing| {
             let term = standing.term().cloned().unwrap_or_else(|| Term { since: Timestamp::now() });
-            *standing = Standing { held: Some(Held { term, until: Some(until) }), other: None, renewed: Some(sent) };
+            standing.held = Some(Held { term, until: Some(until) });
+            standing.other = None;
+            standing.renewed = Some(sent);
         });
         if begins {
             self.metrics.election.terms.with_label_values(&["begun"]).inc();

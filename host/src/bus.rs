@@ -27,6 +27,8 @@ pub struct Outgoing {
 pub enum Notice {
     /// Stored parameters or settings changed: read them again.
     ConfigurationChanged,
+    /// Dead jobs are to be tried again: the leader looks which.
+    JobsRetried,
 }
 
 /// A bus.

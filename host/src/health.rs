@@ -90,6 +90,11 @@ impl Health {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    /// Sets what a scrape shows of leadership.
+    pub fn measure_leadership(&self) {
+        self.sources.leadership.measure(&self.sources.metrics);
+    }
+
     async fn measure(&self) -> Measured {
         // The lock is held while the parts are asked, so that those who come in the meantime share the answer.
         let mut known = self.measured.lock().await;

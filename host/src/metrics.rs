@@ -36,6 +36,7 @@ pub struct Metrics {
     pub outbox_depth: IntGauge,
     pub outbox_age_seconds: prometheus::Gauge,
     pub is_leader: IntGauge,
+    pub election: ElectionMetrics,
     compile_duration: GaugeVec,
 }
 
@@ -47,6 +48,10 @@ macro_rules! registered {
         instrument
     }};
 }
+
+mod election;
+
+pub use election::ElectionMetrics;
 
 impl Metrics {
     /// All instruments. Those of the contract have a series from the start, so that they are there at the first scrape, even
@@ -134,6 +139,7 @@ impl Metrics {
                     "Age of the oldest signal that waits to be published"
                 )
             ),
+            election: ElectionMetrics::register(&registry)?,
             is_leader: registered!(registry, IntGauge::new("ta_bot_is_leader", "1 where this process schedules")),
             compile_duration: registered!(
                 registry,

@@ -54,6 +54,29 @@ pub struct DeadJob {
     pub reason: String,
     /// When it was given up.
     pub died_at: Timestamp,
+    /// Since when it is to be tried again, if it is.
+    pub retried_at: Option<Timestamp>,
+}
+
+/// Which dead jobs; each condition that is given has to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeadFilter {
+    /// Of this symbol only.
+    pub symbol: Option<Symbol>,
+    /// Of this timeframe only.
+    pub timeframe: Option<Timeframe>,
+    /// Of this candle close only.
+    pub candle_close: Option<Timestamp>,
+}
+
+/// A dead job that is to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetriedJob {
+    /// The job.
+    pub job: Job,
+    /// When that was asked for. With the job it names this one retry: a queue that leaves out what it had before must
+    /// not take it for the job's first run.
+    pub retried_at: Timestamp,
 }
 
 /// Which signals to list, newest first.
@@ -118,11 +141,20 @@ pub trait Outbox: Send + Sync {
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
     /// Gives a job up, with the reason. It counts as finished until it is retried and committed. A job that is
-    /// finished stays so.
+    /// finished stays so; one that was being retried is so no more.
     async fn bury(&self, dead: &DeadJob) -> Result<(), StoreError>;
 
     /// The jobs that were given up, newest first.
     async fn dead(&self, limit: u32) -> Result<Vec<DeadJob>, StoreError>;
+
+    /// Marks dead jobs as to be tried again, in one statement. They stay dead (and [`finished`](Self::finished)) until
+    /// they are committed, or given up once more: so a retry that was asked for outlives every process. Those that are
+    /// marked already keep their moment and do not count. Answers how many were marked.
+    async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// The dead jobs that are to be tried again, those first that have waited longest, then by candle close, timeframe
+    /// and symbol.
+    async fn retried(&self, limit: u32) -> Result<Vec<RetriedJob>, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -163,7 +163,7 @@ impl Pipeline {
                 Err(error) if error.is_stores() => tracing::warn!(job = %queued.job, %error, "job waits for the store"),
                 Err(error) if attempts >= ATTEMPTS => {
                     let (job, reason) = (queued.job.clone(), error.to_string());
-                    return Err(DeadJob { job, attempts, reason, died_at: Timestamp::now() });
+                    return Err(DeadJob { job, attempts, reason, died_at: Timestamp::now(), retried_at: None });
                 }
                 Err(error) => {
                     tracing::warn!(job = %queued.job, attempts, %error, "job failed and is tried again");

@@ -14,7 +14,12 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bus::Bus, candles::CandleStore, leadership::Leadership, metrics::Metrics, outbox::Outbox, pipeline::Queue,
+    bus::{Bus, Notice},
+    candles::CandleStore,
+    leadership::Leadership,
+    metrics::Metrics,
+    outbox::Outbox,
+    pipeline::Queue,
     settings::SettingsBook,
 };
 
@@ -35,6 +40,8 @@ const GATHER: Duration = Duration::from_millis(10);
 /// How many jobs are pushed before events and the sweep have their turn. Where the queue is full, this is how many
 /// older jobs a fresh candle waits for.
 const PUSHED_AT_ONCE: usize = 64;
+/// How many of the dead jobs that are to be tried again one sweep takes.
+const RETRIED_AT_ONCE: u32 = 1000;
 
 /// What events named since the last look, with the newest trace of each symbol.
 type Hints = HashMap<Timeframe, Hinted>;
@@ -65,19 +72,25 @@ impl Schedule {
     }
 
     async fn look_on(&self) {
-        let mut events = self.bus.candle_events();
+        let (mut events, mut notices) = (self.bus.candle_events(), self.bus.notices());
         let mut progress = Progress::default();
         loop {
-            self.metrics.is_leader.set(i64::from(self.leadership.term().is_some()));
+            let term = self.leadership.term();
+            self.leadership.measure(&self.metrics);
             self.sweep(&mut progress).await;
             let next_sweep = tokio::time::sleep(self.until_next_sweep(Timestamp::now()));
-            tokio::pin!(next_sweep);
+            let next_term = self.leadership.next_term(term.as_ref());
+            tokio::pin!(next_sweep, next_term);
             loop {
                 self.push_some(&mut progress.waiting).await;
                 tokio::select! {
                     biased;
                     () = &mut next_sweep => break,
+                    // Who begins to lead does not wait for the next sweep: nobody looked meanwhile.
+                    _ = &mut next_term => break,
                     event = events.recv() => match event {
+                        // The leader hears it too.
+                        Ok(_) if self.leadership.term().is_none() => {}
                         Ok(body) => {
                             let hints = self.gather(&body, &mut events).await;
                             self.look_at(&hints, &mut progress).await;
@@ -86,6 +99,11 @@ impl Schedule {
                             tracing::warn!(missed, "candle events came too fast; the sweep looks instead");
                             break;
                         }
+                        Err(RecvError::Closed) => return,
+                    },
+                    notice = notices.recv() => match notice {
+                        Ok(Notice::JobsRetried) | Err(RecvError::Lagged(_)) => break,
+                        Ok(Notice::ConfigurationChanged) => {}
                         Err(RecvError::Closed) => return,
                     },
                     () = std::future::ready(()), if !progress.waiting.is_empty() => {}
@@ -105,6 +123,16 @@ impl Schedule {
         progress.keep(&scheduled);
         for timeframe in &scheduled.timeframes {
             self.look_or_warn(*timeframe, None, &scheduled, progress).await;
+        }
+        self.take_retried(progress).await;
+    }
+
+    /// Takes the dead jobs that are to be tried again, whatever their age: somebody asked for them. They stay marked until
+    /// they are committed or given up, so that one which is lost on the way is taken by the next sweep.
+    async fn take_retried(&self, progress: &mut Progress) {
+        match self.outbox.retried(RETRIED_AT_ONCE).await {
+            Ok(retried) => progress.waiting.add_retried(retried),
+            Err(error) => tracing::warn!(%error, "dead jobs can't be looked for; the next sweep tries again"),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 pub mod app;
 pub mod binary;
 pub mod built_in;
+pub mod kubectl;
 pub mod parity;
 pub mod threads;
 

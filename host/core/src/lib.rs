@@ -43,4 +43,4 @@ pub use strategy::{
 };
 pub use symbol::{Symbol, SymbolError};
 pub use timeframe::{Timeframe, TimeframeError};
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, TimestampError};

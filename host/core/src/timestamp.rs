@@ -1,9 +1,10 @@
 //! Moments as whole milliseconds since the Unix epoch, the unit of candles and of messages.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// A moment in UTC, in whole milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,9 +44,37 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Why a text is no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("give a moment such as 2026-01-01T00:15:00Z, or milliseconds since 1970 such as 1767226500000")]
+pub struct TimestampError;
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// RFC 3339, or milliseconds since 1970.
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        if let Ok(millis) = text.parse() {
+            return Ok(Self(millis));
+        }
+        let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError)?;
+        Ok(Self(parsed.with_timezone(&Utc).timestamp_millis()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+
+    #[test]
+    fn is_read_in_both_ways() {
+        let newest = Timestamp::from_millis(1_767_226_500_000);
+        for text in ["1767226500000", "2026-01-01T00:15:00Z", "2026-01-01T01:15:00+01:00"] {
+            assert_eq!(text.parse(), Ok(newest), "{text}");
+        }
+        assert_eq!(newest.to_string().parse(), Ok(newest));
+        assert!("yesterday".parse::<Timestamp>().unwrap_err().to_string().contains("2026-01-01T00:15:00Z"));
+    }
 
     #[test]
     fn is_written_as_rfc_3339_with_an_offset() {

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
 
@@ -70,7 +69,7 @@ pub(super) enum Command {
         /// How long the candle is, such as 15m
         timeframe: Timeframe,
         /// The newest candle that had closed at this moment: RFC 3339, or milliseconds since 1970 [default: now]
-        #[arg(long, value_parser = moment)]
+        #[arg(long)]
         at: Option<Timestamp>,
     },
     /// Look at the strategies of STRATEGIES_DIR
@@ -132,17 +131,6 @@ pub(super) struct DocsWanted {
     pub(super) candles: Vec<PathBuf>,
 }
 
-/// Reads a moment: RFC 3339, or milliseconds since 1970.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(millis) = text.parse() {
-        return Ok(Timestamp::from_millis(millis));
-    }
-    let parsed = DateTime::parse_from_rfc3339(text);
-    parsed.map(|moment| Timestamp::from_millis(moment.with_timezone(&Utc).timestamp_millis())).map_err(|_| {
-        "give a moment such as 2026-01-01T00:15:00Z, or milliseconds since 1970 such as 1767226500000".to_owned()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -160,14 +148,5 @@ mod tests {
             assert!(CommandLine::try_parse_from(line).unwrap().options.json, "{line:?}");
         }
         assert!(CommandLine::try_parse_from(["ta-bot"]).unwrap().command.is_none());
-    }
-
-    #[test]
-    fn moments_are_read_in_both_ways() {
-        let newest = Timestamp::from_millis(1_767_226_500_000);
-        for text in ["1767226500000", "2026-01-01T00:15:00Z", "2026-01-01T01:15:00+01:00"] {
-            assert_eq!(moment(text), Ok(newest), "{text}");
-        }
-        assert!(moment("yesterday").unwrap_err().contains("2026-01-01T00:15:00Z"));
     }
 }

@@ -51,7 +51,7 @@ pub struct Elections {
     pub enabled: bool,
     /// Whether this process leads.
     pub is_leader: bool,
-    /// The leader's name where it is this process, else null.
+    /// The leader's name, this process's or another's; null where nobody is known to lead.
     pub leader_id: Option<String>,
 }
 
@@ -134,7 +134,7 @@ impl Health {
             leader_election: Elections {
                 enabled: sources.leadership.elected,
                 is_leader,
-                leader_id: is_leader.then(|| sources.leadership.identity.clone()),
+                leader_id: sources.leadership.leader(),
             },
             mysql: part(measured.candles.zip(measured.outbox).map(|(one, other)| one.max(other)), embedded.mysql),
             mongodb: part(measured.config, embedded.mongodb),

@@ -51,6 +51,8 @@ pub(crate) enum ApiError {
     BadSymbol(String),
     #[error("there are no closed candles of {0} {1}; GET /api/v1/candles lists what is there")]
     NoCandles(Symbol, Timeframe),
+    #[error("no dead job fits that is not being retried already; GET /api/v1/dead-jobs lists them, with retried_at")]
+    NoDeadJobs,
     #[error("the body did not arrive in time")]
     SlowBody,
     #[error("the body is too large: give at most {limit} bytes")]
@@ -104,6 +106,7 @@ impl ApiError {
             Self::BadSymbol(_) | Self::NoCandles(..) | Self::Analysis(AnalysisError::NoCandle(_)) => {
                 told(S::NOT_FOUND, "unknown_symbol")
             }
+            Self::NoDeadJobs => told(S::NOT_FOUND, "unknown_job"),
             Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
             Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),
             Self::MediaType(_) => told(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),

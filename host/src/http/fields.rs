@@ -36,6 +36,11 @@ impl Fields {
         self.problems.add(problem);
     }
 
+    /// Whether there is no problem so far.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// Takes a field out; null is as good as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.given.remove(name).filter(|value| !value.is_null())

@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod candles;
 mod dead_jobs;
+mod retry;
 mod signals;
 
 /// How long a list may be asked to be.
@@ -14,5 +15,9 @@ pub(super) const LIMITS: RangeInclusive<u32> = 1..=1000;
 pub(super) const DEFAULT_LIMIT: u32 = 100;
 
 pub(super) fn routes() -> OpenApiRouter<super::State> {
-    OpenApiRouter::new().routes(routes!(signals::list)).routes(routes!(dead_jobs::list)).routes(routes!(candles::list))
+    OpenApiRouter::new()
+        .routes(routes!(signals::list))
+        .routes(routes!(dead_jobs::list))
+        .routes(routes!(retry::retry))
+        .routes(routes!(candles::list))
 }

@@ -41,6 +41,7 @@ async fn health(State(services): Shared) -> Response {
 }
 
 async fn metrics(State(services): Shared) -> Result<Response, ApiError> {
+    services.health.measure_leadership();
     let text = services.metrics.render()?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -45,6 +45,8 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     dead_jobs_are_kept_until_they_are_committed(fresh().await).await;
     a_finished_job_can_not_die(fresh().await).await;
     dead_jobs_are_newest_first(fresh().await).await;
+    a_dead_job_is_retried_until_it_is_committed(fresh().await).await;
+    dead_jobs_are_retried_by_what_they_are_about(fresh().await).await;
 }
 
 fn moment(millis: i64) -> Timestamp {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
-use super::{Backlog, DeadJob, FinishedJob, Outbox, SignalFilter, StoredSignal};
+use super::{Backlog, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal};
 use crate::{
     sqlite::{Database, row},
     store::StoreError,
@@ -146,12 +146,33 @@ impl Outbox for SqliteOutbox {
 
     async fn dead(&self, limit: u32) -> Result<Vec<DeadJob>, StoreError> {
         let dead = async {
-            let sql = "SELECT timeframe, candle_close, symbol, attempts, reason, died_at FROM dead_jobs
+            let sql = "SELECT timeframe, candle_close, symbol, attempts, reason, died_at, retried_at FROM dead_jobs
                        ORDER BY died_at DESC, candle_close DESC, symbol LIMIT ?";
             let rows = sqlx::query(sql).bind(limit).fetch_all(self.database.readers()).await?;
             rows.iter().map(dead_job).collect()
         };
         self.database.read(dead).await
+    }
+
+    async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Result<u64, StoreError> {
+        let marked = async {
+            let mut transaction = self.database.begin().await?;
+            let count = insert::retry(&mut transaction, which, at).await?;
+            transaction.commit().await?;
+            Ok(count)
+        };
+        self.database.write(1, marked).await
+    }
+
+    async fn retried(&self, limit: u32) -> Result<Vec<RetriedJob>, StoreError> {
+        let retried = async {
+            let sql = "SELECT timeframe, candle_close, symbol, retried_at FROM dead_jobs WHERE retried_at IS NOT NULL
+                       ORDER BY retried_at, candle_close, timeframe, symbol LIMIT ?";
+            let rows = sqlx::query(sql).bind(limit).fetch_all(self.database.readers()).await?;
+            let retried = |found| Ok(RetriedJob { job: job(found)?, retried_at: row::moment(found, "retried_at")? });
+            rows.iter().map(retried).collect()
+        };
+        self.database.read(retried).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -206,5 +227,6 @@ fn dead_job(found: &SqliteRow) -> Result<DeadJob, sqlx::Error> {
         attempts: found.try_get("attempts")?,
         reason: found.try_get("reason")?,
         died_at: row::moment(found, "died_at")?,
+        retried_at: found.try_get::<Option<i64>, _>("retried_at")?.map(Timestamp::from_millis),
     })
 }

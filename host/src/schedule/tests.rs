@@ -11,7 +11,7 @@ use crate::{
     app::App,
     config::Author,
     env::Environment,
-    outbox::FinishedJob,
+    outbox::{DeadFilter, DeadJob, FinishedJob},
     pipeline::{Intake, Pipeline},
 };
 
@@ -153,6 +153,34 @@ async fn catching_up_is_bounded_while_it_runs() {
     service.sweep(&mut progress).await;
     let missed = service.candles("BTCUSDT", M5, 1500, 1500).await;
     assert_eq!(service.sweep(&mut progress).await, reversed(&missed[500..]));
+}
+
+#[tokio::test]
+async fn a_dead_job_that_is_retried_is_taken_whatever_its_age_behind_what_is_new() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let new = service.candles("BTCUSDT", M5, 20, 0).await;
+    service.begin_before(&new[0]).await;
+    let old = service.candles("BTCUSDT", M5, 1, 5000).await.remove(0);
+    let elsewhere = Job { symbol: "OTHERUSDT".parse().unwrap(), timeframe: M15, ..old.clone() };
+    for job in [&old, &elsewhere, &new[3]] {
+        let (job, reason, died_at) = (job.clone(), "x".to_owned(), Timestamp::now());
+        let dead = DeadJob { job, attempts: 5, reason, died_at, retried_at: None };
+        service.app.outbox.bury(&dead).await.unwrap();
+    }
+    let fresh = reversed(&[&new[..3], &new[4..]].concat());
+    assert_eq!(service.sweep(&mut progress).await, fresh, "nobody asked for the dead ones");
+    let all = DeadFilter::default();
+    service.app.outbox.retry(&all, Timestamp::now()).await.unwrap();
+    let by_age = [reversed(&new), vec![elsewhere, old]].concat();
+    for _ in 0..2 {
+        let mut found = service.sweep(&mut progress).await;
+        let last = found.len() - 2;
+        found[last..].sort_by_key(|job| job.timeframe == M5);
+        assert_eq!(found, by_age, "until it is finished or given up");
+    }
+    service.finish(&by_age).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! The jobs that were found and are not in the queue yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ta_bot_core::Job;
+
+use crate::outbox::RetriedJob;
 
 /// A job that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,15 @@ impl Waiting {
         self.found.retain(|found| keep(&found.job));
     }
 
+    /// Adds dead jobs that are to be tried again, behind what is new.
+    pub(super) fn add_retried(&mut self, retried: Vec<RetriedJob>) {
+        let known: HashSet<Job> = self.found.iter().map(|found| found.job.clone()).collect();
+        let new = retried.into_iter().filter(|retried| !known.contains(&retried.job));
+        let found = |retried: RetriedJob| Found { job: retried.job, newest: false, traceparent: None };
+        self.found.extend(new.map(found));
+        self.sort();
+    }
+
     /// Takes what a look found, in place of what waited of the series that it looked at.
     pub(super) fn replace(&mut self, looked_at: impl Fn(&Job) -> bool, found: Vec<Found>) {
         let mut traces = HashMap::new();
@@ -54,6 +65,10 @@ impl Waiting {
             new.traceparent = new.traceparent.or(before);
             new
         }));
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         self.found.sort_by_key(|found| (found.newest, found.job.candle_close));
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct DeadJobView {
     /// What went wrong the last time.
     reason: String,
     died_at: String,
+    /// Since when it is to be tried again; null where it is not.
+    retried_at: Option<String>,
 }
 
 impl From<DeadJob> for DeadJobView {
@@ -38,6 +40,7 @@ impl From<DeadJob> for DeadJobView {
             attempts: dead.attempts,
             reason: dead.reason,
             died_at: dead.died_at.to_string(),
+            retried_at: dead.retried_at.map(|moment| moment.to_string()),
         }
     }
 }

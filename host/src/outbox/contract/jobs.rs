@@ -1,7 +1,7 @@
 //! The cases of jobs.
 
 use super::{
-    super::{DeadJob, FinishedJob},
+    super::{DeadFilter, DeadJob, FinishedJob, RetriedJob},
     Job, Replicas, Timeframe, finished, finished_of, job, moment, waiting,
 };
 
@@ -11,6 +11,7 @@ fn dead(job: &Job, attempts: u32, at: i64) -> DeadJob {
         attempts,
         reason: format!("attempt {attempts}: the store was away"),
         died_at: moment(at),
+        retried_at: None,
     }
 }
 
@@ -93,4 +94,63 @@ pub async fn dead_jobs_are_newest_first((store, _): Replicas) {
     assert_eq!(times(10).await, [4000, 3000, 2000]);
     assert_eq!(times(2).await, [4000, 3000]);
     assert_eq!(times(0).await, [0_i64; 0]);
+}
+
+fn retried(job: &Job, at: i64) -> RetriedJob {
+    RetriedJob { job: job.clone(), retried_at: moment(at) }
+}
+
+/// Marked once, known to every replica, and still dead and finished until it is committed.
+pub async fn a_dead_job_is_retried_until_it_is_committed((store, other): Replicas) {
+    let (first, second, all) = (job("BTCUSDT", 1), job("BTCUSDT", 2), DeadFilter::default());
+    assert_eq!((store.retry(&all, moment(500)).await.unwrap(), store.retried(10).await.unwrap()), (0, vec![]));
+    store.bury(&dead(&first, 5, 1000)).await.unwrap();
+    store.bury(&dead(&second, 5, 1500)).await.unwrap();
+    assert_eq!(store.retried(10).await.unwrap(), []);
+    assert_eq!(store.retry(&all, moment(2000)).await.unwrap(), 2);
+    assert_eq!(other.retry(&all, moment(3000)).await.unwrap(), 0, "it keeps its moment");
+    assert_eq!(other.retried(10).await.unwrap(), [retried(&first, 2000), retried(&second, 2000)]);
+    assert_eq!(other.retried(1).await.unwrap(), [retried(&first, 2000)]);
+    let shown = |job| DeadJob { retried_at: Some(moment(2000)), ..job };
+    assert_eq!(other.dead(10).await.unwrap(), [shown(dead(&second, 5, 1500)), shown(dead(&first, 5, 1000))]);
+    assert_eq!(finished_of(&*other, &[first.clone(), second.clone()]).await, [first.clone(), second.clone()]);
+
+    store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(4000)).await.unwrap();
+    assert_eq!(other.retried(10).await.unwrap(), [retried(&second, 2000)]);
+    assert_eq!(waiting(&*other).await.len(), 1);
+    // Given up once more it waits for somebody to ask again.
+    other.bury(&dead(&second, 10, 5000)).await.unwrap();
+    assert_eq!(
+        (store.retried(10).await.unwrap(), store.dead(10).await.unwrap()),
+        (vec![], vec![dead(&second, 10, 5000)])
+    );
+    assert_eq!(store.retry(&all, moment(6000)).await.unwrap(), 1);
+    assert_eq!(other.retried(10).await.unwrap(), [retried(&second, 6000)]);
+}
+
+/// Every condition counts, and all of them together name one job.
+pub async fn dead_jobs_are_retried_by_what_they_are_about((store, _): Replicas) {
+    let jobs = [job("BTCUSDT", 4), job("BTCUSDT", 8), job("ETHUSDT", 4), hourly("BTCUSDT", 4), hourly("ETHUSDT", 8)];
+    for job in &jobs {
+        store.bury(&dead(job, 5, 1000)).await.unwrap();
+    }
+    let found = async |filter: DeadFilter, at| {
+        let count = store.retry(&filter, moment(at)).await.unwrap();
+        let all = store.retried(10).await.unwrap().into_iter();
+        let new: Vec<_> = all.filter(|retried| retried.retried_at == moment(at)).map(|retried| retried.job).collect();
+        assert_eq!(new.len() as u64, count);
+        new
+    };
+    let (symbol, close) = (|job: &Job| Some(job.symbol.clone()), |job: &Job| Some(job.candle_close));
+    let one =
+        DeadFilter { symbol: symbol(&jobs[2]), timeframe: Some(jobs[2].timeframe), candle_close: close(&jobs[2]) };
+    assert_eq!(found(one.clone(), 1).await, [jobs[2].clone()]);
+    assert_eq!(found(one, 2).await, []);
+    assert_eq!(found(DeadFilter { symbol: symbol(&job("ADAUSDT", 0)), ..DeadFilter::default() }, 3).await, []);
+    let by_timeframe = DeadFilter { timeframe: Some(Timeframe::H1), ..DeadFilter::default() };
+    assert_eq!(found(by_timeframe, 4).await, [jobs[3].clone(), jobs[4].clone()]);
+    let by_close = DeadFilter { candle_close: close(&jobs[0]), ..DeadFilter::default() };
+    assert_eq!(found(by_close, 5).await, [jobs[0].clone()]);
+    let by_symbol = DeadFilter { symbol: symbol(&jobs[0]), ..DeadFilter::default() };
+    assert_eq!(found(by_symbol, 6).await, [jobs[1].clone()]);
 }

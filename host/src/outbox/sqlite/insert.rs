@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
-use super::{DeadJob, FinishedJob, job};
+use super::{DeadFilter, DeadJob, FinishedJob, job};
 use crate::sqlite::row;
 
 /// How many rows one statement inserts: far from SQLite's limit of 32766 values.
@@ -97,9 +97,30 @@ pub(super) async fn dead(connection: &mut SqliteConnection, dead: &DeadJob) -> R
     let sql = "INSERT INTO dead_jobs (timeframe, candle_close, symbol, attempts, reason, died_at)
                SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS
                    (SELECT 1 FROM finished_jobs WHERE timeframe = ?1 AND candle_close = ?2 AND symbol = ?3)
-               ON CONFLICT (timeframe, candle_close, symbol) DO UPDATE SET attempts = ?4, reason = ?5, died_at = ?6";
+               ON CONFLICT (timeframe, candle_close, symbol)
+                   DO UPDATE SET attempts = ?4, reason = ?5, died_at = ?6, retried_at = NULL";
     let Job { symbol, timeframe, candle_close } = &dead.job;
     let query = sqlx::query(sql).bind(timeframe.as_str()).bind(candle_close.millis()).bind(symbol.as_str());
     let query = query.bind(dead.attempts).bind(&dead.reason).bind(dead.died_at.millis());
     query.execute(connection).await.map(drop)
+}
+
+/// Marks dead jobs as to be tried again, but for those that are, and answers how many were marked.
+pub(super) async fn retry(
+    connection: &mut SqliteConnection,
+    which: &DeadFilter,
+    at: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let mut update = QueryBuilder::<Sqlite>::new("UPDATE dead_jobs SET retried_at = ");
+    update.push_bind(at.millis()).push(" WHERE retried_at IS NULL");
+    if let Some(symbol) = &which.symbol {
+        update.push(" AND symbol = ").push_bind(symbol.as_str());
+    }
+    if let Some(timeframe) = which.timeframe {
+        update.push(" AND timeframe = ").push_bind(timeframe.as_str());
+    }
+    if let Some(close) = which.candle_close {
+        update.push(" AND candle_close = ").push_bind(close.millis());
+    }
+    Ok(update.build().execute(connection).await?.rows_affected())
 }

@@ -1,0 +1,189 @@
+//! A Kubernetes API with the project's own manifests in it, and candidates.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    coordination::v1::{Lease, LeaseSpec},
+    core::v1::ServiceAccount,
+};
+use kube::{
+    Api, Client, Config,
+    api::PostParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use ta_bot::{
+    leadership::{
+        Leadership,
+        lease::{self, NAME, Options, Timing},
+    },
+    metrics::Metrics,
+};
+use ta_bot_test_servers::KubeApi;
+use ta_bot_tests::{kubectl::kubectl, root};
+use tokio::{sync::OnceCell, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub(super) const LEASE: Duration = Duration::from_secs(3);
+pub(super) const RENEW_DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const RETRY: Duration = Duration::from_millis(400);
+/// The namespace and the service account in the manifests.
+const NAMESPACE: &str = "petrosa-apps";
+const ACCOUNT: &str = "petrosa-ta-bot";
+/// Longer than anything that is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+static SHARED: OnceCell<Arc<KubeApi>> = OnceCell::const_new();
+static NAMESPACES: AtomicU32 = AtomicU32::new(0);
+
+/// A namespace in which the service may do what the manifests allow.
+pub(super) struct Cluster {
+    pub(super) server: Arc<KubeApi>,
+    pub(super) namespace: String,
+    pub(super) token: String,
+    admin: Client,
+}
+
+impl Cluster {
+    /// A namespace of its own on a server that nobody harms.
+    pub(super) async fn shared() -> Self {
+        let server = SHARED.get_or_init(async || Arc::new(KubeApi::start().await.unwrap())).await;
+        Self::on(Arc::clone(server)).await
+    }
+
+    /// A namespace on this server.
+    pub(super) async fn on(server: Arc<KubeApi>) -> Self {
+        Self::with_rbac(server, |rbac| rbac).await
+    }
+
+    /// The same with other rights than the manifests give.
+    pub(super) async fn with_rbac(server: Arc<KubeApi>, change: impl FnOnce(String) -> String) -> Self {
+        let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
+        let manifest = |name: &str| std::fs::read_to_string(root().join("k8s/base").join(name)).unwrap();
+        let (account, rbac) = (manifest("serviceaccount.yaml"), change(manifest("rbac.yaml")));
+        let made = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n");
+        let all = [made, account, rbac].join("---\n");
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        std::fs::write(&config, server.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
+        let apply = ["--kubeconfig", config.to_str().unwrap(), "apply", "--filename", "-"];
+        kubectl(&apply, &all.replace(NAMESPACE, &namespace)).await.unwrap();
+        let admin = client(&server.kubeconfig(KubeApi::ADMIN).unwrap()).await;
+        let token = token(&admin, &namespace).await;
+        Self { server, namespace, token, admin }
+    }
+
+    /// A client with the rights of the service.
+    pub(super) async fn client(&self) -> Client {
+        self.client_at(self.server.address()).await
+    }
+
+    /// The same by the address of a proxy.
+    pub(super) async fn client_at(&self, address: SocketAddr) -> Client {
+        let config = self.server.kubeconfig_at(address, KubeApi::ADMIN).unwrap();
+        client(&config.replace(self.server.token(KubeApi::ADMIN).unwrap(), &self.token)).await
+    }
+
+    /// A candidate that takes part from now on.
+    pub(super) async fn candidate(&self, name: &str) -> Candidate {
+        self.candidate_by(self.client().await, name)
+    }
+
+    pub(super) fn candidate_by(&self, client: Client, name: &str) -> Candidate {
+        let (leadership, keeper, metrics) = self.prepare(client, name);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(keeper.run(stop.clone()));
+        Candidate { leadership, metrics, stop, task }
+    }
+
+    /// One that does not run yet.
+    pub(super) fn prepare(&self, client: Client, name: &str) -> (Leadership, lease::Keeper, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let timing = Timing::new(LEASE, RENEW_DEADLINE, RETRY).unwrap();
+        let options = Options { namespace: Some(self.namespace.clone()), identity: name.to_owned(), timing };
+        let (leadership, keeper) = lease::lease(client, options, Arc::clone(&metrics));
+        (leadership, keeper, metrics)
+    }
+
+    /// The Lease, for whoever may do everything.
+    pub(super) fn leases(&self) -> Api<Lease> {
+        Api::namespaced(self.admin.clone(), &self.namespace)
+    }
+
+    /// What the Lease says; none where there is none.
+    pub(super) async fn lease(&self) -> Option<LeaseSpec> {
+        self.leases().get_opt(NAME).await.unwrap()?.spec
+    }
+}
+
+async fn client(kubeconfig: &str) -> Client {
+    let config = Kubeconfig::from_yaml(kubeconfig).unwrap();
+    let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
+    lease::client_of(config).unwrap()
+}
+
+/// A token of the service account, as a pod gets one.
+async fn token(admin: &Client, namespace: &str) -> String {
+    let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), namespace);
+    let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
+    let made = accounts.create_token_request(ACCOUNT, &PostParams::default(), &request).await.unwrap();
+    made.status.unwrap().token
+}
+
+/// A process that takes part in the election.
+pub(super) struct Candidate {
+    pub(super) leadership: Leadership,
+    pub(super) metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Candidate {
+    pub(super) async fn leads(&self) {
+        until(&format!("{} leads", self.leadership.identity), || self.leadership.term().is_some()).await;
+    }
+
+    /// Ends in order. Answers how often it gave the Lease up.
+    pub(super) async fn stop(self) -> u64 {
+        self.stop.cancel();
+        self.task.await.unwrap();
+        assert_eq!(self.leadership.term(), None);
+        self.metrics.election.terms.with_label_values(&["released"]).get()
+    }
+
+    /// Ends like a process that is killed; what others hold of its leadership stays.
+    pub(super) fn die(self) -> Leadership {
+        self.task.abort();
+        self.leadership
+    }
+
+    /// How many terms had this event.
+    pub(super) fn events(&self, event: &str) -> u64 {
+        self.metrics.election.terms.with_label_values(&[event]).get()
+    }
+
+    /// How many calls of an operation failed.
+    pub(super) fn failures(&self, operation: &str) -> u64 {
+        self.metrics.election.failures.with_label_values(&[operation]).get()
+    }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(super) fn until(what: &str, holds: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let (what, caller) = (what.to_owned(), std::panic::Location::caller());
+    async move {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?} ({caller})");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The manifests: they build, fit Kubernetes' schemas, and an API server takes them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::{collections::BTreeSet, env, fs, path::PathBuf};
+
+use ta_bot_test_servers::KubeApi;
+use ta_bot_tests::{kubectl::kubectl, root};
+use tokio::process::Command;
+
+/// The Kubernetes that the manifests are written for.
+const VERSION: &str = "1.32";
+/// Kinds that the tests' API server, 1.20, does not have: the first is newer than it, the others come with an operator.
+const UNKNOWN: [&str; 3] = ["PodDisruptionBudget", "ServiceMonitor", "PrometheusRule"];
+
+async fn built(folder: &str) -> String {
+    kubectl(&["kustomize", root().join("k8s").join(folder).to_str().unwrap()], "").await.unwrap()
+}
+
+fn kind(document: &str) -> &str {
+    document.lines().find_map(|line| line.strip_prefix("kind: ")).expect("a manifest has a kind")
+}
+
+/// The document of a kind.
+fn of<'a>(built: &'a str, wanted: &str) -> &'a str {
+    let mut found = built.split("\n---\n").filter(|document| kind(document) == wanted);
+    found.next().unwrap_or_else(|| panic!("there is no {wanted}"))
+}
+
+#[tokio::test]
+async fn every_folder_builds_and_fits_the_schemas() {
+    let venv = env::var_os("VENV").map_or_else(|| root().join("target/venv"), PathBuf::from);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, unknown) in [("base", &[][..]), ("overlays/production", &UNKNOWN[1..])] {
+        let file = folder.path().join("manifests.yaml");
+        fs::write(&file, built(name).await).unwrap();
+        let mut validate = Command::new(venv.join("bin/python"));
+        validate.args(["-m", "kubernetes_validate", "--strict", "-k", VERSION]).arg(&file);
+        let output = validate.output().await.expect("the tests' Python packages: run `make test-setup`");
+        let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(output.status.success(), "{name}: {told}");
+        assert!(told.contains("passed for resource deployment/petrosa-ta-bot"), "{name}: {told}");
+        // A kind without a schema is only warned of.
+        let without: Vec<_> = told.lines().filter(|line| line.contains("Couldn't find schema")).collect();
+        assert_eq!(without.len(), unknown.len(), "{name}: {told}");
+        assert!(unknown.iter().all(|kind| without.iter().any(|line| line.contains(kind))), "{name}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_server_takes_them() {
+    let server = KubeApi::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    fs::write(&config, server.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
+    let config = ["--kubeconfig", config.to_str().unwrap()];
+    let namespace = [&config[..], &["create", "namespace", "petrosa-apps"]].concat();
+    kubectl(&namespace, "").await.unwrap();
+    let built = built("overlays/production").await;
+    let known: Vec<_> = built.split("\n---\n").filter(|document| !UNKNOWN.contains(&kind(document))).collect();
+    let apply = [&config[..], &["apply", "--dry-run=server", "--filename", "-"]].concat();
+    let answer = kubectl(&apply, &known.join("\n---\n")).await.unwrap();
+    assert_eq!(answer.lines().count(), known.len(), "{answer}");
+    assert!(answer.lines().all(|line| line.ends_with("created (server dry run)")), "{answer}");
+    assert!(answer.contains("deployment.apps/petrosa-ta-bot "), "{answer}");
+    // The server would say so.
+    let broken = known.join("\n---\n").replace("replicas: 3", "replicas: three");
+    kubectl(&apply, &broken).await.unwrap_err();
+}
+
+/// The names that others rely on.
+#[tokio::test]
+async fn the_names_are_those_of_the_contract() {
+    let built = built("overlays/production").await;
+    let kinds: BTreeSet<_> = built.split("\n---\n").map(kind).collect();
+    let wanted = [
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "PrometheusRule",
+        "Role",
+        "RoleBinding",
+        "Service",
+        "ServiceAccount",
+        "ServiceMonitor",
+    ];
+    assert_eq!(kinds, BTreeSet::from(wanted));
+    for document in built.split("\n---\n") {
+        assert!(document.contains("\n  namespace: petrosa-apps"), "{document}");
+        assert!(document.contains("\n    app: petrosa-ta-bot"), "{document}");
+    }
+    let has = |kind: &str, texts: &[&str]| {
+        let document = of(&built, kind);
+        for text in texts {
+            assert!(document.contains(text), "{kind} has no {text:?}:\n{document}");
+        }
+    };
+    has(
+        "Deployment",
+        &[
+            "name: petrosa-ta-bot\n",
+            "replicas: 3",
+            "name: petrosa-sensitive-credentials",
+            "key: mysql-uri",
+            "key: mongodb-uri",
+            "name: petrosa-common-config",
+            "readOnlyRootFilesystem: true",
+            "runAsNonRoot: true",
+            "path: /ready",
+            "path: /healthz",
+        ],
+    );
+    has("Service", &["name: petrosa-ta-bot-service", "port: 80\n", "targetPort: http"]);
+    has("ConfigMap", &["NATS_URL: nats://nats-server.nats:4222", "LEADER_ELECTION_ENABLED: \"true\""]);
+    has("Role", &["- ta-bot-leader"]);
+    has("PrometheusRule", &["alert: TABotNoSignalsGenerated", "alert: TABotHighLatency", "> 5000"]);
+}
+
+/// An alert on a name that nothing has would never fire.
+#[tokio::test]
+async fn every_metric_of_the_alerts_is_there() {
+    let built = built("overlays/production").await;
+    let rules = of(&built, "PrometheusRule");
+    let metrics = ta_bot::metrics::Metrics::new().unwrap();
+    metrics.jobs.with_label_values(&["dead"]);
+    let rendered = metrics.render().unwrap();
+    let names: BTreeSet<_> = rules
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with("ta_bot_"))
+        .collect();
+    assert!(names.len() > 6, "{names:?}");
+    for name in names {
+        let family = name.strip_suffix("_bucket").unwrap_or(name);
+        let known = rendered.contains(&format!("# TYPE {family} "))
+            // One of a strategy's is there with its first evaluation.
+            || family == "ta_bot_evaluation_duration_milliseconds";
+        assert!(known, "there is no metric {name}");
+    }
+}

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub outbox_depth: IntGauge,
     pub outbox_age_seconds: prometheus::Gauge,
     pub is_leader: IntGauge,
+    pub bus_connected: IntGauge,
+    pub bus_connections: IntCounter,
     compile_duration: GaugeVec,
 }
 
@@ -135,6 +137,17 @@ impl Metrics {
                 )
             ),
             is_leader: registered!(registry, IntGauge::new("ta_bot_is_leader", "1 where this process schedules")),
+            bus_connected: registered!(
+                registry,
+                IntGauge::new(
+                    "ta_bot_bus_connected",
+                    "1 while NATS is connected; 0 also where the bus is in the process"
+                )
+            ),
+            bus_connections: registered!(
+                registry,
+                IntCounter::new("ta_bot_bus_connections_total", "Connections to NATS that were made")
+            ),
             compile_duration: registered!(
                 registry,
                 GaugeVec::new(

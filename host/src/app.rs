@@ -22,7 +22,9 @@ use crate::{
     feed::Feed,
     health::{Embedded, Health, Sources},
     http::{self, Services},
+    jobs::{JobQueue, local::LocalQueue},
     leadership::Leadership,
+    log_limit::LogLimit,
     metrics::Metrics,
     outbox::{Outbox, sqlite::SqliteOutbox},
     parameters::ParameterBook,
@@ -188,8 +190,14 @@ impl App {
         let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
         let (analyst, outbox) = (&self.analyst, &self.outbox);
         let parallel = 2 * analyst.threads.current_num_threads();
-        let (queue, pipeline, intake) =
-            Pipeline::new(Arc::clone(analyst), Arc::clone(outbox), Arc::clone(&relay_wakeup), parallel);
+        let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&analyst.metrics)));
+        let pipeline = Pipeline::new(
+            Arc::clone(analyst),
+            Arc::clone(outbox),
+            Arc::clone(&queue),
+            Arc::clone(&relay_wakeup),
+            parallel,
+        );
         let relay = Relay {
             outbox: Arc::clone(outbox),
             bus: Arc::clone(&bus),
@@ -205,6 +213,7 @@ impl App {
             queue,
             leadership,
             metrics: Arc::clone(&analyst.metrics),
+            refused: LogLimit::default(),
         };
         let refresh = Refresh {
             parameters: Arc::clone(&analyst.parameters),
@@ -225,7 +234,7 @@ impl App {
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Work {
             intake: intake_tasks,
-            pipeline: stages.spawn(pipeline.run(intake, stages.pipeline.clone())),
+            pipeline: stages.spawn(pipeline.run(stages.pipeline.clone())),
             relay: stages.spawn(relay.run(stages.relay.clone())),
         }
     }

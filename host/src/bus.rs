@@ -1,10 +1,16 @@
 //! The bus: candle events come in, signals go out, and replicas tell each other of changes.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::broadcast;
 
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
 pub mod local;
+pub mod nats;
 
 /// Why the bus did not take a message.
 #[derive(Debug, Error)]
@@ -22,6 +28,23 @@ pub struct Outgoing {
     pub payload: String,
 }
 
+impl Outgoing {
+    /// The W3C's trace headers that the message carries in its body.
+    pub(crate) fn trace_headers(&self) -> Vec<(&'static str, String)> {
+        #[derive(Deserialize)]
+        struct Traced {
+            #[serde(rename = "_otel_trace_headers")]
+            headers: HashMap<String, serde_json::Value>,
+        }
+        let Ok(Traced { mut headers }) = serde_json::from_str(&self.payload) else { return Vec::new() };
+        let mut taken = |name: &'static str| match headers.remove(name) {
+            Some(serde_json::Value::String(value)) => Some((name, value)),
+            _ => None,
+        };
+        ["traceparent", "tracestate"].into_iter().filter_map(&mut taken).collect()
+    }
+}
+
 /// What replicas tell each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -34,7 +57,8 @@ pub enum Notice {
 /// A bus.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Sends a signal. Answers when the bus has it for good; the same id a second time changes nothing.
+    /// Sends a signal. Answers when the bus has it for good; the same id a second time changes nothing. Many may be under
+    /// way at once: each is sent before those whose sending began later.
     async fn publish(&self, message: Outgoing) -> Result<(), BusError>;
 
     /// The bodies of candle events, from now on. A reader that is too slow misses some: an event is only a hint.

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub outbox_age_seconds: prometheus::Gauge,
     pub is_leader: IntGauge,
     pub election: ElectionMetrics,
+    pub bus_connected: IntGauge,
+    pub bus_connections: IntCounter,
     compile_duration: GaugeVec,
 }
 
@@ -141,6 +143,17 @@ impl Metrics {
             ),
             election: ElectionMetrics::register(&registry)?,
             is_leader: registered!(registry, IntGauge::new("ta_bot_is_leader", "1 where this process schedules")),
+            bus_connected: registered!(
+                registry,
+                IntGauge::new(
+                    "ta_bot_bus_connected",
+                    "1 while NATS is connected; 0 also where the bus is in the process"
+                )
+            ),
+            bus_connections: registered!(
+                registry,
+                IntCounter::new("ta_bot_bus_connections_total", "Connections to NATS that were made")
+            ),
             compile_duration: registered!(
                 registry,
                 GaugeVec::new(

@@ -1,124 +1,152 @@
 //! Jobs in, committed signals out.
 //!
 //! Jobs are analysed side by side, and what is finished is committed together: one transaction, and one wait for the
-//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed.
+//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. Where a store fails
+//! it goes back and comes again later, perhaps to another replica.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ta_bot_core::{Job, Timestamp};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     analysis::{Analysis, Analyst},
+    jobs::{Delivery, JobQueue},
     metrics::Metrics,
     outbox::{DeadJob, FinishedJob, Outbox},
+    store::StoreError,
 };
 
-/// How many jobs may wait.
-const QUEUE: usize = 4096;
-/// How many finished jobs one transaction takes.
-const COMMIT_BATCH: usize = 64;
+mod commit;
+
+use commit::{COMMIT_BATCH, Committer, ToCommit};
+
 /// How often a job is tried before it is given up, tries that failed because the store was away not counted.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A job with the trace of the event that led to it.
-struct Queued {
-    job: Job,
-    traceparent: Option<String>,
-}
-
-/// Where jobs wait. A job that waits or runs already is not taken a second time.
-pub struct Queue {
-    sender: mpsc::Sender<Queued>,
-    in_flight: Arc<Mutex<HashSet<Job>>>,
-    metrics: Arc<Metrics>,
-}
-
-impl Queue {
-    /// Adds a job, after waiting for room. Answers whether it was new.
-    pub async fn push(&self, job: Job, traceparent: Option<String>) -> bool {
-        if !lock(&self.in_flight).insert(job.clone()) {
-            return false;
-        }
-        self.metrics.jobs_queued.inc();
-        // The receiver is gone only when the process ends; the sweep of the next one finds the job again.
-        self.sender.send(Queued { job, traceparent }).await.is_ok()
-    }
-}
-
 /// Analyses jobs and commits what comes of them.
 pub struct Pipeline {
     analyst: Arc<Analyst>,
     outbox: Arc<dyn Outbox>,
+    queue: Arc<dyn JobQueue>,
     metrics: Arc<Metrics>,
     relay_wakeup: Arc<Notify>,
-    in_flight: Arc<Mutex<HashSet<Job>>>,
     parallel: Arc<Semaphore>,
 }
 
-type Committing = (FinishedJob, oneshot::Sender<()>);
+/// What becomes of a job.
+enum End {
+    /// It leaves the queue: it was committed, given up, or finished before.
+    Over(&'static str),
+    /// It comes again after a while.
+    Again(Duration),
+}
 
 impl Pipeline {
-    /// A pipeline and the queue that feeds it. `parallel` jobs are looked at side by side.
+    /// A pipeline that takes from `queue`. `parallel` jobs are looked at side by side.
     pub fn new(
         analyst: Arc<Analyst>,
         outbox: Arc<dyn Outbox>,
+        queue: Arc<dyn JobQueue>,
         relay_wakeup: Arc<Notify>,
         parallel: usize,
-    ) -> (Arc<Queue>, Arc<Self>, Intake) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let (metrics, in_flight) = (Arc::clone(&analyst.metrics), Arc::default());
-        let queue = Queue { sender, in_flight: Arc::clone(&in_flight), metrics: Arc::clone(&metrics) };
-        let parallel = Arc::new(Semaphore::new(parallel));
-        let pipeline = Self { analyst, outbox, metrics, relay_wakeup, in_flight, parallel };
-        (Arc::new(queue), Arc::new(pipeline), Intake(receiver))
+    ) -> Arc<Self> {
+        let (metrics, parallel) = (Arc::clone(&analyst.metrics), Arc::new(Semaphore::new(parallel)));
+        Arc::new(Self { analyst, outbox, queue, metrics, relay_wakeup, parallel })
     }
 
-    /// Works until `stop`, then finishes the jobs under way. Jobs that still wait are left to the next sweep.
-    pub async fn run(self: Arc<Self>, mut intake: Intake, stop: CancellationToken) {
+    /// Works until `stop`, then finishes the jobs under way. Jobs that were not begun go back at once.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
-        let committer = tokio::spawn(Arc::clone(&self).commit_all(to_commit));
+        let committer = Committer { outbox: Arc::clone(&self.outbox), relay_wakeup: Arc::clone(&self.relay_wakeup) };
+        let committer = tokio::spawn(committer.run(to_commit));
         let jobs = TaskTracker::new();
-        // Room is taken for a job that is there: one that waited for its inputs may need it meanwhile.
-        while let Some(Some(queued)) = stop.run_until_cancelled(intake.0.recv()).await {
-            let room = Arc::clone(&self.parallel).acquire_owned();
-            let Some(Ok(permit)) = stop.run_until_cancelled(room).await else { break };
-            let (pipeline, finished, stop) = (Arc::clone(&self), finished.clone(), stop.clone());
-            jobs.spawn(async move { pipeline.finish(queued, &finished, permit, &stop).await });
+        while let Some(taken) = stop.run_until_cancelled(self.take()).await {
+            for delivery in taken {
+                // Room is taken for a job that is there: one that waited for its inputs may need it meanwhile.
+                let room = Arc::clone(&self.parallel).acquire_owned();
+                let (pipeline, finished, stop) = (Arc::clone(&self), finished.clone(), stop.clone());
+                match stop.clone().run_until_cancelled(delivery.keep_while(room)).await {
+                    Some(Ok(permit)) => {
+                        jobs.spawn(async move { pipeline.finish(delivery, &finished, permit, &stop).await });
+                    }
+                    _ => self.end(delivery, End::Again(Duration::ZERO)).await,
+                }
+            }
         }
         drop(finished);
         jobs.close();
-        jobs.wait().await;
+        tokio::join!(self.queue.close(), jobs.wait());
         if let Err(error) = committer.await {
             tracing::error!(%error, "the committer stopped");
         }
     }
 
+    /// Takes as many jobs as there is room for, once there is some: what is taken earlier another replica can't take.
+    async fn take(&self) -> Vec<Delivery> {
+        drop(self.parallel.acquire().await);
+        self.queue.next(self.parallel.available_permits().max(1)).await
+    }
+
     /// Takes one job to its end.
     async fn finish(
         &self,
-        queued: Queued,
-        finished: &mpsc::Sender<Committing>,
+        delivery: Delivery,
+        finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
     ) {
-        let _under_way = UnderWay { pipeline: self, job: &queued.job };
-        let outcome = match self.complete(&queued.job, permit, stop).await {
-            Some(permit) => self.decide(&queued, finished, permit).await,
-            None => "abandoned",
+        let end = delivery.keep_while(self.work_on(&delivery, finished, permit, stop)).await;
+        self.end(delivery, end).await;
+    }
+
+    async fn end(&self, delivery: Delivery, end: End) {
+        let outcome = match end {
+            End::Over(outcome) => {
+                delivery.done().await;
+                outcome
+            }
+            End::Again(delay) => {
+                delivery.give_back(delay).await;
+                "given_back"
+            }
         };
         self.metrics.jobs.with_label_values(&[outcome]).inc();
     }
 
+    async fn work_on(
+        &self,
+        delivery: &Delivery,
+        finished: &mpsc::Sender<ToCommit>,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) -> End {
+        match self.is_over(delivery).await {
+            Ok(false) => {}
+            Ok(true) => return End::Over("known"),
+            Err(error) => return again(delivery, &error),
+        }
+        match self.complete(delivery.job(), permit, stop).await {
+            Some(permit) => self.decide(delivery, finished, permit).await,
+            None => End::Again(Duration::ZERO),
+        }
+    }
+
+    /// Whether a job that comes again was finished meanwhile: its worker ended before it could say so, or another leader
+    /// had it done. At its first delivery it is not asked for, since the schedule has just done so.
+    async fn is_over(&self, delivery: &Delivery) -> Result<bool, StoreError> {
+        if delivery.attempt == 1 || delivery.queued.retry {
+            return Ok(false);
+        }
+        let Job { symbol, timeframe, candle_close } = delivery.job();
+        Ok(!self.outbox.finished(*timeframe, &[(symbol.clone(), *candle_close)]).await?.is_empty())
+    }
+
     /// Waits for the candles that the job reads beside its own; others go on meanwhile. None where the process ends
-    /// first: the next one finds the job again.
+    /// first: the job goes back.
     async fn complete(
         &self,
         job: &Job,
@@ -137,108 +165,72 @@ impl Pipeline {
     /// share one.
     async fn decide(
         &self,
-        queued: &Queued,
-        finished: &mpsc::Sender<Committing>,
+        delivery: &Delivery,
+        finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
-    ) -> &'static str {
-        match self.analyse(queued).await {
-            Ok(analysis) => {
-                let signals = analysis.signals().cloned().collect();
-                let (done, committed) = oneshot::channel();
-                let sent = finished.send((FinishedJob { job: queued.job.clone(), signals }, done)).await;
-                drop(permit);
-                if sent.is_ok() && committed.await.is_ok() { "finished" } else { "abandoned" }
+    ) -> End {
+        let analysis = match self.analyse(delivery).await {
+            Ok(analysis) => analysis,
+            Err(end) => return end,
+        };
+        let signals = analysis.signals().cloned().collect();
+        let (to_commit, committed) = ToCommit::new(FinishedJob { job: delivery.job().clone(), signals });
+        let sent = finished.send(to_commit).await;
+        drop(permit);
+        match committed.await {
+            Ok(Ok(())) if sent.is_ok() => End::Over("finished"),
+            // What the store holds is broken, or what it is given: time does not mend it.
+            Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
+                self.bury(delivery, delivery.attempt, reason).await
             }
-            Err(dead) => self.bury(&dead).await,
+            Ok(Err(error)) => again(delivery, &error),
+            _ => End::Again(pause(delivery.attempt)),
         }
     }
 
-    /// Analyses a job, several times if need be.
-    async fn analyse(&self, queued: &Queued) -> Result<Analysis, DeadJob> {
-        let mut pause = FIRST_PAUSE;
+    /// Analyses a job, several times if need be, unless a store is away.
+    async fn analyse(&self, delivery: &Delivery) -> Result<Analysis, End> {
+        let job = delivery.job();
         let mut attempts = 1;
         loop {
-            match self.analyst.analyse(&queued.job, queued.traceparent.as_deref()).await {
+            match self.analyst.analyse(job, delivery.queued.traceparent.as_deref()).await {
                 Ok(analysis) => return Ok(analysis),
-                Err(error) if error.is_stores() => tracing::warn!(job = %queued.job, %error, "job waits for the store"),
+                Err(error) if error.is_stores() => return Err(again(delivery, &error)),
                 Err(error) if attempts >= ATTEMPTS => {
-                    let (job, reason) = (queued.job.clone(), error.to_string());
-                    return Err(DeadJob { job, attempts, reason, died_at: Timestamp::now(), retried_at: None });
+                    return Err(self.bury(delivery, attempts, error.to_string()).await);
                 }
-                Err(error) => {
-                    tracing::warn!(job = %queued.job, attempts, %error, "job failed and is tried again");
-                    attempts += 1;
-                }
+                Err(error) => tracing::warn!(%job, attempts, %error, "job failed and is tried again"),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(pause(attempts)).await;
+            attempts += 1;
         }
     }
 
-    /// Gives a job up. Where even that can't be stored, the sweep finds the job again.
-    async fn bury(&self, dead: &DeadJob) -> &'static str {
-        match self.outbox.bury(dead).await {
+    /// Gives a job up. Where even that can't be stored, the job comes again.
+    async fn bury(&self, delivery: &Delivery, attempts: u32, reason: String) -> End {
+        let dead =
+            DeadJob { job: delivery.job().clone(), attempts, reason, died_at: Timestamp::now(), retried_at: None };
+        match self.outbox.bury(&dead).await {
             Ok(()) => {
                 tracing::error!(job = %dead.job, attempts = dead.attempts, reason = %dead.reason, "job given up");
-                "dead"
+                End::Over("dead")
             }
             Err(error) => {
-                tracing::error!(job = %dead.job, reason = %dead.reason, %error, "job can't be given up and comes again");
-                "abandoned"
+                tracing::error!(job = %dead.job, reason = %dead.reason, "job can't be given up");
+                again(delivery, &error)
             }
-        }
-    }
-
-    /// Commits what is finished, as much at once as there is, until nobody finishes anything any more.
-    async fn commit_all(self: Arc<Self>, mut to_commit: mpsc::Receiver<Committing>) {
-        let mut batch = Vec::with_capacity(COMMIT_BATCH);
-        while to_commit.recv_many(&mut batch, COMMIT_BATCH).await > 0 {
-            let (jobs, done): (Vec<FinishedJob>, Vec<oneshot::Sender<()>>) = batch.drain(..).unzip();
-            self.commit(&jobs).await;
-            // A job that nobody waits for any more is committed all the same.
-            for done in done {
-                let _ = done.send(());
-            }
-            self.relay_wakeup.notify_one();
-        }
-    }
-
-    /// Commits, for as long as it takes: what is finished is not thrown away because the store is away.
-    async fn commit(&self, jobs: &[FinishedJob]) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.outbox.commit(jobs, Timestamp::now()).await {
-                Ok(new) => {
-                    if !new.is_empty() {
-                        tracing::debug!(jobs = jobs.len(), signals = new.len(), "committed");
-                    }
-                    return;
-                }
-                Err(error) => tracing::error!(jobs = jobs.len(), %error, "commit failed and is tried again"),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
-/// Takes a job out of the queue when its work ends, also where that is by a panic.
-struct UnderWay<'a> {
-    pipeline: &'a Pipeline,
-    job: &'a Job,
+/// The job waits for a store.
+fn again(delivery: &Delivery, error: &impl std::fmt::Display) -> End {
+    let (job, attempt) = (delivery.job(), delivery.attempt);
+    tracing::warn!(%job, attempt, %error, "job waits for the store and comes again");
+    End::Again(pause(attempt))
 }
 
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.pipeline.metrics.jobs_queued.dec();
-        lock(&self.pipeline.in_flight).remove(self.job);
-    }
-}
-
-/// The pipeline's end of the queue.
-pub struct Intake(mpsc::Receiver<Queued>);
-
-/// A panic while the set was held leaves it as it was before or after one insertion; both are fine.
-fn lock(in_flight: &Mutex<HashSet<Job>>) -> std::sync::MutexGuard<'_, HashSet<Job>> {
-    in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+/// How long to wait after the `attempt`-th try.
+fn pause(attempt: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
 }

@@ -3,8 +3,15 @@
 //! The one place that publishes. It reads what is committed and not acknowledged, sends it, and marks what the bus
 //! acknowledged. If the process dies in between, the same message is sent again under the same id.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use futures_util::{StreamExt as _, stream};
 use ta_bot_core::Timestamp;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -18,6 +25,9 @@ use crate::{
 };
 
 const BATCH: u32 = 256;
+/// How many signals wait for their acknowledgements at once: one after the other, a thousand would take a thousand ways
+/// to the bus and back.
+const IN_FLIGHT: usize = 64;
 /// Without being woken the relay looks this often.
 const INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -74,17 +84,7 @@ impl Relay {
     async fn drain(&self) -> Result<(), RelayError> {
         loop {
             let waiting = self.outbox.unpublished(BATCH).await?;
-            let mut acknowledged = Vec::with_capacity(waiting.len());
-            let mut failed = None;
-            for signal in &waiting {
-                match self.bus.publish(self.outgoing(signal)).await {
-                    Ok(()) => acknowledged.push(signal.id.clone()),
-                    Err(error) => {
-                        failed = Some(error);
-                        break;
-                    }
-                }
-            }
+            let (acknowledged, failed) = self.publish(&waiting).await;
             if !acknowledged.is_empty() {
                 self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
                 self.metrics.signals_published.inc_by(acknowledged.len() as u64);
@@ -97,6 +97,31 @@ impl Relay {
                 return Ok(());
             }
         }
+    }
+
+    /// Publishes several at once, each sent before the next. After a failure no other is begun, but those under way are
+    /// waited for. Answers which were acknowledged, and the first failure.
+    async fn publish(&self, waiting: &[StoredSignal]) -> (Vec<String>, Option<BusError>) {
+        let failed = AtomicBool::new(false);
+        let sending: Vec<_> = waiting.iter().map(|signal| self.publish_one(signal, &failed)).collect();
+        let sent: Vec<_> = stream::iter(sending).buffered(IN_FLIGHT).collect().await;
+        let (mut acknowledged, mut failure) = (Vec::with_capacity(waiting.len()), None);
+        for published in sent.into_iter().flatten() {
+            match published {
+                Ok(id) => acknowledged.push(id),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        (acknowledged, failure)
+    }
+
+    async fn publish_one(&self, signal: &StoredSignal, failed: &AtomicBool) -> Option<Result<String, BusError>> {
+        if failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let published = self.bus.publish(self.outgoing(signal)).await;
+        failed.fetch_or(published.is_err(), Ordering::Relaxed);
+        Some(published.map(|()| signal.id.clone()))
     }
 
     async fn measure(&self) -> Result<(), RelayError> {

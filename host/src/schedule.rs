@@ -9,17 +9,22 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use ta_bot_core::{ApplicationSettings, CandleEvent, Symbol, Timeframe, Timestamp};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     bus::{Bus, Notice},
     candles::CandleStore,
+    jobs::{JobQueue, JobsError, QueuedJob},
     leadership::Leadership,
+    log_limit::LogLimit,
     metrics::Metrics,
     outbox::Outbox,
-    pipeline::Queue,
     settings::SettingsBook,
 };
 
@@ -29,7 +34,7 @@ mod tests;
 mod waiting;
 
 use look::Progress;
-use waiting::Waiting;
+use waiting::{Found, Waiting};
 
 /// The sweep looks at least this often.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -37,11 +42,17 @@ const SWEEP: Duration = Duration::from_secs(15);
 const GRACE_MS: i64 = 2_000;
 /// How long events are gathered before one look serves them all.
 const GATHER: Duration = Duration::from_millis(10);
-/// How many jobs are pushed before events and the sweep have their turn. Where the queue is full, this is how many
-/// older jobs a fresh candle waits for.
+/// How many jobs are pushed, all at once, before events and the sweep have their turn.
 const PUSHED_AT_ONCE: usize = 64;
 /// How many of the dead jobs that are to be tried again one sweep takes.
 const RETRIED_AT_ONCE: u32 = 1000;
+/// Beyond the newest candle of each series, jobs are pushed only while the queue holds fewer than these. So many jobs a
+/// fresh candle waits for.
+const CATCH_UP_DEPTH: usize = 256;
+/// When it is looked again whether there is room for more.
+const UNTIL_ROOM: Duration = Duration::from_millis(20);
+/// When a queue that is away is tried again.
+const UNTIL_BACK: Duration = Duration::from_secs(1);
 
 /// What events named since the last look, with the newest trace of each symbol.
 type Hints = HashMap<Timeframe, Hinted>;
@@ -58,11 +69,13 @@ pub struct Schedule {
     /// What is scheduled.
     pub settings: Arc<SettingsBook>,
     /// Where jobs go.
-    pub queue: Arc<Queue>,
+    pub queue: Arc<dyn JobQueue>,
     /// Whether to look at all.
     pub leadership: Leadership,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Which bad events are logged.
+    pub refused: LogLimit,
 }
 
 impl Schedule {
@@ -82,7 +95,7 @@ impl Schedule {
             let next_term = self.leadership.next_term(term.as_ref());
             tokio::pin!(next_sweep, next_term);
             loop {
-                self.push_some(&mut progress.waiting).await;
+                let rest = self.push_some(&mut progress.waiting).await;
                 tokio::select! {
                     biased;
                     () = &mut next_sweep => break,
@@ -92,11 +105,15 @@ impl Schedule {
                         // The leader hears it too.
                         Ok(_) if self.leadership.term().is_none() => {}
                         Ok(body) => {
-                            let hints = self.gather(&body, &mut events).await;
+                            let (hints, missed) = self.gather(&body, &mut events).await;
                             self.look_at(&hints, &mut progress).await;
+                            if missed > 0 {
+                                self.missed(missed);
+                                break;
+                            }
                         }
                         Err(RecvError::Lagged(missed)) => {
-                            tracing::warn!(missed, "candle events came too fast; the sweep looks instead");
+                            self.missed(missed);
                             break;
                         }
                         Err(RecvError::Closed) => return,
@@ -106,7 +123,7 @@ impl Schedule {
                         Ok(Notice::ConfigurationChanged) => {}
                         Err(RecvError::Closed) => return,
                     },
-                    () = std::future::ready(()), if !progress.waiting.is_empty() => {}
+                    () = tokio::time::sleep(rest), if !progress.waiting.is_empty() => {}
                 }
             }
         }
@@ -114,6 +131,9 @@ impl Schedule {
 
     /// Looks at everything that is scheduled.
     async fn sweep(&self, progress: &mut Progress) {
+        if let Some(refused) = self.refused.withheld() {
+            tracing::warn!(refused, "more candle events were refused");
+        }
         // Another leader goes on meanwhile; who leads again catches up like after a stop.
         if self.leadership.term().is_none() {
             *progress = Progress::default();
@@ -156,29 +176,52 @@ impl Schedule {
         }
     }
 
-    /// Pushes the next few of the jobs that wait.
-    async fn push_some(&self, waiting: &mut Waiting) {
-        for _ in 0..PUSHED_AT_ONCE {
-            let Some(next) = waiting.pop() else { return };
-            // Read again at each effect: a leader that no longer leads adds nothing.
-            if self.leadership.term().is_none() {
-                *waiting = Waiting::default();
-                return;
-            }
-            self.queue.push(next.job, next.traceparent).await;
+    /// Pushes the next few of the jobs that wait. Answers when to go on.
+    async fn push_some(&self, waiting: &mut Waiting) -> Duration {
+        // Read again at each effect: a leader that no longer leads adds nothing.
+        if self.leadership.term().is_none() {
+            *waiting = Waiting::default();
         }
+        let fresh = waiting.fresh();
+        let mut count = fresh;
+        if fresh < PUSHED_AT_ONCE.min(waiting.len()) {
+            match self.queue.depth().await {
+                Ok(depth) => count += CATCH_UP_DEPTH.saturating_sub(depth + fresh),
+                // Where something is fresh, pushing it meets the same and says so.
+                Err(error) if fresh == 0 => return unreachable(&error),
+                Err(_) => {}
+            }
+        }
+        let taken = waiting.take(count.min(PUSHED_AT_ONCE));
+        if taken.is_empty() {
+            return UNTIL_ROOM;
+        }
+        let pushed = join_all(taken.iter().map(|found| self.queue.push(queued(found)))).await;
+        let failure = pushed.iter().find_map(|pushed| pushed.as_ref().err().cloned());
+        let failed = taken.into_iter().zip(pushed).filter_map(|(found, pushed)| pushed.is_err().then_some(found));
+        waiting.put_back(failed.collect());
+        failure.map_or(Duration::ZERO, |error| unreachable(&error))
     }
 
-    /// Reads an event and those that come right behind it.
-    async fn gather(&self, first: &[u8], events: &mut broadcast::Receiver<Vec<u8>>) -> Hints {
+    /// Events that came faster than they were read.
+    fn missed(&self, missed: u64) {
+        self.metrics.events.with_label_values(&["missed"]).inc_by(missed);
+        tracing::warn!(missed, "candle events came too fast; the sweep looks instead");
+    }
+
+    /// Reads an event and those that come right behind it. Answers also how many were missed.
+    async fn gather(&self, first: &[u8], events: &mut broadcast::Receiver<Vec<u8>>) -> (Hints, u64) {
         let scheduled = self.scheduled();
         let mut hints = Hints::new();
         self.read_event(first, &scheduled, &mut hints);
         tokio::time::sleep(GATHER).await;
-        while let Ok(body) = events.try_recv() {
-            self.read_event(&body, &scheduled, &mut hints);
+        loop {
+            match events.try_recv() {
+                Ok(body) => self.read_event(&body, &scheduled, &mut hints),
+                Err(TryRecvError::Lagged(missed)) => return (hints, missed),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return (hints, 0),
+            }
         }
-        hints
     }
 
     fn read_event(&self, body: &[u8], scheduled: &Scheduled, hints: &mut Hints) {
@@ -192,7 +235,9 @@ impl Schedule {
                 outcome
             }
             Err(error) => {
-                tracing::warn!(%error, bytes = body.len(), "candle event refused");
+                if let Some(withheld) = self.refused.admit() {
+                    tracing::warn!(%error, bytes = body.len(), withheld, "candle event refused");
+                }
                 "refused"
             }
         };
@@ -213,6 +258,16 @@ impl Schedule {
         });
         waits.min().map_or(SWEEP, |wait| wait.min(SWEEP))
     }
+}
+
+fn queued(found: &Found) -> QueuedJob {
+    QueuedJob { job: found.job.clone(), traceparent: found.traceparent.clone(), retry: found.retry }
+}
+
+/// Says that the queue is away. Answers when to try again.
+fn unreachable(error: &JobsError) -> Duration {
+    tracing::warn!(%error, "jobs wait for the queue");
+    UNTIL_BACK
 }
 
 /// What is scheduled at the moment, to be asked for each of many series.

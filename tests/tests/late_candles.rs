@@ -8,8 +8,9 @@ use ta_bot::{
     analysis::Analyst,
     app::App,
     feed::{gathered, simulated},
+    jobs::{JobQueue, local::LocalQueue},
     outbox::Outbox,
-    pipeline::{Pipeline, Queue},
+    pipeline::Pipeline,
 };
 use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::app::app;
@@ -22,7 +23,7 @@ const HIGHER: Timeframe = Timeframe::H1;
 /// A pipeline on a store of its own, with the real strategies, that is at work.
 struct Service {
     app: App,
-    queue: Arc<Queue>,
+    queue: Arc<dyn JobQueue>,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<()>,
     _data: tempfile::TempDir,
@@ -33,9 +34,10 @@ impl Service {
         let data = tempfile::tempdir().unwrap();
         let app = app(data.path()).await.unwrap();
         let (analyst, outbox): (Arc<Analyst>, Arc<dyn Outbox>) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
-        let (queue, pipeline, intake) = Pipeline::new(analyst, outbox, Arc::new(Notify::new()), 1);
+        let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&analyst.metrics)));
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1);
         let stop = CancellationToken::new();
-        let running = tokio::spawn(pipeline.run(intake, stop.clone()));
+        let running = tokio::spawn(pipeline.run(stop.clone()));
         Self { app, queue, stop, running, _data: data }
     }
 
@@ -64,7 +66,7 @@ impl Service {
 
     async fn push(&self, symbol: &Symbol, close: Timestamp) {
         let job = Job { symbol: symbol.clone(), timeframe: BASE, candle_close: close };
-        assert!(self.queue.push(job, None).await);
+        assert!(self.queue.push(job.into()).await.unwrap());
     }
 
     async fn is_finished(&self, symbol: &Symbol, close: Timestamp) -> bool {

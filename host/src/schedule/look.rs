@@ -47,6 +47,7 @@ impl Progress {
             self.done.entry((symbol.clone(), timeframe)).and_modify(|done| *done = before.min(*done));
             Found {
                 newest: newest.get(&symbol) == Some(&candle_close),
+                retry: false,
                 traceparent: hinted.and_then(|hinted| hinted.get(&symbol)?.clone()),
                 job: Job { symbol, timeframe, candle_close },
             }

@@ -4,15 +4,14 @@ use std::collections::HashMap;
 
 use ta_bot_core::{Candle, Job, SettingsPatch};
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 use super::*;
 use crate::{
     app::App,
     config::Author,
     env::Environment,
+    jobs::local::LocalQueue,
     outbox::{DeadFilter, DeadJob, FinishedJob},
-    pipeline::{Intake, Pipeline},
 };
 
 const M5: Timeframe = Timeframe::M5;
@@ -22,7 +21,6 @@ const M15: Timeframe = Timeframe::M15;
 struct Service {
     schedule: Schedule,
     app: App,
-    intake: Intake,
     data: TempDir,
 }
 
@@ -35,8 +33,7 @@ impl Service {
             ("SUPPORTED_TIMEFRAMES", timeframes.to_owned()),
         ]);
         let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap()).await.unwrap();
-        let (schedule, intake) = schedule(&app);
-        Self { schedule, app, intake, data }
+        Self { schedule: schedule(&app), app, data }
     }
 
     /// Inserts `count` candles of which the newest has `ago` candles behind it up to now. Answers their jobs.
@@ -63,7 +60,7 @@ impl Service {
     /// The jobs that a sweep finds, in the order in which they would be pushed.
     async fn sweep(&self, progress: &mut Progress) -> Vec<Job> {
         self.schedule.sweep(progress).await;
-        std::iter::from_fn(|| progress.waiting.pop()).map(|found| found.job).collect()
+        progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect()
     }
 
     async fn run_on(&self, timeframes: &[Timeframe]) {
@@ -77,19 +74,17 @@ impl Service {
     }
 }
 
-fn schedule(app: &App) -> (Schedule, Intake) {
-    let (queue, _, intake) =
-        Pipeline::new(Arc::clone(&app.analyst), Arc::clone(&app.outbox), Arc::new(Notify::new()), 1);
-    let schedule = Schedule {
+fn schedule(app: &App) -> Schedule {
+    Schedule {
         candles: Arc::clone(&app.candles),
         outbox: Arc::clone(&app.outbox),
         bus: Arc::clone(&app.bus) as _,
         settings: Arc::clone(&app.analyst.settings),
-        queue,
+        queue: Arc::new(LocalQueue::new(Arc::clone(&app.analyst.metrics))),
         leadership: Leadership::single_node("test".to_owned()),
         metrics: Arc::clone(&app.analyst.metrics),
-    };
-    (schedule, intake)
+        refused: LogLimit::default(),
+    }
 }
 
 /// When the candle closed that has `ago` closed ones behind it. Within a test the grid stays where it was first, so that
@@ -240,33 +235,124 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
     service.schedule.look_at(&hints, &mut progress).await;
     service.finish(&btc[..1]).await;
     service.schedule.sweep(&mut progress).await;
-    let found: Vec<_> = std::iter::from_fn(|| progress.waiting.pop()).collect();
+    let found = progress.waiting.take(usize::MAX);
     let traces: HashMap<_, _> = found.iter().map(|found| (&found.job, found.traceparent.as_deref())).collect();
     assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_catch_up_with_a_full_queue_can_be_stopped() {
-    let service = Service::new("AAAUSDT,BBBUSDT,CCCUSDT,DDDUSDT,EEEUSDT", "5m").await;
-    for symbol in ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"] {
-        let jobs = service.candles(symbol, M5, 1000, 0).await;
-        service.begin_before(&jobs[0]).await;
-    }
-    let Service { schedule: first, app, intake: unread, data } = service;
-    let (stop, queued) = (CancellationToken::new(), app.analyst.metrics.jobs_queued.clone());
-    let running = tokio::spawn(first.run(stop.clone()));
-    let full = async {
-        while queued.get() < 4096 {
+/// Takes jobs until that many are in the queue again.
+async fn filled(queue: &dyn JobQueue, depth: usize) {
+    let filled = async {
+        while queue.depth().await.unwrap() < depth {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), full).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(!running.is_finished());
+    tokio::time::timeout(Duration::from_secs(30), filled).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_candle_passes_a_long_catch_up_which_can_be_stopped() {
+    let service = Service::new("AAAUSDT,BBBUSDT,CCCUSDT", "5m").await;
+    for symbol in ["AAAUSDT", "BBBUSDT"] {
+        let jobs = service.candles(symbol, M5, 1000, 0).await;
+        service.begin_before(&jobs[0]).await;
+    }
+    let Service { schedule: first, app, data } = service;
+    let (stop, queue) = (CancellationToken::new(), Arc::clone(&first.queue));
+    let running = tokio::spawn(first.run(stop.clone()));
+    filled(&*queue, CATCH_UP_DEPTH).await;
+    tokio::time::sleep(5 * UNTIL_ROOM).await;
+    assert_eq!(queue.depth().await.unwrap(), CATCH_UP_DEPTH, "a catch-up takes no more of the queue");
+    let (mut oldest, service) = (queue.next(CATCH_UP_DEPTH).await, Service { schedule: schedule(&app), app, data });
+    let fresh = service.candles("CCCUSDT", M5, 1, 0).await;
+    service.begin_before(&fresh[0]).await;
+    service.app.bus.announce(br#"{"symbol": "CCCUSDT", "period": "5m"}"#.to_vec());
+    filled(&*queue, CATCH_UP_DEPTH + 1).await;
+    assert_eq!(queue.next(1).await[0].job(), &fresh[0]);
+    oldest.truncate(100);
+    for delivery in oldest {
+        delivery.done().await;
+    }
+    filled(&*queue, CATCH_UP_DEPTH).await;
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(2), running).await.expect("it stops at once").unwrap();
-    drop(unread);
-    let (next, intake) = schedule(&app);
-    let service = Service { schedule: next, app, intake, data };
-    assert_eq!(service.sweep(&mut Progress::default()).await.len(), 5000, "the next start finds all of them");
+    assert_eq!(service.sweep(&mut Progress::default()).await.len(), 2001, "the next start finds all of them");
+}
+
+/// A queue that is away until it is told otherwise.
+struct AwayQueue {
+    inner: LocalQueue,
+    back: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl JobQueue for AwayQueue {
+    async fn push(&self, queued: QueuedJob) -> Result<bool, JobsError> {
+        // One of them gets through all the same.
+        let passes = queued.job.symbol.as_str() == "BTCUSDT";
+        if passes || self.back.load(std::sync::atomic::Ordering::Relaxed) {
+            return self.inner.push(queued).await;
+        }
+        Err(JobsError("it is away".to_owned()))
+    }
+
+    async fn next(&self, most: usize) -> Vec<crate::jobs::Delivery> {
+        self.inner.next(most).await
+    }
+
+    async fn close(&self) {}
+
+    async fn depth(&self) -> Result<usize, JobsError> {
+        self.inner.depth().await
+    }
+}
+
+#[tokio::test]
+async fn what_the_queue_does_not_take_waits_in_its_order() {
+    let mut service = Service::new("BTCUSDT,ETHUSDT", "5m").await;
+    let inner = LocalQueue::new(Arc::clone(&service.app.analyst.metrics));
+    let queue = Arc::new(AwayQueue { inner, back: false.into() });
+    service.schedule.queue = Arc::clone(&queue) as _;
+    let eth = service.candles("ETHUSDT", M5, 5, 0).await;
+    let btc = service.candles("BTCUSDT", M5, 1, 1).await;
+    for jobs in [&btc, &eth] {
+        service.begin_before(&jobs[0]).await;
+    }
+    let mut progress = Progress::default();
+    service.schedule.sweep(&mut progress).await;
+    assert_eq!(service.schedule.push_some(&mut progress.waiting).await, UNTIL_BACK);
+    assert_eq!((progress.waiting.len(), queue.depth().await.unwrap()), (5, 1));
+    queue.back.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(service.schedule.push_some(&mut progress.waiting).await, Duration::ZERO);
+    let taken: Vec<_> = queue.next(10).await.iter().map(|delivery| delivery.job().clone()).collect();
+    assert_eq!(taken, [btc, reversed(&eth)].concat());
+}
+
+#[tokio::test]
+async fn a_flood_of_bad_events_is_counted_and_harmless() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let jobs = service.candles("BTCUSDT", M5, 1, 0).await;
+    service.begin_before(&jobs[0]).await;
+    let (stop, queue) = (CancellationToken::new(), Arc::clone(&service.schedule.queue));
+    let (metrics, bus) = (Arc::clone(&service.app.analyst.metrics), Arc::clone(&service.app.bus));
+    let running = tokio::spawn(service.schedule.run(stop.clone()));
+    // The first sweep has looked, so everybody listens.
+    for delivery in queue.next(1).await {
+        delivery.done().await;
+    }
+    let bad =
+        [&b"{"[..], b"[]", b"null", br#"{"symbol": 5, "period": "5m"}"#, br#"{"symbol": "BTCUSDT", "period": 5}"#];
+    for index in 0..10_000 {
+        bus.announce(bad[index % bad.len()].to_vec());
+    }
+    let counted = || ["refused", "missed"].map(|outcome| metrics.events.with_label_values(&[outcome]).get());
+    let all = async {
+        while counted().iter().sum::<u64>() < 10_000 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.unwrap();
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(counted().iter().sum::<u64>(), 10_000);
 }

@@ -15,9 +15,11 @@ pub(super) struct Found {
     pub(super) newest: bool,
     /// The trace of the event that led to it.
     pub(super) traceparent: Option<String>,
+    /// Whether an operator asked for it again.
+    pub(super) retry: bool,
 }
 
-/// Jobs that wait for the queue: first the newest candle of each series, then the others, newer before older. So a fresh
+/// Jobs that wait for the queue, in order: first the newest candle of each series, then the others, newer before older. So a fresh
 /// candle does not wait behind a long catch-up.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -30,9 +32,27 @@ impl Waiting {
         self.found.is_empty()
     }
 
-    /// The next job, which waits no more.
-    pub(super) fn pop(&mut self) -> Option<Found> {
-        self.found.pop()
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// How many of the next ones are the newest of their series.
+    pub(super) fn fresh(&self) -> usize {
+        self.found.iter().rev().take_while(|found| found.newest).count()
+    }
+
+    /// The next jobs, which wait no more.
+    pub(super) fn take(&mut self, count: usize) -> Vec<Found> {
+        let mut next = self.found.split_off(self.found.len().saturating_sub(count));
+        next.reverse();
+        next
+    }
+
+    /// Puts jobs that were taken back where they were.
+    pub(super) fn put_back(&mut self, mut taken: Vec<Found>) {
+        taken.reverse();
+        self.found.append(&mut taken);
     }
 
     /// Keeps only some.
@@ -44,7 +64,7 @@ impl Waiting {
     pub(super) fn add_retried(&mut self, retried: Vec<RetriedJob>) {
         let known: HashSet<Job> = self.found.iter().map(|found| found.job.clone()).collect();
         let new = retried.into_iter().filter(|retried| !known.contains(&retried.job));
-        let found = |retried: RetriedJob| Found { job: retried.job, newest: false, traceparent: None };
+        let found = |retried: RetriedJob| Found { job: retried.job, newest: false, traceparent: None, retry: true };
         self.found.extend(new.map(found));
         self.sort();
     }

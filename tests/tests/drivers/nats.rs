@@ -1,1 +1,117 @@
 //! Tests of bus and job queue on NATS.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream::{
+    self,
+    consumer::pull,
+    stream::{Config, Stream},
+};
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use ta_bot::{
+    bus::{
+        Bus, Outgoing,
+        contract::{self as bus_contract, Fixture, Outside},
+        nats::NatsBus,
+    },
+    jobs::{
+        JobQueue,
+        contract::{self as jobs_contract, job},
+        nats::{ACK_WAIT, NatsQueue},
+    },
+    metrics::Metrics,
+    nats::{NAMESPACE, Nats as Connection},
+};
+use ta_bot_test_servers::{Mode, Nats, Proxy, Side};
+use tokio::time::timeout;
+
+mod bus;
+mod jobs;
+
+/// Long enough for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SUBJECT: &str = "signals.{strategy}.{symbol}.{timeframe}";
+const STREAM: &str = "ta-bot-signals";
+
+async fn soon<T>(awaited: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, awaited).await.expect("it should have come by now")
+}
+
+/// Waits until something holds.
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    soon(async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+async fn connect(url: &str, metrics: &Arc<Metrics>) -> Connection {
+    Connection::connect(&url.parse().unwrap(), "test", NAMESPACE, Arc::clone(metrics)).await.unwrap()
+}
+
+async fn bus_at(url: &str) -> (NatsBus, Arc<Metrics>) {
+    bus_with(url, "binance.extraction", SUBJECT).await
+}
+
+async fn bus_with(url: &str, events: &str, signals: &str) -> (NatsBus, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let connection = connect(url, &metrics).await;
+    let (events, signals) = (events.parse().unwrap(), signals.parse().unwrap());
+    (NatsBus::start(connection, &events, &signals, Arc::clone(&metrics)).await.unwrap(), metrics)
+}
+
+async fn queue_at(url: &str, ack_wait: Duration) -> (Arc<NatsQueue>, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let connection = connect(url, &metrics).await;
+    (Arc::new(NatsQueue::new(connection, ack_wait, Arc::clone(&metrics))), metrics)
+}
+
+/// A client that is not ours.
+async fn plain(url: &str) -> async_nats::Client {
+    let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
+    options.reconnect_delay_callback(|_| Duration::from_millis(20)).connect(url).await.unwrap()
+}
+
+async fn stream_named(url: &str, name: &str) -> Stream {
+    let jetstream = jetstream::new(plain(url).await);
+    let mut found = None;
+    until(async || {
+        found = jetstream.get_stream(name).await.ok();
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+/// The ids of all messages of a stream, in order.
+async fn ids(url: &str, name: &str) -> Vec<String> {
+    let mut stream = stream_named(url, name).await;
+    let count = usize::try_from(stream.info().await.unwrap().state.messages).unwrap();
+    let consumer = stream.create_consumer(pull::Config::default()).await.unwrap();
+    let messages: Vec<_> = consumer.stream().messages().await.unwrap().take(count).try_collect().await.unwrap();
+    let id = |message: &jetstream::Message| message.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().to_string();
+    messages.iter().map(id).collect()
+}
+
+fn message(id: &str) -> Outgoing {
+    let payload = r#"{"price": 1.5, "rationale": "ärger", "_otel_trace_headers": {"traceparent": "00-a-b-01", "tracestate": "x=1"}}"#;
+    Outgoing { subject: "signals.rsi.BTCUSDT.15m".to_owned(), id: id.to_owned(), payload: payload.to_owned() }
+}
+
+/// Publishes until it is acknowledged, as the relay does. Answers how often it was tried.
+async fn publish_at_last(bus: &NatsBus, id: &str) -> usize {
+    let mut tries = 0;
+    until(async || {
+        tries += 1;
+        bus.publish(message(id)).await.is_ok()
+    })
+    .await;
+    tries
+}

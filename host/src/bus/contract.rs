@@ -1,0 +1,136 @@
+//! What every bus must do, whatever is behind it.
+//!
+//! A driver runs [`all`] in its tests. Each case is given a bus of its own, as two handles: two replicas of the service.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests, and a test may fail loudly"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::{sync::broadcast, time::timeout};
+
+use super::{Bus, Notice, Outgoing};
+
+/// Long enough for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Long enough for a message that should not be there to arrive.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// The other end of a bus: who announces candles and who reads signals.
+#[async_trait]
+pub trait Outside: Send + Sync {
+    /// Announces candles, as the Data Extractor does.
+    async fn announce(&self, body: Vec<u8>);
+
+    /// The next signal, in the order in which the bus has them.
+    async fn next_signal(&self) -> Outgoing;
+}
+
+/// One bus.
+pub struct Fixture {
+    /// Two handles of it.
+    pub replicas: (Arc<dyn Bus>, Arc<dyn Bus>),
+    /// Its other end.
+    pub outside: Box<dyn Outside>,
+}
+
+/// Every case, each on a bus that `fresh` makes.
+pub async fn all(fresh: impl AsyncFn() -> Fixture) {
+    candle_events_reach_every_replica(fresh().await).await;
+    signals_arrive_as_they_were_sent(fresh().await).await;
+    an_id_is_sent_once(fresh().await).await;
+    many_signals_are_under_way_at_once_and_keep_their_order(fresh().await).await;
+    every_replica_is_told(fresh().await).await;
+    a_reader_that_sleeps_holds_nobody_up(fresh().await).await;
+    it_answers(fresh().await).await;
+}
+
+async fn soon<T>(awaited: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, awaited).await.expect("it should have come by now")
+}
+
+fn message(id: usize) -> Outgoing {
+    let payload = format!(r#"{{"signal_id": "{id}", "rationale": "ärger \"市場\""}}"#);
+    Outgoing { subject: "signals.rsi.BTCUSDT.15m".to_owned(), id: format!("id-{id}"), payload }
+}
+
+async fn nothing_else<T: Clone + std::fmt::Debug>(reader: &mut broadcast::Receiver<T>) {
+    let more = timeout(QUIET, reader.recv()).await;
+    assert!(more.is_err(), "{more:?} came twice");
+}
+
+/// Each replica hears an announcement, once.
+pub async fn candle_events_reach_every_replica(Fixture { replicas: (one, two), outside }: Fixture) {
+    let (mut first, mut second) = (one.candle_events(), two.candle_events());
+    for body in [&b"{\"symbol\": \"BTCUSDT\"}"[..], b"\x00 no JSON \xff", b""] {
+        outside.announce(body.to_vec()).await;
+        assert_eq!(soon(first.recv()).await.unwrap(), body);
+        assert_eq!(soon(second.recv()).await.unwrap(), body);
+    }
+    nothing_else(&mut first).await;
+    nothing_else(&mut second).await;
+}
+
+/// Not a byte is changed.
+pub async fn signals_arrive_as_they_were_sent(Fixture { replicas: (one, two), outside }: Fixture) {
+    one.publish(message(1)).await.unwrap();
+    assert_eq!(soon(outside.next_signal()).await, message(1));
+    two.publish(message(2)).await.unwrap();
+    assert_eq!(soon(outside.next_signal()).await, message(2));
+}
+
+/// Whoever sends it again, and however often.
+pub async fn an_id_is_sent_once(Fixture { replicas: (one, two), outside }: Fixture) {
+    for bus in [&one, &two, &one] {
+        bus.publish(message(1)).await.unwrap();
+    }
+    two.publish(message(2)).await.unwrap();
+    assert_eq!(soon(outside.next_signal()).await.id, "id-1");
+    assert_eq!(soon(outside.next_signal()).await.id, "id-2");
+}
+
+/// As the relay sends them.
+pub async fn many_signals_are_under_way_at_once_and_keep_their_order(
+    Fixture { replicas: (one, _two), outside }: Fixture,
+) {
+    let sent = soon(join_all((0..64).map(|id| one.publish(message(id))))).await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    for id in 0..64 {
+        assert_eq!(soon(outside.next_signal()).await, message(id));
+    }
+}
+
+/// The one that tells as well.
+pub async fn every_replica_is_told(Fixture { replicas: (one, two), .. }: Fixture) {
+    let (mut first, mut second) = (one.notices(), two.notices());
+    one.notify(Notice::ConfigurationChanged).await.unwrap();
+    assert_eq!(soon(first.recv()).await.unwrap(), Notice::ConfigurationChanged);
+    assert_eq!(soon(second.recv()).await.unwrap(), Notice::ConfigurationChanged);
+    nothing_else(&mut first).await;
+}
+
+/// It misses some, and is told so.
+pub async fn a_reader_that_sleeps_holds_nobody_up(Fixture { replicas: (one, _two), outside }: Fixture) {
+    let (mut asleep, mut awake) = (one.candle_events(), one.candle_events());
+    for _ in 0..12 {
+        for _ in 0..500 {
+            outside.announce(b"{}".to_vec()).await;
+        }
+        for _ in 0..500 {
+            soon(awake.recv()).await.unwrap();
+        }
+    }
+    assert!(matches!(asleep.recv().await, Err(broadcast::error::RecvError::Lagged(_))));
+}
+
+/// A bus that is there says so.
+pub async fn it_answers(Fixture { replicas: (one, two), .. }: Fixture) {
+    soon(one.ping()).await.unwrap();
+    soon(two.ping()).await.unwrap();
+}

@@ -1,0 +1,81 @@
+//! Committing what is finished, as much at once as there is.
+
+use std::sync::Arc;
+
+use ta_bot_core::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::{
+    outbox::{FinishedJob, Outbox},
+    store::StoreError,
+};
+
+/// How many finished jobs one transaction takes.
+pub(super) const COMMIT_BATCH: usize = 64;
+
+type Committed = Result<(), StoreError>;
+
+/// A finished job, and who waits for its commit.
+pub(super) struct ToCommit {
+    finished: FinishedJob,
+    waiting: oneshot::Sender<Committed>,
+}
+
+impl ToCommit {
+    pub(super) fn new(finished: FinishedJob) -> (Self, oneshot::Receiver<Committed>) {
+        let (waiting, committed) = oneshot::channel();
+        (Self { finished, waiting }, committed)
+    }
+}
+
+/// Commits.
+pub(super) struct Committer {
+    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) relay_wakeup: Arc<Notify>,
+}
+
+impl Committer {
+    /// Commits until nobody finishes anything any more.
+    pub(super) async fn run(self, mut to_commit: mpsc::Receiver<ToCommit>) {
+        let mut batch = Vec::with_capacity(COMMIT_BATCH);
+        while to_commit.recv_many(&mut batch, COMMIT_BATCH).await > 0 {
+            let (jobs, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|one| (one.finished, one.waiting)).unzip();
+            let committed = self.commit(&jobs).await;
+            self.relay_wakeup.notify_one();
+            // A job that nobody waits for any more is committed all the same.
+            for (waiting, committed) in waiting.into_iter().zip(committed) {
+                let _ = waiting.send(committed);
+            }
+        }
+    }
+
+    /// Commits all at once; one by one where one of them may be what the store can't take.
+    async fn commit(&self, jobs: &[FinishedJob]) -> Vec<Committed> {
+        match self.try_commit(jobs).await {
+            Ok(()) => jobs.iter().map(|_| Ok(())).collect(),
+            Err(StoreError::Corrupt { .. }) if jobs.len() > 1 => {
+                let mut committed = Vec::with_capacity(jobs.len());
+                for job in jobs {
+                    committed.push(self.try_commit(std::slice::from_ref(job)).await);
+                }
+                committed
+            }
+            Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn try_commit(&self, jobs: &[FinishedJob]) -> Committed {
+        match self.outbox.commit(jobs, Timestamp::now()).await {
+            Ok(new) => {
+                if !new.is_empty() {
+                    tracing::debug!(jobs = jobs.len(), signals = new.len(), "committed");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(jobs = jobs.len(), %error, "commit failed and is tried again");
+                Err(error)
+            }
+        }
+    }
+}

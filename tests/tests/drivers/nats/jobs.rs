@@ -1,0 +1,147 @@
+//! The job queue.
+
+use super::*;
+
+const JOBS: &str = "ta-bot-jobs";
+
+#[tokio::test]
+async fn the_queue_on_nats_keeps_the_contract() {
+    let server = Nats::start().await.unwrap();
+    jobs_contract::all(async || {
+        // The one of the case before.
+        let _ = jetstream::new(plain(&server.url()).await).delete_stream(JOBS).await;
+        let wait = Duration::from_secs(3);
+        let (one, two) = (queue_at(&server.url(), wait).await.0, queue_at(&server.url(), wait).await.0);
+        until(async || one.depth().await == Ok(0) && two.depth().await == Ok(0)).await;
+        (one as _, two as _)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_under_way_stays_with_its_worker_and_a_silent_one_loses_it() {
+    let server = Nats::start().await.unwrap();
+    let wait = Duration::from_secs(1);
+    let (one, two) = (queue_at(&server.url(), wait).await.0, queue_at(&server.url(), wait).await.0);
+    until(async || one.push(job(1).into()).await.is_ok()).await;
+    let delivery = soon(one.next(1)).await.pop().unwrap();
+    let long = delivery.keep_while(timeout(3 * wait, two.next(1)));
+    assert!(long.await.is_err(), "it is under way for three times as long as a worker may be silent");
+    let again = soon(two.next(1)).await.pop().unwrap();
+    assert_eq!((again.job(), again.attempt), (&job(1), 2), "the first one says nothing any more");
+    again.done().await;
+    until(async || two.depth().await == Ok(0)).await;
+}
+
+#[tokio::test]
+async fn jobs_survive_the_server_and_are_held_once() {
+    let mut server = Nats::start().await.unwrap();
+    server.kill().unwrap();
+    let wait = Duration::from_secs(2);
+    let ((one, metrics), (two, _)) = (queue_at(&server.url(), wait).await, queue_at(&server.url(), wait).await);
+    let waiting = tokio::spawn(async move { (two.next(1).await.pop().unwrap(), two) });
+    let refused = one.push(job(0).into()).await.unwrap_err().to_string();
+    assert!(refused.contains("not connected"), "{refused}");
+    server.restart().await.unwrap();
+    until(async || one.push(job(0).into()).await.is_ok()).await;
+    let (delivery, two) = soon(waiting).await.unwrap();
+    delivery.done().await;
+    let mut done = BTreeSet::new();
+    for round in 0..3_i64 {
+        for index in 1 + 20 * round..=20 * (round + 1) {
+            until(async || one.push(job(index).into()).await.is_ok()).await;
+        }
+        server.kill().unwrap();
+        server.restart().await.unwrap();
+        // The sweep pushes all of them again, and none is there twice.
+        for index in 1 + 20 * round..=20 * (round + 1) {
+            let mut new = None;
+            until(async || {
+                new = one.push(job(index).into()).await.ok();
+                new.is_some()
+            })
+            .await;
+            assert_eq!(new, Some(false), "job {index} is held already");
+        }
+        while done.len() < 20 * usize::try_from(round + 1).unwrap() {
+            for delivery in soon(two.next(8)).await {
+                assert!(done.insert(delivery.job().clone()), "{} came twice", delivery.job());
+                delivery.done().await;
+            }
+        }
+    }
+    until(async || one.depth().await == Ok(0)).await;
+    assert_eq!(metrics.jobs_queued.get(), 0);
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_job() {
+    let server = Nats::start().await.unwrap();
+    let proxy = Proxy::start(server.address()).unwrap();
+    let one = queue_at(&server.url_at(proxy.address()), ACK_WAIT).await.0;
+    let two = queue_at(&server.url(), ACK_WAIT).await.0;
+    until(async || one.push(job(0).into()).await.is_ok()).await;
+    for index in 1..5 {
+        proxy.set(Mode::CutAfter { from: Side::Server, bytes: 0 }).await.unwrap();
+        assert!(one.push(job(index).into()).await.is_err());
+        proxy.set(Mode::Forward).await.unwrap();
+        until(async || one.push(job(index).into()).await == Ok(false)).await;
+    }
+    assert_eq!(two.depth().await, Ok(5));
+}
+
+#[tokio::test]
+async fn what_is_no_job_is_removed() {
+    let server = Nats::start().await.unwrap();
+    let queue = queue_at(&server.url(), ACK_WAIT).await.0;
+    until(async || queue.push(job(0).into()).await.is_ok()).await;
+    let client = plain(&server.url()).await;
+    for (index, body) in
+        ["{", "null", r#"{"symbol": "BTCUSDT"}"#, r#"{"symbol": "/", "timeframe": "15m", "candle_close": 1}"#]
+            .into_iter()
+            .enumerate()
+    {
+        client.publish(format!("ta-bot.jobs.odd.{index}"), body.into()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    until(async || queue.push(job(1).into()).await.is_ok()).await;
+    for index in 0..2 {
+        let delivery = soon(queue.next(1)).await.pop().unwrap();
+        assert_eq!(delivery.job(), &job(index));
+        delivery.done().await;
+    }
+    until(async || queue.depth().await == Ok(0)).await;
+}
+
+#[tokio::test]
+async fn stream_and_consumer_that_were_deleted_are_made_again() {
+    let server = Nats::start().await.unwrap();
+    let queue = queue_at(&server.url(), ACK_WAIT).await.0;
+    until(async || queue.push(job(0).into()).await.is_ok()).await;
+    let taking = tokio::spawn({
+        let queue = Arc::clone(&queue);
+        async move {
+            let first = queue.next(1).await.pop().unwrap();
+            first.done().await;
+            queue.next(1).await.pop().unwrap().job().clone()
+        }
+    });
+    until(async || queue.depth().await == Ok(0)).await;
+    jetstream::new(plain(&server.url()).await).delete_stream(JOBS).await.unwrap();
+    // The id of a job that was lost with the stream hides nothing: it was lost, too.
+    until(async || queue.push(job(0).into()).await == Ok(true)).await;
+    assert_eq!(soon(taking).await.unwrap(), job(0));
+}
+
+#[tokio::test]
+async fn a_stream_that_would_lose_or_double_jobs_is_refused() {
+    let server = Nats::start().await.unwrap();
+    let jetstream = jetstream::new(plain(&server.url()).await);
+    let other = Config { name: JOBS.to_owned(), subjects: vec!["ta-bot.jobs.>".to_owned()], ..Config::default() };
+    jetstream.create_stream(&other).await.unwrap();
+    let queue = queue_at(&server.url(), ACK_WAIT).await.0;
+    assert!(timeout(Duration::from_secs(1), queue.next(1)).await.is_err(), "nothing is taken from it");
+    jetstream.delete_stream(JOBS).await.unwrap();
+    until(async || queue.push(job(0).into()).await.is_ok()).await;
+    assert_eq!(soon(queue.next(1)).await[0].job(), &job(0));
+}

@@ -9,7 +9,10 @@ use super::{NAME, store_error};
 use crate::store::StoreError;
 
 /// Each script brings the version before it to its own number, counted from 1, and sets `user_version` itself.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../migrations/sqlite/0002_strategy_modules.sql"),
+];
 /// What `application_id` says in our files: "TABT".
 const APPLICATION: i64 = 0x5441_4254;
 

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod env;
 pub mod feed;
+mod freshness;
 pub mod health;
 pub mod http;
 pub mod import;

@@ -125,8 +125,8 @@ fn of_file(failed: &GridFsErrorKind) -> StoreError {
 
 fn of_code(code: i32, message: &str) -> StoreError {
     match code {
-        // IllegalOperation, as a server that is no member of a replica set says it.
-        20 if message.contains("Transaction numbers") => cannot_write(NO_TRANSACTIONS),
+        // IllegalOperation, as a server that is no member of a replica set says it; OperationNotSupportedInTransaction
+        20 | 263 => cannot_write(format!("{NO_TRANSACTIONS} (it says: {message})")),
         // Unauthorized
         13 => cannot_write(format!("{message}: {GRANT}")),
         // UserNotFound, AuthenticationFailed
@@ -168,6 +168,5 @@ mod tests {
         let message = "Transaction numbers are only allowed on a replica set member or mongos";
         let StoreError::CannotWrite { reason, .. } = of_code(20, message) else { panic!("another kind") };
         assert!(reason.contains("replica set"), "{reason}");
-        assert!(matches!(of_code(20, "something else"), StoreError::Unavailable { .. }));
     }
 }

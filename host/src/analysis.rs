@@ -136,6 +136,8 @@ impl Analyst {
     /// Looks at the candle of `job` with every enabled strategy.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
         let started = Instant::now();
+        self.parameters.known()?;
+        self.settings.known()?;
         let settings = self.settings.current();
         let turns = self.turns(job, &settings);
         let windows = self.windows(job, &turns).await?;

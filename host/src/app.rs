@@ -29,7 +29,7 @@ use crate::{
     outbox::{Outbox, sqlite::SqliteOutbox},
     parameters::ParameterBook,
     pipeline::Pipeline,
-    refresh::Refresh,
+    refresh::{self, Refresh},
     registry::Registry,
     relay::Relay,
     schedule::Schedule,
@@ -72,8 +72,7 @@ impl App {
         let parameters = Arc::new(ParameterBook::new(Arc::clone(&config), Arc::clone(&registry)));
         let settings =
             Arc::new(SettingsBook::new(Arc::clone(&config), Arc::clone(&registry), environment.settings.clone()));
-        parameters.refresh().await?;
-        settings.refresh().await?;
+        refresh::begin(&parameters, &settings, false).await?;
         let analyst = Arc::new(Analyst {
             candles: Arc::clone(&candles),
             registry: Arc::clone(&registry),
@@ -85,8 +84,9 @@ impl App {
         Ok(Self { environment, database, sandbox, bus: Arc::default(), config, candles, outbox, registry, analyst })
     }
 
-    /// Compiles and registers the bundled modules.
+    /// Compiles and registers the bundled modules. Without a configuration none of them could be run.
     pub async fn load_strategies(&self) -> anyhow::Result<()> {
+        self.analyst.parameters.known().and_then(|()| self.analyst.settings.known())?;
         self.load_strategies_in_background().await.context("the modules could not be loaded")
     }
 
@@ -134,8 +134,13 @@ impl App {
         let server = tokio::spawn(server);
         // Series are there from the first scrape on, so the service takes no work before the modules are known.
         let mut broken = false;
-        let loaded = stop.run_until_cancelled(self.load_strategies_in_background()).await;
-        if let Some(loaded) = loaded {
+        // Nor before the configuration is: wrong parameters are worse than none.
+        let begun = stop.run_until_cancelled(async {
+            let loaded = self.load_strategies_in_background().await;
+            refresh::until_known(&self.analyst.parameters, &self.analyst.settings).await;
+            loaded
+        });
+        if let Some(loaded) = begun.await {
             loaded?;
             let work = self.start_work(simulate, &stages, relay_wakeup, leadership);
             tokio::select! {
@@ -161,6 +166,7 @@ impl App {
             bus: Arc::clone(&bus),
             registry: Arc::clone(&self.registry),
             parameters: Arc::clone(&self.analyst.parameters),
+            settings: Arc::clone(&self.analyst.settings),
             leadership: leadership.clone(),
             metrics: Arc::clone(&self.analyst.metrics),
             embedded: Embedded::ALL,

@@ -12,6 +12,7 @@ use crate::store::{StoreError, WriteError};
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+pub mod mongodb;
 pub mod sqlite;
 
 /// What is stored for a strategy at one level.

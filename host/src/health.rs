@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     bus::Bus, candles::CandleStore, config::ConfigStore, leadership::Leadership, metrics::Metrics, outbox::Outbox,
-    parameters::ParameterBook, registry::Registry,
+    parameters::ParameterBook, registry::Registry, settings::SettingsBook,
 };
 
 mod report;
@@ -57,6 +57,7 @@ pub struct Sources {
     pub bus: Arc<dyn Bus>,
     pub registry: Arc<Registry>,
     pub parameters: Arc<ParameterBook>,
+    pub settings: Arc<SettingsBook>,
     pub leadership: Leadership,
     pub metrics: Arc<Metrics>,
     pub embedded: Embedded,

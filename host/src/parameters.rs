@@ -6,10 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, RwLock,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, RwLock},
 };
 
 use arc_swap::ArcSwap;
@@ -23,6 +20,8 @@ use thiserror::Error;
 
 use crate::{
     config::{AuditEntry, Author, ConfigKey, ConfigStore, StoredConfig},
+    freshness::Freshness,
+    last_known::LastKnown,
     registry::Registry,
     store::{StoreError, WriteError},
 };
@@ -113,8 +112,9 @@ pub struct ParameterBook {
     checking: tokio::sync::Mutex<()>,
     /// Only one reads at a time, so that what was read first can't replace what was read later.
     refreshing: tokio::sync::Mutex<()>,
-    /// In milliseconds since the epoch; 0 while the snapshot is as fresh as it should be.
-    stale_since: AtomicI64,
+    state: Freshness,
+    /// Where what was read is kept for a restart; none where the store is embedded, and as near as the file.
+    last_known: Option<Arc<LastKnown>>,
 }
 
 impl ParameterBook {
@@ -122,7 +122,13 @@ impl ParameterBook {
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>) -> Self {
         let (snapshot, refreshing) = (ArcSwap::default(), tokio::sync::Mutex::default());
         let checking = tokio::sync::Mutex::default();
-        Self { store, registry, snapshot, checking, refreshing, stale_since: AtomicI64::new(0) }
+        Self { store, registry, snapshot, checking, refreshing, state: Freshness::default(), last_known: None }
+    }
+
+    /// The same book, which keeps what it reads in a file and takes it from there at a start without the store.
+    #[must_use]
+    pub fn with_last_known(self, file: Arc<LastKnown>) -> Self {
+        Self { last_known: Some(file), ..self }
     }
 
     /// The name of the store, as signals give it.
@@ -130,30 +136,51 @@ impl ParameterBook {
         self.store.name()
     }
 
-    /// Takes a new snapshot from the store. Where the store is away the last one stays in use.
+    /// Takes a new snapshot from the store. Where the store is away the last one stays in use; the first time it is that
+    /// of the file, if there is one.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
         let levels = match self.store.all().await {
             Ok(levels) => levels.into_iter().collect(),
             Err(error) => {
-                let now = Timestamp::now().millis();
-                // The first failure counts; a later one finds the moment set.
-                let _ = self.stale_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+                self.take_last_known().await;
+                self.state.failed(Timestamp::now());
                 return Err(error);
             }
         };
-        // What was resolved stays, unless something has changed.
-        if self.snapshot.load().levels != levels {
-            self.snapshot.store(Arc::new(Snapshot { levels, resolved: RwLock::default() }));
+        self.take(levels);
+        self.state.succeeded();
+        if let Some(file) = &self.last_known {
+            file.keep_parameters(&self.snapshot.load().levels).await;
         }
-        self.stale_since.store(0, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Since when the store could not be read, if the last try failed: the snapshot may be older than what is stored.
+    /// What was resolved stays, unless something has changed.
+    fn take(&self, levels: HashMap<ConfigKey, StoredConfig>) {
+        if self.snapshot.load().levels != levels {
+            self.snapshot.store(Arc::new(Snapshot { levels, resolved: RwLock::default() }));
+        }
+    }
+
+    async fn take_last_known(&self) {
+        let (false, Some(file)) = (self.state.is_known(), &self.last_known) else { return };
+        if let Some(read) = file.parameters().await {
+            tracing::warn!(read_at = %read.at, "the store of parameters is away; the last known ones are in use");
+            self.take(read.what);
+            self.state.taken_over(read.at);
+        }
+    }
+
+    /// An error while the parameters were never read, neither from the store nor from the file: the modules' defaults may
+    /// be wrong ones, which are worse than none.
+    pub fn known(&self) -> Result<(), StoreError> {
+        self.state.known(self.store.name())
+    }
+
+    /// Since when the snapshot may be older than what is stored, if the last try to read it failed.
     pub fn stale_since(&self) -> Option<Timestamp> {
-        let since = self.stale_since.load(Ordering::Relaxed);
-        (since != 0).then(|| Timestamp::from_millis(since))
+        self.state.stale_since()
     }
 
     /// Lets the snapshot follow a write that has happened. Where that fails the write has happened all the same, and the
@@ -190,6 +217,7 @@ impl ParameterBook {
     /// What counts for a strategy, for all symbols or for one, with the stored level if there is one.
     pub fn read(&self, key: &ConfigKey) -> Result<(ResolvedParameters, Option<StoredConfig>), ParameterError> {
         let module = self.module(&key.strategy)?;
+        self.known()?;
         let snapshot = self.snapshot.load();
         let schema = &module.description().schema;
         let levels = snapshot.levels(schema, &key.strategy, key.symbol.as_ref());

@@ -5,7 +5,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry, settings::SettingsBook};
+use crate::{
+    backoff::Backoff, bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry, settings::SettingsBook,
+    store::StoreError,
+};
+
+/// Pauses between tries while the store can't be read.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
 
 /// What refreshing needs.
 pub struct Refresh {
@@ -27,27 +33,61 @@ impl Refresh {
     /// Refreshes until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut notices = self.bus.notices();
+        let mut retries = RETRIES;
+        let mut fresh = self.parameters.stale_since().is_none() && self.settings.stale_since().is_none();
         loop {
+            // A store that is away is asked sooner than one that was just read.
+            let pause = if fresh { self.interval } else { retries.pause().min(self.interval) };
             tokio::select! {
                 () = stop.cancelled() => return,
                 // Whatever the notice, and even if some were missed: the books are read whole.
                 notice = notices.recv() => if matches!(notice, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
                     return;
                 },
-                () = tokio::time::sleep(self.interval) => {}
+                () = tokio::time::sleep(pause) => {}
             }
-            self.refresh().await;
+            fresh = self.refresh().await;
+            if fresh {
+                retries.reset();
+            }
         }
     }
 
-    async fn refresh(&self) {
-        let refreshed = match self.parameters.refresh().await {
-            Ok(()) => self.settings.refresh().await,
-            Err(error) => Err(error),
-        };
-        match refreshed {
+    async fn refresh(&self) -> bool {
+        let refreshed = both(&self.parameters, &self.settings).await;
+        match &refreshed {
             Ok(()) => self.metrics.announce(&self.settings.current().settings, &self.registry.strategies().keys()),
             Err(error) => tracing::warn!(%error, "settings can't be read; the last known ones stay in use"),
         }
+        refreshed.is_ok()
     }
+}
+
+/// Reads both books for the first time. A remote store may be away: then the last known configuration is in use, or,
+/// where there is none, the books stay unknown and nothing is evaluated, see [`until_known`].
+pub async fn begin(parameters: &ParameterBook, settings: &SettingsBook, is_remote: bool) -> Result<(), StoreError> {
+    match both(parameters, settings).await {
+        Err(error) if is_remote => {
+            tracing::warn!(%error, "the configuration can't be read at the start");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// Waits until both books are known, from the store or from the file.
+pub async fn until_known(parameters: &ParameterBook, settings: &SettingsBook) {
+    let mut retries = RETRIES;
+    while let Err(error) = parameters.known().and_then(|()| settings.known()) {
+        tracing::warn!(%error, "nothing is evaluated before the configuration is known; waiting");
+        tokio::time::sleep(retries.pause()).await;
+        // What is wrong is told by the books.
+        let _ = both(parameters, settings).await;
+    }
+}
+
+/// Reads both, so that each knows how fresh it is.
+async fn both(parameters: &ParameterBook, settings: &SettingsBook) -> Result<(), StoreError> {
+    let (one, other) = tokio::join!(parameters.refresh(), settings.refresh());
+    one.and(other)
 }

@@ -135,7 +135,8 @@ fn load_files(sandbox: &Sandbox, folder: &Path) -> Vec<Result<(PathBuf, Strategy
     files.into_iter().map(|path| load_file(sandbox, path)).collect()
 }
 
-fn wasm_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files of modules in a folder.
+pub(crate) fn wasm_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     let paths = entries.into_iter().map(|entry| entry.path());
     Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect())

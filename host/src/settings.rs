@@ -10,6 +10,8 @@ use thiserror::Error;
 
 use crate::{
     config::{AuditEntry, Author, ConfigStore, StoredSettings},
+    freshness::Freshness,
+    last_known::LastKnown,
     registry::{Progress, Registry},
     store::{StoreError, WriteError},
 };
@@ -45,13 +47,23 @@ pub struct SettingsBook {
     current: ArcSwap<StoredSettings>,
     /// Only one reads at a time, so that what was read first can't replace what was read later.
     refreshing: tokio::sync::Mutex<()>,
+    state: Freshness,
+    /// Where what was read is kept for a restart; none where the store is embedded, and as near as the file.
+    last_known: Option<Arc<LastKnown>>,
 }
 
 impl SettingsBook {
     /// A book that starts with what the environment says.
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>, from_environment: ApplicationSettings) -> Self {
         let current = ArcSwap::from_pointee(unchanged(&from_environment));
-        Self { store, registry, from_environment, current, refreshing: tokio::sync::Mutex::default() }
+        let (refreshing, state) = (tokio::sync::Mutex::default(), Freshness::default());
+        Self { store, registry, from_environment, current, refreshing, state, last_known: None }
+    }
+
+    /// The same book, which keeps what it reads in a file and takes it from there at a start without the store.
+    #[must_use]
+    pub fn with_last_known(self, file: Arc<LastKnown>) -> Self {
+        Self { last_known: Some(file), ..self }
     }
 
     /// The settings in use, with their version; version 0 is the environment's.
@@ -59,12 +71,48 @@ impl SettingsBook {
         self.current.load_full()
     }
 
-    /// Reads the stored settings again. Where the store is away the last known ones stay in use.
+    /// Reads the stored settings again. Where the store is away the last known ones stay in use; the first time those of
+    /// the file, if there is one.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
-        let stored = self.store.settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
-        self.current.store(Arc::new(stored));
+        let stored = match self.store.settings().await {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.take_last_known().await;
+                self.state.failed(Timestamp::now());
+                return Err(error);
+            }
+        };
+        self.take(stored.clone());
+        self.state.succeeded();
+        if let Some(file) = &self.last_known {
+            file.keep_settings(stored.as_ref()).await;
+        }
         Ok(())
+    }
+
+    fn take(&self, stored: Option<StoredSettings>) {
+        self.current.store(Arc::new(stored.unwrap_or_else(|| unchanged(&self.from_environment))));
+    }
+
+    async fn take_last_known(&self) {
+        let (false, Some(file)) = (self.state.is_known(), &self.last_known) else { return };
+        if let Some(read) = file.settings().await {
+            tracing::warn!(read_at = %read.at, "the store of settings is away; the last known ones are in use");
+            self.take(read.what);
+            self.state.taken_over(read.at);
+        }
+    }
+
+    /// An error while the settings were never read, neither from the store nor from the file: those of the environment
+    /// may have been changed long ago.
+    pub fn known(&self) -> Result<(), StoreError> {
+        self.state.known(self.store.name())
+    }
+
+    /// Since when the settings in use may be older than what is stored, if the last try to read them failed.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        self.state.stale_since()
     }
 
     /// Lets what is in use follow a write that has happened, whether or not the store can be read again at once.

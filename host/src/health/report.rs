@@ -66,12 +66,12 @@ pub struct Modules {
     pub failed: Vec<String>,
 }
 
-/// Whether evaluations use parameters that may be older than what is stored.
+/// Whether evaluations use parameters and settings that may be older than what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StaleParameters {
     /// Whether the last try to read them failed.
     pub stale: bool,
-    /// Since when.
+    /// Since when; after a start without the store, when what is in use was read.
     pub since: Option<String>,
 }
 
@@ -96,7 +96,7 @@ pub struct HealthReport {
     pub nats: Part,
     /// The strategies' modules.
     pub modules: Modules,
-    /// Whether last known parameters are in use.
+    /// Whether last known parameters or settings are in use.
     pub parameters: StaleParameters,
 }
 
@@ -123,7 +123,7 @@ impl Health {
     pub async fn report(&self) -> HealthReport {
         let measured = self.measure().await;
         let sources = &self.sources;
-        let stale_since = sources.parameters.stale_since();
+        let stale_since = [sources.parameters.stale_since(), sources.settings.stale_since()].into_iter().flatten().min();
         let is_leader = sources.leadership.term().is_some();
         let (modules, embedded) = (self.modules(), sources.embedded);
         HealthReport {
@@ -171,6 +171,9 @@ impl Health {
             Progress::Incomplete(failed) => {
                 not_ready.extend(failed.iter().map(|reason| NotReady { part: "modules", reason: reason.clone() }));
             }
+        }
+        if let Err(error) = self.sources.parameters.known().and_then(|()| self.sources.settings.known()) {
+            not_ready.push(NotReady { part: "configuration", reason: error.to_string() });
         }
         if self.ending.load(Ordering::Relaxed) {
             not_ready.push(NotReady { part: "service", reason: "shutting down".to_owned() });

@@ -57,12 +57,21 @@ struct Service {
 }
 
 async fn service(hangs: bool, embedded: Embedded) -> Service {
+    service_with(hangs, embedded, true).await
+}
+
+async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
     let bus = Arc::new(AskedBus { inner: LocalBus::new(), asked: AtomicUsize::new(0), hangs });
     let config = Arc::new(SqliteConfig::new(database.clone()));
     let registry = Arc::new(Registry::new());
     let parameters = Arc::new(ParameterBook::new(config.clone(), Arc::clone(&registry)));
+    let environment = crate::env::Environment::read(|_| None).unwrap();
+    let settings = Arc::new(SettingsBook::new(config.clone(), Arc::clone(&registry), environment.settings));
+    if is_read {
+        crate::refresh::begin(&parameters, &settings, false).await.unwrap();
+    }
     let health = Health::new(Sources {
         candles: Arc::new(SqliteCandles::new(database.clone())),
         outbox: Arc::new(SqliteOutbox::new(database.clone())),
@@ -70,6 +79,7 @@ async fn service(hangs: bool, embedded: Embedded) -> Service {
         bus: bus.clone(),
         registry: Arc::clone(&registry),
         parameters: Arc::clone(&parameters),
+        settings,
         leadership: Leadership::single_node("here".to_owned()),
         metrics: Arc::new(Metrics::new().unwrap()),
         embedded,
@@ -136,6 +146,15 @@ async fn a_store_that_is_gone_is_unhealthy_and_its_parameters_are_stale() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["mysql"]["status"], "disconnected");
     assert!(json["mysql"].get("published_signals").is_none());
+}
+
+#[tokio::test]
+async fn a_service_that_never_read_its_configuration_is_not_ready() {
+    let service = service_with(false, Embedded::ALL, false).await;
+    load_nothing(&service);
+    let not_ready = service.health.readiness().await.not_ready;
+    assert_eq!(not_ready.iter().map(|part| part.part).collect::<Vec<_>>(), ["configuration"]);
+    assert!(not_ready[0].reason.contains("no configuration is known"), "{not_ready:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::store::StoreError;
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../migrations/sqlite/0002_retried_jobs.sql"),
+    include_str!("../../migrations/sqlite/0003_strategy_modules.sql"),
 ];
 /// What `application_id` says in our files: "TABT".
 const APPLICATION: i64 = 0x5441_4254;

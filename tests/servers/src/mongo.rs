@@ -37,8 +37,10 @@ impl Mongo {
         let program = find::in_venv("secantusd-py")?;
         with_free_port(async |port| {
             let folder = folder::new("mongo")?;
+            // It honours `j: true` of a plain write and not that of a transaction's commit, which MongoDB does. With this
+            // option it puts every commit on the disk.
             let mut arguments: Vec<OsString> =
-                ["--host", "127.0.0.1", "--cache-size", "64M", "--port"].map(OsString::from).into();
+                ["--host", "127.0.0.1", "--cache-size", "64M", "--sync-on-commit", "--port"].map(OsString::from).into();
             arguments.extend([
                 port.number().to_string().into(),
                 "--storage-path".into(),

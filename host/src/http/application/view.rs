@@ -9,6 +9,7 @@ use crate::{
     http::{
         Services,
         answer::{Answer, Envelope},
+        error::ApiError,
         openapi::ReadRefusals,
         write::Shared,
     },
@@ -60,7 +61,8 @@ impl SettingsView {
         ReadRefusals,
     )
 )]
-pub(super) async fn get(State(services): Shared) -> Answer<SettingsView> {
+pub(super) async fn get(State(services): Shared) -> Result<Answer<SettingsView>, ApiError> {
+    services.settings.known()?;
     let current = services.settings.current();
-    Answer::new(SettingsView::of(&services, &current)).version(current.version)
+    Ok(Answer::new(SettingsView::of(&services, &current)).version(current.version))
 }

@@ -1,0 +1,129 @@
+//! Where the bytes of modules are kept, by their digest.
+//!
+//! A signal names the digest of the module that made it. As long as the bytes are here it can be replayed, also when the
+//! module has been replaced since.
+
+use std::{fs, path::Path, time::Duration};
+
+use async_trait::async_trait;
+use ta_bot_core::{ModuleDigest, Timestamp};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Backoff,
+    registry::{self, Registry},
+    store::StoreError,
+};
+
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
+pub mod mongodb;
+pub mod sqlite;
+
+/// The most bytes that a module may have. One that was written in Python or JavaScript has about 18 MB, so this leaves
+/// room for libraries, and still bounds what one module takes of the memory.
+pub const LARGEST_MODULE: usize = 64 * 1024 * 1024;
+
+/// Pauses between tries to keep the bundled modules.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+
+/// Why a module was not kept.
+#[derive(Debug, Error)]
+pub enum KeepError {
+    /// It has too many bytes.
+    #[error("the module has {given} bytes, and a module may have at most {LARGEST_MODULE}: strip its debug information")]
+    TooLarge {
+        /// How many it has.
+        given: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A module that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptModule {
+    /// Its digest.
+    pub digest: ModuleDigest,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was first kept.
+    pub kept_at: Timestamp,
+}
+
+/// A store of modules.
+#[async_trait]
+pub trait ModuleStore: Send + Sync {
+    /// Keeps a module. Where the same bytes are kept already, nothing changes.
+    async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError>;
+
+    /// The bytes of a module; none where it was never kept. Bytes that do not have this digest any more are an error.
+    async fn get(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Every module that is kept, by digest.
+    async fn list(&self) -> Result<Vec<KeptModule>, StoreError>;
+}
+
+/// The digest of bytes that are to be kept.
+fn admitted(bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
+    if bytes.len() > LARGEST_MODULE {
+        return Err(KeepError::TooLarge { given: bytes.len() });
+    }
+    Ok(ModuleDigest::of(bytes))
+}
+
+/// Bytes that were read, if they are what they were kept as.
+fn verified(store: &'static str, digest: ModuleDigest, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    let found = ModuleDigest::of(&bytes);
+    if found == digest {
+        return Ok(bytes);
+    }
+    let reason = format!(
+        "the bytes of module {digest} have the digest {found}: remove this module there, and it is kept anew where it \
+         is bundled"
+    );
+    Err(StoreError::Corrupt { store, reason })
+}
+
+/// Keeps every module of `folder` that `registry` has loaded. A store that is away is asked again, until `stop`.
+pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Registry, stop: &CancellationToken) {
+    let files = match registry::wasm_files(folder) {
+        Ok(files) => files,
+        // Whoever loads the folder has told this already.
+        Err(_) => return,
+    };
+    let loaded: Vec<ModuleDigest> = registry.strategies().values().map(|module| module.digest()).collect();
+    let mut kept = 0;
+    for file in files {
+        let path = file.clone();
+        let read = tokio::task::spawn_blocking(move || fs::read(path)).await;
+        let Ok(Ok(bytes)) = read else { continue };
+        // A file that is no strategy, or was replaced since it was loaded, makes no signals.
+        if !loaded.contains(&ModuleDigest::of(&bytes)) {
+            continue;
+        }
+        let Some(done) = stop.run_until_cancelled(keep(store, &file, &bytes)).await else { return };
+        kept += usize::from(done);
+    }
+    tracing::info!(kept, loaded = loaded.len(), "bundled modules are kept");
+}
+
+/// Keeps one module; false where trying again would not help.
+async fn keep(store: &dyn ModuleStore, file: &Path, bytes: &[u8]) -> bool {
+    let mut pauses = PAUSES;
+    loop {
+        match store.put(bytes).await {
+            Ok(_) => return true,
+            Err(KeepError::Store(error @ (StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }))) => {
+                tracing::warn!(file = %file.display(), %error, "a bundled module can't be kept yet; it is tried again");
+                tokio::time::sleep(pauses.pause()).await;
+            }
+            Err(error) => {
+                tracing::error!(file = %file.display(), %error, "a bundled module is not kept");
+                return false;
+            }
+        }
+    }
+}

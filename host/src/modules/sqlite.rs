@@ -1,0 +1,134 @@
+//! Modules in the embedded database.
+
+use async_trait::async_trait;
+use sqlx::{Row as _, sqlite::SqliteRow};
+use ta_bot_core::{ModuleDigest, Timestamp};
+
+use super::{KeepError, KeptModule, ModuleStore, admitted, verified};
+use crate::{
+    sqlite::{Database, NAME, row},
+    store::StoreError,
+};
+
+/// The embedded store of modules.
+#[derive(Debug, Clone)]
+pub struct SqliteModules {
+    database: Database,
+}
+
+impl SqliteModules {
+    /// Modules in `database`.
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    async fn is_kept(&self, digest: ModuleDigest) -> Result<bool, StoreError> {
+        let found = async {
+            let query = sqlx::query("SELECT 1 FROM strategy_modules WHERE digest = ?").bind(digest.to_string());
+            Ok(query.fetch_optional(self.database.readers()).await?.is_some())
+        };
+        self.database.read(found).await
+    }
+}
+
+#[async_trait]
+impl ModuleStore for SqliteModules {
+    async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
+        let digest = admitted(bytes)?;
+        // Asked first, so that the bytes need not go to the one connection that writes.
+        if self.is_kept(digest).await? {
+            return Ok(digest);
+        }
+        let written = async {
+            let mut transaction = self.database.begin().await?;
+            let sql = "INSERT INTO strategy_modules (digest, size, kept_at, bytes) VALUES (?, ?, ?, ?)
+                       ON CONFLICT (digest) DO NOTHING";
+            let query = sqlx::query(sql).bind(digest.to_string()).bind(bytes.len() as i64);
+            query.bind(Timestamp::now().millis()).bind(bytes).execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.write(1, written).await?;
+        Ok(digest)
+    }
+
+    async fn get(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = async {
+            let query = sqlx::query("SELECT bytes FROM strategy_modules WHERE digest = ?").bind(digest.to_string());
+            let found = query.fetch_optional(self.database.readers()).await?;
+            found.map(|row| row.try_get::<Vec<u8>, _>("bytes")).transpose()
+        };
+        let bytes = self.database.read(read).await?;
+        bytes.map(|bytes| verified(NAME, digest, bytes)).transpose()
+    }
+
+    async fn list(&self) -> Result<Vec<KeptModule>, StoreError> {
+        let listed = async {
+            let sql = "SELECT digest, size, kept_at FROM strategy_modules ORDER BY digest";
+            let rows = sqlx::query(sql).fetch_all(self.database.readers()).await?;
+            rows.iter().map(kept).collect()
+        };
+        self.database.read(listed).await
+    }
+}
+
+fn kept(found: &SqliteRow) -> Result<KeptModule, sqlx::Error> {
+    Ok(KeptModule {
+        digest: row::parsed(found, "digest")?,
+        size: found.try_get::<i64, _>("size")?.unsigned_abs(),
+        kept_at: row::moment(found, "kept_at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc};
+
+    use tempfile::TempDir;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{modules::contract, modules::keep_bundled, registry::Registry};
+
+    async fn store(folder: &TempDir) -> SqliteModules {
+        SqliteModules::new(Database::open(folder.path()).await.unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn modules_keep_the_contract() {
+        let folders = std::sync::Mutex::new(Vec::new());
+        contract::all(async || {
+            let folder = tempfile::tempdir().unwrap();
+            let stores = (store(&folder).await, store(&folder).await);
+            folders.lock().unwrap().push(folder);
+            (Arc::new(stores.0) as Arc<dyn ModuleStore>, Arc::new(stores.1) as Arc<dyn ModuleStore>)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn bytes_that_have_changed_are_not_given_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let digest = store.put(b"a module").await.unwrap();
+        let mut transaction = store.database.begin().await.unwrap();
+        sqlx::query("UPDATE strategy_modules SET bytes = x'00'").execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        let error = store.get(digest).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains(&digest.to_string()), "{error}");
+    }
+
+    #[tokio::test]
+    async fn only_what_was_loaded_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let modules = folder.path().join("modules");
+        fs::create_dir(&modules).unwrap();
+        fs::write(modules.join("broken.wasm"), b"no module").unwrap();
+        let registry = Registry::new();
+        let sandbox = ta_bot_wasm::Sandbox::new(ta_bot_wasm::Limits::default(), None).unwrap();
+        registry.load_folder(&sandbox, &modules);
+        keep_bundled(&store, &modules, &registry, &CancellationToken::new()).await;
+        assert_eq!(store.list().await.unwrap(), []);
+    }
+}

@@ -1,0 +1,93 @@
+//! The indexes: what must be unique, and what histories are read by.
+//!
+//! An index that is there already is taken as it is, whatever its name: the older service may have made it, and the user
+//! may not be allowed to make any.
+
+use futures_util::TryStreamExt as _;
+use mongodb::{
+    Collection, Database, IndexModel,
+    bson::{Document, doc},
+    options::IndexOptions,
+};
+
+use super::{SERVER_LIMIT, error::Failure};
+
+/// Parameters for all symbols, one document for each strategy.
+pub(crate) const GLOBAL_LEVELS: &str = "strategy_configs_global";
+/// Parameters for one symbol.
+pub(crate) const SYMBOL_LEVELS: &str = "strategy_configs_symbol";
+/// The history of both.
+pub(crate) const LEVEL_HISTORY: &str = "strategy_config_audit";
+/// The application's settings, in one document.
+pub(crate) const APP_SETTINGS: &str = "app_config";
+/// Their history.
+pub(crate) const APP_HISTORY: &str = "app_config_audit";
+/// What is known of each kept module; its bytes are in the `GridFS` bucket of the same name.
+pub(crate) const MODULES: &str = "strategy_modules";
+
+struct Wanted {
+    collection: &'static str,
+    keys: Document,
+    is_unique: bool,
+}
+
+pub(super) async fn make(database: &Database) -> Result<(), Failure> {
+    for wanted in all() {
+        let collection = database.collection::<Document>(wanted.collection);
+        if !is_there(&collection, &wanted).await? {
+            create(&collection, &wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+fn all() -> [Wanted; 5] {
+    let index = |collection, keys| Wanted { collection, keys, is_unique: false };
+    let unique = |collection, keys| Wanted { collection, keys, is_unique: true };
+    [
+        unique(GLOBAL_LEVELS, doc! { "strategy_id": 1 }),
+        unique(SYMBOL_LEVELS, doc! { "strategy_id": 1, "symbol": 1 }),
+        index(LEVEL_HISTORY, doc! { "strategy_id": 1, "symbol": 1, "version": -1 }),
+        index(LEVEL_HISTORY, doc! { "strategy_id": 1, "sequence": -1 }),
+        index(APP_HISTORY, doc! { "version": -1 }),
+    ]
+}
+
+async fn is_there(collection: &Collection<Document>, wanted: &Wanted) -> Result<bool, Failure> {
+    let mut indexes = match collection.list_indexes().max_time(SERVER_LIMIT).await.map_err(Failure::from) {
+        Err(failure) if failure.is_no_collection() => return Ok(false),
+        found => found?,
+    };
+    while let Some(index) = indexes.try_next().await? {
+        let is_unique = index.options.as_ref().and_then(|options| options.unique) == Some(true);
+        let partial = index.options.as_ref().is_some_and(|options| options.partial_filter_expression.is_some());
+        if same_keys(&index.keys, &wanted.keys) && (is_unique || !wanted.is_unique) && !partial {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The direction may be any kind of number.
+fn same_keys(found: &Document, wanted: &Document) -> bool {
+    let keys = |keys: &Document| {
+        let number = |key: &str| keys.get(key).and_then(super::value::number).unwrap_or_default();
+        keys.keys().map(|key| (key.clone(), number(key) < 0.0)).collect::<Vec<_>>()
+    };
+    keys(found) == keys(wanted)
+}
+
+async fn create(collection: &Collection<Document>, wanted: &Wanted) -> Result<(), Failure> {
+    let options = IndexOptions::builder().unique(wanted.is_unique.then_some(true)).build();
+    let model = IndexModel::builder().keys(wanted.keys.clone()).options(options).build();
+    let Err(error) = collection.create_index(model).await else { return Ok(()) };
+    let failure = Failure::from(error);
+    if failure.is_duplicate() {
+        let fields = wanted.keys.keys().cloned().collect::<Vec<_>>().join(" and ");
+        return Err(Failure::CannotWrite(format!(
+            "two documents of the collection {} have the same {fields}: remove one of them",
+            wanted.collection
+        )));
+    }
+    Err(failure)
+}

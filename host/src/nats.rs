@@ -147,8 +147,11 @@ impl Nats {
         payload: String,
     ) -> Result<PublishAck, NatsError> {
         self.require_connection()?;
-        let sent =
-            async { self.jetstream.publish_with_headers(subject.to_owned(), headers, payload.into()).await?.await };
+        // Of many that are sent at once each has to go before the next. Tokio would interrupt them after some time and go
+        // on in another order.
+        let sent = tokio::task::unconstrained(async {
+            self.jetstream.publish_with_headers(subject.to_owned(), headers, payload.into()).await?.await
+        });
         let stored = tokio::time::timeout(ANSWER, sent).await.map_err(|_| no_answer())?;
         stored.map_err(|error| match error.kind() {
             PublishErrorKind::StreamNotFound => NatsError::NoStream(subject.to_owned()),

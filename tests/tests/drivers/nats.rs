@@ -95,7 +95,7 @@ async fn ids(url: &str, name: &str) -> Vec<String> {
     let mut stream = stream_named(url, name).await;
     let count = usize::try_from(stream.info().await.unwrap().state.messages).unwrap();
     let consumer = stream.create_consumer(pull::Config::default()).await.unwrap();
-    let messages: Vec<_> = consumer.stream().messages().await.unwrap().take(count).try_collect().await.unwrap();
+    let messages: Vec<_> = consumer.fetch().max_messages(count).messages().await.unwrap().try_collect().await.unwrap();
     let id = |message: &jetstream::Message| message.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().to_string();
     messages.iter().map(id).collect()
 }

@@ -16,17 +16,21 @@ use crate::{
     analysis::{Analyst, millis},
     auth::Tokens,
     bus::{Bus, local::LocalBus},
-    candles::{CandleStore, sqlite::SqliteCandles},
-    config::{ConfigStore, sqlite::SqliteConfig},
-    env::Environment,
+    candles::CandleStore,
+    config::ConfigStore,
+    env::{Election, Environment},
     feed::Feed,
     health::{Embedded, Health, Sources},
     http::{self, Services},
-    jobs::{JobQueue, local::LocalQueue},
-    leadership::Leadership,
+    jobs::JobQueue,
+    leadership::{
+        Leadership,
+        lease::{self, Keeper, Timing},
+    },
     log_limit::LogLimit,
     metrics::Metrics,
-    outbox::{Outbox, sqlite::SqliteOutbox},
+    modules::{ModuleStore, keep_bundled},
+    outbox::Outbox,
     parameters::ParameterBook,
     pipeline::Pipeline,
     refresh::{self, Refresh},
@@ -37,16 +41,24 @@ use crate::{
     sqlite::Database,
 };
 
-/// How long jobs and the relay may take to finish at shutdown.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(20);
+mod drivers;
+mod stages;
+
+use drivers::Drivers;
+use stages::{Stages, Work};
 
 /// The parts that every command needs.
 pub struct App {
     environment: Environment,
     database: Database,
     sandbox: Sandbox,
+    queue: Arc<dyn JobQueue>,
+    modules: Arc<dyn ModuleStore>,
+    embedded: Embedded,
     /// Where candles are announced and signals go.
-    pub bus: Arc<LocalBus>,
+    pub bus: Arc<dyn Bus>,
+    /// The bus, where it is this process's own.
+    pub local_bus: Option<Arc<LocalBus>>,
     /// Where settings are kept.
     pub config: Arc<dyn ConfigStore>,
     /// Where candles come from.
@@ -62,26 +74,43 @@ pub struct App {
 impl App {
     /// Opens the stores and makes the sandbox. No module is loaded yet.
     pub async fn open(environment: Environment) -> anyhow::Result<Self> {
-        let database = Database::open(&environment.data_dir).await?;
-        let compiled = environment.data_dir.join("compiled");
-        let sandbox = Sandbox::new(environment.limits, Some(compiled))?;
-        let config: Arc<dyn ConfigStore> = Arc::new(SqliteConfig::new(database.clone()));
-        let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
-        let outbox: Arc<dyn Outbox> = Arc::new(SqliteOutbox::new(database.clone()));
+        let metrics = Arc::new(Metrics::new()?);
+        let drivers = Drivers::open(&environment, &metrics).await?;
+        let sandbox = Sandbox::new(environment.limits, Some(environment.data_dir.join("compiled")))?;
         let registry = Arc::new(Registry::new());
-        let parameters = Arc::new(ParameterBook::new(Arc::clone(&config), Arc::clone(&registry)));
-        let settings =
-            Arc::new(SettingsBook::new(Arc::clone(&config), Arc::clone(&registry), environment.settings.clone()));
-        refresh::begin(&parameters, &settings, false).await?;
+        let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));
+        let from_environment = environment.settings.clone();
+        let mut settings = SettingsBook::new(Arc::clone(&drivers.config), Arc::clone(&registry), from_environment);
+        let is_remote = drivers.last_known.is_some();
+        if let Some(file) = drivers.last_known {
+            parameters = parameters.with_last_known(Arc::clone(&file));
+            settings = settings.with_last_known(file);
+        }
+        refresh::begin(&parameters, &settings, is_remote).await?;
         let analyst = Arc::new(Analyst {
-            candles: Arc::clone(&candles),
+            candles: Arc::clone(&drivers.candles),
             registry: Arc::clone(&registry),
-            parameters,
-            settings,
-            metrics: Arc::new(Metrics::new()?),
+            parameters: Arc::new(parameters),
+            settings: Arc::new(settings),
+            metrics,
             threads: Arc::new(guest_threads()?),
         });
-        Ok(Self { environment, database, sandbox, bus: Arc::default(), config, candles, outbox, registry, analyst })
+        let Drivers { database, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
+        Ok(Self {
+            environment,
+            database,
+            sandbox,
+            queue,
+            modules,
+            embedded,
+            bus,
+            local_bus,
+            config,
+            candles,
+            outbox,
+            registry,
+            analyst,
+        })
     }
 
     /// Compiles and registers the bundled modules. Without a configuration none of them could be run.
@@ -124,7 +153,7 @@ impl App {
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
         let listener_address = listener.local_addr()?;
         let relay_wakeup = Arc::new(Notify::new());
-        let leadership = Leadership::single_node(self.environment.identity.clone());
+        let (leadership, keeper) = self.leadership().await?;
         let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership));
         let health = Arc::clone(&services.health);
         let stages = Stages::default();
@@ -142,7 +171,10 @@ impl App {
         });
         if let Some(loaded) = begun.await {
             loaded?;
-            let work = self.start_work(simulate, &stages, relay_wakeup, leadership);
+            let mut work = self.start_work(simulate, &stages, relay_wakeup, leadership)?;
+            // The Lease is released with the intake, so that another takes over while this process finishes its jobs.
+            work.intake.extend(keeper.map(|keeper| stages.spawn(keeper.run(stages.intake.clone()))));
+            self.keep_modules(&stages);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = stages.broken.cancelled() => broken = true,
@@ -157,8 +189,30 @@ impl App {
         Ok(())
     }
 
+    async fn leadership(&self) -> anyhow::Result<(Leadership, Option<Keeper>)> {
+        let identity = self.environment.identity.clone();
+        let Some(Election { namespace, kubeconfig }) = self.environment.election.clone() else {
+            return Ok((Leadership::single_node(identity), None));
+        };
+        let client = lease::client(kubeconfig.as_deref()).await?;
+        let options = lease::Options { namespace, identity, timing: Timing::default() };
+        let (leadership, keeper) = lease::lease(client, options, Arc::clone(&self.analyst.metrics));
+        Ok((leadership, Some(keeper)))
+    }
+
+    /// Keeps the bundled modules by their digest, so that a signal can be replayed when its module has been replaced.
+    fn keep_modules(&self, stages: &Stages) {
+        let (modules, registry) = (Arc::clone(&self.modules), Arc::clone(&self.registry));
+        let (folder, stop) = (self.environment.strategies_dir.clone(), stages.intake.clone());
+        tokio::spawn(async move { keep_bundled(&*modules, &folder, &registry, &stop).await });
+        if let Some(mongo) = self.environment.mongo.clone() {
+            let stop = stages.intake.clone();
+            tokio::spawn(async move { mongo.prepare(stop).await });
+        }
+    }
+
     fn services(&self, tokens: Option<Tokens>, relay_wakeup: &Arc<Notify>, leadership: &Leadership) -> Services {
-        let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
+        let bus = Arc::clone(&self.bus);
         let health = Health::new(Sources {
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
@@ -169,7 +223,7 @@ impl App {
             settings: Arc::clone(&self.analyst.settings),
             leadership: leadership.clone(),
             metrics: Arc::clone(&self.analyst.metrics),
-            embedded: Embedded::ALL,
+            embedded: self.embedded,
         });
         Services {
             analyst: Arc::clone(&self.analyst),
@@ -192,15 +246,14 @@ impl App {
         stages: &Stages,
         relay_wakeup: Arc<Notify>,
         leadership: Leadership,
-    ) -> Work {
-        let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
+    ) -> anyhow::Result<Work> {
+        let bus = Arc::clone(&self.bus);
         let (analyst, outbox) = (&self.analyst, &self.outbox);
         let parallel = 2 * analyst.threads.current_num_threads();
-        let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&analyst.metrics)));
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),
-            Arc::clone(&queue),
+            Arc::clone(&self.queue),
             Arc::clone(&relay_wakeup),
             parallel,
         );
@@ -216,7 +269,7 @@ impl App {
             outbox: Arc::clone(outbox),
             bus: Arc::clone(&bus),
             settings: Arc::clone(&analyst.settings),
-            queue,
+            queue: Arc::clone(&self.queue),
             leadership,
             metrics: Arc::clone(&analyst.metrics),
             refused: LogLimit::default(),
@@ -229,72 +282,21 @@ impl App {
             bus,
             interval: self.environment.cache_ttl,
         };
-        let feed = simulate.map(|pace| Feed {
-            pace,
-            candles: Arc::clone(&self.candles),
-            bus: Arc::clone(&self.bus),
-            settings: Arc::clone(&analyst.settings),
-        });
+        let feed = simulate.map(|pace| self.feed(pace)).transpose()?;
         let mut intake_tasks =
             vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
-        Work {
+        Ok(Work {
             intake: intake_tasks,
             pipeline: stages.spawn(pipeline.run(stages.pipeline.clone())),
             relay: stages.spawn(relay.run(stages.relay.clone())),
-        }
-    }
-}
-
-/// What runs, in the order in which it ends.
-struct Work {
-    intake: Vec<JoinHandle<()>>,
-    pipeline: JoinHandle<()>,
-    relay: JoinHandle<()>,
-}
-
-/// The stages of the shutdown: each ends when the one before it has.
-#[derive(Default)]
-struct Stages {
-    intake: CancellationToken,
-    pipeline: CancellationToken,
-    relay: CancellationToken,
-    http: CancellationToken,
-    /// Set when a part ends, whoever told it to.
-    broken: CancellationToken,
-}
-
-impl Stages {
-    /// Runs a part. Where it ends without being told to, the service must not go on half: nobody would notice.
-    fn spawn(&self, part: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let ended = self.broken.clone().drop_guard();
-        tokio::spawn(async move {
-            let _ended = ended;
-            part.await;
         })
     }
 
-    /// No new work, then the jobs under way, then what waits to be published; all within the deadline.
-    async fn end(&self, work: Work) {
-        let in_order = async {
-            self.intake.cancel();
-            for task in work.intake {
-                report(task.await);
-            }
-            self.pipeline.cancel();
-            report(work.pipeline.await);
-            self.relay.cancel();
-            report(work.relay.await);
-        };
-        if tokio::time::timeout(SHUTDOWN_DEADLINE, in_order).await.is_err() {
-            tracing::warn!("not everything was finished in time; the next start goes on from what is committed");
-        }
-    }
-}
-
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a part of the service stopped by itself");
+    /// A simulated market. On a bus that others read, they would take it for a real one.
+    fn feed(&self, pace: Duration) -> anyhow::Result<Feed> {
+        let bus = self.local_bus.clone().context("--simulate needs the in-process bus: unset NATS_URL")?;
+        Ok(Feed { pace, candles: Arc::clone(&self.candles), bus, settings: Arc::clone(&self.analyst.settings) })
     }
 }
 

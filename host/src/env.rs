@@ -6,6 +6,14 @@ use ta_bot_core::{ApplicationSettings, StrategyId};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
+use crate::{
+    mongo::Mongo,
+    nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
+};
+
+#[cfg(test)]
+mod tests;
+
 /// A variable that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{name}: {problem}")]
@@ -50,11 +58,37 @@ pub struct Environment {
     pub limits: Limits,
     /// This process's name among replicas.
     pub identity: String,
+    /// The MongoDB of configuration and modules; none means the embedded database.
+    pub mongo: Option<Mongo>,
+    /// The NATS of events, jobs and signals; none means that they stay in this process.
+    pub nats: Option<NatsSettings>,
+    /// How replicas elect a leader; none means that this process is alone.
+    pub election: Option<Election>,
+}
+
+/// Where NATS is, and what goes over it.
+#[derive(Debug, Clone)]
+pub struct NatsSettings {
+    /// The servers.
+    pub address: NatsAddress,
+    /// Where candle events come in.
+    pub events: EventSubjects,
+    /// Where signals go out.
+    pub signals: SignalSubject,
+}
+
+/// Where the Lease is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Election {
+    /// Its namespace; the service account's own where none is given.
+    pub namespace: Option<String>,
+    /// How the Kubernetes API is reached from outside a cluster.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Variables that ask for parts which this version does not have yet. Ignoring them would leave an operator believing
 /// that the data is where it is not.
-const NOT_BUILT: [&str; 3] = ["MYSQL_URI", "MONGODB_URI", "NATS_URL"];
+const NOT_BUILT: [&str; 1] = ["MYSQL_URI"];
 
 impl Environment {
     /// Reads every variable through `get`.
@@ -72,6 +106,9 @@ impl Environment {
             tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
             limits: reader.limits(),
             identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
+            mongo: reader.mongo(),
+            nats: reader.nats(),
+            election: reader.election(),
         };
         reader.refuse_what_is_not_built();
         if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
@@ -208,72 +245,40 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
                 );
             }
         }
-        for name in ["LEADER_ELECTION_ENABLED", "OTEL_ENABLED"] {
-            if self.switch(name) {
-                self.refuse(name, "this version does not have it; unset it or set it to false".to_owned());
-            }
+        if self.switch("OTEL_ENABLED") {
+            self.refuse("OTEL_ENABLED", "this version does not have it; unset it or set it to false".to_owned());
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(variables: &[(&str, &str)]) -> Result<Environment, Vec<EnvError>> {
-        Environment::read(|name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
+    fn mongo(&mut self) -> Option<Mongo> {
+        let opened = Mongo::open(&self.given("MONGODB_URI")?, &self.text("MONGODB_DATABASE", "petrosa"));
+        opened.map_err(|error| self.refuse("MONGODB_URI", error.to_string())).ok()
     }
 
-    #[test]
-    fn the_defaults_are_the_documented_ones() {
-        let environment = read(&[]).unwrap();
-        assert_eq!(environment.http_addr.to_string(), "127.0.0.1:8080");
-        assert_eq!(environment.settings.symbols.len(), 3);
-        assert_eq!(environment.settings.enabled_strategies, None);
-        assert_eq!(environment.limits, Limits::default());
-        assert_eq!(environment.cache_ttl, Duration::from_mins(1));
+    fn nats(&mut self) -> Option<NatsSettings> {
+        let url = self.given("NATS_URL")?;
+        let address = url.parse().map_err(|error: AddressError| self.refuse("NATS_URL", error.to_string()));
+        let events = self.subject("NATS_SUBJECT_PREFIX", "binance.extraction");
+        let signals = self.subject("NATS_TOPIC_INTENTS", "cio.intent.trading");
+        Some(NatsSettings { address: address.ok()?, events: events?, signals: signals? })
     }
 
-    #[test]
-    fn an_empty_list_of_strategies_means_none() {
-        assert_eq!(read(&[("ENABLED_STRATEGIES", "")]).unwrap().settings.enabled_strategies, Some(vec![]));
-        let some = read(&[("ENABLED_STRATEGIES", "rsi, macd,")]).unwrap().settings.enabled_strategies;
-        assert_eq!(some.unwrap().len(), 2);
+    fn subject<T: FromStr<Err = SubjectError>>(&mut self, name: &'static str, default: &str) -> Option<T> {
+        self.text(name, default).parse().map_err(|error: SubjectError| self.refuse(name, error.to_string())).ok()
     }
 
-    #[test]
-    fn a_switch_is_read_however_it_is_written() {
-        assert!(read(&[("OTEL_ENABLED", "False"), ("LEADER_ELECTION_ENABLED", "0")]).is_ok());
-        assert!(read(&[("LEADER_ELECTION_ENABLED", "True")]).unwrap_err()[0].problem.contains("does not have it"));
-        assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));
-    }
-
-    #[test]
-    fn every_mistake_is_reported() {
-        let errors = read(&[
-            ("HTTP_ADDR", "here"),
-            ("SUPPORTED_TIMEFRAMES", "5m,5min"),
-            ("MIN_CONFIDENCE", "nan"),
-            ("MAX_CONFIDENCE", "0.7"),
-            ("STRATEGY_TIMEOUT_MS", "0"),
-            ("LOG_FORMAT", "xml"),
-            ("MYSQL_URI", "mysql://x"),
-            ("OTEL_ENABLED", "true"),
-        ])
-        .unwrap_err();
-        let names: Vec<_> = errors.iter().map(|error| error.name).collect();
-        assert_eq!(
-            names,
-            [
-                "HTTP_ADDR",
-                "SUPPORTED_TIMEFRAMES",
-                "MIN_CONFIDENCE",
-                "LOG_FORMAT",
-                "STRATEGY_TIMEOUT_MS",
-                "MYSQL_URI",
-                "OTEL_ENABLED"
-            ]
-        );
-        assert!(errors[0].to_string().contains("127.0.0.1:8080"));
+    /// With an election, replicas that each had a store of their own would disagree.
+    fn election(&mut self) -> Option<Election> {
+        if !self.switch("LEADER_ELECTION_ENABLED") {
+            return None;
+        }
+        for name in ["MYSQL_URI", "MONGODB_URI", "NATS_URL"] {
+            if self.given(name).is_none() {
+                let remedy = "replicas share it: set it, or LEADER_ELECTION_ENABLED=false for a single process";
+                self.refuse(name, remedy.to_owned());
+            }
+        }
+        let kubeconfig = self.given("KUBECONFIG").map(PathBuf::from);
+        Some(Election { namespace: self.given("POD_NAMESPACE"), kubeconfig })
     }
 }

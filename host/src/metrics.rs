@@ -65,6 +65,11 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Adds an instrument that a driver keeps itself.
+    pub fn add(&self, instrument: impl prometheus::core::Collector + 'static) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(instrument))
+    }
+
     fn register() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);

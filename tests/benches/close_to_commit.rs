@@ -49,7 +49,7 @@ async fn start(data_dir: &Path) -> Market {
     let mut market = Market {
         candles: Arc::clone(&app.candles),
         outbox: Arc::clone(&app.outbox),
-        bus: Arc::clone(&app.bus),
+        bus: app.local_bus.clone().unwrap(),
         symbols: symbols(),
         prices: vec![100.0; SYMBOLS],
         next_open: Timestamp::from_millis(1_700_000_100_000),

@@ -43,11 +43,9 @@ pub struct NatsBus {
 /// A notice as it goes over NATS. A word that this version does not know is left alone.
 #[derive(Serialize, Deserialize)]
 struct Told {
-    notice: String,
+    notice: Notice,
     origin: String,
 }
-
-const CONFIGURATION_CHANGED: &str = "configuration_changed";
 
 impl NatsBus {
     /// A bus that reads candle events under `events` and takes care that there is a stream for `signals`. Does not wait
@@ -120,10 +118,8 @@ async fn read_notices(mut subscriber: Subscriber, notices: broadcast::Sender<Not
         match serde_json::from_slice::<Told>(&message.payload) {
             // Its own readers were told before it went out.
             Ok(told) if told.origin == own => {}
-            Ok(told) if told.notice == CONFIGURATION_CHANGED => {
-                let _ = notices.send(Notice::ConfigurationChanged);
-            }
-            Ok(_) | Err(_) => tracing::debug!("a notice that this version does not know"),
+            Ok(told) => drop(notices.send(told.notice)),
+            Err(_) => tracing::debug!("a notice that this version does not know"),
         }
     }
 }
@@ -197,9 +193,8 @@ impl Bus for NatsBus {
 
     async fn notify(&self, notice: Notice) -> Result<(), BusError> {
         // Here first: this replica is told also where NATS is away.
-        let Notice::ConfigurationChanged = notice;
-        let _ = self.notices.send(notice);
-        let told = Told { notice: CONFIGURATION_CHANGED.to_owned(), origin: self.origin.clone() };
+        let _ = self.notices.send(notice.clone());
+        let told = Told { notice, origin: self.origin.clone() };
         let body = serde_json::to_string(&told).map_err(|error| BusError(error.to_string()))?;
         Ok(self.nats.tell(self.nats.subject("notices"), body).await?)
     }

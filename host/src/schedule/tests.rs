@@ -78,7 +78,7 @@ fn schedule(app: &App) -> Schedule {
     Schedule {
         candles: Arc::clone(&app.candles),
         outbox: Arc::clone(&app.outbox),
-        bus: Arc::clone(&app.bus) as _,
+        bus: Arc::clone(&app.bus),
         settings: Arc::clone(&app.analyst.settings),
         queue: Arc::new(LocalQueue::new(Arc::clone(&app.analyst.metrics))),
         leadership: Leadership::single_node("test".to_owned()),
@@ -266,7 +266,7 @@ async fn a_fresh_candle_passes_a_long_catch_up_which_can_be_stopped() {
     let (mut oldest, service) = (queue.next(CATCH_UP_DEPTH).await, Service { schedule: schedule(&app), app, data });
     let fresh = service.candles("CCCUSDT", M5, 1, 0).await;
     service.begin_before(&fresh[0]).await;
-    service.app.bus.announce(br#"{"symbol": "CCCUSDT", "period": "5m"}"#.to_vec());
+    service.app.local_bus.as_ref().unwrap().announce(br#"{"symbol": "CCCUSDT", "period": "5m"}"#.to_vec());
     filled(&*queue, CATCH_UP_DEPTH + 1).await;
     assert_eq!(queue.next(1).await[0].job(), &fresh[0]);
     oldest.truncate(100);
@@ -334,7 +334,7 @@ async fn a_flood_of_bad_events_is_counted_and_harmless() {
     let jobs = service.candles("BTCUSDT", M5, 1, 0).await;
     service.begin_before(&jobs[0]).await;
     let (stop, queue) = (CancellationToken::new(), Arc::clone(&service.schedule.queue));
-    let (metrics, bus) = (Arc::clone(&service.app.analyst.metrics), Arc::clone(&service.app.bus));
+    let (metrics, bus) = (Arc::clone(&service.app.analyst.metrics), service.app.local_bus.clone().unwrap());
     let running = tokio::spawn(service.schedule.run(stop.clone()));
     // The first sweep has looked, so everybody listens.
     for delivery in queue.next(1).await {

@@ -1,0 +1,78 @@
+//! The drivers that the environment names: the embedded ones, unless it says where the real part is.
+
+use std::sync::Arc;
+
+use crate::{
+    bus::{Bus, local::LocalBus, nats::NatsBus},
+    candles::{CandleStore, sqlite::SqliteCandles},
+    config::{ConfigStore, mongodb::MongoConfig, sqlite::SqliteConfig},
+    env::{Environment, NatsSettings},
+    health::Embedded,
+    jobs::{
+        JobQueue,
+        local::LocalQueue,
+        nats::{ACK_WAIT, NatsQueue},
+    },
+    last_known::LastKnown,
+    metrics::Metrics,
+    modules::{ModuleStore, mongodb::MongoModules, sqlite::SqliteModules},
+    nats::{NAMESPACE, Nats},
+    outbox::{Outbox, sqlite::SqliteOutbox},
+    sqlite::Database,
+};
+
+/// One driver for each port. None of them needs its server to be there yet.
+pub(super) struct Drivers {
+    pub(super) database: Database,
+    pub(super) candles: Arc<dyn CandleStore>,
+    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) config: Arc<dyn ConfigStore>,
+    pub(super) modules: Arc<dyn ModuleStore>,
+    pub(super) bus: Arc<dyn Bus>,
+    /// The bus, where it is this process's own.
+    pub(super) local_bus: Option<Arc<LocalBus>>,
+    pub(super) queue: Arc<dyn JobQueue>,
+    /// Where the configuration is kept for a start without its store; none where that is embedded.
+    pub(super) last_known: Option<Arc<LastKnown>>,
+    pub(super) embedded: Embedded,
+}
+
+impl Drivers {
+    pub(super) async fn open(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
+        let database = Database::open(&environment.data_dir).await?;
+        let (config, modules): (Arc<dyn ConfigStore>, Arc<dyn ModuleStore>) = match &environment.mongo {
+            Some(mongo) => {
+                metrics.add(mongo.calls())?;
+                (Arc::new(MongoConfig::new(mongo.clone())), Arc::new(MongoModules::new(mongo.clone())))
+            }
+            None => (Arc::new(SqliteConfig::new(database.clone())), Arc::new(SqliteModules::new(database.clone()))),
+        };
+        let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
+        let (bus, local_bus, queue) = messaging(environment, metrics).await?;
+        Ok(Self {
+            candles: Arc::new(SqliteCandles::new(database.clone())),
+            outbox: Arc::new(SqliteOutbox::new(database.clone())),
+            config,
+            modules,
+            embedded: Embedded { mysql: true, mongodb: environment.mongo.is_none(), nats: local_bus.is_some() },
+            bus,
+            local_bus,
+            queue,
+            last_known,
+            database,
+        })
+    }
+}
+
+type Messaging = (Arc<dyn Bus>, Option<Arc<LocalBus>>, Arc<dyn JobQueue>);
+
+/// Bus and job queue, which share a connection.
+async fn messaging(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Messaging> {
+    let Some(NatsSettings { address, events, signals }) = &environment.nats else {
+        let bus = Arc::new(LocalBus::new());
+        return Ok((Arc::clone(&bus) as _, Some(bus), Arc::new(LocalQueue::new(Arc::clone(metrics)))));
+    };
+    let nats = Nats::connect(address, &environment.identity, NAMESPACE, Arc::clone(metrics)).await?;
+    let bus = NatsBus::start(nats.clone(), events, signals, Arc::clone(metrics)).await?;
+    Ok((Arc::new(bus), None, Arc::new(NatsQueue::new(nats, ACK_WAIT, Arc::clone(metrics)))))
+}

@@ -1,0 +1,75 @@
+use super::*;
+
+fn read(variables: &[(&str, &str)]) -> Result<Environment, Vec<EnvError>> {
+    Environment::read(|name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let environment = read(&[]).unwrap();
+    assert_eq!(environment.http_addr.to_string(), "127.0.0.1:8080");
+    assert_eq!(environment.settings.symbols.len(), 3);
+    assert_eq!(environment.settings.enabled_strategies, None);
+    assert_eq!(environment.limits, Limits::default());
+    assert_eq!(environment.cache_ttl, Duration::from_mins(1));
+}
+
+#[test]
+fn an_empty_list_of_strategies_means_none() {
+    assert_eq!(read(&[("ENABLED_STRATEGIES", "")]).unwrap().settings.enabled_strategies, Some(vec![]));
+    let some = read(&[("ENABLED_STRATEGIES", "rsi, macd,")]).unwrap().settings.enabled_strategies;
+    assert_eq!(some.unwrap().len(), 2);
+}
+
+#[test]
+fn a_switch_is_read_however_it_is_written() {
+    assert!(read(&[("OTEL_ENABLED", "False"), ("LEADER_ELECTION_ENABLED", "0")]).is_ok());
+    assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));
+}
+
+#[test]
+fn an_election_needs_what_replicas_share() {
+    let names = |errors: Vec<EnvError>| errors.iter().map(|error| error.name).collect::<Vec<_>>();
+    let elected = [("LEADER_ELECTION_ENABLED", "True"), ("NATS_URL", "nats://nats:4222")];
+    assert_eq!(names(read(&elected).unwrap_err()), ["MYSQL_URI", "MONGODB_URI"]);
+}
+
+#[test]
+fn no_password_is_shown() {
+    let given = [("NATS_URL", "nats://ann:secret@nats:4222"), ("MONGODB_URI", "mongodb://ann:secret@db")];
+    let environment = read(&given).unwrap();
+    assert!(environment.nats.is_some() && environment.mongo.is_some());
+    assert!(!format!("{environment:?}").contains("secret"), "{environment:?}");
+    let errors = read(&[("NATS_URL", "::ann:secret@"), ("MONGODB_URI", "ann:secret@db")]).unwrap_err();
+    assert_eq!(errors.len(), 2);
+    assert!(!format!("{errors:?}").contains("secret"), "{errors:?}");
+}
+
+#[test]
+fn every_mistake_is_reported() {
+    let errors = read(&[
+        ("HTTP_ADDR", "here"),
+        ("SUPPORTED_TIMEFRAMES", "5m,5min"),
+        ("MIN_CONFIDENCE", "nan"),
+        ("MAX_CONFIDENCE", "0.7"),
+        ("STRATEGY_TIMEOUT_MS", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("MYSQL_URI", "mysql://x"),
+        ("OTEL_ENABLED", "true"),
+    ])
+    .unwrap_err();
+    let names: Vec<_> = errors.iter().map(|error| error.name).collect();
+    assert_eq!(
+        names,
+        [
+            "HTTP_ADDR",
+            "SUPPORTED_TIMEFRAMES",
+            "MIN_CONFIDENCE",
+            "LOG_FORMAT",
+            "STRATEGY_TIMEOUT_MS",
+            "MYSQL_URI",
+            "OTEL_ENABLED"
+        ]
+    );
+    assert!(errors[0].to_string().contains("127.0.0.1:8080"));
+}

@@ -1,0 +1,150 @@
+//! The servers, what lies between them and the replicas, and the replicas.
+
+use std::{collections::HashMap, fs, time::Duration};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Config,
+    api::PostParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use ta_bot_test_servers::{KubeApi, MariaDb, Mongo, Nats, Proxy};
+use ta_bot_tests::{root, strategies_dir};
+use tempfile::TempDir;
+
+use crate::{
+    market::{LONG, Market, SHORT},
+    replica::Replica,
+};
+
+pub(crate) const SUBJECT: &str = "cio.intent.trading";
+const NAMESPACE: &str = "petrosa-apps";
+const DATABASE: &str = "market";
+/// How long the replicas may take to come to rest once everything works.
+const REST: Duration = Duration::from_mins(3);
+
+/// Everything that a run needs. Replicas reach the servers through proxies; the test itself goes straight to them.
+pub(crate) struct Fleet {
+    pub(crate) maria: MariaDb,
+    pub(crate) nats: Nats,
+    pub(crate) mongo: Mongo,
+    pub(crate) kube: KubeApi,
+    pub(crate) proxies: Proxies,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) folder: TempDir,
+}
+
+/// What can be spoiled: the way to each store and bus for all replicas, and the way to the Lease for each by itself.
+pub(crate) struct Proxies {
+    pub(crate) mysql: Proxy,
+    pub(crate) nats: Proxy,
+    pub(crate) mongodb: Proxy,
+    pub(crate) kube: Vec<Proxy>,
+}
+
+impl Proxies {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Proxy> {
+        [&self.mysql, &self.nats, &self.mongodb].into_iter().chain(&self.kube)
+    }
+}
+
+impl Fleet {
+    /// Starts the servers, writes the market's history, and prepares as many replicas, which are not started yet.
+    pub(crate) async fn start(market: &Market, replicas: usize) -> Self {
+        let (maria, nats, mongo, kube) =
+            tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start()).unwrap();
+        let uri = maria.create_database(DATABASE).await.unwrap();
+        let pool = sqlx::MySqlPool::connect(&uri).await.unwrap();
+        market.write_history(&pool).await.unwrap();
+        make_namespace(&kube).await;
+        let proxies = Proxies {
+            mysql: Proxy::start(maria.address()).unwrap(),
+            nats: Proxy::start(nats.address()).unwrap(),
+            mongodb: Proxy::start(mongo.address()).unwrap(),
+            kube: (0..replicas).map(|_| Proxy::start(kube.address()).unwrap()).collect(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let mut fleet = Self { maria, nats, mongo, kube, proxies, replicas: Vec::new(), folder };
+        for index in 0..replicas {
+            fleet.replicas.push(fleet.replica(index, market));
+        }
+        fleet
+    }
+
+    fn replica(&self, index: usize, market: &Market) -> Replica {
+        let folder = self.folder.path().join(format!("replica-{index}"));
+        let data = folder.join("data");
+        fs::create_dir_all(&data).unwrap();
+        // Compiling thirty modules for each replica of each run would take longer than the runs.
+        let shared = root().join("target/compiled-for-tests");
+        fs::create_dir_all(&shared).unwrap();
+        std::os::unix::fs::symlink(shared, data.join("compiled")).unwrap();
+        let kubeconfig = folder.join("kubeconfig");
+        let way = self.proxies.kube[index].address();
+        fs::write(&kubeconfig, self.kube.kubeconfig_at(way, KubeApi::ADMIN).unwrap()).unwrap();
+        let symbols: Vec<_> = market.symbols.iter().map(|symbol| symbol.as_str()).collect();
+        let variables = HashMap::from([
+            ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+            ("DATA_DIR", data.display().to_string()),
+            ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+            ("MYSQL_URI", self.maria.uri_at(self.proxies.mysql.address(), DATABASE)),
+            ("MONGODB_URI", self.mongo.uri_at(self.proxies.mongodb.address())),
+            ("NATS_URL", self.nats.url_at(self.proxies.nats.address())),
+            ("NATS_TOPIC_INTENTS", SUBJECT.to_owned()),
+            ("LEADER_ELECTION_ENABLED", "true".to_owned()),
+            ("KUBECONFIG", kubeconfig.display().to_string()),
+            ("POD_NAMESPACE", NAMESPACE.to_owned()),
+            ("POD_NAME", format!("ta-bot-{index}")),
+            ("SUPPORTED_SYMBOLS", symbols.join(",")),
+            ("SUPPORTED_TIMEFRAMES", format!("{SHORT},{LONG}")),
+            ("LOG_LEVEL", "info,ta_bot::analysis=warn,ta_bot::relay=warn".to_owned()),
+            ("LOG_FORMAT", "text".to_owned()),
+        ]);
+        Replica::new(&folder, variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// Starts every replica, and waits until all are ready.
+    pub(crate) async fn start_replicas(&mut self) {
+        for replica in &mut self.replicas {
+            replica.start().await;
+        }
+        for replica in &self.replicas {
+            replica.ready().await;
+        }
+    }
+
+    /// Straight to the database.
+    pub(crate) fn pool(&self) -> sqlx::MySqlPool {
+        sqlx::MySqlPool::connect_lazy(&self.maria.uri(DATABASE)).unwrap()
+    }
+
+    /// Waits until a query counts as many as that.
+    pub(crate) async fn until(&self, what: &str, count: &'static str, wanted: usize) {
+        let pool = self.pool();
+        let mut found = -1_i64;
+        let waiting = async {
+            while found != wanted as i64 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                // The table may not be there yet.
+                found = sqlx::query_scalar(count).fetch_one(&pool).await.unwrap_or(found);
+            }
+        };
+        let waited = tokio::time::timeout(REST, waiting).await;
+        assert!(waited.is_ok(), "{what}: {found} instead of {wanted}\n{}", self.logs());
+    }
+
+    /// The logs' ends, for a failure's message.
+    pub(crate) fn logs(&self) -> String {
+        let log = |(index, replica): (usize, &Replica)| format!("--- replica {index}\n{}", replica.log_tail());
+        self.replicas.iter().enumerate().map(log).collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn make_namespace(kube: &KubeApi) {
+    let kubeconfig = Kubeconfig::from_yaml(&kube.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let namespaces: Api<Namespace> = Api::all(Client::try_from(config).unwrap());
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(NAMESPACE.to_owned());
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+}

@@ -1,0 +1,189 @@
+//! A market, written as the Data Extractor writes it: plain SQL into its tables, and an event on core NATS.
+
+use std::time::Duration;
+
+use async_nats::Client;
+use serde_json::json;
+use sqlx::{MySql, MySqlConnection, MySqlPool, QueryBuilder};
+use ta_bot::feed::{gathered, simulated};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+
+/// The longest window of any strategy, and some more.
+const HISTORY: i64 = 300;
+/// How many rows one statement inserts.
+const ROWS: usize = 1000;
+/// The two timeframes: in one long candle there are five short ones.
+pub(crate) const SHORT: Timeframe = Timeframe::M1;
+pub(crate) const LONG: Timeframe = Timeframe::M5;
+
+/// Candles of many symbols: a history, and what comes after it.
+pub(crate) struct Market {
+    pub(crate) symbols: Vec<Symbol>,
+    /// When the newest candles of the history close. It lies in the past, so that the minutes after it can pass in seconds.
+    pub(crate) start: Timestamp,
+    minutes: i64,
+    short: Vec<Vec<Candle>>,
+    long: Vec<Vec<Candle>>,
+}
+
+impl Market {
+    /// A market of `count` symbols with `minutes` after its history.
+    pub(crate) fn new(count: usize, minutes: i64) -> Self {
+        let hour_ago = Timestamp::now().plus_millis(-3_600_000);
+        let start = LONG.open_of(hour_ago);
+        let first = start.plus_millis(-HISTORY * LONG.millis());
+        let symbols: Vec<Symbol> = (0..count).map(|index| format!("S{index:03}USDT").parse().unwrap()).collect();
+        let candles = |symbol: &Symbol| {
+            let mut price = 100.0;
+            let opens = (0..HISTORY * 5 + minutes).map(|index| first.plus_millis(index * SHORT.millis()));
+            opens
+                .map(|open_time| {
+                    let candle = simulated(symbol, open_time, price);
+                    price = candle.close;
+                    candle
+                })
+                .collect()
+        };
+        let short: Vec<Vec<Candle>> = symbols.iter().map(candles).collect();
+        let five = |parts: &[Candle]| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>()).unwrap();
+        let long = short.iter().map(|candles| candles.chunks_exact(5).map(five).collect()).collect();
+        Self { symbols, start, minutes, short, long }
+    }
+
+    /// How many minutes there are after the history.
+    pub(crate) const fn minutes(&self) -> i64 {
+        self.minutes
+    }
+
+    /// How many candles close after the history: as many jobs there are.
+    pub(crate) fn jobs(&self) -> usize {
+        self.symbols.len() * (self.minutes + self.minutes / 5) as usize
+    }
+
+    /// Each series with its candles up to a close, as many before the start as windows need.
+    pub(crate) fn series(&self, until: Timestamp) -> Vec<(&Symbol, Timeframe, &[Candle])> {
+        let mut series = Vec::new();
+        for (timeframe, all) in [(LONG, &self.long), (SHORT, &self.short)] {
+            let first = self.start.plus_millis(-HISTORY * timeframe.millis());
+            for (symbol, candles) in self.symbols.iter().zip(all) {
+                let from = candles.partition_point(|candle| candle.open_time < first);
+                let end = candles.partition_point(|candle| timeframe.close_of(candle.open_time) <= until);
+                series.push((symbol, timeframe, &candles[from..end]));
+            }
+        }
+        series
+    }
+
+    /// The candles that close in minute `minute` after the history, the longer ones first.
+    pub(crate) fn closing(&self, minute: i64) -> Vec<(&Symbol, Timeframe, Candle)> {
+        let close = self.start.plus_millis((minute + 1) * SHORT.millis());
+        let at = |timeframe: Timeframe, all: &[Vec<Candle>], index: usize| {
+            let open = close.plus_millis(-timeframe.millis());
+            all[index].iter().find(|candle| candle.open_time == open).copied()
+        };
+        let symbols = || self.symbols.iter().enumerate();
+        let long = symbols().filter_map(|(index, symbol)| Some((symbol, LONG, at(LONG, &self.long, index)?)));
+        let short = symbols().filter_map(|(index, symbol)| Some((symbol, SHORT, at(SHORT, &self.short, index)?)));
+        long.chain(short).collect()
+    }
+
+    /// Makes the extractor's tables and writes the history.
+    pub(crate) async fn write_history(&self, pool: &MySqlPool) -> sqlx::Result<()> {
+        let mut connection = pool.acquire().await?;
+        for timeframe in [SHORT, LONG] {
+            sqlx::query(sqlx::AssertSqlSafe(table_definition(timeframe))).execute(&mut *connection).await?;
+        }
+        for timeframe in [SHORT, LONG] {
+            let series = self.series(self.start).into_iter().filter(|(_, of, _)| *of == timeframe);
+            let rows: Vec<_> = series
+                .flat_map(|(symbol, of, candles)| candles.iter().map(move |candle| (symbol, of, *candle)))
+                .collect();
+            for some in rows.chunks(ROWS) {
+                insert(&mut connection, timeframe, some).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what closes in a minute in one transaction, for as long as it takes: an extractor whose server is away comes
+    /// back, too. What was written by a try whose answer was lost is left as it is.
+    pub(crate) async fn write_minute(&self, pool: &MySqlPool, minute: i64) {
+        let rows = self.closing(minute);
+        while let Err(error) = self.try_to_write(pool, &rows).await {
+            eprintln!("the extractor tries again: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn try_to_write(&self, pool: &MySqlPool, rows: &[(&Symbol, Timeframe, Candle)]) -> sqlx::Result<()> {
+        let mut transaction = pool.begin().await?;
+        for timeframe in [LONG, SHORT] {
+            let of: Vec<_> = rows.iter().filter(|row| row.1 == timeframe).copied().collect();
+            if !of.is_empty() {
+                insert(&mut transaction, timeframe, &of).await?;
+            }
+        }
+        transaction.commit().await
+    }
+
+    /// Announces what closed in a minute, as the extractor does after a batch. Nobody hears it while NATS is away.
+    pub(crate) async fn announce(&self, client: &Client, minute: i64) {
+        for timeframe in [LONG, SHORT] {
+            if self.closing(minute).iter().any(|row| row.1 == timeframe) {
+                let symbols: Vec<_> = self.symbols.iter().map(Symbol::as_str).collect();
+                let event = json!({
+                    "event_type": "batch_extraction_completed", "extraction_type": "klines", "symbols": symbols,
+                    "period": timeframe.as_str(), "timestamp": "2026-01-01T00:00:00Z", "success": true, "errors": [],
+                });
+                let subject = format!("binance.extraction.klines.batch.{timeframe}");
+                if let Err(error) = client.publish(subject, event.to_string().into()).await {
+                    eprintln!("the extractor's event is lost: {error}");
+                }
+            }
+        }
+        let _ = client.flush().await;
+    }
+}
+
+pub(crate) fn table(timeframe: Timeframe) -> String {
+    let name = timeframe.as_str();
+    let (number, unit) = name.split_at(name.len() - 1);
+    format!("klines_{unit}{number}")
+}
+
+/// The extractor's table, with columns that are nothing to us.
+fn table_definition(timeframe: Timeframe) -> String {
+    let prices: String = ["open_price", "high_price", "low_price", "close_price", "volume", "quote_asset_volume"]
+        .map(|column| format!("{column} DECIMAL(20, 8) NOT NULL, "))
+        .concat();
+    format!(
+        "CREATE TABLE {} (id VARCHAR(64) PRIMARY KEY, symbol VARCHAR(20) NOT NULL, timestamp DATETIME NOT NULL,
+         open_time DATETIME NOT NULL, close_time DATETIME NOT NULL, `interval` VARCHAR(10) NOT NULL, {prices}
+         extracted_at DATETIME NULL, source VARCHAR(50) NULL, INDEX (symbol, timestamp))",
+        table(timeframe)
+    )
+}
+
+async fn insert(
+    connection: &mut MySqlConnection,
+    timeframe: Timeframe,
+    rows: &[(&Symbol, Timeframe, Candle)],
+) -> sqlx::Result<()> {
+    let mut insert = QueryBuilder::<MySql>::new(format!(
+        "INSERT IGNORE INTO {} (id, symbol, timestamp, open_time, close_time, `interval`, open_price, high_price,
+         low_price, close_price, volume, quote_asset_volume) ",
+        table(timeframe)
+    ));
+    insert.push_values(rows, |mut values, (symbol, _, candle)| {
+        let open = candle.open_time.millis();
+        values.push_bind(format!("{symbol}_{open}")).push_bind(symbol.as_str());
+        for moment in [open, open, open + timeframe.millis() - 1] {
+            values.push("FROM_UNIXTIME(").push_bind_unseparated(moment / 1000).push_unseparated(")");
+        }
+        values.push_bind(timeframe.as_str());
+        for number in [candle.open, candle.high, candle.low, candle.close, candle.volume, 0.0] {
+            values.push_bind(format!("{number:.8}"));
+        }
+    });
+    insert.build().execute(connection).await.map(drop)
+}

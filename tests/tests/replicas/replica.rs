@@ -1,0 +1,96 @@
+//! One `ta-bot`, a process of its own.
+
+use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
+
+use serde_json::Value as Json;
+use ta_bot_tests::binary;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+/// A replica, running or dead.
+pub(crate) struct Replica {
+    variables: HashMap<String, String>,
+    log: std::path::PathBuf,
+    process: Option<Child>,
+    url: String,
+}
+
+impl Replica {
+    /// A replica that is not running yet. Its log is gathered in `folder`.
+    pub(crate) fn new(folder: &Path, variables: HashMap<String, String>) -> Self {
+        Self { variables, log: folder.join("log"), process: None, url: String::new() }
+    }
+
+    /// Starts the process and waits until it listens.
+    pub(crate) async fn start(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
+        let mut process = Command::new(binary::ta_bot())
+            .args(["serve", "--json"])
+            .envs(&self.variables)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut text = String::new();
+        self.url = loop {
+            let line = lines.next_line().await.unwrap();
+            text += &line.unwrap_or_else(|| panic!("the replica ended:\n{}", self.log_tail()));
+            if let Ok(said) = serde_json::from_str::<Json>(&text) {
+                break said["url"].as_str().unwrap().to_owned();
+            }
+        };
+        self.process = Some(process);
+    }
+
+    /// SIGKILL.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await.unwrap();
+        }
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
+        let mut process = self.process.take().unwrap();
+        let id = process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        process.wait().await.unwrap()
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Waits until it is ready for work.
+    pub(crate) async fn ready(&self) {
+        let client = reqwest::Client::new();
+        let ready = async || {
+            let asked = client.get(format!("{}/ready", self.url)).timeout(Duration::from_secs(5)).send().await;
+            asked.is_ok_and(|answer| answer.status() == 200)
+        };
+        let waiting = async {
+            while !ready().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
+        assert!(waited.is_ok(), "not ready:\n{}", self.log_tail());
+    }
+
+    /// What it says of its state, if it says anything.
+    pub(crate) async fn health(&self) -> Option<Json> {
+        let asked = reqwest::Client::new().get(format!("{}/health", self.url)).timeout(Duration::from_secs(5));
+        asked.send().await.ok()?.json().await.ok()
+    }
+
+    /// The end of its log.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}

@@ -1,0 +1,28 @@
+//! The stream of signals, read with a plain client.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{self, consumer::DeliverPolicy, consumer::pull::OrderedConfig};
+use futures_util::StreamExt as _;
+
+/// The ids of all messages on `subject`, in the order in which the stream holds them.
+pub(crate) async fn ids(url: &str, subject: &str) -> Vec<String> {
+    let client = async_nats::connect(url).await.unwrap();
+    let context = jetstream::new(client);
+    let name = context.stream_by_subject(subject).await.unwrap();
+    let mut stream = context.get_stream(&name).await.unwrap();
+    let messages = stream.info().await.unwrap().state.messages;
+    let config = OrderedConfig { deliver_policy: DeliverPolicy::All, ..OrderedConfig::default() };
+    let consumer = stream.create_consumer(config).await.unwrap();
+    let mut read = consumer.messages().await.unwrap();
+    let mut ids = Vec::new();
+    while (ids.len() as u64) < messages {
+        let next = tokio::time::timeout(Duration::from_secs(30), read.next()).await.expect("the stream goes on");
+        let message = next.unwrap().unwrap();
+        let id = message.headers.as_ref().and_then(|headers| headers.get("Nats-Msg-Id")).unwrap().to_string();
+        let body: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+        assert_eq!(body["signal_id"], id.as_str(), "header and body name the same signal");
+        ids.push(id);
+    }
+    ids
+}

@@ -1,0 +1,53 @@
+//! The whole loop with clients that are not ours: candles by plain SQL, their event by a plain NATS client, the signal read by a
+//! plain subscriber.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    fleet::{Fleet, SUBJECT},
+    market::Market,
+};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candle_and_its_event_become_a_signal_on_the_trace_of_the_event() {
+    let market = Market::new(3, 5);
+    let mut fleet = Fleet::start(&market, 1).await;
+    fleet.start_replicas().await;
+    fleet.until("every series is begun", "SELECT COUNT(*) FROM begun_series", 6).await;
+    let client = async_nats::connect(fleet.nats.url()).await.unwrap();
+    let mut signals = client.subscribe(SUBJECT).await.unwrap();
+    let pool = fleet.pool();
+    let mut first: Option<Json> = None;
+    for minute in 0..market.minutes() {
+        market.write_minute(&pool, minute).await;
+        for symbol in &market.symbols {
+            let event = json!({
+                "event_type": "extraction_completed", "extraction_type": "klines", "symbol": symbol, "period": "1m",
+                "timestamp": "2026-01-01T00:00:00Z", "success": true, "metrics": {}, "errors": [],
+                "_otel_trace_headers": {"traceparent": format!("00-{TRACE}-00f067aa0ba902b7-01")},
+            });
+            let subject = format!("binance.extraction.klines.{symbol}.1m");
+            client.publish(subject, event.to_string().into()).await.unwrap();
+        }
+        let next = tokio::time::timeout(Duration::from_secs(3), signals.next());
+        if let Ok(Some(message)) = next.await {
+            let body: Json = serde_json::from_slice(&message.payload).unwrap();
+            let headers = message.headers.unwrap();
+            assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), body["signal_id"].as_str().unwrap());
+            assert_eq!(
+                headers.get("traceparent").unwrap().as_str(),
+                body["_otel_trace_headers"]["traceparent"].as_str().unwrap()
+            );
+            first.get_or_insert(body);
+        }
+    }
+    let body = first.expect("thirty strategies on three symbols for five minutes say something");
+    assert_eq!(body["source"], "ta_bot");
+    assert!(body["_otel_trace_headers"]["traceparent"].as_str().unwrap().contains(TRACE), "{body}");
+    assert_eq!(body["metadata"]["strategy_config"]["source"], "mongodb");
+}

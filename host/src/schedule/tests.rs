@@ -246,6 +246,35 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_begins_to_lead_sweeps_at_once_and_who_follows_does_not() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let jobs = service.candles("BTCUSDT", M5, 3, 0).await;
+    service.begin_before(&jobs[0]).await;
+    let Service { mut schedule, app, intake: _unread, data: _data } = service;
+    let (leadership, lead) = Leadership::told();
+    schedule.leadership = leadership;
+    let (stop, metrics) = (CancellationToken::new(), Arc::clone(&app.analyst.metrics));
+    let running = tokio::spawn(schedule.run(stop.clone()));
+    // It is there to hear, and does not act on what it hears.
+    let heard = metrics.events.with_label_values(&["not_leading"]);
+    while heard.get() == 0 {
+        app.bus.announce(br#"{"symbols":["BTCUSDT"],"period":"5m"}"#.to_vec());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(metrics.jobs_queued.get(), 0);
+    lead(true);
+    let queued = async {
+        while metrics.jobs_queued.get() < 3 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    // Without being told it would look when the next candle closes, or after 15 s.
+    tokio::time::timeout(Duration::from_secs(2), queued).await.expect("it sweeps at once");
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_catch_up_with_a_full_queue_can_be_stopped() {
     let service = Service::new("AAAUSDT,BBBUSDT,CCCUSDT,DDDUSDT,EEEUSDT", "5m").await;
     for symbol in ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"] {

@@ -72,6 +72,17 @@ impl Leadership {
         Self { elected: false, identity, standing }
     }
 
+    /// A leadership that leads when it is told to.
+    #[cfg(test)]
+    pub(crate) fn told() -> (Self, impl Fn(bool)) {
+        let (sender, standing) = watch::channel(Standing::default());
+        let tell = move |leads: bool| {
+            let term = Term { since: Timestamp::now() };
+            sender.send_modify(|standing| standing.held = leads.then_some(Held { term, until: None }));
+        };
+        (Self { elected: true, identity: "test".to_owned(), standing }, tell)
+    }
+
     /// The term under way, if this process leads.
     pub fn term(&self) -> Option<Term> {
         self.standing.borrow().term().cloned()

@@ -103,7 +103,9 @@ impl Schedule {
                     _ = &mut next_term => break,
                     event = events.recv() => match event {
                         // The leader hears it too.
-                        Ok(_) if self.leadership.term().is_none() => {}
+                        Ok(_) if self.leadership.term().is_none() => {
+                            self.metrics.events.with_label_values(&["not_leading"]).inc();
+                        }
                         Ok(body) => {
                             let (hints, missed) = self.gather(&body, &mut events).await;
                             self.look_at(&hints, &mut progress).await;

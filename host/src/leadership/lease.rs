@@ -100,8 +100,8 @@ impl Timing {
 
 impl Default for Timing {
     /// 6, 4 and 1 s: Kubernetes' own proportions (15, 10 and 2 s), shorter, so that a leader that dies is followed within
-    /// 6 s. Three renewals in a row may fail before a term ends. Between two terms 2 s are left for clocks that run
-    /// unevenly, and for what was begun under the old one.
+    /// 6 s. Renewals may fail for 3 s before a term ends. Between two terms 2 s are left for clocks that run unevenly, and
+    /// for what was begun under the old one.
     fn default() -> Self {
         Self { lease: Duration::from_secs(6), renew_deadline: Duration::from_secs(4), retry: Duration::from_secs(1) }
     }

@@ -240,6 +240,35 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
     assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_begins_to_lead_sweeps_at_once_and_who_follows_does_not() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let jobs = service.candles("BTCUSDT", M5, 3, 0).await;
+    service.begin_before(&jobs[0]).await;
+    let Service { mut schedule, app, .. } = service;
+    let (leadership, lead) = Leadership::told();
+    schedule.leadership = leadership;
+    let (stop, metrics) = (CancellationToken::new(), Arc::clone(&app.analyst.metrics));
+    let running = tokio::spawn(schedule.run(stop.clone()));
+    // It is there to hear, and does not act on what it hears.
+    let heard = metrics.events.with_label_values(&["not_leading"]);
+    while heard.get() == 0 {
+        app.local_bus.as_ref().unwrap().announce(br#"{"symbols":["BTCUSDT"],"period":"5m"}"#.to_vec());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(metrics.jobs_queued.get(), 0);
+    lead(true);
+    let queued = async {
+        while metrics.jobs_queued.get() < 3 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    // Without being told it would look when the next candle closes, or after 15 s.
+    tokio::time::timeout(Duration::from_secs(2), queued).await.expect("it sweeps at once");
+    stop.cancel();
+    running.await.unwrap();
+}
+
 /// Takes jobs until that many are in the queue again.
 async fn filled(queue: &dyn JobQueue, depth: usize) {
     let filled = async {

@@ -53,6 +53,13 @@ async fn list_when(service: &Service, wanted: impl Fn(&[Value]) -> bool) -> Vec<
     }
 }
 
+/// A service that has something to say of every falling candle.
+async fn start() -> Service {
+    let service = Service::start().await;
+    service.put("/api/v1/strategies/rsi/config", json!({"trigger": "level"})).await.data();
+    service
+}
+
 async fn closes_of_signals(service: &Service) -> Vec<String> {
     let signals = service.get("/api/v1/signals?strategy=rsi").await;
     let times = signals.data().as_array().unwrap().iter();
@@ -61,7 +68,7 @@ async fn closes_of_signals(service: &Service) -> Vec<String> {
 
 #[tokio::test]
 async fn a_job_that_was_given_up_is_tried_again_and_emits_its_signals() {
-    let service = Service::start().await;
+    let service = start().await;
     let (old, other) = (job(&service, "BTCUSDT", 100).await, job(&service, "BTCUSDT", 50).await);
     let store = outbox(&service).await;
     bury(&store, &old).await;
@@ -105,7 +112,7 @@ async fn one_that_fails_again_says_why_and_can_be_tried_again() {
 /// The process ended between the answer and the job.
 #[tokio::test]
 async fn what_was_asked_for_is_done_after_a_restart() {
-    let service = Service::start().await;
+    let service = start().await;
     let old = job(&service, "BTCUSDT", 100).await;
     let folder = service.end().await;
     let store = SqliteOutbox::new(Database::open(&folder.path().join("data")).await.unwrap());

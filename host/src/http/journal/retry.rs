@@ -3,6 +3,7 @@
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use ta_bot_core::Timeframe;
 use utoipa::ToSchema;
 
 use crate::{
@@ -87,7 +88,7 @@ fn told(which: &DeadFilter, retried: u64, author: &Author) {
     tracing::info!(
         retried,
         symbol = symbol.as_ref().map(ToString::to_string),
-        timeframe = timeframe.map(|timeframe| timeframe.as_str()),
+        timeframe = timeframe.map(Timeframe::as_str),
         candle_close = candle_close.map(|moment| moment.to_string()),
         changed_by = author.changed_by,
         reason = author.reason,

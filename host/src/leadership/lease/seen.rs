@@ -61,13 +61,13 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(6);
 
-    fn word(holder: &str, renewed: Option<i64>, duration: i32) -> Option<LeaseSpec> {
-        Some(LeaseSpec {
+    fn word(holder: &str, renewed: Option<i64>, duration: i32) -> LeaseSpec {
+        LeaseSpec {
             holder_identity: Some(holder.to_owned()),
             renew_time: renewed.map(|second| MicroTime(Timestamp::from_second(second).unwrap())),
             lease_duration_seconds: Some(duration),
             ..LeaseSpec::default()
-        })
+        }
     }
 
     #[test]
@@ -77,13 +77,13 @@ mod tests {
         let mut seen = Seen::default();
         assert!(seen.is_free(LEASE, start), "there is none");
         // A renewal long ago by the holder's clock says nothing.
-        seen.take(word("a", Some(0), 6), start);
-        seen.take(word("a", Some(0), 6), at(5));
+        seen.take(Some(word("a", Some(0), 6)), start);
+        seen.take(Some(word("a", Some(0), 6)), at(5));
         assert!(!seen.is_free(LEASE, at(5)) && seen.is_free(LEASE, at(6)));
-        seen.take(word("a", Some(1), 6), at(7));
+        seen.take(Some(word("a", Some(1), 6)), at(7));
         assert!(!seen.is_free(LEASE, at(12)) && seen.is_free(LEASE, at(13)));
         assert_eq!(seen.holder(LEASE), Some(("a", at(13), at(7))));
-        seen.take(word("a", Some(2), 60), at(14));
+        seen.take(Some(word("a", Some(2), 60)), at(14));
         assert!(!seen.is_free(LEASE, at(73)) && seen.is_free(LEASE, at(74)));
     }
 
@@ -91,12 +91,12 @@ mod tests {
     fn what_was_released_is_free_at_once_and_what_somebody_emptied_or_deleted_is_not() {
         let start = Instant::now();
         let mut seen = Seen::default();
-        seen.take(word("a", Some(0), 6), start);
-        seen.take(word("", None, 6), start);
+        seen.take(Some(word("a", Some(0), 6)), start);
+        seen.take(Some(word("", None, 6)), start);
         assert!(seen.is_free(LEASE, start) && seen.holder(LEASE).is_none());
         seen.take(None, start);
         assert!(seen.is_free(LEASE, start));
-        seen.take(word("", Some(0), 6), start);
+        seen.take(Some(word("", Some(0), 6)), start);
         assert!(!seen.is_free(LEASE, start) && seen.is_free(LEASE, start + LEASE));
         let later = start + Duration::from_secs(3);
         seen.take(None, later);

@@ -23,22 +23,16 @@ pub(super) async fn watch(api: LeaseApi, timing: Timing, states: mpsc::Sender<Op
     let mut failures = Failures::default();
     while !states.is_closed() {
         let watched = tokio::time::timeout(LONGEST_WATCH, one_watch(&api, timing, &states)).await;
-        let pause = match watched {
-            Ok(Err(error)) => {
-                let text = error.to_string();
-                if failures.add(&text) {
-                    tracing::warn!(
-                        error = text,
-                        "the Lease can't be watched; changes are seen up to a retry period later"
-                    );
-                }
-                failures.pause(timing.retry(), LONGEST_PAUSE)
+        let pause = if let Ok(Err(error)) = watched {
+            let text = error.to_string();
+            if failures.add(&text) {
+                tracing::warn!(error = text, "the Lease can't be watched; changes are seen up to a retry period later");
             }
-            Ok(Ok(())) | Err(_) => {
-                failures.clear();
-                // The usual end; with a pause, so that a server which ends every watch at once is not flooded.
-                jittered(timing.retry() / 4)
-            }
+            failures.pause(timing.retry(), LONGEST_PAUSE)
+        } else {
+            failures.clear();
+            // The usual end; with a pause, so that a server which ends every watch at once is not flooded.
+            jittered(timing.retry() / 4)
         };
         tokio::time::sleep(pause).await;
     }

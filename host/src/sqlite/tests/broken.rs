@@ -104,7 +104,7 @@ async fn databases_of_others_and_of_newer_versions_are_left_alone() {
     let error = refused(directory.path()).await;
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains("version 99") && text.contains("up to 1"), "{text}");
+    assert!(text.contains("version 99") && text.contains("up to 2"), "{text}");
 }
 
 #[tokio::test]
@@ -165,4 +165,19 @@ async fn a_commit_that_fails_leaves_nothing() {
     let asked = (good.job.symbol.clone(), good.job.candle_close);
     assert_eq!(store.finished(Timeframe::M15, &[asked]).await.unwrap(), []);
     assert_eq!(store.commit(&[good], at).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_older_file_is_brought_up_to_this_version() {
+    let directory = TempDir::new().unwrap();
+    let mut connection = options(&directory.path().join(FILE_NAME)).connect().await.unwrap();
+    sqlx::raw_sql(include_str!("../../../migrations/sqlite/0001_initial.sql")).execute(&mut connection).await.unwrap();
+    let row = "INSERT INTO dead_jobs VALUES ('15m', 900000, 'BTCUSDT', 5, 'x', 1000000)";
+    sqlx::query(row).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    for _ in 0..2 {
+        let outbox = SqliteOutbox::new(Database::open(directory.path()).await.unwrap());
+        let dead = outbox.dead(10).await.unwrap();
+        assert_eq!((dead.len(), dead[0].reason.as_str(), dead[0].retried_at), (1, "x", None));
+    }
 }

@@ -146,6 +146,11 @@ impl Metrics {
         })
     }
 
+    /// Adds an instrument that a driver keeps.
+    pub fn add(&self, instrument: Box<dyn prometheus::core::Collector>) -> Result<(), prometheus::Error> {
+        self.registry.register(instrument)
+    }
+
     /// Makes the series of everything scheduled, so that they are there, at zero, before they first move.
     pub fn announce<'a>(
         &self,

@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::{
-    APP_HISTORY, APP_SETTINGS, AuditEntry, Author, ConfigKey, Connected, Failure, LEVEL_HISTORY, SERVER_LIMIT, document,
-    levels_of, value,
+    APP_HISTORY, APP_SETTINGS, AuditEntry, Author, ConfigKey, Connected, Failure, LEVEL_HISTORY, SERVER_LIMIT,
+    document, levels_of, value,
 };
 use crate::{backoff::Backoff, config::ChangeAction, store::WriteError};
 
@@ -161,7 +161,11 @@ async fn within(
         author: change.author.clone(),
     };
     replace(&documents, session, place, stored.as_ref(), &entry).await?;
-    let identity = if place.key.is_some() { place.entries.clone() } else { doc! { "config_type": "application" } };
+    let identity = if place.key.is_some() {
+        place.entries.clone()
+    } else {
+        doc! { "config_type": "application" }
+    };
     history.insert_one(document::of_entry(&entry, &identity, sequence)).session(&mut *session).await?;
     Ok(Ok(Some(entry)))
 }

@@ -1,11 +1,7 @@
 //! Pauses between tries: longer each time, and never the same for two replicas, so that a server that comes back is not
 //! asked by all of them at once.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher as _,
-    time::Duration,
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher as _, time::Duration};
 
 /// The pauses of one row of tries.
 #[derive(Debug, Clone)]

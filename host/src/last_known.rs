@@ -65,7 +65,7 @@ struct Level {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Settings {
-    settings: ApplicationSettings,
+    values: ApplicationSettings,
     version: i64,
     updated_at: Timestamp,
 }
@@ -92,7 +92,8 @@ impl LastKnown {
     /// The settings, if they were ever read.
     pub async fn settings(&self) -> Option<Read<Option<StoredSettings>>> {
         let read = self.contents.lock().await.settings.clone()?;
-        let stored = |Settings { settings, version, updated_at }| StoredSettings { settings, version, updated_at };
+        let stored =
+            |Settings { values, version, updated_at }| StoredSettings { settings: values, version, updated_at };
         Some(Read { at: read.at, what: read.what.map(stored) })
     }
 
@@ -111,7 +112,7 @@ impl LastKnown {
     /// Keeps settings that were read now.
     pub async fn keep_settings(&self, stored: Option<&StoredSettings>) {
         let stored = stored.map(|StoredSettings { settings, version, updated_at }| Settings {
-            settings: settings.clone(),
+            values: settings.clone(),
             version: *version,
             updated_at: *updated_at,
         });

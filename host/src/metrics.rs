@@ -65,11 +65,6 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Adds an instrument that a driver keeps itself.
-    pub fn add(&self, instrument: impl prometheus::core::Collector + 'static) -> Result<(), prometheus::Error> {
-        self.registry.register(Box::new(instrument))
-    }
-
     fn register() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
@@ -168,6 +163,11 @@ impl Metrics {
             ),
             registry,
         })
+    }
+
+    /// Adds an instrument that a driver keeps.
+    pub fn add(&self, instrument: Box<dyn prometheus::core::Collector>) -> Result<(), prometheus::Error> {
+        self.registry.register(instrument)
     }
 
     /// Makes the series of everything scheduled, so that they are there, at zero, before they first move.

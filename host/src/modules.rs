@@ -32,7 +32,9 @@ const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_
 #[derive(Debug, Error)]
 pub enum KeepError {
     /// It has too many bytes.
-    #[error("the module has {given} bytes, and a module may have at most {LARGEST_MODULE}: strip its debug information")]
+    #[error(
+        "the module has {given} bytes, and a module may have at most {LARGEST_MODULE}: strip its debug information"
+    )]
     TooLarge {
         /// How many it has.
         given: usize,
@@ -89,11 +91,8 @@ fn verified(store: &'static str, digest: ModuleDigest, bytes: Vec<u8>) -> Result
 
 /// Keeps every module of `folder` that `registry` has loaded. A store that is away is asked again, until `stop`.
 pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Registry, stop: &CancellationToken) {
-    let files = match registry::wasm_files(folder) {
-        Ok(files) => files,
-        // Whoever loads the folder has told this already.
-        Err(_) => return,
-    };
+    // Whoever loads the folder tells what is wrong with it.
+    let Ok(files) = registry::wasm_files(folder) else { return };
     let loaded: Vec<ModuleDigest> = registry.strategies().values().map(|module| module.digest()).collect();
     let mut kept = 0;
     for file in files {

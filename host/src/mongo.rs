@@ -7,11 +7,7 @@
 //! waiting at the call's limit. The task ends a little later at the latest; until then it counts as one of the calls
 //! under way, of which there are as many as connections.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use mongodb::{Client, Database, bson::doc, options::ConnectionString};
 use prometheus::IntGauge;
@@ -80,11 +76,9 @@ impl Mongo {
         let uri = uri::read(uri)?;
         uri::check_database(database)?;
         let password = uri.credential.as_ref().and_then(|credential| credential.password.clone());
-        let under_way = IntGauge::new(
-            "ta_bot_mongodb_calls",
-            "Calls to MongoDB that are under way or wait for a connection",
-        )
-        .map_err(|error| UriError::new(error.to_string()))?;
+        let under_way =
+            IntGauge::new("ta_bot_mongodb_calls", "Calls to MongoDB that are under way or wait for a connection")
+                .map_err(|error| UriError::new(error.to_string()))?;
         let shared = Shared {
             password,
             database: database.to_owned(),
@@ -103,7 +97,7 @@ impl Mongo {
         &self.shared.place
     }
 
-    /// How many calls are under way or wait, for the metrics.
+    /// How many calls are under way or wait, for [`Metrics::add`](crate::metrics::Metrics::add).
     pub fn calls(&self) -> IntGauge {
         self.shared.under_way.clone()
     }
@@ -143,11 +137,7 @@ impl Mongo {
     }
 
     /// Runs one call, for which the caller waits no longer than `limit`.
-    pub(crate) async fn run<T, F>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(Connected) -> F,
-    ) -> Result<T, StoreError>
+    pub(crate) async fn run<T, F>(&self, limit: Duration, work: impl FnOnce(Connected) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff, bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry, settings::SettingsBook,
-    store::StoreError,
+    backoff::Backoff, bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry,
+    settings::SettingsBook, store::StoreError,
 };
 
 /// Pauses between tries while the store can't be read.

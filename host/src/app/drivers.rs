@@ -42,7 +42,7 @@ impl Drivers {
         let database = Database::open(&environment.data_dir).await?;
         let (config, modules): (Arc<dyn ConfigStore>, Arc<dyn ModuleStore>) = match &environment.mongo {
             Some(mongo) => {
-                metrics.add(mongo.calls())?;
+                metrics.add(Box::new(mongo.calls()))?;
                 (Arc::new(MongoConfig::new(mongo.clone())), Arc::new(MongoModules::new(mongo.clone())))
             }
             None => (Arc::new(SqliteConfig::new(database.clone())), Arc::new(SqliteModules::new(database.clone()))),

@@ -123,7 +123,8 @@ impl Health {
     pub async fn report(&self) -> HealthReport {
         let measured = self.measure().await;
         let sources = &self.sources;
-        let stale_since = [sources.parameters.stale_since(), sources.settings.stale_since()].into_iter().flatten().min();
+        let stale_since =
+            [sources.parameters.stale_since(), sources.settings.stale_since()].into_iter().flatten().min();
         let is_leader = sources.leadership.term().is_some();
         let (modules, embedded) = (self.modules(), sources.embedded);
         HealthReport {

@@ -1,4 +1,4 @@
-//! Modules on MongoDB: the bytes as a `GridFS` file, and a document that says which file holds which digest.
+//! Modules on MongoDB: the bytes as a GridFS file, and a document that says which file holds which digest.
 //!
 //! Each writer uploads to a file of its own, and the document, whose id is the digest, decides whose counts; the others
 //! remove theirs. A file that was cut off in the middle is never named by a document, so it is never read.

@@ -32,7 +32,7 @@ impl From<Error> for Failure {
 }
 
 impl From<io::Error> for Failure {
-    /// `GridFS` streams wrap the driver's errors.
+    /// GridFS streams wrap the driver's errors.
     fn from(error: io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned();
         Self::Driver(inner.unwrap_or_else(|| error.into()))

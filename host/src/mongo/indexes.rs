@@ -22,7 +22,7 @@ pub(crate) const LEVEL_HISTORY: &str = "strategy_config_audit";
 pub(crate) const APP_SETTINGS: &str = "app_config";
 /// Their history.
 pub(crate) const APP_HISTORY: &str = "app_config_audit";
-/// What is known of each kept module; its bytes are in the `GridFS` bucket of the same name.
+/// What is known of each kept module; its bytes are in the GridFS bucket of the same name.
 pub(crate) const MODULES: &str = "strategy_modules";
 
 struct Wanted {

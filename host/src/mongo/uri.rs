@@ -119,7 +119,8 @@ mod tests {
         let mongo = Mongo::open("mongodb://ann:s3cret%21@one:27018,two/?replicaSet=rs0", "petrosa").unwrap();
         assert_eq!(mongo.place(), "one:27018,two:27017/petrosa");
         assert!(!format!("{mongo:?}").contains("cret"), "{mongo:?}");
-        let srv = Mongo::open("mongodb+srv://ann:s3cret@cluster.example.net/x?socketTimeoutMS=5000", "petrosa").unwrap();
+        let srv =
+            Mongo::open("mongodb+srv://ann:s3cret@cluster.example.net/x?socketTimeoutMS=5000", "petrosa").unwrap();
         assert_eq!(srv.place(), "cluster.example.net/petrosa");
     }
 
@@ -154,7 +155,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_uri_cant_weaken_what_a_write_means() {
-        let client = connect(read("mongodb://host/?w=1&journal=false&readPreference=secondary").unwrap()).await.unwrap();
+        let client =
+            connect(read("mongodb://host/?w=1&journal=false&readPreference=secondary").unwrap()).await.unwrap();
         let concern = client.write_concern().unwrap();
         assert_eq!((concern.w.clone(), concern.journal), (Some(Acknowledgment::Majority), Some(true)));
         let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);

@@ -141,10 +141,10 @@ pub(super) fn entry(document: &Document, key: Option<ConfigKey>) -> AuditEntry {
     }
 }
 
-/// An entry as it is stored.
-pub(super) fn of_entry(entry: &AuditEntry, identity: &Document, sequence: i64) -> Document {
+/// An entry as it is stored, with the fields of `identity`.
+pub(super) fn of_entry(entry: &AuditEntry, identity: Document, sequence: i64) -> Document {
     let values = |values: &Option<Json>| values.as_ref().map_or(Bson::Null, value::from_json);
-    let mut document = identity.clone();
+    let mut document = identity;
     document.extend(doc! {
         "action": action_text(entry.action),
         "old_parameters": values(&entry.old),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mongodb::{
     ClientSession, Collection,
-    bson::{Bson, Document, doc},
+    bson::{Bson, Document, doc, oid::ObjectId},
     error::UNKNOWN_TRANSACTION_COMMIT_RESULT,
     options::ReadConcern,
 };
@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::{
-    APP_HISTORY, APP_SETTINGS, AuditEntry, Author, ConfigKey, Connected, Failure, LEVEL_HISTORY, SERVER_LIMIT, document,
-    levels_of, value,
+    APP_HISTORY, APP_SETTINGS, AuditEntry, Author, ConfigKey, Connected, Failure, LEVEL_HISTORY, SERVER_LIMIT,
+    document, levels_of, value,
 };
 use crate::{backoff::Backoff, config::ChangeAction, store::WriteError};
 
@@ -83,19 +83,35 @@ impl Place {
 /// Repeats the transaction until it has found out, or nobody waits any more.
 pub(super) async fn write(connected: &Connected, place: &Place, change: &Change) -> Result<Written, Failure> {
     let mut session = connected.client.start_session().await?;
+    // The id of the entry is the same in every attempt: a commit whose answer was lost, and that a server which was
+    // started anew knows nothing of, may have been done all the same.
+    let id = ObjectId::new();
     let mut pauses = PAUSES;
+    let mut done_before = Ok(None);
     loop {
-        match attempt(connected, &mut session, place, change).await {
-            Err(failure) if failure.is_worth_repeating() => {
-                let pause = pauses.pause();
-                if Instant::now() + pause >= connected.deadline {
-                    return Err(failure);
-                }
-                tokio::time::sleep(pause).await;
+        let (done, again) = match done_before {
+            Ok(Some(entry)) => return Ok(Ok(Some(entry))),
+            Ok(None) => {
+                let done = attempt(connected, &mut session, place, change, id).await;
+                let again = done.as_ref().is_err_and(Failure::is_worth_repeating);
+                (done, again)
             }
-            done => return done,
+            Err(failure) => (Err(failure), true),
+        };
+        let pause = pauses.pause();
+        if !again || Instant::now() + pause >= connected.deadline {
+            return done;
         }
+        tokio::time::sleep(pause).await;
+        done_before = entry_of(connected, place, id).await;
     }
+}
+
+/// The entry of this id, if an attempt was committed.
+async fn entry_of(connected: &Connected, place: &Place, id: ObjectId) -> Result<Option<AuditEntry>, Failure> {
+    let history = connected.database.collection::<Document>(place.history);
+    let found = history.find_one(doc! { "_id": id }).max_time(SERVER_LIMIT).await?;
+    Ok(found.map(|found| document::entry(&found, place.key.clone())))
 }
 
 async fn attempt(
@@ -103,10 +119,11 @@ async fn attempt(
     session: &mut ClientSession,
     place: &Place,
     change: &Change,
+    id: ObjectId,
 ) -> Result<Written, Failure> {
     // What the transaction reads is what was there when it began, and two that write the same document can't both succeed.
     session.start_transaction().read_concern(ReadConcern::snapshot()).max_commit_time(SERVER_LIMIT).await?;
-    let written = within(connected, session, place, change).await;
+    let written = within(connected, session, place, change, id).await;
     if matches!(written, Ok(Ok(Some(_)))) {
         commit(session, connected.deadline).await?;
     } else {
@@ -134,6 +151,7 @@ async fn within(
     session: &mut ClientSession,
     place: &Place,
     change: &Change,
+    id: ObjectId,
 ) -> Result<Written, Failure> {
     let documents = connected.database.collection::<Document>(place.documents);
     let history = connected.database.collection::<Document>(place.history);
@@ -161,8 +179,13 @@ async fn within(
         author: change.author.clone(),
     };
     replace(&documents, session, place, stored.as_ref(), &entry).await?;
-    let identity = if place.key.is_some() { place.entries.clone() } else { doc! { "config_type": "application" } };
-    history.insert_one(document::of_entry(&entry, &identity, sequence)).session(&mut *session).await?;
+    let mut identity = doc! { "_id": id };
+    identity.extend(if place.key.is_some() {
+        place.entries.clone()
+    } else {
+        doc! { "config_type": "application" }
+    });
+    history.insert_one(document::of_entry(&entry, identity, sequence)).session(&mut *session).await?;
     Ok(Ok(Some(entry)))
 }
 

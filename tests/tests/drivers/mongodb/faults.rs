@@ -13,7 +13,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(15);
 
 /// Writes one change after the other until `enough` were acknowledged; answers their versions by the reasons, which are
 /// all different.
-async fn write_many(store: MongoConfig, name: &'static str, enough: usize) -> BTreeMap<String, i64> {
+async fn write_many(store: MongoConfig, name: String, enough: usize) -> BTreeMap<String, i64> {
     let (rsi, deadline) = (key("rsi", None), Instant::now() + PATIENCE);
     let mut acknowledged = BTreeMap::new();
     for number in 0.. {
@@ -55,29 +55,37 @@ async fn assert_nothing_is_lost(store: &MongoConfig, acknowledged: &BTreeMap<Str
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_change_is_lost_when_the_server_is_killed() {
+    const EACH: usize = 25;
     let mut server = Server::start().await.unwrap();
     let store = |server: &Server| MongoConfig::new(open(&server.uri(), "petrosa"));
-    let (one, two) = (store(&server), store(&server));
+    let stores = [store(&server), store(&server)];
     let mut acknowledged = BTreeMap::new();
-    for round in ["first", "second", "third"] {
-        let writers =
-            [tokio::spawn(write_many(one.clone(), round, 12)), tokio::spawn(write_many(two.clone(), "other", 0))];
-        // In the middle of the writes, wherever that is.
-        let before = acknowledged.len() + 4;
+    for round in 0..3 {
+        let writer = |number: usize| {
+            let name = format!("round {round}, writer {number}, change");
+            tokio::spawn(write_many(stores[number].clone(), name, EACH))
+        };
+        let writers = [writer(0), writer(1)];
+        let enough = acknowledged.len() as i64 + 4;
         until_ok(|| async {
-            let history = one.audit(&key("rsi", None).strategy, None, 1).await.map_err(|error| error.to_string())?;
-            let reached = history.first().is_some_and(|entry| entry.version >= before as i64);
-            if reached { Ok(()) } else { Err("not enough changes yet".to_owned()) }
+            let version = newest_version(&stores[0]).await.map_err(|error| error.to_string())?;
+            if version >= enough { Ok(()) } else { Err(format!("version {version} instead of {enough}")) }
         })
         .await;
         server.kill().unwrap();
+        assert!(writers.iter().all(|writer| !writer.is_finished()), "the server was killed too late");
         server.restart().await.unwrap();
         for writer in writers {
             acknowledged.extend(writer.await.unwrap());
         }
     }
-    assert_eq!(acknowledged.len(), 36);
+    assert_eq!(acknowledged.len(), 3 * 2 * EACH);
     assert_nothing_is_lost(&store(&server), &acknowledged).await;
+}
+
+async fn newest_version(store: &MongoConfig) -> Result<i64, StoreError> {
+    let newest = store.audit(&key("rsi", None).strategy, None, 1).await?;
+    Ok(newest.first().map_or(0, |entry| entry.version))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,7 +93,7 @@ async fn cut_connections_make_no_change_twice() {
     let server = Server::start().await.unwrap();
     let proxy = Proxy::start(server.address()).unwrap();
     let store = MongoConfig::new(open(&server.uri_at(proxy.address()), "petrosa"));
-    let writer = tokio::spawn(write_many(store.clone(), "cut", 60));
+    let writer = tokio::spawn(write_many(store.clone(), "cut".to_owned(), 60));
     let mut bytes = 0;
     while !writer.is_finished() {
         // Requests cut in two, lost answers, and connections that end without a word.

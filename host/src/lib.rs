@@ -20,6 +20,7 @@ pub mod import;
 pub mod leadership;
 pub mod logging;
 pub mod metrics;
+pub mod mysql;
 pub mod outbox;
 mod outcome_view;
 pub mod parameters;

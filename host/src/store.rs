@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// Why a store did not do what it was asked.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum StoreError {
     /// The store can't be reached or did not answer in time. Trying again may help.
     #[error("{store} is away: {reason}")]

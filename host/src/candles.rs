@@ -7,8 +7,10 @@ use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 use crate::store::StoreError;
 
+pub mod cache;
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+pub mod mysql;
 pub mod sqlite;
 
 /// What a store holds of one symbol and timeframe.
@@ -48,6 +50,17 @@ pub trait CandleStore: Send + Sync {
         until: Timestamp,
         count: u32,
     ) -> Result<Vec<Candle>, StoreError>;
+
+    /// Of each symbol the newest `count` candles of `timeframe` that closed at `until` or before, oldest first; where a
+    /// moment stands beside the symbol only those that closed after it. By symbol, in the order asked; a symbol without
+    /// such candles has an empty list. As few queries as is sensible, whatever their number.
+    async fn newest_closed_of(
+        &self,
+        timeframe: Timeframe,
+        wanted: &[(Symbol, Option<Timestamp>)],
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Vec<Candle>>, StoreError>;
 
     /// The newest candle of each series of `timeframe` that closed at `until` or before: symbol and close time.
     async fn newest_closes(

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::{
     mongo::Mongo,
+    mysql::{MysqlUri, MysqlUriError},
     nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
 };
 
@@ -58,6 +59,8 @@ pub struct Environment {
     pub limits: Limits,
     /// This process's name among replicas.
     pub identity: String,
+    /// The MySQL of candles, signals and jobs; none means the embedded database.
+    pub mysql: Option<MysqlUri>,
     /// The MongoDB of configuration and modules; none means the embedded database.
     pub mongo: Option<Mongo>,
     /// The NATS of events, jobs and signals; none means that they stay in this process.
@@ -86,10 +89,6 @@ pub struct Election {
     pub kubeconfig: Option<PathBuf>,
 }
 
-/// Variables that ask for parts which this version does not have yet. Ignoring them would leave an operator believing
-/// that the data is where it is not.
-const NOT_BUILT: [&str; 1] = ["MYSQL_URI"];
-
 impl Environment {
     /// Reads every variable through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
@@ -106,6 +105,7 @@ impl Environment {
             tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
             limits: reader.limits(),
             identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
+            mysql: reader.mysql(),
             mongo: reader.mongo(),
             nats: reader.nats(),
             election: reader.election(),
@@ -236,18 +236,16 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
+    /// Ignoring it would leave an operator believing that telemetry goes where it does not.
     fn refuse_what_is_not_built(&mut self) {
-        for name in NOT_BUILT {
-            if self.given(name).is_some() {
-                self.refuse(
-                    name,
-                    "this version has the embedded stores and bus only; unset it to run with those".to_owned(),
-                );
-            }
-        }
         if self.switch("OTEL_ENABLED") {
             self.refuse("OTEL_ENABLED", "this version does not have it; unset it or set it to false".to_owned());
         }
+    }
+
+    fn mysql(&mut self) -> Option<MysqlUri> {
+        let parsed = self.given("MYSQL_URI")?.parse();
+        parsed.map_err(|error: MysqlUriError| self.refuse("MYSQL_URI", error.to_string())).ok()
     }
 
     fn mongo(&mut self) -> Option<Mongo> {

@@ -27,6 +27,7 @@ pub mod logging;
 pub mod metrics;
 pub mod modules;
 pub mod mongo;
+pub mod mysql;
 pub mod nats;
 pub mod outbox;
 mod outcome_view;

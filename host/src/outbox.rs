@@ -11,6 +11,7 @@ use crate::store::StoreError;
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+pub mod mysql;
 pub mod sqlite;
 
 /// A job whose evaluation is over, with the signals that came of it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     bus::{Bus, local::LocalBus, nats::NatsBus},
-    candles::{CandleStore, sqlite::SqliteCandles},
+    candles::{CandleStore, cache::CandleCache, mysql::MysqlCandles, sqlite::SqliteCandles},
     config::{ConfigStore, mongodb::MongoConfig, sqlite::SqliteConfig},
     env::{Environment, NatsSettings},
     health::Embedded,
@@ -16,8 +16,9 @@ use crate::{
     last_known::LastKnown,
     metrics::Metrics,
     modules::{ModuleStore, mongodb::MongoModules, sqlite::SqliteModules},
+    mysql::Mysql,
     nats::{NAMESPACE, Nats},
-    outbox::{Outbox, sqlite::SqliteOutbox},
+    outbox::{Outbox, mysql::MysqlOutbox, sqlite::SqliteOutbox},
     sqlite::Database,
 };
 
@@ -48,13 +49,22 @@ impl Drivers {
             None => (Arc::new(SqliteConfig::new(database.clone())), Arc::new(SqliteModules::new(database.clone()))),
         };
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
+        let mysql = environment.mysql.as_ref().map(Mysql::open);
+        let (candles, outbox): (Arc<dyn CandleStore>, Arc<dyn Outbox>) = match &mysql {
+            Some(mysql) => (Arc::new(MysqlCandles::new(mysql.clone())), Arc::new(MysqlOutbox::new(mysql.clone()))),
+            None => (Arc::new(SqliteCandles::new(database.clone())), Arc::new(SqliteOutbox::new(database.clone()))),
+        };
         let (bus, local_bus, queue) = messaging(environment, metrics).await?;
         Ok(Self {
-            candles: Arc::new(SqliteCandles::new(database.clone())),
-            outbox: Arc::new(SqliteOutbox::new(database.clone())),
+            candles: Arc::new(CandleCache::new(candles)),
+            outbox,
             config,
             modules,
-            embedded: Embedded { mysql: true, mongodb: environment.mongo.is_none(), nats: local_bus.is_some() },
+            embedded: Embedded {
+                mysql: mysql.is_none(),
+                mongodb: environment.mongo.is_none(),
+                nats: local_bus.is_some(),
+            },
             bus,
             local_bus,
             queue,

@@ -48,7 +48,11 @@ struct Kept {
 impl CandleCache {
     /// A memory, empty at first, in front of `store`.
     pub fn new(store: Arc<dyn CandleStore>) -> Self {
-        Self { reads: Arc::new(Reads { store, waiting: Mutex::default() }), kept: Mutex::default(), uses: AtomicU64::new(0) }
+        Self {
+            reads: Arc::new(Reads { store, waiting: Mutex::default() }),
+            kept: Mutex::default(),
+            uses: AtomicU64::new(0),
+        }
     }
 
     /// What is kept of a series, as far as it had closed by `until`, and from which close on the store has to be asked.

@@ -29,6 +29,8 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     closes_of_many_symbols_are_found_at_once(fresh().await).await;
     a_quiet_series_does_not_widen_what_is_read_of_others(fresh().await).await;
     the_newest_close_of_each_series_is_found_at_once(fresh().await).await;
+    windows_of_many_symbols_are_read_at_once(fresh().await).await;
+    what_is_new_of_many_symbols_is_read_at_once(fresh().await).await;
     series_are_summed_up(fresh().await).await;
     many_candles_go_in_and_come_out(fresh().await).await;
     two_writers_insert_each_candle_once(fresh().await).await;
@@ -206,6 +208,71 @@ pub async fn the_newest_close_of_each_series_is_found_at_once((store, other): Re
     assert_eq!(found(close(3).plus_millis(-1)).await, closes(&[("BTCUSDT", 2), ("ETHUSDT", 2)]));
     assert_eq!(found(close(0).plus_millis(-1)).await, []);
     assert_eq!(found(close(99)).await, closes(&[("ADAUSDT", 9), ("BTCUSDT", 7), ("ETHUSDT", 3)]));
+}
+
+/// Windows of the quarters of an hour; the moments are the closes of the candles given by their indices.
+async fn windows(
+    store: &dyn CandleStore,
+    wanted: &[(&str, Option<i64>)],
+    until: Timestamp,
+    count: u32,
+) -> Vec<Vec<Candle>> {
+    let wanted: Vec<_> = wanted.iter().map(|(name, after)| (symbol(name), after.map(close))).collect();
+    store.newest_closed_of(Timeframe::M15, &wanted, until, count).await.unwrap()
+}
+
+/// In the order asked, whole or what is new, with gaps and without; what is not there is empty.
+pub async fn windows_of_many_symbols_are_read_at_once((store, other): Replicas) {
+    insert(&*store, "ETHUSDT", &candles(0..9)).await;
+    insert(&*store, "BTCUSDT", &candles([1, 2, 7])).await;
+    insert(&*store, "ADAUSDT", &candles([9])).await;
+    store.insert(&symbol("BTCUSDT"), Timeframe::H1, &candles([4])).await.unwrap();
+    let wanted = [("BTCUSDT", None), ("NOWHERE", None), ("ETHUSDT", None), ("ADAUSDT", None)];
+    let expected = [candles([2, 7]), vec![], candles([7, 8]), vec![]];
+    assert_eq!(windows(&*other, &wanted, close(8), 2).await, expected);
+    let expected = [candles([1, 2]), vec![], candles([5, 6]), vec![]];
+    assert_eq!(windows(&*other, &wanted, close(7).plus_millis(-1), 2).await, expected);
+    let expected = [candles([1, 2, 7]), vec![], candles(0..9), candles([9])];
+    assert_eq!(windows(&*other, &wanted, close(99), 100).await, expected);
+    assert_eq!(windows(&*other, &wanted, close(8), 0).await, vec![vec![]; 4]);
+    assert_eq!(windows(&*other, &[], close(8), 5).await, vec![vec![]; 0]);
+    let new =
+        [("ETHUSDT", Some(6)), ("BTCUSDT", Some(2)), ("ETHUSDT", None), ("ADAUSDT", Some(9)), ("ETHUSDT", Some(8))];
+    let expected = [candles([7, 8]), candles([7]), candles([6, 7, 8]), vec![], vec![]];
+    assert_eq!(windows(&*other, &new, close(8), 3).await, expected);
+    assert_eq!(
+        windows(&*other, &[("ETHUSDT", Some(-90)), ("BTCUSDT", Some(0))], close(8), 2).await,
+        [candles([7, 8]), candles([2, 7]),]
+    );
+    let sooner = [(symbol("ETHUSDT"), Some(close(7).plus_millis(-1)))];
+    let found = store.newest_closed_of(Timeframe::M15, &sooner, close(8), 9).await.unwrap();
+    assert_eq!(found, [candles([7, 8])]);
+    let hourly = store.newest_closed_of(Timeframe::H1, &[(symbol("BTCUSDT"), None)], close(99), 9).await.unwrap();
+    assert_eq!(hourly, [candles([4])]);
+}
+
+/// Many symbols close at once.
+pub async fn what_is_new_of_many_symbols_is_read_at_once((store, _): Replicas) {
+    let names: Vec<String> = (0..700).map(|index| format!("COIN{index}")).collect();
+    for (name, index) in names.iter().zip(0..) {
+        if index % 7 == 0 {
+            insert(&*store, name, &candles(0..4)).await;
+        }
+    }
+    let expected = |from: i64| {
+        let of = |index| if index % 7 == 0 { candles(from..4) } else { vec![] };
+        (0..700).map(of).collect::<Vec<_>>()
+    };
+    let new: Vec<_> = names.iter().map(|name| (name.as_str(), Some(2))).collect();
+    assert_eq!(windows(&*store, &new, close(3), 250).await, expected(3));
+    let each: Vec<_> = names.iter().zip(0..).map(|(name, index)| (name.as_str(), Some(-index))).collect();
+    assert_eq!(windows(&*store, &each, close(3), 1000).await, {
+        let mut all = expected(0);
+        all[0] = candles(1..4);
+        all
+    });
+    let all: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+    assert_eq!(windows(&*store, &all, close(9), 1000).await, expected(0));
 }
 
 /// By symbol and length of the timeframe.

@@ -51,6 +51,40 @@ impl CandleStore for SqliteCandles {
         self.database.read(newest).await
     }
 
+    async fn newest_closed_of(
+        &self,
+        timeframe: Timeframe,
+        wanted: &[(Symbol, Option<Timestamp>)],
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Vec<Candle>>, StoreError> {
+        let opened_after = |after: Option<Timestamp>| after.map(|after| newest_open(timeframe, after));
+        let asked: Vec<_> = wanted.iter().map(|(symbol, after)| (symbol.as_str(), opened_after(*after))).collect();
+        let newest = async {
+            // Of each series the open time of the oldest of its newest candles, then the candles from there on.
+            let sql = "SELECT asked.key AS place, c.open_time, c.open, c.high, c.low, c.close, c.volume
+                       FROM json_each(?2) asked
+                       CROSS JOIN series s ON s.timeframe = ?1 AND s.symbol = asked.value ->> 0
+                       CROSS JOIN candles c ON c.series = s.id AND c.open_time <= ?3 AND c.open_time >=
+                           (SELECT min(open_time) FROM
+                               (SELECT n.open_time FROM candles n WHERE n.series = s.id AND n.open_time <= ?3
+                                AND n.open_time > ifnull(asked.value ->> 1, -9223372036854775808)
+                                ORDER BY n.open_time DESC LIMIT ?4))
+                       ORDER BY place, c.open_time";
+            let query = sqlx::query(sql).bind(timeframe.as_str()).bind(row::to_json(&asked)?);
+            let query = query.bind(newest_open(timeframe, until)).bind(count);
+            let mut found = vec![Vec::new(); wanted.len()];
+            for row in query.fetch_all(self.database.readers()).await? {
+                let place: i64 = row.try_get("place")?;
+                if let Some(candles) = usize::try_from(place).ok().and_then(|place| found.get_mut(place)) {
+                    candles.push(candle(&row)?);
+                }
+            }
+            Ok(found)
+        };
+        self.database.read(newest).await
+    }
+
     async fn newest_closes(
         &self,
         timeframe: Timeframe,

@@ -54,7 +54,7 @@ fn every_mistake_is_reported() {
         ("MAX_CONFIDENCE", "0.7"),
         ("STRATEGY_TIMEOUT_MS", "0"),
         ("LOG_FORMAT", "xml"),
-        ("MYSQL_URI", "mysql://x"),
+        ("MYSQL_URI", "postgres://ann:secret@x/market"),
         ("OTEL_ENABLED", "true"),
     ])
     .unwrap_err();

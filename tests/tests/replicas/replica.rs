@@ -61,10 +61,6 @@ impl Replica {
         process.wait().await.unwrap()
     }
 
-    pub(crate) const fn is_running(&self) -> bool {
-        self.process.is_some()
-    }
-
     /// Waits until it is ready for work.
     pub(crate) async fn ready(&self) {
         let client = reqwest::Client::new();
@@ -79,12 +75,6 @@ impl Replica {
         };
         let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
         assert!(waited.is_ok(), "not ready:\n{}", self.log_tail());
-    }
-
-    /// What it says of its state, if it says anything.
-    pub(crate) async fn health(&self) -> Option<Json> {
-        let asked = reqwest::Client::new().get(format!("{}/health", self.url)).timeout(Duration::from_secs(5));
-        asked.send().await.ok()?.json().await.ok()
     }
 
     /// The end of its log.

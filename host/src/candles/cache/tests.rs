@@ -7,6 +7,7 @@ const M15: Timeframe = Timeframe::M15;
 
 /// A store that counts what it is asked.
 struct Counted {
+    database: Database,
     store: SqliteCandles,
     reads: AtomicUsize,
     candles: AtomicUsize,
@@ -72,9 +73,10 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteCandles::new(Database::open(folder.path()).await.unwrap());
+        let database = Database::open(folder.path()).await.unwrap();
         let store = Arc::new(Counted {
-            store,
+            store: SqliteCandles::new(database.clone()),
+            database,
             reads: AtomicUsize::new(0),
             candles: AtomicUsize::new(0),
             _folder: folder,
@@ -173,9 +175,11 @@ async fn a_storm_of_closes_is_one_read() {
     for name in &names {
         fixture.insert(name, 0..30).await;
     }
-    let storm = |index| futures_util::future::join_all(names.iter().map(move |name| (name, index)).map(
-        |(name, index)| fixture.window(name, index, 20),
-    ));
+    let storm = |index| {
+        futures_util::future::join_all(
+            names.iter().map(move |name| (name, index)).map(|(name, index)| fixture.window(name, index, 20)),
+        )
+    };
     storm(28).await;
     let (reads, candles) = fixture.cost();
     // A read begins two milliseconds after its first reader, by when all of them are there on any but a stalled machine.
@@ -189,7 +193,7 @@ async fn a_storm_of_closes_is_one_read() {
 async fn a_store_that_is_away_is_said_to_be_away() {
     let fixture = Fixture::new().await;
     fixture.insert("BTCUSDT", 0..30).await;
-    fixture.store.store.clone().close().await;
+    fixture.store.database.close().await;
     let asked = fixture.cache.newest_closed(&symbol("BTCUSDT"), M15, close(29), 20).await;
     assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{asked:?}");
 }

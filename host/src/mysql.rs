@@ -1,0 +1,344 @@
+//! The MySQL server that replicas share: candles of the Data Extractor, and signals and jobs of ours.
+//!
+//! Opening needs no server: a task brings the schema up to this version as soon as one answers, and until then calls
+//! fail as *away*. Every call is bounded. A connection on which anything failed, or whose caller gave up in the middle,
+//! is closed and not used again: whatever it was doing ends with it, and the next one may lead to another server.
+
+use std::{fmt, future::Future, ops::DerefMut, sync::Arc, time::Duration};
+
+use sqlx::{MySql, MySqlConnection, MySqlPool, pool::PoolConnection};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::store::StoreError;
+
+mod connect;
+mod error;
+mod jitter;
+pub(crate) mod row;
+mod schema;
+mod uri;
+
+pub use error::store_error;
+pub(crate) use error::{Fault, is_conflict};
+pub(crate) use schema::Schema;
+pub use uri::{MysqlUri, MysqlUriError};
+
+/// The name of the store in errors and in signals.
+pub const NAME: &str = "mysql";
+
+/// How long to wait before the schema is looked at again, at first and at most.
+const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How long to wait before a transaction that met another is tried again, at first and at most.
+const CONFLICT_PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+/// How long the server's port may take to answer when we ask why there was no connection.
+const PROBE_LIMIT: Duration = Duration::from_millis(500);
+
+/// How much of the server is used, and for how long it is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many connections at most. Servers that many services share often allow few for each account.
+    pub connections: u32,
+    /// How long to wait for a connection.
+    pub acquire: Duration,
+    /// How long a read may take, waiting for a connection included.
+    pub read: Duration,
+    /// How long a write may take, waiting for other writers included; a millisecond for every ten rows is added.
+    pub write: Duration,
+    /// How long counting all candles may take.
+    pub count: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 5,
+            acquire: Duration::from_secs(3),
+            read: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+            count: Duration::from_mins(1),
+        }
+    }
+}
+
+/// The connections that there are now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// How many are open.
+    pub open: u32,
+    /// How many of them wait for work.
+    pub idle: u32,
+    /// How many there may be.
+    pub limit: u32,
+}
+
+/// What is known of the schema.
+#[derive(Debug, Clone)]
+enum State {
+    /// Nothing: no server has answered yet.
+    Asking,
+    /// The last attempt failed; there will be another.
+    Failed(StoreError),
+    /// It is ours.
+    Ready(Schema),
+}
+
+/// A MySQL database. Clones share its connections.
+#[derive(Clone)]
+pub struct Mysql {
+    pool: MySqlPool,
+    limits: Limits,
+    uri: Arc<MysqlUri>,
+    state: watch::Receiver<State>,
+    /// Marks what this process commits.
+    instance: i64,
+    _migration: Arc<AbortOnDropHandle<()>>,
+}
+
+impl fmt::Debug for Mysql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mysql").field("uri", &self.uri).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Mysql {
+    /// Opens the database of `uri` with the usual limits. The server need not be there. Must be called in a runtime.
+    pub fn open(uri: &MysqlUri) -> Self {
+        Self::open_with(uri, Limits::default())
+    }
+
+    /// Opens the database of `uri`.
+    pub fn open_with(uri: &MysqlUri, limits: Limits) -> Self {
+        let pool = connect::pool(uri, &limits);
+        let uri = Arc::new(uri.clone());
+        let (sender, state) = watch::channel(State::Asking);
+        let migration = tokio::spawn(migrate(pool.clone(), limits, Arc::clone(&uri), sender));
+        let migration = Arc::new(AbortOnDropHandle::new(migration));
+        Self { pool, limits, uri, state, instance: jitter::random() as i64, _migration: migration }
+    }
+
+    /// The connections that there are now.
+    pub fn connections(&self) -> Connections {
+        let (open, idle) = (self.pool.size(), self.pool.num_idle());
+        Connections { open, idle: u32::try_from(idle).unwrap_or(open), limit: self.limits.connections }
+    }
+
+    /// Waits until the schema is this version's, for as long as a read may take. Answers at once where that is known,
+    /// or where the last attempt failed.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.read(async { Ok(self.schema().await.map(drop)?) }).await
+    }
+
+    /// Whether the server answers and has the schema.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let answer = async {
+            let mut connection = self.connection().await?;
+            let answer = sqlx::raw_sql("SELECT 1").execute(&mut *connection).await;
+            connection.end(answer)
+        };
+        self.read(answer).await.map(drop)
+    }
+
+    /// Waits for what is under way and closes the connections. Calls after that fail.
+    pub async fn close(&self) {
+        // What hangs is cut off when the process ends.
+        let _ = timeout(self.limits.acquire, self.pool.close()).await;
+    }
+
+    /// What identifies this process among those that commit.
+    pub(crate) const fn instance(&self) -> i64 {
+        self.instance
+    }
+
+    /// What is to be known of the schema; waits for the first attempt to find out.
+    pub(crate) async fn schema(&self) -> Result<Schema, StoreError> {
+        let mut state = self.state.clone();
+        let known = state.wait_for(|state| !matches!(state, State::Asking)).await;
+        match known.map(|state| state.clone()) {
+            Ok(State::Ready(schema)) => Ok(schema),
+            Ok(State::Failed(error)) => Err(error),
+            Ok(State::Asking) | Err(_) => Err(unavailable("it is closed")),
+        }
+    }
+
+    /// A connection to a database that has the schema.
+    pub(crate) async fn connection(&self) -> Result<Lease, Fault> {
+        self.schema().await?;
+        acquire(&self.pool, &self.uri, &self.limits).await
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self) -> Result<Open, Fault> {
+        let mut lease = self.connection().await?;
+        let begun = sqlx::raw_sql("START TRANSACTION").execute(&mut *lease).await;
+        begun?;
+        Ok(Open(lease))
+    }
+
+    /// Bounds a read.
+    pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        self.bounded(self.limits.read, work).await
+    }
+
+    /// Bounds a read that goes through everything.
+    pub(crate) async fn count<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        self.bounded(self.limits.count, work).await
+    }
+
+    /// Bounds a write of `rows` rows; one that met another writer is done again, from its beginning.
+    pub(crate) async fn write<T, W>(&self, rows: usize, work: impl Fn() -> W) -> Result<T, StoreError>
+    where
+        W: Future<Output = Result<T, Fault>>,
+    {
+        let patient = async {
+            let (mut pause, longest) = CONFLICT_PAUSES;
+            loop {
+                match work().await {
+                    Err(Fault::Sql(error)) if is_conflict(&error) => {
+                        tracing::debug!(%error, "a transaction met another and is done again");
+                        sleep(jitter::jittered(pause)).await;
+                        pause = (pause * 2).min(longest);
+                    }
+                    done => return done,
+                }
+            }
+        };
+        self.bounded(self.limits.write + Duration::from_millis(rows as u64 / 10), patient).await
+    }
+
+    async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        match timeout(limit, work).await {
+            Ok(done) => done.map_err(|fault| fault.at(&self.uri)),
+            Err(_) => Err(unavailable(&format!("{}: no answer within {} ms", self.uri, limit.as_millis()))),
+        }
+    }
+}
+
+/// Brings the schema up to this version, for as long as it takes.
+async fn migrate(pool: MySqlPool, limits: Limits, uri: Arc<MysqlUri>, state: watch::Sender<State>) {
+    let (mut pause, longest) = SCHEMA_PAUSES;
+    let mut told = String::new();
+    loop {
+        let migrated = async {
+            let mut lease = acquire(&pool, &uri, &limits).await?;
+            let schema = schema::migrate(&mut lease, limits.read).await;
+            if schema.is_ok() {
+                lease.keep();
+            }
+            schema
+        };
+        match migrated.await.map_err(|fault| fault.at(&uri)) {
+            Ok(schema) => {
+                tracing::info!(mysql = %uri, "the schema is up to date");
+                state.send_replace(State::Ready(schema));
+                return;
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if reason != told {
+                    tracing::warn!(%error, "MySQL is not ready and is tried again");
+                    told = reason;
+                }
+                state.send_replace(State::Failed(error));
+            }
+        }
+        sleep(jitter::jittered(pause)).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+async fn acquire(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> Result<Lease, Fault> {
+    match pool.acquire().await {
+        Ok(connection) => Ok(Lease { connection, keep: false }),
+        Err(sqlx::Error::PoolTimedOut) => Err(unavailable(&why_none(pool, uri, limits).await).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why there was no connection in time: the pool does not say.
+async fn why_none(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> String {
+    let waited = limits.acquire.as_millis();
+    if pool.size() >= limits.connections && pool.num_idle() == 0 {
+        return format!("{uri}: all {} connections were in use for {waited} ms", limits.connections);
+    }
+    match timeout(PROBE_LIMIT, TcpStream::connect(uri.host_and_port())).await {
+        Ok(Err(error)) => format!("{uri}: {error}"),
+        _ => format!("{uri}: no connection within {waited} ms"),
+    }
+}
+
+fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable { store: NAME, reason: reason.to_owned() }
+}
+
+/// A connection in use. It goes back to the pool only where everything went well on it; else it is closed.
+pub(crate) struct Lease {
+    connection: PoolConnection<MySql>,
+    keep: bool,
+}
+
+impl Lease {
+    /// The last answer on this connection.
+    pub(crate) fn end<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        self.keep = answer.is_ok();
+        Ok(answer?)
+    }
+
+    const fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl std::ops::Deref for Lease {
+    type Target = MySqlConnection;
+
+    fn deref(&self) -> &MySqlConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// An open transaction. Dropped, it ends with its connection.
+pub(crate) struct Open(Lease);
+
+impl Open {
+    /// Where its statements go.
+    pub(crate) fn connection(&mut self) -> &mut MySqlConnection {
+        &mut self.0
+    }
+
+    /// Commits what was done, or rolls it back where it met another transaction.
+    pub(crate) async fn end<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        let Self(mut lease) = self;
+        match &done {
+            Ok(_) => {
+                let committed = sqlx::raw_sql("COMMIT").execute(&mut *lease).await;
+                committed?;
+                lease.keep();
+            }
+            Err(error) if is_conflict(error) => {
+                let ended = sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await;
+                lease.keep = ended.is_ok();
+            }
+            Err(_) => {}
+        }
+        Ok(done?)
+    }
+}

@@ -1,0 +1,166 @@
+//! What a commit writes. All runs within a transaction of the caller's, which is done again from its beginning where
+//! another one inserts the same row first.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::{MySql, MySqlConnection, QueryBuilder};
+use ta_bot_core::{Job, Signal, SignalId, Timestamp};
+
+use super::{
+    super::FinishedJob,
+    jobs::{BATCH, Key, candle_close, key, push_are, revive},
+};
+use crate::mysql::row;
+
+/// How many bytes of signals one statement inserts: a quarter of what servers take by default. A single signal may be
+/// larger.
+const STATEMENT_BYTES: usize = 4 << 20;
+
+/// When something is committed, and by which process.
+pub(super) type Mark = (Timestamp, i64);
+
+/// Marks jobs as finished and inserts the signals of those that were not.
+pub(super) async fn finished(
+    connection: &mut MySqlConnection,
+    finished: &[FinishedJob],
+    mark: Mark,
+) -> Result<Vec<SignalId>, sqlx::Error> {
+    // All lock in the same order.
+    let keys: Vec<Key<'_>> = finished.iter().map(|done| key(&done.job)).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut new = HashSet::with_capacity(keys.len());
+    for batch in keys.chunks(BATCH) {
+        new.extend(new_jobs(connection, batch, mark.0).await?);
+        revive(connection, batch).await?;
+    }
+    // Removed as it is met, so that a job that is given twice brings its signals once.
+    let given: Vec<&Signal> =
+        finished.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
+    signals(connection, &given, mark).await
+}
+
+/// Inserts those jobs that are not finished, and answers them.
+async fn new_jobs<'a>(
+    connection: &mut MySqlConnection,
+    batch: &[Key<'a>],
+    at: Timestamp,
+) -> Result<Vec<Key<'a>>, sqlx::Error> {
+    let mut select =
+        QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
+    push_are(&mut select, batch);
+    let mut known = HashSet::new();
+    for found in select.build().persistent(false).fetch_all(&mut *connection).await? {
+        let (symbol, candle_close) = candle_close(&found)?;
+        known.insert(Job { symbol, timeframe: row::parsed(&found, "timeframe")?, candle_close });
+    }
+    let known: HashSet<Key<'_>> = known.iter().map(key).collect();
+    let new: Vec<Key<'a>> = batch.iter().filter(|key| !known.contains(*key)).copied().collect();
+    if !new.is_empty() {
+        let mut insert = QueryBuilder::<MySql>::new(
+            "INSERT INTO `finished_jobs` (`timeframe`, `candle_close`, `symbol`, `finished_at`) ",
+        );
+        insert.push_values(&new, |mut values, (timeframe, close, symbol)| {
+            values.push_bind(timeframe.as_str()).push_bind(close.millis());
+            values.push_bind(symbol.as_str()).push_bind(at.millis());
+        });
+        insert.build().persistent(false).execute(connection).await?;
+    }
+    Ok(new)
+}
+
+/// Inserts signals that are not there yet, in the order given, and answers their ids.
+pub(super) async fn signals(
+    connection: &mut MySqlConnection,
+    given: &[&Signal],
+    mark: Mark,
+) -> Result<Vec<SignalId>, sqlx::Error> {
+    let mut known = HashSet::new();
+    for batch in given.chunks(BATCH) {
+        let mut select = QueryBuilder::<MySql>::new("SELECT `signal_id` FROM `signals` WHERE `signal_id` IN (");
+        push_list(&mut select, batch.iter().map(|signal| signal.id.as_str()));
+        let found: Vec<String> =
+            select.push(")").build_query_scalar().persistent(false).fetch_all(&mut *connection).await?;
+        known.extend(found);
+    }
+    let mut new = Vec::with_capacity(given.len());
+    for signal in given {
+        if known.insert(signal.id.as_str().to_owned()) {
+            new.push(Texts::of(signal)?);
+        }
+    }
+    let mut rest = &new[..];
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(fitting(rest));
+        insert(batch, mark).build().persistent(false).execute(&mut *connection).await?;
+        rest = after;
+    }
+    Ok(new.iter().map(|texts| texts.signal.id.clone()).collect())
+}
+
+/// Marks signals as acknowledged. `ids` are in order.
+pub(super) async fn published(
+    connection: &mut MySqlConnection,
+    ids: &[&str],
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for batch in ids.chunks(BATCH) {
+        let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ");
+        update.push_bind(row::datetime(at)).push("), `waiting` = NULL WHERE `signal_id` IN (");
+        push_list(&mut update, batch.iter().copied());
+        update.push(")").build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn push_list<'a>(query: &mut QueryBuilder<MySql>, values: impl Iterator<Item = &'a str>) {
+    let mut list = query.separated(", ");
+    for value in values {
+        list.push_bind(value);
+    }
+}
+
+/// A signal with what is stored of it as JSON.
+struct Texts<'a> {
+    signal: &'a Signal,
+    metadata: String,
+    message: String,
+    provenance: String,
+}
+
+impl<'a> Texts<'a> {
+    fn of(signal: &'a Signal) -> Result<Self, sqlx::Error> {
+        let metadata = row::to_json(&signal.message["metadata"])?;
+        let (message, provenance) = (row::to_json(&signal.message)?, row::to_json(&signal.provenance)?);
+        Ok(Self { signal, metadata, message, provenance })
+    }
+
+    const fn bytes(&self) -> usize {
+        self.metadata.len() + self.message.len() + self.provenance.len()
+    }
+}
+
+/// How many of the first rows make one statement: at least one.
+fn fitting(rows: &[Texts<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = |texts: &&Texts<'_>| {
+        bytes += texts.bytes();
+        bytes <= STATEMENT_BYTES
+    };
+    rows.iter().take(BATCH).take_while(fits).count().max(1)
+}
+
+fn insert(batch: &[Texts<'_>], (at, by): Mark) -> QueryBuilder<MySql> {
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO `signals` (`symbol`, `timeframe`, `period`, `signal_type`, `confidence`, `strategy`, `metadata`,
+         `timestamp`, `created_at`, `signal_id`, `message`, `provenance`, `committed_at`, `committed_by`, `waiting`) ",
+    );
+    insert.push_values(batch, |mut values, Texts { signal, metadata, message, provenance }| {
+        let Job { symbol, timeframe, candle_close } = &signal.job;
+        let at = row::datetime(at);
+        values.push_bind(symbol.as_str()).push_bind(timeframe.as_str()).push_bind(timeframe.as_str());
+        values.push_bind(signal.action.as_str()).push_bind(signal.confidence).push_bind(signal.strategy.as_str());
+        values.push_bind(metadata).push_bind(row::datetime(*candle_close)).push_bind(at.clone());
+        values.push_bind(signal.id.as_str()).push_bind(message).push_bind(provenance);
+        values.push_bind(at).push_bind(by).push_bind(1_i8);
+    });
+    insert
+}

@@ -125,7 +125,7 @@ impl Service {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), empty).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), empty).await.unwrap();
         stop.cancel();
         running.await.unwrap();
     }

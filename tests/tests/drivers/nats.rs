@@ -34,7 +34,7 @@ mod bus;
 mod jobs;
 
 /// Long enough for a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const SUBJECT: &str = "signals.{strategy}.{symbol}.{timeframe}";
 const STREAM: &str = "ta-bot-signals";
 

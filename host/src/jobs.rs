@@ -78,6 +78,12 @@ pub(crate) trait Receipt: Send + Sync {
     async fn working(&self);
 }
 
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "delivery {} of {}", self.attempt, self.queued.job)
+    }
+}
+
 impl Delivery {
     /// The job.
     pub fn job(&self) -> &Job {

@@ -19,6 +19,8 @@ use crate::{
 };
 
 mod commit;
+#[cfg(test)]
+mod tests;
 
 use commit::{COMMIT_BATCH, Committer, ToCommit};
 

@@ -32,6 +32,9 @@ const IN_FLIGHT: usize = 64;
 const INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+#[cfg(test)]
+mod tests;
+
 /// Why signals still wait.
 #[derive(Debug, Error)]
 enum RelayError {

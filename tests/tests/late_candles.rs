@@ -134,11 +134,15 @@ async fn a_job_that_waits_does_not_hold_up_the_end() {
     let (waiting, close) = (symbol("ETHUSDT"), next_hour());
     service.insert(&waiting, close, true).await;
     service.push(&waiting, close).await;
-    let Service { app, stop, running, .. } = service;
+    let Service { app, queue, stop, running, .. } = service;
+    // It is under way once nobody else can take it.
+    tokio::time::timeout(Duration::from_millis(100), queue.next(1)).await.unwrap_err();
     stop.cancel();
     running.await.unwrap();
+    let given_back = queue.next(1).await.pop().unwrap();
+    assert_eq!((given_back.job().candle_close, given_back.attempt), (close, 2), "it goes back at once");
     assert!(
         app.outbox.finished(BASE, &[(waiting, close)]).await.unwrap().is_empty(),
-        "the next process finds it again"
+        "it is not decided without its candle"
     );
 }

@@ -21,7 +21,7 @@ use super::{Delivery, JobQueue, QueuedJob};
 pub type Replicas = (Arc<dyn JobQueue>, Arc<dyn JobQueue>);
 
 /// Long enough for a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Long enough for a job that should not be there to arrive.
 const QUIET: Duration = Duration::from_millis(200);
 /// 2026-01-01 00:00.

@@ -8,7 +8,7 @@ use std::{
 
 use async_nats::jetstream::{
     self,
-    consumer::pull,
+    consumer::{AckPolicy, pull},
     stream::{Config, Stream},
 };
 use async_trait::async_trait;
@@ -34,7 +34,7 @@ mod bus;
 mod jobs;
 
 /// Long enough for a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const SUBJECT: &str = "signals.{strategy}.{symbol}.{timeframe}";
 const STREAM: &str = "ta-bot-signals";
 
@@ -90,11 +90,16 @@ async fn stream_named(url: &str, name: &str) -> Stream {
     found.unwrap()
 }
 
+/// A reader that may have as many messages as it likes.
+fn unacknowledged() -> pull::Config {
+    pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() }
+}
+
 /// The ids of all messages of a stream, in order.
 async fn ids(url: &str, name: &str) -> Vec<String> {
     let mut stream = stream_named(url, name).await;
     let count = usize::try_from(stream.info().await.unwrap().state.messages).unwrap();
-    let consumer = stream.create_consumer(pull::Config::default()).await.unwrap();
+    let consumer = stream.create_consumer(unacknowledged()).await.unwrap();
     let messages: Vec<_> = consumer.fetch().max_messages(count).messages().await.unwrap().try_collect().await.unwrap();
     let id = |message: &jetstream::Message| message.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().to_string();
     messages.iter().map(id).collect()

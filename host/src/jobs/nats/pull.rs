@@ -63,7 +63,8 @@ impl Pull {
 
     /// Up to `most` jobs that are there within a moment. May be given up at any moment: what comes later is kept.
     pub(super) async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, NatsError> {
-        let taken = self.collect(most).await?;
+        let mut taken = Vec::new();
+        while taken.len() < most && self.collect_one(&mut taken)? {}
         if !taken.is_empty() {
             return Ok(taken);
         }
@@ -82,7 +83,6 @@ impl Pull {
             return Ok(Vec::new());
         };
         // From here on nothing waits, so nothing that came in is lost.
-        let mut taken = Vec::new();
         self.read(message, &mut taken)?;
         while taken.len() < most && self.collect_one(&mut taken)? {}
         Ok(taken)
@@ -104,12 +104,6 @@ impl Pull {
             }
         }
         left
-    }
-
-    async fn collect(&mut self, most: usize) -> Result<Vec<Delivery>, NatsError> {
-        let mut taken = Vec::new();
-        while taken.len() < most && self.collect_one(&mut taken)? {}
-        Ok(taken)
     }
 
     /// Reads what has come in already. Answers whether there was anything.

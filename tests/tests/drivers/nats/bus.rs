@@ -32,7 +32,7 @@ impl Outside for Others {
 #[tokio::test]
 async fn the_bus_on_nats_keeps_the_contract() {
     let server = Nats::start().await.unwrap();
-    bus_contract::all(async || {
+    Box::pin(bus_contract::all(async || {
         let client = plain(&server.url()).await;
         // The one of the case before.
         let _ = jetstream::new(client.clone()).delete_stream(STREAM).await;
@@ -43,7 +43,7 @@ async fn the_bus_on_nats_keeps_the_contract() {
             stream_named(&server.url(), STREAM).await.create_consumer(pull::Config::default()).await.unwrap();
         let signals = consumer.messages().await.unwrap().into();
         Fixture { replicas: (Arc::new(one), Arc::new(two)), outside: Box::new(Others { client, signals }) }
-    })
+    }))
     .await;
 }
 

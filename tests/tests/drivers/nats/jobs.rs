@@ -1,5 +1,10 @@
 //! The job queue.
 
+use ta_bot::{app::App, env::Environment, pipeline::Pipeline};
+use ta_bot_core::{Candle, Job};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 
 const JOBS: &str = "ta-bot-jobs";
@@ -95,15 +100,11 @@ async fn what_is_no_job_is_removed() {
     let server = Nats::start().await.unwrap();
     let queue = queue_at(&server.url(), ACK_WAIT).await.0;
     until(async || queue.push(job(0).into()).await.is_ok()).await;
-    let client = plain(&server.url()).await;
-    for (index, body) in
-        ["{", "null", r#"{"symbol": "BTCUSDT"}"#, r#"{"symbol": "/", "timeframe": "15m", "candle_close": 1}"#]
-            .into_iter()
-            .enumerate()
-    {
-        client.publish(format!("ta-bot.jobs.odd.{index}"), body.into()).await.unwrap();
+    let jetstream = jetstream::new(plain(&server.url()).await);
+    let odd = ["{", "null", r#"{"symbol": "BTCUSDT"}"#, r#"{"symbol": "/", "timeframe": "15m", "candle_close": 1}"#];
+    for (index, body) in odd.into_iter().enumerate() {
+        jetstream.publish(format!("ta-bot.jobs.odd.{index}"), body.into()).await.unwrap().await.unwrap();
     }
-    client.flush().await.unwrap();
     until(async || queue.push(job(1).into()).await.is_ok()).await;
     for index in 0..2 {
         let delivery = soon(queue.next(1)).await.pop().unwrap();
@@ -144,4 +145,60 @@ async fn a_stream_that_would_lose_or_double_jobs_is_refused() {
     jetstream.delete_stream(JOBS).await.unwrap();
     until(async || queue.push(job(0).into()).await.is_ok()).await;
     assert_eq!(soon(queue.next(1)).await[0].job(), &job(0));
+}
+
+/// A replica: its own connection to the queue, and the store that all share.
+async fn replica(server: &Nats, app: &App) -> (CancellationToken, JoinHandle<()>) {
+    let queue = queue_at(&server.url(), Duration::from_secs(5)).await.0;
+    let (analyst, outbox, stop) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox), CancellationToken::new());
+    let pipeline = Pipeline::new(analyst, outbox, queue, Arc::default(), 2);
+    let running = tokio::spawn(pipeline.run(stop.clone()));
+    (stop, running)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_finish_every_job_while_they_come_and_go_and_the_server_dies() {
+    let mut server = Nats::start().await.unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().display().to_string();
+    let environment = Environment::read(|name| (name == "DATA_DIR").then(|| folder.clone())).unwrap();
+    let app = App::open(environment).await.unwrap();
+    let jobs: Vec<_> = (0..300).map(job).collect();
+    let candle = |job: &Job| {
+        let open_time = job.timeframe.open_of(job.candle_close.plus_millis(-1));
+        Candle { open_time, open: 100.0, high: 101.0, low: 99.0, close: 100.5, volume: 1.0 }
+    };
+    app.candles.insert(&jobs[0].symbol, jobs[0].timeframe, &jobs.iter().map(candle).collect::<Vec<_>>()).await.unwrap();
+    let pusher = queue_at(&server.url(), ACK_WAIT).await.0;
+    let mut replicas = vec![replica(&server, &app).await, replica(&server, &app).await];
+    for (index, job) in jobs.iter().enumerate() {
+        until(async || pusher.push(job.clone().into()).await.is_ok()).await;
+        match index {
+            // It ends in order: what it has taken goes back at once.
+            100 => {
+                let (stop, running) = replicas.remove(0);
+                stop.cancel();
+                soon(running).await.unwrap();
+                replicas.push(replica(&server, &app).await);
+            }
+            // It is gone from one moment to the next: what it has taken comes again after the wait.
+            150 => {
+                let (_, running) = replicas.remove(0);
+                running.abort();
+                replicas.push(replica(&server, &app).await);
+            }
+            200 => {
+                server.kill().unwrap();
+                server.restart().await.unwrap();
+            }
+            _ => {}
+        }
+    }
+    let closes: Vec<_> = jobs.iter().map(|job| (job.symbol.clone(), job.candle_close)).collect();
+    until(async || app.outbox.finished(jobs[0].timeframe, &closes).await.unwrap().len() == jobs.len()).await;
+    until(async || pusher.depth().await == Ok(0)).await;
+    for (stop, running) in replicas {
+        stop.cancel();
+        soon(running).await.unwrap();
+    }
 }

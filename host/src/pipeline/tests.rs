@@ -11,7 +11,7 @@ use crate::{
     app::App,
     env::Environment,
     jobs::{contract::job, local::LocalQueue},
-    outbox::{Backlog, SignalFilter, StoredSignal},
+    outbox::{Backlog, DeadFilter, RetriedJob, SignalFilter, StoredSignal},
 };
 
 const TIMEFRAME: Timeframe = Timeframe::M15;
@@ -74,6 +74,14 @@ impl Outbox for Troubled {
 
     async fn bury(&self, dead: &DeadJob) -> Stored<()> {
         self.inner.bury(dead).await
+    }
+
+    async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Stored<u64> {
+        self.inner.retry(which, at).await
+    }
+
+    async fn retried(&self, limit: u32) -> Stored<Vec<RetriedJob>> {
+        self.inner.retried(limit).await
     }
 
     async fn dead(&self, limit: u32) -> Stored<Vec<DeadJob>> {
@@ -197,7 +205,7 @@ async fn a_job_that_comes_again_is_not_worked_on_where_another_replica_finished_
 #[tokio::test]
 async fn an_operator_has_a_dead_job_looked_at_again() {
     let service = Service::new().await;
-    let dead = DeadJob { job: job(0), attempts: 5, reason: "once".to_owned(), died_at: Timestamp::now() };
+    let dead = DeadJob { job: job(0), attempts: 5, reason: "once".to_owned(), died_at: Timestamp::now(), retried_at: None };
     service.app.outbox.bury(&dead).await.unwrap();
     let asked = crate::jobs::QueuedJob { retry: true, ..job(0).into() };
     service.queue.push(asked).await.unwrap();

@@ -224,6 +224,10 @@ fn note(event: &Event, metrics: &Metrics, counted: &watch::Sender<u64>, failures
         }
         Event::Closed | Event::Draining => metrics.bus_connected.set(0),
         other => {
+            // Only candle events come so fast. One of these stands for one message, as far as the client tells of them.
+            if matches!(other, Event::SlowConsumer(_)) {
+                metrics.events.with_label_values(&["missed"]).inc();
+            }
             if let Some(withheld) = failures.admit() {
                 tracing::warn!(event = %other, withheld, "NATS");
             }

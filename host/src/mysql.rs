@@ -210,11 +210,7 @@ impl Mysql {
         self.bounded(self.limits.write + Duration::from_millis(rows as u64 / 10), patient).await
     }
 
-    async fn bounded<T>(
-        &self,
-        limit: Duration,
-        work: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, StoreError> {
+    async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
         match timeout(limit, work).await {
             Ok(done) => done.map_err(|fault| fault.at(&self.uri)),
             Err(_) => Err(unavailable(&format!("{}: no answer within {} ms", self.uri, limit.as_millis()))),

@@ -236,13 +236,14 @@ pub async fn windows_of_many_symbols_are_read_at_once((store, other): Replicas) 
     assert_eq!(windows(&*other, &wanted, close(99), 100).await, expected);
     assert_eq!(windows(&*other, &wanted, close(8), 0).await, vec![vec![]; 4]);
     assert_eq!(windows(&*other, &[], close(8), 5).await, vec![vec![]; 0]);
-    let new = [("ETHUSDT", Some(6)), ("BTCUSDT", Some(2)), ("ETHUSDT", None), ("ADAUSDT", Some(9)), ("ETHUSDT", Some(8))];
+    let new =
+        [("ETHUSDT", Some(6)), ("BTCUSDT", Some(2)), ("ETHUSDT", None), ("ADAUSDT", Some(9)), ("ETHUSDT", Some(8))];
     let expected = [candles([7, 8]), candles([7]), candles([6, 7, 8]), vec![], vec![]];
     assert_eq!(windows(&*other, &new, close(8), 3).await, expected);
-    assert_eq!(windows(&*other, &[("ETHUSDT", Some(-90)), ("BTCUSDT", Some(0))], close(8), 2).await, [
-        candles([7, 8]),
-        candles([2, 7]),
-    ]);
+    assert_eq!(
+        windows(&*other, &[("ETHUSDT", Some(-90)), ("BTCUSDT", Some(0))], close(8), 2).await,
+        [candles([7, 8]), candles([2, 7]),]
+    );
     let sooner = [(symbol("ETHUSDT"), Some(close(7).plus_millis(-1)))];
     let found = store.newest_closed_of(Timeframe::M15, &sooner, close(8), 9).await.unwrap();
     assert_eq!(found, [candles([7, 8])]);

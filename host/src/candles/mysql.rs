@@ -85,7 +85,10 @@ impl CandleStore for MysqlCandles {
                 let mut connection = self.database.connection().await?;
                 let rows = query.build().persistent(false).fetch_all(&mut *connection).await;
                 let rows = connection.end(rows)?;
-                Ok(rows.iter().map(|row| Ok((row::parsed(row, "symbol")?, candle(row)?))).collect::<Result<Vec<_>, sqlx::Error>>()?)
+                Ok(rows
+                    .iter()
+                    .map(|row| Ok((row::parsed(row, "symbol")?, candle(row)?)))
+                    .collect::<Result<Vec<_>, sqlx::Error>>()?)
             };
             for (symbol, candle) in self.database.read(read).await? {
                 found.entry(symbol).or_default().push(candle);
@@ -134,7 +137,8 @@ impl CandleStore for MysqlCandles {
         if candles.is_empty() {
             return Ok(Inserted::default());
         }
-        let mut rows = candles.iter().map(|candle| insert::Row::new(timeframe, candle)).collect::<Result<Vec<_>, _>>()?;
+        let mut rows =
+            candles.iter().map(|candle| insert::Row::new(timeframe, candle)).collect::<Result<Vec<_>, _>>()?;
         rows.sort_by_key(|row| row.candle.open_time);
         let (rows, symbol) = (&rows, symbol);
         let inserted = || async move {
@@ -181,13 +185,7 @@ fn push_moment(query: &mut QueryBuilder<MySql>, moment: Timestamp) {
 }
 
 /// The newest candles of a symbol, newest first.
-fn push_newest(
-    query: &mut QueryBuilder<MySql>,
-    symbol: &Symbol,
-    timeframe: Timeframe,
-    until: Timestamp,
-    count: u32,
-) {
+fn push_newest(query: &mut QueryBuilder<MySql>, symbol: &Symbol, timeframe: Timeframe, until: Timestamp, count: u32) {
     query.push("SELECT `symbol`, ").push(columns()).push(" FROM ").push(table(timeframe));
     query.push(" WHERE `symbol` = ").push_bind(symbol.as_str().to_owned()).push(" AND `timestamp` <= ");
     push_moment(query, newest_open(timeframe, until));

@@ -31,7 +31,9 @@ pub(super) fn pool(uri: &MysqlUri, limits: &Limits) -> MySqlPool {
         .test_before_acquire(true)
         .idle_timeout(IDLE_LIMIT)
         .max_lifetime(LIFETIME)
-        .after_connect(|connection, _| Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) }))
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+        })
         .connect_lazy_with(options(uri))
 }
 

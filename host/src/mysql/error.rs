@@ -77,7 +77,8 @@ fn unavailable(reason: &str) -> StoreError {
 }
 
 fn of_number(number: u16, message: &str) -> StoreError {
-    let cannot_write = |advice| StoreError::CannotWrite { store: NAME, reason: format!("{message} ({number}): {advice}") };
+    let cannot_write =
+        |advice| StoreError::CannotWrite { store: NAME, reason: format!("{message} ({number}): {advice}") };
     let corrupt = |advice| StoreError::Corrupt { store: NAME, reason: format!("{message} ({number}): {advice}") };
     match number {
         // Access denied to the server or the database, unknown database

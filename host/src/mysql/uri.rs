@@ -60,8 +60,7 @@ impl FromStr for MysqlUri {
         if let Some(name) = names.into_iter().find(|name| name.starts_with("ssl") && !TLS_PARAMETERS.contains(name)) {
             return Err(MysqlUriError::Parameter(name.to_owned()));
         }
-        let options: MySqlConnectOptions =
-            format!("mysql://{rest}").parse().map_err(|_| MysqlUriError::Unreadable)?;
+        let options: MySqlConnectOptions = format!("mysql://{rest}").parse().map_err(|_| MysqlUriError::Unreadable)?;
         let database = options.get_database().ok_or(MysqlUriError::NoDatabase)?.to_owned();
         Ok(Self { options, database })
     }

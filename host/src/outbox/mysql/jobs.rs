@@ -73,7 +73,8 @@ pub(super) async fn begin(
     series: &[(Symbol, Timeframe, Timestamp)],
 ) -> Result<(), sqlx::Error> {
     // All lock in the same order.
-    let mut ordered: Vec<_> = series.iter().map(|(symbol, timeframe, close)| (timeframe.as_str(), symbol, close)).collect();
+    let mut ordered: Vec<_> =
+        series.iter().map(|(symbol, timeframe, close)| (timeframe.as_str(), symbol, close)).collect();
     ordered.sort_unstable_by_key(|(timeframe, symbol, _)| (*timeframe, *symbol));
     for batch in ordered.chunks(BATCH) {
         let mut insert =

@@ -26,11 +26,11 @@ pub(super) async fn acquire(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -
 /// Why there was no connection in time: the pool does not say.
 async fn why_none(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> String {
     let waited = limits.acquire.as_millis();
-    if pool.size() >= limits.connections && pool.num_idle() == 0 {
-        return format!("{uri}: all {} connections were in use for {waited} ms", limits.connections);
-    }
     match timeout(PROBE_LIMIT, TcpStream::connect(uri.host_and_port())).await {
         Ok(Err(error)) => format!("{uri}: {error}"),
+        Ok(Ok(_)) if pool.size() >= limits.connections && pool.num_idle() == 0 => {
+            format!("{uri}: all {} connections were in use for {waited} ms", limits.connections)
+        }
         _ => format!("{uri}: no connection within {waited} ms"),
     }
 }

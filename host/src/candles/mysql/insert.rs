@@ -69,7 +69,9 @@ impl Row {
             "low_price" => self.numbers[2].clone(),
             "close_price" => self.numbers[3].clone(),
             "volume" => self.numbers[4].clone(),
-            "quote_asset_volume" | "number_of_trades" | "taker_buy_base_asset_volume"
+            "quote_asset_volume"
+            | "number_of_trades"
+            | "taker_buy_base_asset_volume"
             | "taker_buy_quote_asset_volume" => "0".to_owned(),
             "price_change" => format!("{change:.8}"),
             "price_change_percent" => {
@@ -125,10 +127,7 @@ pub(super) async fn all(
 }
 
 /// The columns that the table has: of those that nobody needs it may have any.
-async fn column_names(
-    connection: &mut MySqlConnection,
-    timeframe: Timeframe,
-) -> Result<HashSet<String>, sqlx::Error> {
+async fn column_names(connection: &mut MySqlConnection, timeframe: Timeframe) -> Result<HashSet<String>, sqlx::Error> {
     let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
                WHERE table_schema = DATABASE() AND table_name = ?";
     let names: Vec<String> = sqlx::query_scalar(sql).bind(table(timeframe)).fetch_all(connection).await?;

@@ -109,7 +109,8 @@ fn stretches<'a>(
     after: impl Iterator<Item = (&'a Symbol, Timestamp)>,
     until: Timestamp,
 ) -> Vec<QueryBuilder<MySql>> {
-    let mut ordered: Vec<_> = after.filter(|(_, after)| *after < until).map(|(symbol, after)| (after, symbol)).collect();
+    let mut ordered: Vec<_> =
+        after.filter(|(_, after)| *after < until).map(|(symbol, after)| (after, symbol)).collect();
     ordered.sort_unstable();
     let query = |chunk: &[(Timestamp, &Symbol)]| {
         let mut query = QueryBuilder::new("SELECT `symbol`, ");

@@ -4,11 +4,10 @@
 //! fail as *away*. Every call is bounded. A connection on which anything failed, or whose caller gave up in the middle,
 //! is closed and not used again: whatever it was doing ends with it, and the next one may lead to another server.
 
-use std::{fmt, future::Future, ops::DerefMut, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use sqlx::{MySql, MySqlConnection, MySqlPool, pool::PoolConnection};
+use sqlx::MySqlPool;
 use tokio::{
-    net::TcpStream,
     sync::watch,
     time::{sleep, timeout},
 };
@@ -19,12 +18,15 @@ use crate::store::StoreError;
 mod connect;
 mod error;
 mod jitter;
+mod lease;
 pub(crate) mod row;
 mod schema;
 mod uri;
 
+pub(crate) use error::Fault;
+use error::is_conflict;
 pub use error::store_error;
-pub(crate) use error::{Fault, is_conflict};
+use lease::{Lease, Open, acquire};
 pub(crate) use schema::Schema;
 pub use uri::{MysqlUri, MysqlUriError};
 
@@ -35,8 +37,6 @@ pub const NAME: &str = "mysql";
 const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How long to wait before a transaction that met another is tried again, at first and at most.
 const CONFLICT_PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
-/// How long the server's port may take to answer when we ask why there was no connection.
-const PROBE_LIMIT: Duration = Duration::from_millis(500);
 
 /// How much of the server is used, and for how long it is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -173,10 +173,7 @@ impl Mysql {
 
     /// Begins a transaction.
     pub(crate) async fn begin(&self) -> Result<Open, Fault> {
-        let mut lease = self.connection().await?;
-        let begun = sqlx::raw_sql("START TRANSACTION").execute(&mut *lease).await;
-        begun?;
-        Ok(Open(lease))
+        Open::begin(self.connection().await?).await
     }
 
     /// Bounds a read.
@@ -251,94 +248,6 @@ async fn migrate(pool: MySqlPool, limits: Limits, uri: Arc<MysqlUri>, state: wat
     }
 }
 
-async fn acquire(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> Result<Lease, Fault> {
-    match pool.acquire().await {
-        Ok(connection) => Ok(Lease { connection, keep: false }),
-        Err(sqlx::Error::PoolTimedOut) => Err(unavailable(&why_none(pool, uri, limits).await).into()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Why there was no connection in time: the pool does not say.
-async fn why_none(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> String {
-    let waited = limits.acquire.as_millis();
-    if pool.size() >= limits.connections && pool.num_idle() == 0 {
-        return format!("{uri}: all {} connections were in use for {waited} ms", limits.connections);
-    }
-    match timeout(PROBE_LIMIT, TcpStream::connect(uri.host_and_port())).await {
-        Ok(Err(error)) => format!("{uri}: {error}"),
-        _ => format!("{uri}: no connection within {waited} ms"),
-    }
-}
-
 fn unavailable(reason: &str) -> StoreError {
     StoreError::Unavailable { store: NAME, reason: reason.to_owned() }
-}
-
-/// A connection in use. It goes back to the pool only where everything went well on it; else it is closed.
-pub(crate) struct Lease {
-    connection: PoolConnection<MySql>,
-    keep: bool,
-}
-
-impl Lease {
-    /// The last answer on this connection.
-    pub(crate) fn end<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, Fault> {
-        self.keep = answer.is_ok();
-        Ok(answer?)
-    }
-
-    const fn keep(&mut self) {
-        self.keep = true;
-    }
-}
-
-impl std::ops::Deref for Lease {
-    type Target = MySqlConnection;
-
-    fn deref(&self) -> &MySqlConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Lease {
-    fn deref_mut(&mut self) -> &mut MySqlConnection {
-        &mut self.connection
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if !self.keep {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
-/// An open transaction. Dropped, it ends with its connection.
-pub(crate) struct Open(Lease);
-
-impl Open {
-    /// Where its statements go.
-    pub(crate) fn connection(&mut self) -> &mut MySqlConnection {
-        &mut self.0
-    }
-
-    /// Commits what was done, or rolls it back where it met another transaction.
-    pub(crate) async fn end<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
-        let Self(mut lease) = self;
-        match &done {
-            Ok(_) => {
-                let committed = sqlx::raw_sql("COMMIT").execute(&mut *lease).await;
-                committed?;
-                lease.keep();
-            }
-            Err(error) if is_conflict(error) => {
-                let ended = sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await;
-                lease.keep = ended.is_ok();
-            }
-            Err(_) => {}
-        }
-        Ok(done?)
-    }
 }

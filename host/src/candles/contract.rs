@@ -235,7 +235,7 @@ pub async fn windows_of_many_symbols_are_read_at_once((store, other): Replicas) 
     let expected = [candles([1, 2, 7]), vec![], candles(0..9), candles([9])];
     assert_eq!(windows(&*other, &wanted, close(99), 100).await, expected);
     assert_eq!(windows(&*other, &wanted, close(8), 0).await, vec![vec![]; 4]);
-    assert_eq!(windows(&*other, &[], close(8), 5).await, vec![vec![]; 0]);
+    assert!(windows(&*other, &[], close(8), 5).await.is_empty());
     let new =
         [("ETHUSDT", Some(6)), ("BTCUSDT", Some(2)), ("ETHUSDT", None), ("ADAUSDT", Some(9)), ("ETHUSDT", Some(8))];
     let expected = [candles([7, 8]), candles([7]), candles([6, 7, 8]), vec![], vec![]];

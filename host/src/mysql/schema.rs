@@ -23,7 +23,7 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 /// What statements have to know of the tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Schema {
-    /// The AUTO_INCREMENT column of `signals`, quoted. A table that another service made has its own.
+    /// The `AUTO_INCREMENT` column of `signals`, quoted. A table that another service made has its own.
     pub(crate) sequence: String,
 }
 
@@ -130,7 +130,7 @@ async fn names_in_signals(connection: &mut MySqlConnection) -> Result<HashSet<St
     Ok(names.into_iter().collect())
 }
 
-/// The AUTO_INCREMENT column of `signals`, quoted.
+/// The `AUTO_INCREMENT` column of `signals`, quoted.
 async fn sequence(connection: &mut MySqlConnection) -> Result<Option<String>, Fault> {
     let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
                WHERE table_schema = DATABASE() AND table_name = 'signals' AND extra LIKE '%auto_increment%'";

@@ -10,7 +10,7 @@ use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
 use super::{Backlog, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal};
 use crate::{
-    mysql::{Mysql, Schema, row},
+    mysql::{Mysql, Schema, row, store_error},
     store::StoreError,
 };
 
@@ -109,7 +109,7 @@ impl Outbox for MysqlOutbox {
             let signals = row.try_get::<i64, _>("signals")? as u64;
             Ok(Backlog { signals, oldest: oldest.map(Timestamp::from_millis) })
         };
-        read().map_err(unreadable)
+        read().map_err(|error| store_error(&error))
     }
 
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError> {
@@ -133,7 +133,7 @@ impl Outbox for MysqlOutbox {
         let mut query = QueryBuilder::new("SELECT `symbol`, `candle_close` FROM `begun_series` WHERE `timeframe` = ");
         query.push_bind(timeframe.as_str()).push(" ORDER BY `symbol`");
         let rows = self.selected(query).await?;
-        rows.iter().map(jobs::candle_close).collect::<Result<_, _>>().map_err(unreadable)
+        rows.iter().map(jobs::candle_close).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
     async fn finished(
@@ -145,7 +145,7 @@ impl Outbox for MysqlOutbox {
         for query in jobs::finished(timeframe, asked) {
             let rows = self.selected(query).await?;
             let found = rows.iter().map(jobs::candle_close).collect::<Result<Vec<_>, _>>();
-            finished.extend(found.map_err(unreadable)?);
+            finished.extend(found.map_err(|error| store_error(&error))?);
         }
         Ok(finished)
     }
@@ -166,7 +166,7 @@ impl Outbox for MysqlOutbox {
         );
         query.push_bind(i64::from(limit));
         let rows = self.selected(query).await?;
-        rows.iter().map(dead_job).collect::<Result<_, _>>().map_err(unreadable)
+        rows.iter().map(dead_job).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
     async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Result<u64, StoreError> {
@@ -193,10 +193,6 @@ impl Outbox for MysqlOutbox {
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }
-}
-
-fn unreadable(error: sqlx::Error) -> StoreError {
-    crate::mysql::store_error(&error)
 }
 
 /// The columns of a signal, from the table.
@@ -228,7 +224,7 @@ fn selection(filter: &SignalFilter, schema: &Schema) -> QueryBuilder<MySql> {
 }
 
 fn signals(rows: &[MySqlRow]) -> Result<Vec<StoredSignal>, StoreError> {
-    rows.iter().map(signal).collect::<Result<_, _>>().map_err(unreadable)
+    rows.iter().map(signal).collect::<Result<_, _>>().map_err(|error| store_error(&error))
 }
 
 fn signal(found: &MySqlRow) -> Result<StoredSignal, sqlx::Error> {

@@ -1,1 +1,186 @@
 //! Tests of candles and outbox on MySQL.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use ta_bot::{
+    candles::{self, CandleStore, mysql::MysqlCandles},
+    mysql::{Limits, Mysql},
+    outbox::{self, Outbox, mysql::MysqlOutbox},
+    store::StoreError,
+};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_test_servers::MariaDb;
+use tokio::{sync::OnceCell, time::Instant};
+
+mod away;
+mod commits;
+mod plans;
+mod schema;
+
+/// Long enough for a machine that builds meanwhile.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// 2026-01-01 00:00.
+const START: i64 = 1_767_225_600_000;
+
+/// A server that tests share, each with a database of its own.
+async fn server() -> &'static MariaDb {
+    static SERVER: OnceCell<MariaDb> = OnceCell::const_new();
+    SERVER.get_or_init(async || MariaDb::start().await.unwrap()).await
+}
+
+/// The URI of a new database of the shared server, and its name.
+async fn new_database() -> (String, String) {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
+    (server().await.create_database(&name).await.unwrap(), name)
+}
+
+fn open(uri: &str) -> Mysql {
+    Mysql::open(&uri.parse().unwrap())
+}
+
+/// Waits as briefly as a test of failures can afford.
+fn open_impatiently(uri: &str) -> Mysql {
+    let limits = Limits {
+        acquire: Duration::from_millis(700),
+        read: Duration::from_secs(1),
+        write: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    Mysql::open_with(&uri.parse().unwrap(), limits)
+}
+
+/// Repeats what fails because the server is away.
+async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match call().await {
+            Ok(done) => return done,
+            Err(StoreError::Unavailable { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn symbol(name: &str) -> Symbol {
+    name.parse().unwrap()
+}
+
+/// The open time of a quarter of an hour.
+fn opened(index: i64) -> Timestamp {
+    Timestamp::from_millis(START + index * Timeframe::M15.millis())
+}
+
+fn candle(index: i64) -> Candle {
+    Candle { open_time: opened(index), open: 10.0, high: 12.0, low: 9.0, close: 11.0, volume: 5.0 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn candles_keep_the_contract() {
+    candles::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlCandles::new(open(&uri))) as Arc<dyn CandleStore>;
+        (store(), store())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_outbox_keeps_the_contract() {
+    outbox::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlOutbox::new(open(&uri))) as Arc<dyn Outbox>;
+        (store(), store())
+    })
+    .await;
+}
+
+/// Every decimal that the tables hold becomes the `f64` that is nearest to it, and goes back as it was.
+#[tokio::test]
+async fn decimals_are_read_to_the_nearest_bit() {
+    let (uri, name) = new_database().await;
+    let store = MysqlCandles::new(open(&uri));
+    store.ping().await.unwrap();
+    let mut texts =
+        vec!["0.00001234".to_owned(), "12345678901.12345678".to_owned(), "999999999999.99999999".to_owned()];
+    let mut state = 7_u64;
+    for digits in (0..2000).map(|index| 1 + index % 20) {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let number = u128::from(state) * 5 % 10_u128.pow(digits) + 1;
+        texts.push(format!("{}.{:08}", number / 100_000_000, number % 100_000_000));
+    }
+    let rows = texts.iter().zip(0_i64..).map(|(text, index)| {
+        format!(
+            "('{index}', 'BTCUSDT', FROM_UNIXTIME({0}), FROM_UNIXTIME({0}), FROM_UNIXTIME({0}), '15m', {text}, {text},
+                  {text}, {text}, {text}, 0, 0, 0, 0, NOW(), '1', 'test')",
+            opened(index).millis() / 1000
+        )
+    });
+    let rows: Vec<String> = rows.collect();
+    let columns = "id, symbol, timestamp, open_time, close_time, `interval`, open_price, high_price, low_price,
+        close_price, volume, quote_asset_volume, number_of_trades, taker_buy_base_asset_volume,
+        taker_buy_quote_asset_volume, extracted_at, extractor_version, source";
+    // The client takes statements as an argument, whose length is limited.
+    for rows in rows.chunks(200) {
+        let insert = format!("INSERT INTO {name}.klines_m15 ({columns}) VALUES {}", rows.join(","));
+        server().await.sql(&format!("SET time_zone = '+00:00'; {insert}")).await.unwrap();
+    }
+    let read = store.newest_closed(&symbol("BTCUSDT"), Timeframe::M15, opened(99_999), 99_999).await.unwrap();
+    assert_eq!(read.len(), texts.len());
+    for (candle, text) in read.iter().zip(&texts) {
+        let nearest: f64 = text.parse().unwrap();
+        assert_eq!((candle.open, candle.close, candle.volume), (nearest, nearest, nearest), "{text}");
+    }
+    let usable: Vec<Candle> = read.into_iter().filter(|candle| candle.close < 999_999_999_999.0).collect();
+    let copied = store.insert(&symbol("COPYUSDT"), Timeframe::M15, &usable).await.unwrap();
+    assert_eq!(copied.new, usable.len() as u64);
+    let again = store.newest_closed(&symbol("COPYUSDT"), Timeframe::M15, opened(99_999), 99_999).await.unwrap();
+    assert_eq!(again, usable);
+}
+
+/// Rows of other programs are passed over where they name no symbol, and stand in no one's way.
+#[tokio::test]
+async fn foreign_rows_are_passed_over() {
+    let (uri, name) = new_database().await;
+    let store = MysqlCandles::new(open(&uri));
+    store.insert(&symbol("BTCUSDT"), Timeframe::M15, &[candle(0)]).await.unwrap();
+    let copy = format!(
+        "CREATE TEMPORARY TABLE {name}.c SELECT * FROM {name}.klines_m15; UPDATE {name}.c SET id = 'x', symbol = 'A/B';
+         INSERT INTO {name}.klines_m15 SELECT * FROM {name}.c"
+    );
+    server().await.sql(&copy).await.unwrap();
+    let close = Timeframe::M15.close_of(opened(0));
+    assert_eq!(store.newest_closes(Timeframe::M15, close).await.unwrap(), [(symbol("BTCUSDT"), close)]);
+    assert_eq!(store.series().await.unwrap().len(), 1);
+}
+
+/// The pool stays within its bound, and tells how it is used.
+#[tokio::test]
+async fn connections_are_bounded() {
+    let (uri, name) = new_database().await;
+    let limits = Limits { connections: 2, ..Limits::default() };
+    let database = Mysql::open_with(&uri.parse().unwrap(), limits);
+    let store = Arc::new(MysqlCandles::new(database.clone()));
+    let calls = (0..40).map(|_| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.newest_closes(Timeframe::M15, opened(9)).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    let used = database.connections();
+    assert!(used.open <= 2 && used.open > 0 && used.idle <= used.open && used.limit == 2, "{used:?}");
+    let there = server().await;
+    let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{name}'");
+    assert!(there.sql(&sql).await.unwrap().trim().parse::<u32>().unwrap() <= 2);
+    database.close().await;
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable { .. })));
+}

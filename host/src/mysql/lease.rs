@@ -1,0 +1,112 @@
+//! Connections in use, and transactions on them.
+
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use sqlx::{MySql, MySqlConnection, MySqlPool, pool::PoolConnection};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{Fault, Limits, MysqlUri, is_conflict, unavailable};
+
+/// How long the server's port may take to answer when we ask why there was no connection.
+const PROBE_LIMIT: Duration = Duration::from_millis(500);
+/// How long the server may take to answer when a connection goes back to the pool.
+const RETURN_LIMIT: Duration = Duration::from_secs(3);
+
+pub(super) async fn acquire(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> Result<Lease, Fault> {
+    match pool.acquire().await {
+        Ok(connection) => Ok(Lease { connection, keep: false }),
+        Err(sqlx::Error::PoolTimedOut) => Err(unavailable(&why_none(pool, uri, limits).await).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why there was no connection in time: the pool does not say.
+async fn why_none(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> String {
+    let waited = limits.acquire.as_millis();
+    match timeout(PROBE_LIMIT, TcpStream::connect(uri.host_and_port())).await {
+        Ok(Err(error)) => format!("{uri}: {error}"),
+        Ok(Ok(_)) if pool.size() >= limits.connections && pool.num_idle() == 0 => {
+            format!("{uri}: all {} connections were in use for {waited} ms", limits.connections)
+        }
+        _ => format!("{uri}: no connection within {waited} ms"),
+    }
+}
+
+/// A connection in use. It goes back to the pool only where everything went well on it; else it is closed.
+pub(crate) struct Lease {
+    connection: PoolConnection<MySql>,
+    keep: bool,
+}
+
+impl Lease {
+    /// The last answer on this connection.
+    pub(crate) fn end<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        self.keep = answer.is_ok();
+        Ok(answer?)
+    }
+
+    pub(super) const fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Deref for Lease {
+    type Target = MySqlConnection;
+
+    fn deref(&self) -> &MySqlConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.keep {
+            // The pool asks the server once more before it takes a connection back, and would wait without end.
+            tokio::spawn(timeout(RETURN_LIMIT, self.connection.return_to_pool()));
+        } else {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// An open transaction. Dropped, it ends with its connection.
+pub(crate) struct Open(Lease);
+
+impl Open {
+    pub(super) async fn begin(mut lease: Lease) -> Result<Self, Fault> {
+        sqlx::raw_sql("START TRANSACTION").execute(&mut *lease).await?;
+        Ok(Self(lease))
+    }
+
+    /// Where its statements go.
+    pub(crate) fn connection(&mut self) -> &mut MySqlConnection {
+        &mut self.0
+    }
+
+    /// Commits what was done, or rolls it back where it met another transaction.
+    pub(crate) async fn end<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        let Self(mut lease) = self;
+        match &done {
+            Ok(_) => {
+                let committed = sqlx::raw_sql("COMMIT").execute(&mut *lease).await;
+                committed?;
+                lease.keep();
+            }
+            Err(error) if is_conflict(error) => {
+                let ended = sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await;
+                lease.keep = ended.is_ok();
+            }
+            Err(_) => {}
+        }
+        Ok(done?)
+    }
+}

@@ -1,0 +1,130 @@
+//! Commits that are cut off, that meet each other, and that come in another order than their numbers.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ta_bot::outbox::{DeadJob, Outbox as _, contract, mysql::MysqlOutbox};
+use ta_bot_core::{Timeframe, Timestamp};
+use ta_bot_test_servers::{Mode, Proxy, Side};
+use tokio::time::{Instant, sleep};
+
+use super::{PATIENCE, new_database, open, open_impatiently, patiently, server};
+
+/// Wherever the connection is cut, in what is sent or in what is answered: repeated, the commit is there once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_cut_off_is_there_once() {
+    let (_, name) = new_database().await;
+    let proxy = Proxy::start(server().await.address()).unwrap();
+    let outbox = MysqlOutbox::new(open_impatiently(&server().await.uri_at(proxy.address(), &name)));
+    patiently(async || outbox.ping().await).await;
+    let (mut index, mut signals) = (0, 0);
+    for from in [Side::Client, Side::Server] {
+        let (mut failed, mut bytes) = (0, 0);
+        loop {
+            let jobs =
+                [contract::finished("BTCUSDT", index, &["rsi", "macd"]), contract::finished("ETHUSDT", index, &[])];
+            proxy.set(Mode::CutAfter { from, bytes }).await.unwrap();
+            let first = outbox.commit(&jobs, Timestamp::from_millis(index)).await;
+            proxy.set(Mode::Forward).await.unwrap();
+            patiently(async || outbox.commit(&jobs, Timestamp::from_millis(index)).await).await;
+            (index, signals) = (index + 1, signals + 2);
+            assert_eq!(outbox.backlog().await.unwrap().signals, signals, "cut after {bytes} bytes of {from:?}");
+            if first.is_ok() {
+                break;
+            }
+            failed += 1;
+            bytes += if from == Side::Client { 331 } else { 23 };
+        }
+        assert!(failed > 10, "{failed} commits were cut");
+    }
+    let ids: BTreeSet<String> =
+        outbox.unpublished(u32::MAX).await.unwrap().into_iter().map(|signal| signal.id).collect();
+    assert_eq!(ids.len() as u64, signals);
+}
+
+/// One replica gives up what another finishes at that moment: it is one or the other, never both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_never_finished_and_dead() {
+    let (uri, name) = new_database().await;
+    let (one, two) = (MysqlOutbox::new(open(&uri)), MysqlOutbox::new(open(&uri)));
+    one.ping().await.unwrap();
+    for round in 0..60 {
+        let done =
+            [contract::finished("BTCUSDT", 2 * round, &["rsi"]), contract::finished("BTCUSDT", 2 * round + 1, &[])];
+        let died_at = Timestamp::from_millis(round);
+        let dead = done.clone().map(|done| DeadJob { job: done.job, attempts: 5, reason: "late".into(), died_at });
+        let at = Timestamp::from_millis(1);
+        let (committed, first, second) = tokio::join!(one.commit(&done, at), two.bury(&dead[1]), two.bury(&dead[0]));
+        assert_eq!(committed.unwrap().len(), 1);
+        first.and(second).unwrap();
+    }
+    let both = format!("SELECT COUNT(*) FROM {name}.dead_jobs; SELECT COUNT(*) FROM {name}.finished_jobs");
+    assert_eq!(server().await.sql(&both).await.unwrap(), "0\n120\n");
+}
+
+/// A row with a smaller number that is committed later is found.
+#[tokio::test]
+async fn signals_that_are_committed_out_of_order_are_found() {
+    let (uri, name) = new_database().await;
+    let outbox = MysqlOutbox::new(open(&uri));
+    let (early, late) = (contract::finished("BTCUSDT", 1, &["rsi"]), contract::finished("BTCUSDT", 2, &["rsi"]));
+    let at = Timestamp::from_millis(1);
+    let (early_ids, late_ids) = (outbox.commit(&[early], at).await.unwrap(), outbox.commit(&[late], at).await.unwrap());
+    // As if the first had been committed only now, after the relay had seen the second and marked it.
+    let hide =
+        |waiting: &str| format!("UPDATE {name}.signals SET waiting = {waiting} WHERE signal_id = '{}'", early_ids[0]);
+    server().await.sql(&hide("NULL")).await.unwrap();
+    assert_eq!(outbox.unpublished(9).await.unwrap().len(), 1);
+    outbox.mark_published(&[late_ids[0].to_string()], at).await.unwrap();
+    server().await.sql(&hide("1")).await.unwrap();
+    assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, early_ids[0].as_str());
+}
+
+/// Each replica publishes what it committed, and after two seconds what another left.
+#[tokio::test]
+async fn what_another_replica_commits_is_left_to_it_for_a_while() {
+    let (uri, _) = new_database().await;
+    let (one, two) = (MysqlOutbox::new(open(&uri)), MysqlOutbox::new(open(&uri)));
+    one.ping().await.unwrap();
+    let started = Instant::now();
+    one.commit(&[contract::finished("BTCUSDT", 1, &["rsi"])], Timestamp::now()).await.unwrap();
+    assert_eq!(one.unpublished(9).await.unwrap().len(), 1);
+    let foreign = two.unpublished(9).await.unwrap().len();
+    assert!(foreign == 0 || started.elapsed() > Duration::from_secs(2));
+    assert_eq!(two.backlog().await.unwrap().signals, 1, "it counts for all");
+    while two.unpublished(9).await.unwrap().is_empty() {
+        assert!(started.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(started.elapsed() >= Duration::from_millis(1900), "{:?}", started.elapsed());
+}
+
+/// Three replicas that commit the same candles in other orders come to an end, each signal once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_do_not_block_each_other() {
+    let (uri, _) = new_database().await;
+    let jobs: Vec<_> = (0..120).map(|index| contract::finished("BTCUSDT", index, &["rsi", "macd"])).collect();
+    let replicas = (0..3).map(|replica| {
+        let (outbox, mut jobs) = (MysqlOutbox::new(open(&uri)), jobs.clone());
+        tokio::spawn(async move {
+            jobs.rotate_left(replica * 40);
+            if replica == 1 {
+                jobs.reverse();
+            }
+            let mut new = Vec::new();
+            for piece in jobs.chunks(17) {
+                new.extend(outbox.commit(piece, Timestamp::from_millis(1)).await.unwrap());
+                let sent: Vec<_> = new.iter().rev().take(9).map(ToString::to_string).collect();
+                outbox.mark_published(&sent, Timestamp::from_millis(2)).await.unwrap();
+            }
+            new
+        })
+    });
+    let mut new = Vec::new();
+    for replica in replicas.collect::<Vec<_>>() {
+        new.extend(replica.await.unwrap());
+    }
+    assert_eq!((new.len(), new.iter().collect::<BTreeSet<_>>().len()), (240, 240));
+    let outbox = MysqlOutbox::new(open(&uri));
+    let asked: Vec<_> = jobs.iter().map(|done| (done.job.symbol.clone(), done.job.candle_close)).collect();
+    assert_eq!(outbox.finished(Timeframe::M15, &asked).await.unwrap().len(), 120);
+}

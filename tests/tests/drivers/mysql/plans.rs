@@ -1,0 +1,173 @@
+//! Which way the server takes to the rows: with millions of candles the wrong one is minutes instead of milliseconds.
+//! The statements are those that the driver sent, taken from the server's own log.
+
+use ta_bot::{
+    candles::{CandleStore as _, mysql::MysqlCandles},
+    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
+};
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_test_servers::MariaDb;
+
+use super::{open, opened, symbol};
+
+const SYMBOLS: i64 = 300;
+const CANDLES: i64 = 300;
+
+/// A server of its own, since its log is read: 300 series of 300 candles.
+async fn filled() -> (MariaDb, String) {
+    let server = MariaDb::start().await.unwrap();
+    let uri = server.create_database("plans").await.unwrap();
+    open(&uri).ping().await.unwrap();
+    let fill = format!(
+        "USE plans; SET time_zone = '+00:00'; INSERT INTO klines_m15
+         SELECT CONCAT('COIN', s.seq, '_', c.seq), CONCAT('COIN', s.seq),
+             FROM_UNIXTIME({start} + c.seq * 900), NOW(), NOW(), '15m', 1, 1, 1, 1, 1, 0, 0, 0, 0, NULL, NULL, NOW(), '1', 't'
+         FROM seq_0_to_{symbols} s JOIN seq_0_to_{candles} c;
+         INSERT INTO finished_jobs SELECT '15m', {start_ms} + c.seq * 900000, CONCAT('COIN', s.seq), 0
+         FROM seq_0_to_{symbols} s JOIN seq_0_to_{candles} c;
+         ANALYZE TABLE klines_m15, finished_jobs",
+        start = super::START / 1000,
+        start_ms = super::START,
+        symbols = SYMBOLS - 1,
+        candles = CANDLES - 1,
+    );
+    server.sql(&fill).await.unwrap();
+    (server, uri)
+}
+
+/// What the server says to the statements with `part` that came since the log was emptied: the table, the way to it, the
+/// key, and notes, a line for each step.
+async fn plans(server: &MariaDb, part: &str) -> Vec<String> {
+    let log = format!(
+        "SELECT DISTINCT REPLACE(CONVERT(argument USING utf8mb4), '\\n', ' ') FROM mysql.general_log
+         WHERE command_type = 'Execute' AND argument LIKE '%{part}%'"
+    );
+    let statements = server.sql(&log).await.unwrap();
+    let mut plans = Vec::new();
+    for statement in statements.lines() {
+        let plan = server.sql(&format!("USE plans; EXPLAIN {}", statement.replace("\\n", " "))).await.unwrap();
+        plans.extend(plan.lines().map(str::to_owned));
+    }
+    assert!(!plans.is_empty(), "no statement with {part} was logged");
+    plans
+}
+
+async fn log_anew(server: &MariaDb) {
+    let sql = "SET GLOBAL general_log = OFF; TRUNCATE mysql.general_log; SET GLOBAL log_output = 'TABLE';
+               SET GLOBAL general_log = ON";
+    server.sql(sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn candles_are_found_by_their_index() {
+    let (server, uri) = filled().await;
+    let store = MysqlCandles::new(open(&uri));
+    let all: Vec<Symbol> = (0..SYMBOLS).map(|index| symbol(&format!("COIN{index}"))).collect();
+    let key = "idx_klines_m15_symbol_timestamp";
+    let now = opened(CANDLES);
+
+    log_anew(&server).await;
+    let window = store.newest_closed(&all[7], Timeframe::M15, now, 250).await.unwrap();
+    assert_eq!(window.len(), 250);
+    for plan in plans(&server, "klines_m15").await {
+        assert!(plan.contains("range") && plan.contains(key) && !plan.contains("filesort"), "{plan}");
+    }
+
+    log_anew(&server).await;
+    assert_eq!(store.newest_closes(Timeframe::M15, now).await.unwrap().len(), all.len());
+    for plan in plans(&server, "klines_m15").await {
+        assert!(plan.contains(key) && plan.contains("Using index for group-by"), "{plan}");
+    }
+
+    for spread in [0, 1] {
+        log_anew(&server).await;
+        // With one moment for all, and with one for each.
+        let after: Vec<_> =
+            all.iter().zip(0..).map(|(s, i)| (s.clone(), opened(CANDLES - 2 - spread * (i % 9)))).collect();
+        let closed = store.closed_between(Timeframe::M15, &after, now).await.unwrap();
+        let expected: i64 = (0..SYMBOLS).map(|i| 2 + spread * (i % 9)).sum();
+        assert_eq!(closed.len() as i64, expected);
+        let wanted: Vec<_> = after.into_iter().map(|(symbol, after)| (symbol, Some(after))).collect();
+        let read = store.newest_closed_of(Timeframe::M15, &wanted, now, 250).await.unwrap();
+        assert_eq!(read.iter().map(Vec::len).sum::<usize>() as i64, expected);
+        let plans = plans(&server, "klines_m15").await;
+        assert_eq!(plans.len(), 2, "one query for all of them each: {plans:?}");
+        for plan in plans {
+            assert!(plan.contains("range") && plan.contains(key), "{plan}");
+        }
+    }
+
+    log_anew(&server).await;
+    let wanted: Vec<_> = all[..20].iter().map(|symbol| (symbol.clone(), None)).collect();
+    let read = store.newest_closed_of(Timeframe::M15, &wanted, now, 50).await.unwrap();
+    assert!(read.iter().all(|candles| candles.len() == 50));
+    let parts: Vec<String> =
+        plans(&server, "klines_m15").await.into_iter().filter(|plan| plan.contains("klines")).collect();
+    assert_eq!(parts.len(), 20);
+    for plan in parts {
+        assert!(plan.contains("range") && plan.contains(key) && !plan.contains("filesort"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn signals_and_jobs_are_found_by_their_indexes() {
+    let (server, uri) = filled().await;
+    let outbox = MysqlOutbox::new(open(&uri));
+    let jobs: Vec<_> = (0..300).map(|index| contract::finished("BTCUSDT", index, &["rsi", "macd"])).collect();
+    let ids = outbox.commit(&jobs, Timestamp::from_millis(1000)).await.unwrap();
+    let sent: Vec<String> = ids[..590].iter().map(ToString::to_string).collect();
+    outbox.mark_published(&sent, Timestamp::now()).await.unwrap();
+    server.sql("ANALYZE TABLE plans.signals").await.unwrap();
+
+    log_anew(&server).await;
+    assert_eq!(outbox.unpublished(256).await.unwrap().len(), 10);
+    assert_eq!(outbox.backlog().await.unwrap().signals, 10);
+    for plan in plans(&server, "`waiting` = 1").await {
+        assert!(plan.contains("ref") && plan.contains("ta_bot_waiting") && !plan.contains("filesort"), "{plan}");
+    }
+
+    log_anew(&server).await;
+    let close = |index| Timeframe::M15.close_of(opened(index));
+    let at_once: Vec<_> = (0..SYMBOLS).map(|index| (symbol(&format!("COIN{index}")), close(CANDLES - 2))).collect();
+    assert_eq!(outbox.finished(Timeframe::M15, &at_once).await.unwrap().len() as i64, SYMBOLS);
+    let one: Vec<_> = (0..CANDLES).map(|index| (symbol("COIN7"), close(index))).collect();
+    assert_eq!(outbox.finished(Timeframe::M15, &one).await.unwrap().len() as i64, CANDLES - 1);
+    let parts = plans(&server, "finished_jobs").await;
+    let parts: Vec<&String> = parts.iter().filter(|plan| plan.contains("finished_jobs")).collect();
+    assert_eq!(parts.len(), 2, "one query for each");
+    for plan in parts {
+        assert!(plan.contains("range") && plan.contains("PRIMARY"), "{plan}");
+    }
+}
+
+/// How many rows the server has read so far, in any way.
+async fn rows_read(server: &MariaDb) -> u64 {
+    let status = server.sql("SHOW GLOBAL STATUS LIKE 'Handler_read%'").await.unwrap();
+    let counts: Vec<u64> = status.lines().filter_map(|line| line.split('\t').nth(1)?.parse().ok()).collect();
+    assert!(counts.len() > 5, "{status}");
+    counts.iter().sum()
+}
+
+/// The extractor's tables may be in the server's default character set, whatever that was.
+#[tokio::test]
+async fn no_more_rows_are_read_in_another_character_set() {
+    let (server, uri) = filled().await;
+    let store = MysqlCandles::new(open(&uri));
+    let now = opened(CANDLES);
+    let after: Vec<_> = (0..SYMBOLS).map(|index| (symbol(&format!("COIN{index}")), opened(CANDLES - 2))).collect();
+    let wanted: Vec<_> = after.iter().map(|(symbol, after)| (symbol.clone(), Some(*after))).collect();
+    for charset in ["latin1", "utf8mb3", "utf8mb4"] {
+        server.sql(&format!("ALTER TABLE plans.klines_m15 CONVERT TO CHARACTER SET {charset}")).await.unwrap();
+        server.sql("ANALYZE TABLE plans.klines_m15").await.unwrap();
+        store.ping().await.unwrap();
+        let before = rows_read(&server).await;
+        let window = store.newest_closed(&after[7].0, Timeframe::M15, now, 50).await.unwrap();
+        let closed = store.closed_between(Timeframe::M15, &after, now).await.unwrap();
+        let new = store.newest_closed_of(Timeframe::M15, &wanted, now, 50).await.unwrap();
+        let answered = window.len() + closed.len() + new.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(answered as i64, 50 + 4 * SYMBOLS);
+        let read = rows_read(&server).await - before;
+        // Each range ends with a look at the row behind it, and showing the status reads some thousand rows of its own.
+        assert!(read < 3 * answered as u64 + 5000, "{charset}: {read} rows for {answered}");
+    }
+}

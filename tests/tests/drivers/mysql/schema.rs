@@ -1,0 +1,147 @@
+//! Migrations: of nothing, of what other services made, again, and by many at once.
+
+use ta_bot::{
+    candles::{CandleStore as _, Inserted, mysql::MysqlCandles},
+    outbox::{Outbox as _, SignalFilter, contract, mysql::MysqlOutbox},
+    store::StoreError,
+};
+use ta_bot_core::{Timeframe, Timestamp};
+
+use super::{candle, new_database, open, opened, server, symbol};
+
+/// As the older service had it, with a key of its own and rows.
+const OLD_SIGNALS: &str = "CREATE TABLE signals (id INT AUTO_INCREMENT PRIMARY KEY, symbol VARCHAR(20) NOT NULL,
+    timeframe VARCHAR(10) NOT NULL, period VARCHAR(10), signal_type VARCHAR(20) NOT NULL, confidence DECIMAL(5,4),
+    strategy VARCHAR(50), metadata JSON, timestamp DATETIME, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)
+    DEFAULT CHARSET = latin1";
+const OLD_ROW: &str = "INSERT INTO signals (symbol, timeframe, period, signal_type, confidence, strategy, metadata,
+    timestamp) VALUES ('BTCUSDT', '15m', '15m', 'buy', 0.7, 'rsi', '{}', NOW())";
+
+/// Every column and index of a database.
+async fn shape(name: &str) -> String {
+    let sql = format!(
+        "SELECT table_name, column_name, column_type, is_nullable, extra FROM information_schema.columns
+         WHERE table_schema = '{name}' ORDER BY 1, 2;
+         SELECT table_name, index_name, seq_in_index, column_name FROM information_schema.statistics
+         WHERE table_schema = '{name}' ORDER BY 1, 2, 3"
+    );
+    server().await.sql(&sql).await.unwrap()
+}
+
+async fn sql(name: &str, statements: &str) -> String {
+    server().await.sql(&format!("USE {name}; {statements}")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_database_is_made_once_by_many() {
+    let (uri, name) = new_database().await;
+    let three = [open(&uri), open(&uri), open(&uri)];
+    for database in &three {
+        database.ready().await.unwrap();
+        database.ping().await.unwrap();
+    }
+    let made = shape(&name).await;
+    assert_eq!(sql(&name, "SHOW TABLES LIKE 'klines%'").await.lines().count(), Timeframe::ALL.len());
+    assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n");
+    open(&uri).ping().await.unwrap();
+    assert_eq!(shape(&name).await, made, "a second start changes nothing");
+    // As after a crash between the last change and its record.
+    sql(&name, "DELETE FROM ta_bot_schema; DROP TABLE klines_m3; ALTER TABLE signals DROP COLUMN provenance").await;
+    open(&uri).ping().await.unwrap();
+    assert_eq!(shape(&name).await, made);
+}
+
+/// Its table stays as it is, with columns that we do not know, in another order and another character set.
+#[tokio::test]
+async fn candle_tables_of_the_extractor_are_used_as_they_are() {
+    let (uri, name) = new_database().await;
+    let table = "CREATE TABLE klines_m15 (source VARCHAR(50) NOT NULL, close_price DECIMAL(20,8) NOT NULL,
+        remark VARCHAR(9) NOT NULL DEFAULT 'none', volume DECIMAL(20,8) NOT NULL, `interval` VARCHAR(10) NOT NULL,
+        low_price DECIMAL(20,8) NOT NULL, high_price DECIMAL(20,8) NOT NULL, open_price DECIMAL(20,8) NOT NULL,
+        close_time DATETIME NOT NULL, open_time DATETIME NOT NULL, timestamp DATETIME NOT NULL,
+        symbol VARCHAR(20) NOT NULL, id VARCHAR(64) NOT NULL PRIMARY KEY, extracted_at DATETIME NOT NULL,
+        number_of_trades INT NOT NULL, price_change_percent DECIMAL(10,4), INDEX theirs (symbol, timestamp))
+        DEFAULT CHARSET = latin1";
+    sql(&name, table).await;
+    let before = sql(&name, "SHOW CREATE TABLE klines_m15").await;
+    let (store, btc) = (MysqlCandles::new(open(&uri)), symbol("BTCUSDT"));
+    let inserted = store.insert(&btc, Timeframe::M15, &[candle(0), candle(1)]).await.unwrap();
+    assert_eq!(inserted, Inserted { new: 2, same: 0, different: 0 });
+    let written = sql(
+        &name,
+        "SELECT id, `interval`, open_time, close_time, open_price, price_change_percent, source,
+        remark FROM klines_m15 ORDER BY timestamp LIMIT 1",
+    )
+    .await;
+    let expected =
+        "BTCUSDT_1767225600000\t15m\t2026-01-01 00:00:00\t2026-01-01 00:15:00\t10.00000000\t10.0000\tta-bot\tnone\n";
+    assert_eq!(written, expected);
+    let theirs = "INSERT INTO klines_m15 VALUES ('them', 11, '', 5, '15m', 9, 12, 10, '2026-01-01 00:45:00',
+        '2026-01-01 00:30:00', '2026-01-01 00:30:00', 'BTCUSDT', 'BTCUSDT_1767227400000', NOW(), 3, NULL)";
+    sql(&name, theirs).await;
+    let all = [candle(0), candle(1), candle(2)];
+    assert_eq!(store.newest_closed(&btc, Timeframe::M15, opened(9), 9).await.unwrap(), all);
+    let wanted = [(btc.clone(), Some(opened(2)))];
+    assert_eq!(store.newest_closed_of(Timeframe::M15, &wanted, opened(9), 9).await.unwrap(), [all[2..].to_vec()]);
+    let again = store.insert(&btc, Timeframe::M15, &all).await.unwrap();
+    assert_eq!(again, Inserted { new: 0, same: 3, different: 0 });
+    assert_eq!(sql(&name, "SHOW CREATE TABLE klines_m15").await, before);
+}
+
+/// The older table gets our columns, keeps its rows, and its service may go on writing; none of that is sent by us.
+#[tokio::test]
+async fn an_older_table_of_signals_is_completed() {
+    let no_number = OLD_SIGNALS.replace("id INT AUTO_INCREMENT PRIMARY KEY", "id VARCHAR(36) NULL");
+    for table in [OLD_SIGNALS, &no_number] {
+        let (uri, name) = new_database().await;
+        sql(&name, &format!("{table}; {OLD_ROW}; {OLD_ROW}")).await;
+        let (first, second) = (MysqlOutbox::new(open(&uri)), MysqlOutbox::new(open(&uri)));
+        assert_eq!(first.unpublished(10).await.unwrap(), []);
+        let done = contract::finished("BTCUSDT", 1, &["rsi", "macd"]);
+        let at = Timestamp::from_millis(1000);
+        let ids = first.commit(std::slice::from_ref(&done), at).await.unwrap();
+        sql(&name, OLD_ROW).await;
+        let waiting = second.unpublished(10).await.unwrap();
+        assert_eq!(
+            waiting.iter().map(|signal| signal.id.as_str()).collect::<Vec<_>>(),
+            [ids[0].as_str(), ids[1].as_str()]
+        );
+        assert_eq!(waiting[0].message, done.signals[0].message.to_string());
+        second.mark_published(&[waiting[0].id.clone()], at).await.unwrap();
+        assert_eq!(first.backlog().await.unwrap().signals, 1);
+        assert_eq!(first.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap().len(), 2);
+        let rows = "SELECT COUNT(*), SUM(signal_id IS NULL), SUM(period = '15m'), SUM(confidence = 0.75) FROM signals";
+        assert_eq!(sql(&name, rows).await, "5\t3\t5\t2\n");
+        let before = shape(&name).await;
+        MysqlOutbox::new(open(&uri)).ping().await.unwrap();
+        assert_eq!(shape(&name).await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone() {
+    let (uri, name) = new_database().await;
+    sql(&name, "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES (7)").await;
+    let error = MysqlOutbox::new(open(&uri)).ping().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { reason, .. } if reason.contains("version 7")), "{error}");
+    assert_eq!(sql(&name, "SHOW TABLES").await, "ta_bot_schema\n");
+}
+
+/// Only what changes the schema needs the right to.
+#[tokio::test]
+async fn the_right_to_change_tables_is_needed_once() {
+    let (uri, name) = new_database().await;
+    let grant = format!(
+        "CREATE USER 'limited_{name}'@'%' IDENTIFIED BY 'p@ss/w:rd'; GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO
+         'limited_{name}'@'%'"
+    );
+    server().await.sql(&grant).await.unwrap();
+    let limited = uri.replace("mysql://root@", &format!("mysql+pymysql://limited_{name}:p%40ss%2Fw%3Ard@"));
+    let error = MysqlOutbox::new(open(&limited)).ping().await.unwrap_err();
+    assert!(matches!(&error, StoreError::CannotWrite { reason, .. } if reason.contains("CREATE")), "{error}");
+    assert!(!error.to_string().contains("p@ss"), "{error}");
+    open(&uri).ping().await.unwrap();
+    let outbox = MysqlOutbox::new(open(&limited));
+    let committed = outbox.commit(&[contract::finished("BTCUSDT", 1, &["rsi"])], Timestamp::now()).await.unwrap();
+    assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, committed[0].as_str());
+}

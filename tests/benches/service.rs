@@ -140,7 +140,7 @@ fn summarise() {
     }
     for threads in ["1", "2"] {
         if let Some(time) = mean(&format!("thirty_threads/sandbox/{threads}")) {
-            let rate = (64 * 30) as f64 / time * 1e6;
+            let rate = 64.0 * 30.0 / time * 1e6;
             println!("{:<40}{rate:>12.0}", format!("evaluations a second, {threads} thread(s)"));
         }
     }

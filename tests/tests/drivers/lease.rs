@@ -1,1 +1,0 @@
-//! Tests of leadership on a Kubernetes Lease.

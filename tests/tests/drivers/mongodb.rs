@@ -1,1 +1,0 @@
-//! Tests of configuration and modules on MongoDB.

@@ -1,1 +1,0 @@
-//! Tests of candles and outbox on MySQL.

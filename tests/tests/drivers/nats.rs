@@ -1,1 +1,0 @@
-//! Tests of bus and job queue on NATS.

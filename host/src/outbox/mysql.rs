@@ -187,7 +187,7 @@ impl Outbox for MysqlOutbox {
         let rows = self.selected(query).await?;
         let retried =
             |found: &MySqlRow| Ok(RetriedJob { job: job(found)?, retried_at: row::moment(found, "retried_at")? });
-        rows.iter().map(retried).collect::<Result<_, _>>().map_err(unreadable)
+        rows.iter().map(retried).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -51,7 +51,13 @@ async fn a_job_is_never_finished_and_dead() {
         let done =
             [contract::finished("BTCUSDT", 2 * round, &["rsi"]), contract::finished("BTCUSDT", 2 * round + 1, &[])];
         let died_at = Timestamp::from_millis(round);
-        let dead = done.clone().map(|done| DeadJob { job: done.job, attempts: 5, reason: "late".into(), died_at });
+        let dead = done.clone().map(|done| DeadJob {
+            job: done.job,
+            attempts: 5,
+            reason: "late".into(),
+            died_at,
+            retried_at: None,
+        });
         let at = Timestamp::from_millis(1);
         let (committed, first, second) = tokio::join!(one.commit(&done, at), two.bury(&dead[1]), two.bury(&dead[0]));
         assert_eq!(committed.unwrap().len(), 1);

@@ -40,7 +40,8 @@ impl Replica {
             let line = lines.next_line().await.unwrap();
             text += &line.unwrap_or_else(|| panic!("the replica ended:\n{}", self.log_tail()));
             if let Ok(said) = serde_json::from_str::<Json>(&text) {
-                break said["url"].as_str().unwrap().to_owned();
+                let url = said["url"].as_str().map(str::to_owned);
+                break url.unwrap_or_else(|| panic!("the replica did not start: {said}\n{}", self.log_tail()));
             }
         };
         self.process = Some(process);

@@ -49,5 +49,6 @@ async fn a_candle_and_its_event_become_a_signal_on_the_trace_of_the_event() {
     let body = first.expect("thirty strategies on three symbols for five minutes say something");
     assert_eq!(body["source"], "ta_bot");
     assert!(body["_otel_trace_headers"]["traceparent"].as_str().unwrap().contains(TRACE), "{body}");
-    assert_eq!(body["metadata"]["strategy_config"]["source"], "mongodb");
+    // Nobody has set a parameter.
+    assert_eq!(body["metadata"]["strategy_config"]["source"], "default");
 }

@@ -6,4 +6,4 @@ CREATE TABLE strategy_modules (
     bytes   BLOB    NOT NULL
 ) STRICT;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

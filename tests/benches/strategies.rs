@@ -86,16 +86,7 @@ impl Market {
     }
 
     fn window(&self, place: usize) -> CandleSlice<'_> {
-        let all = self.candles.newest(usize::MAX);
-        let cut = place..place + WINDOW;
-        CandleSlice {
-            open_time: &all.open_time[cut.clone()],
-            open: &all.open[cut.clone()],
-            high: &all.high[cut.clone()],
-            low: &all.low[cut.clone()],
-            close: &all.close[cut.clone()],
-            volume: &all.volume[cut],
-        }
+        self.candles.span(place..place + WINDOW)
     }
 
     fn job(&self, place: usize) -> Job {

@@ -69,16 +69,7 @@ impl Series {
 
     /// The window of up to `length` candles that ends with the candle at `index`.
     pub fn window(&self, index: usize, length: usize) -> CandleSlice<'_> {
-        let all = self.candles.newest(usize::MAX);
-        let cut = (index + 1).saturating_sub(length)..=index;
-        CandleSlice {
-            open_time: &all.open_time[cut.clone()],
-            open: &all.open[cut.clone()],
-            high: &all.high[cut.clone()],
-            low: &all.low[cut.clone()],
-            close: &all.close[cut.clone()],
-            volume: &all.volume[cut],
-        }
+        self.candles.span((index + 1).saturating_sub(length)..index + 1)
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A window keeps its candles by column, since that is how they cross into the sandbox: one copy for each column.
 
+use std::ops::Range;
+
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -145,14 +147,22 @@ impl CandleWindow {
 
     /// The newest `count` candles, or all where there are fewer.
     pub fn newest(&self, count: usize) -> CandleSlice<'_> {
-        let from = self.len().saturating_sub(count);
+        self.span(self.len().saturating_sub(count)..self.len())
+    }
+
+    /// The candles at these places, counted from the oldest.
+    ///
+    /// # Panics
+    ///
+    /// Where the window has no such places, like a slice.
+    pub fn span(&self, places: Range<usize>) -> CandleSlice<'_> {
         CandleSlice {
-            open_time: &self.open_time[from..],
-            open: &self.open[from..],
-            high: &self.high[from..],
-            low: &self.low[from..],
-            close: &self.close[from..],
-            volume: &self.volume[from..],
+            open_time: &self.open_time[places.clone()],
+            open: &self.open[places.clone()],
+            high: &self.high[places.clone()],
+            low: &self.low[places.clone()],
+            close: &self.close[places.clone()],
+            volume: &self.volume[places],
         }
     }
 }
@@ -224,6 +234,7 @@ mod tests {
         let window = CandleWindow::new([candle(1), candle(2), candle(4)]).unwrap();
         assert_eq!(window.newest(2).open_time, [2.0, 4.0]);
         assert_eq!(window.newest(9).len(), 3);
+        assert_eq!(window.span(0..2).open_time, [1.0, 2.0]);
         for wrong in [[candle(2), candle(1)], [candle(2), candle(2)]] {
             assert!(CandleWindow::new(wrong).unwrap_err().to_string().contains("candle 1"));
         }

@@ -17,8 +17,8 @@ use golden::{Answer, Golden, Place};
 use rayon::prelude::*;
 use ta_bot_core::{EvaluationError, Parameters};
 use ta_bot_tests::{
+    built_in,
     parity::{self, Series},
-    strategies_dir,
 };
 use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};
 
@@ -56,9 +56,8 @@ fn every_recorded_answer_is_given_again() {
 fn modules(goldens: &[Golden]) -> BTreeMap<String, StrategyModule> {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let load = |id: &String| {
-        let path = strategies_dir().join(format!("{id}.wasm"));
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (id.clone(), StrategyModule::load(&sandbox, &bytes).unwrap_or_else(|error| panic!("{id}: {error}")))
+        let module = StrategyModule::load(&sandbox, &built_in::bytes(id).unwrap());
+        (id.clone(), module.unwrap_or_else(|error| panic!("{id}: {error}")))
     };
     let mut ids: Vec<_> = goldens.iter().flat_map(|golden| golden.strategies.clone()).collect();
     ids.sort();

@@ -78,15 +78,7 @@ impl Series {
 
     /// Some of the candles.
     pub(super) fn span(&self, range: Range<usize>) -> CandleSlice<'_> {
-        let all = self.all();
-        CandleSlice {
-            open_time: &all.open_time[range.clone()],
-            open: &all.open[range.clone()],
-            high: &all.high[range.clone()],
-            low: &all.low[range.clone()],
-            close: &all.close[range.clone()],
-            volume: &all.volume[range],
-        }
+        self.candles.span(range)
     }
 
     /// When a candle closed.

@@ -75,7 +75,8 @@ impl App {
     /// Opens the stores and makes the sandbox. No module is loaded yet.
     pub async fn open(environment: Environment) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new()?);
-        let drivers = Drivers::open(&environment, &metrics).await?;
+        // Boxed, as connecting to servers takes a deep state that every command would carry.
+        let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
         let sandbox = Sandbox::new(environment.limits, Some(environment.data_dir.join("compiled")))?;
         let registry = Arc::new(Registry::new());
         let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));

@@ -205,7 +205,8 @@ async fn a_job_that_comes_again_is_not_worked_on_where_another_replica_finished_
 #[tokio::test]
 async fn an_operator_has_a_dead_job_looked_at_again() {
     let service = Service::new().await;
-    let dead = DeadJob { job: job(0), attempts: 5, reason: "once".to_owned(), died_at: Timestamp::now(), retried_at: None };
+    let dead =
+        DeadJob { job: job(0), attempts: 5, reason: "once".to_owned(), died_at: Timestamp::now(), retried_at: None };
     service.app.outbox.bury(&dead).await.unwrap();
     let asked = crate::jobs::QueuedJob { retry: true, ..job(0).into() };
     service.queue.push(asked).await.unwrap();

@@ -82,7 +82,7 @@ impl Fleet {
         let kubeconfig = folder.join("kubeconfig");
         let way = self.proxies.kube[index].address();
         fs::write(&kubeconfig, self.kube.kubeconfig_at(way, KubeApi::ADMIN).unwrap()).unwrap();
-        let symbols: Vec<_> = market.symbols.iter().map(|symbol| symbol.as_str()).collect();
+        let symbols: Vec<_> = market.symbols.iter().map(ta_bot_core::Symbol::as_str).collect();
         let variables = HashMap::from([
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
             ("DATA_DIR", data.display().to_string()),

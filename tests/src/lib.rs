@@ -7,6 +7,7 @@ pub mod binary;
 pub mod built_in;
 pub mod kubectl;
 pub mod parity;
+pub mod replicas;
 pub mod threads;
 
 /// The project's own folder.

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use ta_bot_core::{Job, Timestamp};
-use ta_bot_tests::app::app;
-
-use crate::market::{Market, SHORT};
+use ta_bot_tests::{
+    app::app,
+    replicas::{Fleet, Market, SHORT, SUBJECT, stream},
+};
 
 /// The ids of all signals.
 pub(crate) async fn signals(market: &Market) -> BTreeSet<String> {
@@ -25,4 +26,31 @@ pub(crate) async fn signals(market: &Market) -> BTreeSet<String> {
         }
     }
     ids
+}
+
+/// Compares stream and table with what was expected: none lost, none twice, no job given up. `run` names the run in a
+/// failure's message.
+pub(crate) async fn compare(run: &str, fleet: &Fleet, expected: &BTreeSet<String>) {
+    let pool = fleet.pool();
+    let sent = stream::ids(&fleet.nats.url(), SUBJECT).await;
+    let distinct: BTreeSet<String> = sent.iter().cloned().collect();
+    assert_eq!(sent.len(), distinct.len(), "{run}: {} ids are twice in the stream", sent.len() - distinct.len());
+    let stored: Vec<String> = sqlx::query_scalar("SELECT signal_id FROM signals").fetch_all(&pool).await.unwrap();
+    let stored: BTreeSet<String> = stored.into_iter().collect();
+    for (place, found) in [("stream", &distinct), ("table", &stored)] {
+        let (lost, more): (Vec<_>, Vec<_>) =
+            (expected.difference(found).collect(), found.difference(expected).collect());
+        assert!(
+            lost.is_empty() && more.is_empty(),
+            "{run}: {} signals are lost and {} are too many in the {place}, such as {:?} and {:?}\n{}",
+            lost.len(),
+            more.len(),
+            lost.first(),
+            more.first(),
+            fleet.logs()
+        );
+    }
+    let dead: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(&pool).await.unwrap();
+    assert_eq!(dead, 0, "{run}: jobs were given up\n{}", fleet.logs());
+    println!("  {} signals, each once", sent.len());
 }

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod bad_events;
 mod chance;
+mod configuration;
 mod expected;
-mod fleet;
-mod market;
-mod replica;
+mod leaders;
+mod shutdown;
 mod storm;
-mod stream;
+mod terms;
 mod whole_loop;

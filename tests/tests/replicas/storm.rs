@@ -5,17 +5,12 @@
 
 use std::{collections::BTreeSet, env, time::Duration};
 
-use sqlx::MySqlPool;
+use ta_bot_core::Timestamp;
 use ta_bot_test_servers::{Mode, Proxy, Side};
+use ta_bot_tests::replicas::{Fleet, Market};
 use tokio::sync::Notify;
 
-use crate::{
-    chance::Chance,
-    expected,
-    fleet::{Fleet, SUBJECT},
-    market::Market,
-    stream,
-};
+use crate::{chance::Chance, expected, terms};
 
 const SYMBOLS: usize = 200;
 const MINUTES: i64 = 10;
@@ -26,9 +21,6 @@ const SEEDS: u64 = 3;
 const PACE: Duration = Duration::from_millis(1200);
 /// How many parts may be broken at once.
 const MOST_BROKEN: usize = 3;
-const BEGUN: &str = "SELECT COUNT(*) FROM begun_series";
-const FINISHED: &str = "SELECT COUNT(*) FROM finished_jobs";
-const WAITING: &str = "SELECT COUNT(*) FROM signals WHERE published_at IS NULL";
 
 fn seeds() -> Vec<u64> {
     if let Ok(seeds) = env::var("STORM_SEEDS") {
@@ -54,7 +46,7 @@ async fn weather(seed: u64, market: &Market, expected: &BTreeSet<String>) {
     let mut fleet = Fleet::start(market, REPLICAS).await;
     let pool = fleet.pool();
     fleet.start_replicas().await;
-    fleet.until("every series is begun", BEGUN, 2 * SYMBOLS).await;
+    fleet.until_begun(2 * SYMBOLS).await;
     let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     let over = Notify::new();
     let market_goes_on = async {
@@ -66,16 +58,16 @@ async fn weather(seed: u64, market: &Market, expected: &BTreeSet<String>) {
         over.notify_one();
     };
     let mut chance = Chance::new(seed);
-    tokio::join!(market_goes_on, faults(&mut fleet, &mut chance, &over));
-    fleet.until("every job is finished", FINISHED, market.jobs()).await;
-    fleet.until("every signal is published", WAITING, 0).await;
-    compare(seed, &fleet, &pool, expected).await;
+    let ((), killed) = tokio::join!(market_goes_on, faults(&mut fleet, &mut chance, &over));
+    fleet.until_finished(market.jobs()).await;
+    expected::compare(&format!("seed {seed}"), &fleet, expected).await;
+    println!("  {} terms, never two at once", terms::never_two(&fleet, &killed));
 }
 
-/// Breaks and mends until the market is over, and then mends the rest.
-async fn faults(fleet: &mut Fleet, chance: &mut Chance, over: &Notify) {
+/// Breaks and mends until the market is over, and then mends the rest. Answers which replica was killed when.
+async fn faults(fleet: &mut Fleet, chance: &mut Chance, over: &Notify) -> Vec<(usize, Timestamp)> {
     let parts = Part::all(REPLICAS);
-    let mut broken: Vec<Part> = Vec::new();
+    let (mut broken, mut killed): (Vec<Part>, Vec<(usize, Timestamp)>) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
             () = over.notified() => break,
@@ -90,12 +82,16 @@ async fn faults(fleet: &mut Fleet, chance: &mut Chance, over: &Notify) {
         } else if !broken.contains(&part) {
             let how = part.spoil(fleet, chance).await;
             println!("  {part:?}: {how}");
+            if let Part::Replica(index) = part {
+                killed.push((index, Timestamp::now()));
+            }
             broken.push(part);
         }
     }
     for part in broken {
         part.mend(fleet).await;
     }
+    killed
 }
 
 /// What can be broken.
@@ -162,28 +158,4 @@ async fn spoil_way(proxy: &Proxy, chance: &mut Chance) -> String {
         proxy.reset_all().await.unwrap();
     }
     how
-}
-
-async fn compare(seed: u64, fleet: &Fleet, pool: &MySqlPool, expected: &BTreeSet<String>) {
-    let sent = stream::ids(&fleet.nats.url(), SUBJECT).await;
-    let distinct: BTreeSet<String> = sent.iter().cloned().collect();
-    assert_eq!(sent.len(), distinct.len(), "seed {seed}: {} ids are twice in the stream", sent.len() - distinct.len());
-    let stored: Vec<String> = sqlx::query_scalar("SELECT signal_id FROM signals").fetch_all(pool).await.unwrap();
-    let stored: BTreeSet<String> = stored.into_iter().collect();
-    for (place, found) in [("stream", &distinct), ("table", &stored)] {
-        let (lost, more): (Vec<_>, Vec<_>) =
-            (expected.difference(found).collect(), found.difference(expected).collect());
-        assert!(
-            lost.is_empty() && more.is_empty(),
-            "seed {seed}: {} signals are lost and {} are too many in the {place}, such as {:?} and {:?}\n{}",
-            lost.len(),
-            more.len(),
-            lost.first(),
-            more.first(),
-            fleet.logs()
-        );
-    }
-    let dead: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(pool).await.unwrap();
-    assert_eq!(dead, 0, "seed {seed}: jobs were given up\n{}", fleet.logs());
-    println!("  {} signals, each once", sent.len());
 }

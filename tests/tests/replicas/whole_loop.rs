@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
-
-use crate::{
-    fleet::{Fleet, SUBJECT},
-    market::Market,
-};
+use ta_bot_tests::replicas::{Fleet, Market, SUBJECT};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -18,7 +14,7 @@ async fn a_candle_and_its_event_become_a_signal_on_the_trace_of_the_event() {
     let market = Market::new(3, 5);
     let mut fleet = Fleet::start(&market, 1).await;
     fleet.start_replicas().await;
-    fleet.until("every series is begun", "SELECT COUNT(*) FROM begun_series", 6).await;
+    fleet.until_begun(6).await;
     let client = async_nats::connect(fleet.nats.url()).await.unwrap();
     let mut signals = client.subscribe(SUBJECT).await.unwrap();
     let pool = fleet.pool();

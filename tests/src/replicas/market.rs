@@ -12,15 +12,18 @@ use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 const HISTORY: i64 = 300;
 /// How many rows one statement inserts.
 const ROWS: usize = 1000;
-/// The two timeframes: in one long candle there are five short ones.
-pub(crate) const SHORT: Timeframe = Timeframe::M1;
-pub(crate) const LONG: Timeframe = Timeframe::M5;
+/// The shorter timeframe.
+pub const SHORT: Timeframe = Timeframe::M1;
+/// The longer one: in one long candle there are five short ones.
+pub const LONG: Timeframe = Timeframe::M5;
 
 /// Candles of many symbols: a history, and what comes after it.
-pub(crate) struct Market {
-    pub(crate) symbols: Vec<Symbol>,
+#[derive(Debug)]
+pub struct Market {
+    /// The symbols.
+    pub symbols: Vec<Symbol>,
     /// When the newest candles of the history close. It lies in the past, so that the minutes after it can pass in seconds.
-    pub(crate) start: Timestamp,
+    pub start: Timestamp,
     minutes: i64,
     short: Vec<Vec<Candle>>,
     long: Vec<Vec<Candle>>,
@@ -28,7 +31,7 @@ pub(crate) struct Market {
 
 impl Market {
     /// A market of `count` symbols with `minutes` after its history.
-    pub(crate) fn new(count: usize, minutes: i64) -> Self {
+    pub fn new(count: usize, minutes: i64) -> Self {
         let hour_ago = Timestamp::now().plus_millis(-3_600_000);
         let start = LONG.open_of(hour_ago);
         let first = start.plus_millis(-HISTORY * LONG.millis());
@@ -51,17 +54,17 @@ impl Market {
     }
 
     /// How many minutes there are after the history.
-    pub(crate) const fn minutes(&self) -> i64 {
+    pub const fn minutes(&self) -> i64 {
         self.minutes
     }
 
     /// How many candles close after the history: as many jobs there are.
-    pub(crate) fn jobs(&self) -> usize {
+    pub fn jobs(&self) -> usize {
         self.symbols.len() * (self.minutes + self.minutes / 5) as usize
     }
 
     /// Each series with its candles up to a close, as many before the start as windows need.
-    pub(crate) fn series(&self, until: Timestamp) -> Vec<(&Symbol, Timeframe, &[Candle])> {
+    pub fn series(&self, until: Timestamp) -> Vec<(&Symbol, Timeframe, &[Candle])> {
         let mut series = Vec::new();
         for (timeframe, all) in [(LONG, &self.long), (SHORT, &self.short)] {
             let first = self.start.plus_millis(-HISTORY * timeframe.millis());
@@ -75,7 +78,7 @@ impl Market {
     }
 
     /// The candles that close in minute `minute` after the history, the longer ones first.
-    pub(crate) fn closing(&self, minute: i64) -> Vec<(&Symbol, Timeframe, Candle)> {
+    pub fn closing(&self, minute: i64) -> Vec<(&Symbol, Timeframe, Candle)> {
         let close = self.start.plus_millis((minute + 1) * SHORT.millis());
         let at = |timeframe: Timeframe, all: &[Vec<Candle>], index: usize| {
             let open = close.plus_millis(-timeframe.millis());
@@ -88,7 +91,7 @@ impl Market {
     }
 
     /// Makes the extractor's tables and writes the history.
-    pub(crate) async fn write_history(&self, pool: &MySqlPool) -> sqlx::Result<()> {
+    pub async fn write_history(&self, pool: &MySqlPool) -> sqlx::Result<()> {
         let mut connection = pool.acquire().await?;
         for timeframe in [SHORT, LONG] {
             sqlx::query(sqlx::AssertSqlSafe(table_definition(timeframe))).execute(&mut *connection).await?;
@@ -107,7 +110,7 @@ impl Market {
 
     /// Writes what closes in a minute in one transaction, for as long as it takes: an extractor whose server is away comes
     /// back, too. What was written by a try whose answer was lost is left as it is.
-    pub(crate) async fn write_minute(&self, pool: &MySqlPool, minute: i64) {
+    pub async fn write_minute(&self, pool: &MySqlPool, minute: i64) {
         let rows = self.closing(minute);
         while let Err(error) = self.try_to_write(pool, &rows).await {
             eprintln!("the extractor tries again: {error}");
@@ -127,7 +130,7 @@ impl Market {
     }
 
     /// Announces what closed in a minute, as the extractor does after a batch. Nobody hears it while NATS is away.
-    pub(crate) async fn announce(&self, client: &Client, minute: i64) {
+    pub async fn announce(&self, client: &Client, minute: i64) {
         for timeframe in [LONG, SHORT] {
             if self.closing(minute).iter().any(|row| row.1 == timeframe) {
                 let symbols: Vec<_> = self.symbols.iter().map(Symbol::as_str).collect();
@@ -145,7 +148,8 @@ impl Market {
     }
 }
 
-pub(crate) fn table(timeframe: Timeframe) -> String {
+/// The extractor's name of a table.
+pub fn table(timeframe: Timeframe) -> String {
     let name = timeframe.as_str();
     let (number, unit) = name.split_at(name.len() - 1);
     format!("klines_{unit}{number}")

@@ -3,14 +3,16 @@
 use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value as Json;
-use ta_bot_tests::binary;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
 };
 
+use crate::binary;
+
 /// A replica, running or dead.
-pub(crate) struct Replica {
+#[derive(Debug)]
+pub struct Replica {
     variables: HashMap<String, String>,
     log: std::path::PathBuf,
     process: Option<Child>,
@@ -19,12 +21,17 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// A replica that is not running yet. Its log is gathered in `folder`.
-    pub(crate) fn new(folder: &Path, variables: HashMap<String, String>) -> Self {
+    pub fn new(folder: &Path, variables: HashMap<String, String>) -> Self {
         Self { variables, log: folder.join("log"), process: None, url: String::new() }
     }
 
+    /// Sets an environment variable, for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Starts the process and waits until it listens.
-    pub(crate) async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let mut process = Command::new(binary::ta_bot())
             .args(["serve", "--json"])
@@ -48,14 +55,14 @@ impl Replica {
     }
 
     /// SIGKILL.
-    pub(crate) async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().await.unwrap();
         }
     }
 
     /// SIGTERM, and waits for the end.
-    pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
         let mut process = self.process.take().unwrap();
         let id = process.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
@@ -63,7 +70,7 @@ impl Replica {
     }
 
     /// Waits until it is ready for work.
-    pub(crate) async fn ready(&self) {
+    pub async fn ready(&self) {
         let client = reqwest::Client::new();
         let ready = async || {
             let asked = client.get(format!("{}/ready", self.url)).timeout(Duration::from_secs(5)).send().await;
@@ -78,9 +85,41 @@ impl Replica {
         assert!(waited.is_ok(), "not ready:\n{}", self.log_tail());
     }
 
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// The answer to GET.
+    pub async fn get(&self, path: &str) -> Json {
+        reqwest::get(self.url(path)).await.unwrap().json().await.unwrap()
+    }
+
+    /// The sum of a metric's series whose labels hold a text.
+    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let scrape = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
+        let series = scrape.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']) && rest.contains(labels))
+        });
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// A line of what the system says of the process, in kB.
+    pub fn memory(&self, line: &str) -> u64 {
+        let id = self.process.as_ref().and_then(Child::id).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+        found.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of its log.
-    pub(crate) fn log_tail(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }

@@ -9,48 +9,54 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use ta_bot_test_servers::{KubeApi, MariaDb, Mongo, Nats, Proxy};
-use ta_bot_tests::{root, strategies_dir};
 use tempfile::TempDir;
 
-use crate::{
+use super::{
     market::{LONG, Market, SHORT},
     replica::Replica,
 };
+use crate::{root, strategies_dir};
 
-pub(crate) const SUBJECT: &str = "cio.intent.trading";
+/// Where signals go.
+pub const SUBJECT: &str = "cio.intent.trading";
 const NAMESPACE: &str = "petrosa-apps";
 const DATABASE: &str = "market";
 /// How long the replicas may take to come to rest once everything works.
 const REST: Duration = Duration::from_mins(3);
 
 /// Everything that a run needs. Replicas reach the servers through proxies; the test itself goes straight to them.
-pub(crate) struct Fleet {
-    pub(crate) maria: MariaDb,
-    pub(crate) nats: Nats,
-    pub(crate) mongo: Mongo,
-    pub(crate) kube: KubeApi,
-    pub(crate) proxies: Proxies,
-    pub(crate) replicas: Vec<Replica>,
-    pub(crate) folder: TempDir,
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is named for the server it is")]
+pub struct Fleet {
+    pub maria: MariaDb,
+    pub nats: Nats,
+    pub mongo: Mongo,
+    pub kube: KubeApi,
+    pub proxies: Proxies,
+    pub replicas: Vec<Replica>,
+    folder: TempDir,
 }
 
 /// What can be spoiled: the way to each store and bus for all replicas, and the way to the Lease for each by itself.
-pub(crate) struct Proxies {
-    pub(crate) mysql: Proxy,
-    pub(crate) nats: Proxy,
-    pub(crate) mongodb: Proxy,
-    pub(crate) kube: Vec<Proxy>,
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is named for the server it leads to")]
+pub struct Proxies {
+    pub mysql: Proxy,
+    pub nats: Proxy,
+    pub mongodb: Proxy,
+    pub kube: Vec<Proxy>,
 }
 
 impl Proxies {
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Proxy> {
+    /// Each of them.
+    pub fn all(&self) -> impl Iterator<Item = &Proxy> {
         [&self.mysql, &self.nats, &self.mongodb].into_iter().chain(&self.kube)
     }
 }
 
 impl Fleet {
     /// Starts the servers, writes the market's history, and prepares as many replicas, which are not started yet.
-    pub(crate) async fn start(market: &Market, replicas: usize) -> Self {
+    pub async fn start(market: &Market, replicas: usize) -> Self {
         let (maria, nats, mongo, kube) =
             tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start()).unwrap();
         let uri = maria.create_database(DATABASE).await.unwrap();
@@ -104,7 +110,7 @@ impl Fleet {
     }
 
     /// Starts every replica, and waits until all are ready.
-    pub(crate) async fn start_replicas(&mut self) {
+    pub async fn start_replicas(&mut self) {
         for replica in &mut self.replicas {
             replica.start().await;
         }
@@ -113,13 +119,33 @@ impl Fleet {
         }
     }
 
+    /// Lets the replicas reach the servers without a proxy between. Before they start.
+    pub fn without_proxies(&mut self) {
+        for replica in &mut self.replicas {
+            replica.set("MYSQL_URI", &self.maria.uri(DATABASE));
+            replica.set("MONGODB_URI", &self.mongo.uri());
+            replica.set("NATS_URL", &self.nats.url());
+        }
+    }
+
     /// Straight to the database.
-    pub(crate) fn pool(&self) -> sqlx::MySqlPool {
+    pub fn pool(&self) -> sqlx::MySqlPool {
         sqlx::MySqlPool::connect_lazy(&self.maria.uri(DATABASE)).unwrap()
     }
 
+    /// Waits until the service has begun as many series: it looks at what closes after that.
+    pub async fn until_begun(&self, series: usize) {
+        self.until("series begun", "SELECT COUNT(*) FROM begun_series", series).await;
+    }
+
+    /// Waits until as many jobs are finished and all their signals published.
+    pub async fn until_finished(&self, jobs: usize) {
+        self.until("jobs finished", "SELECT COUNT(*) FROM finished_jobs", jobs).await;
+        self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE published_at IS NULL", 0).await;
+    }
+
     /// Waits until a query counts as many as that.
-    pub(crate) async fn until(&self, what: &str, count: &'static str, wanted: usize) {
+    async fn until(&self, what: &str, count: &'static str, wanted: usize) {
         let pool = self.pool();
         let mut found = -1_i64;
         let waiting = async {
@@ -134,7 +160,7 @@ impl Fleet {
     }
 
     /// The logs' ends, for a failure's message.
-    pub(crate) fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         let log = |(index, replica): (usize, &Replica)| format!("--- replica {index}\n{}", replica.log_tail());
         self.replicas.iter().enumerate().map(log).collect::<Vec<_>>().join("\n")
     }

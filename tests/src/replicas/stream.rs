@@ -6,7 +6,7 @@ use async_nats::jetstream::{self, consumer::DeliverPolicy, consumer::pull::Order
 use futures_util::StreamExt as _;
 
 /// The ids of all messages on `subject`, in the order in which the stream holds them.
-pub(crate) async fn ids(url: &str, subject: &str) -> Vec<String> {
+pub async fn ids(url: &str, subject: &str) -> Vec<String> {
     let client = async_nats::connect(url).await.unwrap();
     let context = jetstream::new(client);
     let name = context.stream_by_subject(subject).await.unwrap();

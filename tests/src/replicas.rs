@@ -1,0 +1,19 @@
+//! Replicas of the service as they run in production: MySQL, MongoDB, NATS and a Kubernetes Lease, all of them real
+//! servers, each `ta-bot` a process of its own; and a market that is written for them as the Data Extractor writes it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a part of a test may fail loudly"
+)]
+
+mod fleet;
+mod market;
+mod replica;
+pub mod stream;
+
+pub use fleet::{Fleet, Proxies, SUBJECT};
+pub use market::{LONG, Market, SHORT, table};
+pub use replica::Replica;

@@ -1,0 +1,82 @@
+//! What comes in among candle events and is none: counted, logged without flooding, and harmless.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use ta_bot_tests::replicas::{Fleet, Market};
+
+const FLOOD: usize = 10_000;
+const SUBJECT: &str = "binance.extraction.klines.S000USDT.1m";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_events_are_counted_and_harmless() {
+    let market = Market::new(2, 2);
+    let mut fleet = Fleet::start(&market, 1).await;
+    fleet.start_replicas().await;
+    fleet.until_begun(4).await;
+    let client = async_nats::connect(fleet.nats.url()).await.unwrap();
+    // Each once, and each with what it counts as.
+    let event = |symbol: serde_json::Value, period: serde_json::Value| {
+        json!({"event_type": "extraction_completed", "symbol": symbol, "period": period}).to_string().into_bytes()
+    };
+    let too_large =
+        json!({"event_type": "batch_extraction_completed", "symbols": vec!["S000USDT"; 90_000], "period": "1m"});
+    let bad: Vec<(&str, Vec<u8>)> = vec![
+        ("refused", Vec::new()),
+        ("refused", b"{\"event_type\": \"extraction_comp".to_vec()),
+        ("refused", b"\xff\xfe\x00not text".to_vec()),
+        ("refused", b"[[[[[[[[[[[[[[[[".repeat(10_000)),
+        ("refused", b"null".to_vec()),
+        ("refused", event(json!(7), json!("1m"))),
+        ("refused", event(json!("S000USDT"), json!(["1m"]))),
+        ("refused", event(json!("S000USDT"), json!("7m"))),
+        ("refused", event(json!("' OR 1=1 --"), json!("1m"))),
+        ("not_scheduled", event(json!("NOSUCHUSDT"), json!("1m"))),
+        ("not_scheduled", event(json!("S000USDT"), json!("1d"))),
+        ("too_large", too_large.to_string().into_bytes()),
+    ];
+    assert!(bad.last().unwrap().1.len() > 900_000, "NATS itself takes no more than 1 MiB");
+    let replica = &fleet.replicas[0];
+    let counted =
+        async |outcome: &str| replica.metric("ta_bot_candle_events_total", &format!("outcome=\"{outcome}\"")).await;
+    for (index, (outcome, body)) in bad.iter().enumerate() {
+        let before = counted(outcome).await;
+        client.publish(SUBJECT, body.clone().into()).await.unwrap();
+        client.flush().await.unwrap();
+        let began = Instant::now();
+        while counted(outcome).await <= before {
+            let what = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+            assert!(began.elapsed() < Duration::from_secs(20), "no. {index} is not counted as {outcome}: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    // Ten thousand at once.
+    let before = all(&fleet).await;
+    let lines = replica.log().lines().count();
+    for index in 0..FLOOD {
+        let (_, body) = &bad[index % (bad.len() - 1)];
+        client.publish(SUBJECT, body.clone().into()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    let began = Instant::now();
+    while all(&fleet).await < before + FLOOD as f64 {
+        let counted = all(&fleet).await - before;
+        assert!(began.elapsed() < Duration::from_secs(60), "{counted} of {FLOOD} are accounted for");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let logged = replica.log().lines().count() - lines;
+    assert!(logged < 100, "{FLOOD} bad events made {logged} lines:\n{}", replica.log_tail());
+    assert_eq!(replica.get("/health").await["status"], "healthy");
+    // And the next good one is heard.
+    let pool = fleet.pool();
+    market.write_minute(&pool, 0).await;
+    market.announce(&client, 0).await;
+    fleet.until_finished(2).await;
+    let dead: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(&pool).await.unwrap();
+    assert_eq!(dead, 0);
+}
+
+/// All events that are accounted for, read or not.
+async fn all(fleet: &Fleet) -> f64 {
+    fleet.replicas[0].metric("ta_bot_candle_events_total", "").await
+}

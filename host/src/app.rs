@@ -38,19 +38,18 @@ use crate::{
     relay::Relay,
     schedule::Schedule,
     settings::SettingsBook,
-    sqlite::Database,
 };
 
 mod drivers;
 mod stages;
 
-use drivers::Drivers;
+use drivers::{Connections, Drivers};
 use stages::{Stages, Work};
 
 /// The parts that every command needs.
 pub struct App {
     environment: Environment,
-    database: Database,
+    connections: Connections,
     sandbox: Sandbox,
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
@@ -96,10 +95,10 @@ impl App {
             metrics,
             threads: Arc::new(guest_threads()?),
         });
-        let Drivers { database, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
+        let Drivers { connections, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
         Ok(Self {
             environment,
-            database,
+            connections,
             sandbox,
             queue,
             modules,
@@ -185,7 +184,7 @@ impl App {
         }
         stages.http.cancel();
         server.await.context("the HTTP server failed")?;
-        self.database.close().await;
+        self.connections.close().await;
         anyhow::ensure!(!broken, "a part of the service stopped by itself, see the log; start it again");
         Ok(())
     }

@@ -4,7 +4,13 @@
 //! fail as *away*. Every call is bounded. A connection on which anything failed, or whose caller gave up in the middle,
 //! is closed and not used again: whatever it was doing ends with it, and the next one may lead to another server.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::MySqlPool;
 use tokio::{
@@ -13,11 +19,11 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::store::StoreError;
+use crate::{backoff::Backoff, store::StoreError};
 
 mod connect;
 mod error;
-mod jitter;
+mod gauge;
 mod lease;
 pub(crate) mod row;
 mod schema;
@@ -26,6 +32,7 @@ mod uri;
 pub(crate) use error::Fault;
 use error::is_conflict;
 pub use error::store_error;
+use gauge::ConnectionsGauge;
 use lease::{Lease, Open, acquire};
 pub(crate) use schema::Schema;
 pub use uri::{MysqlUri, MysqlUriError};
@@ -33,10 +40,10 @@ pub use uri::{MysqlUri, MysqlUriError};
 /// The name of the store in errors and in signals.
 pub const NAME: &str = "mysql";
 
-/// How long to wait before the schema is looked at again, at first and at most.
-const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// How long to wait before a transaction that met another is tried again, at first and at most.
-const CONFLICT_PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+/// Pauses before the schema is looked at again.
+const SCHEMA_PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+/// Pauses before a transaction that met another is tried again.
+const CONFLICT_PAUSES: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(100));
 
 /// How much of the server is used, and for how long it is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -118,13 +125,20 @@ impl Mysql {
         let (sender, state) = watch::channel(State::Asking);
         let migration = tokio::spawn(migrate(pool.clone(), limits, Arc::clone(&uri), sender));
         let migration = Arc::new(AbortOnDropHandle::new(migration));
-        Self { pool, limits, uri, state, instance: jitter::random() as i64, _migration: migration }
+        // A number that no other process has.
+        let instance = RandomState::new().hash_one(std::process::id()) as i64;
+        Self { pool, limits, uri, state, instance, _migration: migration }
     }
 
     /// The connections that there are now.
     pub fn connections(&self) -> Connections {
         let (open, idle) = (self.pool.size(), self.pool.num_idle());
         Connections { open, idle: u32::try_from(idle).unwrap_or(open), limit: self.limits.connections }
+    }
+
+    /// An instrument of the connections.
+    pub fn gauge(&self) -> Result<ConnectionsGauge, prometheus::Error> {
+        ConnectionsGauge::new(self.clone())
     }
 
     /// Waits until the schema is this version's, for as long as a read may take. Answers at once where that is known,
@@ -192,13 +206,12 @@ impl Mysql {
         W: Future<Output = Result<T, Fault>>,
     {
         let patient = async {
-            let (mut pause, longest) = CONFLICT_PAUSES;
+            let mut pauses = CONFLICT_PAUSES;
             loop {
                 match work().await {
                     Err(Fault::Sql(error)) if is_conflict(&error) => {
                         tracing::debug!(%error, "a transaction met another and is done again");
-                        sleep(jitter::jittered(pause)).await;
-                        pause = (pause * 2).min(longest);
+                        sleep(pauses.pause()).await;
                     }
                     done => return done,
                 }
@@ -217,7 +230,7 @@ impl Mysql {
 
 /// Brings the schema up to this version, for as long as it takes.
 async fn migrate(pool: MySqlPool, limits: Limits, uri: Arc<MysqlUri>, state: watch::Sender<State>) {
-    let (mut pause, longest) = SCHEMA_PAUSES;
+    let mut pauses = SCHEMA_PAUSES;
     let mut told = String::new();
     loop {
         let migrated = async {
@@ -243,8 +256,7 @@ async fn migrate(pool: MySqlPool, limits: Limits, uri: Arc<MysqlUri>, state: wat
                 state.send_replace(State::Failed(error));
             }
         }
-        sleep(jitter::jittered(pause)).await;
-        pause = (pause * 2).min(longest);
+        sleep(pauses.pause()).await;
     }
 }
 

@@ -22,9 +22,31 @@ use crate::{
     sqlite::Database,
 };
 
+/// What is held open for the drivers.
+pub(super) struct Connections {
+    database: Database,
+    mysql: Option<Mysql>,
+    nats: Option<Nats>,
+}
+
+impl Connections {
+    /// Sends what is still to be sent, and closes them.
+    pub(super) async fn close(&self) {
+        if let Some(nats) = &self.nats
+            && let Err(error) = nats.flush().await
+        {
+            tracing::warn!(%error, "the last messages to NATS may not have been sent");
+        }
+        if let Some(mysql) = &self.mysql {
+            mysql.close().await;
+        }
+        self.database.close().await;
+    }
+}
+
 /// One driver for each port. None of them needs its server to be there yet.
 pub(super) struct Drivers {
-    pub(super) database: Database,
+    pub(super) connections: Connections,
     pub(super) candles: Arc<dyn CandleStore>,
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) config: Arc<dyn ConfigStore>,
@@ -51,10 +73,13 @@ impl Drivers {
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
         let mysql = environment.mysql.as_ref().map(Mysql::open);
         let (candles, outbox): (Arc<dyn CandleStore>, Arc<dyn Outbox>) = match &mysql {
-            Some(mysql) => (Arc::new(MysqlCandles::new(mysql.clone())), Arc::new(MysqlOutbox::new(mysql.clone()))),
+            Some(mysql) => {
+                metrics.add(Box::new(mysql.gauge()?))?;
+                (Arc::new(MysqlCandles::new(mysql.clone())), Arc::new(MysqlOutbox::new(mysql.clone())))
+            }
             None => (Arc::new(SqliteCandles::new(database.clone())), Arc::new(SqliteOutbox::new(database.clone()))),
         };
-        let (bus, local_bus, queue) = messaging(environment, metrics).await?;
+        let Messaging { bus, local_bus, queue, nats } = messaging(environment, metrics).await?;
         Ok(Self {
             candles: Arc::new(CandleCache::new(candles)),
             outbox,
@@ -69,20 +94,26 @@ impl Drivers {
             local_bus,
             queue,
             last_known,
-            database,
+            connections: Connections { database, mysql, nats },
         })
     }
 }
 
-type Messaging = (Arc<dyn Bus>, Option<Arc<LocalBus>>, Arc<dyn JobQueue>);
-
 /// Bus and job queue, which share a connection.
+struct Messaging {
+    bus: Arc<dyn Bus>,
+    local_bus: Option<Arc<LocalBus>>,
+    queue: Arc<dyn JobQueue>,
+    nats: Option<Nats>,
+}
+
 async fn messaging(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Messaging> {
     let Some(NatsSettings { address, events, signals }) = &environment.nats else {
-        let bus = Arc::new(LocalBus::new());
-        return Ok((Arc::clone(&bus) as _, Some(bus), Arc::new(LocalQueue::new(Arc::clone(metrics)))));
+        let (bus, queue) = (Arc::new(LocalBus::new()), Arc::new(LocalQueue::new(Arc::clone(metrics))));
+        return Ok(Messaging { bus: Arc::clone(&bus) as _, local_bus: Some(bus), queue, nats: None });
     };
     let nats = Nats::connect(address, &environment.identity, NAMESPACE, Arc::clone(metrics)).await?;
-    let bus = NatsBus::start(nats.clone(), events, signals, Arc::clone(metrics)).await?;
-    Ok((Arc::new(bus), None, Arc::new(NatsQueue::new(nats, ACK_WAIT, Arc::clone(metrics)))))
+    let bus = Arc::new(NatsBus::start(nats.clone(), events, signals, Arc::clone(metrics)).await?);
+    let queue = Arc::new(NatsQueue::new(nats.clone(), ACK_WAIT, Arc::clone(metrics)));
+    Ok(Messaging { bus, local_bus: None, queue, nats: Some(nats) })
 }

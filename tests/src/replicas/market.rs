@@ -108,11 +108,15 @@ impl Market {
         Ok(())
     }
 
-    /// Writes what closes in a minute in one transaction, for as long as it takes: an extractor whose server is away comes
-    /// back, too. What was written by a try whose answer was lost is left as it is.
+    /// Writes what closes in a minute.
     pub async fn write_minute(&self, pool: &MySqlPool, minute: i64) {
-        let rows = self.closing(minute);
-        while let Err(error) = self.try_to_write(pool, &rows).await {
+        self.write(pool, &self.closing(minute)).await;
+    }
+
+    /// Writes candles in one transaction, for as long as it takes: an extractor whose server is away comes back, too. What
+    /// was written by a try whose answer was lost is left as it is.
+    pub async fn write(&self, pool: &MySqlPool, rows: &[(&Symbol, Timeframe, Candle)]) {
+        while let Err(error) = self.try_to_write(pool, rows).await {
             eprintln!("the extractor tries again: {error}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

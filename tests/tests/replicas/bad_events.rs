@@ -61,7 +61,7 @@ async fn bad_events_are_counted_and_harmless() {
     let began = Instant::now();
     while all(&fleet).await < before + FLOOD as f64 {
         let counted = all(&fleet).await - before;
-        assert!(began.elapsed() < Duration::from_secs(60), "{counted} of {FLOOD} are accounted for");
+        assert!(began.elapsed() < Duration::from_mins(1), "{counted} of {FLOOD} are accounted for");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let logged = replica.log().lines().count() - lines;

@@ -74,7 +74,7 @@ async fn without_the_bus_a_change_is_in_use_by_the_time_to_live_and_without_the_
     assert_eq!(period(&fleet.replicas[1]).await, 21);
     fleet.mongo.restart().await.unwrap();
     while put(&fleet.replicas[1], 23).await != 200 {
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", fleet.logs());
+        assert!(began.elapsed() < Duration::from_mins(1), "{}", fleet.logs());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for other in 0..fleet.replicas.len() {

@@ -61,6 +61,6 @@ async fn until_some_are_finished(fleet: &Fleet, minute: i64) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
     assert!(waited.is_ok(), "nothing is finished in minute {minute}\n{}", fleet.logs());
 }

@@ -32,8 +32,7 @@ pub(crate) fn never_two(fleet: &Fleet, killed: &[(usize, Timestamp)]) -> usize {
         let overlap = pair[0].until - pair[1].from;
         assert!(
             pair[0].replica == pair[1].replica || overlap <= MARGIN_MS,
-            "{} ms with two leaders: {pair:?}\n{}",
-            overlap,
+            "{overlap} ms with two leaders: {pair:?}\n{}",
             fleet.logs()
         );
     }
@@ -43,9 +42,10 @@ pub(crate) fn never_two(fleet: &Fleet, killed: &[(usize, Timestamp)]) -> usize {
 fn of_replica(replica: usize, log: &str, killed: &[i64]) -> Vec<LedBy> {
     let mut terms = Vec::new();
     let mut since: Option<i64> = None;
+    // A term of which nothing ended it goes on.
     let end = |from: i64, at: Option<i64>| {
         let killed = killed.iter().copied().find(|killed| *killed >= from);
-        LedBy { replica, from, until: at.into_iter().chain(killed).min().unwrap_or(from) }
+        LedBy { replica, from, until: at.into_iter().chain(killed).min().unwrap_or(i64::MAX) }
     };
     for line in log.lines() {
         let at = line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok()).map(Timestamp::millis);

@@ -11,59 +11,33 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_tests::{root, strategies_dir};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
+use ta_bot_tests::{replicas::Replica, root, strategies_dir};
+use tokio::process::Command;
 
 /// Each analysis evaluates every built-in strategy that runs on its timeframe.
 const ANALYSES: usize = 1000;
-
-struct Service {
-    process: Child,
-    url: String,
-    /// From the start of the process to the first 200 of `/ready`.
-    ready_after: Duration,
-}
 
 fn binary() -> PathBuf {
     root().join("target/release/ta-bot")
 }
 
-async fn start(data_dir: &Path) -> Service {
-    let started = Instant::now();
-    let mut process = Command::new(binary())
-        .args(["serve", "--json"])
-        .env("HTTP_ADDR", "127.0.0.1:0")
-        .env("DATA_DIR", data_dir)
-        .env("STRATEGIES_DIR", strategies_dir())
-        .env("LOG_LEVEL", "error")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("make build comes first");
-    let mut answer = BufReader::new(process.stdout.take().unwrap()).lines();
-    let mut text = String::new();
-    let invitation: Json = loop {
-        text += &answer.next_line().await.unwrap().expect("the service says where it listens");
-        if let Ok(json) = serde_json::from_str(&text) {
-            break json;
-        }
-    };
-    let url = invitation["url"].as_str().unwrap().to_owned();
-    let client = reqwest::Client::new();
-    let ready = || async { client.get(format!("{url}/ready")).send().await.is_ok_and(|answer| answer.status() == 200) };
+/// Starts the service. Answers also how long it took to its first 200 of `/ready`.
+async fn start(data_dir: &Path) -> (Replica, Duration) {
+    let variables = [
+        ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        ("DATA_DIR", data_dir.display().to_string()),
+        ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+        ("LOG_LEVEL", "error".to_owned()),
+    ];
+    let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut service = Replica::new(data_dir, variables);
+    let (started, client) = (Instant::now(), reqwest::Client::new());
+    service.start().await;
+    let ready = async || client.get(service.url("/ready")).send().await.is_ok_and(|answer| answer.status() == 200);
     while !ready().await {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    Service { process, url, ready_after: started.elapsed() }
-}
-
-fn resident_kilobytes(process: &Child) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id().unwrap())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    (service, started.elapsed())
 }
 
 async fn import(data_dir: &Path) {
@@ -80,28 +54,24 @@ async fn import(data_dir: &Path) {
 async fn main() {
     let data = tempfile::tempdir().unwrap();
     import(data.path()).await;
-    let cold = start(data.path()).await;
-    println!("\nready, compiling thirty modules     {:>8.1} ms", cold.ready_after.as_secs_f64() * 1e3);
-    end(cold).await;
-    let service = start(data.path()).await;
-    println!("ready, from a warm compile cache    {:>8.1} ms", service.ready_after.as_secs_f64() * 1e3);
-    let before = resident_kilobytes(&service.process);
+    let (mut cold, ready_after) = start(data.path()).await;
+    println!("\nready, compiling thirty modules     {:>8.1} ms", ready_after.as_secs_f64() * 1e3);
+    cold.kill().await;
+    let (mut service, ready_after) = start(data.path()).await;
+    println!("ready, from a warm compile cache    {:>8.1} ms", ready_after.as_secs_f64() * 1e3);
+    let before = service.memory("VmRSS");
     let client = reqwest::Client::new();
     let request = json!({"symbol": "BTCUSDT", "timeframe": "15m"});
     for _ in 0..ANALYSES {
-        let answer = client.post(format!("{}/api/v1/test/analyze", service.url)).json(&request).send().await.unwrap();
+        let answer = client.post(service.url("/api/v1/test/analyze")).json(&request).send().await.unwrap();
         assert_eq!(answer.status(), 200);
     }
-    let after = resident_kilobytes(&service.process);
+    let after = service.memory("VmRSS");
     println!("resident when ready                 {:>8.1} MB", before as f64 / 1024.0);
     println!("resident after {} analyses         {:>8.1} MB", ANALYSES, after as f64 / 1024.0);
     println!("release binary                      {:>8.1} MB", fs::metadata(binary()).unwrap().len() as f64 / 1e6);
-    end(service).await;
+    service.kill().await;
     summarise();
-}
-
-async fn end(mut service: Service) {
-    service.process.kill().await.unwrap();
 }
 
 /// The mean of a benchmark of this run, in microseconds.

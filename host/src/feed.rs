@@ -167,6 +167,16 @@ pub fn simulated(symbol: &Symbol, open_time: Timestamp, price: f64) -> Candle {
     candle
 }
 
+/// The candles that follow each other from `price` on, one for each of these moments.
+pub fn walk(symbol: &Symbol, opens: impl IntoIterator<Item = Timestamp>, mut price: f64) -> Vec<Candle> {
+    let next = |open_time| {
+        let candle = simulated(symbol, open_time, price);
+        price = candle.close;
+        candle
+    };
+    opens.into_iter().map(next).collect()
+}
+
 /// A number from 0 up to 1 that follows from its arguments.
 fn chance(symbol: &Symbol, open_time: Timestamp, draw: u64) -> f64 {
     let hash = Sha256::digest(format!("{symbol}\n{}\n{draw}", open_time.millis()));
@@ -196,13 +206,8 @@ mod tests {
     #[test]
     fn longer_candles_enclose_their_parts() {
         let symbol: Symbol = "BTCUSDT".parse().unwrap();
-        let parts: Vec<Candle> = (0..3)
-            .scan(100.0, |price, i| {
-                let candle = simulated(&symbol, Timestamp::from_millis(i * Timeframe::M5.millis()), *price);
-                *price = candle.close;
-                Some(candle)
-            })
-            .collect();
+        let opens = (0..3).map(|i| Timestamp::from_millis(i * Timeframe::M5.millis()));
+        let parts = walk(&symbol, opens, 100.0);
         let whole = gathered(Timestamp::from_millis(0), &parts.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!((whole.open, whole.close), (parts[0].open, parts[2].close));
         assert_eq!(whole.check(), Ok(()));

@@ -56,7 +56,6 @@ impl Bench {
         fleet.replicas[0].set("LOG_LEVEL", "info");
         fleet.replicas[0].set("LOG_FORMAT", "json");
         fleet.start_replicas().await;
-        fleet.until_begun(2 * SYMBOLS).await;
         let (pool, client) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
         println!("memory when ready: {} MB", fleet.replicas[0].memory("VmRSS") / 1024);
         Self { market, fleet, pool, client }
@@ -120,8 +119,8 @@ impl Bench {
         let minute = 11;
         self.market.write_minute(&self.pool, minute).await;
         self.market.announce(&self.client, minute).await;
-        let before = self.counts().await.signals;
-        while self.counts().await.signals < before + 100 {
+        let before = self.stream().await.messages;
+        while self.stream().await.messages < before + 100 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let began = Instant::now();
@@ -143,7 +142,6 @@ impl Bench {
     }
 
     async fn stream(&self) -> jetstream::stream::State {
-        // Before the first signal there may be no stream.
         let stream = jetstream::new(self.client.clone()).get_stream(STREAM).await;
         stream.unwrap().cached_info().state.clone()
     }

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ta_bot::feed::simulated;
+use ta_bot::feed::walk;
 use ta_bot_core::{CandleSlice, CandleWindow, Job, Parameters, Symbol, Timeframe, Timestamp};
 use ta_bot_sdk::{ParameterSet as _, Strategy, testing::Candles};
 use ta_bot_tests::{built_in, threads::shared};
@@ -73,13 +73,8 @@ struct Market {
 impl Market {
     fn new() -> Self {
         let symbol: Symbol = "BTCUSDT".parse().unwrap();
-        let mut price = 100.0;
-        let next = |index| {
-            let candle = simulated(&symbol, Timestamp::from_millis(index * TIMEFRAME.millis()), price);
-            price = candle.close;
-            candle
-        };
-        let candles: Vec<_> = (0..(WINDOW + WINDOWS) as i64).map(next).collect();
+        let opens = (0..(WINDOW + WINDOWS) as i64).map(|index| Timestamp::from_millis(index * TIMEFRAME.millis()));
+        let candles = walk(&symbol, opens, 100.0);
         let rows: Vec<_> = candles.iter().map(|c| [c.open, c.high, c.low, c.close, c.volume]).collect();
         let native = (0..WINDOWS).map(|place| rows[place..place + WINDOW].iter().copied().collect()).collect();
         Self { candles: CandleWindow::new(candles).unwrap(), native }

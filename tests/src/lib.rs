@@ -1,6 +1,12 @@
 //! What the tests across the whole system share: where the built parts are.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use ta_bot::feed::gathered;
+use ta_bot_core::Candle;
 
 pub mod app;
 pub mod binary;
@@ -9,6 +15,29 @@ pub mod kubectl;
 pub mod parity;
 pub mod replicas;
 pub mod threads;
+
+/// Longer candles, each of `parts` of these.
+///
+/// # Panics
+///
+/// Where a longer candle is to have no parts.
+pub fn gathered_by(parts: usize, candles: &[Candle]) -> Vec<Candle> {
+    let of_parts = |parts: &[Candle]| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>());
+    candles.chunks_exact(parts).filter_map(of_parts).collect()
+}
+
+/// Waits until something holds, and fails with `otherwise` where it does not within that time.
+///
+/// # Panics
+///
+/// Then.
+pub async fn until(within: Duration, otherwise: impl AsyncFn() -> String, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < within, "not within {within:?}: {}", otherwise().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
 
 /// The project's own folder.
 pub fn root() -> PathBuf {

@@ -15,5 +15,5 @@ mod replica;
 pub mod stream;
 
 pub use fleet::{Fleet, Proxies, SUBJECT};
-pub use market::{LONG, Market, SHORT, table};
+pub use market::{Market, SHORT};
 pub use replica::Replica;

@@ -5,7 +5,7 @@
 
 use std::{path::Path, process::Command};
 
-use ta_bot::{app::App, feed::simulated};
+use ta_bot::{app::App, feed::walk};
 use ta_bot_core::{Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::app::app;
 
@@ -19,13 +19,7 @@ fn symbol() -> Symbol {
 }
 
 fn market() -> Vec<Candle> {
-    let mut price = 100.0;
-    let next = |i| {
-        let candle = simulated(&symbol(), Timestamp::from_millis(i * Timeframe::M15.millis()), price);
-        price = candle.close;
-        candle
-    };
-    (0..CANDLES).map(next).collect()
+    walk(&symbol(), (0..CANDLES).map(|i| Timestamp::from_millis(i * Timeframe::M15.millis())), 100.0)
 }
 
 fn jobs() -> impl Iterator<Item = Job> {

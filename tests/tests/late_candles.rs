@@ -7,13 +7,13 @@ use std::{sync::Arc, time::Duration};
 use ta_bot::{
     analysis::Analyst,
     app::App,
-    feed::{gathered, simulated},
+    feed::{simulated, walk},
     jobs::{JobQueue, local::LocalQueue},
     outbox::Outbox,
     pipeline::Pipeline,
 };
 use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::app::app;
+use ta_bot_tests::{app::app, gathered_by};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -44,17 +44,9 @@ impl Service {
     /// Stores the candles of a symbol that end at `close`, without the newest hour's where it is to be late. Answers
     /// that one.
     async fn insert(&self, symbol: &Symbol, close: Timestamp, late: bool) -> Candle {
-        let mut price = 100.0;
-        let next = |index: i64| {
-            let candle = simulated(symbol, close.plus_millis(-(index + 1) * BASE.millis()), price);
-            price = candle.close;
-            candle
-        };
-        let base: Vec<Candle> = (0..400).rev().map(next).collect();
-        let mut hours: Vec<Candle> = base
-            .chunks_exact(4)
-            .map(|parts| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>()).unwrap())
-            .collect();
+        let opens = (0..400).rev().map(|index| close.plus_millis(-(index + 1) * BASE.millis()));
+        let base = walk(symbol, opens, 100.0);
+        let mut hours = gathered_by(4, &base);
         let newest = *hours.last().unwrap();
         if late {
             hours.pop();

@@ -15,7 +15,7 @@ use super::{
     market::{LONG, Market, SHORT},
     replica::Replica,
 };
-use crate::{root, strategies_dir};
+use crate::{root, strategies_dir, until};
 
 /// Where signals go.
 pub const SUBJECT: &str = "cio.intent.trading";
@@ -34,6 +34,8 @@ pub struct Fleet {
     pub kube: KubeApi,
     pub proxies: Proxies,
     pub replicas: Vec<Replica>,
+    /// How many series the market has.
+    series: usize,
     folder: TempDir,
 }
 
@@ -70,7 +72,8 @@ impl Fleet {
             kube: (0..replicas).map(|_| Proxy::start(kube.address()).unwrap()).collect(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let mut fleet = Self { maria, nats, mongo, kube, proxies, replicas: Vec::new(), folder };
+        let series = 2 * market.symbols.len();
+        let mut fleet = Self { maria, nats, mongo, kube, proxies, replicas: Vec::new(), series, folder };
         for index in 0..replicas {
             fleet.replicas.push(fleet.replica(index, market));
         }
@@ -109,7 +112,8 @@ impl Fleet {
         Replica::new(&folder, variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    /// Starts every replica, and waits until all are ready.
+    /// Starts every replica, and waits until all are ready and have begun with every series: what closes after that they
+    /// look at.
     pub async fn start_replicas(&mut self) {
         for replica in &mut self.replicas {
             replica.start().await;
@@ -117,6 +121,7 @@ impl Fleet {
         for replica in &self.replicas {
             replica.ready().await;
         }
+        self.until("series begun", "SELECT COUNT(*) FROM begun_series", self.series).await;
     }
 
     /// Lets the replicas reach the servers without a proxy between. Before they start.
@@ -133,11 +138,6 @@ impl Fleet {
         sqlx::MySqlPool::connect_lazy(&self.maria.uri(DATABASE)).unwrap()
     }
 
-    /// Waits until the service has begun as many series: it looks at what closes after that.
-    pub async fn until_begun(&self, series: usize) {
-        self.until("series begun", "SELECT COUNT(*) FROM begun_series", series).await;
-    }
-
     /// Waits until as many jobs are finished and all their signals published.
     pub async fn until_finished(&self, jobs: usize) {
         self.until("jobs finished", "SELECT COUNT(*) FROM finished_jobs", jobs).await;
@@ -147,16 +147,15 @@ impl Fleet {
     /// Waits until a query counts as many as that.
     async fn until(&self, what: &str, count: &'static str, wanted: usize) {
         let pool = self.pool();
-        let mut found = -1_i64;
-        let waiting = async {
-            while found != wanted as i64 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                // The table may not be there yet.
-                found = sqlx::query_scalar(count).fetch_one(&pool).await.unwrap_or(found);
-            }
-        };
-        let waited = tokio::time::timeout(REST, waiting).await;
-        assert!(waited.is_ok(), "{what}: {found} instead of {wanted}\n{}", self.logs());
+        // The table may not be there yet.
+        let found = async || sqlx::query_scalar::<_, i64>(count).fetch_one(&pool).await.unwrap_or(-1);
+        let otherwise = async || format!("{what}: {} instead of {wanted}\n{}", found().await, self.logs());
+        until(REST, otherwise, async || found().await == wanted as i64).await;
+    }
+
+    /// How many jobs were given up.
+    pub async fn dead_jobs(&self) -> i64 {
+        sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(&self.pool()).await.unwrap()
     }
 
     /// The logs' ends, for a failure's message.

@@ -5,8 +5,10 @@ use std::time::Duration;
 use async_nats::Client;
 use serde_json::json;
 use sqlx::{MySql, MySqlConnection, MySqlPool, QueryBuilder};
-use ta_bot::feed::{gathered, simulated};
+use ta_bot::feed::walk;
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+
+use crate::gathered_by;
 
 /// The longest window of any strategy, and some more.
 const HISTORY: i64 = 300;
@@ -15,7 +17,7 @@ const ROWS: usize = 1000;
 /// The shorter timeframe.
 pub const SHORT: Timeframe = Timeframe::M1;
 /// The longer one: in one long candle there are five short ones.
-pub const LONG: Timeframe = Timeframe::M5;
+pub(super) const LONG: Timeframe = Timeframe::M5;
 
 /// Candles of many symbols: a history, and what comes after it.
 #[derive(Debug)]
@@ -36,20 +38,9 @@ impl Market {
         let start = LONG.open_of(hour_ago);
         let first = start.plus_millis(-HISTORY * LONG.millis());
         let symbols: Vec<Symbol> = (0..count).map(|index| format!("S{index:03}USDT").parse().unwrap()).collect();
-        let candles = |symbol: &Symbol| {
-            let mut price = 100.0;
-            let opens = (0..HISTORY * 5 + minutes).map(|index| first.plus_millis(index * SHORT.millis()));
-            opens
-                .map(|open_time| {
-                    let candle = simulated(symbol, open_time, price);
-                    price = candle.close;
-                    candle
-                })
-                .collect()
-        };
-        let short: Vec<Vec<Candle>> = symbols.iter().map(candles).collect();
-        let five = |parts: &[Candle]| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>()).unwrap();
-        let long = short.iter().map(|candles| candles.chunks_exact(5).map(five).collect()).collect();
+        let opens = || (0..HISTORY * 5 + minutes).map(|index| first.plus_millis(index * SHORT.millis()));
+        let short: Vec<_> = symbols.iter().map(|symbol| walk(symbol, opens(), 100.0)).collect();
+        let long = short.iter().map(|candles| gathered_by(5, candles)).collect();
         Self { symbols, start, minutes, short, long }
     }
 
@@ -153,7 +144,7 @@ impl Market {
 }
 
 /// The extractor's name of a table.
-pub fn table(timeframe: Timeframe) -> String {
+fn table(timeframe: Timeframe) -> String {
     let name = timeframe.as_str();
     let (number, unit) = name.split_at(name.len() - 1);
     format!("klines_{unit}{number}")

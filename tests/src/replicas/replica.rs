@@ -8,7 +8,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::binary;
+use crate::{binary, until};
 
 /// A replica, running or dead.
 #[derive(Debug)]
@@ -73,16 +73,10 @@ impl Replica {
     pub async fn ready(&self) {
         let client = reqwest::Client::new();
         let ready = async || {
-            let asked = client.get(format!("{}/ready", self.url)).timeout(Duration::from_secs(5)).send().await;
+            let asked = client.get(self.url("/ready")).timeout(Duration::from_secs(5)).send().await;
             asked.is_ok_and(|answer| answer.status() == 200)
         };
-        let waiting = async {
-            while !ready().await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
-        assert!(waited.is_ok(), "not ready:\n{}", self.log_tail());
+        until(Duration::from_mins(1), async || format!("not ready:\n{}", self.log_tail()), ready).await;
     }
 
     /// The address of a path.

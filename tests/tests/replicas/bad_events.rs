@@ -1,9 +1,12 @@
 //! What comes in among candle events and is none: counted, logged without flooding, and harmless.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
-use ta_bot_tests::replicas::{Fleet, Market};
+use ta_bot_tests::{
+    replicas::{Fleet, Market},
+    until,
+};
 
 const FLOOD: usize = 10_000;
 const SUBJECT: &str = "binance.extraction.klines.S000USDT.1m";
@@ -13,7 +16,6 @@ async fn bad_events_are_counted_and_harmless() {
     let market = Market::new(2, 2);
     let mut fleet = Fleet::start(&market, 1).await;
     fleet.start_replicas().await;
-    fleet.until_begun(4).await;
     let client = async_nats::connect(fleet.nats.url()).await.unwrap();
     // Each once, and each with what it counts as.
     let event = |symbol: serde_json::Value, period: serde_json::Value| {
@@ -43,12 +45,9 @@ async fn bad_events_are_counted_and_harmless() {
         let before = counted(outcome).await;
         client.publish(SUBJECT, body.clone().into()).await.unwrap();
         client.flush().await.unwrap();
-        let began = Instant::now();
-        while counted(outcome).await <= before {
-            let what = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-            assert!(began.elapsed() < Duration::from_secs(20), "no. {index} is not counted as {outcome}: {what}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let what = String::from_utf8_lossy(&body[..body.len().min(80)]);
+        let otherwise = async || format!("no. {index} is not counted as {outcome}: {what}");
+        until(Duration::from_secs(20), otherwise, async || counted(outcome).await > before).await;
     }
     // Ten thousand at once.
     let before = all(&fleet).await;
@@ -58,22 +57,16 @@ async fn bad_events_are_counted_and_harmless() {
         client.publish(SUBJECT, body.clone().into()).await.unwrap();
     }
     client.flush().await.unwrap();
-    let began = Instant::now();
-    while all(&fleet).await < before + FLOOD as f64 {
-        let counted = all(&fleet).await - before;
-        assert!(began.elapsed() < Duration::from_mins(1), "{counted} of {FLOOD} are accounted for");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let otherwise = async || format!("{} of {FLOOD} are accounted for", all(&fleet).await - before);
+    until(Duration::from_mins(1), otherwise, async || all(&fleet).await >= before + FLOOD as f64).await;
     let logged = replica.log().lines().count() - lines;
     assert!(logged < 100, "{FLOOD} bad events made {logged} lines:\n{}", replica.log_tail());
     assert_eq!(replica.get("/health").await["status"], "healthy");
     // And the next good one is heard.
-    let pool = fleet.pool();
-    market.write_minute(&pool, 0).await;
+    market.write_minute(&fleet.pool(), 0).await;
     market.announce(&client, 0).await;
     fleet.until_finished(2).await;
-    let dead: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(&pool).await.unwrap();
-    assert_eq!(dead, 0);
+    assert_eq!(fleet.dead_jobs().await, 0);
 }
 
 /// All events that are accounted for, read or not.

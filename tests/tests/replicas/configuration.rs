@@ -4,8 +4,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use ta_bot_tests::replicas::{Fleet, Market, Replica};
+use ta_bot_tests::{
+    replicas::{Fleet, Market, Replica},
+    until,
+};
 
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 const CONFIG: &str = "/api/v1/strategies/rsi/config";
 
 async fn put(replica: &Replica, period: u32) -> u16 {
@@ -22,10 +27,8 @@ async fn period(replica: &Replica) -> Json {
 /// machine may be slow.
 async fn until_period(fleet: &Fleet, index: usize, wanted: u32) {
     let began = Instant::now();
-    while period(&fleet.replicas[index]).await != wanted {
-        assert!(began.elapsed() < Duration::from_secs(30), "replica {index} has not heard of it\n{}", fleet.logs());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let otherwise = async || format!("replica {index} has not heard of it\n{}", fleet.logs());
+    until(PATIENCE, otherwise, async || period(&fleet.replicas[index]).await == wanted).await;
     println!("replica {index}: in use after {} ms", began.elapsed().as_millis());
 }
 
@@ -61,22 +64,17 @@ async fn without_the_bus_a_change_is_in_use_by_the_time_to_live_and_without_the_
     // A restart while the store is away.
     fleet.replicas[1].kill().await;
     fleet.replicas[1].start().await;
-    let began = Instant::now();
-    let health = loop {
-        let health = fleet.replicas[1].get("/health").await;
-        if health["mongodb"]["status"] == "disconnected" && health["nats"]["status"] == "connected" {
-            break health;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "{health}\n{}", fleet.logs());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let health = async || fleet.replicas[1].get("/health").await;
+    let goes_on_without_store = async || {
+        let health = health().await;
+        health["mongodb"]["status"] == "disconnected" && health["nats"]["status"] == "connected"
     };
+    until(PATIENCE, async || format!("{}\n{}", health().await, fleet.logs()), goes_on_without_store).await;
+    let health = health().await;
     assert_eq!(health["status"], "degraded", "{health}");
     assert_eq!(period(&fleet.replicas[1]).await, 21);
     fleet.mongo.restart().await.unwrap();
-    while put(&fleet.replicas[1], 23).await != 200 {
-        assert!(began.elapsed() < Duration::from_mins(1), "{}", fleet.logs());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until(PATIENCE, async || fleet.logs(), async || put(&fleet.replicas[1], 23).await == 200).await;
     for other in 0..fleet.replicas.len() {
         until_period(&fleet, other, 23).await;
     }

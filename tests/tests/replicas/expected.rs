@@ -50,7 +50,6 @@ pub(crate) async fn compare(run: &str, fleet: &Fleet, expected: &BTreeSet<String
             fleet.logs()
         );
     }
-    let dead: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(&pool).await.unwrap();
-    assert_eq!(dead, 0, "{run}: jobs were given up\n{}", fleet.logs());
+    assert_eq!(fleet.dead_jobs().await, 0, "{run}: jobs were given up\n{}", fleet.logs());
     println!("  {} signals, each once", sent.len());
 }

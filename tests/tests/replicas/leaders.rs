@@ -20,7 +20,6 @@ async fn three_leaders_at_once_send_each_signal_once() {
     for replica in &fleet.replicas {
         assert_eq!(replica.get("/health").await["leader_election"]["is_leader"], true, "{}", fleet.logs());
     }
-    fleet.until_begun(2 * SYMBOLS).await;
     let (pool, events) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
     for minute in 0..market.minutes() {
         market.write_minute(&pool, minute).await;

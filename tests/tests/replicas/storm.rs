@@ -46,7 +46,6 @@ async fn weather(seed: u64, market: &Market, expected: &BTreeSet<String>) {
     let mut fleet = Fleet::start(market, REPLICAS).await;
     let pool = fleet.pool();
     fleet.start_replicas().await;
-    fleet.until_begun(2 * SYMBOLS).await;
     let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     let over = Notify::new();
     let market_goes_on = async {

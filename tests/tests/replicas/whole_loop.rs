@@ -14,7 +14,6 @@ async fn a_candle_and_its_event_become_a_signal_on_the_trace_of_the_event() {
     let market = Market::new(3, 5);
     let mut fleet = Fleet::start(&market, 1).await;
     fleet.start_replicas().await;
-    fleet.until_begun(6).await;
     let client = async_nats::connect(fleet.nats.url()).await.unwrap();
     let mut signals = client.subscribe(SUBJECT).await.unwrap();
     let pool = fleet.pool();

@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 use ta_bot::{
     analysis::{Outcome, StrategyOutcome},
     app::App,
-    feed::{gathered, simulated},
+    feed::walk,
 };
 use ta_bot_core::{Candle, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::app::app;
+use ta_bot_tests::{app::app, gathered_by};
 
 const BASE: Timeframe = Timeframe::M15;
 const HIGHER: Timeframe = Timeframe::H1;
@@ -24,19 +24,12 @@ fn symbol(name: &str) -> Symbol {
 }
 
 fn base_series() -> Vec<Candle> {
-    let mut price = 100.0;
-    let next = |index| {
-        let candle = simulated(&symbol("ANY"), Timestamp::from_millis(index * BASE.millis()), price);
-        price = candle.close;
-        candle
-    };
-    (0..CANDLES).map(next).collect()
+    walk(&symbol("ANY"), (0..CANDLES).map(|index| Timestamp::from_millis(index * BASE.millis())), 100.0)
 }
 
 /// The series of the higher timeframe.
 fn higher_series(base: &[Candle]) -> Vec<Candle> {
-    let parts = base.chunks_exact((HIGHER.millis() / BASE.millis()) as usize);
-    parts.map(|parts| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>()).unwrap()).collect()
+    gathered_by((HIGHER.millis() / BASE.millis()) as usize, base)
 }
 
 /// The candles, unlike anything they were where they closed outside `kept`.

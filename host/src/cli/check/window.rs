@@ -1,8 +1,8 @@
 //! Made-up candles for a module's first evaluation: as many as it asks for, the same each time.
 
-use ta_bot_core::{Candle, CandleWindow, ExtraInput, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{CandleWindow, ExtraInput, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
 
-use crate::{analysis::series_of, feed::simulated};
+use crate::{analysis::series_of, feed::walk};
 
 /// When the candle closes: the first moment of 2026.
 const CLOSE: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -33,13 +33,9 @@ pub(super) fn extra(job: &Job, input: &ExtraInput) -> CandleWindow {
 
 fn window(symbol: &Symbol, timeframe: Timeframe, close: Timestamp, count: u32) -> CandleWindow {
     let first = close.plus_millis(-timeframe.millis() * i64::from(count));
-    let next = |price: &mut f64, index: u32| -> Option<Candle> {
-        let candle = simulated(symbol, first.plus_millis(timeframe.millis() * i64::from(index)), *price);
-        *price = candle.close;
-        Some(candle)
-    };
+    let opens = (0..i64::from(count)).map(|index| first.plus_millis(timeframe.millis() * index));
     // Each candle opens one timeframe after the one before, so they are in order.
-    CandleWindow::new((0..count).scan(FIRST_PRICE, next)).unwrap_or_default()
+    CandleWindow::new(walk(symbol, opens, FIRST_PRICE)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod chance;
 mod configuration;
 mod expected;
 mod leaders;
+mod shutdown;
 mod storm;
 mod terms;
 mod whole_loop;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::try_join_all;
 use ta_bot_core::{
     CandleSlice, CandleWindow, Decision, DropReason, Evaluated, EvaluationError, ExecutionStatus, ExtraInput,
     InputSymbol, InputTimeframe, Job, ModuleDigest, Signal, StrategyId, Symbol, Timeframe, Timestamp, WindowError,
@@ -188,17 +189,20 @@ impl Analyst {
                 *most = count.max(*most);
             }
         }
-        let mut windows = HashMap::new();
-        for ((symbol, timeframe), count) in wanted {
-            // Only what had closed by then: a higher candle that covers the job's is still open, and unseen.
-            let candles = self.candles.newest_closed(&symbol, timeframe, job.candle_close, count).await?;
-            let newest = candles.last().map(|candle| timeframe.close_of(candle.open_time));
-            if symbol == job.symbol && timeframe == job.timeframe && newest != Some(job.candle_close) {
-                return Err(AnalysisError::NoCandle(job.clone()));
-            }
-            windows.insert((symbol, timeframe), CandleWindow::new(candles)?);
+        // All at once, so that each is read together with those of other jobs.
+        let windows = wanted.into_iter().map(|(series, count)| self.window(job, series, count));
+        Ok(try_join_all(windows).await?.into_iter().collect())
+    }
+
+    /// Reads what had closed by then: a higher candle that covers the job's is still open, and unseen.
+    async fn window(&self, job: &Job, series: Series, count: u32) -> Result<(Series, CandleWindow), AnalysisError> {
+        let (symbol, timeframe) = &series;
+        let candles = self.candles.newest_closed(symbol, *timeframe, job.candle_close, count).await?;
+        let newest = candles.last().map(|candle| timeframe.close_of(candle.open_time));
+        if *symbol == job.symbol && *timeframe == job.timeframe && newest != Some(job.candle_close) {
+            return Err(AnalysisError::NoCandle(job.clone()));
         }
-        Ok(windows)
+        Ok((series, CandleWindow::new(candles)?))
     }
 
     fn evaluate(

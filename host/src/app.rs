@@ -46,6 +46,10 @@ mod stages;
 use drivers::{Connections, Drivers};
 use stages::{Stages, Work};
 
+/// How many jobs are under way at once. Each waits for its candles, for a thread and for its commit, and those that wait
+/// for the same share one read and one transaction; more would be taken from replicas that have nothing to do.
+const JOBS_UNDER_WAY: usize = 64;
+
 /// The parts that every command needs.
 pub struct App {
     environment: Environment,
@@ -249,13 +253,12 @@ impl App {
     ) -> anyhow::Result<Work> {
         let bus = Arc::clone(&self.bus);
         let (analyst, outbox) = (&self.analyst, &self.outbox);
-        let parallel = 2 * analyst.threads.current_num_threads();
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),
             Arc::clone(&self.queue),
             Arc::clone(&relay_wakeup),
-            parallel,
+            JOBS_UNDER_WAY,
         );
         let relay = Relay {
             outbox: Arc::clone(outbox),

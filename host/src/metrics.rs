@@ -3,9 +3,10 @@
 //! Label values come from what is scheduled and registered; what a request names beyond that is counted under
 //! `unscheduled`, so that no request can make a new series.
 
+use std::sync::Arc;
+
 use prometheus::{
-    Encoder as _, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job, StrategyId, Symbol, Timeframe};
 
@@ -21,10 +22,10 @@ const MILLISECONDS: [f64; 16] =
 #[allow(missing_docs, reason = "each has its help text below")]
 pub struct Metrics {
     registry: Registry,
-    signals_generated: IntCounterVec,
+    signals_generated: Arc<Counters<4>>,
     processing_duration: HistogramVec,
     strategies_run: IntCounterVec,
-    executions: IntCounterVec,
+    executions: Arc<Counters<5>>,
     config_changes: IntCounterVec,
     evaluation_duration: HistogramVec,
     signals_dropped: IntCounterVec,
@@ -51,8 +52,10 @@ macro_rules! registered {
     }};
 }
 
+mod counters;
 mod election;
 
+use counters::Counters;
 pub use election::ElectionMetrics;
 
 impl Metrics {
@@ -72,13 +75,10 @@ impl Metrics {
             HistogramVec::new(HistogramOpts::new(name, help).buckets(MILLISECONDS.to_vec()), labels)
         };
         Ok(Self {
-            signals_generated: registered!(
-                registry,
-                counter(
-                    "ta_bot_signals_generated_total",
-                    "Signals that passed every check",
-                    &["symbol", "strategy", "timeframe", "action"]
-                )
+            signals_generated: Counters::new(
+                "ta_bot_signals_generated_total",
+                "Signals that passed every check",
+                ["action", "strategy", "symbol", "timeframe"],
             ),
             processing_duration: registered!(
                 registry,
@@ -92,13 +92,10 @@ impl Metrics {
                 registry,
                 counter("ta_bot_strategies_run_total", "Evaluations, of any outcome", &["symbol", "timeframe"])
             ),
-            executions: registered!(
-                registry,
-                counter(
-                    "ta_bot_strategy_executions_total",
-                    "Evaluations by strategy and outcome",
-                    &["strategy", "symbol", "timeframe", "status", "signal_generated"]
-                )
+            executions: Counters::new(
+                "ta_bot_strategy_executions_total",
+                "Evaluations by strategy and outcome",
+                ["signal_generated", "status", "strategy", "symbol", "timeframe"],
             ),
             config_changes: registered!(
                 registry,
@@ -193,9 +190,9 @@ impl Metrics {
         self.processing_duration.with_label_values(&[symbol, timeframe]);
         self.strategies_run.with_label_values(&[symbol, timeframe]);
         for strategy in strategies {
-            self.executions.with_label_values(&[strategy, symbol, timeframe, "success", "false"]);
+            self.executions.add(["false", "success", strategy, symbol, timeframe], 0);
             for action in [Action::Buy, Action::Sell] {
-                self.signals_generated.with_label_values(&[symbol, strategy, timeframe, action.as_str()]);
+                self.signals_generated.add([action.as_str(), strategy, symbol, timeframe], 0);
             }
         }
     }
@@ -219,10 +216,10 @@ impl Metrics {
         let generated = if signal.is_some() { "true" } else { "false" };
         let Place { symbol, timeframe } = place;
         let strategy = strategy.as_str();
-        self.executions.with_label_values(&[strategy, symbol, timeframe, status.as_str(), generated]).inc();
+        self.executions.add([generated, status.as_str(), strategy, symbol, timeframe], 1);
         self.evaluation_duration.with_label_values(&[strategy]).observe(milliseconds);
         if let Some(action) = signal {
-            self.signals_generated.with_label_values(&[symbol, strategy, timeframe, action.as_str()]).inc();
+            self.signals_generated.add([action.as_str(), strategy, symbol, timeframe], 1);
         }
     }
 
@@ -242,11 +239,12 @@ impl Metrics {
         self.compile_duration.with_label_values(&[strategy.as_str(), cached]).set(milliseconds);
     }
 
-    /// Everything in Prometheus' text format.
-    pub fn render(&self) -> Result<String, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+    /// Everything in Prometheus' text format, in pieces.
+    pub fn render(&self) -> Result<impl Iterator<Item = String> + use<>, prometheus::Error> {
+        let mut text = String::new();
+        TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text)?;
+        let (signals, executions) = (Arc::clone(&self.signals_generated), Arc::clone(&self.executions));
+        Ok(std::iter::once(text).chain(signals.render()).chain(executions.render()))
     }
 }
 

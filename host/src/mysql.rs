@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{backoff::Backoff, store::StoreError};
 
+pub(crate) mod batch;
 mod connect;
 mod error;
 mod gauge;

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt as _, stream};
@@ -62,9 +62,10 @@ impl Relay {
     /// Publishes until `stop`, and then what is left, once.
     pub async fn run(self, stop: CancellationToken) {
         let mut pause = INTERVAL;
+        let mut measured = None;
         loop {
             let stopping = stop.is_cancelled();
-            match self.drain().await {
+            match self.drain(&mut measured).await {
                 Ok(()) => pause = INTERVAL,
                 Err(error) => {
                     self.metrics.publish_failures.inc();
@@ -83,8 +84,8 @@ impl Relay {
         }
     }
 
-    /// Publishes all that waits.
-    async fn drain(&self) -> Result<(), RelayError> {
+    /// Publishes all that waits. What is left is measured now and then.
+    async fn drain(&self, measured: &mut Option<Instant>) -> Result<(), RelayError> {
         loop {
             let waiting = self.outbox.unpublished(BATCH).await?;
             let (acknowledged, failed) = self.publish(&waiting).await;
@@ -92,7 +93,10 @@ impl Relay {
                 self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
                 self.metrics.signals_published.inc_by(acknowledged.len() as u64);
             }
-            self.measure().await?;
+            if measured.is_none_or(|before| before.elapsed() >= INTERVAL) {
+                self.measure().await?;
+                *measured = Some(Instant::now());
+            }
             if let Some(error) = failed {
                 return Err(error.into());
             }

@@ -40,8 +40,8 @@ use waiting::{Found, Waiting};
 const SWEEP: Duration = Duration::from_secs(15);
 /// How long after a timeframe's close the sweep looks: the extractor needs a moment to write.
 const GRACE_MS: i64 = 2_000;
-/// How long events are gathered before one look serves them all.
-const GATHER: Duration = Duration::from_millis(10);
+/// How long events are gathered before one look serves them all. What comes during a look is gathered for the next.
+const GATHER: Duration = Duration::from_millis(1);
 /// How many jobs are pushed, all at once, before events and the sweep have their turn.
 const PUSHED_AT_ONCE: usize = 64;
 /// How many of the dead jobs that are to be tried again one sweep takes.

@@ -124,7 +124,7 @@ async fn every_metric_of_the_alerts_is_there() {
     let rules = of(&built, "PrometheusRule");
     let metrics = ta_bot::metrics::Metrics::new().unwrap();
     metrics.jobs.with_label_values(&["dead"]);
-    let rendered = metrics.render().unwrap();
+    let rendered: String = metrics.render().unwrap().collect();
     let names: BTreeSet<_> = rules
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
         .filter(|word| word.starts_with("ta_bot_"))

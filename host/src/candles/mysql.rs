@@ -83,7 +83,7 @@ impl CandleStore for MysqlCandles {
         for mut query in plan.queries() {
             let read = async {
                 let mut connection = self.database.connection().await?;
-                let rows = query.build().persistent(false).fetch_all(&mut *connection).await;
+                let rows = query.build().fetch_all(&mut *connection).await;
                 let rows = connection.end(rows)?;
                 Ok(rows
                     .iter()
@@ -121,7 +121,7 @@ impl CandleStore for MysqlCandles {
             let mut closed = Vec::new();
             let mut connection = self.database.connection().await?;
             for mut query in of_many::closes(timeframe, after, until) {
-                let rows = query.build().persistent(false).fetch_all(&mut *connection).await;
+                let rows = query.build().fetch_all(&mut *connection).await;
                 match rows.and_then(|rows| named_closes(&rows, timeframe)) {
                     Ok(found) => closed.extend(found),
                     failed => return connection.end(failed),

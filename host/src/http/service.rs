@@ -1,12 +1,16 @@
 //! What is open to everybody: whether the service lives, is ready, is well, and its metrics.
 
+use std::convert::Infallible;
+
 use axum::{
     Json, Router,
+    body::Body,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::stream;
 
 use super::{error::ApiError, write::Shared};
 use crate::health::Status;
@@ -42,6 +46,8 @@ async fn health(State(services): Shared) -> Response {
 
 async fn metrics(State(services): Shared) -> Result<Response, ApiError> {
     services.health.measure_leadership();
-    let text = services.metrics.render()?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+    // In pieces: of a thousand symbols it is tens of megabytes.
+    let pieces = stream::iter(services.metrics.render()?.map(Ok::<_, Infallible>));
+    let body = Body::from_stream(pieces);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response())
 }

@@ -7,7 +7,7 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlPoolOptions},
 };
 
-use super::{Limits, MysqlUri};
+use super::{Limits, MysqlUri, batch::KEPT_STATEMENTS};
 
 /// What a connection is told at first. The server's own settings may be anything.
 ///
@@ -43,5 +43,6 @@ fn options(uri: &MysqlUri) -> MySqlConnectOptions {
         .charset("utf8mb4")
         .timezone(Some("+00:00".to_owned()))
         .pipes_as_concat(false)
+        .statement_cache_capacity(KEPT_STATEMENTS)
         .disable_statement_logging()
 }

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// How many candles a look goes back behind what is done, for candles that came late.
+/// How many candles a sweep goes back behind what is done, for candles that came late.
 const RECHECK: i64 = 8;
 /// How many candles of a series before its newest are caught up on at most; older ones are let go, since what they
 /// say is no longer news.
 const CATCH_UP: i64 = 1_000;
 /// How many series one query is about: few enough that the longest catch-up of all of them takes a second, far from the
 /// time that a query may take.
-const SERIES_AT_ONCE: usize = 100;
+const SERIES_AT_ONCE: usize = 128;
 
 type Closes = Vec<(Symbol, Timestamp)>;
 
@@ -36,6 +36,17 @@ impl Progress {
     pub(super) fn keep(&mut self, scheduled: &Scheduled) {
         self.done.retain(|(symbol, timeframe), _| scheduled.has(symbol, *timeframe));
         self.waiting.retain(|job| scheduled.has(&job.symbol, job.timeframe));
+    }
+
+    /// After which close the series that were hinted at are looked at; none where one of them is not known, or lies so
+    /// far behind that its newest candle has to be known first.
+    fn starts_of(&self, timeframe: Timeframe, hinted: &Hinted, now: Timestamp) -> Option<Closes> {
+        let furthest = now.plus_millis(-CATCH_UP * timeframe.millis());
+        let start = |symbol: &Symbol| {
+            let done = *self.done.get(&(symbol.clone(), timeframe))?;
+            (done > furthest).then(|| (symbol.clone(), done))
+        };
+        hinted.keys().map(start).collect()
     }
 
     /// Takes the result of a look at the series of `newest`.
@@ -60,7 +71,8 @@ impl Progress {
 }
 
 impl Schedule {
-    /// Finds the closed candles of `timeframe` that have no finished job. With hints, only of the symbols hinted at.
+    /// Finds the closed candles of `timeframe` that have no finished job. With hints, only of the symbols hinted at, and
+    /// only behind what is done: a candle that came late is the sweep's to find.
     pub(super) async fn look(
         &self,
         timeframe: Timeframe,
@@ -69,19 +81,27 @@ impl Schedule {
         progress: &mut Progress,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let mut newest = self.candles.newest_closes(timeframe, now).await?;
-        newest.retain(|(symbol, _)| {
-            scheduled.has(symbol, timeframe) && hinted.is_none_or(|hinted| hinted.contains_key(symbol))
-        });
-        let begun = self.begun(timeframe, &newest, now).await?;
-        let starts = starts(timeframe, &newest, &begun, progress);
-        let mut unfinished = Closes::new();
+        let (newest, starts) = match hinted.and_then(|hinted| progress.starts_of(timeframe, hinted, now)) {
+            Some(starts) => (None, starts),
+            None => {
+                let mut newest = self.candles.newest_closes(timeframe, now).await?;
+                newest.retain(|(symbol, _)| {
+                    scheduled.has(symbol, timeframe) && hinted.is_none_or(|hinted| hinted.contains_key(symbol))
+                });
+                let begun = self.begun(timeframe, &newest, now).await?;
+                let starts = starts(timeframe, &newest, &begun, progress);
+                (Some(newest), starts)
+            }
+        };
+        let (mut all, mut unfinished) = (Closes::new(), Closes::new());
         for some in starts.chunks(SERIES_AT_ONCE) {
             let closed = self.candles.closed_between(timeframe, some, now).await?;
             let finished: HashSet<_> = self.outbox.finished(timeframe, &closed).await?.into_iter().collect();
-            unfinished.extend(closed.into_iter().filter(|close| !finished.contains(close)));
+            unfinished.extend(closed.iter().filter(|close| !finished.contains(close)).cloned());
+            all.extend(closed);
         }
-        progress.take(timeframe, newest, unfinished, hinted);
+        // They come in the order of their closes, so of each series the newest stays.
+        progress.take(timeframe, newest.unwrap_or(all), unfinished, hinted);
         Ok(())
     }
 

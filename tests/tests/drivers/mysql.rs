@@ -22,6 +22,7 @@ mod away;
 mod commits;
 mod plans;
 mod schema;
+mod statements;
 
 /// Long enough for a machine that builds meanwhile.
 const PATIENCE: Duration = Duration::from_mins(1);

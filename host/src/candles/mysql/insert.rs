@@ -1,18 +1,18 @@
 //! Candles into the extractor's tables, as the extractor writes them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{MySql, MySqlConnection, QueryBuilder};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 use super::{Inserted, candle, columns, push_moment, table};
 use crate::{
-    mysql::{NAME, row},
+    mysql::{NAME, batch::pieces, row},
     store::StoreError,
 };
 
 /// How many candles one statement inserts: with 20 columns far from the limit of 65535 values.
-const BATCH: usize = 500;
+const BATCH: usize = 512;
 /// What DECIMAL(20,8) can't hold.
 const TOO_LARGE: f64 = 1e12;
 /// What is written where the extractor writes its own name and version.
@@ -107,27 +107,26 @@ pub(super) async fn all(
                 Some(_) => inserted.different += 1,
             }
         }
-        if new.is_empty() {
-            continue;
-        }
         inserted.new += new.len() as u64;
-        let names: Vec<&String> =
-            columns.iter().filter(|name| new[0].value(name, symbol, timeframe, now).is_some()).collect();
-        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let mut insert =
-            QueryBuilder::<MySql>::new(format!("INSERT INTO {} ({}) ", table(timeframe), quoted.join(", ")));
-        insert.push_values(new, |mut values, row| {
-            for name in &names {
-                values.push_bind(row.value(name, symbol, timeframe, now));
-            }
-        });
-        insert.build().persistent(false).execute(&mut *connection).await?;
+        for piece in pieces(&new, BATCH) {
+            let names: Vec<&String> =
+                columns.iter().filter(|name| piece[0].value(name, symbol, timeframe, now).is_some()).collect();
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let mut insert =
+                QueryBuilder::<MySql>::new(format!("INSERT INTO {} ({}) ", table(timeframe), quoted.join(", ")));
+            insert.push_values(piece, |mut values, row| {
+                for name in &names {
+                    values.push_bind(row.value(name, symbol, timeframe, now));
+                }
+            });
+            insert.build().execute(&mut *connection).await?;
+        }
     }
     Ok(inserted)
 }
 
 /// The columns that the table has: of those that nobody needs it may have any.
-async fn column_names(connection: &mut MySqlConnection, timeframe: Timeframe) -> Result<HashSet<String>, sqlx::Error> {
+async fn column_names(connection: &mut MySqlConnection, timeframe: Timeframe) -> Result<BTreeSet<String>, sqlx::Error> {
     let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
                WHERE table_schema = DATABASE() AND table_name = ?";
     let names: Vec<String> = sqlx::query_scalar(sql).bind(table(timeframe)).fetch_all(connection).await?;

@@ -10,11 +10,12 @@ use sqlx::{MySql, QueryBuilder};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 use super::{columns, newest_open, push_moment, push_newest, row, table};
+use crate::mysql::batch::{padded, pieces};
 
-/// How many symbols one query reads stretches of. (From 1000 values on MariaDB makes a table of an IN.)
-const STRETCHES: usize = 500;
+/// How many symbols one query reads stretches of.
+const STRETCHES: usize = 512;
 /// How many windows one query reads, and how many candles it should not exceed.
-const WINDOWS: usize = 200;
+const WINDOWS: usize = 128;
 const WINDOW_ROWS: usize = 50_000;
 
 /// How candles of many symbols are read.
@@ -59,7 +60,7 @@ impl<'a> Plan<'a> {
         let stretches = stretches(self.timeframe, &columns, self.stretches.iter().copied(), self.until);
         let windows = (WINDOW_ROWS / self.count.max(1) as usize).clamp(1, WINDOWS);
         let wanted = if self.count == 0 { &[] } else { &*self.windows };
-        stretches.into_iter().chain(wanted.chunks(windows).map(|symbols| self.windows_of(symbols)))
+        stretches.into_iter().chain(pieces(wanted, windows).map(|symbols| self.windows_of(symbols)))
     }
 
     fn windows_of(&self, symbols: &[&Symbol]) -> QueryBuilder<MySql> {
@@ -102,27 +103,21 @@ pub(super) fn closes(
     stretches(timeframe, &columns, after.iter().map(|(symbol, after)| (symbol, *after)), until)
 }
 
-/// The queries for stretches that end at `until`. Symbols that share a moment share a condition.
+/// The queries for stretches that end at `until`.
 fn stretches<'a>(
     timeframe: Timeframe,
     columns: &str,
     after: impl Iterator<Item = (&'a Symbol, Timestamp)>,
     until: Timestamp,
 ) -> Vec<QueryBuilder<MySql>> {
-    let mut ordered: Vec<_> =
-        after.filter(|(_, after)| *after < until).map(|(symbol, after)| (after, symbol)).collect();
+    let mut ordered: Vec<_> = after.filter(|(_, after)| *after < until).collect();
     ordered.sort_unstable();
-    let query = |chunk: &[(Timestamp, &Symbol)]| {
+    let query = |chunk: &[(&Symbol, Timestamp)]| {
         let mut query = QueryBuilder::new("SELECT `symbol`, ");
-        query.push(columns).push(" FROM ").push(table(timeframe)).push(" WHERE ");
-        for (index, group) in chunk.chunk_by(|a, b| a.0 == b.0).enumerate() {
-            query.push(if index == 0 { "(`symbol` IN (" } else { " OR (`symbol` IN (" });
-            let mut symbols = query.separated(", ");
-            for (_, symbol) in group {
-                symbols.push_bind(symbol.as_str().to_owned());
-            }
-            query.push(") AND `timestamp` > ");
-            push_moment(&mut query, newest_open(timeframe, group[0].0));
+        query.push(columns).push(" FROM ").push(table(timeframe)).push(" WHERE FALSE");
+        for (symbol, after) in padded(chunk) {
+            query.push(" OR (`symbol` = ").push_bind(symbol.as_str().to_owned()).push(" AND `timestamp` > ");
+            push_moment(&mut query, newest_open(timeframe, after));
             query.push(" AND `timestamp` <= ");
             push_moment(&mut query, newest_open(timeframe, until));
             query.push(")");
@@ -146,8 +141,8 @@ mod tests {
         let known: Vec<_> = (0..1000).map(|index| (symbol(index), Some(before))).collect();
         assert_eq!(Plan::new(Timeframe::M15, &known, now, 250).queries().count(), 2);
         let unknown: Vec<_> = (0..1000).map(|index| (symbol(index), None)).collect();
-        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 250).queries().count(), 5);
-        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 10_000).queries().count(), 200);
+        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 250).queries().count(), 10);
+        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 10_000).queries().count(), 250);
         assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 0).queries().count(), 0);
         assert_eq!(Plan::new(Timeframe::M15, &[], now, 10).queries().count(), 0);
     }

@@ -1,15 +1,16 @@
 //! The tables of jobs: their conditions, and the statements that write.
 
-use std::collections::BTreeMap;
-
 use sqlx::{MySql, MySqlConnection, QueryBuilder, mysql::MySqlRow};
 use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
 
 use super::super::{DeadFilter, DeadJob};
-use crate::mysql::row;
+use crate::mysql::{
+    batch::{padded, pieces},
+    row,
+};
 
-/// How many jobs one condition names. (From 1000 values on MariaDB makes a table of an IN.)
-pub(super) const BATCH: usize = 500;
+/// How many jobs one condition names.
+pub(super) const BATCH: usize = 512;
 
 /// A job by the parts of its key, in the order of the key.
 pub(super) type Key<'a> = (Timeframe, Timestamp, &'a Symbol);
@@ -22,34 +23,12 @@ pub(super) fn candle_close(found: &MySqlRow) -> Result<(Symbol, Timestamp), sqlx
     Ok((row::parsed(found, "symbol")?, row::moment(found, "candle_close")?))
 }
 
-/// The condition for these jobs: points of the key, those that share a close or a symbol together.
+/// The condition for these jobs: points of the key.
 pub(super) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
-    let (mut by_close, mut by_symbol) = (BTreeMap::new(), BTreeMap::new());
-    for (timeframe, close, symbol) in keys.iter().copied() {
-        by_close.entry((timeframe, close)).or_insert_with(Vec::new).push(symbol);
-        by_symbol.entry((timeframe, symbol)).or_insert_with(Vec::new).push(close);
-    }
     query.push("(FALSE");
-    if by_close.len() <= by_symbol.len() {
-        for ((timeframe, close), symbols) in by_close {
-            query.push(" OR (`timeframe` = ").push_bind(timeframe.as_str()).push(" AND `candle_close` = ");
-            query.push_bind(close.millis()).push(" AND `symbol` IN (");
-            let mut list = query.separated(", ");
-            for symbol in symbols {
-                list.push_bind(symbol.as_str());
-            }
-            query.push("))");
-        }
-    } else {
-        for ((timeframe, symbol), closes) in by_symbol {
-            query.push(" OR (`timeframe` = ").push_bind(timeframe.as_str()).push(" AND `symbol` = ");
-            query.push_bind(symbol.as_str()).push(" AND `candle_close` IN (");
-            let mut list = query.separated(", ");
-            for close in closes {
-                list.push_bind(close.millis());
-            }
-            query.push("))");
-        }
+    for (timeframe, close, symbol) in padded(keys) {
+        query.push(" OR (`timeframe` = ").push_bind(timeframe.as_str()).push(" AND `candle_close` = ");
+        query.push_bind(close.millis()).push(" AND `symbol` = ").push_bind(symbol.as_str()).push(")");
     }
     query.push(")");
 }
@@ -76,14 +55,14 @@ pub(super) async fn begin(
     let mut ordered: Vec<_> =
         series.iter().map(|(symbol, timeframe, close)| (timeframe.as_str(), symbol, close)).collect();
     ordered.sort_unstable_by_key(|(timeframe, symbol, _)| (*timeframe, *symbol));
-    for batch in ordered.chunks(BATCH) {
+    for batch in pieces(&ordered, BATCH) {
         let mut insert =
             QueryBuilder::<MySql>::new("INSERT INTO `begun_series` (`symbol`, `timeframe`, `candle_close`) ");
         insert.push_values(batch, |mut values, (timeframe, symbol, close)| {
             values.push_bind(symbol.as_str()).push_bind(*timeframe).push_bind(close.millis());
         });
         insert.push(" ON DUPLICATE KEY UPDATE `candle_close` = `begun_series`.`candle_close`");
-        insert.build().persistent(false).execute(&mut *connection).await?;
+        insert.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -139,5 +118,5 @@ pub(super) async fn retry(
 pub(super) async fn revive(connection: &mut MySqlConnection, keys: &[Key<'_>]) -> Result<(), sqlx::Error> {
     let mut delete = QueryBuilder::<MySql>::new("DELETE FROM `dead_jobs` WHERE ");
     push_are(&mut delete, keys);
-    delete.build().persistent(false).execute(connection).await.map(drop)
+    delete.build().execute(connection).await.map(drop)
 }

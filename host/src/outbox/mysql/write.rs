@@ -10,7 +10,10 @@ use super::{
     super::FinishedJob,
     jobs::{BATCH, Key, candle_close, key, push_are, revive},
 };
-use crate::mysql::row;
+use crate::mysql::{
+    batch::{largest_power, padded, pieces},
+    row,
+};
 
 /// How many bytes of signals one statement inserts: a quarter of what servers take by default. A single signal may be
 /// larger.
@@ -48,21 +51,21 @@ async fn new_jobs<'a>(
         QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
     push_are(&mut select, batch);
     let mut known = HashSet::new();
-    for found in select.build().persistent(false).fetch_all(&mut *connection).await? {
+    for found in select.build().fetch_all(&mut *connection).await? {
         let (symbol, candle_close) = candle_close(&found)?;
         known.insert(Job { symbol, timeframe: row::parsed(&found, "timeframe")?, candle_close });
     }
     let known: HashSet<Key<'_>> = known.iter().map(key).collect();
     let new: Vec<Key<'a>> = batch.iter().filter(|key| !known.contains(*key)).copied().collect();
-    if !new.is_empty() {
+    for piece in pieces(&new, BATCH) {
         let mut insert = QueryBuilder::<MySql>::new(
             "INSERT INTO `finished_jobs` (`timeframe`, `candle_close`, `symbol`, `finished_at`) ",
         );
-        insert.push_values(&new, |mut values, (timeframe, close, symbol)| {
+        insert.push_values(piece, |mut values, (timeframe, close, symbol)| {
             values.push_bind(timeframe.as_str()).push_bind(close.millis());
             values.push_bind(symbol.as_str()).push_bind(at.millis());
         });
-        insert.build().persistent(false).execute(connection).await?;
+        insert.build().execute(&mut *connection).await?;
     }
     Ok(new)
 }
@@ -76,9 +79,9 @@ pub(super) async fn signals(
     let mut known = HashSet::new();
     for batch in given.chunks(BATCH) {
         let mut select = QueryBuilder::<MySql>::new("SELECT `signal_id` FROM `signals` WHERE `signal_id` IN (");
-        push_list(&mut select, batch.iter().map(|signal| signal.id.as_str()));
-        let found: Vec<String> =
-            select.push(")").build_query_scalar().persistent(false).fetch_all(&mut *connection).await?;
+        let ids: Vec<&str> = batch.iter().map(|signal| signal.id.as_str()).collect();
+        push_list(&mut select, &ids);
+        let found: Vec<String> = select.push(")").build_query_scalar().fetch_all(&mut *connection).await?;
         known.extend(found);
     }
     let mut new = Vec::with_capacity(given.len());
@@ -90,7 +93,7 @@ pub(super) async fn signals(
     let mut rest = &new[..];
     while !rest.is_empty() {
         let (batch, after) = rest.split_at(fitting(rest));
-        insert(batch, mark).build().persistent(false).execute(&mut *connection).await?;
+        insert(batch, mark).build().execute(&mut *connection).await?;
         rest = after;
     }
     Ok(new.iter().map(|texts| texts.signal.id.clone()).collect())
@@ -105,15 +108,15 @@ pub(super) async fn published(
     for batch in ids.chunks(BATCH) {
         let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ");
         update.push_bind(row::datetime(at)).push("), `waiting` = NULL WHERE `signal_id` IN (");
-        push_list(&mut update, batch.iter().copied());
-        update.push(")").build().persistent(false).execute(&mut *connection).await?;
+        push_list(&mut update, batch);
+        update.push(")").build().execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-fn push_list<'a>(query: &mut QueryBuilder<MySql>, values: impl Iterator<Item = &'a str>) {
+fn push_list(query: &mut QueryBuilder<MySql>, values: &[&str]) {
     let mut list = query.separated(", ");
-    for value in values {
+    for value in padded(values) {
         list.push_bind(value);
     }
 }
@@ -138,14 +141,14 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// How many of the first rows make one statement: at least one.
+/// How many of the first rows make one statement: at least one, and a power of two.
 fn fitting(rows: &[Texts<'_>]) -> usize {
     let mut bytes = 0;
     let fits = |texts: &&Texts<'_>| {
         bytes += texts.bytes();
         bytes <= STATEMENT_BYTES
     };
-    rows.iter().take(BATCH).take_while(fits).count().max(1)
+    largest_power(rows.iter().take(BATCH).take_while(fits).count()).unwrap_or(1)
 }
 
 fn insert(batch: &[Texts<'_>], (at, by): Mark) -> QueryBuilder<MySql> {

@@ -1,0 +1,73 @@
+//! Which statements the server is given: few, each prepared once on a connection. A statement that is thrown away costs
+//! a wait of 40 ms, see `mysql::batch`.
+
+use std::collections::BTreeMap;
+
+use ta_bot::{
+    candles::{CandleStore as _, mysql::MysqlCandles},
+    mysql::{Limits, Mysql},
+    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
+};
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_test_servers::MariaDb;
+
+use super::{candle, opened, symbol};
+
+/// What a service does all day, about `count` symbols, in round `round` of it.
+async fn a_day_s_work(outbox: &MysqlOutbox, candles: &MysqlCandles, count: usize, round: i64) {
+    let symbols: Vec<Symbol> = (0..count).map(|index| symbol(&format!("COIN{index}"))).collect();
+    for (index, symbol) in symbols.iter().enumerate() {
+        // Not all the same, so that stretches and windows begin at different moments.
+        let written: Vec<_> = (0..1 + index as i64 % 3).map(|behind| candle(round - behind)).collect();
+        candles.insert(symbol, Timeframe::M15, &written).await.unwrap();
+    }
+    let now = opened(round + 1);
+    let behind = |index: usize| opened(round - index as i64 % 2);
+    let after: Vec<_> = symbols.iter().enumerate().map(|(index, symbol)| (symbol.clone(), behind(index))).collect();
+    let closed = candles.closed_between(Timeframe::M15, &after, now).await.unwrap();
+    outbox.finished(Timeframe::M15, &closed).await.unwrap();
+    let known =
+        after.iter().enumerate().map(|(index, (symbol, after))| (symbol.clone(), (index % 3 > 0).then_some(*after)));
+    let known: Vec<_> = known.collect();
+    candles.newest_closed_of(Timeframe::M15, &known, now, 20).await.unwrap();
+    let begun: Vec<_> = symbols.iter().map(|symbol| (symbol.clone(), Timeframe::M15, now)).collect();
+    outbox.begin(&begun).await.unwrap();
+    let strategies: [&[&str]; 3] = [&[], &["rsi"], &["rsi", "macd"]];
+    let finished: Vec<_> = symbols
+        .iter()
+        .enumerate()
+        .map(|(index, symbol)| contract::finished(symbol.as_str(), round, strategies[index % 3]))
+        .collect();
+    outbox.commit(&finished, Timestamp::from_millis(round)).await.unwrap();
+    let waiting: Vec<_> = outbox.unpublished(1000).await.unwrap().into_iter().map(|signal| signal.id).collect();
+    outbox.mark_published(&waiting, Timestamp::from_millis(round)).await.unwrap();
+    outbox.backlog().await.unwrap();
+}
+
+/// The server's counts of prepared and thrown away statements.
+async fn counts(server: &MariaDb) -> BTreeMap<String, u64> {
+    let shown = server.sql("SHOW GLOBAL STATUS WHERE variable_name IN ('Com_stmt_prepare', 'Com_stmt_close')").await;
+    let count = |line: &str| {
+        let (name, count) = line.split_once('\t').unwrap();
+        (name.to_owned(), count.parse().unwrap())
+    };
+    shown.unwrap().lines().map(count).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_are_prepared_once_whatever_they_hold() {
+    let server = MariaDb::start().await.unwrap();
+    let uri = server.create_database("statements").await.unwrap();
+    // One connection, so that it is the one that has prepared before.
+    let database = Mysql::open_with(&uri.parse().unwrap(), Limits { connections: 1, ..Limits::default() });
+    let (outbox, candles) = (MysqlOutbox::new(database.clone()), MysqlCandles::new(database));
+    for (count, round) in [1, 2, 4, 8, 16, 32, 64].into_iter().zip(0..) {
+        a_day_s_work(&outbox, &candles, count, 10 * round).await;
+    }
+    let before = counts(&server).await;
+    for (count, round) in [3, 5, 11, 27, 50, 63].into_iter().zip(100..) {
+        a_day_s_work(&outbox, &candles, count, 10 * round).await;
+    }
+    assert_eq!(counts(&server).await, before, "other numbers need no other statements");
+    assert_eq!(before["Com_stmt_close"], 0);
+}

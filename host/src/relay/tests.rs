@@ -85,7 +85,7 @@ async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile:
 async fn many_signals_share_the_way_to_the_bus_in_their_order() {
     let bus = Arc::new(SlowBus::default());
     let (relay, ids, _folder) = relay(&bus, 600).await;
-    relay.drain().await.unwrap();
+    relay.drain(&mut None).await.unwrap();
     assert_eq!(*bus.sent.lock().unwrap(), ids);
     assert_eq!(bus.most_under_way.load(Ordering::SeqCst), IN_FLIGHT);
     assert_eq!(relay.outbox.backlog().await.unwrap().signals, 0);
@@ -96,12 +96,12 @@ async fn many_signals_share_the_way_to_the_bus_in_their_order() {
 async fn after_a_failure_what_was_acknowledged_is_not_sent_again() {
     let bus = Arc::new(SlowBus { failing: BTreeSet::from([3, 70]), ..SlowBus::default() });
     let (relay, ids, _folder) = relay(&bus, 200).await;
-    assert!(relay.drain().await.is_err());
+    assert!(relay.drain(&mut None).await.is_err());
     let begun = bus.sent.lock().unwrap().len();
     assert!(begun < 2 * IN_FLIGHT, "nothing is begun after the failure, and {begun} were");
     let waiting = relay.outbox.unpublished(1000).await.unwrap();
     assert_eq!(waiting[0].id, ids[3]);
-    while relay.drain().await.is_err() {}
+    while relay.drain(&mut None).await.is_err() {}
     let sent = bus.sent.lock().unwrap().clone();
     assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), 200);
     assert_eq!(sent.len(), 202, "each once, and each that failed once more");

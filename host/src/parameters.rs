@@ -88,8 +88,9 @@ pub struct Change {
 #[derive(Default)]
 struct Snapshot {
     levels: HashMap<ConfigKey, StoredConfig>,
-    /// What was resolved of it. Resolving needs the module's schema, so the module is part of the key.
-    resolved: RwLock<HashMap<(ModuleDigest, StrategyId, Symbol), Resolution>>,
+    /// What was resolved of it, for a symbol that has an override and for all others. Resolving needs the module's schema, so
+    /// the module is part of the key.
+    resolved: RwLock<HashMap<(ModuleDigest, ConfigKey), Resolution>>,
 }
 
 /// The parameters of an evaluation, and why the strategy refuses them, if it does. A write is refused when it does not pass
@@ -196,12 +197,17 @@ impl ParameterBook {
     pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Resolution {
         let id = &module.description().id;
         let snapshot = self.snapshot.load();
-        let key = (module.digest(), id.clone(), symbol.clone());
+        let mut level = ConfigKey { strategy: id.clone(), symbol: Some(symbol.clone()) };
+        // Symbols without an override have the same parameters: a thousand of them are one question.
+        if !snapshot.levels.contains_key(&level) {
+            level.symbol = None;
+        }
+        let key = (module.digest(), level);
         if let Some(resolved) = snapshot.resolved.read().ok().and_then(|known| known.get(&key).cloned()) {
             return resolved;
         }
         let schema = &module.description().schema;
-        let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, Some(symbol)));
+        let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, key.1.symbol.as_ref()));
         let refused = module.check(&parameters.values).err();
         let resolution = Resolution { parameters: Arc::new(parameters), refused };
         // A refusal is an answer to be kept; that the strategy could not be asked is not.

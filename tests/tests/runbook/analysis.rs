@@ -51,6 +51,26 @@ async fn tells_what_each_strategy_says_and_how_long_it_took() {
     service.end().await;
 }
 
+/// An override is its symbol's alone, whichever symbol was looked at first.
+#[tokio::test]
+async fn an_override_counts_for_its_symbol_only() {
+    for order in [["BTCUSDT", "ETHUSDT"], ["ETHUSDT", "BTCUSDT"]] {
+        let setup = Setup::new().with_falling("BTCUSDT", Timeframe::M15).with_falling("ETHUSDT", Timeframe::M15);
+        let service = setup.start().await;
+        service.put("/api/v1/strategies/rsi/config/BTCUSDT", json!({"trigger": "level"})).await.data();
+        for symbol in order {
+            let analysis = service.post(ANALYSE, json!({"symbol": symbol, "timeframe": "15m"})).await;
+            let rsi = of(analysis.data(), "rsi");
+            let outcome = if symbol == "BTCUSDT" { "signal" } else { "none" };
+            assert_eq!(rsi["outcome"], outcome, "{symbol}: {rsi}");
+            if outcome == "signal" {
+                assert_eq!(rsi["signal"]["metadata"]["strategy_config"]["is_override"], true);
+            }
+        }
+        service.end().await;
+    }
+}
+
 #[tokio::test]
 async fn a_signal_that_may_not_go_out_is_told_with_its_reason() {
     let service = Service::start().await;

@@ -36,7 +36,7 @@ pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameter
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};
 pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
-pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId};
+pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId, SignalIdError};
 pub use strategy::{
     Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, StrategyDescription, StrategyId,
     StrategyIdError,

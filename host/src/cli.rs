@@ -24,7 +24,6 @@ mod output;
 mod parameters;
 mod serve;
 mod strategies;
-mod trial;
 mod version;
 
 use args::{CandlesCommand, Command, CommandLine, Options, StrategiesCommand};

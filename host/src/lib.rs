@@ -14,6 +14,7 @@ pub mod candles;
 pub mod cli;
 pub mod config;
 pub mod env;
+pub mod evaluation;
 pub mod feed;
 mod freshness;
 pub mod health;

@@ -3,8 +3,9 @@
 
 use serde_json::{Value as Json, json};
 use ta_bot::{
-    analysis::{Outcome, StrategyOutcome},
+    analysis::StrategyOutcome,
     app::App,
+    evaluation::Outcome,
     feed::walk,
 };
 use ta_bot_core::{Candle, Job, StrategyDescription, Symbol, Timeframe, Timestamp};

@@ -37,6 +37,7 @@ pub mod pipeline;
 pub mod refresh;
 pub mod registry;
 pub mod relay;
+pub mod replay;
 pub mod schedule;
 pub mod settings;
 pub mod sqlite;

@@ -30,6 +30,7 @@ pub struct Metrics {
     evaluation_duration: HistogramVec,
     signals_dropped: IntCounterVec,
     pub signals_published: IntCounter,
+    pub replays: IntCounterVec,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -116,6 +117,10 @@ impl Metrics {
             signals_published: registered!(
                 registry,
                 IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")
+            ),
+            replays: registered!(
+                registry,
+                counter("ta_bot_replays_total", "Stored signals that were made again, by what came of it", &["verdict"])
             ),
             publish_failures: registered!(
                 registry,

@@ -1,6 +1,6 @@
 //! A stored signal, made again.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, State, rejection::PathRejection};
 use ta_bot_core::SignalId;
 
 use crate::{
@@ -26,9 +26,10 @@ use crate::{
 )]
 pub(super) async fn replay(
     State(services): Shared,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: WriteRequest,
 ) -> Result<Answer<ReplayView>, ApiError> {
+    let Path(id) = path.map_err(|_| ApiError::UnknownRoute)?;
     let id = id.parse::<SignalId>().map_err(|error| ApiError::UnknownSignal(error.to_string()))?;
     optional_fields(request.body, &[])?.finish(Some(()))?;
     let turn = request.turns.take()?;

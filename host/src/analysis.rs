@@ -158,7 +158,9 @@ impl Analyst {
             let description = module.description();
             settings.settings.enables(&description.id) && description.runs_on(job.timeframe)
         });
-        enabled.map(|module| Turn { module: Arc::clone(module), extra: extra_windows(module.description(), job) }).collect()
+        enabled
+            .map(|module| Turn { module: Arc::clone(module), extra: extra_windows(module.description(), job) })
+            .collect()
     }
 
     /// Reads every series once, with as many candles as the strategy that wants most.

@@ -120,7 +120,11 @@ impl Metrics {
             ),
             replays: registered!(
                 registry,
-                counter("ta_bot_replays_total", "Stored signals that were made again, by what came of it", &["verdict"])
+                counter(
+                    "ta_bot_replays_total",
+                    "Stored signals that were made again, by what came of it",
+                    &["verdict"]
+                )
             ),
             publish_failures: registered!(
                 registry,

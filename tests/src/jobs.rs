@@ -4,11 +4,7 @@ use ta_bot::{candles::CandleStore, outbox::Outbox, store::StoreError};
 use ta_bot_core::{Job, Timeframe, Timestamp};
 
 /// The jobs of `timeframe` that there had to be: of each series from where a service began with it.
-pub async fn due(
-    outbox: &dyn Outbox,
-    candles: &dyn CandleStore,
-    timeframe: Timeframe,
-) -> Result<Vec<Job>, StoreError> {
+pub async fn due(outbox: &dyn Outbox, candles: &dyn CandleStore, timeframe: Timeframe) -> Result<Vec<Job>, StoreError> {
     let begun = outbox.begun(timeframe).await?;
     let closed = candles.closed_between(timeframe, &begun, Timestamp::now()).await?;
     Ok(closed.into_iter().map(|(symbol, candle_close)| Job { symbol, timeframe, candle_close }).collect())

@@ -104,7 +104,9 @@ async fn finish(data_dir: &Path) -> App {
         .unwrap();
     let app = open(data_dir).await;
     let everything_done = async {
-        while unfinished(&*app.outbox, &*app.candles, &TIMEFRAMES).await.unwrap() > 0 || app.outbox.backlog().await.unwrap().signals > 0 {
+        while unfinished(&*app.outbox, &*app.candles, &TIMEFRAMES).await.unwrap() > 0
+            || app.outbox.backlog().await.unwrap().signals > 0
+        {
             sleep(Duration::from_millis(50)).await;
         }
     };

@@ -30,8 +30,7 @@ impl SignalId {
     /// line, in hex.
     pub fn of(strategy: &StrategyId, module: ModuleDigest, parameters: ParameterHash, job: &Job) -> Self {
         let Job { symbol, timeframe, candle_close } = job;
-        let identity =
-            format!("{strategy}\n{module}\n{parameters}\n{symbol}\n{timeframe}\n{}", candle_close.millis());
+        let identity = format!("{strategy}\n{module}\n{parameters}\n{symbol}\n{timeframe}\n{}", candle_close.millis());
         Self(hex::encode(Sha256::digest(identity)))
     }
 

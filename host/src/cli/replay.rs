@@ -53,8 +53,10 @@ impl fmt::Display for Answer {
             writeln!(f, "  window      {symbol} {timeframe}, {} candles, {first} to {last}{since}", window.candles)?;
         }
         if !view.differences.is_empty() {
-            let shown = |value: &Option<serde_json::Value>| or_dash(value.as_ref(), |value| one_line(&value.to_string()));
-            let row = |one: &crate::replay::DifferenceView| [one_line(&one.field), shown(&one.stored), shown(&one.replayed)];
+            let shown =
+                |value: &Option<serde_json::Value>| or_dash(value.as_ref(), |value| one_line(&value.to_string()));
+            let row =
+                |one: &crate::replay::DifferenceView| [one_line(&one.field), shown(&one.stored), shown(&one.replayed)];
             writeln!(f, "\n{}", table(&["field", "stored", "replayed"], &[], view.differences.iter().map(row)))?;
         }
         if view.more_differences > 0 {
@@ -63,7 +65,9 @@ impl fmt::Display for Answer {
         match &view.cause {
             Some(cause) => write!(f, "\nIMPOSSIBLE ({}): {}", cause.code, one_line(&cause.message)),
             None if view.differences.is_empty() => write!(f, "\nEQUAL: it was made again byte for byte."),
-            None => write!(f, "\nDIFFERENT: the same module, parameters and candles give something else than is stored."),
+            None => {
+                write!(f, "\nDIFFERENT: the same module, parameters and candles give something else than is stored.")
+            }
         }
     }
 }

@@ -110,7 +110,8 @@ impl Windows {
 
     /// With a shorter history of one series.
     fn without_early(&self, present: &[Range<usize>]) -> impl Iterator<Item = Place> {
-        let shorter = (0..present.len()).flat_map(move |index| (0..present[index].len()).map(move |count| (index, count)));
+        let shorter =
+            (0..present.len()).flat_map(move |index| (0..present[index].len()).map(move |count| (index, count)));
         shorter.map(move |(index, count)| {
             let mut place = present.to_vec();
             place[index].start = place[index].end - count;
@@ -201,7 +202,8 @@ mod tests {
     #[test]
     fn what_was_stored_since_is_counted() {
         let windows = Windows { all: vec![candles(50, 50), candles(20, 52)] };
-        let counts = |place: &[Range<usize>]| windows.seen(place).iter().map(|seen| seen.stored_since).collect::<Vec<_>>();
+        let counts =
+            |place: &[Range<usize>]| windows.seen(place).iter().map(|seen| seen.stored_since).collect::<Vec<_>>();
         assert_eq!(counts(&windows.present()), [0, 0]);
         assert_eq!(counts(&[13..50, 31..51]), [13, 1]);
         let empty = &windows.seen(&[50..50, 32..52])[0];

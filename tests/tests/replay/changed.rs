@@ -34,7 +34,13 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
     let replay = store.replay(id).await;
     assert_eq!(replay.cause.as_ref().map(ta_bot::replay::Cause::code), Some("candles_changed"));
     assert!(replay.windows[0].candles > 10 && replay.answer.is_some(), "{replay:?}");
-    assert!(replay.cause.unwrap().to_string().contains(signals[0].json()["metadata"]["provenance"]["window_hash"].as_str().unwrap()));
+    assert!(
+        replay
+            .cause
+            .unwrap()
+            .to_string()
+            .contains(signals[0].json()["metadata"]["provenance"]["window_hash"].as_str().unwrap())
+    );
     store.sql(&negated).await;
     assert!(store.is_equal(id).await, "as it was");
 
@@ -152,7 +158,8 @@ async fn modules_that_are_gone_or_damaged_are_told() {
         signals.iter().map(|signal| (signal.strategy.clone(), signal)).collect();
     let mut of_each = by_strategy.values();
     let (gone, damaged) = (of_each.next().unwrap(), of_each.next().unwrap());
-    let digest = |signal: &StoredSignal| signal.json()["metadata"]["provenance"]["module_digest"].as_str().unwrap().to_owned();
+    let digest =
+        |signal: &StoredSignal| signal.json()["metadata"]["provenance"]["module_digest"].as_str().unwrap().to_owned();
     store.sql(&format!("DELETE FROM strategy_modules WHERE digest = '{}'", digest(gone))).await;
     let zeroes = "UPDATE strategy_modules SET bytes = zeroblob(size)";
     store.sql(&format!("{zeroes} WHERE digest = '{}'", digest(damaged))).await;
@@ -166,7 +173,8 @@ async fn modules_that_are_gone_or_damaged_are_told() {
 
     // What failed is tried again, not remembered.
     let bytes = ta_bot_tests::built_in::bytes(gone.strategy.as_str()).unwrap();
-    let modules = ta_bot::modules::sqlite::SqliteModules::new(ta_bot::sqlite::Database::open(store.folder.path()).await.unwrap());
+    let modules =
+        ta_bot::modules::sqlite::SqliteModules::new(ta_bot::sqlite::Database::open(store.folder.path()).await.unwrap());
     ta_bot::modules::ModuleStore::put(&modules, &bytes).await.unwrap();
     assert!(store.is_equal(&gone.id).await);
 }

@@ -10,7 +10,9 @@ use ta_bot::{
     sqlite::Database,
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
-use ta_bot_tests::{app::share_compiled, binary::ta_bot, built_in, gathered_by, jobs, replicas::Replica, strategies_dir, until};
+use ta_bot_tests::{
+    app::share_compiled, binary::ta_bot, built_in, gathered_by, jobs, replicas::Replica, strategies_dir, until,
+};
 
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 const SHORTEST: Timeframe = Timeframe::M5;

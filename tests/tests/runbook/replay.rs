@@ -38,7 +38,10 @@ async fn a_signal_is_made_again_byte_for_byte() {
     let data = answer.data();
     assert_eq!((&data["verdict"], &data["cause"], &data["signal_id"]), (&json!("equal"), &Value::Null, &json!(id)));
     assert_eq!((&data["differences"], &data["more_differences"]), (&json!([]), &json!(0)));
-    assert_eq!((&data["strategy"], &data["symbol"], &data["timeframe"]), (&json!("rsi"), &json!("BTCUSDT"), &json!("15m")));
+    assert_eq!(
+        (&data["strategy"], &data["symbol"], &data["timeframe"]),
+        (&json!("rsi"), &json!("BTCUSDT"), &json!("15m"))
+    );
     let digest = service.get("/api/v1/strategies/rsi").await.data()["digest"].clone();
     assert_eq!(data["module_digest"], digest);
     let [window] = data["windows"].as_array().unwrap().as_slice() else { panic!("{data}") };
@@ -95,7 +98,14 @@ async fn what_is_not_there_any_more_is_told() {
 #[tokio::test]
 async fn what_is_no_signal_is_refused() {
     let (service, id) = with_signal(Setup::new()).await;
-    for unknown in ["ab".repeat(32), "x".to_owned(), id[1..].to_owned(), format!("{id}0"), "%00".to_owned(), "%F0%9F%98%80".to_owned()] {
+    for unknown in [
+        "ab".repeat(32),
+        "x".to_owned(),
+        id[1..].to_owned(),
+        format!("{id}0"),
+        "%00".to_owned(),
+        "%F0%9F%98%80".to_owned(),
+    ] {
         let refused = replay(&service, &unknown).await;
         refused.error(404, "unknown_signal");
     }
@@ -103,7 +113,9 @@ async fn what_is_no_signal_is_refused() {
     let told = replay(&service, &"a".repeat(5000)).await;
     assert!(told.error(404, "unknown_signal").to_string().len() < 500);
     let path = format!("/api/v1/signals/{id}/replay");
-    for (body, status, code) in [("[]", 400, "malformed"), ("{", 400, "malformed"), ("{\"publish\": true}", 400, "unknown_field")] {
+    for (body, status, code) in
+        [("[]", 400, "malformed"), ("{", 400, "malformed"), ("{\"publish\": true}", 400, "unknown_field")]
+    {
         reply(service.request(Method::POST, &path).body(body)).await.error(status, code);
     }
     let typed = service.request(Method::POST, &path).header("Content-Type", "text/plain").body("{}");

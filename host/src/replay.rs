@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ta_bot_core::{
-    ApplicationSettings, CandleSlice, EvaluationError, ModuleDigest, SignalId, StrategyId, Symbol, Timeframe, Timestamp,
+    ApplicationSettings, EvaluationError, ModuleDigest, SignalId, StrategyId, Symbol, Timeframe, Timestamp,
 };
 use ta_bot_wasm::{Sandbox, StrategyModule};
 
@@ -34,7 +34,7 @@ pub use windows::Seen;
 
 use modules::Modules;
 use recorded::Recorded;
-use windows::{Place, Windows};
+use windows::Windows;
 
 /// What a replay needs.
 pub struct Replayer {
@@ -163,7 +163,8 @@ impl From<StoreError> for Stop {
 
 /// What came of the evaluation.
 struct Made {
-    place: Option<Place>,
+    /// Whether its windows are those of then.
+    are_the_same: bool,
     answer: Answer,
     seen: Vec<Seen>,
 }
@@ -197,7 +198,7 @@ impl Replayer {
         recorded.check_identity(&replay.id)?;
         let module = self.modules.get(&recorded.strategy, recorded.module).await?;
         let windows = Windows::read(&*self.candles, module.description(), &recorded.job).await?;
-        let Made { place, answer, seen } = self.make(module, recorded.clone(), windows).await?;
+        let Made { are_the_same, answer, seen } = self.make(module, recorded.clone(), windows).await?;
         replay.windows = seen;
         let outcome = answer.outcome.clone();
         replay.answer = Some(answer);
@@ -212,7 +213,7 @@ impl Replayer {
             Outcome::Dropped(..) => replay.differences = Differences::of_outcome("dropped"),
             Outcome::Error(_) => replay.differences = Differences::of_outcome("error"),
         }
-        if place.is_none() {
+        if !are_the_same {
             return Err(Cause::CandlesChanged { recorded: recorded.window_hash }.into());
         }
         Ok(())
@@ -227,22 +228,23 @@ impl Replayer {
                 return;
             }
             let found = windows.find(recorded.window_hash);
+            let are_the_same = found.is_some();
             // Where they are not found, what the present candles give is at least worth knowing.
-            let slices = windows.slices(found.as_ref().unwrap_or(&windows.present()));
-            let extra: &[CandleSlice<'_>] = &slices[1..];
+            let place = found.unwrap_or_else(|| windows.present());
+            let slices = windows.slices(&place);
             let inputs = Inputs {
                 module: &module,
                 parameters: &parameters,
                 job: &recorded.job,
                 base: slices[0],
-                extra,
+                extra: &slices[1..],
                 settings: &everything_goes_out(),
                 origin: recorded.origin(),
             };
             let answer = inputs.evaluate();
-            let seen = windows.seen(found.as_ref().unwrap_or(&windows.present()));
+            let seen = windows.seen(&place);
             // Nobody waits any more where the process is ending.
-            let _ = sender.send(Made { place: found, answer, seen });
+            let _ = sender.send(Made { are_the_same, answer, seen });
         });
         made.await.map_err(|_| AnalysisError::GivenUp.into())
     }

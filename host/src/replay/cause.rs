@@ -59,7 +59,8 @@ pub enum Cause {
     },
     /// The strategy took too long, which may be the machine's fault.
     #[error(
-        "the strategy was stopped after its {limit_ms} ms: try again when the machine is less busy, or raise STRATEGY_TIMEOUT_MS"
+        "the strategy was stopped after its {limit_ms} ms: try again when the machine is less busy, or raise \
+         STRATEGY_TIMEOUT_MS"
     )]
     Timeout {
         /// How long it may run.

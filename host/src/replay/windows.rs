@@ -34,7 +34,7 @@ struct Candles {
 }
 
 /// Which candles of each series make its window.
-pub(super) type Place = Vec<Range<usize>>;
+type Place = Vec<Range<usize>>;
 
 /// A window that a strategy was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use ta_bot::outbox::StoredSignal;
+use ta_bot::{outbox::StoredSignal, replay::Verdict};
 use ta_bot_core::{ModuleDigest, StrategyId, Timestamp};
 use tokio::task::JoinSet;
 
-use crate::store::{BASE, Store, hours, jobs, market};
+use crate::store::{BASE, HIGHER, Store, hours, jobs, market, symbol};
 
 /// The opening time of the candle of a signal.
 fn open_time(signal: &StoredSignal) -> i64 {
@@ -55,46 +55,42 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn candles_that_came_since_are_left_out() {
-    let (base, hours) = (market(), hours());
-    // A market that is young, whose longer candles stand still.
-    let (young, newest) = (base.len() - 200, base.len() - 100);
-    let still = hours.len() - 30;
-    let store = Store::with(&base[young..newest], &hours[..still]).await;
-    let close = BASE.close_of(base[newest - 1].open_time);
-    let seen = jobs_until(close);
-    let signals = store.analyse(seen.into_iter()).await;
-    assert!(signals.len() > 5, "{} signals prove little", signals.len());
-    store.app.candles.insert(&crate::store::symbol(), BASE, &base).await.unwrap();
-    store.app.candles.insert(&crate::store::symbol(), crate::store::HIGHER, &hours).await.unwrap();
+async fn history_that_was_imported_since_is_left_out() {
+    let base = market();
+    let store = Store::with(&base[base.len() - 200..], &[]).await;
+    let signals = store.analyse(jobs()).await;
+    store.app.candles.insert(&symbol(), BASE, &base).await.unwrap();
     let mut left_out = 0;
     for signal in &signals {
         let replay = store.replay(signal.id.as_str()).await;
-        // Two series that both were shorter are not searched for; that is told as what it is.
-        if replay.windows.len() > 1 {
-            continue;
-        }
-        assert_eq!(replay.verdict(), ta_bot::replay::Verdict::Equal, "{replay:?}");
+        assert_eq!(replay.verdict(), Verdict::Equal, "{replay:?}");
         left_out += replay.windows[0].stored_since;
     }
-    assert!(left_out > 0, "the windows of today are those of then");
+    assert!(signals.len() > 20 && left_out > 0, "{} signals, {left_out} candles since", signals.len());
 }
 
-/// The jobs of the young market's newest candles.
-fn jobs_until(close: Timestamp) -> Vec<ta_bot_core::Job> {
-    let first = jobs().next().unwrap();
-    let from = close.plus_millis(-60 * BASE.millis()).millis() / BASE.millis();
-    let to = close.millis() / BASE.millis();
-    (from..=to)
-        .map(|index| ta_bot_core::Job { candle_close: Timestamp::from_millis(index * BASE.millis()), ..first.clone() })
-        .collect()
+#[tokio::test(flavor = "multi_thread")]
+async fn a_longer_candle_that_came_late_is_left_out() {
+    let (base, hours) = (market(), hours());
+    // The longer series stands still for the newest hours.
+    let store = Store::with(&base, &hours[..hours.len() - 20]).await;
+    let signals = store.analyse(jobs()).await;
+    store.app.candles.insert(&symbol(), HIGHER, &hours).await.unwrap();
+    let mut late = 0;
+    for signal in &signals {
+        let replay = store.replay(signal.id.as_str()).await;
+        assert_eq!(replay.verdict(), Verdict::Equal, "{replay:?}");
+        late += usize::from(replay.windows.iter().skip(1).any(|window| window.stored_since > 0));
+    }
+    assert!(late > 0, "none of {} signals reads a longer candle that came late", signals.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_was_changed_is_told_field_by_field() {
     let store = Store::with_signals().await;
     let signals = store.signals().await;
-    let signal = &signals[0];
+    // One that has every field.
+    let signal = signals.iter().find(|signal| signal.json()["action"] == "buy").unwrap();
     let id = signal.id.as_str();
     let stored = signal.json();
     let set = async |pointer: &str, value: Json| {
@@ -191,7 +187,7 @@ async fn many_at_once_are_all_answered() {
     let all = replays.join_all().await;
     assert_eq!(all.len(), 2 * signals.len());
     for replay in all {
-        assert_eq!(replay.verdict(), ta_bot::replay::Verdict::Equal, "{replay:?}");
+        assert_eq!(replay.verdict(), Verdict::Equal, "{replay:?}");
     }
 }
 

@@ -126,7 +126,8 @@ impl Store {
     /// Changes at least one row.
     pub(crate) async fn sql(&self, statement: &str) {
         let mut connection = SqliteConnection::connect(&self.file().display().to_string()).await.unwrap();
-        let changed = sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected();
+        let changed =
+            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap().rows_affected();
         assert!(changed > 0, "{statement}");
     }
 

@@ -86,7 +86,7 @@ impl Windows {
         if fits(&present) {
             return Some(present);
         }
-        self.without_late(&present).chain(self.without_early(&present)).find(|place| fits(place))
+        self.without_late(&present).chain(Self::without_early(&present)).find(|place| fits(place))
     }
 
     /// Without the newest candle of some longer series, then without more of one of them.
@@ -109,7 +109,7 @@ impl Windows {
     }
 
     /// With a shorter history of one series.
-    fn without_early(&self, present: &[Range<usize>]) -> impl Iterator<Item = Place> {
+    fn without_early(present: &[Range<usize>]) -> impl Iterator<Item = Place> {
         let shorter =
             (0..present.len()).flat_map(move |index| (0..present[index].len()).map(move |count| (index, count)));
         shorter.map(move |(index, count)| {

@@ -39,6 +39,6 @@ pub(super) async fn replay(
 async fn answer(services: &Services, id: &SignalId) -> Result<Answer<ReplayView>, ApiError> {
     let unknown = || ApiError::UnknownSignal(format!("there is no signal {id}; GET /api/v1/signals lists them"));
     let replay = services.replayer.replay(id).await?.ok_or_else(unknown)?;
-    services.metrics.replays.with_label_values(&[replay.verdict().as_str()]).inc();
+    services.metrics.replay.replayed(replay.verdict().as_str());
     Ok(Answer::new(ReplayView::new(&replay)))
 }

@@ -10,15 +10,16 @@ use std::{
 
 use futures_util::future::try_join_all;
 use ta_bot_core::{
-    CandleSlice, CandleWindow, Decision, DropReason, Evaluated, EvaluationError, ExecutionStatus, ExtraInput,
-    InputSymbol, InputTimeframe, Job, ModuleDigest, Signal, StrategyId, Symbol, Timeframe, Timestamp, WindowError,
+    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, ModuleDigest, Signal, StrategyId, Symbol,
+    Timeframe, Timestamp, WindowError,
 };
-use ta_bot_wasm::{Evaluation, EvaluationInput, LogLevel, LogLine, StrategyModule, WIT_VERSION};
+use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 use thiserror::Error;
 
 use crate::{
     candles::CandleStore,
     config::StoredSettings,
+    evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, Wanted, extra_windows},
     metrics::{Metrics, Place},
     parameters::ParameterBook,
     registry::Registry,
@@ -61,19 +62,6 @@ pub struct StrategyOutcome {
     pub duration: Duration,
     /// What it logged.
     pub log: Vec<LogLine>,
-}
-
-/// A strategy's answer, after the host's checks.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// A signal.
-    Signal(Box<Signal>),
-    /// Nothing to say.
-    None,
-    /// A decision that does not go out, and why.
-    Dropped(Box<Decision>, DropReason),
-    /// No answer, and why.
-    Error(EvaluationError),
 }
 
 /// What came of a candle.
@@ -125,13 +113,8 @@ pub struct Analyst {
 /// A strategy that is about to look, with the places of its windows.
 struct Turn {
     module: Arc<StrategyModule>,
-    extra: Vec<ExtraWindow>,
+    extra: Vec<Wanted>,
 }
-
-/// An extra input's series and how many candles of it are wanted. Without a series the input is empty.
-type ExtraWindow = (Option<Series>, u32);
-
-type Series = (Symbol, Timeframe);
 
 impl Analyst {
     /// Looks at the candle of `job` with every enabled strategy.
@@ -175,7 +158,9 @@ impl Analyst {
             let description = module.description();
             settings.settings.enables(&description.id) && description.runs_on(job.timeframe)
         });
-        enabled.map(|module| Turn { module: Arc::clone(module), extra: extra_series(module, job) }).collect()
+        enabled
+            .map(|module| Turn { module: Arc::clone(module), extra: extra_windows(module.description(), job) })
+            .collect()
     }
 
     /// Reads every series once, with as many candles as the strategy that wants most.
@@ -215,50 +200,27 @@ impl Analyst {
     ) -> StrategyOutcome {
         let description = turn.module.description();
         let resolution = self.parameters.resolve(&turn.module, &job.symbol);
-        let parameters = &resolution.parameters;
         let none = CandleWindow::default();
         let newest = |series: Option<&Series>, count: u32| {
             series.map_or(&none, |series| &windows[series]).newest(count as usize)
         };
-        let base = newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback);
         let extra: Vec<CandleSlice<'_>> =
             turn.extra.iter().map(|(series, count)| newest(series.as_ref(), *count)).collect();
-        let input = EvaluationInput { job, base, extra: &extra, parameters: &parameters.values };
-        let evaluation = match resolution.refused.clone() {
-            Some(refused) => Evaluation { outcome: Err(refused), log: Vec::new(), duration: Duration::ZERO },
-            None => turn.module.evaluate(input),
+        let inputs = Inputs {
+            module: &turn.module,
+            parameters: &resolution.parameters,
+            job,
+            base: newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback),
+            extra: &extra,
+            settings: &settings.settings,
+            origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
         };
-        let outcome = match evaluation.outcome {
-            Err(error) => Outcome::Error(error),
-            Ok(None) => Outcome::None,
-            Ok(Some(decision)) => {
-                let all: Vec<CandleSlice<'_>> = std::iter::once(base).chain(extra).collect();
-                let evaluated = Evaluated {
-                    job,
-                    strategy: &description.id,
-                    module: turn.module.digest(),
-                    wit_version: WIT_VERSION,
-                    parameters,
-                    parameter_store: self.parameters.store_name(),
-                    window: base,
-                    window_hash: CandleSlice::hash(&all),
-                    host_version: env!("CARGO_PKG_VERSION"),
-                    traceparent,
-                    decision: &decision,
-                };
-                match Signal::new(&evaluated, &settings.settings) {
-                    Ok(signal) => Outcome::Signal(Box::new(signal)),
-                    Err(reason) => Outcome::Dropped(Box::new(decision), reason),
-                }
-            }
+        let Answer { outcome, duration, log, .. } = match resolution.refused {
+            Some(refused) => Answer::refused(refused),
+            None => inputs.evaluate(),
         };
-        StrategyOutcome {
-            strategy: description.id.clone(),
-            digest: turn.module.digest(),
-            outcome,
-            duration: evaluation.duration,
-            log: evaluation.log,
-        }
+        let (strategy, digest) = (description.id.clone(), turn.module.digest());
+        StrategyOutcome { strategy, digest, outcome, duration, log }
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
@@ -284,25 +246,6 @@ impl Analyst {
         }
         self.metrics.analysed(place, analysis.outcomes.len(), millis(analysis.duration));
     }
-}
-
-/// The series of a strategy's extra inputs.
-fn extra_series(module: &StrategyModule, job: &Job) -> Vec<ExtraWindow> {
-    module.description().extra.iter().map(|input| (series_of(input, job), input.lookback)).collect()
-}
-
-/// The series of an extra input, of which a job sees what had closed with its candle. Above the highest timeframe there
-/// is no higher one.
-pub(crate) fn series_of(input: &ExtraInput, job: &Job) -> Option<(Symbol, Timeframe)> {
-    let symbol = match &input.symbol {
-        InputSymbol::Own => job.symbol.clone(),
-        InputSymbol::Fixed(symbol) => symbol.clone(),
-    };
-    let timeframe = match input.timeframe {
-        InputTimeframe::NextHigher => job.timeframe.next_higher(),
-        InputTimeframe::Fixed(timeframe) => Some(timeframe),
-    };
-    timeframe.map(|timeframe| (symbol, timeframe))
 }
 
 /// A guest's line in the host's log.

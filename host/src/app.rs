@@ -36,6 +36,7 @@ use crate::{
     refresh::{self, Refresh},
     registry::Registry,
     relay::Relay,
+    replay::{self, Replayer},
     schedule::Schedule,
     settings::SettingsBook,
 };
@@ -72,6 +73,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// What looks at candles.
     pub analyst: Arc<Analyst>,
+    /// What makes stored signals again.
+    pub replayer: Arc<Replayer>,
 }
 
 impl App {
@@ -99,6 +102,14 @@ impl App {
             metrics,
             threads: Arc::new(guest_threads()?),
         });
+        let replayer = Arc::new(Replayer::new(replay::Sources {
+            outbox: Arc::clone(&drivers.outbox),
+            candles: drivers.stored_candles,
+            modules: Arc::clone(&drivers.modules),
+            registry: Arc::clone(&registry),
+            sandbox: sandbox.clone(),
+            threads: Arc::clone(&analyst.threads),
+        }));
         let Drivers { connections, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
         Ok(Self {
             environment,
@@ -114,6 +125,7 @@ impl App {
             outbox,
             registry,
             analyst,
+            replayer,
         })
     }
 
@@ -236,6 +248,7 @@ impl App {
             settings: Arc::clone(&self.analyst.settings),
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
+            replayer: Arc::clone(&self.replayer),
             bus,
             metrics: Arc::clone(&self.analyst.metrics),
             health: Arc::new(health),

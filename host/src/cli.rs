@@ -22,9 +22,9 @@ mod error;
 mod outcome;
 mod output;
 mod parameters;
+mod replay;
 mod serve;
 mod strategies;
-mod trial;
 mod version;
 
 use args::{CandlesCommand, Command, CommandLine, Options, StrategiesCommand};
@@ -102,6 +102,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
             let fit = check::check(&session, &file)?;
             return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
         }
+        Command::Replay { signal_id } => return replay::replay(session, &signal_id).await,
         Command::Version => version::version(session.output),
     };
     done.map(|()| ExitCode::SUCCESS)

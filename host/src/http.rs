@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, health::Health, metrics::Metrics, outbox::Outbox,
-    parameters::ParameterBook, registry::Registry, settings::SettingsBook,
+    parameters::ParameterBook, registry::Registry, replay::Replayer, settings::SettingsBook,
 };
 
 type State = Arc<Services>;
@@ -48,6 +48,7 @@ pub struct Services {
     pub settings: Arc<SettingsBook>,
     pub candles: Arc<dyn CandleStore>,
     pub outbox: Arc<dyn Outbox>,
+    pub replayer: Arc<Replayer>,
     pub bus: Arc<dyn Bus>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,

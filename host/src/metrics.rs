@@ -30,6 +30,7 @@ pub struct Metrics {
     evaluation_duration: HistogramVec,
     signals_dropped: IntCounterVec,
     pub signals_published: IntCounter,
+    pub replay: ReplayMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -54,9 +55,11 @@ macro_rules! registered {
 
 mod counters;
 mod election;
+mod replay;
 
 use counters::Counters;
 pub use election::ElectionMetrics;
+pub use replay::ReplayMetrics;
 
 impl Metrics {
     /// All instruments. Those of the contract have a series from the start, so that they are there at the first scrape, even
@@ -117,6 +120,7 @@ impl Metrics {
                 registry,
                 IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")
             ),
+            replay: ReplayMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")

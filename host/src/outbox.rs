@@ -123,6 +123,9 @@ pub trait Outbox: Send + Sync {
     /// How much waits to be sent.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
+    /// The signal of an id, if there is one.
+    async fn signal(&self, id: &SignalId) -> Result<Option<StoredSignal>, StoreError>;
+
     /// Signals by filter, newest first.
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError>;
 

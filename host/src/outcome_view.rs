@@ -8,7 +8,7 @@ use ta_bot_core::{Decision, EvaluationError, ExecutionStatus};
 use ta_bot_wasm::{LogLevel, LogLine};
 use utoipa::ToSchema;
 
-use crate::analysis::{Outcome, millis};
+use crate::{analysis::millis, evaluation::Outcome};
 
 /// What came of one strategy.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,17 +9,31 @@ use crate::{root, strategies_dir};
 
 /// An app on the embedded store of `data_dir`, its strategies loaded. What was compiled for another test is used again.
 pub async fn app(data_dir: &Path) -> anyhow::Result<App> {
-    let (compiled, shared) = (data_dir.join("compiled"), root().join("target/compiled-for-tests"));
-    fs::create_dir_all(&shared)?;
-    if !compiled.exists() {
-        symlink(&shared, &compiled).context("a link to the compiled modules")?;
-    }
+    share_compiled(data_dir)?;
+    let app = open(data_dir).await?;
+    app.load_strategies().await?;
+    Ok(app)
+}
+
+/// The same without a strategy.
+pub async fn open(data_dir: &Path) -> anyhow::Result<App> {
     let variables = HashMap::from([
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", strategies_dir().display().to_string()),
+        // An evaluation on a busy machine is no failure of what is tested.
+        ("STRATEGY_TIMEOUT_MS", "20000".to_owned()),
     ]);
     let environment = Environment::read(|name| variables.get(name).cloned());
-    let app = App::open(environment.map_err(|errors| anyhow!("{errors:?}"))?).await?;
-    app.load_strategies().await?;
-    Ok(app)
+    App::open(environment.map_err(|errors| anyhow!("{errors:?}"))?).await
+}
+
+/// Lets a service on `data_dir` use what was compiled for other tests.
+pub fn share_compiled(data_dir: &Path) -> anyhow::Result<()> {
+    let (compiled, shared) = (data_dir.join("compiled"), root().join("target/compiled-for-tests"));
+    fs::create_dir_all(&shared)?;
+    if !compiled.exists() {
+        fs::create_dir_all(data_dir)?;
+        symlink(&shared, &compiled).context("a link to the compiled modules")?;
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use ta_bot_core::Candle;
 pub mod app;
 pub mod binary;
 pub mod built_in;
+pub mod jobs;
 pub mod kubectl;
 pub mod parity;
 pub mod replicas;

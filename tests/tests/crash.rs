@@ -11,8 +11,12 @@ use std::{
 };
 
 use ta_bot::{app::App, env::Environment, outbox::SignalFilter};
-use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::{binary, two_strategies_dir};
+use ta_bot_core::Timeframe;
+use ta_bot_tests::{
+    binary,
+    jobs::{due, unfinished},
+    two_strategies_dir,
+};
 use tokio::{process::Command, time::sleep};
 
 const ROUNDS: u64 = 50;
@@ -49,21 +53,6 @@ async fn stored(app: &App) -> (BTreeSet<String>, usize) {
     (ids, published)
 }
 
-/// The candles of `timeframe` that had to be looked at: each series from where the service began with it.
-async fn due(app: &App, timeframe: Timeframe) -> Vec<(Symbol, Timestamp)> {
-    let begun = app.outbox.begun(timeframe).await.unwrap();
-    app.candles.closed_between(timeframe, &begun, Timestamp::now()).await.unwrap()
-}
-
-async fn unfinished(app: &App) -> usize {
-    let mut unfinished = 0;
-    for timeframe in TIMEFRAMES {
-        let due = due(app, timeframe).await;
-        unfinished += due.len() - app.outbox.finished(timeframe, &due).await.unwrap().len();
-    }
-    unfinished
-}
-
 /// A number that follows from the round, spread over 0..1000.
 fn spread(round: u64) -> u64 {
     round.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 33
@@ -89,8 +78,7 @@ async fn killed_fifty_times_it_loses_nothing_and_repeats_nothing() {
     let app = finish(data.path()).await;
     let mut jobs = Vec::new();
     for timeframe in TIMEFRAMES {
-        let due = due(&app, timeframe).await.into_iter();
-        jobs.extend(due.map(|(symbol, candle_close)| Job { symbol, timeframe, candle_close }));
+        jobs.extend(due(&*app.outbox, &*app.candles, timeframe).await.unwrap());
     }
     let mut expected = BTreeSet::new();
     for job in &jobs {
@@ -116,7 +104,9 @@ async fn finish(data_dir: &Path) -> App {
         .unwrap();
     let app = open(data_dir).await;
     let everything_done = async {
-        while unfinished(&app).await > 0 || app.outbox.backlog().await.unwrap().signals > 0 {
+        while unfinished(&*app.outbox, &*app.candles, &TIMEFRAMES).await.unwrap() > 0
+            || app.outbox.backlog().await.unwrap().signals > 0
+        {
             sleep(Duration::from_millis(50)).await;
         }
     };

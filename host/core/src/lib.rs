@@ -32,11 +32,11 @@ pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
 pub use digest::{Digest, ModuleDigest, ParameterHash, WindowHash};
 pub use job::{CandleEvent, EventError, Job};
-pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind};
+pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};
 pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
-pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId};
+pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId, SignalIdError};
 pub use strategy::{
     Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, StrategyDescription, StrategyId,
     StrategyIdError,

@@ -194,13 +194,16 @@ pub struct ParameterProblem {
 
 impl ParameterProblem {
     fn new(parameter: &str, given: &Json, allowed: String) -> Self {
-        // A hostile value may be of any size; the answer is not.
-        let text = given.to_string();
-        let given = match text.char_indices().nth(200) {
-            Some((end, _)) => Json::String(format!("{}…", &text[..end])),
-            None => given.clone(),
-        };
-        Self { parameter: parameter.chars().take(100).collect(), given, allowed }
+        Self { parameter: parameter.chars().take(100).collect(), given: in_short(given), allowed }
+    }
+}
+
+/// A value, or the beginning of its text. A hostile value may be of any size; an answer that repeats it is not.
+pub fn in_short(given: &Json) -> Json {
+    let text = given.to_string();
+    match text.char_indices().nth(200) {
+        Some((end, _)) => Json::String(format!("{}…", &text[..end])),
+        None => given.clone(),
     }
 }
 

@@ -3,15 +3,16 @@
 //! The message is made once, stored with its identity, and sent as stored, so that whoever sends it and however often,
 //! the bytes are the same.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use crate::{
-    Action, ApplicationSettings, CandleSlice, Decision, Job, Level, ModuleDigest, ResolvedParameters, RiskLevels,
-    StrategyId, Value, WindowHash, default_levels,
+    Action, ApplicationSettings, CandleSlice, Decision, Job, Level, ModuleDigest, ParameterHash, ResolvedParameters,
+    RiskLevels, StrategyId, Value, WindowHash, default_levels,
 };
 
 /// The identity of a signal: what was decided, by what, on what. The same evaluation has the same id, in every process.
@@ -19,26 +20,36 @@ use crate::{
 #[serde(transparent)]
 pub struct SignalId(String);
 
+/// Why a text is no signal id.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is no signal id: give the 64 hex digits that a signal has as signal_id")]
+pub struct SignalIdError(String);
+
 impl SignalId {
     /// SHA-256 over strategy id, module digest, parameter hash, symbol, timeframe and candle close (milliseconds), one to a
     /// line, in hex.
-    fn new(evaluated: &Evaluated<'_>) -> Self {
-        let job = evaluated.job;
-        let identity = format!(
-            "{}\n{}\n{}\n{}\n{}\n{}",
-            evaluated.strategy,
-            evaluated.module,
-            evaluated.parameters.hash,
-            job.symbol,
-            job.timeframe,
-            job.candle_close.millis()
-        );
+    pub fn of(strategy: &StrategyId, module: ModuleDigest, parameters: ParameterHash, job: &Job) -> Self {
+        let Job { symbol, timeframe, candle_close } = job;
+        let identity = format!("{strategy}\n{module}\n{parameters}\n{symbol}\n{timeframe}\n{}", candle_close.millis());
         Self(hex::encode(Sha256::digest(identity)))
     }
 
     /// The id as 64 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for SignalId {
+    type Err = SignalIdError;
+
+    /// Capital digits are taken as small ones.
+    fn from_str(text: &str) -> Result<Self, SignalIdError> {
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(SignalIdError(text.chars().take(80).collect()))
+        }
     }
 }
 
@@ -76,7 +87,7 @@ pub struct Evaluated<'a> {
 }
 
 /// Where a signal comes from: enough to run the evaluation again.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "see Evaluated")]
 pub struct Provenance {
     pub module_digest: String,
@@ -151,11 +162,11 @@ impl Signal {
             return Err(DropReason::PriceNotPositive);
         }
         let levels = levels(evaluated, price)?;
-        let id = SignalId::new(evaluated);
+        let Evaluated { strategy, module, parameters, job, .. } = *evaluated;
+        let id = SignalId::of(strategy, module, parameters.hash, job);
         let provenance = provenance(evaluated);
         let message = message(evaluated, &id, &provenance, (price, close), levels);
-        let (job, strategy) = (evaluated.job.clone(), evaluated.strategy.clone());
-        Ok(Self { id, job, strategy, action, confidence, provenance, message })
+        Ok(Self { id, job: job.clone(), strategy: strategy.clone(), action, confidence, provenance, message })
     }
 }
 

@@ -94,6 +94,17 @@ fn the_id_follows_from_what_was_evaluated_and_nothing_else() {
 }
 
 #[test]
+fn an_id_is_read_as_it_is_written() {
+    let id = signal(decision(), |_, _| ()).unwrap().id;
+    assert_eq!(id.to_string().parse(), Ok(id.clone()));
+    assert_eq!(id.as_str().to_uppercase().parse(), Ok(id));
+    for wrong in ["", "ab", &"g".repeat(64), &"ä".repeat(32), &"a".repeat(65), &"a".repeat(1_000_000)] {
+        let error = wrong.parse::<SignalId>().unwrap_err().to_string();
+        assert!(error.contains("64 hex digits") && error.len() < 300, "{error}");
+    }
+}
+
+#[test]
 fn stops_are_filled_in_or_refused() {
     let made = |change: &dyn Fn(&mut Decision)| {
         let mut decision = decision();

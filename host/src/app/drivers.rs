@@ -48,6 +48,8 @@ impl Connections {
 pub(super) struct Drivers {
     pub(super) connections: Connections,
     pub(super) candles: Arc<dyn CandleStore>,
+    /// The store of candles without a cache before it.
+    pub(super) stored_candles: Arc<dyn CandleStore>,
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
@@ -81,7 +83,8 @@ impl Drivers {
         };
         let Messaging { bus, local_bus, queue, nats } = messaging(environment, metrics).await?;
         Ok(Self {
-            candles: Arc::new(CandleCache::new(candles)),
+            candles: Arc::new(CandleCache::new(Arc::clone(&candles))),
+            stored_candles: candles,
             outbox,
             config,
             modules,

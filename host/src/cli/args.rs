@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 
 const AFTER_HELP: &str = "\
 Everything else is set by environment variables, such as HTTP_ADDR, DATA_DIR, STRATEGIES_DIR, SUPPORTED_SYMBOLS and
 LOG_LEVEL. Commands other than serve log only where LOG_LEVEL is set.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong environment variable.
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong environment variable; replay has its own, see its help.
 
 With --json, stdout is one JSON document, also where a command fails: {\"error\": {\"code\", \"message\", \"details\"}}.";
 
@@ -71,6 +71,13 @@ pub(super) enum Command {
         /// The newest candle that had closed at this moment: RFC 3339, or milliseconds since 1970 [default: now]
         #[arg(long)]
         at: Option<Timestamp>,
+    },
+    /// Make a stored signal again, of the same module, parameters and candles, and compare the bytes
+    ///
+    /// Exit codes: 0 equal, 3 different, 4 impossible since an input is not there any more, 1 no such signal or failed.
+    Replay {
+        /// Its signal_id, 64 hex digits
+        signal_id: SignalId,
     },
     /// Look at the strategies of STRATEGIES_DIR
     #[command(subcommand)]

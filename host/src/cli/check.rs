@@ -17,11 +17,11 @@ use super::{
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
     strategies,
-    trial::{Trial, Tried},
 };
 use crate::{
-    analysis::{Outcome, millis},
+    analysis::millis,
     env::Environment,
+    evaluation::{Answer, Inputs, Origin, Outcome},
     outcome_view::OutcomeView,
 };
 
@@ -122,9 +122,9 @@ fn run(
     let base = window::base(job, description.lookback);
     let extra: Vec<CandleWindow> = description.extra.iter().map(|input| window::extra(job, input)).collect();
     let extra: Vec<CandleSlice<'_>> = extra.iter().map(|window| window.newest(usize::MAX)).collect();
-    let base = base.newest(usize::MAX);
-    let trial = Trial { module, parameters, settings: &environment.settings };
-    let Tried { outcome, duration, log, .. } = trial.run(job, base, &extra);
+    let (base, settings) = (base.newest(usize::MAX), &environment.settings);
+    let inputs = Inputs { module, parameters, job, base, extra: &extra, settings, origin: Origin::NONE };
+    let Answer { outcome, duration, log, .. } = inputs.evaluate();
     let view = OutcomeView::new(&outcome, duration, &log);
     let Job { symbol, timeframe, candle_close } = job.clone();
     (outcome, Run { symbol, timeframe, candle_close: candle_close.to_string(), candles: base.len(), outcome: view })

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
@@ -61,6 +61,8 @@ pub(super) enum CliError {
     NoneUsable(Vec<String>),
     #[error("there is no strategy {id}. There are: {}", known.iter().map(StrategyId::as_str).collect::<Vec<_>>().join(", "))]
     UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
+    #[error("there is no signal {0} in this store; GET /api/v1/signals of the service lists them")]
+    UnknownSignal(SignalId),
     #[error("{} can't be read: {reason}", path.display())]
     ModuleFile { path: PathBuf, reason: io::Error },
     #[error("{} is no strategy: {problem}. {advice}", path.display())]
@@ -97,6 +99,7 @@ impl CliError {
             Self::NoStrategies { .. } => "no_strategies",
             Self::NoneUsable(_) => "no_usable_strategies",
             Self::UnknownStrategy { .. } => "unknown_strategy",
+            Self::UnknownSignal(_) => "unknown_signal",
             Self::ModuleFile { .. } => "unreadable_file",
             Self::Unfit { .. } => "unfit_module",
             Self::Docs(error) => error.code(),

@@ -42,7 +42,7 @@ mod tests {
     use ta_bot_core::{Action, Decision, DropReason, EvaluationError, Strength};
 
     use super::*;
-    use crate::analysis::Outcome;
+    use crate::evaluation::Outcome;
 
     fn of(outcome: &Outcome) -> [String; 7] {
         cells(&OutcomeView::new(outcome, Duration::from_micros(1500), &[]))

@@ -53,6 +53,8 @@ pub(crate) enum ApiError {
     NoCandles(Symbol, Timeframe),
     #[error("no dead job fits that is not being retried already; GET /api/v1/dead-jobs lists them, with retried_at")]
     NoDeadJobs,
+    #[error("{0}")]
+    UnknownSignal(String),
     #[error("the body did not arrive in time")]
     SlowBody,
     #[error("the body is too large: give at most {limit} bytes")]
@@ -106,6 +108,7 @@ impl ApiError {
             Self::BadSymbol(_) | Self::NoCandles(..) | Self::Analysis(AnalysisError::NoCandle(_)) => {
                 told(S::NOT_FOUND, "unknown_symbol")
             }
+            Self::UnknownSignal(_) => told(S::NOT_FOUND, "unknown_signal"),
             Self::NoDeadJobs => told(S::NOT_FOUND, "unknown_job"),
             Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
             Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),

@@ -26,7 +26,8 @@ impl Fields {
         match given.keys().find(|name| !known.contains(&name.as_str())) {
             Some(field) => {
                 let field = field.chars().take(100).collect();
-                Err(ApiError::UnknownField { field, known: known.join(", ") })
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(ApiError::UnknownField { field, known })
             }
             None => Ok(Self { given, problems: Problems::default() }),
         }

@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod candles;
 mod dead_jobs;
+mod replay;
 mod retry;
 mod signals;
 
@@ -17,6 +18,7 @@ pub(super) const DEFAULT_LIMIT: u32 = 100;
 pub(super) fn routes() -> OpenApiRouter<super::State> {
     OpenApiRouter::new()
         .routes(routes!(signals::list))
+        .routes(routes!(replay::replay))
         .routes(routes!(dead_jobs::list))
         .routes(routes!(retry::retry))
         .routes(routes!(candles::list))

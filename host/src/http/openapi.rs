@@ -83,7 +83,7 @@ const READ: [(&str, &str); 7] = [
     ("400", "A query or a header is malformed"),
     ("401", "No valid token, where tokens are needed"),
     ("403", "The token's role does not allow this, or a page of another site asks"),
-    ("404", "Unknown strategy or symbol, or nothing that fits"),
+    ("404", "Unknown strategy, symbol or signal, or nothing that fits"),
     ("422", "A value of the query can't be taken; details has an entry for each"),
     ("500", "The service failed"),
     ("503", "A store or the bus is away, or strategies are still being compiled"),

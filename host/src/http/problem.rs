@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use ta_bot_core::{ParameterProblem, SettingProblem};
+use ta_bot_core::{ParameterProblem, SettingProblem, in_short};
 use utoipa::ToSchema;
 
 /// How many problems an answer names. A body of a mebibyte may have half a million, and its answer would be many times
@@ -29,14 +29,8 @@ pub(crate) struct Problems {
 }
 
 impl Problem {
-    /// A hostile value may be of any size; the answer is not.
     pub(crate) fn new(parameter: &str, given: &Value, allowed: impl Into<String>) -> Self {
-        let text = given.to_string();
-        let given = match text.char_indices().nth(200) {
-            Some((end, _)) => Value::String(format!("{}…", &text[..end])),
-            None => given.clone(),
-        };
-        Self { parameter: parameter.chars().take(100).collect(), given, allowed: allowed.into() }
+        Self { parameter: parameter.chars().take(100).collect(), given: in_short(given), allowed: allowed.into() }
     }
 }
 

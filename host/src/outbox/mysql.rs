@@ -112,6 +112,13 @@ impl Outbox for MysqlOutbox {
         read().map_err(|error| store_error(&error))
     }
 
+    async fn signal(&self, id: &SignalId) -> Result<Option<StoredSignal>, StoreError> {
+        let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
+        let mut query = select(&schema);
+        query.push(" WHERE `signal_id` = ").push_bind(id.as_str());
+        Ok(signals(&self.selected(query).await?)?.pop())
+    }
+
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError> {
         let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
         signals(&self.selected(selection(filter, &schema)).await?)

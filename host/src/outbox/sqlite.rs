@@ -88,6 +88,16 @@ impl Outbox for SqliteOutbox {
         self.database.read(waiting).await
     }
 
+    async fn signal(&self, id: &SignalId) -> Result<Option<StoredSignal>, StoreError> {
+        let found = async {
+            let sql = "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at
+                       FROM signals WHERE signal_id = ?";
+            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(self.database.readers()).await?;
+            row.as_ref().map(signal).transpose()
+        };
+        self.database.read(found).await
+    }
+
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError> {
         let found = async {
             let rows = selection(filter).build().fetch_all(self.database.readers()).await?;

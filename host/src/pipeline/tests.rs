@@ -56,6 +56,10 @@ impl Outbox for Troubled {
         self.inner.backlog().await
     }
 
+    async fn signal(&self, id: &SignalId) -> Stored<Option<StoredSignal>> {
+        self.inner.signal(id).await
+    }
+
     async fn signals(&self, filter: &SignalFilter) -> Stored<Vec<StoredSignal>> {
         self.inner.signals(filter).await
     }

@@ -32,9 +32,15 @@ impl Replica {
 
     /// Starts the process and waits until it listens.
     pub async fn start(&mut self) {
+        self.start_with(&[]).await;
+    }
+
+    /// The same with more options of `serve`.
+    pub async fn start_with(&mut self, options: &[&str]) {
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let mut process = Command::new(binary::ta_bot())
             .args(["serve", "--json"])
+            .args(options)
             .envs(&self.variables)
             .stdout(Stdio::piped())
             .stderr(log)

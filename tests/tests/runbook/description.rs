@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 18] = [
+const ROUTES: [(&str, &[&str]); 19] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
@@ -14,6 +14,7 @@ const ROUTES: [(&str, &[&str]); 18] = [
     ("/api/v1/dead-jobs", &["get"]),
     ("/api/v1/dead-jobs/retry", &["post"]),
     ("/api/v1/signals", &["get"]),
+    ("/api/v1/signals/{signal_id}/replay", &["post"]),
     ("/api/v1/strategies", &["get"]),
     ("/api/v1/strategies/cache/refresh", &["post"]),
     ("/api/v1/strategies/{id}", &["get"]),
@@ -51,7 +52,7 @@ fn needed(verb: &str, path: &str) -> Vec<&'static str> {
         needed.extend(["408", "409", "413", "415"]);
     }
     let writes_parameters = path.contains("{id}") && !["get", "delete"].contains(&verb);
-    if writes_parameters || path.ends_with("/validate") || path.ends_with("/analyze") {
+    if writes_parameters || ["/validate", "/analyze", "/replay"].iter().any(|end| path.ends_with(end)) {
         needed.push("429");
     }
     needed.sort_unstable();

@@ -13,6 +13,7 @@ mod health;
 mod history;
 mod metrics;
 mod refusals;
+mod replay;
 mod service;
 mod strategies;
 mod turns;

@@ -2,11 +2,7 @@
 //! may change, in the base series and in the extra ones.
 
 use serde_json::{Value as Json, json};
-use ta_bot::{
-    analysis::{Outcome, StrategyOutcome},
-    app::App,
-    feed::walk,
-};
+use ta_bot::{analysis::StrategyOutcome, app::App, evaluation::Outcome, feed::walk};
 use ta_bot_core::{Candle, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{app::app, gathered_by};
 

@@ -4,7 +4,7 @@ use ta_bot_core::EvaluationError;
 use ta_bot_wasm::LoadError;
 
 use super::is_defect;
-use crate::analysis::Outcome;
+use crate::evaluation::Outcome;
 
 /// A stable word for why a file is no strategy, and what to do.
 pub(super) const fn of(error: &LoadError) -> (&'static str, &'static str) {

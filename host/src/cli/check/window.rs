@@ -2,7 +2,7 @@
 
 use ta_bot_core::{CandleWindow, ExtraInput, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
 
-use crate::{analysis::series_of, feed::walk};
+use crate::{evaluation::series_of, feed::walk};
 
 /// When the candle closes: the first moment of 2026.
 const CLOSE: Timestamp = Timestamp::from_millis(1_767_225_600_000);

@@ -18,6 +18,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     store.begin(&[]).await.unwrap();
     assert_eq!(store.unpublished(10).await.unwrap(), []);
     assert_eq!(store.backlog().await.unwrap(), Backlog { signals: 0, oldest: None });
+    assert_eq!(store.signal(&"ab".repeat(32).parse().unwrap()).await.unwrap(), None);
     assert_eq!(store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap(), []);
     assert_eq!(store.begun(Timeframe::M15).await.unwrap(), []);
     assert_eq!(finished_of(&*store, &[job("BTCUSDT", 1)]).await, []);
@@ -102,6 +103,25 @@ pub async fn published_signals_wait_no_more((store, other): Replicas) {
     assert_eq!(published, [4000, 3000, 5000]);
     assert_eq!(store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(6000)).await.unwrap(), []);
     assert_eq!(waiting(&*store).await, [""; 0], "a signal that was sent does not come back");
+}
+
+/// Whoever stored it, with the message byte for byte, whether or not it was sent.
+pub async fn a_signal_is_found_by_its_id((store, other): Replicas) {
+    let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("ETHUSDT", 1, &["rsi"])];
+    store.commit(&jobs, moment(1000)).await.unwrap();
+    let added = signal(&job("BTCUSDT", 1), "rsi", 1);
+    other.add(std::slice::from_ref(&added), moment(2000)).await.unwrap();
+    for given in jobs.iter().flat_map(|finished| &finished.signals).chain([&added]) {
+        for store in [&store, &other] {
+            let found = store.signal(&given.id).await.unwrap().unwrap();
+            assert_eq!((found.id.as_str(), &found.message), (given.id.as_str(), &given.message.to_string()));
+            assert_eq!((&found.symbol, &found.strategy), (&given.job.symbol, &given.strategy));
+        }
+    }
+    store.mark_published(&[added.id.to_string()], moment(3000)).await.unwrap();
+    let found = other.signal(&added.id).await.unwrap().unwrap();
+    assert_eq!((found.created_at, found.published_at), (moment(2000), Some(moment(3000))));
+    assert_eq!(store.signal(&signal(&job("BTCUSDT", 2), "rsi", 0).id).await.unwrap(), None);
 }
 
 /// By any of strategy, symbol and timeframe, newest first.

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use ta_bot::{
-    analysis::{AnalysisError, Analyst, Outcome},
+    analysis::{AnalysisError, Analyst},
     candles::{CandleStore, sqlite::SqliteCandles},
     env::Environment,
+    evaluation::Outcome,
     last_known::{FILE_NAME, LastKnown},
     metrics::Metrics,
     parameters::ParameterBook,

@@ -14,10 +14,7 @@ use ta_bot_core::{
 use ta_bot_wasm::StrategyModule;
 
 use super::{DocsError, market::Market};
-use crate::{
-    analysis::{Outcome, series_of},
-    cli::trial::Trial,
-};
+use crate::evaluation::{Inputs, Origin, Outcome, series_of};
 
 /// What came of a strategy on a market.
 #[derive(Default)]
@@ -53,21 +50,25 @@ impl Scan {
     ) -> Result<Self, DocsError> {
         let description = module.description();
         let parameters = ResolvedParameters::resolve(&description.schema, &ParameterLevels::default());
-        let trial = Trial { module, parameters: &parameters, settings };
         let first = description.lookback as usize - 1;
         let series = market.iter().enumerate().filter(|(_, series)| description.runs_on(series.timeframe));
         let places: Vec<(usize, usize)> =
             series.flat_map(|(index, series)| (first..series.len()).map(move |candle| (index, candle))).collect();
         let looked = places.par_iter().try_fold(Self::default, |mut scan, place| {
-            scan.look(&trial, market, *place)?;
+            scan.look((module, &parameters, settings), market, *place)?;
             Ok(scan)
         });
         looked.try_reduce(Self::default, |one, other| Ok(one.with(other)))
     }
 
     /// Evaluates one candle, if every extra input has its full window.
-    fn look(&mut self, trial: &Trial<'_>, market: &Market, (series, candle): (usize, usize)) -> Result<(), DocsError> {
-        let description = trial.module.description();
+    fn look(
+        &mut self,
+        (module, parameters, settings): (&StrategyModule, &ResolvedParameters, &ApplicationSettings),
+        market: &Market,
+        (series, candle): (usize, usize),
+    ) -> Result<(), DocsError> {
+        let description = module.description();
         let from = candle + 1 - description.lookback as usize;
         let base = market.series(series).span(from..candle + 1);
         let job = market.series(series).job(candle);
@@ -76,8 +77,9 @@ impl Scan {
             return Ok(());
         };
         self.candles += 1;
-        let tried = trial.run(&job, base, &extra);
-        match tried.outcome {
+        let inputs = Inputs { module, parameters, job: &job, base, extra: &extra, settings, origin: Origin::NONE };
+        let answer = inputs.evaluate();
+        match answer.outcome {
             Outcome::None | Outcome::Error(EvaluationError::InsufficientData { .. }) => {}
             Outcome::Error(EvaluationError::Failed(_)) => self.failed += 1,
             Outcome::Error(error) => {
@@ -86,7 +88,7 @@ impl Scan {
             Outcome::Dropped(_, reason) => *self.dropped.entry(reason.as_str()).or_default() += 1,
             Outcome::Signal(signal) => {
                 *self.signals.entry(signal.action.as_str()).or_default() += 1;
-                if let Some(decision) = tried.decision {
+                if let Some(decision) = answer.decision {
                     self.offer(Found { series, candle, close: job.candle_close, signal, decision });
                 }
             }

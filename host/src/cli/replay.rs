@@ -1,0 +1,73 @@
+//! `ta-bot replay`: a stored signal, made again from the local store.
+
+use std::{fmt, process::ExitCode};
+
+use serde::Serialize;
+use ta_bot_core::SignalId;
+
+use super::{
+    Session,
+    error::CliError,
+    output::{one_line, or_dash, table},
+};
+use crate::replay::{ReplayView, Verdict};
+
+/// Exit code where something else came of the same inputs.
+const DIFFERENT: u8 = 3;
+/// Exit code where an input is not there any more.
+const IMPOSSIBLE: u8 = 4;
+
+/// Replays a signal. Answers the exit code of its verdict.
+pub(super) async fn replay(session: Session, id: &SignalId) -> Result<ExitCode, CliError> {
+    let app = session.open().await?;
+    let unknown = || CliError::UnknownSignal(id.clone());
+    let replay = app.replayer.replay(id).await?.ok_or_else(unknown)?;
+    session.output.answer(&Answer(ReplayView::new(&replay)))?;
+    Ok(match replay.verdict() {
+        Verdict::Equal => ExitCode::SUCCESS,
+        Verdict::Different => ExitCode::from(DIFFERENT),
+        Verdict::Impossible => ExitCode::from(IMPOSSIBLE),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Answer(ReplayView);
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let view = &self.0;
+        let text = |value: &Option<String>| or_dash(value.as_deref(), one_line);
+        writeln!(f, "{}\n", view.signal_id)?;
+        writeln!(f, "  strategy    {} on {} {}", view.strategy, view.symbol, view.timeframe)?;
+        writeln!(f, "  candle      closed {}", text(&view.candle_close))?;
+        writeln!(f, "  module      {}", text(&view.module_digest))?;
+        writeln!(f, "  made by     ta-bot {}, replayed by {}", text(&view.host_version), view.replayed_by)?;
+        for window in &view.windows {
+            let (symbol, timeframe) = (text(&window.symbol), text(&window.timeframe));
+            let (first, last) = (text(&window.first_open), text(&window.last_open));
+            let since = match window.stored_since {
+                0 => String::new(),
+                count => format!(" ({count} were stored since and are left out)"),
+            };
+            writeln!(f, "  window      {symbol} {timeframe}, {} candles, {first} to {last}{since}", window.candles)?;
+        }
+        if !view.differences.is_empty() {
+            let shown =
+                |value: &Option<serde_json::Value>| or_dash(value.as_ref(), |value| one_line(&value.to_string()));
+            let row =
+                |one: &crate::replay::DifferenceView| [one_line(&one.field), shown(&one.stored), shown(&one.replayed)];
+            writeln!(f, "\n{}", table(&["field", "stored", "replayed"], &[], view.differences.iter().map(row)))?;
+        }
+        if view.more_differences > 0 {
+            writeln!(f, "and {} fields more", view.more_differences)?;
+        }
+        match &view.cause {
+            Some(cause) => write!(f, "\nIMPOSSIBLE ({}): {}", cause.code, one_line(&cause.message)),
+            None if view.differences.is_empty() => write!(f, "\nEQUAL: it was made again byte for byte."),
+            None => {
+                write!(f, "\nDIFFERENT: the same module, parameters and candles give something else than is stored.")
+            }
+        }
+    }
+}

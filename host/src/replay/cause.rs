@@ -1,0 +1,86 @@
+//! Why a signal can't be made again.
+
+use ta_bot_core::{Job, ModuleDigest, ParameterHash, SignalId, WindowHash};
+use thiserror::Error;
+
+/// Why a signal can't be made again.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Cause {
+    /// The stored message does not say what it was made of.
+    #[error("the stored message can't be read, it was changed after it was stored: {0}")]
+    Unreadable(String),
+    /// The stored message says that it was made of something else.
+    #[error(
+        "strategy, module, parameters, symbol, timeframe and candle as they are stored make the id {made}, which is not \
+         the signal's: one of them was changed after it was stored"
+    )]
+    OtherIdentity {
+        /// The id that they make.
+        made: SignalId,
+    },
+    /// The module is not kept.
+    #[error(
+        "the module {0} is not kept here: put its file into STRATEGIES_DIR and start the service once, which keeps it"
+    )]
+    UnknownModule(ModuleDigest),
+    /// The module's bytes are others by now.
+    #[error(
+        "the bytes that are kept of the module {0} are damaged: remove it from the store, put its file into STRATEGIES_DIR \
+         and start the service once, which keeps it anew"
+    )]
+    DamagedModule(ModuleDigest),
+    /// The module can't be loaded.
+    #[error("the module {module} can't be loaded by this version: {reason}")]
+    UnusableModule {
+        /// Which.
+        module: ModuleDigest,
+        /// Why.
+        reason: String,
+    },
+    /// The parameters are not known.
+    #[error("the parameters with the hash {hash} are not known any more: {reason}")]
+    UnknownParameters {
+        /// The hash of the parameters that were in use.
+        hash: ParameterHash,
+        /// What is stored in their place.
+        reason: String,
+    },
+    /// The candle itself is gone.
+    #[error("there is no candle of {0} any more")]
+    CandlesMissing(Job),
+    /// The candles are others.
+    #[error(
+        "the candles differ from those with the hash {recorded} that the signal was made of: some were changed, removed or \
+         added since"
+    )]
+    CandlesChanged {
+        /// The hash of the candles that were in use.
+        recorded: WindowHash,
+    },
+    /// The strategy took too long, which may be the machine's fault.
+    #[error(
+        "the strategy was stopped after its {limit_ms} ms: try again when the machine is less busy, or raise \
+         STRATEGY_TIMEOUT_MS"
+    )]
+    Timeout {
+        /// How long it may run.
+        limit_ms: u64,
+    },
+}
+
+impl Cause {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable_message",
+            Self::OtherIdentity { .. } => "other_identity",
+            Self::UnknownModule(_) => "unknown_module",
+            Self::DamagedModule(_) => "damaged_module",
+            Self::UnusableModule { .. } => "unusable_module",
+            Self::UnknownParameters { .. } => "unknown_parameters",
+            Self::CandlesMissing(_) => "candles_missing",
+            Self::CandlesChanged { .. } => "candles_changed",
+            Self::Timeout { .. } => "timeout",
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Which jobs had to be done, and whether they are.
+
+use ta_bot::{candles::CandleStore, outbox::Outbox, store::StoreError};
+use ta_bot_core::{Job, Timeframe, Timestamp};
+
+/// The jobs of `timeframe` that there had to be: of each series from where a service began with it.
+pub async fn due(outbox: &dyn Outbox, candles: &dyn CandleStore, timeframe: Timeframe) -> Result<Vec<Job>, StoreError> {
+    let begun = outbox.begun(timeframe).await?;
+    let closed = candles.closed_between(timeframe, &begun, Timestamp::now()).await?;
+    Ok(closed.into_iter().map(|(symbol, candle_close)| Job { symbol, timeframe, candle_close }).collect())
+}
+
+/// How many of them are not done.
+pub async fn unfinished(
+    outbox: &dyn Outbox,
+    candles: &dyn CandleStore,
+    timeframes: &[Timeframe],
+) -> Result<usize, StoreError> {
+    let mut unfinished = 0;
+    for timeframe in timeframes {
+        let due = due(outbox, candles, *timeframe).await?;
+        let asked: Vec<_> = due.into_iter().map(|job| (job.symbol, job.candle_close)).collect();
+        unfinished += asked.len() - outbox.finished(*timeframe, &asked).await?.len();
+    }
+    Ok(unfinished)
+}

@@ -81,17 +81,17 @@ impl Schedule {
         progress: &mut Progress,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let (newest, starts) = match hinted.and_then(|hinted| progress.starts_of(timeframe, hinted, now)) {
-            Some(starts) => (None, starts),
-            None => {
-                let mut newest = self.candles.newest_closes(timeframe, now).await?;
-                newest.retain(|(symbol, _)| {
-                    scheduled.has(symbol, timeframe) && hinted.is_none_or(|hinted| hinted.contains_key(symbol))
-                });
-                let begun = self.begun(timeframe, &newest, now).await?;
-                let starts = starts(timeframe, &newest, &begun, progress);
-                (Some(newest), starts)
-            }
+        let quick = hinted.and_then(|hinted| progress.starts_of(timeframe, hinted, now));
+        let (newest, starts) = if let Some(starts) = quick {
+            (None, starts)
+        } else {
+            let mut newest = self.candles.newest_closes(timeframe, now).await?;
+            newest.retain(|(symbol, _)| {
+                scheduled.has(symbol, timeframe) && hinted.is_none_or(|hinted| hinted.contains_key(symbol))
+            });
+            let begun = self.begun(timeframe, &newest, now).await?;
+            let starts = starts(timeframe, &newest, &begun, progress);
+            (Some(newest), starts)
         };
         let (mut all, mut unfinished) = (Closes::new(), Closes::new());
         for some in starts.chunks(SERIES_AT_ONCE) {

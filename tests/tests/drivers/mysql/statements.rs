@@ -18,7 +18,7 @@ async fn a_day_s_work(outbox: &MysqlOutbox, candles: &MysqlCandles, count: usize
     let symbols: Vec<Symbol> = (0..count).map(|index| symbol(&format!("COIN{index}"))).collect();
     for (index, symbol) in symbols.iter().enumerate() {
         // Not all the same, so that stretches and windows begin at different moments.
-        let written: Vec<_> = (0..1 + index as i64 % 3).map(|behind| candle(round - behind)).collect();
+        let written: Vec<_> = (0..=index as i64 % 3).map(|behind| candle(round - behind)).collect();
         candles.insert(symbol, Timeframe::M15, &written).await.unwrap();
     }
     let now = opened(round + 1);

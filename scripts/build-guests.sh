@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the guests of the tests: build-guests.sh FOLDER
-# The same small strategy in four languages, a guest for each way to misbehave, and one that asks WASI for the time.
+# The same small strategy in four languages, a guest for each way to misbehave, one that asks WASI for the time, and a
+# component for each fault that admission has to see.
 # What is newer than its sources stays.
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,3 +25,10 @@ cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-gu
 cp "$target/wasm32-unknown-unknown/guest/heavy.wasm" "$out/heavy.wasm"
 cargo build --quiet --profile guest --target wasm32-wasip2 -p ta-bot-guest-wasi
 cp "$target/wasm32-wasip2/guest/wasi_probe.wasm" "$out/wasi_probe.wasm"
+cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-faulty --examples
+for example in tests/guests/faulty/examples/*.rs; do
+    name=$(basename "$example" .rs)
+    cp "$target/wasm32-unknown-unknown/guest/examples/$name.wasm" "$out/faulty_$name.wasm"
+done
+cargo build --quiet --profile guest --target wasm32-wasip2 -p ta-bot-guest-faulty --example by_clock
+cp "$target/wasm32-wasip2/guest/examples/by_clock.wasm" "$out/faulty_by_clock.wasm"

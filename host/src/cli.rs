@@ -19,6 +19,7 @@ mod args;
 mod candles;
 mod check;
 mod error;
+mod modules;
 mod outcome;
 mod output;
 mod parameters;
@@ -27,7 +28,7 @@ mod serve;
 mod strategies;
 mod version;
 
-use args::{CandlesCommand, Command, CommandLine, Options, StrategiesCommand};
+use args::{CandlesCommand, Command, CommandLine, ModulesCommand, Options, StrategiesCommand};
 use error::{CliError, FAILED, WRONG_USAGE};
 use output::Output;
 
@@ -98,7 +99,15 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),
-        Command::Check { file } => {
+        Command::Modules(ModulesCommand::Inspect { file }) => modules::inspect(&session, &file),
+        Command::Modules(ModulesCommand::Keygen { file }) => modules::keys::generate(&session, &file),
+        Command::Modules(ModulesCommand::Sign { file, key, output }) => {
+            modules::keys::sign(&session, &file, &key, output)
+        }
+        Command::Modules(ModulesCommand::Verify { file, signature, keys }) => {
+            modules::keys::verify(&session, &file, signature, keys)
+        }
+        Command::Check { file } | Command::Modules(ModulesCommand::Check { file }) => {
             let fit = check::check(&session, &file)?;
             return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
         }

@@ -10,6 +10,7 @@ use crate::{
     mongo::Mongo,
     mysql::{MysqlUri, MysqlUriError},
     nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
+    signature::{PublicKey, TrustedKeys},
 };
 
 #[cfg(test)]
@@ -55,6 +56,8 @@ pub struct Environment {
     pub log_format: Option<LogFormat>,
     /// The file of API tokens.
     pub tokens_file: Option<PathBuf>,
+    /// Whose signatures of modules count; none means that modules need no signature.
+    pub trusted_keys: Option<TrustedKeys>,
     /// What an evaluation may use.
     pub limits: Limits,
     /// This process's name among replicas.
@@ -103,6 +106,7 @@ impl Environment {
             log_level: reader.text("LOG_LEVEL", "info"),
             log_format: reader.log_format(),
             tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
+            trusted_keys: reader.trusted_keys(),
             limits: reader.limits(),
             identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
             mysql: reader.mysql(),
@@ -204,6 +208,30 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
             self.refuse("MIN_CONFIDENCE", format!("{} is above MAX_CONFIDENCE, {most}", settings.min_confidence));
         }
         settings
+    }
+
+    /// Each key that is wrong is named by its place, since its text may be a secret that was put here by mistake.
+    fn trusted_keys(&mut self) -> Option<TrustedKeys> {
+        const NAME: &str = "MODULE_TRUSTED_KEYS";
+        let text = self.given(NAME)?;
+        let mut keys: Vec<PublicKey> = Vec::new();
+        let entries = text.split(',').map(str::trim).enumerate();
+        for (index, entry) in entries.filter(|(_, entry)| !entry.is_empty()) {
+            let place = index + 1;
+            match entry.parse() {
+                Ok(key) if keys.contains(&key) => {
+                    self.refuse(NAME, format!("entry {place} is the same key as one before it: remove it"));
+                }
+                Ok(key) => keys.push(key),
+                Err(error) => self.refuse(NAME, format!("entry {place} is no key: {error}")),
+            }
+        }
+        let trusted = TrustedKeys::new(keys);
+        // Set, and yet nobody trusted: it must not come to mean that everybody is.
+        if trusted.is_none() && !self.errors.iter().any(|error| error.name == NAME) {
+            self.refuse(NAME, "it holds no key: give at least one, or unset it to take modules unsigned".to_owned());
+        }
+        trusted
     }
 
     fn limits(&mut self) -> Limits {

@@ -104,7 +104,8 @@ impl Inputs<'_> {
         Answer { outcome, decision, duration, log }
     }
 
-    fn signal(&self, decision: &Decision) -> Result<Signal, DropReason> {
+    /// The signal of a decision, or why the host drops it.
+    pub(crate) fn signal(&self, decision: &Decision) -> Result<Signal, DropReason> {
         let windows: Vec<CandleSlice<'_>> = std::iter::once(self.base).chain(self.extra.iter().copied()).collect();
         let evaluated = Evaluated {
             job: self.job,

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
+pub mod admission;
 pub mod analysis;
 pub mod app;
 pub mod auth;
@@ -18,6 +19,7 @@ pub mod evaluation;
 pub mod feed;
 mod freshness;
 pub mod health;
+pub mod history;
 pub mod http;
 pub mod import;
 pub mod jobs;
@@ -40,5 +42,6 @@ pub mod relay;
 pub mod replay;
 pub mod schedule;
 pub mod settings;
+pub mod signature;
 pub mod sqlite;
 pub mod store;

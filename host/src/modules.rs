@@ -3,10 +3,16 @@
 //! A signal names the digest of the module that made it. As long as the bytes are here it can be replayed, also when the
 //! module has been replaced since.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use ta_bot_core::{ModuleDigest, Timestamp};
+pub use ta_bot_wasm::LARGEST_MODULE;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -20,10 +26,6 @@ use crate::{
 pub mod contract;
 pub mod mongodb;
 pub mod sqlite;
-
-/// The most bytes that a module may have. One that was written in Python or JavaScript has about 18 MB, so this leaves
-/// room for libraries, and still bounds what one module takes of the memory.
-pub const LARGEST_MODULE: usize = 64 * 1024 * 1024;
 
 /// Pauses between tries to keep the bundled modules.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
@@ -42,6 +44,13 @@ pub enum KeepError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Reads the file of a module. Of a file that is larger than a module may be no more is read than it takes to see that.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST_MODULE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A module that is kept.
@@ -97,7 +106,7 @@ pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Reg
     let mut kept = 0;
     for file in files {
         let path = file.clone();
-        let read = tokio::task::spawn_blocking(move || fs::read(path)).await;
+        let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
         let Ok(Ok(bytes)) = read else { continue };
         // A file that is no strategy, or was replaced since it was loaded, makes no signals.
         if !loaded.contains(&ModuleDigest::of(&bytes)) {

@@ -1,5 +1,8 @@
 //! The strategies that are ready to run.
 //!
+//! Modules of the folder are trusted as part of the image: they need no signature and no admission. Whoever can put a file
+//! there can replace the service itself.
+//!
 //! Readers take a snapshot and keep it for as long as they look at one candle, so that a change never falls in the
 //! middle of an evaluation.
 
@@ -15,6 +18,8 @@ use arc_swap::ArcSwap;
 use ta_bot_core::StrategyId;
 use ta_bot_wasm::{LoadError, Sandbox, StrategyModule};
 use thiserror::Error;
+
+use crate::modules;
 
 /// The strategies by id.
 pub type Strategies = BTreeMap<StrategyId, Arc<StrategyModule>>;
@@ -144,7 +149,7 @@ pub(crate) fn wasm_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn load_file(sandbox: &Sandbox, path: PathBuf) -> Result<(PathBuf, StrategyModule), ModuleFileError> {
     let started = Instant::now();
-    let bytes = fs::read(&path).map_err(|reason| ModuleFileError::File { path: path.clone(), reason })?;
+    let bytes = modules::read_file(&path).map_err(|reason| ModuleFileError::File { path: path.clone(), reason })?;
     match StrategyModule::load(sandbox, &bytes) {
         Ok(module) => {
             tracing::info!(

@@ -179,7 +179,24 @@ pub struct CandleSlice<'a> {
     pub volume: &'a [f64],
 }
 
+impl CandleSlice<'static> {
+    /// No candle.
+    pub const EMPTY: Self = Self { open_time: &[], open: &[], high: &[], low: &[], close: &[], volume: &[] };
+}
+
 impl CandleSlice<'_> {
+    /// The candles, one by one, oldest first.
+    pub fn candles(self) -> impl Iterator<Item = Candle> {
+        (0..self.len()).map(move |place| Candle {
+            open_time: Timestamp::from_millis(self.open_time[place] as i64),
+            open: self.open[place],
+            high: self.high[place],
+            low: self.low[place],
+            close: self.close[place],
+            volume: self.volume[place],
+        })
+    }
+
     /// Number of candles.
     pub fn len(&self) -> usize {
         self.open_time.len()

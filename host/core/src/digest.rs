@@ -37,6 +37,11 @@ impl<Of> Digest<Of> {
         Self { bytes, of: PhantomData }
     }
 
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
     /// The first 12 digits: enough for a person to tell modules apart.
     pub fn short(&self) -> String {
         hex::encode(&self.bytes[..6])

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ta_bot_core::{SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 
+use crate::signature::PublicKey;
+
 const AFTER_HELP: &str = "\
 Everything else is set by environment variables, such as HTTP_ADDR, DATA_DIR, STRATEGIES_DIR, SUPPORTED_SYMBOLS and
 LOG_LEVEL. Commands other than serve log only where LOG_LEVEL is set.
@@ -82,7 +84,10 @@ pub(super) enum Command {
     /// Look at the strategies of STRATEGIES_DIR
     #[command(subcommand)]
     Strategies(StrategiesCommand),
-    /// Load a module in the sandbox, run it once on made-up candles, and say whether it is fit to run
+    /// Inspect, check and sign modules; needs no database
+    #[command(subcommand)]
+    Modules(ModulesCommand),
+    /// The same as `modules check`: load a module in the sandbox and say whether it is fit to run
     Check {
         /// The component
         file: PathBuf,
@@ -119,6 +124,49 @@ pub(super) enum StrategiesCommand {
     },
     /// Write a page for each strategy, with a chart of a signal that it gives on these candles; needs no database
     Docs(DocsWanted),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModulesCommand {
+    /// Say what a module consists of and whether the service would compile it, without compiling it
+    Inspect {
+        /// The component
+        file: PathBuf,
+    },
+    /// Load a module in the sandbox, make every check of its admission on made-up candles, and say whether it is fit to run
+    Check {
+        /// The component
+        file: PathBuf,
+    },
+    /// Make a pair of keys: the private one in FILE, for its owner only, and the public one in FILE.pub
+    ///
+    /// A file that is there is never overwritten.
+    Keygen {
+        /// Where the private key goes
+        file: PathBuf,
+    },
+    /// Sign a module; the signature goes into FILE.sig
+    Sign {
+        /// The component
+        file: PathBuf,
+        /// The file of the private key
+        #[arg(long, value_name = "KEYFILE")]
+        key: PathBuf,
+        /// Where the signature goes, instead of FILE.sig
+        #[arg(long, value_name = "SIGNATURE")]
+        output: Option<PathBuf>,
+    },
+    /// Say whether a module's signature is good, and by which key
+    Verify {
+        /// The component
+        file: PathBuf,
+        /// The file of the signature, instead of FILE.sig
+        #[arg(long, value_name = "SIGNATURE")]
+        signature: Option<PathBuf>,
+        /// A public key that is trusted, instead of those in MODULE_TRUSTED_KEYS; may be given several times
+        #[arg(long = "key", value_name = "PUBLIC KEY")]
+        keys: Vec<PublicKey>,
+    },
 }
 
 /// What `strategies docs` is to do.

@@ -1,14 +1,13 @@
-//! `ta-bot check`: whether a module is fit to run, without a service.
+//! `ta-bot modules check`, also as `ta-bot check`: whether a module is fit to run, without a service.
 //!
 //! It needs no store and keeps nothing, so that a build can run it wherever it likes: the module is compiled anew each time.
+//! What it shows of one evaluation is for the author to look at; what the service asks of a module is the admission.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
 use serde::Serialize;
-use ta_bot_core::{
-    CandleSlice, CandleWindow, DropReason, Job, ParameterLevels, ResolvedParameters, StrategyId, Symbol, Timeframe,
-};
-use ta_bot_wasm::{LoadError, Sandbox, StrategyModule, WIT_VERSION};
+use ta_bot_core::{DropReason, Job, ParameterLevels, ResolvedParameters, StrategyId, Symbol, Timeframe};
+use ta_bot_wasm::{InspectError, LoadError, Sandbox, StrategyModule};
 
 use super::{
     Session,
@@ -19,28 +18,37 @@ use super::{
     strategies,
 };
 use crate::{
+    admission::{Check, CheckOutcome, Recorded, Verdict, admit},
     analysis::millis,
     env::Environment,
     evaluation::{Answer, Inputs, Origin, Outcome},
+    history::View,
+    modules::read_file,
     outcome_view::OutcomeView,
 };
 
 mod advice;
-mod window;
-
-/// Whose candles the module is run on.
-const SYMBOL: &str = "BTCUSDT";
 
 /// Checks the module of a file. Answers whether it is fit to run.
 pub(super) fn check(session: &Session, path: &Path) -> Result<bool, CliError> {
-    let unreadable = |reason| CliError::ModuleFile { path: path.to_owned(), reason };
-    let bytes = fs::read(path).map_err(unreadable)?;
+    let bytes = read(path)?;
     let sandbox = Sandbox::new(session.environment.limits, None)?;
     let module = StrategyModule::load(&sandbox, &bytes).map_err(|error| unfit(path, &error))?;
-    let symbol = SYMBOL.parse().map_err(|error| CliError::Start(format!("{error}")))?;
-    let report = Report::new(path, bytes.len(), &module, symbol, &session.environment);
+    let start = |error: ta_bot_core::SymbolError| CliError::Start(error.to_string());
+    let recorded = Recorded::made_up(module.description()).map_err(start)?;
+    let report = Report::new(path, &module, &recorded, &session.environment)?;
     session.output.answer(&report)?;
     Ok(report.fit)
+}
+
+/// The bytes of a module.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    read_file(path).map_err(|reason| CliError::ModuleFile { path: path.to_owned(), reason })
+}
+
+/// Why the file is no strategy, with what to do.
+pub(super) fn unfit_bytes(path: &Path, error: InspectError) -> CliError {
+    unfit(path, &LoadError::Inspect(error))
 }
 
 fn unfit(path: &Path, error: &LoadError) -> CliError {
@@ -68,6 +76,15 @@ struct Report {
     timeframes: Vec<Timeframe>,
     parameters: Vec<ParameterView>,
     evaluation: Run,
+    admission: Admission,
+}
+
+/// What was checked, and whether that is enough to enable the module.
+#[derive(Serialize)]
+struct Admission {
+    admitted: bool,
+    #[serde(flatten)]
+    verdict: Verdict,
 }
 
 /// The evaluation on made-up candles.
@@ -82,15 +99,23 @@ struct Run {
 }
 
 impl Report {
-    fn new(path: &Path, size_bytes: usize, module: &StrategyModule, symbol: Symbol, environment: &Environment) -> Self {
+    fn new(
+        path: &Path,
+        module: &StrategyModule,
+        recorded: &Recorded,
+        environment: &Environment,
+    ) -> Result<Self, CliError> {
         let description = module.description();
+        let inspection = module.inspection();
         let parameters = ResolvedParameters::resolve(&description.schema, &ParameterLevels::default());
-        let job = window::job(description, symbol);
         let refused = module.check(&parameters.values).err();
-        let (outcome, evaluation) = run(module, &job, &parameters, environment);
+        let (outcome, evaluation) = run(module, recorded, &parameters, environment)?;
+        let verdict = admit(module, recorded);
         let refused = refused.map(|error| format!("it does not accept its own defaults: {error}"));
-        let problem = refused.or_else(|| advice::of_outcome(&outcome));
-        Self {
+        // Admission decides; where the one evaluation already shows what is wrong, its advice is the nearest.
+        let obstacle = verdict.obstacle().map(|check| advice::of_outcome(&outcome).or_else(|| advice::of_check(check)));
+        let problem = refused.or(obstacle.flatten());
+        Ok(Self {
             file: shown(path),
             fit: problem.is_none(),
             problem,
@@ -99,35 +124,37 @@ impl Report {
             version: description.version.clone(),
             description: description.description.clone(),
             digest: module.digest().to_string(),
-            wit_version: WIT_VERSION,
-            imports: module.imports(),
-            size_bytes,
+            wit_version: inspection.wit_version,
+            imports: inspection.imports.clone(),
+            size_bytes: inspection.size_bytes,
             compile_ms: millis(module.compile_cost().duration),
             lookback: description.lookback,
             timeframes: description.timeframes.clone(),
             parameters: ParameterView::list(&description.schema, &parameters),
             evaluation,
-        }
+            admission: Admission { admitted: verdict.admitted(), verdict },
+        })
     }
 }
 
-/// Runs the module once under the limits, with its own defaults.
+/// Runs the module once under the limits, with its own defaults, on the newest candle.
 fn run(
     module: &StrategyModule,
-    job: &Job,
+    recorded: &Recorded,
     parameters: &ResolvedParameters,
     environment: &Environment,
-) -> (Outcome, Run) {
-    let description = module.description();
-    let base = window::base(job, description.lookback);
-    let extra: Vec<CandleWindow> = description.extra.iter().map(|input| window::extra(job, input)).collect();
-    let extra: Vec<CandleSlice<'_>> = extra.iter().map(|window| window.newest(usize::MAX)).collect();
-    let (base, settings) = (base.newest(usize::MAX), &environment.settings);
-    let inputs = Inputs { module, parameters, job, base, extra: &extra, settings, origin: Origin::NONE };
+) -> Result<(Outcome, Run), CliError> {
+    let (description, history) = (module.description(), recorded.history());
+    let newest = history.places(description).filter_map(|place| history.view(description, place, 0)).last();
+    let no_window = || CliError::Start("there are no made-up candles for all of its series".to_owned());
+    let View { job, base, extra } = newest.ok_or_else(no_window)?;
+    let settings = &environment.settings;
+    let inputs = Inputs { module, parameters, job: &job, base, extra: &extra, settings, origin: Origin::NONE };
     let Answer { outcome, duration, log, .. } = inputs.evaluate();
     let view = OutcomeView::new(&outcome, duration, &log);
-    let Job { symbol, timeframe, candle_close } = job.clone();
-    (outcome, Run { symbol, timeframe, candle_close: candle_close.to_string(), candles: base.len(), outcome: view })
+    let Job { symbol, timeframe, candle_close } = job;
+    let candle_close = candle_close.to_string();
+    Ok((outcome, Run { symbol, timeframe, candle_close, candles: base.len(), outcome: view }))
 }
 
 /// Whether a decision is dropped for what the strategy says, whatever the service's settings.
@@ -159,9 +186,24 @@ impl fmt::Display for Report {
 ",
             table(&HEADER, &[1, 2, 3, 4, 5], [cells(outcome)])
         )?;
+        writeln!(f, "Admission, on {}:\n", self.admission.verdict.candles)?;
+        let rows = self.admission.verdict.checks.iter().map(row);
+        writeln!(f, "{}\n", table(&["check", "outcome", "calls", "ms", "what"], &[2, 3], rows))?;
         match &self.problem {
             None => write!(f, "It is fit to run."),
             Some(problem) => write!(f, "It is NOT fit to run: {}", plain(problem)),
         }
     }
+}
+
+/// A check as a row of the table.
+fn row(check: &Check) -> [String; 5] {
+    let (outcome, what) = match &check.outcome {
+        CheckOutcome::Passed { note } => ("passed", note),
+        CheckOutcome::Failed { problem, .. } => ("FAILED", problem),
+        CheckOutcome::NotApplicable { reason } => ("not applicable", reason),
+        CheckOutcome::Unfinished { reason } => ("UNFINISHED", reason),
+    };
+    let (name, calls) = (check.name.to_string(), check.evaluations.to_string());
+    [name, outcome.to_owned(), calls, format!("{:.0}", check.duration_ms), one_line(what)]
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::strategies::docs::DocsError;
 use crate::{
     analysis::AnalysisError, auth::TokenFileError, candles::SeriesSummary, env::EnvError, import::ImportError,
-    store::StoreError,
+    signature::SignatureError, store::StoreError,
 };
 
 /// Exit code of a command that failed.
@@ -67,6 +67,16 @@ pub(super) enum CliError {
     ModuleFile { path: PathBuf, reason: io::Error },
     #[error("{} is no strategy: {problem}. {advice}", path.display())]
     Unfit { path: PathBuf, kind: &'static str, problem: String, advice: String },
+    #[error("{} can't be read: {problem}", path.display())]
+    KeyFile { path: PathBuf, problem: String },
+    #[error("{} can't be written: {reason}", path.display())]
+    Write { path: PathBuf, reason: io::Error },
+    #[error("{} is there already, and a key is never overwritten: give another name", path.display())]
+    KeyExists { path: PathBuf },
+    #[error("{} is not signed by a trusted key: {problem}", path.display())]
+    Signature { path: PathBuf, problem: SignatureError },
+    #[error("the key can't be made: {0}")]
+    Key(SignatureError),
     #[error(transparent)]
     Docs(#[from] DocsError),
     #[error("the answer can't be written: {0}")]
@@ -92,7 +102,7 @@ impl CliError {
             Self::Store(_) => "store",
             Self::Import(_) => "import",
             Self::Analysis(_) => "analysis",
-            Self::Sandbox(_) | Self::App(_) | Self::Start(_) => "failed",
+            Self::Sandbox(_) | Self::App(_) | Self::Start(_) | Self::Key(_) => "failed",
             Self::NoCandles => "no_candles",
             Self::UnknownSeries { .. } => "unknown_series",
             Self::TooEarly { .. } => "too_early",
@@ -102,6 +112,10 @@ impl CliError {
             Self::UnknownSignal(_) => "unknown_signal",
             Self::ModuleFile { .. } => "unreadable_file",
             Self::Unfit { .. } => "unfit_module",
+            Self::KeyFile { .. } => "unreadable_key",
+            Self::Write { .. } => "unwritable_file",
+            Self::KeyExists { .. } => "key_exists",
+            Self::Signature { .. } => "bad_signature",
             Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
         }

@@ -46,6 +46,29 @@ fn no_password_is_shown() {
 }
 
 #[test]
+fn trusted_keys_are_read_in_both_spellings_and_no_mistake_takes_modules_unsigned() {
+    let key = crate::signature::PrivateKey::generate().unwrap();
+    let hex = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let given = format!("{}, {hex},", key.public());
+    let trusted = read(&[("MODULE_TRUSTED_KEYS", &given)]).unwrap().trusted_keys.unwrap();
+    assert_eq!(trusted.keys(), [key.public(), hex.parse().unwrap()]);
+    assert_eq!(read(&[("MODULE_TRUSTED_KEYS", " ")]).unwrap().trusted_keys, None);
+    let private = key.to_text();
+    let cases = [
+        (format!("{hex},{hex}"), "entry 2 is the same key"),
+        (format!("{hex},abc"), "entry 2 is no key: give a public key"),
+        (private.trim().to_owned(), "entry 1 is no key: this is a private key"),
+        (",".to_owned(), "it holds no key"),
+    ];
+    for (given, words) in cases {
+        let errors = read(&[("MODULE_TRUSTED_KEYS", &given)]).unwrap_err();
+        assert_eq!((errors.len(), errors[0].name), (1, "MODULE_TRUSTED_KEYS"), "{errors:?}");
+        assert!(errors[0].problem.starts_with(words), "{errors:?}");
+        assert!(!errors[0].problem.contains(private.trim()), "{errors:?}");
+    }
+}
+
+#[test]
 fn every_mistake_is_reported() {
     let errors = read(&[
         ("HTTP_ADDR", "here"),

@@ -2,12 +2,16 @@
 //!
 //! A compiled module is machine code that the process will run, so only what this host wrote is loaded: the folder is
 //! the owner's alone, a file's name says module and engine, and its first 32 bytes are the SHA-256 of the rest.
+//!
+//! The compiler can't be interrupted. What it may be given is bounded by [`inspect`](crate::inspect()), and how many work
+//! at once by the [`Desk`] here; who comes later waits.
 
 use std::{
     fs,
     hash::{Hash as _, Hasher as _},
     io::Write as _,
     path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,6 +22,9 @@ use wasmtime::{Engine, component::Component};
 use crate::engine::SandboxError;
 
 const CHECKSUM_BYTES: usize = 32;
+/// How many modules are compiled at once. Each compile uses every core and, for the largest modules, a gigabyte of
+/// memory; a second one keeps a small module from waiting behind a large one.
+pub(crate) const COMPILES_AT_ONCE: usize = 2;
 
 /// What it took to make a component ready.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +41,38 @@ pub(crate) struct CompileCache {
     dir: Option<PathBuf>,
     /// Differs between engines that can't run each other's code.
     engine_key: String,
+    desk: Arc<Desk>,
+}
+
+/// Has so many places for those who compile.
+#[derive(Debug)]
+struct Desk {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Desk {
+    const fn new(places: usize) -> Self {
+        Self { free: Mutex::new(places), freed: Condvar::new() }
+    }
+
+    /// Waits for a place, and keeps it until what is answered is dropped.
+    fn place(&self) -> Place<'_> {
+        // The number is right whoever panicked: it is changed in one step.
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Place(self)
+    }
+}
+
+struct Place<'a>(&'a Desk);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
 }
 
 impl CompileCache {
@@ -41,7 +80,7 @@ impl CompileCache {
         if let Some(path) = &dir {
             make_private_dir(path).map_err(|reason| SandboxError::Cache { path: path.clone(), reason })?;
         }
-        Ok(Self { dir, engine_key: engine_key(engine) })
+        Ok(Self { dir, engine_key: engine_key(engine), desk: Arc::new(Desk::new(COMPILES_AT_ONCE)) })
     }
 
     /// The compiled component of `bytes`, from the folder if it is there.
@@ -53,8 +92,17 @@ impl CompileCache {
     ) -> wasmtime::Result<(Component, CompileCost)> {
         let started = Instant::now();
         let path = self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine_key)));
-        if let Some(component) = path.as_deref().and_then(|path| read(engine, path)) {
-            return Ok((component, CompileCost { cached: true, duration: started.elapsed() }));
+        let kept = || {
+            let component = read(engine, path.as_deref()?)?;
+            Some((component, CompileCost { cached: true, duration: started.elapsed() }))
+        };
+        if let Some(kept) = kept() {
+            return Ok(kept);
+        }
+        let _place = self.desk.place();
+        // Whoever was at the desk before may have compiled the same.
+        if let Some(kept) = kept() {
+            return Ok(kept);
         }
         let compiled = engine.precompile_component(bytes)?;
         if let Some(path) = &path {
@@ -117,4 +165,38 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> 
     // SAFETY: the bytes are this process's own, or come from a file in a folder of the owner's alone that matches its
     // checksum, so they are what `precompile_component` made; the engine refuses another version's or setting's.
     unsafe { Component::deserialize(engine, compiled) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn no_more_compile_at_once_than_there_are_places() {
+        let (desk, at_once, most) = (Desk::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
+        let compile = || {
+            let _place = desk.place();
+            most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::yield_now();
+            at_once.fetch_sub(1, Ordering::SeqCst);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|_| compile()));
+            }
+        });
+        assert_eq!(at_once.into_inner(), 0);
+        assert!((1..=2).contains(&most.into_inner()));
+        // A compile that panicked gives its place back.
+        for _ in 0..3 {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _place = desk.place();
+                std::panic::resume_unwind(Box::new(()));
+            }));
+            assert!(panicked.is_err());
+        }
+        assert_eq!(*desk.free.lock().unwrap(), 2);
+    }
 }

@@ -8,7 +8,9 @@ use wasmtime::Store;
 
 use crate::{
     bindings::{StrategyModule as Bindings, ta_bot::strategy::types as wit},
-    convert, fault,
+    convert,
+    engine::Sandbox,
+    fault,
     guest::{GuestState, LogLine},
     limits::Limits,
     module::{StrategyModule, new_store},
@@ -44,8 +46,14 @@ pub struct Evaluation {
 impl StrategyModule {
     /// Evaluates in a fresh instance. The answer is a function of the module and the input, and of nothing else.
     pub fn evaluate(&self, input: EvaluationInput<'_>) -> Evaluation {
+        self.evaluate_at(input, input.job.candle_close)
+    }
+
+    /// [`evaluate`](Self::evaluate) with another moment on the guest's clocks than the candle's close. The service never
+    /// does that; it shows whether a strategy answers by the clock.
+    pub fn evaluate_at(&self, input: EvaluationInput<'_>, now: Timestamp) -> Evaluation {
         let started = Instant::now();
-        let state = GuestState::new(self.limits(), input.job.candle_close, seed(self, input.job));
+        let state = GuestState::new(self.limits(), now, seed(self, input.job));
         let mut store = new_store(&self.sandbox, state, self.limits());
         let outcome =
             self.call(&mut store, self.limits(), |instance, store| self.call_evaluate(instance, store, input));
@@ -53,6 +61,40 @@ impl StrategyModule {
         let log = std::mem::take(&mut store.data_mut().log);
         drop(store);
         Evaluation { outcome, log, duration: started.elapsed() }
+    }
+
+    /// Evaluates each of `inputs` in turn in one and the same instance, up to the first that ends it. The service never
+    /// does that; it shows whether a strategy keeps something from one call to the next.
+    pub fn evaluate_in_one_instance(&self, inputs: &[EvaluationInput<'_>]) -> Vec<Evaluation> {
+        let Some(first) = inputs.first() else { return Vec::new() };
+        let limits = self.limits();
+        let mut started = Instant::now();
+        let state = GuestState::new(limits, first.job.candle_close, seed(self, first.job));
+        let mut store = new_store(&self.sandbox, state, limits);
+        let instance = match self.pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => {
+                let outcome = Err(fault::classify(&error, store.data(), limits));
+                return vec![Evaluation { outcome, log: Vec::new(), duration: started.elapsed() }];
+            }
+        };
+        let mut evaluations = Vec::with_capacity(inputs.len());
+        for &input in inputs {
+            store.data_mut().begin(input.job.candle_close, seed(self, input.job));
+            store.set_epoch_deadline(Sandbox::ticks(limits.timeout));
+            let answer = self.call_evaluate(&instance, &mut store, input);
+            let answer = answer.map_err(|error| fault::classify(&error, store.data(), limits));
+            // An instance that was stopped in the middle is not used again.
+            let ended = answer.is_err();
+            let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
+            let log = std::mem::take(&mut store.data_mut().log);
+            evaluations.push(Evaluation { outcome, log, duration: started.elapsed() });
+            started = Instant::now();
+            if ended {
+                break;
+            }
+        }
+        evaluations
     }
 
     /// Asks the strategy whether `parameters` fit together. Types and ranges are the host's to check before.

@@ -71,6 +71,13 @@ impl GuestState {
         }
     }
 
+    /// Stands for another evaluation, with a log, a clock and a chance of its own.
+    pub(crate) fn begin(&mut self, now: Timestamp, seed: [u8; 32]) {
+        self.log.clear();
+        self.log_bytes = 0;
+        (self.now, self.seed, self.drawn) = (now, seed, 0);
+    }
+
     /// Takes a line into the log, or fails where the log is full.
     pub(crate) fn log(&mut self, level: LogLevel, message: &str) -> Result<(), LogFlood> {
         self.log_bytes += message.len();

@@ -1,20 +1,16 @@
 //! Which imports a component may have: the strategy package's own, and the part of WASI that the host virtualises.
 
-use wasmtime::{Engine, component::Component};
-
 /// The packages of WASI 0.2 that the host answers by itself, see [`crate::virtual_wasi`].
 const VIRTUALISED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
 
 /// The imports that a strategy may not have.
-pub(crate) fn forbidden(component: &Component, engine: &Engine) -> Vec<String> {
-    let component_type = component.component_type();
-    component_type.imports(engine).map(|(name, _)| name.to_owned()).filter(|name| !is_allowed(name)).collect()
+pub(crate) fn forbidden(imports: &[String]) -> Vec<String> {
+    imports.iter().filter(|name| !is_allowed(name)).cloned().collect()
 }
 
-/// The versions of WASI that the component imports; none where it imports nothing of WASI.
-pub(crate) fn wasi_versions(component: &Component, engine: &Engine) -> Vec<String> {
-    let component_type = component.component_type();
-    let wasi = component_type.imports(engine).filter_map(|(name, _)| name.strip_prefix("wasi:")?.split_once('@'));
+/// The versions of WASI among the imports; none where nothing of WASI is imported.
+pub(crate) fn wasi_versions(imports: &[String]) -> Vec<String> {
+    let wasi = imports.iter().filter_map(|name| name.strip_prefix("wasi:")?.split_once('@'));
     let mut versions: Vec<String> = wasi.map(|(_, version)| version.to_owned()).collect();
     versions.sort();
     versions.dedup();

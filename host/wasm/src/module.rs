@@ -1,6 +1,11 @@
 //! A strategy's module: a component that was found fit to run, with what it says of itself.
 
-use ta_bot_core::{ModuleDigest, StrategyDescription, Timestamp};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::{EvaluationError, ModuleDigest, StrategyDescription, Timestamp};
 use thiserror::Error;
 use wasmtime::{Store, component::Linker};
 
@@ -12,39 +17,36 @@ use crate::{
     fault,
     guest::GuestState,
     imports,
+    inspect::{InspectError, Inspection, WIT_VERSIONS, inspect},
     limits::{DESCRIBE_TIMEOUT, Limits},
     virtual_wasi,
 };
 
 /// The WIT version that modules speak.
-pub const WIT_VERSION: &str = "1.0.0";
+pub const WIT_VERSION: &str = WIT_VERSIONS[0];
 
-/// The first bytes of all WebAssembly.
-const MAGIC: &[u8] = b"\0asm";
-/// The first bytes of a core WebAssembly module; a component differs in the second four.
-const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
+/// How long is waited for room in the pool, and how long between two tries.
+const ROOM_WITHIN: Duration = Duration::from_secs(30);
+const ROOM_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why bytes make no strategy.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The bytes are no WebAssembly at all.
+    /// The bytes were refused before anything was compiled.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// The compiler found that the bytes do not hold together.
     #[error("this is no WebAssembly component: {0}")]
     NotAComponent(String),
-    /// The bytes are a core module.
-    #[error(
-        "this is a core WebAssembly module, not a component: link it with wasm-component-ld, or make a component of it \
-         with `wasm-tools component new`"
-    )]
-    CoreModule,
-    /// The component wants what no strategy gets.
-    #[error("it imports {}: a strategy may import ta-bot:strategy/log and the virtualised part of WASI 0.2 (cli, clocks, filesystem, io, random), nothing else", .0.join(", "))]
-    ForbiddenImports(Vec<String>),
-    /// The component does not have the strategy interface, or has another version's.
+    /// What the component exports or imports has the right name and another type.
     #[error("it does not export ta-bot:strategy/strategy@{WIT_VERSION} as this host speaks it: {0}")]
     WrongExports(String),
     /// The component could not be asked what it is.
     #[error("it can't say what it is: {0}")]
     Describe(String),
+    /// The host had no room for an instance. It says nothing about the component: try again.
+    #[error("the host has no room for another instance: {0}")]
+    NoRoom(String),
     /// What the component says of itself does not hold.
     #[error("its description is unusable: {0}")]
     Description(String),
@@ -55,56 +57,53 @@ pub enum LoadError {
 pub struct StrategyModule {
     pub(crate) sandbox: Sandbox,
     pub(crate) pre: StrategyModulePre<GuestState>,
-    digest: ModuleDigest,
-    description: std::sync::Arc<StrategyDescription>,
+    inspection: Arc<Inspection>,
+    description: Arc<StrategyDescription>,
     cost: CompileCost,
 }
 
 impl StrategyModule {
-    /// Compiles `bytes` (or finds them compiled), checks what they import and export, and asks what they are. This may
-    /// take seconds: keep it off the paths that others wait for.
+    /// Inspects `bytes`, compiles them (or finds them compiled) and asks what they are. This may take seconds, and waits
+    /// where others are being compiled: keep it off the paths that others wait for.
     pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<Self, LoadError> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(LoadError::NotAComponent(format!(
-                "its {} bytes do not begin as WebAssembly does, with \\0asm",
-                bytes.len()
-            )));
-        }
-        if bytes.starts_with(&CORE_MODULE) {
-            return Err(LoadError::CoreModule);
-        }
-        let digest = ModuleDigest::of(bytes);
+        let inspection = inspect(bytes)?;
+        let digest = inspection.digest;
         let engine = &sandbox.engine;
         let (component, cost) = sandbox
             .cache
             .compile(engine, digest, bytes)
             .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
-        let forbidden = imports::forbidden(&component, engine);
-        if !forbidden.is_empty() {
-            return Err(LoadError::ForbiddenImports(forbidden));
-        }
         let wrong = |error: wasmtime::Error| LoadError::WrongExports(format!("{error:#}"));
         let mut linker = Linker::new(engine);
         Bindings::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).map_err(wrong)?;
-        if !imports::wasi_versions(&component, engine).is_empty() {
-            virtual_wasi::link(&mut linker, &component, engine).map_err(wrong)?;
+        let wasi = imports::wasi_versions(&inspection.imports);
+        if !wasi.is_empty() {
+            virtual_wasi::link(&mut linker, &component, &wasi).map_err(wrong)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(StrategyModulePre::new).map_err(wrong)?;
-        let description = std::sync::Arc::new(describe(sandbox, &pre)?);
-        let module = Self { sandbox: sandbox.clone(), pre, digest, description, cost };
+        let description = Arc::new(describe(sandbox, &pre)?);
+        let module = Self { sandbox: sandbox.clone(), pre, inspection: Arc::new(inspection), description, cost };
         module.check_defaults()?;
         Ok(module)
     }
 
     /// A strategy must at least run as it comes.
     fn check_defaults(&self) -> Result<(), LoadError> {
-        self.check_within(&patient(self.limits()), &self.description.schema.defaults())
-            .map_err(|error| LoadError::Description(format!("its default parameters do not pass: {error}")))
+        let defaults = self.description.schema.defaults();
+        with_room(|| self.check_within(&patient(self.limits()), &defaults)).map_err(|error| match error {
+            EvaluationError::NoRoom(reason) => LoadError::NoRoom(reason),
+            error => LoadError::Description(format!("its default parameters do not pass: {error}")),
+        })
     }
 
     /// The identity of the code.
-    pub const fn digest(&self) -> ModuleDigest {
-        self.digest
+    pub fn digest(&self) -> ModuleDigest {
+        self.inspection.digest
+    }
+
+    /// What its bytes tell.
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
     }
 
     /// What the strategy says of itself.
@@ -112,15 +111,15 @@ impl StrategyModule {
         &self.description
     }
 
-    /// What the component imports, each allowed.
-    pub fn imports(&self) -> Vec<String> {
-        let component_type = self.pre.instance_pre().component().component_type();
-        component_type.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned()).collect()
-    }
-
     /// What it took to compile.
     pub const fn compile_cost(&self) -> CompileCost {
         self.cost
+    }
+
+    /// Asks an instance twice, at a moment and with a chance of its own, what the module is: for whoever wants to know
+    /// whether that is always the same.
+    pub fn describe_again(&self, now: Timestamp, seed: [u8; 32]) -> Result<Vec<StrategyDescription>, LoadError> {
+        describe_times(&self.sandbox, &self.pre, 2, (now, seed))
     }
 
     /// The limits of an evaluation.
@@ -136,14 +135,43 @@ fn patient(limits: &Limits) -> Limits {
 
 /// Asks a fresh instance what it is.
 fn describe(sandbox: &Sandbox, pre: &StrategyModulePre<GuestState>) -> Result<StrategyDescription, LoadError> {
+    let mut answers = describe_times(sandbox, pre, 1, (Timestamp::from_millis(0), [0; 32]))?;
+    answers.pop().ok_or_else(|| LoadError::Describe("it was not asked".to_owned()))
+}
+
+/// Asks one instance, as often as said, what it is, at a moment and with a seed.
+fn describe_times(
+    sandbox: &Sandbox,
+    pre: &StrategyModulePre<GuestState>,
+    times: usize,
+    (now, seed): (Timestamp, [u8; 32]),
+) -> Result<Vec<StrategyDescription>, LoadError> {
     let limits = patient(sandbox.limits());
-    let state = GuestState::new(&limits, Timestamp::from_millis(0), [0; 32]);
-    let mut store = new_store(sandbox, state, &limits);
-    let answer = pre
-        .instantiate(&mut store)
-        .and_then(|instance| instance.ta_bot_strategy_strategy().call_describe(&mut store))
-        .map_err(|error| LoadError::Describe(fault::classify(&error, store.data(), &limits).to_string()))?;
-    convert::description(answer).map_err(LoadError::Description)
+    let ask = || {
+        let mut store = new_store(sandbox, GuestState::new(&limits, now, seed), &limits);
+        let answers = pre.instantiate(&mut store).and_then(|instance| {
+            let call = |_| instance.ta_bot_strategy_strategy().call_describe(&mut store);
+            (0..times).map(call).collect::<wasmtime::Result<Vec<_>>>()
+        });
+        answers.map_err(|error| fault::classify(&error, store.data(), &limits))
+    };
+    let answers = with_room(ask).map_err(|error| match error {
+        EvaluationError::NoRoom(reason) => LoadError::NoRoom(reason),
+        error => LoadError::Describe(error.to_string()),
+    })?;
+    answers.into_iter().map(|answer| convert::description(answer).map_err(LoadError::Description)).collect()
+}
+
+/// Calls again while the pool has no room for an instance, for as long as a pool full of guests may take to empty. A
+/// failure for want of room says nothing about the guest.
+pub fn with_room<T>(mut call: impl FnMut() -> Result<T, EvaluationError>) -> Result<T, EvaluationError> {
+    let begun = Instant::now();
+    loop {
+        match call() {
+            Err(EvaluationError::NoRoom(_)) if begun.elapsed() < ROOM_WITHIN => std::thread::sleep(ROOM_PAUSE),
+            done => return done,
+        }
+    }
 }
 
 /// A store for one instance, with the limits set.

@@ -7,14 +7,11 @@
 use std::fmt;
 
 use wasmtime::{
-    Engine, StoreContextMut,
+    StoreContextMut,
     component::{Component, ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType},
 };
 
-use crate::{
-    guest::{GuestState, LogLevel},
-    imports,
-};
+use crate::guest::{GuestState, LogLevel};
 
 /// The guest called `exit`.
 #[derive(Debug)]
@@ -71,11 +68,14 @@ impl Virtual<'_> {
     }
 }
 
-/// Gives `component` everything of WASI that it imports. One version of WASI serves a component; a mixture is refused,
-/// since the handles of one version are not those of another.
-pub(crate) fn link(linker: &mut Linker<GuestState>, component: &Component, engine: &Engine) -> wasmtime::Result<()> {
-    let versions = imports::wasi_versions(component, engine);
-    let [version] = &versions[..] else {
+/// Gives `component` everything of WASI that it imports, which is of these versions. One version of WASI serves a
+/// component; a mixture is refused, since the handles of one version are not those of another.
+pub(crate) fn link(
+    linker: &mut Linker<GuestState>,
+    component: &Component,
+    versions: &[String],
+) -> wasmtime::Result<()> {
+    let [version] = versions else {
         wasmtime::bail!("it imports WASI in several versions, {}: build it against one", versions.join(" and "));
     };
     let mut linker = Virtual { linker, version: version.clone() };

@@ -7,6 +7,7 @@ mod candles;
 mod check;
 mod disk;
 mod docs;
+mod modules;
 mod run;
 mod serve;
 mod strategies;

@@ -4,7 +4,7 @@ use std::fs;
 
 use ta_bot_core::{CandleWindow, Decision, Value};
 use ta_bot_tests::root;
-use ta_bot_wasm::{LoadError, StrategyModule};
+use ta_bot_wasm::{InspectError, LoadError, StrategyModule};
 
 use crate::support::{evaluate, job, load, parameters, patient, random_walk, sandbox};
 
@@ -22,7 +22,7 @@ fn sockets_are_refused_by_name() {
     let text = fs::read_to_string(root().join("tests/guests/hostile/sockets.wat")).unwrap();
     let bytes = wat::parse_str(text).unwrap();
     let Err(refusal) = StrategyModule::load(&sandbox(patient()), &bytes) else { panic!("it was taken") };
-    assert!(matches!(refusal, LoadError::ForbiddenImports(_)), "{refusal}");
+    assert!(matches!(refusal, LoadError::Inspect(InspectError::ForbiddenImports(_))), "{refusal}");
     assert!(refusal.to_string().contains("wasi:sockets/tcp@0.2.0"), "{refusal}");
 }
 

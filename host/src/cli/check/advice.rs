@@ -1,26 +1,42 @@
 //! What an author can do about a module that is not fit to run.
 
 use ta_bot_core::EvaluationError;
-use ta_bot_wasm::LoadError;
+use ta_bot_wasm::{InspectError, LoadError};
 
 use super::is_defect;
-use crate::evaluation::Outcome;
+use crate::{
+    admission::{Check, CheckOutcome},
+    evaluation::Outcome,
+};
 
-/// A stable word for why a file is no strategy, and what to do.
-pub(super) const fn of(error: &LoadError) -> (&'static str, &'static str) {
+const NOT_A_COMPONENT: (&str, &str) =
+    ("not_a_component", "Give the component that the build of the strategy made, whole and unpacked.");
+const WRONG_EXPORTS: (&str, &str) =
+    ("wrong_exports", "Build it against the world strategy-module of the folder wit, at that version.");
+
+/// A stable word for why bytes are not compiled, and what to do.
+const fn of_bytes(error: &InspectError) -> (&'static str, &'static str) {
     match error {
-        LoadError::NotAComponent(_) => {
-            ("not_a_component", "Give the component that the build of the strategy made, whole and unpacked.")
-        }
-        LoadError::CoreModule => ("core_module", "The folder examples has a build for each language to go by."),
-        LoadError::ForbiddenImports(_) => (
+        InspectError::NotAComponent(_) => NOT_A_COMPONENT,
+        InspectError::CoreModule => ("core_module", "The folder examples has a build for each language to go by."),
+        InspectError::TooLarge => ("too_large", "Leave out what the strategy does not call, and debug information."),
+        InspectError::TooComplex { .. } => ("too_complex", "Make it of fewer and smaller parts."),
+        InspectError::ForbiddenImports(_) => (
             "forbidden_imports",
             "Remove what reaches outside (sockets, HTTP, other hosts' interfaces), or build without WASI as the folder \
              examples does.",
         ),
-        LoadError::WrongExports(_) => {
-            ("wrong_exports", "Build it against the world strategy-module of the folder wit, at that version.")
-        }
+        InspectError::WrongExports(_) => WRONG_EXPORTS,
+    }
+}
+
+/// A stable word for why a file is no strategy, and what to do.
+pub(super) const fn of(error: &LoadError) -> (&'static str, &'static str) {
+    match error {
+        LoadError::Inspect(error) => of_bytes(error),
+        LoadError::NotAComponent(_) => NOT_A_COMPONENT,
+        LoadError::WrongExports(_) => WRONG_EXPORTS,
+        LoadError::NoRoom(_) => ("no_room", "This says nothing about the module: try again."),
         LoadError::Describe(_) => {
             ("describe_failed", "Let describe() answer fixed values, with nothing computed or read before.")
         }
@@ -38,6 +54,24 @@ pub(super) fn of_outcome(outcome: &Outcome) -> Option<String> {
         )),
         Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => None,
         Outcome::Error(error) => Some(format!("{error}. {}", of_evaluation(error))),
+    }
+}
+
+/// Why a check of admission keeps a module from being fit.
+pub(super) fn of_check(check: &Check) -> Option<String> {
+    let name = check.name;
+    match &check.outcome {
+        CheckOutcome::Passed { .. } | CheckOutcome::NotApplicable { .. } => None,
+        CheckOutcome::Failed { problem, example } => {
+            let example = example.as_ref().map(|example| {
+                let expected = example.expected.as_ref().map(|expected| format!(" where {expected} was expected"));
+                format!(" (on {}: {}{})", example.at, example.answered, expected.unwrap_or_default())
+            });
+            Some(format!("the check {name} failed: {problem}{}", example.unwrap_or_default()))
+        }
+        CheckOutcome::Unfinished { reason } => Some(format!(
+            "the check {name} could not be made, which says nothing about the strategy: {reason}. Try again."
+        )),
     }
 }
 

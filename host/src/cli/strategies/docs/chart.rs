@@ -23,10 +23,10 @@ use ta_bot_core::{Action, CandleSlice, StrategyId, Timeframe, Timestamp};
 
 use super::{
     MARK,
-    market::Series,
     scan::Found,
     text::{formatted, moment, rounded},
 };
+use crate::history::Series;
 
 /// How large the chart is, in pixels.
 const SIZE: (u32, u32) = (960, 480);

@@ -1,95 +1,58 @@
 //! The candles of the files that were given, in memory.
 
-use std::{
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use ta_bot_core::{CandleSlice, CandleWindow, Job, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{CandleSlice, Symbol, Timeframe, Timestamp};
 
 use super::DocsError;
-use crate::import;
+use crate::{
+    history::{History, Series},
+    import,
+};
 
 /// Every series, by symbol and timeframe.
 pub(super) struct Market {
-    series: Vec<Series>,
-}
-
-/// The candles of one file.
-pub(super) struct Series {
-    pub(super) symbol: Symbol,
-    pub(super) timeframe: Timeframe,
-    path: PathBuf,
-    candles: CandleWindow,
+    history: History,
 }
 
 impl Market {
     /// Reads the files; each is a series by its name.
     pub(super) fn read(files: &[PathBuf]) -> Result<Self, DocsError> {
-        let mut series = files.iter().map(|path| Series::read(path)).collect::<Result<Vec<_>, _>>()?;
-        series.sort_by(|one, other| one.key().cmp(&other.key()));
-        if let Some([first, second]) = series.array_windows().find(|[one, next]| one.key() == next.key()) {
-            let (symbol, timeframe) = (first.symbol.clone(), first.timeframe);
-            let (first, second) = (first.path.clone(), second.path.clone());
+        let mut read = files.iter().map(|path| Ok((path, series(path)?))).collect::<Result<Vec<_>, DocsError>>()?;
+        read.sort_by(|(_, one), (_, other)| key(one).cmp(&key(other)));
+        if let Some([(first, one), (second, _)]) =
+            read.array_windows().find(|[(_, one), (_, next)]| key(one) == key(next))
+        {
+            let (symbol, timeframe) = (one.symbol.clone(), one.timeframe);
+            let (first, second) = ((*first).clone(), (*second).clone());
             return Err(DocsError::SeriesTwice { symbol, timeframe, first, second });
         }
-        Ok(Self { series })
+        Ok(Self { history: History::new(read.into_iter().map(|(_, series)| series).collect()) })
     }
 
     pub(super) fn series(&self, index: usize) -> &Series {
-        &self.series[index]
+        &self.history.series()[index]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Series> {
-        self.series.iter()
+        self.history.series().iter()
     }
 
     /// The newest `count` candles of a series that had closed at `at`; None where there are fewer.
     pub(super) fn closed(&self, series: &(Symbol, Timeframe), at: Timestamp, count: u32) -> Option<CandleSlice<'_>> {
-        let series = self.series.iter().find(|one| one.symbol == series.0 && one.timeframe == series.1)?;
-        let opened_by = (at.millis() - series.timeframe.millis()) as f64;
-        let end = series.all().open_time.partition_point(|open| *open <= opened_by);
-        Some(series.span(end.checked_sub(count as usize)?..end))
+        self.history.closed(series, at, count as usize)
     }
 }
 
-impl Series {
-    fn read(path: &Path) -> Result<Self, DocsError> {
-        let (symbol, timeframe) =
-            named(path).map_err(|problem| DocsError::FileName { path: path.to_owned(), problem })?;
-        let file = import::read(path, timeframe, Timestamp::now(), &mut |_| {})
-            .map_err(|problem| DocsError::Candles { timeframe, problem })?;
-        let candles =
-            CandleWindow::new(file.candles).map_err(|problem| DocsError::Window { path: path.to_owned(), problem })?;
-        Ok(Self { symbol, timeframe, path: path.to_owned(), candles })
-    }
+fn key(series: &Series) -> (&Symbol, Timeframe) {
+    (&series.symbol, series.timeframe)
+}
 
-    fn key(&self) -> (&Symbol, Timeframe) {
-        (&self.symbol, self.timeframe)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.candles.len()
-    }
-
-    fn all(&self) -> CandleSlice<'_> {
-        self.candles.newest(usize::MAX)
-    }
-
-    /// Some of the candles.
-    pub(super) fn span(&self, range: Range<usize>) -> CandleSlice<'_> {
-        self.candles.span(range)
-    }
-
-    /// When a candle closed.
-    pub(super) fn close_time(&self, candle: usize) -> Timestamp {
-        self.timeframe.close_of(Timestamp::from_millis(self.all().open_time[candle] as i64))
-    }
-
-    /// A candle as the job of looking at it.
-    pub(super) fn job(&self, candle: usize) -> Job {
-        Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.close_time(candle) }
-    }
+fn series(path: &Path) -> Result<Series, DocsError> {
+    let (symbol, timeframe) = named(path).map_err(|problem| DocsError::FileName { path: path.to_owned(), problem })?;
+    let file = import::read(path, timeframe, Timestamp::now(), &mut |_| {})
+        .map_err(|problem| DocsError::Candles { timeframe, problem })?;
+    Series::new(symbol, timeframe, file.candles).map_err(|problem| DocsError::Window { path: path.to_owned(), problem })
 }
 
 /// The series that a file's name gives, or what is wrong with it.

@@ -1,0 +1,188 @@
+//! What a component consists of, and how much of each is taken.
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+use super::InspectError;
+use crate::limits::CORE_INSTANCES;
+
+/// Something that a component has more or less of, and that costs to compile or to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is said in its words")]
+pub enum Part {
+    Nesting,
+    Components,
+    Modules,
+    ModuleInstances,
+    ComponentInstances,
+    Types,
+    Items,
+    Imports,
+    Exports,
+    Functions,
+    LargestFunction,
+    Branches,
+    Loops,
+    AllLoops,
+    Code,
+    Memories,
+    Memory,
+    Tables,
+    TableEntries,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::Nesting,
+        Self::Components,
+        Self::Modules,
+        Self::ModuleInstances,
+        Self::ComponentInstances,
+        Self::Types,
+        Self::Items,
+        Self::Imports,
+        Self::Exports,
+        Self::Functions,
+        Self::LargestFunction,
+        Self::Branches,
+        Self::Loops,
+        Self::AllLoops,
+        Self::Code,
+        Self::Memories,
+        Self::Memory,
+        Self::Tables,
+        Self::TableEntries,
+    ];
+
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nesting => "nesting",
+            Self::Components => "components",
+            Self::Modules => "modules",
+            Self::ModuleInstances => "module_instances",
+            Self::ComponentInstances => "component_instances",
+            Self::Types => "types",
+            Self::Items => "items",
+            Self::Imports => "imports",
+            Self::Exports => "exports",
+            Self::Functions => "functions",
+            Self::LargestFunction => "largest_function_bytes",
+            Self::Branches => "branches_in_one_function",
+            Self::Loops => "loops_in_one_function",
+            Self::AllLoops => "loops",
+            Self::Code => "code_bytes",
+            Self::Memories => "memories",
+            Self::Memory => "memory_bytes",
+            Self::Tables => "tables",
+            Self::TableEntries => "table_entries",
+        }
+    }
+
+    /// What a count of it counts.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Nesting => "levels of nesting",
+            Self::Components => "components",
+            Self::Modules => "core modules",
+            Self::ModuleInstances => "instances of core modules",
+            Self::ComponentInstances => "instances of components",
+            Self::Types => "types",
+            Self::Items => "aliases, lifted functions, globals, tags and segments",
+            Self::Imports => "imports",
+            Self::Exports => "exports",
+            Self::Functions => "functions",
+            Self::LargestFunction => "bytes in one function",
+            Self::Branches => "blocks and jump targets in one function",
+            Self::Loops => "loops in one function",
+            Self::AllLoops => "loops",
+            Self::Code => "bytes of code",
+            Self::Memories => "memories",
+            Self::Memory => "bytes of memory to begin with",
+            Self::Tables => "tables",
+            Self::TableEntries => "table entries to begin with",
+        }
+    }
+
+    /// How much of it is taken.
+    pub const fn most(self) -> u64 {
+        match self {
+            Self::Nesting => 16,
+            Self::Components => 500,
+            Self::Modules => 200,
+            // What the pool has room for.
+            Self::ModuleInstances => CORE_INSTANCES as u64,
+            Self::ComponentInstances => 2000,
+            Self::Types | Self::Imports | Self::Exports => 50_000,
+            Self::Items => 500_000,
+            Self::Functions => 200_000,
+            // The compiler's work grows faster than a function, and with the square of its loops. The largest one of
+            // CPython has 430 kB, 16,000 blocks and jump targets, and 81 loops.
+            Self::LargestFunction => 1 << 20,
+            Self::Branches => 40_000,
+            Self::Loops => 1000,
+            Self::AllLoops => 100_000,
+            Self::Code => 24 << 20,
+            Self::Memories => 32,
+            // How much an instance gets is the sandbox's to decide.
+            Self::Memory => 4 << 30,
+            Self::Tables => 64,
+            Self::TableEntries => 1_000_000,
+        }
+    }
+}
+
+/// How much there is of each part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts([u64; Part::ALL.len()]);
+
+impl Parts {
+    /// How much there is of one.
+    pub const fn get(&self, part: Part) -> u64 {
+        self.0[part as usize]
+    }
+
+    /// Counts more of a part, or refuses.
+    pub(super) fn add(&mut self, part: Part, more: u64) -> Result<(), InspectError> {
+        self.raise(part, self.get(part).saturating_add(more))
+    }
+
+    /// Counts the largest of a part, or refuses.
+    pub(super) fn raise(&mut self, part: Part, given: u64) -> Result<(), InspectError> {
+        let most = part.most();
+        if given > most {
+            return Err(InspectError::TooComplex { part, given, most });
+        }
+        let count = &mut self.0[part as usize];
+        *count = given.max(*count);
+        Ok(())
+    }
+}
+
+impl Serialize for Parts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Part::ALL.len()))?;
+        for part in Part::ALL {
+            map.serialize_entry(part.name(), &self.get(part))?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_has_its_own_place_and_its_bound_is_the_last_that_passes() {
+        for (place, part) in Part::ALL.into_iter().enumerate() {
+            assert_eq!(part as usize, place, "{part:?}");
+            let mut parts = Parts::default();
+            assert_eq!(parts.add(part, part.most()), Ok(()));
+            let refusal = parts.add(part, 1).unwrap_err();
+            assert!(refusal.to_string().contains(part.words()), "{refusal}");
+            assert_eq!(parts.get(part), part.most());
+        }
+        assert!(Parts::default().add(Part::Types, u64::MAX).is_err());
+    }
+}

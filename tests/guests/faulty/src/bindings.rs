@@ -1,0 +1,16 @@
+//! What `wit-bindgen` makes of the WIT package. Public only because `faulty!` reaches in here.
+#![allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    reason = "generated: the calling convention of components is unsafe code by nature"
+)]
+
+wit_bindgen::generate!({
+    path: "../../../wit/1.0.0",
+    world: "strategy-module",
+    pub_export_macro: true,
+});

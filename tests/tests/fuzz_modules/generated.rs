@@ -1,0 +1,33 @@
+//! Components and modules that `wasm-smith` makes of random bytes: valid, and nothing that anybody would write.
+
+use arbitrary::Unstructured;
+
+use crate::{Chance, sandbox, takes};
+
+#[test]
+fn components_that_a_generator_makes_are_refused_with_a_reason() {
+    let (sandbox, mut chance, mut made) = (sandbox(), Chance(1), 0);
+    for index in 0..250 {
+        let size = 200 + chance.below(6000);
+        let seed = chance.bytes(size);
+        let Ok(component) = wasm_smith::Component::new(wasm_smith::Config::default(), &mut Unstructured::new(&seed))
+        else {
+            continue;
+        };
+        made += 1;
+        assert!(!takes(&sandbox, &format!("component {index}"), &component.to_bytes()));
+    }
+    assert!(made > 100, "{made} components show little");
+}
+
+#[test]
+fn core_modules_that_a_generator_makes_are_told_how_to_become_components() {
+    let (sandbox, mut chance) = (sandbox(), Chance(2));
+    for index in 0..50 {
+        let seed = chance.bytes(2000);
+        let Ok(module) = wasm_smith::Module::new(wasm_smith::Config::default(), &mut Unstructured::new(&seed)) else {
+            continue;
+        };
+        assert!(!takes(&sandbox, &format!("module {index}"), &module.to_bytes()));
+    }
+}

@@ -11,7 +11,9 @@ use std::{
 };
 
 use thiserror::Error;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, UpdateDeadline,
+};
 
 use crate::{
     compile::CompileCache,
@@ -73,12 +75,18 @@ impl Sandbox {
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
+}
 
-    /// The number of ticks after which a guest that started now has had `time`.
-    pub(crate) fn ticks(time: Duration) -> u64 {
-        // One more, since the tick under way has begun already.
-        (time.as_micros().div_ceil(TICK.as_micros()) as u64).saturating_add(1)
-    }
+/// Stops a guest that starts now when it has had its time, and not before: where the clock's thread was kept from ticking
+/// it makes up for that, and ticks come faster than time passes.
+pub(crate) fn stop_after<T: 'static>(store: &mut Store<T>, time: Duration) {
+    let started = Instant::now();
+    // One more, since the tick under way has begun already.
+    store.set_epoch_deadline((time.as_micros().div_ceil(TICK.as_micros()) as u64).saturating_add(1));
+    store.epoch_deadline_callback(move |_| {
+        let is_up = started.elapsed() >= time;
+        Ok(if is_up { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
+    });
 }
 
 /// Deterministic, interruptible, pooled. See the notes in `docs/decisions.md` for what was measured.

@@ -9,7 +9,7 @@ use wasmtime::Store;
 use crate::{
     bindings::{StrategyModule as Bindings, ta_bot::strategy::types as wit},
     convert,
-    engine::Sandbox,
+    engine::stop_after,
     fault,
     guest::{GuestState, LogLine},
     limits::Limits,
@@ -81,7 +81,7 @@ impl StrategyModule {
         let mut evaluations = Vec::with_capacity(inputs.len());
         for &input in inputs {
             store.data_mut().begin(input.job.candle_close, seed(self, input.job));
-            store.set_epoch_deadline(Sandbox::ticks(limits.timeout));
+            stop_after(&mut store, limits.timeout);
             let answer = self.call_evaluate(&instance, &mut store, input);
             let answer = answer.map_err(|error| fault::classify(&error, store.data(), limits));
             // An instance that was stopped in the middle is not used again.

@@ -13,7 +13,7 @@ use crate::{
     bindings::{StrategyModule as Bindings, StrategyModulePre},
     compile::CompileCost,
     convert,
-    engine::Sandbox,
+    engine::{Sandbox, stop_after},
     fault,
     guest::GuestState,
     imports,
@@ -178,7 +178,7 @@ pub fn with_room<T>(mut call: impl FnMut() -> Result<T, EvaluationError>) -> Res
 pub(crate) fn new_store(sandbox: &Sandbox, state: GuestState, limits: &Limits) -> Store<GuestState> {
     let mut store = Store::new(&sandbox.engine, state);
     store.limiter(|state| &mut state.watch);
-    store.set_epoch_deadline(Sandbox::ticks(limits.timeout));
+    stop_after(&mut store, limits.timeout);
     store.set_hostcall_fuel(limits.result_bytes);
     store
 }

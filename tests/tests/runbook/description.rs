@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 19] = [
+const ROUTES: [(&str, &[&str]); 22] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
@@ -13,6 +13,9 @@ const ROUTES: [(&str, &[&str]); 19] = [
     ("/api/v1/config/validate", &["post"]),
     ("/api/v1/dead-jobs", &["get"]),
     ("/api/v1/dead-jobs/retry", &["post"]),
+    ("/api/v1/modules", &["get", "post"]),
+    ("/api/v1/modules/{digest}", &["get"]),
+    ("/api/v1/modules/{digest}/wasm", &["get"]),
     ("/api/v1/signals", &["get"]),
     ("/api/v1/signals/{signal_id}/replay", &["post"]),
     ("/api/v1/strategies", &["get"]),
@@ -48,7 +51,10 @@ fn references(value: &Value, found: &mut Vec<String>) {
 /// The statuses that an operation has to describe.
 fn needed(verb: &str, path: &str) -> Vec<&'static str> {
     let mut needed = vec!["200", "400", "401", "403", "404", "422", "500", "503"];
-    if verb != "get" {
+    let uploads = verb == "post" && path == "/api/v1/modules";
+    if uploads {
+        needed.extend(["202", "408", "413", "415", "429"]);
+    } else if verb != "get" {
         needed.extend(["408", "409", "413", "415"]);
     }
     let writes_parameters = path.contains("{id}") && !["get", "delete"].contains(&verb);
@@ -75,6 +81,10 @@ async fn every_route_is_described_with_every_status() {
             let needed = needed(verb, path);
             assert_eq!(statuses.keys().map(String::as_str).collect::<Vec<_>>(), needed, "{verb} {path}");
             assert!(operation["summary"].is_string() || operation["description"].is_string(), "{verb} {path}");
+            if path.ends_with("/wasm") {
+                assert!(statuses["200"]["content"]["application/wasm"].is_object(), "{verb} {path}");
+                continue;
+            }
             let answer = &statuses["200"]["content"]["application/json"]["schema"];
             assert!(answer["$ref"].as_str().unwrap().contains("Envelope"), "{verb} {path}: {answer}");
         }

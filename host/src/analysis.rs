@@ -110,6 +110,16 @@ pub struct Analyst {
     pub threads: Arc<rayon::ThreadPool>,
 }
 
+/// A candle with everything that the strategies will look at.
+pub struct Prepared {
+    job: Job,
+    settings: Arc<StoredSettings>,
+    turns: Vec<Turn>,
+    windows: HashMap<Series, CandleWindow>,
+    candles: usize,
+    started: Instant,
+}
+
 /// A strategy that is about to look, with the places of its windows.
 struct Turn {
     module: Arc<StrategyModule>,
@@ -119,6 +129,12 @@ struct Turn {
 impl Analyst {
     /// Looks at the candle of `job` with every enabled strategy.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
+        let prepared = self.prepare(job).await?;
+        self.look(prepared, traceparent).await
+    }
+
+    /// Reads what the enabled strategies will look at.
+    pub async fn prepare(&self, job: &Job) -> Result<Prepared, AnalysisError> {
         let started = Instant::now();
         self.parameters.known()?;
         self.settings.known()?;
@@ -127,10 +143,19 @@ impl Analyst {
         let windows = self.windows(job, &turns).await?;
         let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
         tracing::info!("Fetched {candles} candles for {job}");
-        let (analyst, job_of_pool) = (Arc::clone(self), job.clone());
+        Ok(Prepared { job: job.clone(), settings, turns, windows, candles, started })
+    }
+
+    /// Looks at what was read.
+    pub async fn look(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        traceparent: Option<&str>,
+    ) -> Result<Analysis, AnalysisError> {
+        let Prepared { job, settings, turns, windows, candles, started } = prepared;
+        let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
         let traceparent = traceparent.map(str::to_owned);
         let (done, outcomes) = tokio::sync::oneshot::channel();
-        let rules = Arc::clone(&settings);
         self.threads.spawn(move || {
             // Whoever asked has gone.
             if done.is_closed() {
@@ -146,7 +171,7 @@ impl Analyst {
                 return Err(AnalysisError::NoRoom(outcome.strategy.clone(), error.clone()));
             }
         }
-        let analysis = Analysis { job: job.clone(), candles, outcomes, duration: started.elapsed() };
+        let analysis = Analysis { job, candles, outcomes, duration: started.elapsed() };
         self.count(&analysis, &settings);
         Ok(analysis)
     }

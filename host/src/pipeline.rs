@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    analysis::{Analysis, Analyst},
+    analysis::{Analysis, AnalysisError, Analyst},
     jobs::{Delivery, JobQueue},
     metrics::Metrics,
     outbox::{DeadJob, FinishedJob, Outbox},
@@ -26,6 +26,8 @@ use commit::{COMMIT_BATCH, Committer, ToCommit};
 
 /// How often a job is tried before it is given up, tries that failed because the store was away not counted.
 const ATTEMPTS: u32 = 5;
+/// How many jobs are with the strategies for each thread: one that runs and one that is ready to.
+const EVALUATED_BY_A_THREAD: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,9 @@ pub struct Pipeline {
     metrics: Arc<Metrics>,
     relay_wakeup: Arc<Notify>,
     parallel: Arc<Semaphore>,
+    /// How many are with the strategies. Fewer, as they share the guests' threads: so a job that waits for one can go to
+    /// another replica when this one ends.
+    evaluating: Semaphore,
 }
 
 /// What becomes of a job.
@@ -57,10 +62,11 @@ impl Pipeline {
         parallel: usize,
     ) -> Arc<Self> {
         let (metrics, parallel) = (Arc::clone(&analyst.metrics), Arc::new(Semaphore::new(parallel)));
-        Arc::new(Self { analyst, outbox, queue, metrics, relay_wakeup, parallel })
+        let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
+        Arc::new(Self { analyst, outbox, queue, metrics, relay_wakeup, parallel, evaluating })
     }
 
-    /// Works until `stop`, then finishes the jobs under way. Jobs that were not begun go back at once.
+    /// Works until `stop`, then finishes the jobs that strategies look at or have looked at. The others go back at once.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
         let committer = Committer { outbox: Arc::clone(&self.outbox), relay_wakeup: Arc::clone(&self.relay_wakeup) };
@@ -132,7 +138,7 @@ impl Pipeline {
             Err(error) => return again(delivery, &error),
         }
         match self.complete(delivery.job(), permit, stop).await {
-            Some(permit) => self.decide(delivery, finished, permit).await,
+            Some(permit) => self.decide(delivery, finished, permit, stop).await,
             None => End::Again(Duration::ZERO),
         }
     }
@@ -170,8 +176,9 @@ impl Pipeline {
         delivery: &Delivery,
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
     ) -> End {
-        let analysis = match self.analyse(delivery).await {
+        let analysis = match self.analyse(delivery, stop).await {
             Ok(analysis) => analysis,
             Err(end) => return end,
         };
@@ -191,12 +198,13 @@ impl Pipeline {
     }
 
     /// Analyses a job, several times if need be, unless a store is away.
-    async fn analyse(&self, delivery: &Delivery) -> Result<Analysis, End> {
+    async fn analyse(&self, delivery: &Delivery, stop: &CancellationToken) -> Result<Analysis, End> {
         let job = delivery.job();
         let mut attempts = 1;
         loop {
-            match self.analyst.analyse(job, delivery.queued.traceparent.as_deref()).await {
-                Ok(analysis) => return Ok(analysis),
+            match self.try_to_analyse(delivery, stop).await {
+                Ok(Some(analysis)) => return Ok(analysis),
+                Ok(None) => return Err(End::Again(Duration::ZERO)),
                 Err(error) if error.is_stores() => return Err(again(delivery, &error)),
                 Err(error) if attempts >= ATTEMPTS => {
                     return Err(self.bury(delivery, attempts, error.to_string()).await);
@@ -206,6 +214,17 @@ impl Pipeline {
             tokio::time::sleep(pause(attempts)).await;
             attempts += 1;
         }
+    }
+
+    /// None where the process ends before the strategies have looked.
+    async fn try_to_analyse(
+        &self,
+        delivery: &Delivery,
+        stop: &CancellationToken,
+    ) -> Result<Option<Analysis>, AnalysisError> {
+        let prepared = self.analyst.prepare(delivery.job()).await?;
+        let Some(_turn) = stop.run_until_cancelled(self.evaluating.acquire()).await else { return Ok(None) };
+        self.analyst.look(prepared, delivery.queued.traceparent.as_deref()).await.map(Some)
     }
 
     /// Gives a job up. Where even that can't be stored, the job comes again.

@@ -38,18 +38,14 @@ impl Progress {
         self.waiting.retain(|job| scheduled.has(&job.symbol, job.timeframe));
     }
 
-    /// After which close the series that were hinted at are looked at; none where one of them is not known, or lies so
-    /// far behind that its newest candle has to be known first.
-    fn starts_of(&self, timeframe: Timeframe, hinted: &Hinted, now: Timestamp) -> Option<Closes> {
-        let furthest = now.plus_millis(-CATCH_UP * timeframe.millis());
-        let start = |symbol: &Symbol| {
-            let done = *self.done.get(&(symbol.clone(), timeframe))?;
-            (done > furthest).then(|| (symbol.clone(), done))
-        };
-        hinted.keys().map(start).collect()
+    /// After which close a series is looked at; none where it is not known, or lies so far behind that its newest candle has
+    /// to be known first.
+    fn start_of(&self, timeframe: Timeframe, symbol: &Symbol, now: Timestamp) -> Option<Timestamp> {
+        let done = *self.done.get(&(symbol.clone(), timeframe))?;
+        (done > now.plus_millis(-CATCH_UP * timeframe.millis())).then_some(done)
     }
 
-    /// Takes the result of a look at the series of `newest`.
+    /// Takes the result of a look: the last close of each series in `newest` is its newest.
     fn take(&mut self, timeframe: Timeframe, newest: Closes, unfinished: Closes, hinted: Option<&Hinted>) {
         let newest: HashMap<Symbol, Timestamp> = newest.into_iter().collect();
         self.done.extend(newest.iter().map(|(symbol, close)| ((symbol.clone(), timeframe), *close)));
@@ -81,27 +77,31 @@ impl Schedule {
         progress: &mut Progress,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let quick = hinted.and_then(|hinted| progress.starts_of(timeframe, hinted, now));
-        let (newest, starts) = if let Some(starts) = quick {
-            (None, starts)
-        } else {
-            let mut newest = self.candles.newest_closes(timeframe, now).await?;
+        let symbols = || hinted.into_iter().flat_map(Hinted::keys);
+        let start = |symbol: &Symbol| Some((symbol.clone(), progress.start_of(timeframe, symbol, now)?));
+        let mut starts: Closes = symbols().filter_map(start).collect();
+        let mut newest = Closes::new();
+        // Of the others the newest candle has to be asked for, which reads all series: a sweep's way.
+        if hinted.is_none_or(|hinted| starts.len() < hinted.len()) {
+            let known: HashSet<Symbol> = starts.iter().map(|(symbol, _)| symbol.clone()).collect();
+            newest = self.candles.newest_closes(timeframe, now).await?;
             newest.retain(|(symbol, _)| {
-                scheduled.has(symbol, timeframe) && hinted.is_none_or(|hinted| hinted.contains_key(symbol))
+                let is_asked_for = hinted.is_none_or(|hinted| hinted.contains_key(symbol) && !known.contains(symbol));
+                scheduled.has(symbol, timeframe) && is_asked_for
             });
             let begun = self.begun(timeframe, &newest, now).await?;
-            let starts = starts(timeframe, &newest, &begun, progress);
-            (Some(newest), starts)
-        };
-        let (mut all, mut unfinished) = (Closes::new(), Closes::new());
+            starts.extend(starts_of(timeframe, &newest, &begun, progress));
+        }
+        let (mut closes, mut unfinished) = (Closes::new(), Closes::new());
         for some in starts.chunks(SERIES_AT_ONCE) {
             let closed = self.candles.closed_between(timeframe, some, now).await?;
             let finished: HashSet<_> = self.outbox.finished(timeframe, &closed).await?.into_iter().collect();
             unfinished.extend(closed.iter().filter(|close| !finished.contains(close)).cloned());
-            all.extend(closed);
+            closes.extend(closed);
         }
-        // They come in the order of their closes, so of each series the newest stays.
-        progress.take(timeframe, newest.unwrap_or(all), unfinished, hinted);
+        // Each series' closes are in order, so of those that were found the newest stays.
+        closes.extend(newest);
+        progress.take(timeframe, closes, unfinished, hinted);
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl Schedule {
 
 /// After which close each series is looked at: a little behind what is done, or where the service began with it, but
 /// never too far behind its newest candle.
-fn starts(
+fn starts_of(
     timeframe: Timeframe,
     newest: &[(Symbol, Timestamp)],
     begun: &HashMap<Symbol, Timestamp>,

@@ -240,6 +240,45 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
     assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
 }
 
+/// An event finds what is behind what is done, of a series that is known and of one that is new in the same look; what came
+/// late, before that, is found by the sweep.
+#[tokio::test]
+async fn an_event_finds_what_is_new_and_the_sweep_what_is_late() {
+    let service = Service::new("BTCUSDT,ETHUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let btc = service.candles("BTCUSDT", M5, 5, 30).await;
+    service.begin_before(&btc[0]).await;
+    assert_eq!(service.sweep(&mut progress).await.len(), 5);
+    service.finish(&btc).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    // A gap of one, and a series that was never looked at.
+    let newer = service.candles("BTCUSDT", M5, 2, 27).await;
+    let eth = service.candles("ETHUSDT", M5, 2, 27).await;
+    service.begin_before(&eth[0]).await;
+    let scheduled = service.schedule.scheduled();
+    let mut hints = Hints::new();
+    service.schedule.read_event(br#"{"symbols": ["BTCUSDT", "ETHUSDT"], "period": "5m"}"#, &scheduled, &mut hints);
+    service.schedule.look_at(&hints, &mut progress).await;
+    let found = |progress: &mut Progress| {
+        let mut found: Vec<Job> = progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect();
+        found.sort();
+        found
+    };
+    let mut wanted = [newer.clone(), eth.clone()].concat();
+    wanted.sort();
+    assert_eq!(found(&mut progress), wanted);
+    // Until they are finished each look finds them again.
+    service.schedule.look_at(&hints, &mut progress).await;
+    assert_eq!(found(&mut progress), wanted);
+    service.finish(&wanted).await;
+    service.schedule.look_at(&hints, &mut progress).await;
+    assert_eq!(found(&mut progress), []);
+    let late = service.candles("BTCUSDT", M5, 1, 29).await;
+    service.schedule.look_at(&hints, &mut progress).await;
+    assert_eq!(found(&mut progress), []);
+    assert_eq!(service.sweep(&mut progress).await, late);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_begins_to_lead_sweeps_at_once_and_who_follows_does_not() {
     let service = Service::new("BTCUSDT", "5m").await;

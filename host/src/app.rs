@@ -17,6 +17,7 @@ use crate::{
     auth::Tokens,
     bus::{Bus, local::LocalBus},
     candles::CandleStore,
+    catalog::Catalog,
     config::ConfigStore,
     env::{Election, Environment},
     feed::Feed,
@@ -47,8 +48,8 @@ mod stages;
 use drivers::{Connections, Drivers};
 use stages::{Stages, Work};
 
-/// How many jobs are under way at once. Each waits for its candles, for a thread and for its commit, and those that wait
-/// for the same share one read and one transaction; more would be taken from replicas that have nothing to do.
+/// How many jobs are under way at once. Those that wait for candles or for their commit share one read or one
+/// transaction; more would be kept from replicas that have nothing to do.
 const JOBS_UNDER_WAY: usize = 64;
 
 /// The parts that every command needs.
@@ -58,6 +59,7 @@ pub struct App {
     sandbox: Sandbox,
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
+    catalog: Arc<Catalog>,
     embedded: Embedded,
     /// Where candles are announced and signals go.
     pub bus: Arc<dyn Bus>,
@@ -111,12 +113,15 @@ impl App {
             threads: Arc::clone(&analyst.threads),
         }));
         let Drivers { connections, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
+        let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
+        let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, Arc::clone(&bus), alone);
         Ok(Self {
             environment,
             connections,
             sandbox,
             queue,
             modules,
+            catalog: Arc::new(catalog),
             embedded,
             bus,
             local_bus,
@@ -250,6 +255,7 @@ impl App {
             outbox: Arc::clone(&self.outbox),
             replayer: Arc::clone(&self.replayer),
             bus,
+            catalog: Arc::clone(&self.catalog),
             metrics: Arc::clone(&self.analyst.metrics),
             health: Arc::new(health),
             tokens,
@@ -301,6 +307,7 @@ impl App {
         let feed = simulate.map(|pace| self.feed(pace)).transpose()?;
         let mut intake_tasks =
             vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
+        intake_tasks.push(stages.spawn(Arc::clone(&self.catalog).run(stages.intake.clone())));
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Ok(Work {
             intake: intake_tasks,

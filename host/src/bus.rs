@@ -53,6 +53,8 @@ pub enum Notice {
     ConfigurationChanged,
     /// Dead jobs are to be tried again: the leader looks which.
     JobsRetried,
+    /// A module was uploaded or judged.
+    ModulesChanged,
 }
 
 /// A bus.

@@ -11,8 +11,9 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, health::Health, metrics::Metrics, outbox::Outbox,
-    parameters::ParameterBook, registry::Registry, replay::Replayer, settings::SettingsBook,
+    analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, catalog::Catalog, health::Health,
+    metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry, replay::Replayer,
+    settings::SettingsBook,
 };
 
 type State = Arc<Services>;
@@ -28,6 +29,7 @@ mod cross_site;
 mod error;
 mod fields;
 mod journal;
+mod modules;
 mod observe;
 mod openapi;
 mod problem;
@@ -50,6 +52,7 @@ pub struct Services {
     pub outbox: Arc<dyn Outbox>,
     pub replayer: Arc<Replayer>,
     pub bus: Arc<dyn Bus>,
+    pub catalog: Arc<Catalog>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     /// None leaves everything open.
@@ -64,7 +67,12 @@ pub fn router(services: Arc<Services>) -> Router {
     let api = openapi::serve(api, &document);
     let checked = middleware::from_fn_with_state(Arc::clone(&services), access::check);
     Router::new()
-        .merge(api.layer(checked).layer(middleware::from_fn(cross_site::refuse)).layer(Extension(turns::Turns::new())))
+        .merge(
+            api.layer(checked)
+                .layer(middleware::from_fn(cross_site::refuse))
+                .layer(Extension(turns::Turns::new()))
+                .layer(Extension(turns::Uploads::new())),
+        )
         .merge(service::open_routes())
         .fallback(async || error::ApiError::UnknownRoute)
         .method_not_allowed_fallback(async || error::ApiError::Method)

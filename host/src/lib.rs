@@ -12,6 +12,7 @@ pub mod auth;
 pub mod backoff;
 pub mod bus;
 pub mod candles;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod env;

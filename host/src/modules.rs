@@ -11,12 +11,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use ta_bot_core::{ModuleDigest, Timestamp};
 pub use ta_bot_wasm::LARGEST_MODULE;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admission::Verdict,
     backoff::Backoff,
     registry::{self, Registry},
     store::StoreError,
@@ -53,8 +55,66 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// How a module came here through the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// Who uploaded it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// The public key whose signature it came with.
+    pub signed_by: Option<String>,
+}
+
+/// What was found out about a module that was uploaded. It is final: the same bytes are not judged twice, so that replicas
+/// agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Judgement {
+    /// It can't be run at all.
+    Unusable {
+        /// When that was found.
+        at: Timestamp,
+        /// The version of the host that found it.
+        host_version: String,
+        /// A stable word for why.
+        code: String,
+        /// Why.
+        reason: String,
+    },
+    /// It was checked.
+    Checked {
+        /// When.
+        at: Timestamp,
+        /// The version of the strategy, as it says itself.
+        version: String,
+        /// The WIT version that it speaks.
+        wit_version: String,
+        /// Each check.
+        verdict: Verdict,
+    },
+}
+
+impl Judgement {
+    /// Reads what is stored. What another version wrote and this one does not understand is a judgement all the same, and
+    /// admits nobody.
+    pub(crate) fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|error| Self::Unusable {
+            at: Timestamp::from_millis(0),
+            host_version: "unknown".to_owned(),
+            code: "unreadable".to_owned(),
+            reason: format!("this version of TA Bot can't read what another one found out: {error}"),
+        })
+    }
+
+    /// Whether the module may be enabled.
+    pub fn admits(&self) -> bool {
+        matches!(self, Self::Checked { verdict, .. } if verdict.admitted())
+    }
+}
+
 /// A module that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KeptModule {
     /// Its digest.
     pub digest: ModuleDigest,
@@ -62,6 +122,17 @@ pub struct KeptModule {
     pub size: u64,
     /// When it was first kept.
     pub kept_at: Timestamp,
+    /// How it was uploaded; none where it only ever was a bundled one.
+    pub upload: Option<Upload>,
+    /// What was found out about it; none where it was not uploaded, or is being checked.
+    pub judgement: Option<Judgement>,
+}
+
+impl KeptModule {
+    /// Whether it was uploaded and is not judged yet.
+    pub const fn waits(&self) -> bool {
+        self.upload.is_some() && self.judgement.is_none()
+    }
 }
 
 /// A store of modules.
@@ -72,6 +143,15 @@ pub trait ModuleStore: Send + Sync {
 
     /// The bytes of a module; none where it was never kept. Bytes that do not have this digest any more are an error.
     async fn get(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Notes how a module that is kept was uploaded, unless that is noted.
+    async fn note_upload(&self, digest: ModuleDigest, upload: &Upload) -> Result<(), StoreError>;
+
+    /// Notes what was found out about a module that is kept, unless it was judged before; the first judgement stays.
+    async fn judge(&self, digest: ModuleDigest, judgement: &Judgement) -> Result<(), StoreError>;
+
+    /// What is known of a module; none where it was never kept.
+    async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError>;
 
     /// Every module that is kept, by digest.
     async fn list(&self) -> Result<Vec<KeptModule>, StoreError>;

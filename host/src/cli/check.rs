@@ -52,7 +52,7 @@ pub(super) fn unfit_bytes(path: &Path, error: InspectError) -> CliError {
 }
 
 fn unfit(path: &Path, error: &LoadError) -> CliError {
-    let (kind, advice) = advice::of(error);
+    let (kind, advice) = (error.code(), advice::of(error));
     CliError::Unfit { path: path.to_owned(), kind, problem: error.to_string(), advice: advice.to_owned() }
 }
 

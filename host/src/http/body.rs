@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
 };
 use serde_json::{Map, Value, error::Category};
 
@@ -41,10 +41,7 @@ impl<S: Sync> FromRequest<S> for JsonBody {
             return Ok(Self(None));
         }
         check_type(&parts.headers)?;
-        if body.size_hint().lower() > MAX_BYTES as u64 {
-            return Err(ApiError::TooLarge { limit: MAX_BYTES });
-        }
-        let bytes = tokio::time::timeout(ARRIVAL, collect(body)).await.map_err(|_| ApiError::SlowBody)??;
+        let bytes = arrived(body, MAX_BYTES).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -52,21 +49,39 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 /// A body without a type is taken as JSON, since the API takes nothing else.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let given = String::from_utf8_lossy(given.as_bytes());
-    let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = kind_of(given);
     if kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {
         Ok(())
     } else {
-        Err(ApiError::MediaType(given.chars().take(100).collect()))
+        Err(wrong_type("application/json", given))
     }
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, ApiError> {
+/// The type of a Content-Type, without its parameters.
+pub(super) fn kind_of(given: &HeaderValue) -> String {
+    let given = String::from_utf8_lossy(given.as_bytes());
+    given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+pub(super) fn wrong_type(expected: &'static str, given: &HeaderValue) -> ApiError {
+    let given = String::from_utf8_lossy(given.as_bytes()).chars().take(100).collect();
+    ApiError::MediaType { expected, given }
+}
+
+/// The bytes of a body, if they are no more than `limit` and are here in time.
+pub(super) async fn arrived(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ApiError::TooLarge { limit });
+    }
+    tokio::time::timeout(ARRIVAL, collect(body, limit)).await.map_err(|_| ApiError::SlowBody)?
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     while let Some(data) = next_data(&mut body).await {
         let data = data.map_err(|_| ApiError::Malformed("the body ended early".to_owned()))?;
-        if bytes.len() + data.len() > MAX_BYTES {
-            return Err(ApiError::TooLarge { limit: MAX_BYTES });
+        if bytes.len() + data.len() > limit {
+            return Err(ApiError::TooLarge { limit });
         }
         bytes.extend_from_slice(&data);
     }
@@ -107,8 +122,6 @@ const fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     fn request(kind: Option<&'static str>, body: impl Into<Body>) -> Request {
@@ -132,7 +145,7 @@ mod tests {
             assert_eq!(body["period"], 14);
         }
         for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
-            assert!(matches!(read(Some(kind), "{}").await, Err(ApiError::MediaType(_))), "{kind}");
+            assert!(matches!(read(Some(kind), "{}").await, Err(ApiError::MediaType { .. })), "{kind}");
         }
     }
 

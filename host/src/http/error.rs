@@ -7,7 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use ta_bot_core::{Symbol, Timeframe};
+use ta_bot_core::{ModuleDigest, Symbol, Timeframe};
+use ta_bot_wasm::InspectError;
 use thiserror::Error;
 
 use super::{
@@ -18,6 +19,7 @@ use crate::{
     analysis::AnalysisError,
     auth::Role,
     bus::BusError,
+    catalog::UploadError,
     parameters::ParameterError,
     settings::SettingsError,
     store::{StoreError, WriteError},
@@ -41,6 +43,8 @@ pub(crate) enum ApiError {
     CrossSite { header: &'static str },
     #[error("strategies are running for other requests; try again")]
     Busy,
+    #[error("{most} modules are being uploaded already, and that is the most at once; try again")]
+    UploadsBusy { most: usize },
     #[error("there is nothing at this path; /api/v1/openapi.json describes what there is")]
     UnknownRoute,
     #[error("this path does not take this method; see the header Allow")]
@@ -59,8 +63,17 @@ pub(crate) enum ApiError {
     SlowBody,
     #[error("the body is too large: give at most {limit} bytes")]
     TooLarge { limit: usize },
-    #[error("the body must be JSON: send Content-Type: application/json, not {0}")]
-    MediaType(String),
+    #[error("the body must be {expected}: send Content-Type: {expected}, not {given}")]
+    MediaType { expected: &'static str, given: String },
+    #[error(
+        "without tokens (API_TOKENS_FILE) modules are taken and given from this machine only, under the name localhost or a \
+         loopback address and through no proxy: call so, or give the service tokens and use an operator's"
+    )]
+    LocalOnly,
+    #[error("{0:?} is no digest of a module: give its SHA-256, 64 hex digits; GET /api/v1/modules lists them")]
+    BadDigest(String),
+    #[error("there is no module {0}; GET /api/v1/modules lists those that were uploaded")]
+    UnknownModule(ModuleDigest),
     #[error("{} of the values can't be taken", .0.count())]
     Invalid(Problems),
     #[error("the strategies are still being compiled")]
@@ -79,6 +92,8 @@ pub(crate) enum ApiError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Bus(#[from] BusError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
 }
 
 /// The text of an error that an answer hides, for the request's line in the log.
@@ -99,7 +114,10 @@ impl ApiError {
             Self::NoToken => told(S::UNAUTHORIZED, "unauthorized"),
             Self::Forbidden { .. } => told(S::FORBIDDEN, "forbidden"),
             Self::CrossSite { .. } => told(S::FORBIDDEN, "cross_site"),
-            Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
+            Self::LocalOnly => told(S::FORBIDDEN, "local_only"),
+            Self::BadDigest(_) | Self::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
+            Self::Upload(error) => choose_for_upload(error),
+            Self::UploadsBusy { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
             Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UnknownStrategy(_) | Self::Parameters(ParameterError::UnknownStrategy(_)) => {
@@ -112,7 +130,7 @@ impl ApiError {
             Self::NoDeadJobs => told(S::NOT_FOUND, "unknown_job"),
             Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
             Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),
-            Self::MediaType(_) => told(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::MediaType { .. } => told(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Invalid(problems) => self.refused(problems),
             Self::Parameters(ParameterError::Invalid(problems)) => self.refused(&problems.iter().collect()),
             Self::Settings(SettingsError::Invalid(problems)) => self.refused(&problems.iter().collect()),
@@ -153,6 +171,18 @@ impl ApiError {
     fn refused(&self, problems: &Problems) -> Choice {
         let message = format!("{self}{}", problems.remark());
         (StatusCode::UNPROCESSABLE_ENTITY, "invalid", Some(message), json!(problems.named()))
+    }
+}
+
+fn choose_for_upload(error: &UploadError) -> Choice {
+    let refused = |code| (StatusCode::UNPROCESSABLE_ENTITY, code, None, Value::Null);
+    match error {
+        UploadError::Refused(InspectError::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, Value::Null),
+        UploadError::Refused(error) => refused(error.code()),
+        UploadError::NotSigned => refused("not_signed"),
+        UploadError::Signature(_) => refused("bad_signature"),
+        UploadError::Full => (StatusCode::TOO_MANY_REQUESTS, "busy", None, Value::Null),
+        UploadError::Store(error) => choose_for_store(error),
     }
 }
 

@@ -33,6 +33,7 @@ const PATH: &str = "/api/v1/openapi.json";
         (name = "configuration", description = "The parameters of strategies"),
         (name = "application", description = "The application's own settings"),
         (name = "analysis", description = "Analyses on request"),
+        (name = "modules", description = "Modules that are uploaded, and what admission says of them"),
         (name = "journal", description = "Signals, jobs that were given up, and candles"),
     ),
     modifiers(&Token),
@@ -45,7 +46,8 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, document: &mut OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-            "GET needs the role viewer, everything else trader. Without API_TOKENS_FILE no token is needed.",
+            "GET needs the role viewer, a module's upload and bytes operator, everything else trader. Without \
+             API_TOKENS_FILE no token is needed, and modules are taken and given on this machine only.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
@@ -62,6 +64,7 @@ pub(super) fn api() -> OpenApiRouter<State> {
         .merge(super::application::routes())
         .merge(super::analysis::routes())
         .merge(super::journal::routes())
+        .merge(super::modules::routes())
 }
 
 /// Adds the description itself.
@@ -79,11 +82,17 @@ pub(crate) struct WriteRefusals;
 /// How a request for which strategies run can be refused.
 pub(crate) struct GuestRefusals;
 
+/// How an upload of a module can be refused.
+pub(crate) struct UploadRefusals;
+
 const READ: [(&str, &str); 7] = [
     ("400", "A query or a header is malformed"),
     ("401", "No valid token, where tokens are needed"),
-    ("403", "The token's role does not allow this, or a page of another site asks"),
-    ("404", "Unknown strategy, symbol or signal, or nothing that fits"),
+    (
+        "403",
+        "The token's role does not allow this, or the request comes from a page of another site or another machine",
+    ),
+    ("404", "Unknown strategy, symbol, signal or module, or nothing that fits"),
     ("422", "A value of the query can't be taken; details has an entry for each"),
     ("500", "The service failed"),
     ("503", "A store or the bus is away, or strategies are still being compiled"),
@@ -99,6 +108,20 @@ const WRITE: [(&str, &str); 6] = [
 ];
 
 const GUEST: [(&str, &str); 1] = [("429", "As many such requests as the service has cores are under way")];
+
+const UPLOAD: [(&str, &str); 5] = [
+    ("408", "The body did not arrive in time"),
+    ("413", "The body has more than 64 MiB"),
+    ("415", "The body is no application/wasm by its Content-Type"),
+    ("422", "The bytes are no module that can be run here, or their signature is not good; nothing was kept"),
+    ("429", "Uploads are under way, or as many modules as may wait to be checked"),
+];
+
+impl IntoResponses for UploadRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(READ.into_iter().chain(UPLOAD))
+    }
+}
 
 impl IntoResponses for ReadRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {

@@ -1,4 +1,4 @@
-//! How many requests may run strategies at once.
+//! How many requests may run strategies, or bring them, at once.
 //!
 //! Strategies share their threads with the jobs of live candles, and what was asked for first runs first. So a request that
 //! finds no turn free is sent away at once, instead of waiting before the jobs.
@@ -13,7 +13,25 @@ use super::error::ApiError;
 #[derive(Debug, Clone)]
 pub(crate) struct Turns(Arc<Semaphore>);
 
-/// The right to run strategies.
+/// How many uploads there may be at once: each may have 64 MiB.
+const UPLOADS: usize = 2;
+
+/// The turns of uploads.
+#[derive(Debug, Clone)]
+pub(crate) struct Uploads(Turns);
+
+impl Uploads {
+    pub(super) fn new() -> Self {
+        Self(Turns::of(UPLOADS))
+    }
+
+    /// A turn, if one is free.
+    pub(crate) fn take(&self) -> Result<Turn, ApiError> {
+        self.0.take().map_err(|_| ApiError::UploadsBusy { most: UPLOADS })
+    }
+}
+
+/// The right to run strategies, or to upload one.
 #[derive(Debug)]
 pub(crate) struct Turn(OwnedSemaphorePermit);
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{KeepError, LARGEST_MODULE, ModuleStore};
+use super::{Judgement, KeepError, LARGEST_MODULE, ModuleStore, Upload};
+use crate::admission::{Check, CheckName, CheckOutcome, Verdict};
 
 /// Two handles of one empty store.
 pub type Replicas = (Arc<dyn ModuleStore>, Arc<dyn ModuleStore>);
@@ -21,6 +22,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     the_same_bytes_again_change_nothing(fresh().await).await;
     many_at_once_keep_one(fresh().await).await;
     a_module_that_is_too_large_is_refused(fresh().await).await;
+    what_is_noted_first_stays(fresh().await).await;
 }
 
 /// Bytes without a pattern that a store could compress away or cut at a boundary unseen.
@@ -90,4 +92,54 @@ pub async fn a_module_that_is_too_large_is_refused((store, _): Replicas) {
     }
     assert_eq!(store.get(ModuleDigest::of(&bytes)).await.unwrap(), None);
     assert_eq!(store.list().await.unwrap(), []);
+}
+
+/// How a module was uploaded and what was found out about it is noted once, whoever comes later with something else.
+pub async fn what_is_noted_first_stays((store, other): Replicas) {
+    let digest = store.put(b"a module").await.unwrap();
+    let found = other.find(digest).await.unwrap().unwrap();
+    assert_eq!((found.upload.clone(), found.judgement.clone(), found.waits()), (None, None, false));
+    let upload = |by: &str| Upload {
+        by: by.to_owned(),
+        at: Timestamp::from_millis(1_700_000_000_123),
+        signed_by: Some("a key".to_owned()),
+    };
+    store.note_upload(digest, &upload("first")).await.unwrap();
+    other.note_upload(digest, &upload("second")).await.unwrap();
+    assert!(other.find(digest).await.unwrap().unwrap().waits());
+
+    let check = |problem: &str| Check {
+        name: CheckName::Hostile,
+        outcome: CheckOutcome::Failed { problem: problem.to_owned(), example: None },
+        evaluations: 7,
+        duration_ms: 0.1,
+    };
+    let verdict = Verdict {
+        digest: digest.to_string(),
+        strategy: "rsi".to_owned(),
+        host_version: "0.1.0".to_owned(),
+        candles: "none".to_owned(),
+        checks: vec![check("it $stops.in the middle: \u{1f4c9}")],
+    };
+    let at = Timestamp::from_millis(1_700_000_000_456);
+    let checked = Judgement::Checked { at, version: "1.2.3".to_owned(), wit_version: "1.0.0".to_owned(), verdict };
+    let unusable = Judgement::Unusable {
+        at,
+        host_version: "0.2.0".to_owned(),
+        code: "describe_failed".to_owned(),
+        reason: "another".to_owned(),
+    };
+    other.judge(digest, &checked).await.unwrap();
+    store.judge(digest, &unusable).await.unwrap();
+    // The same bytes again change nothing.
+    assert_eq!(store.put(b"a module").await.unwrap(), digest);
+    let found = store.find(digest).await.unwrap().unwrap();
+    assert_eq!((found.upload.as_ref(), found.judgement.as_ref()), (Some(&upload("first")), Some(&checked)));
+    assert!(!found.waits() && !checked.admits());
+    assert_eq!(store.list().await.unwrap(), [found]);
+
+    let unknown = ModuleDigest::of(b"never kept");
+    store.note_upload(unknown, &upload("nobody")).await.unwrap();
+    store.judge(unknown, &unusable).await.unwrap();
+    assert_eq!(store.find(unknown).await.unwrap(), None);
 }

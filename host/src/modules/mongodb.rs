@@ -12,9 +12,10 @@ use mongodb::{
     gridfs::GridFsBucket,
     options::GridFsBucketOptions,
 };
+use serde::Serialize;
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{KeepError, KeptModule, LARGEST_MODULE, ModuleStore, admitted, verified};
+use super::{Judgement, KeepError, KeptModule, LARGEST_MODULE, ModuleStore, Upload, admitted, verified};
 use crate::{
     mongo::{Connected, Mongo, NAME, READ_LIMIT, SERVER_LIMIT, error::Failure, indexes::MODULES, value},
     store::StoreError,
@@ -36,6 +37,24 @@ impl MongoModules {
     pub const fn new(mongo: Mongo) -> Self {
         Self { mongo }
     }
+
+    /// Sets a field of a module's document where it is absent. As text: no key of it can mean anything to MongoDB.
+    async fn note(
+        &self,
+        field: &'static str,
+        digest: ModuleDigest,
+        what: &(impl Serialize + Sync),
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_string(what)
+            .map_err(|error| StoreError::CannotWrite { store: NAME, reason: error.to_string() })?;
+        let noted = move |connected: Connected| async move {
+            let modules = connected.database.collection::<Document>(MODULES);
+            let absent = doc! { "_id": digest.to_string(), field: null };
+            modules.update_one(absent, doc! { "$set": { field: text } }).await?;
+            Ok(())
+        };
+        self.mongo.run(READ_LIMIT, noted).await
+    }
 }
 
 #[async_trait]
@@ -55,6 +74,20 @@ impl ModuleStore for MongoModules {
     async fn get(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = self.mongo.run(BYTES_LIMIT, move |connected| async move { get(&connected, digest).await }).await?;
         bytes.map(|bytes| verified(NAME, digest, bytes)).transpose()
+    }
+
+    async fn note_upload(&self, digest: ModuleDigest, upload: &Upload) -> Result<(), StoreError> {
+        self.note("upload", digest, upload).await
+    }
+
+    async fn judge(&self, digest: ModuleDigest, judgement: &Judgement) -> Result<(), StoreError> {
+        self.note("judgement", digest, judgement).await
+    }
+
+    async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError> {
+        let find =
+            |connected: Connected| async move { document_of(&connected, digest).await?.as_ref().map(kept).transpose() };
+        self.mongo.run(READ_LIMIT, find).await
     }
 
     async fn list(&self) -> Result<Vec<KeptModule>, StoreError> {
@@ -111,8 +144,20 @@ async fn get(connected: &Connected, digest: ModuleDigest) -> Result<Option<Vec<u
 
 fn kept(document: &Document) -> Result<KeptModule, Failure> {
     let (digest, size) = (document.get_str("_id").ok(), value::whole(document, "size"));
-    match (digest.and_then(|digest| digest.parse().ok()), size, value::moment(document, &["kept_at"])) {
-        (Some(digest), Some(size), Some(kept_at)) => Ok(KeptModule { digest, size: size.unsigned_abs(), kept_at }),
-        _ => Err(Failure::Corrupt(format!("the document {document} of {MODULES} is none of a module: remove it"))),
+    let upload = match document.get("upload") {
+        None | Some(Bson::Null) => Ok(None),
+        Some(Bson::String(text)) => serde_json::from_str(text).map(Some).map_err(drop),
+        Some(_) => Err(()),
+    };
+    let judgement = match document.get("judgement") {
+        None | Some(Bson::Null) => None,
+        Some(stored) => Some(Judgement::read(stored.as_str().unwrap_or_default())),
+    };
+    let moment = value::moment(document, &["kept_at"]);
+    let digest = digest.and_then(|digest| digest.parse().ok());
+    if let (Some(digest), Some(size), Some(kept_at), Ok(upload)) = (digest, size, moment, upload) {
+        return Ok(KeptModule { digest, size: size.unsigned_abs(), kept_at, upload, judgement });
     }
+    let id = document.get("_id").unwrap_or(&Bson::Null);
+    Err(Failure::Corrupt(format!("the document {id} of {MODULES} is none of a module: remove it")))
 }

@@ -1,10 +1,11 @@
 //! Modules in the embedded database.
 
 use async_trait::async_trait;
+use serde::Serialize;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{KeepError, KeptModule, ModuleStore, admitted, verified};
+use super::{Judgement, KeepError, KeptModule, ModuleStore, Upload, admitted, verified};
 use crate::{
     sqlite::{Database, NAME, row},
     store::StoreError,
@@ -28,6 +29,22 @@ impl SqliteModules {
             Ok(query.fetch_optional(self.database.readers()).await?.is_some())
         };
         self.database.read(found).await
+    }
+
+    /// Writes what is known of a module as JSON.
+    async fn note(
+        &self,
+        sql: &'static str,
+        digest: ModuleDigest,
+        what: &(impl Serialize + Sync),
+    ) -> Result<(), StoreError> {
+        let written = async {
+            let text = serde_json::to_string(what).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            let mut transaction = self.database.begin().await?;
+            sqlx::query(sql).bind(text).bind(digest.to_string()).execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.write(1, written).await
     }
 }
 
@@ -61,9 +78,31 @@ impl ModuleStore for SqliteModules {
         bytes.map(|bytes| verified(NAME, digest, bytes)).transpose()
     }
 
+    async fn note_upload(&self, digest: ModuleDigest, upload: &Upload) -> Result<(), StoreError> {
+        let sql = "INSERT INTO uploaded_modules (upload, digest)
+                   SELECT ?, digest FROM strategy_modules WHERE digest = ? ON CONFLICT (digest) DO NOTHING";
+        self.note(sql, digest, upload).await
+    }
+
+    async fn judge(&self, digest: ModuleDigest, judgement: &Judgement) -> Result<(), StoreError> {
+        let sql = "UPDATE uploaded_modules SET judgement = ? WHERE digest = ? AND judgement IS NULL";
+        self.note(sql, digest, judgement).await
+    }
+
+    async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError> {
+        let found = async {
+            let sql = "SELECT digest, size, kept_at, upload, judgement
+                       FROM strategy_modules LEFT JOIN uploaded_modules USING (digest) WHERE digest = ?";
+            let found = sqlx::query(sql).bind(digest.to_string()).fetch_optional(self.database.readers()).await?;
+            found.as_ref().map(kept).transpose()
+        };
+        self.database.read(found).await
+    }
+
     async fn list(&self) -> Result<Vec<KeptModule>, StoreError> {
         let listed = async {
-            let sql = "SELECT digest, size, kept_at FROM strategy_modules ORDER BY digest";
+            let sql = "SELECT digest, size, kept_at, upload, judgement
+                       FROM strategy_modules LEFT JOIN uploaded_modules USING (digest) ORDER BY digest";
             let rows = sqlx::query(sql).fetch_all(self.database.readers()).await?;
             rows.iter().map(kept).collect()
         };
@@ -76,7 +115,15 @@ fn kept(found: &SqliteRow) -> Result<KeptModule, sqlx::Error> {
         digest: row::parsed(found, "digest")?,
         size: found.try_get::<i64, _>("size")?.unsigned_abs(),
         kept_at: row::moment(found, "kept_at")?,
+        upload: upload(found)?,
+        judgement: found.try_get::<Option<String>, _>("judgement")?.as_deref().map(Judgement::read),
     })
+}
+
+fn upload(found: &SqliteRow) -> Result<Option<Upload>, sqlx::Error> {
+    let text: Option<String> = found.try_get("upload")?;
+    let read = text.map(|text| serde_json::from_str(&text)).transpose();
+    read.map_err(|error| sqlx::Error::ColumnDecode { index: "upload".to_owned(), source: Box::new(error) })
 }
 
 #[cfg(test)]

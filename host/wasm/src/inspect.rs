@@ -93,6 +93,20 @@ pub enum InspectError {
     WrongExports(Vec<String>),
 }
 
+impl InspectError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotAComponent(_) => "not_a_component",
+            Self::CoreModule => "core_module",
+            Self::TooLarge => "too_large",
+            Self::TooComplex { .. } => "too_complex",
+            Self::ForbiddenImports(_) => "forbidden_imports",
+            Self::WrongExports(_) => "wrong_exports",
+        }
+    }
+}
+
 /// Reads the bytes of a module and says what it is, or why it is not to be compiled. This takes time in proportion to
 /// the bytes: a few milliseconds for most, a quarter of a second for the largest.
 ///

@@ -52,6 +52,20 @@ pub enum LoadError {
     Description(String),
 }
 
+impl LoadError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Inspect(error) => error.code(),
+            Self::NotAComponent(_) => "not_a_component",
+            Self::WrongExports(_) => "wrong_exports",
+            Self::NoRoom(_) => "no_room",
+            Self::Describe(_) => "describe_failed",
+            Self::Description(_) => "invalid_description",
+        }
+    }
+}
+
 /// A strategy that can be evaluated. Cheap to clone.
 #[derive(Clone)]
 pub struct StrategyModule {

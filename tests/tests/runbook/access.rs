@@ -68,6 +68,7 @@ async fn every_route_of_the_api_needs_one() {
         }
         let roles = [("viewer", VIEWER), ("trader", TRADER), ("operator", OPERATOR)];
         let needed = match (&method, path.as_str()) {
+            (&Method::GET, path) if path.ends_with("/wasm") => 2,
             (&Method::GET, _) => 0,
             (_, "/api/v1/modules") => 2,
             _ => 1,

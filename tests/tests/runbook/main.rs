@@ -12,8 +12,11 @@ mod description;
 mod health;
 mod history;
 mod metrics;
+mod modules;
 mod refusals;
 mod replay;
 mod service;
 mod strategies;
+#[path = "../support/mod.rs"]
+mod support;
 mod turns;

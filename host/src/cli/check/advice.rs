@@ -9,38 +9,27 @@ use crate::{
     evaluation::Outcome,
 };
 
-const NOT_A_COMPONENT: (&str, &str) =
-    ("not_a_component", "Give the component that the build of the strategy made, whole and unpacked.");
-const WRONG_EXPORTS: (&str, &str) =
-    ("wrong_exports", "Build it against the world strategy-module of the folder wit, at that version.");
-
-/// A stable word for why bytes are not compiled, and what to do.
-const fn of_bytes(error: &InspectError) -> (&'static str, &'static str) {
+/// What to do about a file that is no strategy.
+pub(super) const fn of(error: &LoadError) -> &'static str {
     match error {
-        InspectError::NotAComponent(_) => NOT_A_COMPONENT,
-        InspectError::CoreModule => ("core_module", "The folder examples has a build for each language to go by."),
-        InspectError::TooLarge => ("too_large", "Leave out what the strategy does not call, and debug information."),
-        InspectError::TooComplex { .. } => ("too_complex", "Make it of fewer and smaller parts."),
-        InspectError::ForbiddenImports(_) => (
-            "forbidden_imports",
-            "Remove what reaches outside (sockets, HTTP, other hosts' interfaces), or build without WASI as the folder \
-             examples does.",
-        ),
-        InspectError::WrongExports(_) => WRONG_EXPORTS,
-    }
-}
-
-/// A stable word for why a file is no strategy, and what to do.
-pub(super) const fn of(error: &LoadError) -> (&'static str, &'static str) {
-    match error {
-        LoadError::Inspect(error) => of_bytes(error),
-        LoadError::NotAComponent(_) => NOT_A_COMPONENT,
-        LoadError::WrongExports(_) => WRONG_EXPORTS,
-        LoadError::NoRoom(_) => ("no_room", "This says nothing about the module: try again."),
-        LoadError::Describe(_) => {
-            ("describe_failed", "Let describe() answer fixed values, with nothing computed or read before.")
+        LoadError::Inspect(InspectError::NotAComponent(_)) | LoadError::NotAComponent(_) => {
+            "Give the component that the build of the strategy made, whole and unpacked."
         }
-        LoadError::Description(_) => ("invalid_description", "Correct this in what describe() answers."),
+        LoadError::Inspect(InspectError::WrongExports(_)) | LoadError::WrongExports(_) => {
+            "Build it against the world strategy-module of the folder wit, at that version."
+        }
+        LoadError::Inspect(InspectError::CoreModule) => "The folder examples has a build for each language to go by.",
+        LoadError::Inspect(InspectError::TooLarge) => {
+            "Leave out what the strategy does not call, and debug information."
+        }
+        LoadError::Inspect(InspectError::TooComplex { .. }) => "Make it of fewer and smaller parts.",
+        LoadError::Inspect(InspectError::ForbiddenImports(_)) => {
+            "Remove what reaches outside (sockets, HTTP, other hosts' interfaces), or build without WASI as the folder \
+             examples does."
+        }
+        LoadError::NoRoom(_) => "This says nothing about the module: try again.",
+        LoadError::Describe(_) => "Let describe() answer fixed values, with nothing computed or read before.",
+        LoadError::Description(_) => "Correct this in what describe() answers.",
     }
 }
 

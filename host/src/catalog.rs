@@ -1,0 +1,330 @@
+//! Modules that come in through the API: taken, checked in the background, and judged once.
+//!
+//! An upload is inspected and kept at once; compiling it and asking it takes seconds to minutes and happens behind it,
+//! one module at a time. The replica that took the upload checks it; where it has not after ten minutes, perhaps since it
+//! ended, the others do too. The first judgement stays.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::{ModuleDigest, Timestamp};
+use ta_bot_wasm::{InspectError, LoadError, Sandbox, StrategyModule, WIT_VERSION, inspect};
+use thiserror::Error;
+use tokio::sync::{Notify, Semaphore, broadcast::error::RecvError, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admission::{Recorded, admit},
+    backoff::Backoff,
+    bus::{Bus, Notice},
+    evaluation::HOST_VERSION,
+    modules::{Judgement, KeepError, KeptModule, ModuleStore, Upload},
+    signature::{ModuleSignature, SignatureError, TrustedKeys},
+    store::StoreError,
+};
+
+/// How many modules may wait to be checked.
+const MOST_WAITING: usize = 32;
+/// How long the replica that took an upload has to check it before another one does as well.
+const ITS_OWN_REPLICA_FIRST_MS: i64 = 600_000;
+/// How often it is looked for modules that wait, beside the moments at which one comes.
+const LOOK: Duration = Duration::from_secs(30);
+/// When a check that could not be finished is tried again.
+const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(10));
+
+/// Why a module is not taken.
+#[derive(Debug, Error)]
+pub enum UploadError {
+    /// The bytes are no module that this host would compile.
+    #[error(transparent)]
+    Refused(#[from] InspectError),
+    /// Modules need a signature here.
+    #[error(
+        "modules need a signature here (MODULE_TRUSTED_KEYS): make one with `ta-bot modules sign` and send it in the \
+         header Module-Signature"
+    )]
+    NotSigned,
+    /// The signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Many wait already.
+    #[error("{MOST_WAITING} modules wait to be checked already: try again when some of them are")]
+    Full,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a module could not be checked now.
+#[derive(Debug, Error)]
+enum CheckError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("there was no room for its instances")]
+    NoRoom,
+    #[error("the system gives no thread: {0}")]
+    NoThread(std::io::Error),
+    #[error("the host failed in the middle of it, see the line before")]
+    Panicked,
+}
+
+impl From<KeepError> for UploadError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::TooLarge { .. } => Self::Refused(InspectError::TooLarge),
+            KeepError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// The modules that were uploaded.
+pub struct Catalog {
+    store: Arc<dyn ModuleStore>,
+    sandbox: Sandbox,
+    trusted: Option<TrustedKeys>,
+    bus: Arc<dyn Bus>,
+    /// Whether this process is the only one on its store: then nothing is left to others.
+    alone: bool,
+    /// Told when a module was taken here.
+    taken: Notify,
+    /// What this process has taken or begun to check, until it is judged.
+    begun: Mutex<HashMap<ModuleDigest, Begun>>,
+    /// One upload at a time: its inspection takes up to a quarter of a second and some hundred megabytes, and how many
+    /// wait is counted before it is one of them.
+    one: Semaphore,
+}
+
+/// A module that this process checks.
+#[derive(Default)]
+struct Begun {
+    /// When it is tried again.
+    next: Option<Instant>,
+    pauses: Option<Backoff>,
+    /// What was found and could not be stored yet.
+    found: Option<Judgement>,
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// The module.
+    pub module: KeptModule,
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
+impl Catalog {
+    /// A catalog of `store`, on which this process is `alone` or not. Signatures are asked for where there are trusted keys.
+    pub fn new(
+        store: Arc<dyn ModuleStore>,
+        sandbox: Sandbox,
+        trusted: Option<TrustedKeys>,
+        bus: Arc<dyn Bus>,
+        alone: bool,
+    ) -> Self {
+        let (taken, begun, one) = (Notify::new(), Mutex::default(), Semaphore::new(1));
+        Self { store, sandbox, trusted, bus, alone, taken, begun, one }
+    }
+
+    /// Reads the signature of an upload, as its header says it. Where no keys are trusted it is not looked at; where some
+    /// are it must be there.
+    pub fn read_signature(&self, text: Option<&str>) -> Result<Option<ModuleSignature>, UploadError> {
+        match (&self.trusted, text) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(UploadError::NotSigned),
+            (Some(_), Some(text)) => Ok(Some(text.parse()?)),
+        }
+    }
+
+    /// Takes a module. The same bytes again change nothing. Once begun it has to run to its end.
+    pub async fn upload(
+        &self,
+        bytes: Vec<u8>,
+        signature: Option<ModuleSignature>,
+        by: String,
+    ) -> Result<Uploaded, UploadError> {
+        let _one = self.one.acquire().await;
+        let inspected = tokio::task::spawn_blocking(move || inspect(&bytes).map(|found| (found.digest, bytes))).await;
+        let (digest, bytes) = inspected.map_err(|error| given_up(&error))??;
+        let signed_by = self.signer(digest, signature)?;
+        if let Some(module) = self.store.find(digest).await?
+            && module.upload.is_some()
+        {
+            return Ok(Uploaded { module, is_new: false });
+        }
+        if self.store.list().await?.iter().filter(|module| module.waits()).count() >= MOST_WAITING {
+            return Err(UploadError::Full);
+        }
+        self.store.put(&bytes).await?;
+        let upload = Upload { by, at: Timestamp::now(), signed_by };
+        self.store.note_upload(digest, &upload).await?;
+        tracing::info!(module = %digest, by = %upload.by, bytes = bytes.len(), "module uploaded");
+        self.lock().entry(digest).or_default();
+        self.taken.notify_one();
+        let module = self.store.find(digest).await?.ok_or_else(|| gone(digest))?;
+        Ok(Uploaded { module, is_new: true })
+    }
+
+    /// The key that vouches for the module, where one is asked for.
+    fn signer(&self, digest: ModuleDigest, signature: Option<ModuleSignature>) -> Result<Option<String>, UploadError> {
+        let Some(trusted) = &self.trusted else { return Ok(None) };
+        let signature = signature.ok_or(UploadError::NotSigned)?;
+        Ok(Some(trusted.verify(digest, &signature)?.to_string()))
+    }
+
+    /// Every module that was uploaded, by digest.
+    pub async fn uploaded(&self) -> Result<Vec<KeptModule>, StoreError> {
+        let mut modules = self.store.list().await?;
+        modules.retain(|module| module.upload.is_some());
+        Ok(modules)
+    }
+
+    /// What is known of a module, a bundled one too.
+    pub async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError> {
+        self.store.find(digest).await
+    }
+
+    /// The bytes of a module, as they were uploaded.
+    pub async fn bytes(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(digest).await
+    }
+
+    /// Checks what waits, until `stop`. A check under way is not waited for: nothing of it is kept before it ends.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        stop.run_until_cancelled(self.check_on()).await;
+    }
+
+    async fn check_on(&self) {
+        let mut notices = self.bus.notices();
+        loop {
+            let pause = self.check_waiting().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "uploaded modules can't be looked for; it is tried again");
+                LOOK
+            });
+            tokio::select! {
+                () = self.taken.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                notice = notices.recv() => if matches!(notice, Err(RecvError::Closed)) { return },
+            }
+        }
+    }
+
+    /// Checks the modules that wait, oldest first. Answers when to look again.
+    async fn check_waiting(&self) -> Result<Duration, StoreError> {
+        let mut waiting = self.store.list().await?;
+        waiting.retain(KeptModule::waits);
+        waiting.sort_by_key(|module| module.upload.as_ref().map(|upload| upload.at));
+        // Those that another replica judged are done with here, too.
+        self.lock().retain(|digest, _| waiting.iter().any(|module| module.digest == *digest));
+        let mut pause = LOOK;
+        for KeptModule { digest, upload, kept_at, .. } in waiting {
+            let since = upload.map_or(kept_at, |upload| upload.at);
+            let left_alone = Timestamp::now() >= since.plus_millis(ITS_OWN_REPLICA_FIRST_MS);
+            match self.lock().get(&digest).map(|begun| begun.next) {
+                Some(Some(next)) if next > Instant::now() => {
+                    pause = pause.min(next - Instant::now());
+                    continue;
+                }
+                Some(_) => {}
+                None if self.alone || left_alone => {}
+                None => continue,
+            }
+            // One that can't be checked keeps no other from being.
+            if let Err(error) = self.check(digest).await {
+                let again = self.put_off(digest);
+                tracing::warn!(module = %digest, %error, ?again, "a module could not be checked; it is tried again");
+                pause = pause.min(again);
+            }
+        }
+        Ok(pause)
+    }
+
+    /// Checks a module and notes what was found.
+    async fn check(&self, digest: ModuleDigest) -> Result<(), CheckError> {
+        let found = self.lock().entry(digest).or_default().found.take();
+        let judgement = if let Some(found) = found {
+            found
+        } else {
+            // Another replica may have been quicker while this one checked others.
+            if self.store.find(digest).await?.is_none_or(|module| !module.waits()) {
+                return Ok(());
+            }
+            let Some(bytes) = self.store.get(digest).await? else { return Ok(()) };
+            judged(self.sandbox.clone(), bytes).await?
+        };
+        if let Err(error) = self.store.judge(digest, &judgement).await {
+            self.lock().entry(digest).or_default().found = Some(judgement);
+            return Err(error.into());
+        }
+        self.lock().remove(&digest);
+        tracing::info!(module = %digest, admitted = judgement.admits(), "uploaded module checked");
+        if let Err(error) = self.bus.notify(Notice::ModulesChanged).await {
+            tracing::debug!(%error, "replicas were not told of a module; they see it when they look");
+        }
+        Ok(())
+    }
+
+    /// Puts a check off. Answers for how long.
+    fn put_off(&self, digest: ModuleDigest) -> Duration {
+        let mut begun = self.lock();
+        let begun = begun.entry(digest).or_default();
+        let pause = begun.pauses.get_or_insert(AGAIN).pause();
+        begun.next = Some(Instant::now() + pause);
+        pause
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ModuleDigest, Begun>> {
+        // Each entry is changed in one step, so a panic leaves it whole.
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Compiles and checks in a thread of its own, for which the end of the process does not wait. What is the host's own
+/// trouble is an error and no judgement: it says nothing about the module.
+async fn judged(sandbox: Sandbox, bytes: Vec<u8>) -> Result<Judgement, CheckError> {
+    let (done, answer) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("admission".to_owned());
+    let work = move || {
+        // Nobody waits any more where the process is ending.
+        let _ = done.send(judge(&sandbox, &bytes));
+    };
+    thread.spawn(work).map_err(CheckError::NoThread)?;
+    answer.await.map_err(|_| CheckError::Panicked)?.ok_or(CheckError::NoRoom)
+}
+
+/// Compiles a module and checks it; none where the host had no room for that.
+fn judge(sandbox: &Sandbox, bytes: &[u8]) -> Option<Judgement> {
+    let module = match StrategyModule::load(sandbox, bytes) {
+        Ok(module) => module,
+        Err(LoadError::NoRoom(_)) => return None,
+        Err(error) => return Some(unusable(error.code(), error.to_string())),
+    };
+    let recorded = match Recorded::made_up(module.description()) {
+        Ok(recorded) => recorded,
+        Err(error) => return Some(unusable("invalid_description", error.to_string())),
+    };
+    let verdict = admit(&module, &recorded);
+    let version = module.description().version.clone();
+    verdict.finished().then(|| Judgement::Checked {
+        at: Timestamp::now(),
+        version,
+        wit_version: WIT_VERSION.to_owned(),
+        verdict,
+    })
+}
+
+fn unusable(code: &str, reason: String) -> Judgement {
+    let (code, host_version) = (code.to_owned(), HOST_VERSION.to_owned());
+    Judgement::Unusable { at: Timestamp::now(), host_version, code, reason }
+}
+
+fn gone(digest: ModuleDigest) -> StoreError {
+    StoreError::Unavailable { store: "modules", reason: format!("{digest} was removed while it was uploaded") }
+}
+
+fn given_up(error: &tokio::task::JoinError) -> StoreError {
+    StoreError::Unavailable { store: "modules", reason: format!("the inspection was given up: {error}") }
+}

@@ -1,0 +1,37 @@
+//! Modules: uploading them, and what is known of them.
+
+use axum::extract::{FromRequestParts, Path};
+use ta_bot_core::ModuleDigest;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::error::ApiError;
+
+mod bytes;
+mod upload;
+mod view;
+
+/// What all paths of this part begin with. Whatever changes something below it needs an operator.
+pub(super) const MODULES: &str = "/api/v1/modules";
+/// The type of a module's bytes.
+const WASM: &str = "application/wasm";
+
+pub(super) fn routes() -> OpenApiRouter<super::State> {
+    OpenApiRouter::new()
+        .routes(routes!(view::list, upload::upload))
+        .routes(routes!(view::detail))
+        .routes(routes!(bytes::download))
+}
+
+/// The module that a path names.
+pub(super) struct Named(ModuleDigest);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name): Path<String> =
+            Path::from_request_parts(parts, state).await.map_err(|_| ApiError::UnknownRoute)?;
+        let digest = name.parse().map_err(|_| ApiError::BadDigest(name.chars().take(100).collect()))?;
+        Ok(Self(digest))
+    }
+}

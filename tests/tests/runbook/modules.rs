@@ -1,0 +1,186 @@
+//! Modules that are uploaded: what is taken, what is refused, and what the checks say.
+
+use std::time::Duration;
+
+use reqwest::{Method, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+use ta_bot::{modules::LARGEST_MODULE, signature::PrivateKey};
+use ta_bot_core::ModuleDigest;
+use ta_bot_tests::{built_in, until};
+
+use crate::{
+    service::{Reply, Service, Setup, reply},
+    support::component,
+};
+
+const MODULES: &str = "/api/v1/modules";
+
+/// A built-in strategy that the service of these tests does not bundle.
+fn sound() -> Vec<u8> {
+    built_in::bytes("inside_bar_breakout").unwrap()
+}
+
+async fn upload(service: &Service, bytes: Vec<u8>) -> Reply {
+    reply(service.request(Method::POST, MODULES).header(CONTENT_TYPE, "application/wasm").body(bytes)).await
+}
+
+async fn upload_signed(service: &Service, bytes: Vec<u8>, signature: &str) -> Reply {
+    reply(service.request(Method::POST, MODULES).header("Module-Signature", signature).body(bytes)).await
+}
+
+/// What is known of a module once it is checked.
+async fn checked(service: &Service, digest: ModuleDigest) -> Value {
+    let path = format!("{MODULES}/{digest}");
+    let of = async || service.get(&path).await.data().clone();
+    let otherwise = async || format!("still {}", of().await);
+    until(Duration::from_mins(2), otherwise, async || of().await["state"] != "checking").await;
+    of().await
+}
+
+#[tokio::test]
+async fn a_module_is_taken_checked_and_given_back() {
+    let service = Service::start().await;
+    let (bytes, digest) = (sound(), ModuleDigest::of(&sound()));
+    let taken = upload(&service, bytes.clone()).await;
+    assert_eq!((taken.status, &taken.body["data"]["state"]), (202, &json!("checking")), "{}", taken.body);
+    assert_eq!(taken.body["data"]["digest"], digest.to_string());
+    assert_eq!(taken.headers["location"], format!("{MODULES}/{digest}"));
+
+    let module = checked(&service, digest).await;
+    assert_eq!(module["state"], "admitted", "{module}");
+    assert_eq!((&module["strategy"], &module["wit_version"]), (&json!("inside_bar_breakout"), &json!("1.0.0")));
+    assert_eq!((&module["uploaded_by"], &module["reason"]), (&json!("api"), &Value::Null));
+    assert_eq!(module["size_bytes"], bytes.len());
+    let checks = module["verdict"]["checks"].as_array().unwrap();
+    assert_eq!(checks.len(), 9);
+    for check in checks {
+        assert!(["passed", "not_applicable"].contains(&check["outcome"].as_str().unwrap()), "{check}");
+        assert!(check["evaluations"].is_u64() && check["duration_ms"].is_number(), "{check}");
+    }
+
+    let given = service.request(Method::GET, &format!("{MODULES}/{digest}/wasm")).send().await.unwrap();
+    assert_eq!(given.status(), 200);
+    assert_eq!(given.headers()["content-type"], "application/wasm");
+    assert_eq!(given.headers()["etag"], format!("\"{digest}\""));
+    assert!(given.bytes().await.unwrap() == bytes);
+
+    // The same bytes again change nothing.
+    let again = upload(&service, bytes).await;
+    assert_eq!(again.data(), &module);
+    assert_eq!(service.get(MODULES).await.data(), &json!([module]));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_bundled_module_is_known_and_not_listed() {
+    let service = Service::start().await;
+    let strategies = service.get("/api/v1/strategies").await;
+    let digest = strategies.data()[0]["digest"].as_str().unwrap().to_owned();
+    let path = format!("{MODULES}/{digest}");
+    // It is kept behind the start.
+    let otherwise = async || service.get(&path).await.body.to_string();
+    until(Duration::from_secs(30), otherwise, async || service.get(&path).await.status == 200).await;
+    let module = service.get(&path).await;
+    assert_eq!((&module.data()["state"], &module.data()["uploaded_by"]), (&json!("bundled"), &Value::Null));
+    assert_eq!(service.get(MODULES).await.data(), &json!([]));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn what_is_no_module_is_refused_with_the_reason_and_not_kept() {
+    let service = Service::start().await;
+    let truncated = sound()[..sound().len() / 2].to_vec();
+    let sockets = wat::parse_str(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#).unwrap();
+    let core_module = b"\0asm\x01\0\0\0".to_vec();
+    let cases = [
+        (Vec::new(), 422, "not_a_component", "no bytes"),
+        (b"{\"period\": 14}".to_vec(), 422, "not_a_component", "\\0asm"),
+        (vec![0; 1_000_000], 422, "not_a_component", "\\0asm"),
+        (truncated, 422, "not_a_component", "end"),
+        (core_module, 422, "core_module", "wasm-tools component new"),
+        (sockets, 422, "forbidden_imports", "wasi:sockets/tcp"),
+        (vec![0; LARGEST_MODULE + 1], 413, "too_large", "67108864"),
+    ];
+    for (bytes, status, code, words) in cases {
+        let (length, digest) = (bytes.len(), ModuleDigest::of(&bytes));
+        let refused = upload(&service, bytes).await;
+        let error = refused.error(status, code);
+        assert!(error["message"].as_str().unwrap().contains(words), "{length} bytes: {error}");
+        service.get(&format!("{MODULES}/{digest}")).await.error(404, "unknown_module");
+    }
+    let typed = service.request(Method::POST, MODULES).header(CONTENT_TYPE, "application/json").body(sound());
+    reply(typed).await.error(415, "unsupported_media_type");
+    assert_eq!(service.get(MODULES).await.data(), &json!([]));
+    for (name, code) in [("rsi", "unknown_module"), (&"0".repeat(64), "unknown_module"), ("%00", "unknown_module")] {
+        service.get(&format!("{MODULES}/{name}")).await.error(404, code);
+        service.get(&format!("{MODULES}/{name}/wasm")).await.error(404, code);
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_module_with_a_fault_is_refused_by_its_check() {
+    let service = Service::start().await;
+    let bytes = component("faulty_keeps_state");
+    let digest = ModuleDigest::of(&bytes);
+    assert_eq!(upload(&service, bytes).await.status, 202);
+    let module = checked(&service, digest).await;
+    assert_eq!(module["state"], "refused", "{module}");
+    let checks = module["verdict"]["checks"].as_array().unwrap();
+    let failed: Vec<&Value> = checks.iter().filter(|check| check["outcome"] == "failed").collect();
+    assert!(failed.iter().any(|check| check["name"] == "past"), "{module}");
+    assert!(failed.iter().all(|check| check["problem"].is_string()), "{module}");
+    service.end().await;
+}
+
+/// Without trusted keys a signature is not asked for, and not looked at.
+#[tokio::test]
+async fn a_signature_that_nobody_asks_for_is_not_looked_at() {
+    let service = Service::start().await;
+    let taken = upload_signed(&service, sound(), "none").await;
+    assert_eq!((taken.status, &taken.body["data"]["signed_by"]), (202, &Value::Null), "{}", taken.body);
+    service.end().await;
+}
+
+/// What comes from elsewhere, or may, is not taken where there are no tokens.
+#[tokio::test]
+async fn without_tokens_modules_are_taken_from_this_machine_only() {
+    let service = Service::start().await;
+    for (name, value) in [("Host", "evil.example"), ("X-Forwarded-For", "10.0.0.1")] {
+        let request = service.request(Method::POST, MODULES).header(name, value).body(sound());
+        reply(request).await.error(403, "local_only");
+        let digest = ModuleDigest::of(&sound());
+        let request = service.request(Method::GET, &format!("{MODULES}/{digest}/wasm")).header(name, value);
+        reply(request).await.error(403, "local_only");
+    }
+    service.get(&format!("{MODULES}/{}", ModuleDigest::of(&sound()))).await.error(404, "unknown_module");
+    service.end().await;
+}
+
+/// A process that ends before it has checked what it took leaves it to the next one.
+#[tokio::test]
+async fn an_upload_is_checked_after_a_restart() {
+    let service = Service::start().await;
+    let digest = ModuleDigest::of(&sound());
+    assert_eq!(upload(&service, sound()).await.status, 202);
+    let folder = service.end().await;
+    let service = Setup::in_folder(folder).start().await;
+    assert_eq!(checked(&service, digest).await["state"], "admitted");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn where_keys_are_trusted_only_their_signatures_count() {
+    let (key, other) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+    let service = Setup::new().with("MODULE_TRUSTED_KEYS", key.public().to_string()).start().await;
+    let digest = ModuleDigest::of(&sound());
+    upload(&service, sound()).await.error(422, "not_signed");
+    for wrong in [other.sign(digest).to_string(), key.sign(ModuleDigest::of(b"others")).to_string(), "none".to_owned()]
+    {
+        upload_signed(&service, sound(), &wrong).await.error(422, "bad_signature");
+    }
+    service.get(&format!("{MODULES}/{digest}")).await.error(404, "unknown_module");
+    let taken = upload_signed(&service, sound(), &key.sign(digest).to_string()).await;
+    assert_eq!((taken.status, &taken.body["data"]["signed_by"]), (202, &json!(key.public().to_string())));
+    service.end().await;
+}

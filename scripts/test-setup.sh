@@ -32,14 +32,15 @@ command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mari
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 
 # What is installed is remembered by the content of the lists.
-wanted=$(cat tests/oracle/requirements.txt tests/servers/requirements.txt examples/requirements.txt | cksum)
+lists="tests/oracle/requirements.txt tests/servers/requirements.txt tests/conformance/requirements.txt examples/requirements.txt"
+wanted=$(cat $lists | cksum)
 if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
     echo "installing the Python packages of the tests" >&2
     rm -rf "$venv"
     mkdir -p "$(dirname "$venv")"
     python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r tests/oracle/requirements.txt -r tests/servers/requirements.txt -r examples/requirements.txt
+    # shellcheck disable=SC2046 # One option for each list.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $(printf ' -r %s' $lists)
     echo "$wanted" >"$venv/installed"
 fi
 wanted=$(cksum <examples/js/package-lock.json)

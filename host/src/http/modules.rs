@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use ta_bot_core::ModuleDigest;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::error::ApiError;
@@ -14,6 +15,12 @@ mod view;
 pub(super) const MODULES: &str = "/api/v1/modules";
 /// The type of a module's bytes.
 const WASM: &str = "application/wasm";
+
+/// The bytes of a component.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "describes what is sent as it is")]
+struct Component(Vec<u8>);
 
 pub(super) fn routes() -> OpenApiRouter<super::State> {
     OpenApiRouter::new()

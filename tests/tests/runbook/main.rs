@@ -7,6 +7,7 @@ mod analysis;
 mod application;
 mod browsers;
 mod configuration;
+mod conformance;
 mod dead_jobs;
 mod description;
 mod health;

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{Named, WASM};
+use super::{Component, Named, WASM};
 use crate::http::{error::ApiError, openapi::ReadRefusals, write::Shared};
 
 /// The bytes of a module, as they were uploaded or bundled; they have the digest of the path, or the answer is an error.
@@ -16,7 +16,7 @@ use crate::http::{error::ApiError, openapi::ReadRefusals, write::Shared};
     operation_id = "get_module_bytes",
     tag = "modules",
     params(("digest" = String, Path, description = "SHA-256 of the module's bytes, 64 hex digits")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/wasm"), ReadRefusals)
+    responses((status = 200, body = Component, content_type = "application/wasm"), ReadRefusals)
 )]
 pub(super) async fn download(State(services): Shared, Named(digest): Named) -> Result<Response, ApiError> {
     let bytes = services.catalog.bytes(digest).await?.ok_or(ApiError::UnknownModule(digest))?;

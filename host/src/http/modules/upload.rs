@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{WASM, view::ModuleView};
+use super::{Component, WASM, view::ModuleView};
 use crate::{
     catalog::Uploaded,
     http::{
@@ -73,7 +73,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     operation_id = "upload_module",
     tag = "modules",
     params(("Module-Signature" = Option<String>, Header, description = "Ed25519 over the module's digest, of `ta-bot modules sign`, in base64; needed where the service has MODULE_TRUSTED_KEYS")),
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    request_body(content = Component, content_type = "application/wasm"),
     responses(
         (status = 200, body = Envelope<ModuleView>, description = "It was here before"),
         (status = 202, body = Envelope<ModuleView>, description = "It was taken and will be checked"),

@@ -214,11 +214,13 @@ impl Catalog {
 
     /// Checks the modules that wait, oldest first. Answers when to look again.
     async fn check_waiting(&self) -> Result<Duration, StoreError> {
+        let before: Vec<ModuleDigest> = self.lock().keys().copied().collect();
         let mut waiting = self.store.list().await?;
         waiting.retain(KeptModule::waits);
         waiting.sort_by_key(|module| module.upload.as_ref().map(|upload| upload.at));
-        // Those that another replica judged are done with here, too.
-        self.lock().retain(|digest, _| waiting.iter().any(|module| module.digest == *digest));
+        // Those that another replica judged are done with here, too. One that was taken meanwhile is in no list yet.
+        let over = before.into_iter().filter(|digest| waiting.iter().all(|module| module.digest != *digest));
+        over.for_each(|digest| drop(self.lock().remove(&digest)));
         let mut pause = LOOK;
         for KeptModule { digest, upload, kept_at, .. } in waiting {
             let since = upload.map_or(kept_at, |upload| upload.at);

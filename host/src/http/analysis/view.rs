@@ -23,14 +23,14 @@ pub(super) struct AnalysisView {
     /// How many strategies gave a signal.
     signals: usize,
     /// Each enabled strategy that runs on this timeframe, by id.
-    strategies: Vec<StrategyView>,
+    strategies: Vec<StrategyOutcomeView>,
     /// Null unless `publish` was asked for.
     published: Option<Published>,
 }
 
 /// What came of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
-struct StrategyView {
+struct StrategyOutcomeView {
     strategy: String,
     /// SHA-256 of the module.
     digest: String,
@@ -53,8 +53,8 @@ impl AnalysisView {
     }
 }
 
-fn strategy(outcome: &StrategyOutcome) -> StrategyView {
-    StrategyView {
+fn strategy(outcome: &StrategyOutcome) -> StrategyOutcomeView {
+    StrategyOutcomeView {
         strategy: outcome.strategy.to_string(),
         digest: outcome.digest.to_string(),
         outcome: OutcomeView::new(&outcome.outcome, outcome.duration, &outcome.log),

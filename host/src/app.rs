@@ -114,7 +114,7 @@ impl App {
         }));
         let Drivers { connections, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
         let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
-        let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, Arc::clone(&bus), alone);
+        let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone);
         Ok(Self {
             environment,
             connections,

@@ -53,8 +53,6 @@ pub enum Notice {
     ConfigurationChanged,
     /// Dead jobs are to be tried again: the leader looks which.
     JobsRetried,
-    /// A module was uploaded or judged.
-    ModulesChanged,
 }
 
 /// A bus.

@@ -13,13 +13,12 @@ use std::{
 use ta_bot_core::{ModuleDigest, Timestamp};
 use ta_bot_wasm::{InspectError, LoadError, Sandbox, StrategyModule, WIT_VERSION, inspect};
 use thiserror::Error;
-use tokio::sync::{Notify, Semaphore, broadcast::error::RecvError, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admission::{Recorded, admit},
     backoff::Backoff,
-    bus::{Bus, Notice},
     evaluation::HOST_VERSION,
     modules::{Judgement, KeepError, KeptModule, ModuleStore, Upload},
     signature::{ModuleSignature, SignatureError, TrustedKeys},
@@ -85,7 +84,6 @@ pub struct Catalog {
     store: Arc<dyn ModuleStore>,
     sandbox: Sandbox,
     trusted: Option<TrustedKeys>,
-    bus: Arc<dyn Bus>,
     /// Whether this process is the only one on its store: then nothing is left to others.
     alone: bool,
     /// Told when a module was taken here.
@@ -118,15 +116,9 @@ pub struct Uploaded {
 
 impl Catalog {
     /// A catalog of `store`, on which this process is `alone` or not. Signatures are asked for where there are trusted keys.
-    pub fn new(
-        store: Arc<dyn ModuleStore>,
-        sandbox: Sandbox,
-        trusted: Option<TrustedKeys>,
-        bus: Arc<dyn Bus>,
-        alone: bool,
-    ) -> Self {
+    pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox, trusted: Option<TrustedKeys>, alone: bool) -> Self {
         let (taken, begun, one) = (Notify::new(), Mutex::default(), Semaphore::new(1));
-        Self { store, sandbox, trusted, bus, alone, taken, begun, one }
+        Self { store, sandbox, trusted, alone, taken, begun, one }
     }
 
     /// Reads the signature of an upload, as its header says it. Where no keys are trusted it is not looked at; where some
@@ -198,7 +190,6 @@ impl Catalog {
     }
 
     async fn check_on(&self) {
-        let mut notices = self.bus.notices();
         loop {
             let pause = self.check_waiting().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "uploaded modules can't be looked for; it is tried again");
@@ -207,7 +198,6 @@ impl Catalog {
             tokio::select! {
                 () = self.taken.notified() => {}
                 () = tokio::time::sleep(pause) => {}
-                notice = notices.recv() => if matches!(notice, Err(RecvError::Closed)) { return },
             }
         }
     }
@@ -263,9 +253,6 @@ impl Catalog {
         }
         self.lock().remove(&digest);
         tracing::info!(module = %digest, admitted = judgement.admits(), "uploaded module checked");
-        if let Err(error) = self.bus.notify(Notice::ModulesChanged).await {
-            tracing::debug!(%error, "replicas were not told of a module; they see it when they look");
-        }
         Ok(())
     }
 

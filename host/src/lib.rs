@@ -15,6 +15,7 @@ pub mod candles;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod deployments;
 pub mod env;
 pub mod evaluation;
 pub mod feed;

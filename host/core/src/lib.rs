@@ -16,6 +16,7 @@
 
 mod candle;
 mod decision;
+mod deployment;
 mod digest;
 mod job;
 mod parameters;
@@ -30,6 +31,9 @@ mod timestamp;
 
 pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
+pub use deployment::{
+    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow,
+};
 pub use digest::{Digest, ModuleDigest, ParameterHash, WindowHash};
 pub use job::{CandleEvent, EventError, Job};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};

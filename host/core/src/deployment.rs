@@ -1,0 +1,215 @@
+//! Which module decides for a strategy, and from which candle on.
+//!
+//! Every change is an entry of one log, and names the first candle close that it decides: one after all that was decided
+//! before it. So what decides a candle follows from the log and the candle alone, however late the candle is looked at,
+//! and whoever looks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ModuleDigest, StrategyId, Timestamp};
+
+/// What an operator, or the service for him, has decided about a strategy.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The module that decides; none for the bundled one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleDigest>,
+    /// Whether it looks at candles; none where the application's settings say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Why it looks at none although it is enabled; none where it is not quarantined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<String>,
+    /// The module that looks at the same candles and publishes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
+}
+
+/// A module that looks at the same candles as the one that decides, so that the two can be compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// Which module.
+    pub module: ModuleDigest,
+    /// When it becomes the one that decides, if it does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promote: Option<Promotion>,
+}
+
+/// When a shadow becomes the module that decides.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// After this many candles that both have looked at.
+    pub after: u64,
+    /// If no more than this share of them differ, from 0 to 1.
+    pub most_differing: f64,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum DeploymentAction {
+    Activate,
+    RollBack,
+    Enable,
+    Disable,
+    /// It failed too often.
+    Quarantine,
+    /// Out of quarantine.
+    Lift,
+    /// A shadow begins to look.
+    Shadow,
+    /// The shadow looks no more.
+    EndShadow,
+    /// The shadow decides from here on.
+    Promote,
+}
+
+impl DeploymentAction {
+    /// The word in messages, metrics and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Activate => "activate",
+            Self::RollBack => "roll_back",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Quarantine => "quarantine",
+            Self::Lift => "lift",
+            Self::Shadow => "shadow",
+            Self::EndShadow => "end_shadow",
+            Self::Promote => "promote",
+        }
+    }
+}
+
+/// A change that is to be added to the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeploymentChange {
+    /// Whose.
+    pub strategy: StrategyId,
+    /// What is done.
+    pub action: DeploymentAction,
+    /// What holds from then on, as a whole.
+    pub deployment: Deployment,
+    /// Who.
+    pub changed_by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeploymentEntry {
+    /// Its place in the log of all strategies, from 1 on.
+    pub revision: i64,
+    /// The first candle close that it decides. Never before that of an earlier entry.
+    pub from: Timestamp,
+    /// What was changed.
+    pub change: DeploymentChange,
+}
+
+/// The log, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DeploymentLog {
+    revision: i64,
+    strategies: BTreeMap<StrategyId, Vec<DeploymentEntry>>,
+}
+
+impl DeploymentLog {
+    /// The place of its last entry; 0 where there is none.
+    pub const fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// Adds what was read behind [`revision`](Self::revision), in its order. What is known already is left out.
+    pub fn extend(&mut self, entries: impl IntoIterator<Item = DeploymentEntry>) {
+        for entry in entries {
+            if entry.revision > self.revision {
+                self.revision = entry.revision;
+                self.strategies.entry(entry.change.strategy.clone()).or_default().push(entry);
+            }
+        }
+    }
+
+    /// The strategies that have entries.
+    pub fn strategies(&self) -> impl Iterator<Item = &StrategyId> {
+        self.strategies.keys()
+    }
+
+    /// The entries of a strategy, oldest first.
+    pub fn of(&self, strategy: &StrategyId) -> &[DeploymentEntry] {
+        self.strategies.get(strategy).map_or(&[], Vec::as_slice)
+    }
+
+    /// The newest entry of a strategy, which may be about candles that have not closed yet.
+    pub fn newest(&self, strategy: &StrategyId) -> Option<&DeploymentEntry> {
+        self.of(strategy).last()
+    }
+
+    /// The entry that holds for the candles of a strategy that close at `candle_close`; none where the bundled module decides
+    /// and the settings say whether it runs.
+    pub fn at(&self, strategy: &StrategyId, candle_close: Timestamp) -> Option<&DeploymentEntry> {
+        self.of(strategy).iter().rev().find(|entry| entry.from <= candle_close)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(revision: i64, strategy: &str, from: i64, module: u8) -> DeploymentEntry {
+        let deployment = Deployment { module: Some(ModuleDigest::of(&[module])), ..Deployment::default() };
+        DeploymentEntry {
+            revision,
+            from: Timestamp::from_millis(from),
+            change: DeploymentChange {
+                strategy: strategy.parse().unwrap(),
+                action: DeploymentAction::Activate,
+                deployment,
+                changed_by: "ann".to_owned(),
+                reason: None,
+                at: Timestamp::from_millis(0),
+            },
+        }
+    }
+
+    #[test]
+    fn the_newest_entry_that_had_begun_decides() {
+        let mut log = DeploymentLog::default();
+        log.extend([entry(1, "rsi", 10, 1), entry(2, "macd", 10, 2), entry(3, "rsi", 20, 3), entry(4, "rsi", 20, 4)]);
+        let rsi = "rsi".parse().unwrap();
+        let decides = |close| log.at(&rsi, Timestamp::from_millis(close)).map(|entry| entry.revision);
+        assert_eq!([9, 10, 19, 20, 99].map(decides), [None, Some(1), Some(1), Some(4), Some(4)]);
+        assert_eq!(log.newest(&rsi).unwrap().revision, 4);
+        assert_eq!(log.at(&"other".parse().unwrap(), Timestamp::from_millis(99)), None);
+    }
+
+    #[test]
+    fn what_is_read_twice_counts_once() {
+        let mut log = DeploymentLog::default();
+        log.extend([entry(1, "rsi", 10, 1)]);
+        log.extend([entry(1, "rsi", 10, 1), entry(2, "rsi", 20, 2)]);
+        assert_eq!((log.revision(), log.of(&"rsi".parse().unwrap()).len()), (2, 2));
+    }
+
+    #[test]
+    fn a_deployment_is_stored_as_it_is() {
+        let promote = Some(Promotion { after: 100, most_differing: 0.01 });
+        let shadow = Some(Shadow { module: ModuleDigest::of(b"new"), promote });
+        let whole = Deployment {
+            module: Some(ModuleDigest::of(b"old")),
+            enabled: Some(true),
+            quarantined: Some("it trapped".to_owned()),
+            shadow,
+        };
+        for deployment in [whole, Deployment::default()] {
+            let text = serde_json::to_string(&deployment).unwrap();
+            assert_eq!(serde_json::from_str::<Deployment>(&text).unwrap(), deployment);
+        }
+        assert_eq!(serde_json::to_string(&Deployment::default()).unwrap(), "{}");
+    }
+}

@@ -9,6 +9,11 @@ use ta_bot_core::{DeploymentChange, DeploymentEntry, Timestamp};
 
 use crate::store::{StoreError, WriteError};
 
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
+pub mod mysql;
+pub mod sqlite;
+
 /// A store of the log.
 #[async_trait]
 pub trait DeploymentStore: Send + Sync {
@@ -23,4 +28,25 @@ pub trait DeploymentStore: Send + Sync {
         expected: i64,
         seen: Option<Timestamp>,
     ) -> Result<DeploymentEntry, WriteError>;
+}
+
+/// What an entry that is added comes behind, all of one moment.
+struct Place {
+    /// The revision of the log's newest entry; 0 where there is none.
+    head: i64,
+    /// The revision of the strategy's newest entry; 0 where there is none.
+    current: i64,
+    /// Where the log's newest entry begins.
+    newest_from: Option<Timestamp>,
+    /// The newest candle close that is finished.
+    decided: Option<Timestamp>,
+}
+
+impl Place {
+    /// The entry that a change becomes here.
+    fn entry(&self, change: &DeploymentChange, seen: Option<Timestamp>) -> DeploymentEntry {
+        let undecided = self.decided.max(seen).map(|close| close.plus_millis(1));
+        let from = self.newest_from.max(undecided).unwrap_or(Timestamp::from_millis(0));
+        DeploymentEntry { revision: self.head + 1, from, change: change.clone() }
+    }
 }

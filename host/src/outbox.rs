@@ -11,6 +11,7 @@ use crate::store::StoreError;
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+mod fence;
 pub mod mysql;
 pub mod sqlite;
 
@@ -21,6 +22,18 @@ pub struct FinishedJob {
     pub job: Job,
     /// Its signals, perhaps none.
     pub signals: Vec<Signal>,
+    /// The revision of the deployments' log by which it was decided.
+    pub revision: i64,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// The ids of the signals that were not there before.
+    pub new: Vec<SignalId>,
+    /// The jobs that were left out with their signals: an entry of the deployments' log that was added after the revision
+    /// by which they were decided is about their candles. They are to be decided again.
+    pub outdated: Vec<Job>,
 }
 
 /// A stored signal.
@@ -107,8 +120,11 @@ pub struct Backlog {
 pub trait Outbox: Send + Sync {
     /// Commits jobs and their signals in one transaction. A job that is finished already is left alone, whatever
     /// signals it brings now: it was decided, perhaps by other parameters. So is a signal that is there already. A dead
-    /// job is dead no longer. Answers the ids of the signals that were not there before.
-    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
+    /// job is dead no longer.
+    ///
+    /// A job that is not finished and that was decided by an older log than the one that holds for its candle is left out,
+    /// and told. The log is compared in the same transaction, so no entry comes between.
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Committed, StoreError>;
 
     /// Inserts signals beside any job, as an operator asks for them on a candle that is finished. A signal that is
     /// there already is left alone. Answers the ids of the signals that were not there before.

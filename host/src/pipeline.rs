@@ -22,7 +22,7 @@ mod commit;
 #[cfg(test)]
 mod tests;
 
-use commit::{COMMIT_BATCH, Committer, ToCommit};
+use commit::{COMMIT_BATCH, Committer, Fate, ToCommit};
 
 /// How often a job is tried before it is given up, tries that failed because the store was away not counted.
 const ATTEMPTS: u32 = 5;
@@ -183,11 +183,15 @@ impl Pipeline {
             Err(end) => return end,
         };
         let signals = analysis.signals().cloned().collect();
-        let (to_commit, committed) = ToCommit::new(FinishedJob { job: delivery.job().clone(), signals });
+        // No entry is added to the deployments' log yet, so that this revision is the newest.
+        let finished_job = FinishedJob { job: delivery.job().clone(), signals, revision: 0 };
+        let (to_commit, committed) = ToCommit::new(finished_job);
         let sent = finished.send(to_commit).await;
         drop(permit);
         match committed.await {
-            Ok(Ok(())) if sent.is_ok() => End::Over("finished"),
+            Ok(Ok(Fate::Committed)) if sent.is_ok() => End::Over("finished"),
+            // Another module decides this candle since the strategies looked: they look again.
+            Ok(Ok(Fate::Outdated)) => End::Again(Duration::ZERO),
             // What the store holds is broken, or what it is given: time does not mend it.
             Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
                 self.bury(delivery, delivery.attempt, reason).await

@@ -4,9 +4,12 @@
 //! before it. So what decides a candle follows from the log and the candle alone, however late the candle is looked at,
 //! and whoever looks.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer as _, value},
+};
 
 use crate::{ModuleDigest, StrategyId, Timestamp};
 
@@ -81,6 +84,14 @@ impl DeploymentAction {
             Self::EndShadow => "end_shadow",
             Self::Promote => "promote",
         }
+    }
+}
+
+impl FromStr for DeploymentAction {
+    type Err = value::Error;
+
+    fn from_str(text: &str) -> Result<Self, value::Error> {
+        Self::deserialize(text.into_deserializer())
     }
 }
 
@@ -194,6 +205,26 @@ mod tests {
         log.extend([entry(1, "rsi", 10, 1)]);
         log.extend([entry(1, "rsi", 10, 1), entry(2, "rsi", 20, 2)]);
         assert_eq!((log.revision(), log.of(&"rsi".parse().unwrap()).len()), (2, 2));
+    }
+
+    #[test]
+    fn an_action_is_read_by_its_word() {
+        let all = [
+            DeploymentAction::Activate,
+            DeploymentAction::RollBack,
+            DeploymentAction::Enable,
+            DeploymentAction::Disable,
+            DeploymentAction::Quarantine,
+            DeploymentAction::Lift,
+            DeploymentAction::Shadow,
+            DeploymentAction::EndShadow,
+            DeploymentAction::Promote,
+        ];
+        for action in all {
+            assert_eq!(action.as_str().parse(), Ok(action));
+        }
+        let error = "Activate".parse::<DeploymentAction>().unwrap_err().to_string();
+        assert!(error.contains("`Activate`") && error.contains("`roll_back`"), "{error}");
     }
 
     #[test]

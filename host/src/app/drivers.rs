@@ -6,6 +6,7 @@ use crate::{
     bus::{Bus, local::LocalBus, nats::NatsBus},
     candles::{CandleStore, cache::CandleCache, mysql::MysqlCandles, sqlite::SqliteCandles},
     config::{ConfigStore, mongodb::MongoConfig, sqlite::SqliteConfig},
+    deployments::{DeploymentStore, mysql::MysqlDeployments, sqlite::SqliteDeployments},
     env::{Environment, NatsSettings},
     health::Embedded,
     jobs::{
@@ -51,6 +52,9 @@ pub(super) struct Drivers {
     /// The store of candles without a cache before it.
     pub(super) stored_candles: Arc<dyn CandleStore>,
     pub(super) outbox: Arc<dyn Outbox>,
+    /// In the outbox's database.
+    #[expect(dead_code, reason = "what adds entries comes with the routes for it")]
+    pub(super) deployments: Arc<dyn DeploymentStore>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
     pub(super) bus: Arc<dyn Bus>,
@@ -74,18 +78,19 @@ impl Drivers {
         };
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
         let mysql = environment.mysql.as_ref().map(Mysql::open);
-        let (candles, outbox): (Arc<dyn CandleStore>, Arc<dyn Outbox>) = match &mysql {
+        let Shared { candles, outbox, deployments } = match &mysql {
             Some(mysql) => {
                 metrics.add(Box::new(mysql.gauge()?))?;
-                (Arc::new(MysqlCandles::new(mysql.clone())), Arc::new(MysqlOutbox::new(mysql.clone())))
+                Shared::on_mysql(mysql)
             }
-            None => (Arc::new(SqliteCandles::new(database.clone())), Arc::new(SqliteOutbox::new(database.clone()))),
+            None => Shared::on_sqlite(&database),
         };
         let Messaging { bus, local_bus, queue, nats } = messaging(environment, metrics).await?;
         Ok(Self {
             candles: Arc::new(CandleCache::new(Arc::clone(&candles))),
             stored_candles: candles,
             outbox,
+            deployments,
             config,
             modules,
             embedded: Embedded {
@@ -99,6 +104,31 @@ impl Drivers {
             last_known,
             connections: Connections { database, mysql, nats },
         })
+    }
+}
+
+/// The stores that share a database.
+struct Shared {
+    candles: Arc<dyn CandleStore>,
+    outbox: Arc<dyn Outbox>,
+    deployments: Arc<dyn DeploymentStore>,
+}
+
+impl Shared {
+    fn on_mysql(database: &Mysql) -> Self {
+        Self {
+            candles: Arc::new(MysqlCandles::new(database.clone())),
+            outbox: Arc::new(MysqlOutbox::new(database.clone())),
+            deployments: Arc::new(MysqlDeployments::new(database.clone())),
+        }
+    }
+
+    fn on_sqlite(database: &Database) -> Self {
+        Self {
+            candles: Arc::new(SqliteCandles::new(database.clone())),
+            outbox: Arc::new(SqliteOutbox::new(database.clone())),
+            deployments: Arc::new(SqliteDeployments::new(database.clone())),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{error::Error, fmt::Display, str::FromStr};
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use sqlx::{Row as _, mysql::MySqlRow};
 use ta_bot_core::Timestamp;
 
@@ -27,6 +28,11 @@ where
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
     row.try_get::<&str, _>(column)?.parse().map_err(|error| undecodable(column, error))
+}
+
+/// A column that holds JSON.
+pub(crate) fn json<T: DeserializeOwned>(row: &MySqlRow, column: &'static str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(row.try_get(column)?).map_err(|error| undecodable(column, error))
 }
 
 /// A column that holds milliseconds.

@@ -15,9 +15,11 @@ use ta_bot_core::{
 
 use super::{FinishedJob, Outbox, StoredSignal};
 
+mod fence;
 mod jobs;
 mod signals;
 
+pub use fence::*;
 pub use jobs::*;
 pub use signals::*;
 
@@ -27,7 +29,7 @@ pub type Replicas = (Arc<dyn Outbox>, Arc<dyn Outbox>);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
 
-/// Every case, each on an outbox that `fresh` makes.
+/// Every case but those of [`fenced`], each on an outbox that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     signals_wait_in_the_order_of_their_commits(fresh().await).await;
@@ -105,7 +107,7 @@ pub fn signal(job: &Job, strategy: &str, variant: u8) -> Signal {
 pub fn finished(symbol: &str, index: i64, strategies: &[&str]) -> FinishedJob {
     let job = job(symbol, index);
     let signals = strategies.iter().map(|strategy| signal(&job, strategy, 0)).collect();
-    FinishedJob { job, signals }
+    FinishedJob { job, signals, revision: 0 }
 }
 
 /// The ids of all signals, in their order.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
-use super::{Backlog, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal};
+use super::{Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal};
 use crate::{
     mysql::{Mysql, Schema, row, store_error},
     store::StoreError,
@@ -45,15 +45,15 @@ impl MysqlOutbox {
 
 #[async_trait]
 impl Outbox for MysqlOutbox {
-    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Committed, StoreError> {
         if finished.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Committed::default());
         }
         let by = self.database.instance();
         let committed = || async move {
             let mut transaction = self.database.begin().await?;
-            let ids = write::finished(transaction.connection(), finished, (at, by)).await;
-            transaction.end(ids).await
+            let committed = write::finished(transaction.connection(), finished, (at, by)).await;
+            transaction.end(committed).await
         };
         self.database.write(finished.len(), committed).await
     }

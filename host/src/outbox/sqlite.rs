@@ -4,8 +4,12 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
-use super::{Backlog, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal};
+use super::{
+    Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal,
+    fence::{Begins, older, split},
+};
 use crate::{
+    deployments::sqlite::{first_behind, head},
     sqlite::{Database, row},
     store::StoreError,
 };
@@ -27,21 +31,28 @@ impl SqliteOutbox {
 
 #[async_trait]
 impl Outbox for SqliteOutbox {
-    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
-        if finished.is_empty() {
-            return Ok(Vec::new());
+    async fn commit(&self, given: &[FinishedJob], at: Timestamp) -> Result<Committed, StoreError> {
+        if given.is_empty() {
+            return Ok(Committed::default());
         }
         let committed = async {
             let mut transaction = self.database.begin().await?;
-            let mut new = insert::jobs(&mut transaction, finished, at).await?;
+            let head = head(&mut transaction).await?;
+            let mut begins = Begins::new();
+            for revision in older(given, head) {
+                begins.extend(first_behind(&mut transaction, revision).await?.map(|from| (revision, from)));
+            }
+            let (current, late) = split(given, &begins);
+            let mut new = insert::jobs(&mut transaction, &current, at).await?;
             // Removed as it is met, so that a job that is given twice brings its signals once.
             let signals: Vec<&Signal> =
-                finished.iter().filter(|done| new.remove(&done.job)).flat_map(|done| &done.signals).collect();
-            let ids = insert::signals(&mut transaction, &signals, at).await?;
+                current.iter().filter(|done| new.remove(&done.job)).flat_map(|done| &done.signals).collect();
+            let new = insert::signals(&mut transaction, &signals, at).await?;
+            let outdated = insert::unfinished(&mut transaction, &late).await?;
             transaction.commit().await?;
-            Ok(ids)
+            Ok(Committed { new, outdated })
         };
-        self.database.write(finished.len(), committed).await
+        self.database.write(given.len(), committed).await
     }
 
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {

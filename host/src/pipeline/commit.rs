@@ -1,28 +1,43 @@
 //! Committing what is finished, as much at once as there is.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use ta_bot_core::Timestamp;
+use ta_bot_core::{Job, Timestamp};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    outbox::{FinishedJob, Outbox},
+    outbox::{Committed, FinishedJob, Outbox},
     store::StoreError,
 };
 
 /// How many finished jobs one transaction takes.
 pub(super) const COMMIT_BATCH: usize = 64;
 
-type Committed = Result<(), StoreError>;
+/// What became of a finished job that the store took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is finished for good.
+    Committed,
+    /// It was decided by an older log of deployments than holds for its candle, and is to be decided again.
+    Outdated,
+}
+
+impl Fate {
+    fn of(done: &FinishedJob, outdated: &HashSet<Job>) -> Self {
+        if outdated.contains(&done.job) { Self::Outdated } else { Self::Committed }
+    }
+}
+
+type Answer = Result<Fate, StoreError>;
 
 /// A finished job, and who waits for its commit.
 pub(super) struct ToCommit {
     finished: FinishedJob,
-    waiting: oneshot::Sender<Committed>,
+    waiting: oneshot::Sender<Answer>,
 }
 
 impl ToCommit {
-    pub(super) fn new(finished: FinishedJob) -> (Self, oneshot::Receiver<Committed>) {
+    pub(super) fn new(finished: FinishedJob) -> (Self, oneshot::Receiver<Answer>) {
         let (waiting, committed) = oneshot::channel();
         (Self { finished, waiting }, committed)
     }
@@ -50,13 +65,14 @@ impl Committer {
     }
 
     /// Commits all at once; one by one where one of them may be what the store can't take.
-    async fn commit(&self, jobs: &[FinishedJob]) -> Vec<Committed> {
+    async fn commit(&self, jobs: &[FinishedJob]) -> Vec<Answer> {
         match self.try_commit(jobs).await {
-            Ok(()) => jobs.iter().map(|_| Ok(())).collect(),
+            Ok(outdated) => jobs.iter().map(|done| Ok(Fate::of(done, &outdated))).collect(),
             Err(StoreError::Corrupt { .. }) if jobs.len() > 1 => {
                 let mut committed = Vec::with_capacity(jobs.len());
                 for job in jobs {
-                    committed.push(self.try_commit(std::slice::from_ref(job)).await);
+                    let outdated = self.try_commit(std::slice::from_ref(job)).await;
+                    committed.push(outdated.map(|outdated| Fate::of(job, &outdated)));
                 }
                 committed
             }
@@ -64,13 +80,15 @@ impl Committer {
         }
     }
 
-    async fn try_commit(&self, jobs: &[FinishedJob]) -> Committed {
+    /// Answers the jobs that were left out.
+    async fn try_commit(&self, jobs: &[FinishedJob]) -> Result<HashSet<Job>, StoreError> {
         match self.outbox.commit(jobs, Timestamp::now()).await {
-            Ok(new) => {
-                if !new.is_empty() {
-                    tracing::debug!(jobs = jobs.len(), signals = new.len(), "committed");
+            Ok(Committed { new, outdated }) => {
+                if !(new.is_empty() && outdated.is_empty()) {
+                    let (signals, outdated) = (new.len(), outdated.len());
+                    tracing::debug!(jobs = jobs.len(), signals, outdated, "committed");
                 }
-                Ok(())
+                Ok(outdated.into_iter().collect())
             }
             Err(error) => {
                 tracing::error!(jobs = jobs.len(), %error, "commit failed and is tried again");

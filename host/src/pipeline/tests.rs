@@ -11,7 +11,7 @@ use crate::{
     app::App,
     env::Environment,
     jobs::{contract::job, local::LocalQueue},
-    outbox::{Backlog, DeadFilter, RetriedJob, SignalFilter, StoredSignal},
+    outbox::{Backlog, Committed, DeadFilter, RetriedJob, SignalFilter, StoredSignal},
 };
 
 const TIMEFRAME: Timeframe = Timeframe::M15;
@@ -25,11 +25,13 @@ struct Troubled {
     failures: Mutex<Vec<StoreError>>,
     /// A job that no commit takes.
     poison: Mutex<Option<Job>>,
+    /// A job that the next commit with it leaves out, as one that an older log decided.
+    outdated: Mutex<Option<Job>>,
 }
 
 #[async_trait]
 impl Outbox for Troubled {
-    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Stored<Vec<SignalId>> {
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Stored<Committed> {
         if let Some(failure) = self.failures.lock().unwrap().pop() {
             return Err(failure);
         }
@@ -37,7 +39,10 @@ impl Outbox for Troubled {
         if finished.iter().any(|finished| Some(&finished.job) == poison.as_ref()) {
             return Err(StoreError::Corrupt { store: "test", reason: "it is poison".to_owned() });
         }
-        self.inner.commit(finished, at).await
+        let outdated = self.outdated.lock().unwrap().take_if(|job| finished.iter().any(|done| done.job == *job));
+        let rest: Vec<_> = finished.iter().filter(|done| Some(&done.job) != outdated.as_ref()).cloned().collect();
+        let committed = self.inner.commit(&rest, at).await?;
+        Ok(Committed { outdated: outdated.into_iter().collect(), ..committed })
     }
 
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Stored<Vec<SignalId>> {
@@ -117,7 +122,12 @@ impl Service {
             Candle { open_time, open: 100.0, high: 101.0, low: 99.0, close: 100.5, volume: 1.0 }
         };
         app.candles.insert(&job(0).symbol, TIMEFRAME, &(0..10).map(candle).collect::<Vec<_>>()).await.unwrap();
-        let outbox = Troubled { inner: Arc::clone(&app.outbox), failures: Mutex::default(), poison: Mutex::default() };
+        let outbox = Troubled {
+            inner: Arc::clone(&app.outbox),
+            failures: Mutex::default(),
+            poison: Mutex::default(),
+            outdated: Mutex::default(),
+        };
         let queue = Arc::new(LocalQueue::new(Arc::clone(&app.analyst.metrics)));
         Self { app, outbox: Arc::new(outbox), queue, _data: data }
     }
@@ -182,6 +192,19 @@ async fn a_job_that_no_commit_takes_is_given_up_and_holds_no_other_up() {
     assert_eq!((&dead[0].job, dead[0].attempts, dead[0].reason.as_str()), (&job(3), ATTEMPTS, "it is poison"));
 }
 
+/// The strategies look at it again, and it is committed then; those beside it are not held up.
+#[tokio::test]
+async fn a_job_that_an_older_log_decided_is_decided_again() {
+    let service = Service::new().await;
+    *service.outbox.outdated.lock().unwrap() = Some(job(3));
+    for index in 0..10 {
+        service.push(index).await;
+    }
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 10), ("given_back", 1)]));
+    assert_eq!(service.over(10).await, 10);
+}
+
 #[tokio::test]
 async fn a_job_without_its_candle_is_given_up_with_its_reason() {
     let service = Service::new().await;
@@ -197,7 +220,7 @@ async fn a_job_that_comes_again_is_not_worked_on_where_another_replica_finished_
     let service = Service::new().await;
     service.push(0).await;
     service.push(1).await;
-    let finished = FinishedJob { job: job(0), signals: Vec::new() };
+    let finished = FinishedJob { job: job(0), signals: Vec::new(), revision: 0 };
     service.app.outbox.commit(&[finished], Timestamp::now()).await.unwrap();
     for delivery in service.queue.next(2).await {
         delivery.give_back(Duration::ZERO).await;

@@ -67,8 +67,10 @@ impl Bus for SlowBus {
 async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let outbox = Arc::new(SqliteOutbox::new(Database::open(folder.path()).await.unwrap()));
-    let finished =
-        |index| FinishedJob { job: job("BTCUSDT", index), signals: vec![signal(&job("BTCUSDT", index), "rsi", 0)] };
+    let finished = |index| {
+        let job = job("BTCUSDT", index);
+        FinishedJob { signals: vec![signal(&job, "rsi", 0)], job, revision: 0 }
+    };
     outbox.commit(&(0..count).map(finished).collect::<Vec<_>>(), Timestamp::now()).await.unwrap();
     let ids = outbox.unpublished(10_000).await.unwrap().into_iter().map(|signal| signal.id).collect();
     let relay = Relay {

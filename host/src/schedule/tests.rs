@@ -53,7 +53,8 @@ impl Service {
     }
 
     async fn finish(&self, jobs: &[Job]) {
-        let finished: Vec<_> = jobs.iter().map(|job| FinishedJob { job: job.clone(), signals: Vec::new() }).collect();
+        let finished = |job: &Job| FinishedJob { job: job.clone(), signals: Vec::new(), revision: 0 };
+        let finished: Vec<_> = jobs.iter().map(finished).collect();
         self.app.outbox.commit(&finished, Timestamp::now()).await.unwrap();
     }
 

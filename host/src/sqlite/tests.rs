@@ -1,4 +1,4 @@
-//! The contract suites of all three stores on SQLite, and what is SQLite's own.
+//! The contract suites of the stores on SQLite, and what is SQLite's own.
 
 use std::sync::{
     Arc,
@@ -11,6 +11,7 @@ use super::Database;
 use crate::{
     candles::{self, CandleStore, sqlite::SqliteCandles},
     config::{self, ConfigStore, sqlite::SqliteConfig},
+    deployments::{self, contract::Replica, sqlite::SqliteDeployments},
     outbox::{self, Outbox, sqlite::SqliteOutbox},
 };
 
@@ -66,6 +67,32 @@ async fn the_outbox_keeps_the_contract() {
     outbox::contract::all(async || {
         let (one, two) = databases.fresh().await;
         (store(one), store(two))
+    })
+    .await;
+}
+
+/// The log of deployments and the outbox, on one database.
+fn replica(database: Database) -> Replica {
+    let deployments = Arc::new(SqliteDeployments::new(database.clone()));
+    Replica { deployments, outbox: Arc::new(SqliteOutbox::new(database)) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deployments_keep_the_contract() {
+    let databases = Databases::new();
+    deployments::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (replica(one), replica(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_are_compared_with_the_deployments() {
+    let databases = Databases::new();
+    outbox::contract::fenced(async || {
+        let (one, two) = databases.fresh().await;
+        (replica(one), replica(two))
     })
     .await;
 }

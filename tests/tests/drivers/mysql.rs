@@ -10,6 +10,7 @@ use std::{
 
 use ta_bot::{
     candles::{self, CandleStore, mysql::MysqlCandles},
+    deployments::{self, contract::Replica, mysql::MysqlDeployments},
     mysql::{Limits, Mysql},
     outbox::{self, Outbox, mysql::MysqlOutbox},
     store::StoreError,
@@ -20,6 +21,7 @@ use tokio::{sync::OnceCell, time::Instant};
 
 mod away;
 mod commits;
+mod deployed;
 mod plans;
 mod schema;
 mod statements;
@@ -102,6 +104,28 @@ async fn the_outbox_keeps_the_contract() {
         (store(), store())
     })
     .await;
+}
+
+/// The log of deployments and the outbox, on one database.
+fn replica(uri: &str) -> Replica {
+    let database = open(uri);
+    let deployments = Arc::new(MysqlDeployments::new(database.clone()));
+    Replica { deployments, outbox: Arc::new(MysqlOutbox::new(database)) }
+}
+
+async fn replicas() -> deployments::contract::Replicas {
+    let (uri, _) = new_database().await;
+    (replica(&uri), replica(&uri))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deployments_keep_the_contract() {
+    deployments::contract::all(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_are_compared_with_the_deployments() {
+    outbox::contract::fenced(replicas).await;
 }
 
 /// Every decimal that the tables hold becomes the `f64` that is nearest to it, and goes back as it was.

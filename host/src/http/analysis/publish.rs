@@ -26,8 +26,9 @@ pub(super) struct Published {
 pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<Published, ApiError> {
     let signals: Vec<Signal> = analysis.signals().cloned().collect();
     let now = Timestamp::now();
-    let finished = FinishedJob { job: analysis.job.clone(), signals: signals.clone() };
-    let mut sent = services.outbox.commit(&[finished], now).await?;
+    // No entry is added to the deployments' log yet, so that this revision is the newest.
+    let finished = FinishedJob { job: analysis.job.clone(), signals: signals.clone(), revision: 0 };
+    let mut sent = services.outbox.commit(&[finished], now).await?.new;
     sent.extend(services.outbox.add(&signals, now).await?);
     if !sent.is_empty() {
         services.relay_wakeup.notify_one();

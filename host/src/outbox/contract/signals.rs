@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{Backlog, FinishedJob, SignalFilter},
+    super::{Backlog, Committed, FinishedJob, SignalFilter},
     Replicas, Timeframe, finished, finished_of, ids, ids_of, job, moment, signal, texts, waiting,
 };
 
@@ -11,7 +11,7 @@ use super::{
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     store.ping().await.unwrap();
     other.ping().await.unwrap();
-    assert_eq!(store.commit(&[], moment(1)).await.unwrap(), []);
+    assert_eq!(store.commit(&[], moment(1)).await.unwrap(), Committed::default());
     assert_eq!(store.add(&[], moment(1)).await.unwrap(), []);
     store.mark_published(&[], moment(1)).await.unwrap();
     store.mark_published(&["ab".repeat(32)], moment(1)).await.unwrap();
@@ -29,9 +29,9 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
 pub async fn signals_wait_in_the_order_of_their_commits((store, other): Replicas) {
     let later = [finished("ETHUSDT", 5, &["rsi", "macd"]), finished("BTCUSDT", 4, &["macd"])];
     let sooner = [finished("BTCUSDT", 1, &["rsi"])];
-    let mut expected = store.commit(&later, moment(1000)).await.unwrap();
+    let mut expected = store.commit(&later, moment(1000)).await.unwrap().new;
     assert_eq!(expected, ids_of(&later), "answered in the order of the jobs");
-    expected.extend(other.commit(&sooner, moment(900)).await.unwrap());
+    expected.extend(other.commit(&sooner, moment(900)).await.unwrap().new);
     let found = other.unpublished(10).await.unwrap();
     assert_eq!(ids(&found), texts(&expected));
     assert!(found.is_sorted_by_key(|signal| signal.sequence));
@@ -47,12 +47,12 @@ pub async fn signals_wait_in_the_order_of_their_commits((store, other): Replicas
 /// The second commit of a job answers no ids and changes nothing.
 pub async fn a_signal_is_stored_once((store, other): Replicas) {
     let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("BTCUSDT", 2, &[])];
-    let first = store.commit(&jobs, moment(1000)).await.unwrap();
+    let first = store.commit(&jobs, moment(1000)).await.unwrap().new;
     let before = store.unpublished(10).await.unwrap();
-    assert_eq!(other.commit(&jobs, moment(2000)).await.unwrap(), []);
+    assert_eq!(other.commit(&jobs, moment(2000)).await.unwrap(), Committed::default());
     assert_eq!(store.unpublished(10).await.unwrap(), before);
     let twice = finished("BTCUSDT", 3, &["rsi"]);
-    let third = store.commit(&[twice.clone(), twice.clone()], moment(3000)).await.unwrap();
+    let third = store.commit(&[twice.clone(), twice.clone()], moment(3000)).await.unwrap().new;
     assert_eq!(third, ids_of(&[twice]), "a job that is given twice in one commit");
     assert_eq!(waiting(&*store).await, texts(&[first, third].concat()));
 }
@@ -63,9 +63,9 @@ pub async fn a_finished_job_is_left_alone((store, other): Replicas) {
     let first = finished("BTCUSDT", 1, &["rsi"]);
     let none = finished("BTCUSDT", 2, &[]);
     store.commit(&[first.clone(), none.clone()], moment(1000)).await.unwrap();
-    let again = |done: &FinishedJob| FinishedJob { job: done.job.clone(), signals: vec![signal(&done.job, "rsi", 1)] };
+    let again = |done: &FinishedJob| FinishedJob { signals: vec![signal(&done.job, "rsi", 1)], ..done.clone() };
     let fresh = finished("BTCUSDT", 3, &["rsi"]);
-    let committed = other.commit(&[again(&first), again(&none), fresh.clone()], moment(2000)).await.unwrap();
+    let committed = other.commit(&[again(&first), again(&none), fresh.clone()], moment(2000)).await.unwrap().new;
     assert_eq!(committed, ids_of(std::slice::from_ref(&fresh)));
     assert_eq!(waiting(&*store).await, texts(&ids_of(&[first, fresh])));
 }
@@ -80,7 +80,7 @@ pub async fn signals_can_be_added_beside_a_job((store, other): Replicas) {
     assert_eq!(other.add(&given, moment(2000)).await.unwrap(), expected);
     assert_eq!(other.add(&given, moment(3000)).await.unwrap(), []);
     assert_eq!(finished_of(&*store, &[job("BTCUSDT", 1), job("BTCUSDT", 2)]).await, [job("BTCUSDT", 1)]);
-    let committed = store.commit(&[finished("BTCUSDT", 2, &["rsi", "macd"])], moment(4000)).await.unwrap();
+    let committed = store.commit(&[finished("BTCUSDT", 2, &["rsi", "macd"])], moment(4000)).await.unwrap().new;
     assert_eq!(committed, [signal(&job("BTCUSDT", 2), "macd", 0).id], "the signal that was added is not emitted again");
     assert_eq!(waiting(&*store).await.len(), 4);
 }
@@ -101,7 +101,8 @@ pub async fn published_signals_wait_no_more((store, other): Replicas) {
     let all = store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
     let published: Vec<_> = all.iter().rev().map(|signal| signal.published_at.unwrap().millis()).collect();
     assert_eq!(published, [4000, 3000, 5000]);
-    assert_eq!(store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(6000)).await.unwrap(), []);
+    let again = store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(6000)).await.unwrap();
+    assert_eq!(again, Committed::default());
     assert_eq!(waiting(&*store).await, [""; 0], "a signal that was sent does not come back");
 }
 
@@ -160,12 +161,12 @@ pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
 /// More jobs and signals than fit into one statement.
 pub async fn many_signals_are_committed_at_once((store, _): Replicas) {
     let jobs: Vec<_> = (0..1100).map(|index| finished("BTCUSDT", index, &["rsi", "macd"])).collect();
-    let committed = store.commit(&jobs, moment(1000)).await.unwrap();
+    let committed = store.commit(&jobs, moment(1000)).await.unwrap().new;
     assert_eq!(committed, ids_of(&jobs));
     assert_eq!(waiting(&*store).await, texts(&committed));
     store.mark_published(&texts(&committed[..2000]), moment(2000)).await.unwrap();
     assert_eq!(waiting(&*store).await, texts(&committed[2000..]));
-    assert_eq!(store.commit(&jobs, moment(3000)).await.unwrap(), []);
+    assert_eq!(store.commit(&jobs, moment(3000)).await.unwrap(), Committed::default());
     let jobs: Vec<_> = jobs.into_iter().map(|finished| finished.job).collect();
     assert_eq!(finished_of(&*store, &jobs).await, jobs);
 }
@@ -179,7 +180,7 @@ pub async fn replicas_that_commit_the_same_emit_it_once((store, other): Replicas
             let mut new = Vec::new();
             // In different pieces, so that their commits overlap.
             for piece in jobs.chunks(3 + writer) {
-                new.extend(store.commit(piece, moment(1000)).await.unwrap());
+                new.extend(store.commit(piece, moment(1000)).await.unwrap().new);
             }
             new
         })
@@ -200,7 +201,8 @@ pub async fn replicas_that_commit_at_once_lose_nothing((store, other): Replicas)
     let writers = (0..20).map(|writer| {
         let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
         tokio::spawn(async move {
-            let new = store.commit(&[finished("BTCUSDT", writer, &["rsi", "macd"])], moment(1000)).await.unwrap();
+            let done = [finished("BTCUSDT", writer, &["rsi", "macd"])];
+            let new = store.commit(&done, moment(1000)).await.unwrap().new;
             store.mark_published(&texts(&new[..1]), moment(2000)).await.unwrap();
             new.len()
         })

@@ -7,12 +7,18 @@ use sqlx::{MySql, MySqlConnection, QueryBuilder};
 use ta_bot_core::{Job, Signal, SignalId, Timestamp};
 
 use super::{
-    super::FinishedJob,
+    super::{
+        Committed, FinishedJob,
+        fence::{Begins, older, split},
+    },
     jobs::{BATCH, Key, candle_close, key, push_are, revive},
 };
-use crate::mysql::{
-    batch::{largest_power, padded, pieces},
-    row,
+use crate::{
+    deployments::mysql::{Lock, first_behind, head},
+    mysql::{
+        batch::{largest_power, padded, pieces},
+        row,
+    },
 };
 
 /// How many bytes of signals one statement inserts: a quarter of what servers take by default. A single signal may be
@@ -22,14 +28,20 @@ const STATEMENT_BYTES: usize = 4 << 20;
 /// When something is committed, and by which process.
 pub(super) type Mark = (Timestamp, i64);
 
-/// Marks jobs as finished and inserts the signals of those that were not.
+/// Marks jobs as finished and inserts the signals of those that were not, but for what an older log decided.
 pub(super) async fn finished(
     connection: &mut MySqlConnection,
-    finished: &[FinishedJob],
+    given: &[FinishedJob],
     mark: Mark,
-) -> Result<Vec<SignalId>, sqlx::Error> {
-    // All lock in the same order.
-    let keys: Vec<Key<'_>> = finished.iter().map(|done| key(&done.job)).collect::<BTreeSet<_>>().into_iter().collect();
+) -> Result<Committed, sqlx::Error> {
+    // All lock in the same order: this row first.
+    let head = head(&mut *connection, Lock::Shared).await?;
+    let mut begins = Begins::new();
+    for revision in older(given, head) {
+        begins.extend(first_behind(&mut *connection, revision).await?.map(|from| (revision, from)));
+    }
+    let (current, late) = split(given, &begins);
+    let keys: Vec<Key<'_>> = sorted(&current).collect();
     let mut new = HashSet::with_capacity(keys.len());
     for batch in keys.chunks(BATCH) {
         new.extend(new_jobs(connection, batch, mark.0).await?);
@@ -37,8 +49,43 @@ pub(super) async fn finished(
     }
     // Removed as it is met, so that a job that is given twice brings its signals once.
     let given: Vec<&Signal> =
-        finished.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
-    signals(connection, &given, mark).await
+        current.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
+    let new = signals(&mut *connection, &given, mark).await?;
+    Ok(Committed { new, outdated: unfinished(connection, &late).await? })
+}
+
+/// The keys of jobs, each once, in their order.
+fn sorted<'a>(jobs: &[&'a FinishedJob]) -> impl Iterator<Item = Key<'a>> {
+    jobs.iter().map(|done| key(&done.job)).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// Those of `late` that are not finished, as this transaction leaves it.
+async fn unfinished(connection: &mut MySqlConnection, late: &[&FinishedJob]) -> Result<Vec<Job>, sqlx::Error> {
+    let keys: Vec<Key<'_>> = sorted(late).collect();
+    let mut unfinished = Vec::new();
+    for batch in keys.chunks(BATCH) {
+        let known = known_jobs(&mut *connection, batch).await?;
+        let jobs = batch.iter().map(|(timeframe, candle_close, symbol)| Job {
+            symbol: (*symbol).clone(),
+            timeframe: *timeframe,
+            candle_close: *candle_close,
+        });
+        unfinished.extend(jobs.filter(|job| !known.contains(job)));
+    }
+    Ok(unfinished)
+}
+
+/// Those jobs that are finished.
+async fn known_jobs(connection: &mut MySqlConnection, batch: &[Key<'_>]) -> Result<HashSet<Job>, sqlx::Error> {
+    let mut select =
+        QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
+    push_are(&mut select, batch);
+    let mut known = HashSet::new();
+    for found in select.build().fetch_all(connection).await? {
+        let (symbol, candle_close) = candle_close(&found)?;
+        known.insert(Job { symbol, timeframe: row::parsed(&found, "timeframe")?, candle_close });
+    }
+    Ok(known)
 }
 
 /// Inserts those jobs that are not finished, and answers them.
@@ -47,14 +94,7 @@ async fn new_jobs<'a>(
     batch: &[Key<'a>],
     at: Timestamp,
 ) -> Result<Vec<Key<'a>>, sqlx::Error> {
-    let mut select =
-        QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
-    push_are(&mut select, batch);
-    let mut known = HashSet::new();
-    for found in select.build().fetch_all(&mut *connection).await? {
-        let (symbol, candle_close) = candle_close(&found)?;
-        known.insert(Job { symbol, timeframe: row::parsed(&found, "timeframe")?, candle_close });
-    }
+    let known = known_jobs(&mut *connection, batch).await?;
     let known: HashSet<Key<'_>> = known.iter().map(key).collect();
     let new: Vec<Key<'a>> = batch.iter().filter(|key| !known.contains(*key)).copied().collect();
     for piece in pieces(&new, BATCH) {

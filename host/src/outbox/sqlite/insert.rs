@@ -1,6 +1,6 @@
 //! The statements that write. All run within a transaction of the caller's.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
@@ -14,7 +14,7 @@ const BATCH: usize = 500;
 /// Marks jobs as finished, and no longer as dead. Answers those that were not finished before.
 pub(super) async fn jobs(
     connection: &mut SqliteConnection,
-    finished: &[FinishedJob],
+    finished: &[&FinishedJob],
     at: Timestamp,
 ) -> Result<HashSet<Job>, sqlx::Error> {
     let mut new = HashSet::with_capacity(finished.len());
@@ -31,13 +31,35 @@ pub(super) async fn jobs(
         }
         let mut revive =
             QueryBuilder::<Sqlite>::new("DELETE FROM dead_jobs WHERE (timeframe, candle_close, symbol) IN (");
-        revive.push_values(batch, |mut values, FinishedJob { job, .. }| {
-            values.push_bind(job.timeframe.as_str()).push_bind(job.candle_close.millis());
-            values.push_bind(job.symbol.as_str());
-        });
+        push_keys(&mut revive, batch);
         revive.push(")").build().execute(&mut *connection).await?;
     }
     Ok(new)
+}
+
+/// Those of `late` that are not finished, each once, as this transaction leaves it.
+pub(super) async fn unfinished(
+    connection: &mut SqliteConnection,
+    late: &[&FinishedJob],
+) -> Result<Vec<Job>, sqlx::Error> {
+    let mut unfinished: BTreeSet<&Job> = late.iter().map(|done| &done.job).collect();
+    for batch in late.chunks(BATCH) {
+        let mut select = QueryBuilder::<Sqlite>::new(
+            "SELECT timeframe, candle_close, symbol FROM finished_jobs WHERE (timeframe, candle_close, symbol) IN (",
+        );
+        push_keys(&mut select, batch);
+        for found in select.push(")").build().fetch_all(&mut *connection).await? {
+            unfinished.remove(&job(&found)?);
+        }
+    }
+    Ok(unfinished.into_iter().cloned().collect())
+}
+
+fn push_keys(query: &mut QueryBuilder<Sqlite>, jobs: &[&FinishedJob]) {
+    query.push_values(jobs, |mut values, FinishedJob { job, .. }| {
+        values.push_bind(job.timeframe.as_str()).push_bind(job.candle_close.millis());
+        values.push_bind(job.symbol.as_str());
+    });
 }
 
 /// Inserts signals that are not there yet, and answers their ids.

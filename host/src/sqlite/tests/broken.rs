@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::super::{Database, FILE_NAME, options};
 use crate::{
     candles::{CandleStore as _, sqlite::SqliteCandles},
+    deployments::{DeploymentStore as _, contract::change, sqlite::SqliteDeployments},
     outbox::{self, Outbox as _, sqlite::SqliteOutbox},
     store::StoreError,
 };
@@ -139,6 +140,36 @@ async fn a_value_that_is_none_of_ours_is_named() {
 }
 
 #[tokio::test]
+async fn an_entry_of_deployments_that_is_none_of_ours_is_named() {
+    let cases = [
+        ("UPDATE deployments SET action = 'explode'", "column action", "explode"),
+        (
+            "UPDATE deployments SET deployment = '{\"module\": \"nonsense\"}'",
+            "column deployment",
+            "Invalid string length",
+        ),
+        ("UPDATE deployments SET deployment = ''", "column deployment", "EOF"),
+        ("UPDATE deployments SET strategy_id = 'Not An Id'", "column strategy_id", "Not An Id"),
+    ];
+    for (broken, column, told) in cases {
+        let directory = TempDir::new().unwrap();
+        let log = SqliteDeployments::new(Database::open(directory.path()).await.unwrap());
+        log.add(&change("rsi", 1), 0, None).await.unwrap();
+        run(directory.path(), broken).await;
+        let error = log.since(0).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(column) && text.contains(told), "{text}");
+    }
+    let directory = TempDir::new().unwrap();
+    let database = Database::open(directory.path()).await.unwrap();
+    run(directory.path(), "DELETE FROM deployment_head").await;
+    let done = [outbox::contract::finished("BTCUSDT", 1, &[])];
+    let error = SqliteOutbox::new(database).commit(&done, Timestamp::from_millis(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }) && error.to_string().contains("backup"), "{error:?}");
+}
+
+#[tokio::test]
 async fn numbers_are_kept_to_the_last_bit() {
     let directory = TempDir::new().unwrap();
     let store = SqliteCandles::new(Database::open(directory.path()).await.unwrap());
@@ -164,7 +195,7 @@ async fn a_commit_that_fails_leaves_nothing() {
     assert_eq!(store.unpublished(10).await.unwrap(), []);
     let asked = (good.job.symbol.clone(), good.job.candle_close);
     assert_eq!(store.finished(Timeframe::M15, &[asked]).await.unwrap(), []);
-    assert_eq!(store.commit(&[good], at).await.unwrap().len(), 1);
+    assert_eq!(store.commit(&[good], at).await.unwrap().new.len(), 1);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn a_job_is_never_finished_and_dead() {
         });
         let at = Timestamp::from_millis(1);
         let (committed, first, second) = tokio::join!(one.commit(&done, at), two.bury(&dead[1]), two.bury(&dead[0]));
-        assert_eq!(committed.unwrap().len(), 1);
+        assert_eq!(committed.unwrap().new.len(), 1);
         first.and(second).unwrap();
     }
     let both = format!("SELECT COUNT(*) FROM {name}.dead_jobs; SELECT COUNT(*) FROM {name}.finished_jobs");
@@ -74,7 +74,8 @@ async fn signals_that_are_committed_out_of_order_are_found() {
     let outbox = MysqlOutbox::new(open(&uri));
     let (early, late) = (contract::finished("BTCUSDT", 1, &["rsi"]), contract::finished("BTCUSDT", 2, &["rsi"]));
     let at = Timestamp::from_millis(1);
-    let (early_ids, late_ids) = (outbox.commit(&[early], at).await.unwrap(), outbox.commit(&[late], at).await.unwrap());
+    let early_ids = outbox.commit(&[early], at).await.unwrap().new;
+    let late_ids = outbox.commit(&[late], at).await.unwrap().new;
     // As if the first had been committed only now, after the relay had seen the second and marked it.
     let hide =
         |waiting: &str| format!("UPDATE {name}.signals SET waiting = {waiting} WHERE signal_id = '{}'", early_ids[0]);
@@ -118,7 +119,7 @@ async fn replicas_do_not_block_each_other() {
             }
             let mut new = Vec::new();
             for piece in jobs.chunks(17) {
-                new.extend(outbox.commit(piece, Timestamp::from_millis(1)).await.unwrap());
+                new.extend(outbox.commit(piece, Timestamp::from_millis(1)).await.unwrap().new);
                 let sent: Vec<_> = new.iter().rev().take(9).map(ToString::to_string).collect();
                 outbox.mark_published(&sent, Timestamp::from_millis(2)).await.unwrap();
             }

@@ -3,7 +3,8 @@
 
 use ta_bot::{
     candles::{CandleStore as _, mysql::MysqlCandles},
-    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
+    deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
+    outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;
@@ -114,7 +115,7 @@ async fn signals_and_jobs_are_found_by_their_indexes() {
     let (server, uri) = filled().await;
     let outbox = MysqlOutbox::new(open(&uri));
     let jobs: Vec<_> = (0..300).map(|index| contract::finished("BTCUSDT", index, &["rsi", "macd"])).collect();
-    let ids = outbox.commit(&jobs, Timestamp::from_millis(1000)).await.unwrap();
+    let ids = outbox.commit(&jobs, Timestamp::from_millis(1000)).await.unwrap().new;
     let sent: Vec<String> = ids[..590].iter().map(ToString::to_string).collect();
     outbox.mark_published(&sent, Timestamp::now()).await.unwrap();
     server.sql("ANALYZE TABLE plans.signals").await.unwrap();
@@ -137,6 +138,43 @@ async fn signals_and_jobs_are_found_by_their_indexes() {
     assert_eq!(parts.len(), 2, "one query for each");
     for plan in parts {
         assert!(plan.contains("range") && plan.contains("PRIMARY"), "{plan}");
+    }
+}
+
+/// An entry looks at the end of each timeframe's part of the jobs, and a commit of what older logs decided at one entry.
+#[tokio::test]
+async fn deployments_and_jobs_are_compared_by_their_indexes() {
+    let (server, uri) = filled().await;
+    let database = open(&uri);
+    let (log, outbox) = (MysqlDeployments::new(database.clone()), MysqlOutbox::new(database));
+    let entries = "USE plans; INSERT INTO ta_bot_deployments
+        SELECT seq, CONCAT('s', seq % 30), 'activate', '{}', 0, 'ann', NULL, 0 FROM seq_1_to_3000;
+        UPDATE ta_bot_deployment_head SET revision = 3000; ANALYZE TABLE ta_bot_deployments";
+    server.sql(entries).await.unwrap();
+
+    log_anew(&server).await;
+    let entry = log.add(&change("s7", 1), 2977, None).await.unwrap();
+    let newest = super::START + (CANDLES - 1) * Timeframe::M15.millis();
+    assert_eq!((entry.revision, entry.from), (3001, Timestamp::from_millis(newest + 1)));
+    // Each of the greatest values is found before the statement runs, but for that of an empty part.
+    for plan in plans(&server, "each_timeframe").await {
+        let is_found = plan.contains("optimized away") || plan.contains("No matching min/max row");
+        let is_put_together = plan.contains("<derived") || plan.contains("<union") || plan.contains("No tables used");
+        let is_the_last = plan.contains("ta_bot_deployments") && plan.contains("const") && plan.contains("PRIMARY");
+        assert!(is_found || is_put_together || is_the_last, "{plan}");
+    }
+    assert_eq!(log.since(2999).await.unwrap().len(), 2);
+    for plan in plans(&server, "changed_at` FROM `ta_bot_deployments` WHERE").await {
+        assert!(plan.contains("range") && plan.contains("PRIMARY") && !plan.contains("filesort"), "{plan}");
+    }
+
+    let late = FinishedJob { revision: 3, ..contract::finished("BTCUSDT", 9999, &[]) };
+    assert_eq!(outbox.commit(&[late], Timestamp::from_millis(1)).await.unwrap().outdated.len(), 1);
+    for plan in plans(&server, "`decides_from` FROM `ta_bot_deployments` WHERE").await {
+        assert!(plan.contains("range") && plan.contains("PRIMARY") && !plan.contains("filesort"), "{plan}");
+    }
+    for plan in plans(&server, "LOCK IN SHARE MODE").await {
+        assert!(plan.contains("ta_bot_deployment_head") && plan.contains("const"), "{plan}");
     }
 }
 

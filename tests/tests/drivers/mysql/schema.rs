@@ -2,6 +2,7 @@
 
 use ta_bot::{
     candles::{CandleStore as _, Inserted, mysql::MysqlCandles},
+    deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
     outbox::{Outbox as _, SignalFilter, contract, mysql::MysqlOutbox},
     store::StoreError,
 };
@@ -42,11 +43,16 @@ async fn an_empty_database_is_made_once_by_many() {
     }
     let made = shape(&name).await;
     assert_eq!(sql(&name, "SHOW TABLES LIKE 'klines%'").await.lines().count(), Timeframe::ALL.len());
-    assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n");
+    assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n");
     open(&uri).ping().await.unwrap();
     assert_eq!(shape(&name).await, made, "a second start changes nothing");
     // As after a crash between the last change and its record.
-    sql(&name, "DELETE FROM ta_bot_schema; DROP TABLE klines_m3; ALTER TABLE signals DROP COLUMN provenance").await;
+    sql(
+        &name,
+        "DELETE FROM ta_bot_schema; DROP TABLE klines_m3, ta_bot_deployment_head; ALTER TABLE signals DROP COLUMN \
+                provenance",
+    )
+    .await;
     open(&uri).ping().await.unwrap();
     assert_eq!(shape(&name).await, made);
 }
@@ -99,7 +105,7 @@ async fn an_older_table_of_signals_is_completed() {
         assert_eq!(first.unpublished(10).await.unwrap(), []);
         let done = contract::finished("BTCUSDT", 1, &["rsi", "macd"]);
         let at = Timestamp::from_millis(1000);
-        let ids = first.commit(std::slice::from_ref(&done), at).await.unwrap();
+        let ids = first.commit(std::slice::from_ref(&done), at).await.unwrap().new;
         sql(&name, OLD_ROW).await;
         let waiting = second.unpublished(10).await.unwrap();
         assert_eq!(
@@ -120,11 +126,45 @@ async fn an_older_table_of_signals_is_completed() {
 
 #[tokio::test]
 async fn a_newer_schema_is_left_alone() {
-    let (uri, name) = new_database().await;
-    sql(&name, "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES (7)").await;
-    let error = MysqlOutbox::new(open(&uri)).ping().await.unwrap_err();
-    assert!(matches!(&error, StoreError::Corrupt { reason, .. } if reason.contains("version 7")), "{error}");
-    assert_eq!(sql(&name, "SHOW TABLES").await, "ta_bot_schema\n");
+    for version in [3, 7] {
+        let (uri, name) = new_database().await;
+        let made = "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES";
+        sql(&name, &format!("{made} (1), ({version})")).await;
+        let error = MysqlOutbox::new(open(&uri)).ping().await.unwrap_err();
+        let told = format!("version {version}");
+        assert!(matches!(&error, StoreError::Corrupt { reason, .. } if reason.contains(&told)), "{error}");
+        assert_eq!(sql(&name, "SHOW TABLES").await, "ta_bot_schema\n");
+    }
+}
+
+/// A database of version 1, with what it holds, by replicas that start at once, also where one was interrupted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_version_is_brought_up_with_what_it_holds() {
+    let interrupted = [
+        "DROP TABLE ta_bot_deployments, ta_bot_deployment_head",
+        "DROP TABLE ta_bot_deployment_head",
+        "DELETE FROM ta_bot_deployment_head",
+        "DO 1",
+    ];
+    for left in interrupted {
+        let (uri, name) = new_database().await;
+        let outbox = MysqlOutbox::new(open(&uri));
+        let done = contract::finished("BTCUSDT", 1, &["rsi"]);
+        outbox.commit(std::slice::from_ref(&done), Timestamp::from_millis(1)).await.unwrap();
+        let made = shape(&name).await;
+        sql(&name, &format!("DELETE FROM ta_bot_schema WHERE version = 2; {left}")).await;
+        let replicas = [open(&uri), open(&uri)];
+        for database in &replicas {
+            database.ready().await.unwrap();
+        }
+        assert_eq!(shape(&name).await, made, "{left}");
+        assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n");
+        assert_eq!(sql(&name, "SELECT * FROM ta_bot_deployment_head").await, "1\t0\n");
+        let (outbox, log) = (MysqlOutbox::new(replicas[0].clone()), MysqlDeployments::new(replicas[1].clone()));
+        assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, done.signals[0].id.as_str());
+        let entry = log.add(&change("rsi", 1), 0, None).await.unwrap();
+        assert_eq!((entry.revision, entry.from), (1, done.job.candle_close.plus_millis(1)));
+    }
 }
 
 /// Only what changes the schema needs the right to.
@@ -143,5 +183,5 @@ async fn the_right_to_change_tables_is_needed_once() {
     open(&uri).ping().await.unwrap();
     let outbox = MysqlOutbox::new(open(&limited));
     let committed = outbox.commit(&[contract::finished("BTCUSDT", 1, &["rsi"])], Timestamp::now()).await.unwrap();
-    assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, committed[0].as_str());
+    assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, committed.new[0].as_str());
 }

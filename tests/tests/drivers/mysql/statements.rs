@@ -5,16 +5,27 @@ use std::collections::BTreeMap;
 
 use ta_bot::{
     candles::{CandleStore as _, mysql::MysqlCandles},
+    deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
     mysql::{Limits, Mysql},
-    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
+    outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;
 
 use super::{candle, opened, symbol};
 
+/// An operator's work: another module for a strategy. Answers the revision.
+async fn deploy(deployments: &MysqlDeployments, round: i64) -> i64 {
+    let known = deployments.since(0).await.unwrap().last().map_or(0, |entry| entry.revision);
+    deployments.add(&change("rsi", (round % 200) as u8), known, None).await.unwrap().revision
+}
+
 /// What a service does all day, about `count` symbols, in round `round` of it.
-async fn a_day_s_work(outbox: &MysqlOutbox, candles: &MysqlCandles, count: usize, round: i64) {
+async fn a_day_s_work(
+    (outbox, deployments, candles): &(MysqlOutbox, MysqlDeployments, MysqlCandles),
+    count: usize,
+    round: i64,
+) {
     let symbols: Vec<Symbol> = (0..count).map(|index| symbol(&format!("COIN{index}"))).collect();
     for (index, symbol) in symbols.iter().enumerate() {
         // Not all the same, so that stretches and windows begin at different moments.
@@ -38,7 +49,18 @@ async fn a_day_s_work(outbox: &MysqlOutbox, candles: &MysqlCandles, count: usize
         .enumerate()
         .map(|(index, symbol)| contract::finished(symbol.as_str(), round, strategies[index % 3]))
         .collect();
+    let revision = deploy(deployments, round).await;
+    let finished: Vec<_> = finished.into_iter().map(|done| FinishedJob { revision, ..done }).collect();
     outbox.commit(&finished, Timestamp::from_millis(round)).await.unwrap();
+    // What is decided by an older log is left out.
+    let later = |done: &FinishedJob| {
+        let symbol = done.job.symbol.as_str();
+        FinishedJob { revision: revision - 1, ..contract::finished(symbol, round + 1, &["rsi"]) }
+    };
+    let late: Vec<_> = finished.iter().map(later).collect();
+    deploy(deployments, round).await;
+    let left = outbox.commit(&late, Timestamp::from_millis(round)).await.unwrap().outdated;
+    assert_eq!(left.len(), count);
     let waiting: Vec<_> = outbox.unpublished(1000).await.unwrap().into_iter().map(|signal| signal.id).collect();
     outbox.mark_published(&waiting, Timestamp::from_millis(round)).await.unwrap();
     outbox.backlog().await.unwrap();
@@ -60,13 +82,14 @@ async fn statements_are_prepared_once_whatever_they_hold() {
     let uri = server.create_database("statements").await.unwrap();
     // One connection, so that it is the one that has prepared before.
     let database = Mysql::open_with(&uri.parse().unwrap(), Limits { connections: 1, ..Limits::default() });
-    let (outbox, candles) = (MysqlOutbox::new(database.clone()), MysqlCandles::new(database));
+    let deployments = MysqlDeployments::new(database.clone());
+    let stores = (MysqlOutbox::new(database.clone()), deployments, MysqlCandles::new(database));
     for (count, round) in (1..=16).chain([32, 64]).zip(0..) {
-        a_day_s_work(&outbox, &candles, count, 10 * round).await;
+        a_day_s_work(&stores, count, 10 * round).await;
     }
     let before = counts(&server).await;
     for (count, round) in [3, 5, 11, 27, 50, 63].into_iter().zip(100..) {
-        a_day_s_work(&outbox, &candles, count, 10 * round).await;
+        a_day_s_work(&stores, count, 10 * round).await;
     }
     assert_eq!(counts(&server).await, before, "other numbers need no other statements");
     assert_eq!(before["Com_stmt_close"], 0);

@@ -1,0 +1,131 @@
+//! The log of deployments on a server that is shared with others: what is broken, who waits, and what is cut off.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ta_bot::{
+    deployments::{
+        DeploymentStore as _,
+        contract::{change, log},
+        mysql::MysqlDeployments,
+    },
+    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
+    store::{StoreError, WriteError},
+};
+use ta_bot_core::Timestamp;
+use ta_bot_test_servers::{Mode, Proxy, Side};
+use ta_bot_tests::until;
+
+use super::{PATIENCE, new_database, open, open_impatiently, patiently, server};
+
+/// What this version can't read is told by its column, and nothing panics.
+#[tokio::test]
+async fn an_entry_that_is_none_of_ours_is_named() {
+    let (uri, name) = new_database().await;
+    let log = MysqlDeployments::new(open(&uri));
+    log.add(&change("rsi", 1), 0, None).await.unwrap();
+    let cases = [
+        ("action", "'explode'", "explode"),
+        ("action", "''", "activate"),
+        ("deployment", "'{\"module\": \"nonsense\"}'", "Invalid string length"),
+        ("deployment", "''", "EOF"),
+        ("deployment", "'7'", "invalid type: integer"),
+        ("strategy_id", "'Not An Id'", "Not An Id"),
+    ];
+    for (column, value, told) in cases {
+        let broken = format!("START TRANSACTION; UPDATE {name}.ta_bot_deployments SET {column} = {value}; COMMIT");
+        let kept = format!("SELECT HEX({column}) FROM {name}.ta_bot_deployments");
+        let before = server().await.sql(&kept).await.unwrap();
+        server().await.sql(&broken).await.unwrap();
+        let error = log.since(0).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("column {column}")) && text.contains(told), "{text}");
+        let mended =
+            format!("UPDATE {name}.ta_bot_deployments SET {column} = CONVERT(0x{} USING utf8mb4)", before.trim());
+        server().await.sql(&mended).await.unwrap();
+        assert_eq!(log.since(0).await.unwrap().len(), 1);
+    }
+}
+
+/// Nobody commits past a log whose newest revision is not known.
+#[tokio::test]
+async fn a_lost_row_is_told() {
+    let (uri, name) = new_database().await;
+    let (log, outbox) = (MysqlDeployments::new(open(&uri)), MysqlOutbox::new(open(&uri)));
+    log.add(&change("rsi", 1), 0, None).await.unwrap();
+    server().await.sql(&format!("DELETE FROM {name}.ta_bot_deployment_head")).await.unwrap();
+    let committed = outbox.commit(&[contract::finished("BTCUSDT", 1, &[])], Timestamp::from_millis(1)).await;
+    let added = match log.add(&change("rsi", 1), 1, None).await {
+        Err(WriteError::Store(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    for error in [committed.unwrap_err(), added] {
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(error.to_string().contains("ta_bot_deployment_head is gone: restore a backup"), "{error}");
+    }
+}
+
+/// Whoever commits holds the log as it is until the end, and keeps no other commit waiting; whoever adds waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_waits_for_the_commits_under_way() {
+    let (uri, name) = new_database().await;
+    let (log, outbox) = (MysqlDeployments::new(open(&uri)), MysqlOutbox::new(open(&uri)));
+    log.since(0).await.unwrap();
+    let newest = contract::job("BTCUSDT", 2).candle_close;
+    let held = format!(
+        "USE {name}; START TRANSACTION; SELECT revision FROM ta_bot_deployment_head WHERE id = 1 LOCK IN SHARE MODE;
+         INSERT INTO finished_jobs VALUES ('15m', {}, 'BTCUSDT', 1); SELECT SLEEP(2) INTO @slept; COMMIT",
+        newest.millis()
+    );
+    let is_over = AtomicBool::new(false);
+    let held = async {
+        server().await.sql(&held).await.unwrap();
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let beside = async {
+        let sleeps = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{name}' AND info LIKE '%SLEEP(2)%'"
+        );
+        let asked = async || server().await.sql(&sleeps).await.unwrap();
+        until(PATIENCE, async || asked().await, async || asked().await == "1\n").await;
+        outbox.commit(&[contract::finished("ETHUSDT", 1, &[])], Timestamp::from_millis(1)).await.unwrap();
+        assert!(!is_over.load(Ordering::Relaxed), "commits go on beside each other");
+        log.add(&change("rsi", 1), 0, None).await.unwrap()
+    };
+    let ((), entry) = tokio::join!(held, beside);
+    assert_eq!(entry.from, newest.plus_millis(1), "behind what was being committed when it was asked for");
+}
+
+/// Wherever the connection is cut: repeated with the same condition, the entry is there once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_is_cut_off_is_there_once() {
+    let (uri, name) = new_database().await;
+    let proxy = Proxy::start(server().await.address()).unwrap();
+    let cut = MysqlDeployments::new(open_impatiently(&server().await.uri_at(proxy.address(), &name)));
+    let whole = MysqlDeployments::new(open(&uri));
+    patiently(async || cut.since(0).await).await;
+    let mut expected = 0;
+    for from in [Side::Client, Side::Server] {
+        let (mut failed, mut bytes) = (0, 0);
+        loop {
+            proxy.set(Mode::CutAfter { from, bytes }).await.unwrap();
+            let first = cut.add(&change("rsi", 1), expected, None).await;
+            proxy.set(Mode::Forward).await.unwrap();
+            // Whoever was cut off does not know whether it was added, and asks.
+            match whole.add(&change("rsi", 1), expected, None).await {
+                Ok(_) => assert!(first.is_err(), "cut after {bytes} bytes of {from:?}"),
+                Err(WriteError::Conflict { current, .. }) => assert_eq!(current, expected + 1),
+                Err(error) => panic!("{error}"),
+            }
+            expected += 1;
+            let entries = log(&whole).await;
+            assert_eq!((entries.revision(), entries.of(&change("rsi", 1).strategy).len() as i64), (expected, expected));
+            if first.is_ok() {
+                break;
+            }
+            failed += 1;
+            bytes += if from == Side::Client { 131 } else { 23 };
+        }
+        assert!(failed > 5, "{failed} were cut");
+    }
+}

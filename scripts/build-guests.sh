@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the guests of the tests: build-guests.sh FOLDER
-# The same small strategy in four languages, a guest for each way to misbehave, one that asks WASI for the time, and a
-# component for each fault that admission has to see.
+# The same small strategy in four languages, a guest for each way to misbehave, one that asks WASI for the time, two
+# versions of one strategy, and a component for each fault that admission has to see.
 # What is newer than its sources stays.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,6 +23,10 @@ cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-gu
 cp "$target/wasm32-unknown-unknown/guest/hostile.wasm" "$out/hostile.wasm"
 cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-heavy
 cp "$target/wasm32-unknown-unknown/guest/heavy.wasm" "$out/heavy.wasm"
+cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-versions --examples
+for version in v1 v2; do
+    cp "$target/wasm32-unknown-unknown/guest/examples/$version.wasm" "$out/versions_$version.wasm"
+done
 cargo build --quiet --profile guest --target wasm32-wasip2 -p ta-bot-guest-wasi
 cp "$target/wasm32-wasip2/guest/wasi_probe.wasm" "$out/wasi_probe.wasm"
 cargo build --quiet --profile guest --target wasm32-unknown-unknown -p ta-bot-guest-faulty --examples

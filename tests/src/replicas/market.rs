@@ -34,8 +34,8 @@ pub struct Market {
 impl Market {
     /// A market of `count` symbols with `minutes` after its history.
     pub fn new(count: usize, minutes: i64) -> Self {
-        let hour_ago = Timestamp::now().plus_millis(-3_600_000);
-        let start = LONG.open_of(hour_ago);
+        let hour_before = Timestamp::now().plus_millis(-Timeframe::H1.millis() - minutes * SHORT.millis());
+        let start = LONG.open_of(hour_before);
         let first = start.plus_millis(-HISTORY * LONG.millis());
         let symbols: Vec<Symbol> = (0..count).map(|index| format!("S{index:03}USDT").parse().unwrap()).collect();
         let opens = || (0..HISTORY * 5 + minutes).map(|index| first.plus_millis(index * SHORT.millis()));

@@ -80,6 +80,8 @@ fn arguments(folder: &Path, port: &Port) -> Vec<OsString> {
     let number = format!("--port={}", port.number());
     let mut arguments = vec!["--no-defaults".into()];
     arguments.extend([path("--datadir=", "data"), path("--socket=", "socket"), path("--pid-file=", "pid")]);
+    // In a folder that servers share, one that starts removes the temporary tables of those that run.
+    arguments.push(path("--tmpdir=", ""));
     arguments.extend([as_root(), Some(number.into())].into_iter().flatten());
     let rest = [
         "--bind-address=127.0.0.1",

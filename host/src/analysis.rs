@@ -20,9 +20,11 @@ use crate::{
     candles::CandleStore,
     config::StoredSettings,
     evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, Wanted, extra_windows},
+    loader::LoadingError,
     metrics::{Metrics, Place},
     parameters::ParameterBook,
-    registry::Registry,
+    registry::{Deciding, Registry},
+    rollout::Rollout,
     settings::SettingsBook,
     store::StoreError,
 };
@@ -41,6 +43,9 @@ pub enum AnalysisError {
     /// The store's candles make no window.
     #[error("the stored candles can't be used: {0}")]
     Window(#[from] WindowError),
+    /// A module that was deployed can't be had.
+    #[error(transparent)]
+    Module(#[from] LoadingError),
     /// The host had no room for a guest.
     #[error("{0} could not be evaluated: {1}")]
     NoRoom(StrategyId, EvaluationError),
@@ -69,6 +74,8 @@ pub struct StrategyOutcome {
 pub struct Analysis {
     /// The candle.
     pub job: Job,
+    /// The revision of the deployments' log by which it was decided who looks.
+    pub revision: i64,
     /// How many candles were read.
     pub candles: usize,
     /// Each strategy's outcome, by id.
@@ -80,7 +87,11 @@ pub struct Analysis {
 impl AnalysisError {
     /// Whether the job is not to blame: it waits until the store is back, and is not given up for that.
     pub const fn is_stores(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }))
+        match self {
+            Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }) => true,
+            Self::Module(error) => error.is_passing(),
+            _ => false,
+        }
     }
 }
 
@@ -100,6 +111,8 @@ pub struct Analyst {
     pub candles: Arc<dyn CandleStore>,
     /// Which strategies there are.
     pub registry: Arc<Registry>,
+    /// Which of their modules decides.
+    pub rollout: Arc<Rollout>,
     /// With which parameters.
     pub parameters: Arc<ParameterBook>,
     /// Which of them run.
@@ -113,6 +126,7 @@ pub struct Analyst {
 /// A candle with everything that the strategies will look at.
 pub struct Prepared {
     job: Job,
+    revision: i64,
     settings: Arc<StoredSettings>,
     turns: Vec<Turn>,
     windows: HashMap<Series, CandleWindow>,
@@ -127,6 +141,13 @@ struct Turn {
 }
 
 impl Analyst {
+    /// Whether a strategy looks at candles, by what is newest.
+    pub fn is_enabled(&self, id: &StrategyId) -> bool {
+        let enabled = self.settings.current().settings.enables(id);
+        let log = self.registry.log();
+        log.newest(id).map_or(enabled, |newest| newest.change.deployment.runs(enabled))
+    }
+
     /// Looks at the candle of `job` with every enabled strategy.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
         let prepared = self.prepare(job).await?;
@@ -138,12 +159,14 @@ impl Analyst {
         let started = Instant::now();
         self.parameters.known()?;
         self.settings.known()?;
+        self.rollout.known()?;
         let settings = self.settings.current();
-        let turns = self.turns(job, &settings);
+        let Deciding { revision, modules } = self.deciding(job, &settings).await?;
+        let turns = turns(modules, job);
         let windows = self.windows(job, &turns).await?;
         let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
         tracing::info!("Fetched {candles} candles for {job}");
-        Ok(Prepared { job: job.clone(), settings, turns, windows, candles, started })
+        Ok(Prepared { job: job.clone(), revision, settings, turns, windows, candles, started })
     }
 
     /// Looks at what was read.
@@ -152,7 +175,7 @@ impl Analyst {
         prepared: Prepared,
         traceparent: Option<&str>,
     ) -> Result<Analysis, AnalysisError> {
-        let Prepared { job, settings, turns, windows, candles, started } = prepared;
+        let Prepared { job, revision, settings, turns, windows, candles, started } = prepared;
         let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
         let traceparent = traceparent.map(str::to_owned);
         let (done, outcomes) = tokio::sync::oneshot::channel();
@@ -171,21 +194,23 @@ impl Analyst {
                 return Err(AnalysisError::NoRoom(outcome.strategy.clone(), error.clone()));
             }
         }
-        let analysis = Analysis { job, candles, outcomes, duration: started.elapsed() };
+        let analysis = Analysis { job, revision, candles, outcomes, duration: started.elapsed() };
         self.count(&analysis, &settings);
         Ok(analysis)
     }
 
-    /// The strategies that run on this timeframe.
-    fn turns(&self, job: &Job, settings: &StoredSettings) -> Vec<Turn> {
-        let strategies = self.registry.strategies();
-        let enabled = strategies.values().filter(|module| {
-            let description = module.description();
-            settings.settings.enables(&description.id) && description.runs_on(job.timeframe)
-        });
-        enabled
-            .map(|module| Turn { module: Arc::clone(module), extra: extra_windows(module.description(), job) })
-            .collect()
+    /// What looks at the job's candle. A module that is not here yet is waited for.
+    async fn deciding(&self, job: &Job, settings: &StoredSettings) -> Result<Deciding, AnalysisError> {
+        loop {
+            match self.registry.deciding_on(job.candle_close, |id| settings.settings.enables(id)) {
+                Ok(deciding) => return Ok(deciding),
+                Err(missing) => {
+                    for digest in missing {
+                        self.rollout.install(digest).await?;
+                    }
+                }
+            }
+        }
     }
 
     /// Reads every series once, with as many candles as the strategy that wants most.
@@ -271,6 +296,12 @@ impl Analyst {
         }
         self.metrics.analysed(place, analysis.outcomes.len(), millis(analysis.duration));
     }
+}
+
+/// The strategies that run on the job's timeframe.
+fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job) -> Vec<Turn> {
+    let runs = modules.into_iter().filter(|module| module.description().runs_on(job.timeframe));
+    runs.map(|module| Turn { extra: extra_windows(module.description(), job), module }).collect()
 }
 
 /// A guest's line in the host's log.

@@ -28,16 +28,18 @@ use crate::{
         Leadership,
         lease::{self, Keeper, Timing},
     },
+    loader::ModuleLoader,
     log_limit::LogLimit,
     metrics::Metrics,
     modules::{ModuleStore, keep_bundled},
     outbox::Outbox,
     parameters::ParameterBook,
     pipeline::Pipeline,
-    refresh::{self, Refresh},
+    refresh::{Books, Refresh},
     registry::Registry,
     relay::Relay,
     replay::{self, Replayer},
+    rollout::{self, Rollout},
     schedule::Schedule,
     settings::SettingsBook,
 };
@@ -60,6 +62,7 @@ pub struct App {
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
     catalog: Arc<Catalog>,
+    books: Books,
     embedded: Embedded,
     /// Where candles are announced and signals go.
     pub bus: Arc<dyn Bus>,
@@ -90,26 +93,41 @@ impl App {
         let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));
         let from_environment = environment.settings.clone();
         let mut settings = SettingsBook::new(Arc::clone(&drivers.config), Arc::clone(&registry), from_environment);
-        let is_remote = drivers.last_known.is_some();
+        let is_remote = drivers.last_known.is_some() || !drivers.embedded.mysql;
         if let Some(file) = drivers.last_known {
             parameters = parameters.with_last_known(Arc::clone(&file));
             settings = settings.with_last_known(file);
         }
-        refresh::begin(&parameters, &settings, is_remote).await?;
+        let (parameters, settings) = (Arc::new(parameters), Arc::new(settings));
+        let loader = Arc::new(ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone()));
+        let rollout = Arc::new(Rollout::new(rollout::Parts {
+            store: Arc::clone(&drivers.deployments),
+            modules: Arc::clone(&drivers.modules),
+            loader: Arc::clone(&loader),
+            registry: Arc::clone(&registry),
+            parameters: Arc::clone(&parameters),
+            settings: Arc::clone(&settings),
+            candles: Arc::clone(&drivers.stored_candles),
+        }));
+        let books = Books {
+            parameters: Arc::clone(&parameters),
+            settings: Arc::clone(&settings),
+            rollout: Arc::clone(&rollout),
+        };
+        books.begin(is_remote).await?;
         let analyst = Arc::new(Analyst {
             candles: Arc::clone(&drivers.candles),
             registry: Arc::clone(&registry),
-            parameters: Arc::new(parameters),
-            settings: Arc::new(settings),
+            rollout,
+            parameters,
+            settings,
             metrics,
             threads: Arc::new(guest_threads()?),
         });
         let replayer = Arc::new(Replayer::new(replay::Sources {
             outbox: Arc::clone(&drivers.outbox),
             candles: drivers.stored_candles,
-            modules: Arc::clone(&drivers.modules),
-            registry: Arc::clone(&registry),
-            sandbox: sandbox.clone(),
+            modules: Arc::clone(&loader),
             threads: Arc::clone(&analyst.threads),
         }));
         let Drivers { connections, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
@@ -122,6 +140,7 @@ impl App {
             queue,
             modules,
             catalog: Arc::new(catalog),
+            books,
             embedded,
             bus,
             local_bus,
@@ -136,7 +155,7 @@ impl App {
 
     /// Compiles and registers the bundled modules. Without a configuration none of them could be run.
     pub async fn load_strategies(&self) -> anyhow::Result<()> {
-        self.analyst.parameters.known().and_then(|()| self.analyst.settings.known())?;
+        self.books.known()?;
         self.load_strategies_in_background().await.context("the modules could not be loaded")
     }
 
@@ -187,7 +206,7 @@ impl App {
         // Nor before the configuration is: wrong parameters are worse than none.
         let begun = stop.run_until_cancelled(async {
             let loaded = self.load_strategies_in_background().await;
-            refresh::until_known(&self.analyst.parameters, &self.analyst.settings).await;
+            self.books.until_known().await;
             loaded
         });
         if let Some(loaded) = begun.await {
@@ -240,8 +259,7 @@ impl App {
             config: Arc::clone(&self.config),
             bus: Arc::clone(&bus),
             registry: Arc::clone(&self.registry),
-            parameters: Arc::clone(&self.analyst.parameters),
-            settings: Arc::clone(&self.analyst.settings),
+            books: self.books.clone(),
             leadership: leadership.clone(),
             metrics: Arc::clone(&self.analyst.metrics),
             embedded: self.embedded,
@@ -251,6 +269,7 @@ impl App {
             registry: Arc::clone(&self.registry),
             parameters: Arc::clone(&self.analyst.parameters),
             settings: Arc::clone(&self.analyst.settings),
+            rollout: Arc::clone(&self.analyst.rollout),
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
             replayer: Arc::clone(&self.replayer),
@@ -297,8 +316,7 @@ impl App {
             refused: LogLimit::default(),
         };
         let refresh = Refresh {
-            parameters: Arc::clone(&analyst.parameters),
-            settings: Arc::clone(&analyst.settings),
+            books: self.books.clone(),
             registry: Arc::clone(&self.registry),
             metrics: Arc::clone(&analyst.metrics),
             bus,

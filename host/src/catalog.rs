@@ -2,10 +2,11 @@
 //!
 //! An upload is inspected and kept at once; compiling it and asking it takes seconds to minutes and happens behind it,
 //! one module at a time. The replica that took the upload checks it; where it has not after ten minutes, perhaps since it
-//! ended, the others do too. The first judgement stays.
+//! ended, the others do too. The first judgement stays. What was admitted every replica compiles ahead, so that no candle
+//! waits for it when it is deployed.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -88,6 +89,8 @@ pub struct Catalog {
     alone: bool,
     /// Told when a module was taken here.
     taken: Notify,
+    /// What this process has tried to compile ahead.
+    ahead: Mutex<HashSet<ModuleDigest>>,
     /// What this process has taken or begun to check, until it is judged.
     begun: Mutex<HashMap<ModuleDigest, Begun>>,
     /// One upload at a time: its inspection takes up to a quarter of a second and some hundred megabytes, and how many
@@ -117,8 +120,8 @@ pub struct Uploaded {
 impl Catalog {
     /// A catalog of `store`, on which this process is `alone` or not. Signatures are asked for where there are trusted keys.
     pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox, trusted: Option<TrustedKeys>, alone: bool) -> Self {
-        let (taken, begun, one) = (Notify::new(), Mutex::default(), Semaphore::new(1));
-        Self { store, sandbox, trusted, alone, taken, begun, one }
+        let (taken, one) = (Notify::new(), Semaphore::new(1));
+        Self { store, sandbox, trusted, alone, taken, ahead: Mutex::default(), begun: Mutex::default(), one }
     }
 
     /// Reads the signature of an upload, as its header says it. Where no keys are trusted it is not looked at; where some
@@ -205,7 +208,9 @@ impl Catalog {
     /// Checks the modules that wait, oldest first. Answers when to look again.
     async fn check_waiting(&self) -> Result<Duration, StoreError> {
         let before: Vec<ModuleDigest> = self.lock().keys().copied().collect();
-        let mut waiting = self.store.list().await?;
+        let modules = self.store.list().await?;
+        self.compile_ahead(&modules).await?;
+        let mut waiting = modules;
         waiting.retain(KeptModule::waits);
         waiting.sort_by_key(|module| module.upload.as_ref().map(|upload| upload.at));
         // Those that another replica judged are done with here, too. One that was taken meanwhile is in no list yet.
@@ -232,6 +237,25 @@ impl Catalog {
             }
         }
         Ok(pause)
+    }
+
+    /// Compiles the admitted modules that are not compiled here. What fails is not tried again: whoever deploys it is told.
+    async fn compile_ahead(&self, modules: &[KeptModule]) -> Result<(), StoreError> {
+        for module in modules.iter().filter(|module| module.judgement.as_ref().is_some_and(Judgement::admits)) {
+            let digest = module.digest;
+            let is_new = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+            if !is_new || self.sandbox.has_compiled(digest) {
+                continue;
+            }
+            let Some(bytes) = self.store.get(digest).await? else { continue };
+            let sandbox = self.sandbox.clone();
+            let loaded = tokio::task::spawn_blocking(move || StrategyModule::load(&sandbox, &bytes).map(drop)).await;
+            match loaded {
+                Ok(Ok(())) => tracing::info!(module = %digest, "admitted module compiled"),
+                failed => tracing::warn!(module = %digest, ?failed, "an admitted module can't be compiled here"),
+            }
+        }
+        Ok(())
     }
 
     /// Checks a module and notes what was found.

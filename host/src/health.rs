@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     bus::Bus, candles::CandleStore, config::ConfigStore, leadership::Leadership, metrics::Metrics, outbox::Outbox,
-    parameters::ParameterBook, registry::Registry, settings::SettingsBook,
+    refresh::Books, registry::Registry,
 };
 
 mod report;
@@ -56,8 +56,7 @@ pub struct Sources {
     pub config: Arc<dyn ConfigStore>,
     pub bus: Arc<dyn Bus>,
     pub registry: Arc<Registry>,
-    pub parameters: Arc<ParameterBook>,
-    pub settings: Arc<SettingsBook>,
+    pub books: Books,
     pub leadership: Leadership,
     pub metrics: Arc<Metrics>,
     pub embedded: Embedded,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, catalog::Catalog, health::Health,
     metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry, replay::Replayer,
-    settings::SettingsBook,
+    rollout::Rollout, settings::SettingsBook,
 };
 
 type State = Arc<Services>;
@@ -48,6 +48,7 @@ pub struct Services {
     pub registry: Arc<Registry>,
     pub parameters: Arc<ParameterBook>,
     pub settings: Arc<SettingsBook>,
+    pub rollout: Arc<Rollout>,
     pub candles: Arc<dyn CandleStore>,
     pub outbox: Arc<dyn Outbox>,
     pub replayer: Arc<Replayer>,

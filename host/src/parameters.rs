@@ -342,6 +342,35 @@ impl ParameterBook {
             let under = symbols.iter().map(|symbol| snapshot.levels(schema, &key.strategy, Some(symbol)));
             cases.extend(under.map(|levels| with_level(levels, key, wanted.as_ref())));
         }
+        self.ask(module, cases).await
+    }
+
+    /// Whether a module takes everything that is stored for its strategy, so that it can take the place of another one. A
+    /// problem of a symbol's level names the symbol before the parameter.
+    pub async fn fits(&self, module: &Arc<StrategyModule>) -> Result<(), ParameterError> {
+        let (id, schema) = (&module.description().id, &module.description().schema);
+        let snapshot = self.snapshot.load_full();
+        let mut stored: Vec<_> = snapshot.levels.iter().filter(|(key, _)| key.strategy == *id).collect();
+        stored.sort_by_key(|(key, _)| *key);
+        let misfits = stored.iter().flat_map(|(key, level)| {
+            let problems = schema.read(&level.parameters).err().unwrap_or_default();
+            problems.into_iter().map(|problem| match &key.symbol {
+                Some(symbol) => ParameterProblem { parameter: format!("{symbol} {}", problem.parameter), ..problem },
+                None => problem,
+            })
+        });
+        let misfits: Vec<ParameterProblem> = misfits.collect();
+        if !misfits.is_empty() {
+            return Err(ParameterError::Invalid(misfits));
+        }
+        let symbols = stored.iter().map(|(key, _)| key.symbol.as_ref()).chain([None]);
+        let cases = symbols.map(|symbol| snapshot.levels(schema, id, symbol)).collect();
+        self.ask(module, cases).await
+    }
+
+    /// Asks the strategy about parameters as they would count.
+    async fn ask(&self, module: &Arc<StrategyModule>, cases: Vec<ParameterLevels>) -> Result<(), ParameterError> {
+        let schema = &module.description().schema;
         let resolved: Vec<Parameters> =
             cases.iter().map(|levels| ResolvedParameters::resolve(schema, levels).values).collect();
         let module = Arc::clone(module);

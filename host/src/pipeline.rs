@@ -50,6 +50,8 @@ enum End {
     Over(&'static str),
     /// It comes again after a while.
     Again(Duration),
+    /// It comes again at once, to be decided by what is known since.
+    Anew,
 }
 
 impl Pipeline {
@@ -121,6 +123,10 @@ impl Pipeline {
                 delivery.give_back(delay).await;
                 "given_back"
             }
+            End::Anew => {
+                delivery.give_back(Duration::ZERO).await;
+                "decided_anew"
+            }
         };
         self.metrics.jobs.with_label_values(&[outcome]).inc();
     }
@@ -183,21 +189,27 @@ impl Pipeline {
             Err(end) => return end,
         };
         let signals = analysis.signals().cloned().collect();
-        // No entry is added to the deployments' log yet, so that this revision is the newest.
-        let finished_job = FinishedJob { job: delivery.job().clone(), signals, revision: 0 };
+        let finished_job = FinishedJob { job: delivery.job().clone(), signals, revision: analysis.revision };
         let (to_commit, committed) = ToCommit::new(finished_job);
         let sent = finished.send(to_commit).await;
         drop(permit);
         match committed.await {
             Ok(Ok(Fate::Committed)) if sent.is_ok() => End::Over("finished"),
-            // Another module decides this candle since the strategies looked: they look again.
-            Ok(Ok(Fate::Outdated)) => End::Again(Duration::ZERO),
+            Ok(Ok(Fate::Outdated)) => self.anew(delivery).await,
             // What the store holds is broken, or what it is given: time does not mend it.
             Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
                 self.bury(delivery, delivery.attempt, reason).await
             }
             Ok(Err(error)) => again(delivery, &error),
             _ => End::Again(pause(delivery.attempt)),
+        }
+    }
+
+    /// What decides this candle had changed before the strategies looked, and this process did not know: now it does.
+    async fn anew(&self, delivery: &Delivery) -> End {
+        match self.analyst.rollout.refresh().await {
+            Ok(()) => End::Anew,
+            Err(error) => again(delivery, &error),
         }
     }
 

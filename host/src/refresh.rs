@@ -3,22 +3,32 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ta_bot_core::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff, bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry,
+    backoff::Backoff, bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry, rollout::Rollout,
     settings::SettingsBook, store::StoreError,
 };
 
 /// Pauses between tries while the store can't be read.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
 
-/// What refreshing needs.
-pub struct Refresh {
+/// What is kept in step.
+#[derive(Clone)]
+pub struct Books {
     /// The parameters in use.
     pub parameters: Arc<ParameterBook>,
     /// The settings in use.
     pub settings: Arc<SettingsBook>,
+    /// The deployments in use.
+    pub rollout: Arc<Rollout>,
+}
+
+/// What refreshing needs.
+pub struct Refresh {
+    /// What is kept in step.
+    pub books: Books,
     /// The strategies, for the series of what is newly scheduled.
     pub registry: Arc<Registry>,
     /// What is counted.
@@ -34,7 +44,7 @@ impl Refresh {
     pub async fn run(self, stop: CancellationToken) {
         let mut notices = self.bus.notices();
         let mut retries = RETRIES;
-        let mut fresh = self.parameters.stale_since().is_none() && self.settings.stale_since().is_none();
+        let mut fresh = self.books.stale_since().is_none();
         loop {
             // A store that is away is asked sooner than one that was just read.
             let pause = if fresh { self.interval } else { retries.pause().min(self.interval) };
@@ -54,40 +64,58 @@ impl Refresh {
     }
 
     async fn refresh(&self) -> bool {
-        let refreshed = both(&self.parameters, &self.settings).await;
+        let refreshed = self.books.refresh().await;
         match &refreshed {
-            Ok(()) => self.metrics.announce(&self.settings.current().settings, &self.registry.strategies().keys()),
+            Ok(()) => {
+                self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+            }
             Err(error) => tracing::warn!(%error, "settings can't be read; the last known ones stay in use"),
         }
         refreshed.is_ok()
     }
 }
 
-/// Reads both books for the first time. A remote store may be away: then the last known configuration is in use, or,
-/// where there is none, the books stay unknown and nothing is evaluated, see [`until_known`].
-pub async fn begin(parameters: &ParameterBook, settings: &SettingsBook, is_remote: bool) -> Result<(), StoreError> {
-    match both(parameters, settings).await {
-        Err(error) if is_remote => {
-            tracing::warn!(%error, "the configuration can't be read at the start");
-            Ok(())
+impl Books {
+    /// Reads them for the first time. A remote store may be away: then the last known configuration is in use, or,
+    /// where there is none, the books stay unknown and nothing is evaluated, see [`until_known`](Self::until_known).
+    pub async fn begin(&self, is_remote: bool) -> Result<(), StoreError> {
+        match self.refresh().await {
+            Err(error) if is_remote => {
+                tracing::warn!(%error, "the configuration can't be read at the start");
+                Ok(())
+            }
+            done => done,
         }
-        done => done,
     }
-}
 
-/// Waits until both books are known, from the store or from the file.
-pub async fn until_known(parameters: &ParameterBook, settings: &SettingsBook) {
-    let mut retries = RETRIES;
-    while let Err(error) = parameters.known().and_then(|()| settings.known()) {
-        tracing::warn!(%error, "nothing is evaluated before the configuration is known; waiting");
-        tokio::time::sleep(retries.pause()).await;
-        // What is wrong is told by the books.
-        let _ = both(parameters, settings).await;
+    /// Waits until all are known, from the store or from the file.
+    pub async fn until_known(&self) {
+        let mut retries = RETRIES;
+        while let Err(error) = self.known() {
+            tracing::warn!(%error, "nothing is evaluated before the configuration is known; waiting");
+            tokio::time::sleep(retries.pause()).await;
+            // What is wrong is told by the books.
+            let _ = self.refresh().await;
+        }
     }
-}
 
-/// Reads both, so that each knows how fresh it is.
-async fn both(parameters: &ParameterBook, settings: &SettingsBook) -> Result<(), StoreError> {
-    let (one, other) = tokio::join!(parameters.refresh(), settings.refresh());
-    one.and(other)
+    /// An error while one of them was never read.
+    pub fn known(&self) -> Result<(), StoreError> {
+        self.parameters.known()?;
+        self.settings.known()?;
+        self.rollout.known()
+    }
+
+    /// Since when one of them may be older than what is stored.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        let since = [self.parameters.stale_since(), self.settings.stale_since(), self.rollout.stale_since()];
+        since.into_iter().flatten().min()
+    }
+
+    /// Reads all, so that each knows how fresh it is.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let (parameters, settings, rollout) =
+            tokio::join!(self.parameters.refresh(), self.settings.refresh(), self.rollout.refresh());
+        parameters.and(settings).and(rollout)
+    }
 }

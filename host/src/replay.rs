@@ -8,21 +8,19 @@ use std::sync::Arc;
 use ta_bot_core::{
     ApplicationSettings, EvaluationError, ModuleDigest, SignalId, StrategyId, Symbol, Timeframe, Timestamp,
 };
-use ta_bot_wasm::{Sandbox, StrategyModule};
+use ta_bot_wasm::StrategyModule;
 
 use crate::{
     analysis::AnalysisError,
     candles::CandleStore,
     evaluation::{Answer, Inputs, Outcome},
-    modules::ModuleStore,
+    loader::{LoadingError, ModuleLoader},
     outbox::{Outbox, StoredSignal},
-    registry::Registry,
     store::StoreError,
 };
 
 mod cause;
 mod difference;
-mod modules;
 mod recorded;
 mod view;
 mod windows;
@@ -32,7 +30,6 @@ pub use difference::{Difference, Differences};
 pub(crate) use view::{DifferenceView, ReplayView};
 pub use windows::Seen;
 
-use modules::Modules;
 use recorded::Recorded;
 use windows::Windows;
 
@@ -40,7 +37,7 @@ use windows::Windows;
 pub struct Replayer {
     outbox: Arc<dyn Outbox>,
     candles: Arc<dyn CandleStore>,
-    modules: Modules,
+    modules: Arc<ModuleLoader>,
     threads: Arc<rayon::ThreadPool>,
 }
 
@@ -50,9 +47,7 @@ pub struct Sources {
     pub outbox: Arc<dyn Outbox>,
     /// The store itself: what a cache remembers may be gone.
     pub candles: Arc<dyn CandleStore>,
-    pub modules: Arc<dyn ModuleStore>,
-    pub registry: Arc<Registry>,
-    pub sandbox: Sandbox,
+    pub modules: Arc<ModuleLoader>,
     /// The threads on which guests run.
     pub threads: Arc<rayon::ThreadPool>,
 }
@@ -155,6 +150,18 @@ impl From<AnalysisError> for Stop {
     }
 }
 
+impl From<LoadingError> for Stop {
+    /// What lasts is an answer.
+    fn from(error: LoadingError) -> Self {
+        match error {
+            LoadingError::Unknown(digest) => Cause::UnknownModule(digest).into(),
+            LoadingError::Damaged(digest) => Cause::DamagedModule(digest).into(),
+            LoadingError::Unusable { module, reason } => Cause::UnusableModule { module, reason }.into(),
+            passing => Self::Failed(passing.into()),
+        }
+    }
+}
+
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
@@ -170,10 +177,10 @@ struct Made {
 }
 
 impl Replayer {
-    /// A replayer that has loaded no module yet.
+    /// A replayer on these parts.
     pub fn new(sources: Sources) -> Self {
-        let Sources { outbox, candles, modules, registry, sandbox, threads } = sources;
-        Self { outbox, candles, modules: Modules::new(modules, registry, sandbox), threads }
+        let Sources { outbox, candles, modules, threads } = sources;
+        Self { outbox, candles, modules, threads }
     }
 
     /// Makes a stored signal again and compares; none where there is no such signal. Nothing is stored, sent or counted
@@ -196,7 +203,7 @@ impl Replayer {
         replay.module = Some(recorded.module);
         replay.host_version = Some(recorded.host_version.clone());
         recorded.check_identity(&replay.id)?;
-        let module = self.modules.get(&recorded.strategy, recorded.module).await?;
+        let module = self.modules.get(recorded.module).await?;
         let windows = Windows::read(&*self.candles, module.description(), &recorded.job).await?;
         let Made { are_the_same, answer, seen } = self.make(module, recorded.clone(), windows).await?;
         replay.windows = seen;

@@ -1,6 +1,6 @@
 //! One replica on MariaDB, NATS, a MongoDB-compatible server and a Kubernetes API, all on this machine: a close of 1,000
-//! symbols at once from its event to the last acknowledged signal, a close of one symbol, memory, and the shutdown under
-//! load.
+//! symbols at once from its event to the last acknowledged signal, a close of one symbol, also while a module is swapped,
+//! memory, and the shutdown under load.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
@@ -10,14 +10,16 @@ use async_nats::{Client, Subscriber, jetstream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 use sqlx::MySqlPool;
-use ta_bot_core::Timestamp;
-use ta_bot_tests::replicas::{Fleet, Market, SHORT, SUBJECT};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_tests::replicas::{Fleet, Market, SHORT, SUBJECT, deploy, upload};
 
 const SYMBOLS: usize = 1000;
 /// How many minutes all symbols close. Every fifth the candles of five minutes close beside, so it has twice the jobs.
 const ROUNDS: i64 = 10;
 /// In which minute symbols close one by one, and how many of them.
 const ALONE: (i64, usize) = (10, 500);
+/// The same while a module is swapped at each close.
+const SWAPPED: (i64, usize) = (11, 300);
 /// After so long without a signal there is none to come: the first one, and another.
 const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(60));
 const STREAM: &str = "ta-bot-signals";
@@ -43,6 +45,7 @@ fn main() {
         let mut bench = Bench::start().await;
         bench.all_at_once().await;
         bench.one_by_one().await;
+        bench.one_by_one_with_swaps().await;
         bench.shutdown().await;
     });
 }
@@ -95,16 +98,10 @@ impl Bench {
         let (minute, symbols) = ALONE;
         let mut signals = self.client.subscribe(SUBJECT).await.unwrap();
         let (mut from_event, mut from_write) = (Vec::new(), Vec::new());
-        for row in self.market.closing(minute).into_iter().filter(|row| row.1 == SHORT).take(symbols) {
+        for row in self.alone(minute, symbols) {
             let written = Instant::now();
             self.market.write(&self.pool, &[row]).await;
-            let event = json!({"event_type": "extraction_completed", "symbol": row.0, "period": SHORT});
-            let announced = Instant::now();
-            self.client
-                .publish(format!("binance.extraction.klines.{}.{SHORT}", row.0), event.to_string().into())
-                .await
-                .unwrap();
-            self.client.flush().await.unwrap();
+            let announced = self.announce(&row).await;
             // Not every candle makes a signal.
             if let Some(last) = last_of(&mut signals).await {
                 from_event.push(last - announced);
@@ -115,8 +112,50 @@ impl Bench {
         report("the same from the candle's write on", &mut from_write);
     }
 
+    /// Each close meets a swap between two versions of a strategy that are compiled already.
+    async fn one_by_one_with_swaps(&self) {
+        let (minute, symbols) = SWAPPED;
+        let replica = &self.fleet.replicas[0];
+        let versions = [upload(replica, "versions_v1").await, upload(replica, "versions_v2").await];
+        let mut signals = self.client.subscribe(SUBJECT).await.unwrap();
+        let (mut from_event, mut swaps) = (Vec::new(), Vec::new());
+        for (number, row) in self.alone(minute, symbols).into_iter().enumerate() {
+            self.market.write(&self.pool, &[row]).await;
+            let body = json!({"action": "activate", "module": versions[number % 2]});
+            let began = Instant::now();
+            let swap = async {
+                deploy(replica, "versions", &body, number as i64).await;
+                began.elapsed()
+            };
+            let closed = async {
+                let announced = self.announce(&row).await;
+                last_of(&mut signals).await.map(|last| last - announced)
+            };
+            let (swapped, took) = tokio::join!(swap, closed);
+            swaps.push(swapped);
+            from_event.extend(took);
+        }
+        report("close of one symbol while a module is swapped, event to last signal", &mut from_event);
+        report("the swap's own request", &mut swaps);
+    }
+
+    /// The first so many candles of the shorter timeframe that close in a minute.
+    fn alone(&self, minute: i64, symbols: usize) -> Vec<(&Symbol, Timeframe, Candle)> {
+        self.market.closing(minute).into_iter().filter(|row| row.1 == SHORT).take(symbols).collect()
+    }
+
+    /// Announces a candle. Answers when.
+    async fn announce(&self, row: &(&Symbol, Timeframe, Candle)) -> Instant {
+        let event = json!({"event_type": "extraction_completed", "symbol": row.0, "period": SHORT});
+        let announced = Instant::now();
+        let subject = format!("binance.extraction.klines.{}.{SHORT}", row.0);
+        self.client.publish(subject, event.to_string().into()).await.unwrap();
+        self.client.flush().await.unwrap();
+        announced
+    }
+
     async fn shutdown(&mut self) {
-        let minute = 11;
+        let minute = 12;
         self.market.write_minute(&self.pool, minute).await;
         self.market.announce(&self.client, minute).await;
         let before = self.stream().await.messages;

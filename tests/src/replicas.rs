@@ -9,11 +9,13 @@
     reason = "a part of a test may fail loudly"
 )]
 
+mod deploying;
 mod fleet;
 mod market;
 mod replica;
 pub mod stream;
 
+pub use deploying::{deploy, upload};
 pub use fleet::{Fleet, Proxies, SUBJECT};
 pub use market::{Market, SHORT};
 pub use replica::Replica;

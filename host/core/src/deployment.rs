@@ -4,7 +4,10 @@
 //! before it. So what decides a candle follows from the log and the candle alone, however late the candle is looked at,
 //! and whoever looks.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashSet},
+    str::FromStr,
+};
 
 use serde::{
     Deserialize, Serialize,
@@ -38,6 +41,9 @@ pub struct Shadow {
     /// When it becomes the one that decides, if it does by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promote: Option<Promotion>,
+    /// Whether somebody let it look although admission had refused it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unadmitted: bool,
 }
 
 /// When a shadow becomes the module that decides.
@@ -123,6 +129,21 @@ pub struct DeploymentEntry {
     pub change: DeploymentChange,
 }
 
+impl Deployment {
+    /// The modules that it names.
+    pub fn modules(&self) -> impl Iterator<Item = ModuleDigest> {
+        self.module.into_iter().chain(self.shadow.as_ref().map(|shadow| shadow.module))
+    }
+
+    /// Whether the strategy looks at candles, where the application's settings say `enabled`.
+    pub fn runs(&self, enabled: bool) -> bool {
+        self.quarantined.is_none() && self.enabled.unwrap_or(enabled)
+    }
+}
+
+/// How many of a strategy's newest entries are about candles that may still come, late ones too.
+const RECENT: usize = 3;
+
 /// The log, as far as it was read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeploymentLog {
@@ -154,6 +175,12 @@ impl DeploymentLog {
     /// The entries of a strategy, oldest first.
     pub fn of(&self, strategy: &StrategyId) -> &[DeploymentEntry] {
         self.strategies.get(strategy).map_or(&[], Vec::as_slice)
+    }
+
+    /// The modules that the newest few entries of each strategy name.
+    pub fn recent_modules(&self) -> HashSet<ModuleDigest> {
+        let recent = self.strategies.values().flat_map(|entries| entries.iter().rev().take(RECENT));
+        recent.flat_map(|entry| entry.change.deployment.modules()).collect()
     }
 
     /// The newest entry of a strategy, which may be about candles that have not closed yet.
@@ -230,7 +257,7 @@ mod tests {
     #[test]
     fn a_deployment_is_stored_as_it_is() {
         let promote = Some(Promotion { after: 100, most_differing: 0.01 });
-        let shadow = Some(Shadow { module: ModuleDigest::of(b"new"), promote });
+        let shadow = Some(Shadow { module: ModuleDigest::of(b"new"), promote, unadmitted: true });
         let whole = Deployment {
             module: Some(ModuleDigest::of(b"old")),
             enabled: Some(true),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
 
-use super::Analyst;
-use crate::store::StoreError;
+use super::{AnalysisError, Analyst, turns};
+use crate::registry::Deciding;
 
 /// How long after the close a higher candle is waited for.
 const PATIENCE_MS: i64 = 10_000;
@@ -39,8 +39,8 @@ impl Analyst {
     }
 
     /// A series whose candle closes with the job's and is not there, though the one before it is.
-    async fn missing(&self, job: &Job) -> Result<Option<(Symbol, Timeframe)>, StoreError> {
-        for (symbol, timeframe) in self.closing_together(job) {
+    async fn missing(&self, job: &Job) -> Result<Option<(Symbol, Timeframe)>, AnalysisError> {
+        for (symbol, timeframe) in self.closing_together(job).await? {
             let newest = self.candles.newest_closed(&symbol, timeframe, job.candle_close, 1).await?;
             let newest = newest.last().map(|candle| timeframe.close_of(candle.open_time));
             if newest == Some(timeframe.open_of(job.candle_close.plus_millis(-1))) {
@@ -51,9 +51,9 @@ impl Analyst {
     }
 
     /// The extra series of the job's strategies of which a candle closes at the same moment.
-    fn closing_together(&self, job: &Job) -> Vec<(Symbol, Timeframe)> {
-        let mut series: Vec<_> = self
-            .turns(job, &self.settings.current())
+    async fn closing_together(&self, job: &Job) -> Result<Vec<(Symbol, Timeframe)>, AnalysisError> {
+        let Deciding { modules, .. } = self.deciding(job, &self.settings.current()).await?;
+        let mut series: Vec<_> = turns(modules, job)
             .into_iter()
             .flat_map(|turn| turn.extra)
             .filter_map(|(series, _)| series)
@@ -61,6 +61,6 @@ impl Analyst {
             .collect();
         series.sort();
         series.dedup();
-        series
+        Ok(series)
     }
 }

@@ -53,7 +53,6 @@ pub(super) struct Drivers {
     pub(super) stored_candles: Arc<dyn CandleStore>,
     pub(super) outbox: Arc<dyn Outbox>,
     /// In the outbox's database.
-    #[expect(dead_code, reason = "what adds entries comes with the routes for it")]
     pub(super) deployments: Arc<dyn DeploymentStore>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,

@@ -40,7 +40,7 @@ impl Strategy {
             name: description.name.clone(),
             version: description.version.clone(),
             digest: module.digest().to_string(),
-            enabled: app.analyst.settings.current().settings.enables(&description.id),
+            enabled: app.analyst.is_enabled(&description.id),
             lookback: description.lookback,
             timeframes: description.timeframes.clone(),
             parameter_count: description.schema.specs().len(),

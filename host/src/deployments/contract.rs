@@ -108,6 +108,7 @@ pub async fn entries_come_back_as_they_were_added((one, two): Replicas) {
             shadow: Some(Shadow {
                 module: ModuleDigest::of(b"new"),
                 promote: Some(Promotion { after: u64::from(u32::MAX), most_differing: 0.1 + 0.2 }),
+                unadmitted: true,
             }),
         },
         changed_by: "Zoë 🦊".repeat(100),

@@ -66,7 +66,7 @@ pub struct Modules {
     pub failed: Vec<String>,
 }
 
-/// Whether evaluations use parameters and settings that may be older than what is stored.
+/// Whether evaluations use parameters, settings and deployments that may be older than what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StaleParameters {
     /// Whether the last try to read them failed.
@@ -96,7 +96,7 @@ pub struct HealthReport {
     pub nats: Part,
     /// The strategies' modules.
     pub modules: Modules,
-    /// Whether last known parameters or settings are in use.
+    /// Whether last known parameters, settings or deployments are in use.
     pub parameters: StaleParameters,
 }
 
@@ -123,8 +123,7 @@ impl Health {
     pub async fn report(&self) -> HealthReport {
         let measured = self.measure().await;
         let sources = &self.sources;
-        let stale_since =
-            [sources.parameters.stale_since(), sources.settings.stale_since()].into_iter().flatten().min();
+        let stale_since = sources.books.stale_since();
         let is_leader = sources.leadership.term().is_some();
         let (modules, embedded) = (self.modules(), sources.embedded);
         HealthReport {
@@ -173,7 +172,7 @@ impl Health {
                 not_ready.extend(failed.iter().map(|reason| NotReady { part: "modules", reason: reason.clone() }));
             }
         }
-        if let Err(error) = self.sources.parameters.known().and_then(|()| self.sources.settings.known()) {
+        if let Err(error) = self.sources.books.known() {
             not_ready.push(NotReady { part: "configuration", reason: error.to_string() });
         }
         if self.ending.load(Ordering::Relaxed) {

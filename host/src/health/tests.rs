@@ -1,6 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
+use ta_bot_wasm::{Limits, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
@@ -9,7 +10,13 @@ use crate::{
     bus::{BusError, Notice, Outgoing, local::LocalBus},
     candles::sqlite::SqliteCandles,
     config::sqlite::SqliteConfig,
+    deployments::sqlite::SqliteDeployments,
+    loader::ModuleLoader,
+    modules::{ModuleStore, sqlite::SqliteModules},
     outbox::sqlite::SqliteOutbox,
+    parameters::ParameterBook,
+    rollout::{self, Rollout},
+    settings::SettingsBook,
     sqlite::Database,
 };
 
@@ -69,17 +76,29 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
     let parameters = Arc::new(ParameterBook::new(config.clone(), Arc::clone(&registry)));
     let environment = crate::env::Environment::read(|_| None).unwrap();
     let settings = Arc::new(SettingsBook::new(config.clone(), Arc::clone(&registry), environment.settings));
+    let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+    let modules: Arc<dyn ModuleStore> = Arc::new(SqliteModules::new(database.clone()));
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap();
+    let rollout = Rollout::new(rollout::Parts {
+        store: Arc::new(SqliteDeployments::new(database.clone())),
+        loader: Arc::new(ModuleLoader::new(Arc::clone(&modules), Arc::clone(&registry), sandbox)),
+        modules,
+        registry: Arc::clone(&registry),
+        parameters: Arc::clone(&parameters),
+        settings: Arc::clone(&settings),
+        candles: Arc::clone(&candles),
+    });
+    let books = Books { parameters: Arc::clone(&parameters), settings, rollout: Arc::new(rollout) };
     if is_read {
-        crate::refresh::begin(&parameters, &settings, false).await.unwrap();
+        books.begin(false).await.unwrap();
     }
     let health = Health::new(Sources {
-        candles: Arc::new(SqliteCandles::new(database.clone())),
+        candles,
         outbox: Arc::new(SqliteOutbox::new(database.clone())),
         config,
         bus: bus.clone(),
         registry: Arc::clone(&registry),
-        parameters: Arc::clone(&parameters),
-        settings,
+        books,
         leadership: Leadership::single_node("here".to_owned()),
         metrics: Arc::new(Metrics::new().unwrap()),
         embedded,
@@ -88,7 +107,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
 }
 
 fn load_nothing(service: &Service) {
-    let sandbox = ta_bot_wasm::Sandbox::new(ta_bot_wasm::Limits::default(), None).unwrap();
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let modules = service.folder.path().join("modules");
     std::fs::create_dir_all(&modules).unwrap();
     service.registry.load_folder(&sandbox, &modules);

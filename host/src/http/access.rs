@@ -1,4 +1,5 @@
-//! Who may call: reading needs a viewer's token, what concerns modules an operator's, everything else a trader's. Where
+//! Who may call: reading needs a viewer's token, what concerns modules and their deployment an operator's, everything else a
+//! trader's. Where
 //! there are no tokens nothing needs any, but what needs an operator is done from this machine only.
 
 use std::{net::IpAddr, sync::Arc};
@@ -10,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Services, error::ApiError, modules::MODULES, server::Peer};
+use super::{Services, error::ApiError, modules::MODULES, server::Peer, strategies::DEPLOYMENT};
 use crate::auth::{Role, Tokens};
 
 /// What a proxy adds to a request.
@@ -53,7 +54,7 @@ fn needed(method: &Method, path: &str) -> Role {
         // A module's bytes are somebody's work.
         _ if path.starts_with(MODULES) && path.ends_with("/wasm") => Role::Operator,
         Method::GET | Method::HEAD => Role::Viewer,
-        _ if path.starts_with(MODULES) => Role::Operator,
+        _ if path.starts_with(MODULES) || path.ends_with(DEPLOYMENT) => Role::Operator,
         _ => Role::Trader,
     }
 }
@@ -99,6 +100,7 @@ mod tests {
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             assert_eq!(needed(&method, "/api/v1/modules"), Role::Operator);
             assert_eq!(needed(&method, "/api/v1/modules/0a/anything"), Role::Operator);
+            assert_eq!(needed(&method, "/api/v1/strategies/rsi/deployment"), Role::Operator);
             assert_eq!(needed(&method, "/api/v1/strategies/rsi/config"), Role::Trader);
         }
     }

@@ -20,7 +20,9 @@ use crate::{
     auth::Role,
     bus::BusError,
     catalog::UploadError,
+    loader::LoadingError,
     parameters::ParameterError,
+    rollout::RolloutError,
     settings::SettingsError,
     store::{StoreError, WriteError},
 };
@@ -85,6 +87,8 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Parameters(#[from] ParameterError),
     #[error(transparent)]
+    Rollout(#[from] RolloutError),
+    #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
@@ -132,12 +136,11 @@ impl ApiError {
             Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),
             Self::MediaType { .. } => told(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Invalid(problems) => self.refused(problems),
-            Self::Parameters(ParameterError::Invalid(problems)) => self.refused(&problems.iter().collect()),
-            Self::Settings(SettingsError::Invalid(problems)) => self.refused(&problems.iter().collect()),
-            Self::Parameters(ParameterError::Refused(reason)) => {
-                let problem = Problem::new("*", &Value::Null, reason.as_str());
-                (S::UNPROCESSABLE_ENTITY, "refused_by_strategy", None, json!([problem]))
+            Self::Parameters(ParameterError::Invalid(problems)) | Self::Rollout(RolloutError::Misfits(problems)) => {
+                self.refused(&problems.iter().collect())
             }
+            Self::Settings(SettingsError::Invalid(problems)) => self.refused(&problems.iter().collect()),
+            Self::Parameters(ParameterError::Refused(reason)) => refused_by_strategy(reason),
             Self::Parameters(ParameterError::Unchecked(error)) => {
                 (S::UNPROCESSABLE_ENTITY, "unchecked", None, json!({"cause": error.code()}))
             }
@@ -148,17 +151,18 @@ impl ApiError {
             }
             Self::Parameters(ParameterError::Write(WriteError::Conflict { expected, current }))
             | Self::Settings(SettingsError::Write(WriteError::Conflict { expected, current })) => {
-                let details = json!({"expected_version": expected, "current_version": current});
-                (S::CONFLICT, "version_conflict", None, details)
+                conflict(*expected, *current)
             }
             Self::Parameters(ParameterError::Write(WriteError::Store(error)))
             | Self::Settings(SettingsError::Write(WriteError::Store(error)))
             | Self::Analysis(AnalysisError::Store(error))
             | Self::Store(error) => choose_for_store(error),
+            Self::Rollout(error) => choose_for_rollout(error),
             Self::Bus(_) => hidden(S::SERVICE_UNAVAILABLE, "bus_away", "the bus is away; try again"),
             Self::Loading | Self::Settings(SettingsError::Loading) => told(S::SERVICE_UNAVAILABLE, "loading"),
             Self::Analysis(AnalysisError::GivenUp) => told(S::SERVICE_UNAVAILABLE, "given_up"),
             Self::Analysis(AnalysisError::NoRoom(..)) => told(S::SERVICE_UNAVAILABLE, "busy"),
+            Self::Analysis(AnalysisError::Module(error)) => choose_for_loading(error),
             Self::Analysis(AnalysisError::Window(_)) => {
                 hidden(S::INTERNAL_SERVER_ERROR, "bad_candles", "the stored candles of this series can't be used")
             }
@@ -171,6 +175,58 @@ impl ApiError {
     fn refused(&self, problems: &Problems) -> Choice {
         let message = format!("{self}{}", problems.remark());
         (StatusCode::UNPROCESSABLE_ENTITY, "invalid", Some(message), json!(problems.named()))
+    }
+}
+
+fn conflict(expected: i64, current: i64) -> Choice {
+    let details = json!({"expected_version": expected, "current_version": current});
+    (StatusCode::CONFLICT, "version_conflict", None, details)
+}
+
+fn refused_by_strategy(reason: &str) -> Choice {
+    let problem = Problem::new("*", &Value::Null, reason);
+    (StatusCode::UNPROCESSABLE_ENTITY, "refused_by_strategy", None, json!([problem]))
+}
+
+fn choose_for_rollout(error: &RolloutError) -> Choice {
+    use StatusCode as S;
+    let told = |status, code| (status, code, None, Value::Null);
+    match error {
+        RolloutError::UnknownStrategy(_) => told(S::NOT_FOUND, "unknown_strategy"),
+        RolloutError::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
+        RolloutError::OtherStrategy { .. } => told(S::UNPROCESSABLE_ENTITY, "other_strategy"),
+        RolloutError::Waiting(_) => told(S::CONFLICT, "being_checked"),
+        RolloutError::NotAdmitted(_) => told(S::UNPROCESSABLE_ENTITY, "not_admitted"),
+        RolloutError::NotBundled(_) => told(S::UNPROCESSABLE_ENTITY, "not_bundled"),
+        RolloutError::Misfits(_) => told(S::UNPROCESSABLE_ENTITY, "invalid"),
+        RolloutError::Refused(reason) => refused_by_strategy(reason),
+        RolloutError::NothingBefore | RolloutError::UnknownRevision(_) => {
+            told(S::UNPROCESSABLE_ENTITY, "unknown_version")
+        }
+        RolloutError::Quarantined(_) => told(S::CONFLICT, "quarantined"),
+        RolloutError::NotQuarantined(_) => told(S::CONFLICT, "not_quarantined"),
+        RolloutError::NoShadow(_) => told(S::CONFLICT, "no_shadow"),
+        RolloutError::DecidesAlready(_) => told(S::CONFLICT, "decides_already"),
+        RolloutError::Loading(error) => choose_for_loading(error),
+        RolloutError::Parameters(ParameterError::Unchecked(error)) => {
+            (S::UNPROCESSABLE_ENTITY, "unchecked", None, json!({"cause": error.code()}))
+        }
+        RolloutError::Parameters(ParameterError::Write(WriteError::Store(error)))
+        | RolloutError::Write(WriteError::Store(error)) => choose_for_store(error),
+        RolloutError::Write(WriteError::Conflict { expected, current }) => conflict(*expected, *current),
+        RolloutError::Parameters(_) => told(S::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+fn choose_for_loading(error: &LoadingError) -> Choice {
+    use StatusCode as S;
+    match error {
+        LoadingError::Unknown(_) => (S::NOT_FOUND, "unknown_module", None, Value::Null),
+        LoadingError::Damaged(_) => (S::INTERNAL_SERVER_ERROR, "damaged_module", None, Value::Null),
+        LoadingError::Unusable { .. } => (S::UNPROCESSABLE_ENTITY, "unusable_module", None, Value::Null),
+        LoadingError::NoRoom(_) => (S::SERVICE_UNAVAILABLE, "busy", None, Value::Null),
+        LoadingError::GivenUp => (S::SERVICE_UNAVAILABLE, "given_up", None, Value::Null),
+        LoadingError::Store(error) => choose_for_store(error),
     }
 }
 

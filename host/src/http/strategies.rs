@@ -3,10 +3,13 @@
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
+mod deployment;
 mod detail;
 mod list;
 mod refresh;
 mod rollback;
+
+pub(super) use deployment::DEPLOYMENT;
 
 pub(super) fn routes() -> OpenApiRouter<super::State> {
     OpenApiRouter::new()
@@ -15,6 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<super::State> {
         .routes(routes!(detail::schema))
         .routes(routes!(detail::defaults))
         .routes(routes!(audit::audit))
+        .routes(routes!(deployment::read, deployment::change))
         .routes(routes!(rollback::rollback))
         .routes(routes!(refresh::refresh))
 }

@@ -38,7 +38,7 @@ pub(crate) fn known(services: &Services, id: &StrategyId) -> Result<Arc<Strategy
     if let Some(module) = services.registry.get(id) {
         return Ok(module);
     }
-    if *services.registry.progress() == Progress::Loading {
+    if *services.registry.progress() == Progress::Loading || services.registry.awaits(id) {
         return Err(ApiError::Loading);
     }
     let strategies = services.registry.strategies();

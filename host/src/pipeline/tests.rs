@@ -160,7 +160,7 @@ impl Service {
 
     fn outcomes(&self) -> HashMap<&'static str, u64> {
         let count = |outcome| (outcome, self.app.analyst.metrics.jobs.with_label_values(&[outcome]).get());
-        ["finished", "known", "dead", "given_back"].map(count).into_iter().filter(|(_, count)| *count > 0).collect()
+        ["finished", "known", "dead", "given_back", "decided_anew"].map(count).into_iter().filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -201,7 +201,7 @@ async fn a_job_that_an_older_log_decided_is_decided_again() {
         service.push(index).await;
     }
     service.work().await;
-    assert_eq!(service.outcomes(), HashMap::from([("finished", 10), ("given_back", 1)]));
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 10), ("decided_anew", 1)]));
     assert_eq!(service.over(10).await, 10);
 }
 

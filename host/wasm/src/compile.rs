@@ -83,6 +83,15 @@ impl CompileCache {
         Ok(Self { dir, engine_key: engine_key(engine), desk: Arc::new(Desk::new(COMPILES_AT_ONCE)) })
     }
 
+    fn path(&self, digest: ModuleDigest) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine_key)))
+    }
+
+    /// Whether a module is in the folder.
+    pub(crate) fn has(&self, digest: ModuleDigest) -> bool {
+        self.path(digest).is_some_and(|path| path.exists())
+    }
+
     /// The compiled component of `bytes`, from the folder if it is there.
     pub(crate) fn compile(
         &self,
@@ -91,7 +100,7 @@ impl CompileCache {
         bytes: &[u8],
     ) -> wasmtime::Result<(Component, CompileCost)> {
         let started = Instant::now();
-        let path = self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine_key)));
+        let path = self.path(digest);
         let kept = || {
             let component = read(engine, path.as_deref()?)?;
             Some((component, CompileCost { cached: true, duration: started.elapsed() }))

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ta_bot_core::ModuleDigest;
 use thiserror::Error;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, UpdateDeadline,
@@ -69,6 +70,11 @@ impl Sandbox {
         let cache = CompileCache::open(cache_dir, &engine)?;
         let clock = Clock::start(engine.clone()).map_err(SandboxError::Clock)?;
         Ok(Self { engine, limits, cache, _clock: Arc::new(clock) })
+    }
+
+    /// Whether a module was compiled before, so that loading it takes milliseconds.
+    pub fn has_compiled(&self, module: ModuleDigest) -> bool {
+        self.cache.has(module)
     }
 
     /// What guests may use.

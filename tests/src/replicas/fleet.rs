@@ -135,7 +135,12 @@ impl Fleet {
 
     /// Straight to the database.
     pub fn pool(&self) -> sqlx::MySqlPool {
-        sqlx::MySqlPool::connect_lazy(&self.maria.uri(DATABASE)).unwrap()
+        sqlx::MySqlPool::connect_lazy(&self.mysql_uri()).unwrap()
+    }
+
+    /// The address of the database, without a proxy between.
+    pub fn mysql_uri(&self) -> String {
+        self.maria.uri(DATABASE)
     }
 
     /// Waits until as many jobs are finished and all their signals published.

@@ -101,7 +101,7 @@ impl Replica {
         let series = scrape.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']) && rest.contains(labels))
         });
-        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).fold(0.0, |sum, value| sum + value)
     }
 
     /// A line of what the system says of the process, in kB.

@@ -10,5 +10,6 @@ mod expected;
 mod leaders;
 mod shutdown;
 mod storm;
+mod swaps;
 mod terms;
 mod whole_loop;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 22] = [
+const ROUTES: [(&str, &[&str]); 23] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
@@ -25,6 +25,7 @@ const ROUTES: [(&str, &[&str]); 22] = [
     ("/api/v1/strategies/{id}/config", &["delete", "get", "patch", "post", "put"]),
     ("/api/v1/strategies/{id}/config/{symbol}", &["delete", "get", "patch", "post", "put"]),
     ("/api/v1/strategies/{id}/defaults", &["get"]),
+    ("/api/v1/strategies/{id}/deployment", &["get", "post"]),
     ("/api/v1/strategies/{id}/rollback", &["post"]),
     ("/api/v1/strategies/{id}/schema", &["get"]),
     ("/api/v1/test/analyze", &["post"]),

@@ -9,6 +9,7 @@ mod browsers;
 mod configuration;
 mod conformance;
 mod dead_jobs;
+mod deployment;
 mod description;
 mod health;
 mod history;

@@ -59,7 +59,14 @@ async fn answer(
 ) -> Result<Answer<AnalysisView>, ApiError> {
     let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
     let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
-    let analysis = services.analyst.analyse(&job, None).await?;
-    let published = if is_published { Some(publish(services, &analysis).await?) } else { None };
-    Ok(Answer::new(AnalysisView::new(&analysis, published)))
+    loop {
+        let analysis = services.analyst.analyse(&job, None).await?;
+        if !is_published {
+            return Ok(Answer::new(AnalysisView::new(&analysis, None)));
+        }
+        if let Some(published) = publish(services, &analysis).await? {
+            return Ok(Answer::new(AnalysisView::new(&analysis, Some(published))));
+        }
+        services.rollout.refresh().await?;
+    }
 }

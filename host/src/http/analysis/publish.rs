@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     analysis::Analysis,
     http::{Services, error::ApiError},
-    outbox::FinishedJob,
+    outbox::{Committed, FinishedJob},
 };
 
 /// What was sent.
@@ -23,16 +23,19 @@ pub(super) struct Published {
     already_sent: usize,
 }
 
-pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<Published, ApiError> {
+/// None where another module decides this candle since the strategies looked: nothing was sent.
+pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<Option<Published>, ApiError> {
     let signals: Vec<Signal> = analysis.signals().cloned().collect();
     let now = Timestamp::now();
-    // No entry is added to the deployments' log yet, so that this revision is the newest.
-    let finished = FinishedJob { job: analysis.job.clone(), signals: signals.clone(), revision: 0 };
-    let mut sent = services.outbox.commit(&[finished], now).await?.new;
+    let finished = FinishedJob { job: analysis.job.clone(), signals: signals.clone(), revision: analysis.revision };
+    let Committed { new: mut sent, outdated } = services.outbox.commit(&[finished], now).await?;
+    if !outdated.is_empty() {
+        return Ok(None);
+    }
     sent.extend(services.outbox.add(&signals, now).await?);
     if !sent.is_empty() {
         services.relay_wakeup.notify_one();
     }
     let sent: Vec<String> = sent.iter().map(SignalId::to_string).collect();
-    Ok(Published { already_sent: signals.len() - sent.len(), sent })
+    Ok(Some(Published { already_sent: signals.len() - sent.len(), sent }))
 }

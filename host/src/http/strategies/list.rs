@@ -3,9 +3,10 @@
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
-use ta_bot_wasm::StrategyModule;
+use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 use utoipa::ToSchema;
 
+use super::deployment::DeploymentView;
 use crate::{
     http::{
         Services,
@@ -24,9 +25,15 @@ pub(super) struct StrategyView {
     version: String,
     /// SHA-256 of the module.
     digest: String,
-    /// Whether it looks at candles.
+    /// The version of the interface that the module speaks.
+    wit_version: &'static str,
+    /// Whether the module is the one that came with the service.
+    bundled: bool,
+    /// The newest change of what is deployed for it; 0 where nothing was ever changed.
+    deployment_revision: i64,
+    /// Whether it looks at candles, unless it is quarantined.
     enabled: bool,
-    /// `ready`: it can be evaluated.
+    /// `ready`: it can be evaluated. `quarantined`: it failed too often and looks at no candle.
     state: &'static str,
     /// Whether parameters are stored for all symbols.
     has_global_config: bool,
@@ -39,13 +46,17 @@ impl StrategyView {
     pub(super) fn of(services: &Services, module: &StrategyModule) -> Self {
         let description = module.description();
         let (has_global_config, symbols) = services.parameters.stored_levels(&description.id);
+        let deployment = DeploymentView::of(services, &description.id);
         Self {
             id: description.id.to_string(),
             name: description.name.clone(),
             version: description.version.clone(),
             digest: module.digest().to_string(),
-            enabled: services.settings.current().settings.enables(&description.id),
-            state: "ready",
+            wit_version: WIT_VERSION,
+            bundled: deployment.bundled,
+            deployment_revision: deployment.revision,
+            enabled: deployment.enabled,
+            state: if deployment.quarantined.is_some() { "quarantined" } else { "ready" },
             has_global_config,
             symbol_overrides: symbols.iter().map(ToString::to_string).collect(),
             parameter_count: description.schema.specs().len(),

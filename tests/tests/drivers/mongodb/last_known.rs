@@ -5,13 +5,17 @@ use std::path::Path;
 use ta_bot::{
     analysis::{AnalysisError, Analyst},
     candles::{CandleStore, sqlite::SqliteCandles},
+    deployments::sqlite::SqliteDeployments,
     env::Environment,
     evaluation::Outcome,
     last_known::{FILE_NAME, LastKnown},
+    loader::ModuleLoader,
     metrics::Metrics,
+    modules::{ModuleStore, sqlite::SqliteModules},
     parameters::ParameterBook,
-    refresh,
+    refresh::Books,
     registry::Registry,
+    rollout::{self, Rollout},
     settings::SettingsBook,
     sqlite,
 };
@@ -25,6 +29,7 @@ use super::*;
 /// What one process of the service has, started on a folder.
 struct Replica {
     analyst: Arc<Analyst>,
+    books: Books,
     store: MongoConfig,
     job: Job,
 }
@@ -33,7 +38,7 @@ impl Replica {
     /// Starts, whether the server is there or not.
     async fn start(data_dir: &Path, uri: &str) -> Self {
         let database = sqlite::Database::open(data_dir).await.unwrap();
-        let candles = Arc::new(SqliteCandles::new(database));
+        let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
         let mongo = open(uri, "petrosa");
         let file = LastKnown::open(data_dir, mongo.place());
         let store = MongoConfig::new(mongo);
@@ -42,12 +47,28 @@ impl Replica {
         let parameters = Arc::new(parameters.with_last_known(Arc::clone(&file)));
         let settings = SettingsBook::new(Arc::new(store.clone()), Arc::clone(&registry), environment.settings);
         let settings = Arc::new(settings.with_last_known(file));
-        refresh::begin(&parameters, &settings, true).await.unwrap();
+        let modules: Arc<dyn ModuleStore> = Arc::new(SqliteModules::new(database.clone()));
+        let sandbox = Sandbox::new(Limits::default(), None).unwrap();
+        let rollout = Arc::new(Rollout::new(rollout::Parts {
+            store: Arc::new(SqliteDeployments::new(database)),
+            loader: Arc::new(ModuleLoader::new(Arc::clone(&modules), Arc::clone(&registry), sandbox)),
+            modules,
+            registry: Arc::clone(&registry),
+            parameters: Arc::clone(&parameters),
+            settings: Arc::clone(&settings),
+            candles: Arc::clone(&candles),
+        }));
+        let books = Books {
+            parameters: Arc::clone(&parameters),
+            settings: Arc::clone(&settings),
+            rollout: Arc::clone(&rollout),
+        };
+        books.begin(true).await.unwrap();
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let job = falling(&*candles).await;
         let (metrics, threads) = (Arc::new(Metrics::new().unwrap()), Arc::new(threads));
-        let analyst = Arc::new(Analyst { candles, registry, parameters, settings, metrics, threads });
-        Self { analyst, store, job }
+        let analyst = Arc::new(Analyst { candles, registry, rollout, parameters, settings, metrics, threads });
+        Self { analyst, books, store, job }
     }
 
     /// The period with which the strategy `rsi` looks at the candle, or why nobody looks.
@@ -71,8 +92,7 @@ impl Replica {
     }
 
     async fn refresh(&self) -> Result<(), StoreError> {
-        self.analyst.parameters.refresh().await?;
-        self.analyst.settings.refresh().await
+        self.books.refresh().await
     }
 
     fn is_stale(&self) -> (bool, bool) {
@@ -153,8 +173,8 @@ async fn without_store_and_file_nothing_is_evaluated_until_the_store_is_there() 
     assert!(refused.is_stores(), "the job waits: {refused}");
     assert!(replica.analyst.parameters.read(&key("rsi", None)).is_err());
     let waiting = {
-        let analyst = Arc::clone(&replica.analyst);
-        tokio::spawn(async move { refresh::until_known(&analyst.parameters, &analyst.settings).await })
+        let books = replica.books.clone();
+        tokio::spawn(async move { books.until_known().await })
     };
     assert!(!folder.path().join(FILE_NAME).exists());
     server.restart().await.unwrap();

@@ -1,0 +1,116 @@
+//! Modules from the store, by their digest, compiled and ready to be evaluated.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ta_bot_core::ModuleDigest;
+use ta_bot_wasm::{LoadError, Sandbox, StrategyModule};
+use thiserror::Error;
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::{modules::ModuleStore, registry::Registry, store::StoreError};
+
+/// How many modules stay loaded beside the registered ones: those of a few strategies, each with the version before.
+const MOST: usize = 16;
+/// How many are compiled at once. One that was written in Python takes ten seconds of a core.
+const AT_ONCE: usize = 2;
+
+/// Why there is no module of a digest.
+#[derive(Debug, Clone, Error)]
+pub enum LoadingError {
+    /// It is not kept.
+    #[error("the module {0} is not kept here")]
+    Unknown(ModuleDigest),
+    /// Its bytes are others by now.
+    #[error("the bytes that are kept of the module {0} are damaged")]
+    Damaged(ModuleDigest),
+    /// Its bytes make no strategy here.
+    #[error("the module {module} can't be loaded by this version: {reason}")]
+    Unusable {
+        /// Which.
+        module: ModuleDigest,
+        /// Why.
+        reason: String,
+    },
+    /// The host had no room to ask it what it is.
+    #[error("the host has no room for another instance: {0}")]
+    NoRoom(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something panicked, or the process is ending.
+    #[error("loading the module was given up")]
+    GivenUp,
+}
+
+impl LoadingError {
+    /// Whether trying again later may help.
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::NoRoom(_)
+                | Self::GivenUp
+                | Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. })
+        )
+    }
+}
+
+/// A module, once it is loaded. Who wants the same one waits for it.
+type Loaded = Arc<OnceCell<Arc<StrategyModule>>>;
+
+/// Modules by their digest: a registered one as it is, others from the store.
+pub struct ModuleLoader {
+    store: Arc<dyn ModuleStore>,
+    registry: Arc<Registry>,
+    sandbox: Sandbox,
+    /// The one that was asked for last comes last.
+    kept: Mutex<Vec<(ModuleDigest, Loaded)>>,
+    compiling: Semaphore,
+}
+
+impl ModuleLoader {
+    /// A loader that has loaded nothing yet.
+    pub fn new(store: Arc<dyn ModuleStore>, registry: Arc<Registry>, sandbox: Sandbox) -> Self {
+        Self { store, registry, sandbox, kept: Mutex::default(), compiling: Semaphore::new(AT_ONCE) }
+    }
+
+    /// The module of a digest.
+    pub async fn get(&self, digest: ModuleDigest) -> Result<Arc<StrategyModule>, LoadingError> {
+        if let Some(registered) = self.registry.module(digest) {
+            return Ok(registered);
+        }
+        let loaded = self.kept(digest);
+        loaded.get_or_try_init(|| self.load(digest)).await.cloned()
+    }
+
+    fn kept(&self, digest: ModuleDigest) -> Loaded {
+        // A list is as it was, also where somebody panicked who held it.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.iter().position(|(known, _)| *known == digest).map(|place| kept.remove(place).1);
+        let loaded = known.unwrap_or_default();
+        kept.push((digest, Arc::clone(&loaded)));
+        if kept.len() > MOST {
+            kept.remove(0);
+        }
+        loaded
+    }
+
+    async fn load(&self, digest: ModuleDigest) -> Result<Arc<StrategyModule>, LoadingError> {
+        // Before the bytes are read, so that those of a few are in memory. It is never closed.
+        let _turn = self.compiling.acquire().await.map_err(|_| LoadingError::GivenUp)?;
+        let bytes = match self.store.get(digest).await {
+            Ok(bytes) => bytes.ok_or(LoadingError::Unknown(digest))?,
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(module = %digest, %error, "a kept module is damaged");
+                return Err(LoadingError::Damaged(digest));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let sandbox = self.sandbox.clone();
+        let loaded = tokio::task::spawn_blocking(move || StrategyModule::load(&sandbox, &bytes)).await;
+        match loaded.map_err(|_| LoadingError::GivenUp)? {
+            Ok(module) => Ok(Arc::new(module)),
+            Err(LoadError::NoRoom(reason)) => Err(LoadingError::NoRoom(reason)),
+            Err(reason) => Err(LoadingError::Unusable { module: digest, reason: reason.to_string() }),
+        }
+    }
+}

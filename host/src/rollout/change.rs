@@ -1,0 +1,335 @@
+//! Changing what is deployed: checked against what is stored, written as one entry, and in force from the next candle on
+//! that nothing has been decided about.
+
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use ta_bot_core::{
+    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, ModuleDigest, ParameterProblem, Promotion, Shadow,
+    StrategyId, Timestamp,
+};
+use ta_bot_wasm::StrategyModule;
+use thiserror::Error;
+
+use super::Rollout;
+use crate::{
+    config::Author,
+    loader::LoadingError,
+    parameters::ParameterError,
+    store::{StoreError, WriteError},
+};
+
+/// What an operator wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted {
+    /// This module is to decide; none for the bundled one.
+    Activate(Option<ModuleDigest>),
+    /// The module of this revision is to decide again; where none is given the one before the present one.
+    RollBack(Option<i64>),
+    /// The strategy is to look at candles, whatever the application's settings say.
+    Enable,
+    /// It is not to.
+    Disable,
+    /// It is to look at candles again after it failed too often.
+    Lift,
+    /// This module is to look at the same candles and publish nothing. With `unadmitted` also if admission refused it.
+    Shadow {
+        /// Which module.
+        module: ModuleDigest,
+        /// When it is to decide, by itself.
+        promote: Option<Promotion>,
+        /// Whether it need not be admitted.
+        unadmitted: bool,
+    },
+    /// No module is to look beside the one that decides.
+    EndShadow,
+    /// The shadow is to decide.
+    Promote,
+    /// The module failed too often.
+    Quarantine {
+        /// Which: another one that decides by now is not touched.
+        module: ModuleDigest,
+        /// How.
+        why: String,
+    },
+}
+
+/// What a change came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deployed {
+    /// This entry was added.
+    Added(Box<DeploymentEntry>),
+    /// It was so already.
+    Unchanged,
+    /// Nothing speaks against it, and nothing was stored.
+    Valid,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Error)]
+pub enum RolloutError {
+    /// No strategy has this id.
+    #[error("there is no strategy {0}: activate a module that has this id, and it is there")]
+    UnknownStrategy(StrategyId),
+    /// No such module is kept.
+    #[error("there is no module {0}: upload it first")]
+    UnknownModule(ModuleDigest),
+    /// It holds another strategy.
+    #[error("the module {module} holds the strategy {holds}, not {strategy}")]
+    OtherStrategy {
+        /// The module.
+        module: ModuleDigest,
+        /// What it holds.
+        holds: StrategyId,
+        /// What was asked for.
+        strategy: StrategyId,
+    },
+    /// Admission has not come to its end.
+    #[error("the module {0} is still being checked: wait until GET /api/v1/modules/{0} says admitted")]
+    Waiting(ModuleDigest),
+    /// Admission refused it.
+    #[error("the module {0} was refused by admission; GET /api/v1/modules/{0} says why")]
+    NotAdmitted(ModuleDigest),
+    /// None came with the service.
+    #[error("no module of {0} came with the service: name one by its digest")]
+    NotBundled(StrategyId),
+    /// What is stored for the strategy does not fit the module.
+    #[error("{} of the stored parameters do not fit this module: change or delete them first", .0.len())]
+    Misfits(Vec<ParameterProblem>),
+    /// The module refuses the stored parameters together.
+    #[error("this module refuses the stored parameters together: {0}")]
+    Refused(String),
+    /// Nothing was deployed before.
+    #[error("there is nothing to go back to")]
+    NothingBefore,
+    /// There is no such entry.
+    #[error("the strategy has no entry {0} to go back to")]
+    UnknownRevision(i64),
+    /// Enabling alone does not help.
+    #[error("{0} is quarantined: lift that first, or activate another module")]
+    Quarantined(StrategyId),
+    /// It is not in quarantine.
+    #[error("{0} is not quarantined")]
+    NotQuarantined(StrategyId),
+    /// It has no shadow.
+    #[error("no module looks on beside the one of {0}: begin with action shadow")]
+    NoShadow(StrategyId),
+    /// It is the one that decides.
+    #[error("the module {0} decides already: a shadow is another one")]
+    DecidesAlready(ModuleDigest),
+    /// The module can't be had.
+    #[error(transparent)]
+    Loading(#[from] LoadingError),
+    /// The module could not be asked about parameters.
+    #[error(transparent)]
+    Parameters(ParameterError),
+    /// The write did not happen.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<StoreError> for RolloutError {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl From<ParameterError> for RolloutError {
+    fn from(error: ParameterError) -> Self {
+        match error {
+            ParameterError::Invalid(problems) => Self::Misfits(problems),
+            ParameterError::Refused(reason) => Self::Refused(reason),
+            error => Self::Parameters(error),
+        }
+    }
+}
+
+impl Rollout {
+    /// Brings a strategy to what is wanted, if its newest entry is `expected` (0: it has none).
+    pub async fn change(
+        &self,
+        strategy: &StrategyId,
+        wanted: Wanted,
+        expected: Option<i64>,
+        validate_only: bool,
+        author: Author,
+    ) -> Result<Deployed, RolloutError> {
+        self.refresh().await?;
+        let registry = &self.parts.registry;
+        let log = registry.log();
+        let (current, revision) = log
+            .newest(strategy)
+            .map_or_else(Default::default, |newest| (newest.change.deployment.clone(), newest.revision));
+        if let Some(expected) = expected.filter(|expected| *expected != revision) {
+            return Err(WriteError::Conflict { expected, current: revision }.into());
+        }
+        let activates = matches!(wanted, Wanted::Activate(_) | Wanted::Shadow { .. });
+        if revision == 0 && registry.bundled(strategy).is_none() && !activates {
+            return Err(RolloutError::UnknownStrategy(strategy.clone()));
+        }
+        let (action, deployment) = self.next(strategy, &current, log.of(strategy), wanted).await?;
+        if deployment == current {
+            return Ok(Deployed::Unchanged);
+        }
+        if deployment.module != current.module || revision == 0 {
+            self.check_module(strategy, deployment.module).await?;
+        }
+        if validate_only {
+            return Ok(Deployed::Valid);
+        }
+        let Author { changed_by, reason, at } = author;
+        let change = DeploymentChange { strategy: strategy.clone(), action, deployment, changed_by, reason, at };
+        // Read last, so that little can be decided between this and the write; that is decided anew.
+        let seen = self.newest_close().await?;
+        let entry = self.parts.store.add(&change, revision, seen).await?;
+        tracing::info!(strategy.id = %strategy, action = action.as_str(), by = %change.changed_by,
+            from = %entry.from, revision = entry.revision, "deployment changed");
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "a deployment was written but could not be read again yet");
+        }
+        Ok(Deployed::Added(Box::new(entry)))
+    }
+
+    /// What holds when that was done.
+    async fn next(
+        &self,
+        strategy: &StrategyId,
+        current: &Deployment,
+        entries: &[DeploymentEntry],
+        wanted: Wanted,
+    ) -> Result<(DeploymentAction, Deployment), RolloutError> {
+        use DeploymentAction as A;
+        let current = current.clone();
+        Ok(match wanted {
+            Wanted::Activate(module) => {
+                if let Some(module) = module {
+                    self.check_admission(module).await?;
+                }
+                (A::Activate, self.with_module(strategy, &current, entries, module))
+            }
+            Wanted::RollBack(revision) => {
+                let module = before(&current, entries, revision)?;
+                (A::RollBack, self.with_module(strategy, &current, entries, module))
+            }
+            Wanted::Promote => {
+                let shadow = current.shadow.clone().ok_or_else(|| RolloutError::NoShadow(strategy.clone()))?;
+                self.check_admission(shadow.module).await?;
+                (A::Promote, self.with_module(strategy, &current, entries, Some(shadow.module)))
+            }
+            Wanted::Enable if current.quarantined.is_some() => {
+                return Err(RolloutError::Quarantined(strategy.clone()));
+            }
+            Wanted::Enable => (A::Enable, Deployment { enabled: Some(true), ..current }),
+            Wanted::Disable => (A::Disable, Deployment { enabled: Some(false), ..current }),
+            Wanted::Lift if current.quarantined.is_none() => {
+                return Err(RolloutError::NotQuarantined(strategy.clone()));
+            }
+            Wanted::Lift => (A::Lift, Deployment { quarantined: None, ..current }),
+            Wanted::EndShadow if current.shadow.is_none() => return Err(RolloutError::NoShadow(strategy.clone())),
+            Wanted::EndShadow => (A::EndShadow, Deployment { shadow: None, ..current }),
+            Wanted::Shadow { module, promote, unadmitted } => {
+                if self.deciding(strategy, &current) == Some(module) {
+                    return Err(RolloutError::DecidesAlready(module));
+                }
+                let unadmitted = match self.check_admission(module).await {
+                    // It can't be promoted, so it needs no threshold.
+                    Err(RolloutError::NotAdmitted(_)) if unadmitted && promote.is_none() => true,
+                    checked => checked.map(|()| false)?,
+                };
+                self.check_strategy(strategy, module).await?;
+                (A::Shadow, Deployment { shadow: Some(Shadow { module, promote, unadmitted }), ..current })
+            }
+            // Somebody may have been quicker, with another module in its place.
+            Wanted::Quarantine { module, .. } if self.deciding(strategy, &current) != Some(module) => {
+                (A::Quarantine, current)
+            }
+            Wanted::Quarantine { why, .. } => (A::Quarantine, Deployment { quarantined: Some(why), ..current }),
+        })
+    }
+
+    /// Another module begins without quarantine and without a shadow. A strategy that was not there before is enabled.
+    fn with_module(
+        &self,
+        strategy: &StrategyId,
+        current: &Deployment,
+        entries: &[DeploymentEntry],
+        module: Option<ModuleDigest>,
+    ) -> Deployment {
+        let is_new = entries.is_empty() && self.parts.registry.bundled(strategy).is_none();
+        let enabled = current.enabled.or(is_new.then_some(true));
+        Deployment { module, enabled, quarantined: None, shadow: None }
+    }
+
+    /// The module that decides by a deployment.
+    fn deciding(&self, strategy: &StrategyId, deployment: &Deployment) -> Option<ModuleDigest> {
+        deployment.module.or_else(|| self.parts.registry.bundled(strategy).map(|module| module.digest()))
+    }
+
+    /// A module that was uploaded has to be admitted. One that is only kept since it was bundled needs no admission.
+    async fn check_admission(&self, module: ModuleDigest) -> Result<(), RolloutError> {
+        let kept = self.parts.modules.find(module).await?.ok_or(RolloutError::UnknownModule(module))?;
+        match kept.judgement {
+            None if kept.waits() => Err(RolloutError::Waiting(module)),
+            None => Ok(()),
+            Some(judgement) if judgement.admits() => Ok(()),
+            Some(_) => Err(RolloutError::NotAdmitted(module)),
+        }
+    }
+
+    /// Whether the module holds the strategy, and takes the parameters that are stored for it. It is installed here by then.
+    async fn check_module(&self, strategy: &StrategyId, module: Option<ModuleDigest>) -> Result<(), RolloutError> {
+        let module = match module {
+            Some(digest) => self.check_strategy(strategy, digest).await?,
+            None => self.parts.registry.bundled(strategy).ok_or_else(|| RolloutError::NotBundled(strategy.clone()))?,
+        };
+        self.parts.parameters.refresh().await?;
+        Ok(self.parts.parameters.fits(&module).await?)
+    }
+
+    async fn check_strategy(
+        &self,
+        strategy: &StrategyId,
+        module: ModuleDigest,
+    ) -> Result<Arc<StrategyModule>, RolloutError> {
+        let loaded = self.parts.loader.get(module).await?;
+        let holds = &loaded.description().id;
+        if holds == strategy {
+            return Ok(loaded);
+        }
+        Err(RolloutError::OtherStrategy { module, holds: holds.clone(), strategy: strategy.clone() })
+    }
+
+    /// The newest close of all that is scheduled: its candle may be under way.
+    async fn newest_close(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (settings, now) = (self.parts.settings.current(), Timestamp::now());
+        let timeframes = settings.settings.timeframes.iter();
+        let newest = timeframes.map(|timeframe| self.parts.candles.newest_closes(*timeframe, now));
+        let newest = try_join_all(newest).await?;
+        let scheduled = newest.iter().flatten().filter(|(symbol, _)| settings.settings.symbols.contains(symbol));
+        Ok(scheduled.map(|(_, close)| *close).max())
+    }
+}
+
+/// The module to go back to.
+fn before(
+    current: &Deployment,
+    entries: &[DeploymentEntry],
+    revision: Option<i64>,
+) -> Result<Option<ModuleDigest>, RolloutError> {
+    match revision {
+        Some(0) => Ok(None),
+        Some(revision) => {
+            let entry = entries.iter().find(|entry| entry.revision == revision);
+            Ok(entry.ok_or(RolloutError::UnknownRevision(revision))?.change.deployment.module)
+        }
+        None => {
+            let other = entries.iter().rev().find(|entry| entry.change.deployment.module != current.module);
+            match other {
+                Some(other) => Ok(other.change.deployment.module),
+                // Before the first entry the bundled module decided.
+                None if current.module.is_some() => Ok(None),
+                None => Err(RolloutError::NothingBefore),
+            }
+        }
+    }
+}

@@ -20,6 +20,7 @@ use crate::{
     candles::CandleStore,
     config::StoredSettings,
     evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, Wanted, extra_windows},
+    failure::watch::Watch,
     loader::LoadingError,
     metrics::{Metrics, Place},
     parameters::ParameterBook,
@@ -82,6 +83,13 @@ pub struct Analysis {
     pub outcomes: Vec<StrategyOutcome>,
     /// How long it took, reading included.
     pub duration: Duration,
+}
+
+impl StrategyOutcome {
+    /// Of a strategy that was not asked.
+    const fn skipped(strategy: StrategyId, digest: ModuleDigest) -> Self {
+        Self { strategy, digest, outcome: Outcome::Skipped, duration: Duration::ZERO, log: Vec::new() }
+    }
 }
 
 impl AnalysisError {
@@ -151,7 +159,7 @@ impl Analyst {
     /// Looks at the candle of `job` with every enabled strategy.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
         let prepared = self.prepare(job).await?;
-        self.look(prepared, traceparent).await
+        self.look(prepared, traceparent, None).await
     }
 
     /// Reads what the enabled strategies will look at.
@@ -169,22 +177,24 @@ impl Analyst {
         Ok(Prepared { job: job.clone(), revision, settings, turns, windows, candles, started })
     }
 
-    /// Looks at what was read.
+    /// Looks at what was read. Where it is watched, strategies that keep failing are left out.
     pub async fn look(
         self: &Arc<Self>,
         prepared: Prepared,
         traceparent: Option<&str>,
+        watch: Option<&Arc<Watch>>,
     ) -> Result<Analysis, AnalysisError> {
         let Prepared { job, revision, settings, turns, windows, candles, started } = prepared;
         let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
-        let traceparent = traceparent.map(str::to_owned);
+        let (traceparent, watch) = (traceparent.map(str::to_owned), watch.cloned());
         let (done, outcomes) = tokio::sync::oneshot::channel();
         self.threads.spawn(move || {
             // Whoever asked has gone.
             if done.is_closed() {
                 return;
             }
-            let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent.as_deref());
+            let (traceparent, watch) = (traceparent.as_deref(), watch.as_deref());
+            let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
             // Nobody waits any more where the process is ending.
             let _ = done.send(turns.iter().map(evaluate).collect::<Vec<_>>());
         });
@@ -247,8 +257,13 @@ impl Analyst {
         windows: &HashMap<Series, CandleWindow>,
         settings: &StoredSettings,
         traceparent: Option<&str>,
+        watch: Option<&Watch>,
     ) -> StrategyOutcome {
         let description = turn.module.description();
+        let (strategy, digest) = (description.id.clone(), turn.module.digest());
+        if watch.is_some_and(|watch| !watch.admits(&strategy, digest, job)) {
+            return StrategyOutcome::skipped(strategy, digest);
+        }
         let resolution = self.parameters.resolve(&turn.module, &job.symbol);
         let none = CandleWindow::default();
         let newest = |series: Option<&Series>, count: u32| {
@@ -265,20 +280,26 @@ impl Analyst {
             settings: &settings.settings,
             origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
         };
-        let Answer { outcome, duration, log, .. } = match resolution.refused {
+        let answer = match resolution.refused {
             Some(refused) => Answer::refused(refused),
             None => inputs.evaluate(),
         };
-        let (strategy, digest) = (description.id.clone(), turn.module.digest());
+        if let Some(watch) = watch {
+            watch.note(&inputs, &answer);
+        }
+        let Answer { outcome, duration, log, .. } = answer;
         StrategyOutcome { strategy, digest, outcome, duration, log }
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
         let place = Place::of(&analysis.job, &settings.settings);
+        let mut evaluated = 0;
         for outcome in &analysis.outcomes {
             let strategy = &outcome.strategy;
             let (status, action) = match &outcome.outcome {
                 Outcome::Signal(signal) => (ExecutionStatus::Success, Some(signal.action)),
+                // It did not run.
+                Outcome::Skipped => continue,
                 Outcome::None => (ExecutionStatus::Success, None),
                 Outcome::Dropped(_, reason) => {
                     self.metrics.dropped(strategy, *reason);
@@ -291,10 +312,16 @@ impl Analyst {
             {
                 tracing::warn!(strategy.id = %strategy, job = %analysis.job, %error, "evaluation failed");
             }
+            if let Outcome::Error(error) = &outcome.outcome
+                && error.is_failure()
+            {
+                self.metrics.failures.failed(strategy, error.code());
+            }
+            evaluated += 1;
             self.metrics.executed(place, strategy, status, action, millis(outcome.duration));
             outcome.log.iter().for_each(|line| relate(strategy, line));
         }
-        self.metrics.analysed(place, analysis.outcomes.len(), millis(analysis.duration));
+        self.metrics.analysed(place, evaluated, millis(analysis.duration));
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use ta_bot_core::{ModuleDigest, Thresholds};
 use ta_bot_wasm::Sandbox;
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,11 @@ use crate::{
     catalog::Catalog,
     config::ConfigStore,
     env::{Election, Environment},
+    failure::{
+        FailureStore,
+        recorder::recorder,
+        watch::{Quarantine, Watch},
+    },
     feed::Feed,
     health::{Embedded, Health, Sources},
     http::{self, Services},
@@ -42,6 +48,7 @@ use crate::{
     rollout::{self, Rollout},
     schedule::Schedule,
     settings::SettingsBook,
+    store::StoreError,
 };
 
 mod drivers;
@@ -61,6 +68,7 @@ pub struct App {
     sandbox: Sandbox,
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
+    failures: Arc<dyn FailureStore>,
     catalog: Arc<Catalog>,
     books: Books,
     embedded: Embedded,
@@ -130,7 +138,9 @@ impl App {
             modules: Arc::clone(&loader),
             threads: Arc::clone(&analyst.threads),
         }));
-        let Drivers { connections, candles, outbox, config, modules, bus, local_bus, queue, embedded, .. } = drivers;
+        let Drivers {
+            connections, candles, outbox, failures, config, modules, bus, local_bus, queue, embedded, ..
+        } = drivers;
         let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
         let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone);
         Ok(Self {
@@ -139,6 +149,7 @@ impl App {
             sandbox,
             queue,
             modules,
+            failures,
             catalog: Arc::new(catalog),
             books,
             embedded,
@@ -151,6 +162,11 @@ impl App {
             analyst,
             replayer,
         })
+    }
+
+    /// The bytes of a module that is kept, bundled or uploaded.
+    pub async fn kept_module(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.modules.get(digest).await
     }
 
     /// Compiles and registers the bundled modules. Without a configuration none of them could be run.
@@ -272,6 +288,7 @@ impl App {
             rollout: Arc::clone(&self.analyst.rollout),
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
+            failures: Arc::clone(&self.failures),
             replayer: Arc::clone(&self.replayer),
             bus,
             catalog: Arc::clone(&self.catalog),
@@ -291,12 +308,16 @@ impl App {
     ) -> anyhow::Result<Work> {
         let bus = Arc::clone(&self.bus);
         let (analyst, outbox) = (&self.analyst, &self.outbox);
+        let (recorder, keeper) = recorder(Arc::clone(&self.failures), Arc::clone(&analyst.metrics));
+        let on_quarantine = Box::new(|wanted: Quarantine| tell_of_quarantine(&wanted));
+        let watch = Watch::new(Thresholds::default(), recorder, Arc::clone(&analyst.metrics), on_quarantine);
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),
             Arc::clone(&self.queue),
             Arc::clone(&relay_wakeup),
             JOBS_UNDER_WAY,
+            Some(Arc::new(watch)),
         );
         let relay = Relay {
             outbox: Arc::clone(outbox),
@@ -330,6 +351,7 @@ impl App {
         Ok(Work {
             intake: intake_tasks,
             pipeline: stages.spawn(pipeline.run(stages.pipeline.clone())),
+            failures: stages.spawn(keeper.run(stages.failures.clone())),
             relay: stages.spawn(relay.run(stages.relay.clone())),
         })
     }
@@ -339,6 +361,13 @@ impl App {
         let bus = self.local_bus.clone().context("--simulate needs the in-process bus: unset NATS_URL")?;
         Ok(Feed { pace, candles: Arc::clone(&self.candles), bus, settings: Arc::clone(&self.analyst.settings) })
     }
+}
+
+/// Says that a strategy is to be quarantined.
+fn tell_of_quarantine(wanted: &Quarantine) {
+    let Quarantine { strategy, module, job, reason } = wanted;
+    let digest = module.short();
+    tracing::error!(strategy.id = %strategy, strategy.digest = %digest, %job, reason, "the strategy should be disabled");
 }
 
 /// Keeps a second service off the folder: both would publish what waits there. The system gives the lock back when the

@@ -111,7 +111,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
             let fit = check::check(&session, &file)?;
             return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
         }
-        Command::Replay { signal_id } => return replay::replay(session, &signal_id).await,
+        Command::Replay { what, module } => return replay::replay(session, &what, module.as_deref()).await,
         Command::Version => version::version(session.output),
     };
     done.map(|()| ExitCode::SUCCESS)

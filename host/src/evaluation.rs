@@ -63,6 +63,8 @@ pub enum Outcome {
     None,
     /// A decision that does not go out, and why.
     Dropped(Box<Decision>, DropReason),
+    /// It was not asked, since it keeps failing on this series.
+    Skipped,
     /// No answer, and why.
     Error(EvaluationError),
 }

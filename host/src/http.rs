@@ -11,8 +11,8 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, catalog::Catalog, health::Health,
-    metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry, replay::Replayer,
+    analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, catalog::Catalog, failure::FailureStore,
+    health::Health, metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry, replay::Replayer,
     rollout::Rollout, settings::SettingsBook,
 };
 
@@ -51,6 +51,7 @@ pub struct Services {
     pub rollout: Arc<Rollout>,
     pub candles: Arc<dyn CandleStore>,
     pub outbox: Arc<dyn Outbox>,
+    pub failures: Arc<dyn FailureStore>,
     pub replayer: Arc<Replayer>,
     pub bus: Arc<dyn Bus>,
     pub catalog: Arc<Catalog>,

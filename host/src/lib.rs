@@ -18,6 +18,7 @@ pub mod config;
 pub mod deployments;
 pub mod env;
 pub mod evaluation;
+pub mod failure;
 pub mod feed;
 mod freshness;
 pub mod health;

@@ -31,6 +31,7 @@ pub struct Metrics {
     signals_dropped: IntCounterVec,
     pub signals_published: IntCounter,
     pub replay: ReplayMetrics,
+    pub failures: FailureMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -55,10 +56,12 @@ macro_rules! registered {
 
 mod counters;
 mod election;
+mod failures;
 mod replay;
 
 use counters::Counters;
 pub use election::ElectionMetrics;
+pub use failures::FailureMetrics;
 pub use replay::ReplayMetrics;
 
 impl Metrics {
@@ -121,6 +124,7 @@ impl Metrics {
                 IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")
             ),
             replay: ReplayMetrics::register(&registry)?,
+            failures: FailureMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")

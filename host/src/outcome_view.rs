@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use ta_bot_core::{Decision, EvaluationError, ExecutionStatus};
-use ta_bot_wasm::{LogLevel, LogLine};
+use ta_bot_wasm::LogLine;
 use utoipa::ToSchema;
 
 use crate::{analysis::millis, evaluation::Outcome};
@@ -13,7 +13,7 @@ use crate::{analysis::millis, evaluation::Outcome};
 /// What came of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OutcomeView {
-    /// `signal`, `none`, `dropped` or `error`.
+    /// `signal`, `none`, `dropped`, `skipped` (it was not asked) or `error`.
     pub(crate) outcome: &'static str,
     /// As the metrics count it: `success`, `error`, `trap`, `timeout` or `limit`.
     status: &'static str,
@@ -69,6 +69,7 @@ impl OutcomeView {
         };
         match outcome {
             Outcome::None => {}
+            Outcome::Skipped => view.outcome = "skipped",
             Outcome::Signal(signal) => {
                 view.outcome = "signal";
                 view.signal = Some(signal.message.clone());
@@ -86,6 +87,22 @@ impl OutcomeView {
             }
         }
         view
+    }
+}
+
+impl OutcomeView {
+    /// The outcome on one line: its kind, and why.
+    pub(crate) fn in_words(&self) -> String {
+        match (&self.error, &self.reason, &self.dropped) {
+            (Some(why), ..) | (None, Some(why), _) => format!("{}: {}", why.code, why.message),
+            (None, None, Some(dropped)) => format!("{}: {}", self.outcome, dropped.reason),
+            (None, None, None) => self.outcome.to_owned(),
+        }
+    }
+
+    /// What the strategy logged, as level and message.
+    pub(crate) fn log(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.log.iter().map(|line| (line.level, line.message.as_str()))
     }
 }
 
@@ -107,13 +124,7 @@ fn json_of(decision: &Decision) -> Json {
 }
 
 fn line(line: &LogLine) -> LogView {
-    let level = match line.level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    };
-    LogView { level, message: line.message.clone() }
+    LogView { level: line.level.as_str(), message: line.message.clone() }
 }
 
 #[cfg(test)]

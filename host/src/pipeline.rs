@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     analysis::{Analysis, AnalysisError, Analyst},
+    failure::watch::Watch,
     jobs::{Delivery, JobQueue},
     metrics::Metrics,
     outbox::{DeadJob, FinishedJob, Outbox},
@@ -36,6 +37,8 @@ pub struct Pipeline {
     analyst: Arc<Analyst>,
     outbox: Arc<dyn Outbox>,
     queue: Arc<dyn JobQueue>,
+    /// Which strategies keep failing; none where nobody watches.
+    watch: Option<Arc<Watch>>,
     metrics: Arc<Metrics>,
     relay_wakeup: Arc<Notify>,
     parallel: Arc<Semaphore>,
@@ -62,10 +65,11 @@ impl Pipeline {
         queue: Arc<dyn JobQueue>,
         relay_wakeup: Arc<Notify>,
         parallel: usize,
+        watch: Option<Arc<Watch>>,
     ) -> Arc<Self> {
         let (metrics, parallel) = (Arc::clone(&analyst.metrics), Arc::new(Semaphore::new(parallel)));
         let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
-        Arc::new(Self { analyst, outbox, queue, metrics, relay_wakeup, parallel, evaluating })
+        Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, parallel, evaluating })
     }
 
     /// Works until `stop`, then finishes the jobs that strategies look at or have looked at. The others go back at once.
@@ -240,7 +244,7 @@ impl Pipeline {
     ) -> Result<Option<Analysis>, AnalysisError> {
         let prepared = self.analyst.prepare(delivery.job()).await?;
         let Some(_turn) = stop.run_until_cancelled(self.evaluating.acquire()).await else { return Ok(None) };
-        self.analyst.look(prepared, delivery.queued.traceparent.as_deref()).await.map(Some)
+        self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), self.watch.as_ref()).await.map(Some)
     }
 
     /// Gives a job up. Where even that can't be stored, the job comes again.

@@ -218,6 +218,7 @@ impl Replayer {
             Outcome::Signal(signal) => replay.differences = Differences::between(&stored.message, &signal.message),
             Outcome::None => replay.differences = Differences::of_outcome("none"),
             Outcome::Dropped(..) => replay.differences = Differences::of_outcome("dropped"),
+            Outcome::Skipped => replay.differences = Differences::of_outcome("skipped"),
             Outcome::Error(_) => replay.differences = Differences::of_outcome("error"),
         }
         if !are_the_same {
@@ -258,7 +259,7 @@ impl Replayer {
 }
 
 /// The bounds of confidence are not part of a signal, and one that is stored went through those of its time.
-const fn everything_goes_out() -> ApplicationSettings {
+pub(crate) const fn everything_goes_out() -> ApplicationSettings {
     ApplicationSettings {
         symbols: Vec::new(),
         timeframes: Vec::new(),

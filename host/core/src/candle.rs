@@ -197,6 +197,18 @@ impl CandleSlice<'_> {
         })
     }
 
+    /// A window of its own.
+    pub fn to_window(&self) -> CandleWindow {
+        CandleWindow {
+            open_time: self.open_time.to_vec(),
+            open: self.open.to_vec(),
+            high: self.high.to_vec(),
+            low: self.low.to_vec(),
+            close: self.close.to_vec(),
+            volume: self.volume.to_vec(),
+        }
+    }
+
     /// Number of candles.
     pub fn len(&self) -> usize {
         self.open_time.len()

@@ -150,6 +150,15 @@ impl fmt::Display for ExecutionStatus {
 }
 
 impl EvaluationError {
+    /// Whether the strategy's code failed. A young market, parameters that it refuses, and a host without room for it are
+    /// none of its failures.
+    pub const fn is_failure(&self) -> bool {
+        match self {
+            Self::InsufficientData { .. } | Self::InvalidParameters(_) | Self::NoRoom(_) => false,
+            Self::Failed(_) | Self::InvalidDecision(_) | Self::Trap(_) | Self::Timeout { .. } | Self::Limit(_) => true,
+        }
+    }
+
     /// How metrics count it. A young market is no failure of the strategy's.
     pub const fn status(&self) -> ExecutionStatus {
         match self {

@@ -5,6 +5,8 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::Job;
+
 /// A SHA-256, written as 64 hex digits. `Of` keeps the digests of different things apart.
 pub struct Digest<Of> {
     bytes: [u8; 32],
@@ -21,12 +23,36 @@ pub enum OfParameters {}
 #[derive(Debug)]
 pub enum OfWindows {}
 
+/// Marks the hash of what a failed evaluation followed from.
+#[derive(Debug)]
+pub enum OfFailure {}
+
 /// The SHA-256 of a component's bytes: the identity of a strategy's code.
 pub type ModuleDigest = Digest<OfModule>;
 /// The SHA-256 of resolved parameters in canonical JSON (sorted names, no blanks).
 pub type ParameterHash = Digest<OfParameters>;
 /// The SHA-256 of every candle that an evaluation was given.
 pub type WindowHash = Digest<OfWindows>;
+/// The SHA-256 of what a failed evaluation followed from, and of how it failed: the same failure is one, however often
+/// it happens.
+pub type FailureId = Digest<OfFailure>;
+
+impl FailureId {
+    /// SHA-256 over module digest, parameter hash, window hash, symbol, timeframe, candle close (milliseconds) and the
+    /// code of the error, one to a line.
+    pub fn of_evaluation(
+        module: ModuleDigest,
+        parameters: ParameterHash,
+        windows: WindowHash,
+        job: &Job,
+        code: &str,
+    ) -> Self {
+        let Job { symbol, timeframe, candle_close } = job;
+        let identity =
+            format!("{module}\n{parameters}\n{windows}\n{symbol}\n{timeframe}\n{}\n{code}", candle_close.millis());
+        Self::of(identity.as_bytes())
+    }
+}
 
 impl<Of> Digest<Of> {
     /// Hashes `bytes`.

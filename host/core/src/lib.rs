@@ -19,6 +19,7 @@ mod decision;
 mod deployment;
 mod digest;
 mod job;
+mod ladder;
 mod parameters;
 mod resolved;
 mod risk;
@@ -34,8 +35,9 @@ pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength}
 pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow,
 };
-pub use digest::{Digest, ModuleDigest, ParameterHash, WindowHash};
+pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, WindowHash};
 pub use job::{CandleEvent, EventError, Job};
+pub use ladder::{Ladder, Step, Thresholds};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::{ParameterHash, strategy::is_name};
@@ -65,7 +65,7 @@ impl Serialize for Value {
 }
 
 /// The kinds of value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "see Value")]
 pub enum ValueKind {
@@ -76,7 +76,8 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    const fn as_str(self) -> &'static str {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Boolean => "true or false",
             Self::Integer => "a whole number",
@@ -87,7 +88,7 @@ impl ValueKind {
 
     /// Reads JSON as this kind. A whole number written with a fraction of zero is a whole number; nothing else is
     /// converted, since `"14"` is as likely a mistake as a 14.
-    fn read(self, given: &Json) -> Option<Value> {
+    pub fn read(self, given: &Json) -> Option<Value> {
         match self {
             Self::Boolean => given.as_bool().map(Value::Boolean),
             Self::Integer => {

@@ -8,6 +8,7 @@ use crate::{
     config::{ConfigStore, mongodb::MongoConfig, sqlite::SqliteConfig},
     deployments::{DeploymentStore, mysql::MysqlDeployments, sqlite::SqliteDeployments},
     env::{Environment, NatsSettings},
+    failure::{FailureStore, mysql::MysqlFailures, sqlite::SqliteFailures},
     health::Embedded,
     jobs::{
         JobQueue,
@@ -54,6 +55,7 @@ pub(super) struct Drivers {
     pub(super) outbox: Arc<dyn Outbox>,
     /// In the outbox's database.
     pub(super) deployments: Arc<dyn DeploymentStore>,
+    pub(super) failures: Arc<dyn FailureStore>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
     pub(super) bus: Arc<dyn Bus>,
@@ -77,7 +79,7 @@ impl Drivers {
         };
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
         let mysql = environment.mysql.as_ref().map(Mysql::open);
-        let Shared { candles, outbox, deployments } = match &mysql {
+        let Shared { candles, outbox, deployments, failures } = match &mysql {
             Some(mysql) => {
                 metrics.add(Box::new(mysql.gauge()?))?;
                 Shared::on_mysql(mysql)
@@ -90,6 +92,7 @@ impl Drivers {
             stored_candles: candles,
             outbox,
             deployments,
+            failures,
             config,
             modules,
             embedded: Embedded {
@@ -111,6 +114,7 @@ struct Shared {
     candles: Arc<dyn CandleStore>,
     outbox: Arc<dyn Outbox>,
     deployments: Arc<dyn DeploymentStore>,
+    failures: Arc<dyn FailureStore>,
 }
 
 impl Shared {
@@ -119,6 +123,7 @@ impl Shared {
             candles: Arc::new(MysqlCandles::new(database.clone())),
             outbox: Arc::new(MysqlOutbox::new(database.clone())),
             deployments: Arc::new(MysqlDeployments::new(database.clone())),
+            failures: Arc::new(MysqlFailures::new(database.clone())),
         }
     }
 
@@ -127,6 +132,7 @@ impl Shared {
             candles: Arc::new(SqliteCandles::new(database.clone())),
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             deployments: Arc::new(SqliteDeployments::new(database.clone())),
+            failures: Arc::new(SqliteFailures::new(database.clone())),
         }
     }
 }

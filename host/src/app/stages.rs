@@ -13,6 +13,7 @@ pub(super) struct Work {
     pub(super) intake: Vec<JoinHandle<()>>,
     pub(super) pipeline: JoinHandle<()>,
     pub(super) relay: JoinHandle<()>,
+    pub(super) failures: JoinHandle<()>,
 }
 
 /// The stages of the shutdown: each ends when the one before it has.
@@ -21,6 +22,7 @@ pub(super) struct Stages {
     pub(super) intake: CancellationToken,
     pub(super) pipeline: CancellationToken,
     pub(super) relay: CancellationToken,
+    pub(super) failures: CancellationToken,
     pub(super) http: CancellationToken,
     /// Set when a part ends, whoever told it to.
     pub(super) broken: CancellationToken,
@@ -47,6 +49,8 @@ impl Stages {
             report(work.pipeline.await);
             self.relay.cancel();
             report(work.relay.await);
+            self.failures.cancel();
+            report(work.failures.await);
         };
         if tokio::time::timeout(SHUTDOWN_DEADLINE, in_order).await.is_err() {
             tracing::warn!("not everything was finished in time; the next start goes on from what is committed");

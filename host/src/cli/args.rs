@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use ta_bot_core::{SignalId, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
 
 use crate::signature::PublicKey;
 
@@ -74,12 +74,17 @@ pub(super) enum Command {
         #[arg(long)]
         at: Option<Timestamp>,
     },
-    /// Make a stored signal again, of the same module, parameters and candles, and compare the bytes
+    /// Make a stored signal again, of the same module, parameters and candles, and compare the bytes; or run the bundle of a
+    /// failure again, and compare how it fails
     ///
     /// Exit codes: 0 equal, 3 different, 4 impossible since an input is not there any more, 1 no such signal or failed.
     Replay {
-        /// Its signal_id, 64 hex digits
-        signal_id: SignalId,
+        /// A signal_id, 64 hex digits; or the file of a failure's bundle, - for stdin
+        #[arg(value_name = "SIGNAL_ID | BUNDLE.json")]
+        what: PathBuf,
+        /// The component that failed, for a bundle [default: the one of STRATEGIES_DIR or DATA_DIR that has its digest]
+        #[arg(long, value_name = "FILE.wasm")]
+        module: Option<PathBuf>,
     },
     /// Look at the strategies of STRATEGIES_DIR
     #[command(subcommand)]

@@ -6,14 +6,14 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_core::{SignalId, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{ModuleDigest, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
 use super::strategies::docs::DocsError;
 use crate::{
-    analysis::AnalysisError, auth::TokenFileError, candles::SeriesSummary, env::EnvError, import::ImportError,
-    signature::SignatureError, store::StoreError,
+    analysis::AnalysisError, auth::TokenFileError, candles::SeriesSummary, env::EnvError,
+    failure::document::DocumentError, import::ImportError, signature::SignatureError, store::StoreError,
 };
 
 /// Exit code of a command that failed.
@@ -63,6 +63,18 @@ pub(super) enum CliError {
     UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
     #[error("there is no signal {0} in this store; GET /api/v1/signals of the service lists them")]
     UnknownSignal(SignalId),
+    #[error(
+        "{} can't be read ({reason}): give a signal_id of 64 hex digits, or the file of a failure's bundle as GET \
+         /api/v1/failures/ID gives it", path.display()
+    )]
+    BundleFile { path: PathBuf, reason: io::Error },
+    #[error("{} is no bundle of a failure: {problem}", path.display())]
+    Bundle { path: PathBuf, problem: DocumentError },
+    #[error(
+        "{} has the digest {found}, and the bundle is of the module {wanted}: give that one's file, or none where it is in \
+         STRATEGIES_DIR", path.display()
+    )]
+    OtherModule { path: PathBuf, found: ModuleDigest, wanted: ModuleDigest },
     #[error("{} can't be read: {reason}", path.display())]
     ModuleFile { path: PathBuf, reason: io::Error },
     #[error("{} is no strategy: {problem}. {advice}", path.display())]
@@ -110,7 +122,9 @@ impl CliError {
             Self::NoneUsable(_) => "no_usable_strategies",
             Self::UnknownStrategy { .. } => "unknown_strategy",
             Self::UnknownSignal(_) => "unknown_signal",
-            Self::ModuleFile { .. } => "unreadable_file",
+            Self::ModuleFile { .. } | Self::BundleFile { .. } => "unreadable_file",
+            Self::Bundle { .. } => "bad_bundle",
+            Self::OtherModule { .. } => "other_module",
             Self::Unfit { .. } => "unfit_module",
             Self::KeyFile { .. } => "unreadable_key",
             Self::Write { .. } => "unwritable_file",

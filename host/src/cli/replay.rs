@@ -1,6 +1,6 @@
-//! `ta-bot replay`: a stored signal, made again from the local store.
+//! `ta-bot replay`: a stored signal, made again from the local store; or the bundle of a failure, run again.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
 use ta_bot_core::SignalId;
@@ -12,22 +12,37 @@ use super::{
 };
 use crate::replay::{ReplayView, Verdict};
 
+mod bundle;
+
 /// Exit code where something else came of the same inputs.
 const DIFFERENT: u8 = 3;
 /// Exit code where an input is not there any more.
 const IMPOSSIBLE: u8 = 4;
 
-/// Replays a signal. Answers the exit code of its verdict.
-pub(super) async fn replay(session: Session, id: &SignalId) -> Result<ExitCode, CliError> {
-    let app = session.open().await?;
-    let unknown = || CliError::UnknownSignal(id.clone());
-    let replay = app.replayer.replay(id).await?.ok_or_else(unknown)?;
-    session.output.answer(&Answer(ReplayView::new(&replay)))?;
-    Ok(match replay.verdict() {
+/// Replays what is named by a signal's id, else by the file of a bundle. Answers the exit code of the verdict.
+pub(super) async fn replay(session: Session, what: &Path, module: Option<&Path>) -> Result<ExitCode, CliError> {
+    let id = what.to_str().and_then(|text| text.parse::<SignalId>().ok());
+    let verdict = match (id, module) {
+        (Some(id), None) => signal(session, &id).await?,
+        (Some(_), Some(_)) => {
+            let told = "--module is for the bundle of a failure: a signal is replayed by the module that the store has";
+            return Err(CliError::Usage(told.to_owned()));
+        }
+        (None, module) => bundle::run(session, what, module).await?,
+    };
+    Ok(match verdict {
         Verdict::Equal => ExitCode::SUCCESS,
         Verdict::Different => ExitCode::from(DIFFERENT),
         Verdict::Impossible => ExitCode::from(IMPOSSIBLE),
     })
+}
+
+async fn signal(session: Session, id: &SignalId) -> Result<Verdict, CliError> {
+    let app = session.open().await?;
+    let unknown = || CliError::UnknownSignal(id.clone());
+    let replay = app.replayer.replay(id).await?.ok_or_else(unknown)?;
+    session.output.answer(&Answer(ReplayView::new(&replay)))?;
+    Ok(replay.verdict())
 }
 
 #[derive(Serialize)]

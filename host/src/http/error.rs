@@ -61,6 +61,8 @@ pub(crate) enum ApiError {
     NoDeadJobs,
     #[error("{0}")]
     UnknownSignal(String),
+    #[error("there is no failure {0:?}; GET /api/v1/failures lists them with their id, 64 hex digits")]
+    UnknownFailure(String),
     #[error("the body did not arrive in time")]
     SlowBody,
     #[error("the body is too large: give at most {limit} bytes")]
@@ -131,6 +133,7 @@ impl ApiError {
                 told(S::NOT_FOUND, "unknown_symbol")
             }
             Self::UnknownSignal(_) => told(S::NOT_FOUND, "unknown_signal"),
+            Self::UnknownFailure(_) => told(S::NOT_FOUND, "unknown_failure"),
             Self::NoDeadJobs => told(S::NOT_FOUND, "unknown_job"),
             Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
             Self::TooLarge { .. } => told(S::PAYLOAD_TOO_LARGE, "too_large"),

@@ -1,4 +1,4 @@
-//! What happened: signals, jobs that were given up, and which candles are there.
+//! What happened: signals, evaluations that failed, jobs that were given up, and which candles are there.
 
 use std::ops::RangeInclusive;
 
@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod candles;
 mod dead_jobs;
+mod failures;
 mod replay;
 mod retry;
 mod signals;
@@ -19,6 +20,8 @@ pub(super) fn routes() -> OpenApiRouter<super::State> {
     OpenApiRouter::new()
         .routes(routes!(signals::list))
         .routes(routes!(replay::replay))
+        .routes(routes!(failures::list))
+        .routes(routes!(failures::download))
         .routes(routes!(dead_jobs::list))
         .routes(routes!(retry::retry))
         .routes(routes!(candles::list))

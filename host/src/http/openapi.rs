@@ -34,7 +34,7 @@ const PATH: &str = "/api/v1/openapi.json";
         (name = "application", description = "The application's own settings"),
         (name = "analysis", description = "Analyses on request"),
         (name = "modules", description = "Modules that are uploaded, and what admission says of them"),
-        (name = "journal", description = "Signals, jobs that were given up, and candles"),
+        (name = "journal", description = "Signals, evaluations that failed, jobs that were given up, and candles"),
     ),
     modifiers(&Token),
 )]
@@ -92,7 +92,7 @@ const READ: [(&str, &str); 7] = [
         "403",
         "The token's role does not allow this, or the request comes from a page of another site or another machine",
     ),
-    ("404", "Unknown strategy, symbol, signal or module, or nothing that fits"),
+    ("404", "Unknown strategy, symbol, signal, failure or module, or nothing that fits"),
     ("422", "A value of the query can't be taken; details has an entry for each"),
     ("500", "The service failed"),
     ("503", "A store or the bus is away, or strategies are still being compiled"),

@@ -139,7 +139,7 @@ impl Service {
     /// Runs the pipeline until the queue is empty.
     async fn work(&self) {
         let (analyst, outbox) = (Arc::clone(&self.app.analyst), Arc::clone(&self.outbox) as _);
-        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2);
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2, None);
         let stop = CancellationToken::new();
         let running = tokio::spawn(pipeline.run(stop.clone()));
         let empty = async {
@@ -160,7 +160,11 @@ impl Service {
 
     fn outcomes(&self) -> HashMap<&'static str, u64> {
         let count = |outcome| (outcome, self.app.analyst.metrics.jobs.with_label_values(&[outcome]).get());
-        ["finished", "known", "dead", "given_back", "decided_anew"].map(count).into_iter().filter(|(_, count)| *count > 0).collect()
+        ["finished", "known", "dead", "given_back", "decided_anew"]
+            .map(count)
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 

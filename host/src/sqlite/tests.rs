@@ -12,6 +12,7 @@ use crate::{
     candles::{self, CandleStore, sqlite::SqliteCandles},
     config::{self, ConfigStore, sqlite::SqliteConfig},
     deployments::{self, contract::Replica, sqlite::SqliteDeployments},
+    failure::{self, FailureStore, sqlite::SqliteFailures},
     outbox::{self, Outbox, sqlite::SqliteOutbox},
 };
 
@@ -93,6 +94,17 @@ async fn commits_are_compared_with_the_deployments() {
     outbox::contract::fenced(async || {
         let (one, two) = databases.fresh().await;
         (replica(one), replica(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_keep_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteFailures::new(database)) as Arc<dyn FailureStore>;
+    failure::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (store(one), store(two))
     })
     .await;
 }

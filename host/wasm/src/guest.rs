@@ -20,6 +20,21 @@ pub enum LogLevel {
     Error,
 }
 
+impl LogLevel {
+    /// All of them, the least first.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The name in answers and documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// A line of a guest's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {

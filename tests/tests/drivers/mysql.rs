@@ -11,6 +11,7 @@ use std::{
 use ta_bot::{
     candles::{self, CandleStore, mysql::MysqlCandles},
     deployments::{self, contract::Replica, mysql::MysqlDeployments},
+    failure::{self, FailureStore, mysql::MysqlFailures},
     mysql::{Limits, Mysql},
     outbox::{self, Outbox, mysql::MysqlOutbox},
     store::StoreError,
@@ -126,6 +127,16 @@ async fn deployments_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_are_compared_with_the_deployments() {
     outbox::contract::fenced(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_keep_the_contract() {
+    failure::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlFailures::new(open(&uri))) as Arc<dyn FailureStore>;
+        (store(), store())
+    })
+    .await;
 }
 
 /// Every decimal that the tables hold becomes the `f64` that is nearest to it, and goes back as it was.

@@ -218,7 +218,10 @@ async fn the_command_tells_its_verdict_by_its_exit_code() {
 
     let (code, answer) = store.command(&[&"ab".repeat(32)]);
     assert_eq!((code, &answer["error"]["code"]), (Some(1), &json!("unknown_signal")));
-    for wrong in [&["ab"][..], &[], &["", ""]] {
+    // Neither an id nor a file.
+    let (code, answer) = store.command(&["ab"]);
+    assert_eq!((code, &answer["error"]["code"]), (Some(1), &json!("unreadable_file")));
+    for wrong in [&[][..], &["", ""]] {
         let (code, answer) = store.command(wrong);
         assert_eq!((code, &answer["error"]["code"]), (Some(2), &json!("usage")));
     }

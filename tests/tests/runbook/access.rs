@@ -4,10 +4,14 @@ use std::{fs::File, process::Stdio, time::Duration};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
+use ta_bot::failure::contract::failure;
 use ta_bot_core::Timeframe;
 use ta_bot_tests::until;
 
-use crate::service::{Reply, Service, Setup, reply};
+use crate::{
+    failures,
+    service::{Reply, Service, Setup, reply},
+};
 
 const VIEWER: &str = "the-viewer-s-token";
 const TRADER: &str = "the-trader-s-token";
@@ -57,9 +61,12 @@ async fn every_route_of_the_api_needs_one() {
     let routes = description.body["paths"].as_object().unwrap().clone();
     let routes = routes.iter().flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |verb| (path, verb)));
     let digest = kept_module(&service).await;
+    let failure = failure("rsi", b"module", "BTCUSDT", 1);
+    failures::keep(&service, std::slice::from_ref(&failure)).await;
     let mut count = 0;
     for (path, verb) in routes {
         let path = path.replace("{id}", "rsi").replace("{symbol}", "BTCUSDT").replace("{digest}", &digest);
+        let path = path.replace("{failure_id}", &failure.id().to_string());
         let method: Method = verb.to_uppercase().parse().unwrap();
         for wrong in [None, Some("wrong"), Some("")] {
             let refused = call(&service, wrong, method.clone(), &path).await;

@@ -11,6 +11,7 @@ mod conformance;
 mod dead_jobs;
 mod deployment;
 mod description;
+mod failures;
 mod health;
 mod history;
 mod metrics;

@@ -1,0 +1,111 @@
+//! Watches modules fail: keeps the bundle of each failure, and decides by the ladder which candles a module looks at.
+//!
+//! Each replica has a ladder of its own for each module. Only jobs are watched: what somebody asks for by a request is
+//! looked at in any case, and counts for nothing here.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds};
+
+use super::recorder::Recorder;
+use crate::{
+    evaluation::{Answer, Inputs, Outcome},
+    metrics::Metrics,
+};
+
+/// A module that is to be quarantined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantine {
+    /// The strategy.
+    pub strategy: StrategyId,
+    /// Its code.
+    pub module: ModuleDigest,
+    /// The candle on which it failed last.
+    pub job: Job,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What is told of modules that are to be quarantined. It is called by the threads of guests, so it must not wait; and it
+/// is called again with each failure until the module looks at no candles any more.
+pub type OnQuarantine = Box<dyn Fn(Quarantine) + Send + Sync>;
+
+/// Watches modules fail.
+pub struct Watch {
+    ladders: Mutex<HashMap<ModuleDigest, Ladder>>,
+    thresholds: Thresholds,
+    recorder: Recorder,
+    metrics: std::sync::Arc<Metrics>,
+    on_quarantine: OnQuarantine,
+}
+
+impl Watch {
+    /// A watch that has seen nothing yet.
+    pub fn new(
+        thresholds: Thresholds,
+        recorder: Recorder,
+        metrics: std::sync::Arc<Metrics>,
+        on_quarantine: OnQuarantine,
+    ) -> Self {
+        Self { ladders: Mutex::default(), thresholds, recorder, metrics, on_quarantine }
+    }
+
+    /// Whether the module looks at the candle; where it does not that is counted.
+    pub fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
+        let admitted = self.ladders().get_mut(&module).is_none_or(|ladder| ladder.admits(job));
+        if !admitted {
+            tracing::debug!(strategy.id = %strategy, %job, "left out, since the strategy keeps failing on this series");
+            self.metrics.failures.left_out(strategy);
+        }
+        admitted
+    }
+
+    /// Takes note of what a module answered.
+    pub fn note(&self, inputs: &Inputs<'_>, answer: &Answer) {
+        let (module, job) = (inputs.module.digest(), inputs.job);
+        let error = match &answer.outcome {
+            Outcome::Error(error) if error.is_failure() => error,
+            // Neither a success nor a failure: it could not be asked in earnest.
+            Outcome::Error(_) | Outcome::Skipped => return,
+            Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.succeeded(module, job),
+        };
+        self.recorder.take(inputs, error, &answer.log);
+        let step = self.ladders().entry(module).or_insert_with(|| Ladder::new(self.thresholds)).failed(job);
+        let strategy = &inputs.module.description().id;
+        self.metrics.failures.step(strategy, step.as_str());
+        match step {
+            Step::Skip => {}
+            Step::BackOff { candles } => {
+                tracing::warn!(strategy.id = %strategy, strategy.digest = %module.short(), %job, candles,
+                    "the strategy keeps failing on this series and looks at none of its next candles");
+            }
+            Step::Quarantine { reason } => {
+                let strategy = strategy.clone();
+                (self.on_quarantine)(Quarantine { strategy, module, job: job.clone(), reason });
+            }
+        }
+    }
+
+    /// Forgets the failures of a module, as when somebody lifts its quarantine.
+    pub fn forget(&self, module: ModuleDigest) {
+        self.ladders().remove(&module);
+    }
+
+    fn succeeded(&self, module: ModuleDigest, job: &Job) {
+        let mut ladders = self.ladders();
+        if let Some(ladder) = ladders.get_mut(&module) {
+            ladder.succeeded(job);
+            if ladder.is_empty() {
+                ladders.remove(&module);
+            }
+        }
+    }
+
+    /// A ladder is sound after each of its steps, also where somebody panicked who held it.
+    fn ladders(&self) -> MutexGuard<'_, HashMap<ModuleDigest, Ladder>> {
+        self.ladders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

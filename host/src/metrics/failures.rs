@@ -1,0 +1,75 @@
+//! What is counted of evaluations that fail.
+
+use prometheus::{IntCounterVec, Opts, Registry};
+use ta_bot_core::StrategyId;
+
+/// What may become of a bundle.
+const BUNDLE_OUTCOMES: [&str; 4] = ["kept", "known", "lost", "too_large"];
+
+/// The instruments.
+pub struct FailureMetrics {
+    failures: IntCounterVec,
+    bundles: IntCounterVec,
+    steps: IntCounterVec,
+    left_out: IntCounterVec,
+}
+
+impl FailureMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let metrics = Self {
+            failures: registered!(
+                registry,
+                counter(
+                    "ta_bot_strategy_failures_total",
+                    "Evaluations that the strategy's code failed",
+                    &["strategy", "code"]
+                )
+            ),
+            bundles: registered!(
+                registry,
+                counter("ta_bot_failure_bundles_total", "Bundles of failures by what became of them", &["outcome"])
+            ),
+            steps: registered!(
+                registry,
+                counter(
+                    "ta_bot_strategy_ladder_steps_total",
+                    "What followed from failures of a strategy in jobs",
+                    &["strategy", "step"]
+                )
+            ),
+            left_out: registered!(
+                registry,
+                counter(
+                    "ta_bot_strategy_left_out_total",
+                    "Candles that a strategy did not look at since it kept failing on their series",
+                    &["strategy"]
+                )
+            ),
+        };
+        for outcome in BUNDLE_OUTCOMES {
+            metrics.bundles.with_label_values(&[outcome]);
+        }
+        Ok(metrics)
+    }
+
+    /// A strategy's code failed an evaluation, with this code of the error.
+    pub fn failed(&self, strategy: &StrategyId, code: &str) {
+        self.failures.with_label_values(&[strategy.as_str(), code]).inc();
+    }
+
+    /// What became of a bundle.
+    pub fn bundle(&self, outcome: &str) {
+        self.bundles.with_label_values(&[outcome]).inc();
+    }
+
+    /// What followed from a failure.
+    pub fn step(&self, strategy: &StrategyId, step: &str) {
+        self.steps.with_label_values(&[strategy.as_str(), step]).inc();
+    }
+
+    /// A strategy did not look at a candle.
+    pub fn left_out(&self, strategy: &StrategyId) {
+        self.left_out.with_label_values(&[strategy.as_str()]).inc();
+    }
+}

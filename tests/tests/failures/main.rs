@@ -1,0 +1,52 @@
+//! A strategy that fails is nobody else's trouble, leaves a bundle of each failure, and looks at fewer and fewer candles;
+//! and a bundle is run again by another process that has nothing but it and the module.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod command;
+mod pipeline;
+mod recorder;
+mod service;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value as Json;
+use ta_bot_tests::{binary::ta_bot, strategies_dir};
+
+/// The strategy that traps on ETHUSDT.
+const FAULTY: &str = "traps_on_symbol";
+
+/// What `ta-bot replay` answers, and by which exit code, in a process that knows of no service: its `DATA_DIR` is not there,
+/// and must not be made.
+fn replay(folder: &Path, arguments: &[&str], stdin: &[u8]) -> (Option<i32>, Json) {
+    let nowhere = folder.join("nowhere");
+    let mut command = Command::new(ta_bot());
+    command.env_clear().env("DATA_DIR", &nowhere).env("STRATEGIES_DIR", &nowhere);
+    command.arg("replay").args(arguments).arg("--json").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Whoever does not read it has ended.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(!nowhere.exists(), "a folder was made");
+    let json = serde_json::from_slice(&output.stdout);
+    (output.status.code(), json.unwrap_or_else(|error| panic!("{error}: {output:?}")))
+}
+
+/// A folder with some of the built-in strategies, and some of the faulty ones.
+fn strategies(folder: &Path, built_in: &[&str], faulty: &[&str]) -> PathBuf {
+    let strategies = folder.join("strategies");
+    std::fs::create_dir_all(&strategies).unwrap();
+    for id in built_in {
+        std::fs::copy(strategies_dir().join(format!("{id}.wasm")), strategies.join(format!("{id}.wasm"))).unwrap();
+    }
+    for name in faulty {
+        std::fs::write(strategies.join(format!("{name}.wasm")), support::component(&format!("faulty_{name}"))).unwrap();
+    }
+    strategies
+}

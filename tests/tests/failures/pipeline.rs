@@ -1,0 +1,193 @@
+//! Jobs of several symbols through the real pipeline, with and without a strategy that fails on one of them.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use ta_bot::{
+    app::App,
+    env::Environment,
+    evaluation::Outcome,
+    failure::{
+        Failure, FailureFilter, FailureStore as _, FailureSummary,
+        recorder::recorder,
+        sqlite::SqliteFailures,
+        watch::{Quarantine, Watch},
+    },
+    feed::walk,
+    jobs::{JobQueue, local::LocalQueue},
+    outbox::SignalFilter,
+    pipeline::Pipeline,
+    sqlite::Database,
+};
+use ta_bot_core::{Job, Thresholds, Timeframe, Timestamp};
+use ta_bot_tests::{app::share_compiled, until};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{FAULTY, replay, strategies};
+
+const TIMEFRAME: Timeframe = Timeframe::M15;
+const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "ADAUSDT"];
+const CANDLES: i64 = 400;
+/// How many of the newest candles are looked at.
+const JOBS: i64 = 40;
+/// Which of these candles a strategy looks at that fails on all of them: what is left out between them grows.
+const LOOKED_AT: [i64; 8] = [0, 1, 2, 4, 7, 12, 21, 38];
+
+fn job(symbol: &str, index: i64) -> Job {
+    let candle_close = Timestamp::from_millis((CANDLES - JOBS + index + 1) * TIMEFRAME.millis());
+    Job { symbol: symbol.parse().unwrap(), timeframe: TIMEFRAME, candle_close }
+}
+
+/// What came of the jobs.
+struct Done {
+    folder: TempDir,
+    app: App,
+    /// Strategy, symbol and message of each signal.
+    signals: BTreeSet<(String, String, String)>,
+    quarantined: Vec<Quarantine>,
+}
+
+/// Has every job of these symbols done, one after the other, with some sound strategies and these.
+async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    share_compiled(&data).unwrap();
+    let variables = HashMap::from([
+        ("DATA_DIR", data.display().to_string()),
+        ("STRATEGIES_DIR", strategies(folder.path(), &["rsi", "macd", "momentum_pulse"], faulty).display().to_string()),
+        ("STRATEGY_TIMEOUT_MS", timeout_ms.to_string()),
+        ("MIN_CONFIDENCE", "0".to_owned()),
+        ("MAX_CONFIDENCE", "1".to_owned()),
+    ]);
+    let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap()).await.unwrap();
+    app.load_strategies().await.unwrap();
+    for symbol in symbols.iter().map(|symbol| symbol.parse().unwrap()) {
+        let opens = (0..CANDLES).map(|index| Timestamp::from_millis(index * TIMEFRAME.millis()));
+        app.candles.insert(&symbol, TIMEFRAME, &walk(&symbol, opens, 100.0)).await.unwrap();
+    }
+    let metrics = Arc::clone(&app.analyst.metrics);
+    let (recorder, keeper) = recorder(failures(&data).await, Arc::clone(&metrics));
+    let quarantined = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&quarantined);
+    let on_quarantine = Box::new(move |wanted| noted.lock().unwrap().push(wanted));
+    let watch = Watch::new(Thresholds::default(), recorder, Arc::clone(&metrics), on_quarantine);
+    let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(metrics));
+    for index in 0..JOBS {
+        for symbol in symbols {
+            assert!(queue.push(job(symbol, index).into()).await.unwrap());
+        }
+    }
+    let (analyst, outbox) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
+    let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::default(), 1, Some(Arc::new(watch)));
+    let (stop, never) = (CancellationToken::new(), CancellationToken::new());
+    let (running, keeping) = (tokio::spawn(pipeline.run(stop.clone())), tokio::spawn(keeper.run(never)));
+    let left = async || format!("{} jobs are left", queue.depth().await.unwrap());
+    until(std::time::Duration::from_mins(3), left, async || queue.depth().await.unwrap() == 0).await;
+    stop.cancel();
+    running.await.unwrap();
+    // With the pipeline the last recorder is gone, and all that waited is kept.
+    keeping.await.unwrap();
+    let filter = SignalFilter { limit: u32::MAX, ..SignalFilter::default() };
+    let signals = app.outbox.signals(&filter).await.unwrap().into_iter();
+    let signals = signals.map(|it| (it.strategy.to_string(), it.symbol.to_string(), it.message)).collect();
+    let quarantined = std::mem::take(&mut *quarantined.lock().unwrap());
+    Done { folder, app, signals, quarantined }
+}
+
+async fn failures(data: &std::path::Path) -> Arc<SqliteFailures> {
+    Arc::new(SqliteFailures::new(Database::open(data).await.unwrap()))
+}
+
+impl Done {
+    async fn failures(&self) -> Vec<(FailureSummary, String)> {
+        let store = failures(&self.folder.path().join("data")).await;
+        let filter = FailureFilter { limit: u32::MAX, ..FailureFilter::default() };
+        let mut all = Vec::new();
+        for summary in store.list(&filter).await.unwrap() {
+            let document = store.get(summary.id).await.unwrap().unwrap();
+            all.push((summary, document));
+        }
+        all.reverse();
+        all
+    }
+
+    /// A line of the metrics.
+    fn metric(&self, series: &str) -> Option<u64> {
+        let text: String = self.app.analyst.metrics.render().unwrap().collect();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map(|value| value.parse().unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_is_reproduced_elsewhere() {
+    let without = work(&SYMBOLS, &[], 20_000).await;
+    let with = work(&SYMBOLS, &[FAULTY], 20_000).await;
+
+    // Every signal of the others, byte for byte; and its own on the other symbols, one for each candle.
+    let (own, others): (BTreeSet<_>, BTreeSet<_>) =
+        with.signals.iter().cloned().partition(|(strategy, ..)| strategy == FAULTY);
+    assert!(without.signals.len() > 10, "{} signals prove little", without.signals.len());
+    assert!(others == without.signals, "{} signals, {} without it", others.len(), without.signals.len());
+    let of = |symbol: &str| own.iter().filter(|(_, of, _)| of == symbol).count() as i64;
+    assert_eq!(SYMBOLS.map(of), [JOBS, 0, JOBS]);
+    assert_eq!((without.failures().await.len(), without.quarantined.len()), (0, 0));
+
+    // The ladder.
+    let failures = with.failures().await;
+    let closes: Vec<Job> = failures.iter().map(|(summary, _)| summary.job.clone()).collect();
+    assert_eq!(closes, LOOKED_AT.map(|index| job("ETHUSDT", index)));
+    let step = |step: &str| {
+        let series = format!("ta_bot_strategy_ladder_steps_total{{step=\"{step}\",strategy=\"{FAULTY}\"}}");
+        with.metric(&series)
+    };
+    assert_eq!(["skip", "back_off", "quarantine"].map(step), [Some(2), Some(3), Some(3)]);
+    let left_out = with.metric(&format!("ta_bot_strategy_left_out_total{{strategy=\"{FAULTY}\"}}"));
+    assert_eq!(left_out, Some((JOBS - LOOKED_AT.len() as i64) as u64));
+    let trapped = with.metric(&format!("ta_bot_strategy_failures_total{{code=\"trap\",strategy=\"{FAULTY}\"}}"));
+    assert_eq!((trapped, with.metric("ta_bot_failure_bundles_total{outcome=\"kept\"}")), (Some(8), Some(8)));
+    let candles: Vec<&Job> = with.quarantined.iter().map(|wanted| &wanted.job).collect();
+    assert_eq!(candles, [12, 21, 38].map(|index| job("ETHUSDT", index)).iter().collect::<Vec<_>>());
+    assert_eq!(with.quarantined[0].strategy.as_str(), FAULTY);
+    assert_eq!(with.quarantined[0].reason, "it failed on 6 candles of ETHUSDT 15m in a row");
+
+    // Elsewhere, with nothing but the document and the module.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let module = elsewhere.path().join("module.wasm");
+    std::fs::write(&module, super::support::component(&format!("faulty_{FAULTY}"))).unwrap();
+    for (summary, document) in &failures {
+        let failure = Failure::read(document.as_bytes()).unwrap();
+        assert_eq!((failure.windows[0].candles.len(), &failure.summary()), (20, summary));
+        let path = elsewhere.path().join("bundle.json");
+        std::fs::write(&path, document).unwrap();
+        let arguments = [path.to_str().unwrap(), "--module", module.to_str().unwrap()];
+        let (code, answer) = replay(elsewhere.path(), &arguments, &[]);
+        assert_eq!((code, answer["verdict"].as_str()), (Some(0), Some("equal")), "{answer}");
+        assert_eq!(answer["failure_id"], summary.id.to_string());
+        assert_eq!(answer["outcome"]["error"]["code"], "trap");
+        assert_eq!(answer["outcome"]["error"]["message"], answer["recorded"]["message"]);
+    }
+
+    // Whoever asks for it is answered, and it counts for nothing.
+    let asked = with.app.analyst.analyse(&job("ETHUSDT", JOBS - 1), None).await.unwrap();
+    let outcome = asked.outcomes.iter().find(|outcome| outcome.strategy.as_str() == FAULTY).unwrap();
+    assert!(matches!(&outcome.outcome, Outcome::Error(error) if error.code() == "trap"), "{outcome:?}");
+    assert_eq!(with.failures().await.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_never_ends_costs_its_time_a_few_times_only() {
+    let symbols = &SYMBOLS[..1];
+    let without = work(symbols, &[], 20_000).await;
+    // Long enough for the others on a busy machine.
+    let with = work(symbols, &["never_ends"], 1000).await;
+    assert!(with.signals == without.signals, "{} signals, {} without it", with.signals.len(), without.signals.len());
+    let failures = with.failures().await;
+    assert!(failures.iter().all(|(summary, _)| summary.error.code == "timeout"), "{failures:?}");
+    let closes: Vec<Job> = failures.into_iter().map(|(summary, _)| summary.job).collect();
+    assert_eq!(closes, LOOKED_AT.map(|index| job(symbols[0], index)));
+    assert_eq!(with.quarantined.len(), 3);
+}

@@ -1,0 +1,52 @@
+//! A running service, from the failure to the download.
+
+use std::time::Duration;
+
+use ta_bot_tests::{app::share_compiled, replicas::Replica, until};
+
+use super::{FAULTY, replay, strategies};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_a_running_service_is_downloaded_and_reproduced() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    share_compiled(&data).unwrap();
+    let modules = strategies(folder.path(), &["rsi"], &[FAULTY]);
+    let variables = [
+        ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        ("DATA_DIR", data.display().to_string()),
+        ("STRATEGIES_DIR", modules.display().to_string()),
+        ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),
+        ("SUPPORTED_TIMEFRAMES", "5m".to_owned()),
+        ("STRATEGY_TIMEOUT_MS", "20000".to_owned()),
+        ("LOG_LEVEL", "warn".to_owned()),
+    ];
+    let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut service = Replica::new(folder.path(), variables);
+    service.start_with(&["--simulate", "--simulate-every-ms", "50"]).await;
+    let asked = async || service.metric("ta_bot_strategy_ladder_steps_total", "step=\"quarantine\"").await > 0.0;
+    until(Duration::from_mins(2), async || service.log_tail(), asked).await;
+    assert!(service.log().contains("the strategy should be disabled"), "{}", service.log_tail());
+    assert!(service.metric("ta_bot_strategy_left_out_total", FAULTY).await > 0.0);
+    let kept = async || service.metric("ta_bot_failure_bundles_total", "kept").await;
+    until(Duration::from_secs(30), async || service.log_tail(), async || kept().await >= 6.0).await;
+
+    let listed = service.get(&format!("/api/v1/failures?strategy={FAULTY}&limit=1000")).await;
+    let listed = listed["data"].as_array().unwrap();
+    assert!(listed.len() >= 6 && listed.iter().all(|failure| failure["symbol"] == "ETHUSDT"), "{listed:?}");
+    let signals = service.get(&format!("/api/v1/signals?strategy={FAULTY}&symbol=BTCUSDT")).await;
+    assert!(signals["metadata"]["count"].as_u64().unwrap() > 0, "its other symbol goes on");
+
+    let id = listed[0]["id"].as_str().unwrap();
+    let answer = reqwest::get(service.url(&format!("/api/v1/failures/{id}"))).await.unwrap();
+    let name = answer.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert_eq!(name, format!("attachment; filename=\"failure-{}.json\"", &id[..12]));
+    let document = answer.text().await.unwrap();
+    assert!(service.terminate().await.success(), "{}", service.log_tail());
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let module = modules.join(format!("{FAULTY}.wasm"));
+    let arguments = ["-", "--module", module.to_str().unwrap()];
+    let (code, answer) = replay(elsewhere.path(), &arguments, document.as_bytes());
+    assert_eq!((code, answer["failure_id"].as_str()), (Some(0), Some(id)), "{answer}");
+}

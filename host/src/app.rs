@@ -21,11 +21,7 @@ use crate::{
     catalog::Catalog,
     config::ConfigStore,
     env::{Election, Environment},
-    failure::{
-        FailureStore,
-        recorder::recorder,
-        watch::{Quarantine, Watch},
-    },
+    failure::{FailureStore, recorder::recorder, watch::Watch},
     feed::Feed,
     health::{Embedded, Health, Sources},
     http::{self, Services},
@@ -45,7 +41,10 @@ use crate::{
     registry::Registry,
     relay::Relay,
     replay::{self, Replayer},
-    rollout::{self, Rollout},
+    rollout::{
+        self, Rollout,
+        warden::{self, Warden},
+    },
     schedule::Schedule,
     settings::SettingsBook,
     store::StoreError,
@@ -309,15 +308,17 @@ impl App {
         let bus = Arc::clone(&self.bus);
         let (analyst, outbox) = (&self.analyst, &self.outbox);
         let (recorder, keeper) = recorder(Arc::clone(&self.failures), Arc::clone(&analyst.metrics));
-        let on_quarantine = Box::new(|wanted: Quarantine| tell_of_quarantine(&wanted));
+        let (on_quarantine, told) = warden::told();
         let watch = Watch::new(Thresholds::default(), recorder, Arc::clone(&analyst.metrics), on_quarantine);
+        let watch = Arc::new(watch);
+        let warden = Warden { rollout: Arc::clone(&analyst.rollout), watch: Arc::clone(&watch), bus: Arc::clone(&bus) };
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),
             Arc::clone(&self.queue),
             Arc::clone(&relay_wakeup),
             JOBS_UNDER_WAY,
-            Some(Arc::new(watch)),
+            Some(watch),
         );
         let relay = Relay {
             outbox: Arc::clone(outbox),
@@ -347,6 +348,7 @@ impl App {
         let mut intake_tasks =
             vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
         intake_tasks.push(stages.spawn(Arc::clone(&self.catalog).run(stages.intake.clone())));
+        intake_tasks.push(stages.spawn(warden.run(told, stages.intake.clone())));
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Ok(Work {
             intake: intake_tasks,
@@ -361,13 +363,6 @@ impl App {
         let bus = self.local_bus.clone().context("--simulate needs the in-process bus: unset NATS_URL")?;
         Ok(Feed { pace, candles: Arc::clone(&self.candles), bus, settings: Arc::clone(&self.analyst.settings) })
     }
-}
-
-/// Says that a strategy is to be quarantined.
-fn tell_of_quarantine(wanted: &Quarantine) {
-    let Quarantine { strategy, module, job, reason } = wanted;
-    let digest = module.short();
-    tracing::error!(strategy.id = %strategy, strategy.digest = %digest, %job, reason, "the strategy should be disabled");
 }
 
 /// Keeps a second service off the folder: both would publish what waits there. The system gives the lock back when the

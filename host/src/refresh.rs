@@ -66,12 +66,20 @@ impl Refresh {
     async fn refresh(&self) -> bool {
         let refreshed = self.books.refresh().await;
         match &refreshed {
-            Ok(()) => {
-                self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
-            }
+            Ok(()) => self.announce(),
             Err(error) => tracing::warn!(%error, "settings can't be read; the last known ones stay in use"),
         }
         refreshed.is_ok()
+    }
+
+    /// Brings the metrics to what is scheduled and deployed.
+    fn announce(&self) {
+        self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+        let log = self.registry.log();
+        for newest in log.strategies().filter_map(|strategy| log.newest(strategy)) {
+            let change = &newest.change;
+            self.metrics.failures.quarantined(&change.strategy, change.deployment.quarantined.is_some());
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod change;
+pub mod warden;
 
 pub use change::{Deployed, RolloutError, Wanted};
 

@@ -1,6 +1,6 @@
 //! What is counted of evaluations that fail.
 
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use ta_bot_core::StrategyId;
 
 /// What may become of a bundle.
@@ -12,6 +12,7 @@ pub struct FailureMetrics {
     bundles: IntCounterVec,
     steps: IntCounterVec,
     left_out: IntCounterVec,
+    quarantined: IntGaugeVec,
 }
 
 impl FailureMetrics {
@@ -46,6 +47,13 @@ impl FailureMetrics {
                     &["strategy"]
                 )
             ),
+            quarantined: registered!(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("ta_bot_strategy_quarantined", "1 where a strategy is quarantined"),
+                    &["strategy"]
+                )
+            ),
         };
         for outcome in BUNDLE_OUTCOMES {
             metrics.bundles.with_label_values(&[outcome]);
@@ -66,6 +74,11 @@ impl FailureMetrics {
     /// What followed from a failure.
     pub fn step(&self, strategy: &StrategyId, step: &str) {
         self.steps.with_label_values(&[strategy.as_str(), step]).inc();
+    }
+
+    /// Whether a strategy is quarantined.
+    pub fn quarantined(&self, strategy: &StrategyId, is_quarantined: bool) {
+        self.quarantined.with_label_values(&[strategy.as_str()]).set(is_quarantined.into());
     }
 
     /// A strategy did not look at a candle.

@@ -1,0 +1,119 @@
+//! Puts modules that fail too often into quarantine, for every replica and until an operator lifts it.
+
+use std::{sync::Arc, time::Duration};
+
+use ta_bot_core::{DeploymentAction, ModuleDigest, Timestamp};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Deployed, Rollout, RolloutError, Wanted};
+use crate::{
+    backoff::Backoff,
+    bus::{Bus, Notice},
+    config::Author,
+    failure::watch::{OnQuarantine, Quarantine, Watch},
+    store::{StoreError, WriteError},
+};
+
+/// How many modules may wait for their quarantine. One that finds no room is asked for again with its next failure.
+const MOST_WAITING: usize = 64;
+/// Pauses between tries where the store is away or somebody else was quicker.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+/// How often it is looked whether somebody lifted a quarantine.
+const LOOK: Duration = Duration::from_secs(1);
+/// Who does it.
+const BY: &str = "ta-bot";
+
+/// What tells a [`Warden`] of modules, and what it listens to.
+pub fn told() -> (OnQuarantine, mpsc::Receiver<Quarantine>) {
+    let (sender, told) = mpsc::channel(MOST_WAITING);
+    let tell = move |quarantine: Quarantine| {
+        // It is told again with the next failure.
+        let _ = sender.try_send(quarantine);
+    };
+    (Box::new(tell), told)
+}
+
+/// Puts modules into quarantine.
+pub struct Warden {
+    /// What is deployed.
+    pub rollout: Arc<Rollout>,
+    /// What counts failures: it forgets them when a quarantine is lifted.
+    pub watch: Arc<Watch>,
+    /// Where the other replicas are told.
+    pub bus: Arc<dyn Bus>,
+}
+
+impl Warden {
+    /// Works until `stop`.
+    pub async fn run(self, mut told: mpsc::Receiver<Quarantine>, stop: CancellationToken) {
+        stop.run_until_cancelled(async {
+            let mut seen = self.rollout.parts.registry.log().revision();
+            loop {
+                tokio::select! {
+                    Some(quarantine) = told.recv() => self.quarantine(quarantine).await,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+                seen = self.forget_behind(seen);
+            }
+        })
+        .await;
+    }
+
+    async fn quarantine(&self, Quarantine { strategy, module, job, reason }: Quarantine) {
+        let mut pauses = PAUSES;
+        loop {
+            let wanted = Wanted::Quarantine { module, why: reason.clone() };
+            let author = Author {
+                changed_by: BY.to_owned(),
+                reason: Some(format!("{reason}; GET /api/v1/failures?strategy={strategy} has what it failed on")),
+                at: Timestamp::now(),
+            };
+            match self.rollout.change(&strategy, wanted, None, false, author).await {
+                Ok(Deployed::Added(entry)) => {
+                    tracing::error!(strategy.id = %strategy, strategy.digest = %module.short(), %job, %reason,
+                        from = %entry.from, "the strategy is quarantined until an operator lifts it");
+                    if let Err(error) = self.bus.notify(Notice::ConfigurationChanged).await {
+                        tracing::warn!(%error, "replicas were not told of a quarantine");
+                    }
+                    return;
+                }
+                Ok(_) => return,
+                Err(error) if passes(&error) => {
+                    tracing::warn!(strategy.id = %strategy, %error, "a strategy can't be quarantined yet; it is tried again");
+                    tokio::time::sleep(pauses.pause()).await;
+                }
+                Err(error) => {
+                    return tracing::error!(strategy.id = %strategy, %error, "a strategy can't be quarantined");
+                }
+            }
+        }
+    }
+
+    /// Forgets the failures of modules whose quarantine was lifted behind a revision. Answers the newest.
+    fn forget_behind(&self, seen: i64) -> i64 {
+        let log = self.rollout.parts.registry.log();
+        if log.revision() > seen {
+            let entries = log.strategies().flat_map(|strategy| log.of(strategy));
+            let lifted = entries.filter(|entry| entry.revision > seen && entry.change.action == DeploymentAction::Lift);
+            for entry in lifted {
+                let bundled = || self.rollout.parts.registry.bundled(&entry.change.strategy);
+                let module: Option<ModuleDigest> =
+                    entry.change.deployment.module.or_else(|| bundled().map(|module| module.digest()));
+                module.into_iter().for_each(|module| self.watch.forget(module));
+            }
+        }
+        log.revision()
+    }
+}
+
+/// Whether trying again may help.
+const fn passes(error: &RolloutError) -> bool {
+    matches!(
+        error,
+        RolloutError::Write(
+            WriteError::Conflict { .. }
+                | WriteError::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. })
+        )
+    )
+}

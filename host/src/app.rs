@@ -309,16 +309,16 @@ impl App {
         let (analyst, outbox) = (&self.analyst, &self.outbox);
         let (recorder, keeper) = recorder(Arc::clone(&self.failures), Arc::clone(&analyst.metrics));
         let (on_quarantine, told) = warden::told();
-        let watch = Watch::new(Thresholds::default(), recorder, Arc::clone(&analyst.metrics), on_quarantine);
-        let watch = Arc::new(watch);
-        let warden = Warden { rollout: Arc::clone(&analyst.rollout), watch: Arc::clone(&watch), bus: Arc::clone(&bus) };
+        let (registry, metrics) = (Arc::clone(&self.registry), Arc::clone(&analyst.metrics));
+        let watch = Watch::new(Thresholds::default(), recorder, registry, metrics, on_quarantine);
+        let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),
             Arc::clone(&self.queue),
             Arc::clone(&relay_wakeup),
             JOBS_UNDER_WAY,
-            Some(watch),
+            Some(Arc::new(watch)),
         );
         let relay = Relay {
             outbox: Arc::clone(outbox),

@@ -5,15 +5,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds};
+use ta_bot_core::{DeploymentAction, Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds};
 
 use super::recorder::Recorder;
 use crate::{
     evaluation::{Answer, Inputs, Outcome},
     metrics::Metrics,
+    registry::Registry,
 };
 
 /// A module that is to be quarantined.
@@ -33,12 +34,17 @@ pub struct Quarantine {
 /// is called again with each failure until the module looks at no candles any more.
 pub type OnQuarantine = Box<dyn Fn(Quarantine) + Send + Sync>;
 
+/// The ladder of each module that fails, with the revision of the deployments' log at which its quarantine was last lifted:
+/// from there on it begins anew.
+type Ladders = HashMap<ModuleDigest, (i64, Ladder)>;
+
 /// Watches modules fail.
 pub struct Watch {
-    ladders: Mutex<HashMap<ModuleDigest, Ladder>>,
+    ladders: Mutex<Ladders>,
+    registry: Arc<Registry>,
     thresholds: Thresholds,
     recorder: Recorder,
-    metrics: std::sync::Arc<Metrics>,
+    metrics: Arc<Metrics>,
     on_quarantine: OnQuarantine,
 }
 
@@ -47,15 +53,19 @@ impl Watch {
     pub fn new(
         thresholds: Thresholds,
         recorder: Recorder,
-        metrics: std::sync::Arc<Metrics>,
+        registry: Arc<Registry>,
+        metrics: Arc<Metrics>,
         on_quarantine: OnQuarantine,
     ) -> Self {
-        Self { ladders: Mutex::default(), thresholds, recorder, metrics, on_quarantine }
+        Self { ladders: Mutex::default(), registry, thresholds, recorder, metrics, on_quarantine }
     }
 
     /// Whether the module looks at the candle; where it does not that is counted.
     pub fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
-        let admitted = self.ladders().get_mut(&module).is_none_or(|ladder| ladder.admits(job));
+        let admitted = match self.ladders().get_mut(&module) {
+            Some((since, ladder)) if *since == self.lifted(strategy) => ladder.admits(job),
+            _ => true,
+        };
         if !admitted {
             tracing::debug!(strategy.id = %strategy, %job, "left out, since the strategy keeps failing on this series");
             self.metrics.failures.left_out(strategy);
@@ -73,8 +83,8 @@ impl Watch {
             Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.succeeded(module, job),
         };
         self.recorder.take(inputs, error, &answer.log);
-        let step = self.ladders().entry(module).or_insert_with(|| Ladder::new(self.thresholds)).failed(job);
         let strategy = &inputs.module.description().id;
+        let step = self.failed(strategy, module, job);
         self.metrics.failures.step(strategy, step.as_str());
         match step {
             Step::Skip => {}
@@ -89,14 +99,26 @@ impl Watch {
         }
     }
 
-    /// Forgets the failures of a module, as when somebody lifts its quarantine.
-    pub fn forget(&self, module: ModuleDigest) {
-        self.ladders().remove(&module);
+    fn failed(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> Step {
+        let lifted = self.lifted(strategy);
+        let mut ladders = self.ladders();
+        let (since, ladder) = ladders.entry(module).or_default();
+        if *since != lifted || ladder.is_empty() {
+            (*since, *ladder) = (lifted, Ladder::new(self.thresholds));
+        }
+        ladder.failed(job)
+    }
+
+    /// The revision at which the strategy's quarantine was last lifted.
+    fn lifted(&self, strategy: &StrategyId) -> i64 {
+        let log = self.registry.log();
+        let lifts = log.of(strategy).iter().rev().find(|entry| entry.change.action == DeploymentAction::Lift);
+        lifts.map_or(0, |entry| entry.revision)
     }
 
     fn succeeded(&self, module: ModuleDigest, job: &Job) {
         let mut ladders = self.ladders();
-        if let Some(ladder) = ladders.get_mut(&module) {
+        if let Some((_, ladder)) = ladders.get_mut(&module) {
             ladder.succeeded(job);
             if ladder.is_empty() {
                 ladders.remove(&module);
@@ -105,7 +127,7 @@ impl Watch {
     }
 
     /// A ladder is sound after each of its steps, also where somebody panicked who held it.
-    fn ladders(&self) -> MutexGuard<'_, HashMap<ModuleDigest, Ladder>> {
+    fn ladders(&self) -> MutexGuard<'_, Ladders> {
         self.ladders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ta_bot_core::{DeploymentAction, ModuleDigest, Timestamp};
+use ta_bot_core::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     bus::{Bus, Notice},
     config::Author,
-    failure::watch::{OnQuarantine, Quarantine, Watch},
+    failure::watch::{OnQuarantine, Quarantine},
     store::{StoreError, WriteError},
 };
 
@@ -19,8 +19,6 @@ use crate::{
 const MOST_WAITING: usize = 64;
 /// Pauses between tries where the store is away or somebody else was quicker.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
-/// How often it is looked whether somebody lifted a quarantine.
-const LOOK: Duration = Duration::from_secs(1);
 /// Who does it.
 const BY: &str = "ta-bot";
 
@@ -38,8 +36,6 @@ pub fn told() -> (OnQuarantine, mpsc::Receiver<Quarantine>) {
 pub struct Warden {
     /// What is deployed.
     pub rollout: Arc<Rollout>,
-    /// What counts failures: it forgets them when a quarantine is lifted.
-    pub watch: Arc<Watch>,
     /// Where the other replicas are told.
     pub bus: Arc<dyn Bus>,
 }
@@ -47,17 +43,11 @@ pub struct Warden {
 impl Warden {
     /// Works until `stop`.
     pub async fn run(self, mut told: mpsc::Receiver<Quarantine>, stop: CancellationToken) {
-        stop.run_until_cancelled(async {
-            let mut seen = self.rollout.parts.registry.log().revision();
-            loop {
-                tokio::select! {
-                    Some(quarantine) = told.recv() => self.quarantine(quarantine).await,
-                    () = tokio::time::sleep(LOOK) => {}
-                }
-                seen = self.forget_behind(seen);
-            }
-        })
-        .await;
+        while let Some(Some(quarantine)) = stop.run_until_cancelled(told.recv()).await {
+            stop.run_until_cancelled(self.quarantine(quarantine)).await;
+        }
+        // As long as somebody may tell of another one there is no end of its own.
+        stop.cancelled().await;
     }
 
     async fn quarantine(&self, Quarantine { strategy, module, job, reason }: Quarantine) {
@@ -88,22 +78,6 @@ impl Warden {
                 }
             }
         }
-    }
-
-    /// Forgets the failures of modules whose quarantine was lifted behind a revision. Answers the newest.
-    fn forget_behind(&self, seen: i64) -> i64 {
-        let log = self.rollout.parts.registry.log();
-        if log.revision() > seen {
-            let entries = log.strategies().flat_map(|strategy| log.of(strategy));
-            let lifted = entries.filter(|entry| entry.revision > seen && entry.change.action == DeploymentAction::Lift);
-            for entry in lifted {
-                let bundled = || self.rollout.parts.registry.bundled(&entry.change.strategy);
-                let module: Option<ModuleDigest> =
-                    entry.change.deployment.module.or_else(|| bundled().map(|module| module.digest()));
-                module.into_iter().for_each(|module| self.watch.forget(module));
-            }
-        }
-        log.revision()
     }
 }
 

@@ -73,7 +73,8 @@ async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     let quarantined = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&quarantined);
     let on_quarantine = Box::new(move |wanted| noted.lock().unwrap().push(wanted));
-    let watch = Watch::new(Thresholds::default(), recorder, Arc::clone(&metrics), on_quarantine);
+    let registry = Arc::clone(&app.registry);
+    let watch = Watch::new(Thresholds::default(), recorder, registry, Arc::clone(&metrics), on_quarantine);
     let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(metrics));
     for index in 0..JOBS {
         for symbol in symbols {

@@ -6,6 +6,7 @@
 //! waits for it when it is deployed.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -30,6 +31,8 @@ use crate::{
 const MOST_WAITING: usize = 32;
 /// How long the replica that took an upload has to check it before another one does as well.
 const ITS_OWN_REPLICA_FIRST_MS: i64 = 600_000;
+/// How many of the newest admitted modules are compiled before somebody deploys them.
+const MOST_AHEAD: usize = 32;
 /// How often it is looked for modules that wait, beside the moments at which one comes.
 const LOOK: Duration = Duration::from_secs(30);
 /// When a check that could not be finished is tried again.
@@ -209,9 +212,7 @@ impl Catalog {
     async fn check_waiting(&self) -> Result<Duration, StoreError> {
         let before: Vec<ModuleDigest> = self.lock().keys().copied().collect();
         let modules = self.store.list().await?;
-        self.compile_ahead(&modules).await?;
-        let mut waiting = modules;
-        waiting.retain(KeptModule::waits);
+        let mut waiting: Vec<KeptModule> = modules.iter().filter(|module| module.waits()).cloned().collect();
         waiting.sort_by_key(|module| module.upload.as_ref().map(|upload| upload.at));
         // Those that another replica judged are done with here, too. One that was taken meanwhile is in no list yet.
         let over = before.into_iter().filter(|digest| waiting.iter().all(|module| module.digest != *digest));
@@ -236,26 +237,40 @@ impl Catalog {
                 pause = pause.min(again);
             }
         }
+        self.compile_ahead(&modules).await;
         Ok(pause)
     }
 
-    /// Compiles the admitted modules that are not compiled here. What fails is not tried again: whoever deploys it is told.
-    async fn compile_ahead(&self, modules: &[KeptModule]) -> Result<(), StoreError> {
-        for module in modules.iter().filter(|module| module.judgement.as_ref().is_some_and(Judgement::admits)) {
-            let digest = module.digest;
-            let is_new = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
-            if !is_new || self.sandbox.has_compiled(digest) {
+    /// Compiles the admitted modules that are not compiled here, the newest ones first. Where the store fails it is tried
+    /// again; a module that does not compile is not: whoever deploys it is told.
+    async fn compile_ahead(&self, modules: &[KeptModule]) {
+        let admitted = modules.iter().filter(|module| module.judgement.as_ref().is_some_and(Judgement::admits));
+        let mut admitted: Vec<_> = admitted.filter(|module| !self.sandbox.has_compiled(module.digest)).collect();
+        admitted.sort_by_key(|module| Reverse(module.upload.as_ref().map(|upload| upload.at)));
+        for KeptModule { digest, .. } in admitted.into_iter().take(MOST_AHEAD) {
+            if self.is_done_ahead(*digest) {
                 continue;
             }
-            let Some(bytes) = self.store.get(digest).await? else { continue };
+            let bytes = match self.store.get(*digest).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::warn!(module = %digest, %error, "an admitted module can't be read");
+                    continue;
+                }
+            };
             let sandbox = self.sandbox.clone();
             let loaded = tokio::task::spawn_blocking(move || StrategyModule::load(&sandbox, &bytes).map(drop)).await;
             match loaded {
                 Ok(Ok(())) => tracing::info!(module = %digest, "admitted module compiled"),
                 failed => tracing::warn!(module = %digest, ?failed, "an admitted module can't be compiled here"),
             }
+            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(*digest);
         }
-        Ok(())
+    }
+
+    fn is_done_ahead(&self, digest: ModuleDigest) -> bool {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
     }
 
     /// Checks a module and notes what was found.

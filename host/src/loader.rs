@@ -1,6 +1,9 @@
 //! Modules from the store, by their digest, compiled and ready to be evaluated.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use ta_bot_core::ModuleDigest;
 use ta_bot_wasm::{LoadError, Sandbox, StrategyModule};
@@ -54,8 +57,30 @@ impl LoadingError {
     }
 }
 
+/// How long a failure is the answer to others who waited meanwhile: each would try again, one after the other.
+const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+
 /// A module, once it is loaded. Who wants the same one waits for it.
-type Loaded = Arc<OnceCell<Arc<StrategyModule>>>;
+type Loaded = Arc<Place>;
+
+/// Where a module is put.
+#[derive(Default)]
+struct Place {
+    module: OnceCell<Arc<StrategyModule>>,
+    failed: Mutex<Option<(Instant, LoadingError)>>,
+}
+
+impl Place {
+    /// The failure of a moment ago.
+    fn failure(&self) -> Option<LoadingError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().filter(|(at, _)| at.elapsed() < FAILURE_HOLDS).map(|(_, error)| error.clone())
+    }
+
+    fn note(&self, error: &LoadingError) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
+    }
+}
 
 /// Modules by their digest: a registered one as it is, others from the store.
 pub struct ModuleLoader {
@@ -78,8 +103,12 @@ impl ModuleLoader {
         if let Some(registered) = self.registry.module(digest) {
             return Ok(registered);
         }
-        let loaded = self.kept(digest);
-        loaded.get_or_try_init(|| self.load(digest)).await.cloned()
+        let place = self.kept(digest);
+        let load = async || match place.failure() {
+            Some(error) => Err(error),
+            None => self.load(digest).await.inspect_err(|error| place.note(error)),
+        };
+        place.module.get_or_try_init(load).await.cloned()
     }
 
     fn kept(&self, digest: ModuleDigest) -> Loaded {

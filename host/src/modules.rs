@@ -182,7 +182,7 @@ fn verified(store: &'static str, digest: ModuleDigest, bytes: Vec<u8>) -> Result
 pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Registry, stop: &CancellationToken) {
     // Whoever loads the folder tells what is wrong with it.
     let Ok(files) = registry::wasm_files(folder) else { return };
-    let loaded: Vec<ModuleDigest> = registry.strategies().values().map(|module| module.digest()).collect();
+    let loaded = registry.bundled_digests();
     let mut kept = 0;
     for file in files {
         let path = file.clone();

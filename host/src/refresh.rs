@@ -45,6 +45,7 @@ impl Refresh {
         let mut notices = self.bus.notices();
         let mut retries = RETRIES;
         let mut fresh = self.books.stale_since().is_none();
+        self.announce_deployments();
         loop {
             // A store that is away is asked sooner than one that was just read.
             let pause = if fresh { self.interval } else { retries.pause().min(self.interval) };
@@ -66,15 +67,17 @@ impl Refresh {
     async fn refresh(&self) -> bool {
         let refreshed = self.books.refresh().await;
         match &refreshed {
-            Ok(()) => self.announce(),
+            Ok(()) => {
+                self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+            }
             Err(error) => tracing::warn!(%error, "settings can't be read; the last known ones stay in use"),
         }
+        // Whichever of the books could be read.
+        self.announce_deployments();
         refreshed.is_ok()
     }
 
-    /// Brings the metrics to what is scheduled and deployed.
-    fn announce(&self) {
-        self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+    fn announce_deployments(&self) {
         let log = self.registry.log();
         for newest in log.strategies().filter_map(|strategy| log.newest(strategy)) {
             let change = &newest.change;

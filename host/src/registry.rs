@@ -127,6 +127,11 @@ impl Registry {
         self.held.load().bundled.get(id).cloned()
     }
 
+    /// The modules that came with the service.
+    pub fn bundled_digests(&self) -> Vec<ModuleDigest> {
+        self.held.load().bundled.values().map(|module| module.digest()).collect()
+    }
+
     /// The log of deployments, as far as it is known here.
     pub fn log(&self) -> Arc<DeploymentLog> {
         Arc::clone(&self.held.load().log)

@@ -3,11 +3,11 @@
 //! A replica may know less of the log than another one. What it decides by an older log a commit leaves out where it
 //! matters, see [`deployments`](crate::deployments); then the log is read again and the candle decided anew.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use ta_bot_core::{DeploymentLog, ModuleDigest, Timestamp};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     candles::CandleStore,
@@ -25,6 +25,9 @@ mod change;
 pub mod warden;
 
 pub use change::{Deployed, RolloutError, Wanted};
+
+/// How long reading the log waits for a module. One that was written in Python takes ten seconds to compile.
+const INSTALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a rollout works with.
 #[allow(missing_docs, reason = "the types say it")]
@@ -63,7 +66,10 @@ impl Rollout {
                 return Err(error);
             }
         };
-        if !entries.is_empty() {
+        if entries.is_empty() {
+            // What could not be installed before may be there now.
+            self.install_those_of(&known).await;
+        } else {
             let mut log = DeploymentLog::clone(&known);
             log.extend(entries);
             self.install_those_of(&log).await;
@@ -73,14 +79,20 @@ impl Rollout {
         Ok(())
     }
 
-    /// Installs what the newest entries name. What can't be is tried again by the first candle that needs it.
+    /// Installs what the newest entries name. What can't be is tried again by the first candle that needs it, and by the next
+    /// refresh.
     async fn install_those_of(&self, log: &DeploymentLog) {
         let newest = log.strategies().filter_map(|strategy| log.newest(strategy));
-        let named = newest.flat_map(|entry| entry.change.deployment.modules()).collect::<Vec<_>>();
-        for (digest, installed) in named.iter().zip(join_all(named.iter().map(|digest| self.install(*digest))).await) {
-            if let Err(error) = installed {
-                tracing::error!(module = %digest, %error, "a deployed module can't be installed; its candles wait for it");
-            }
+        let named = newest.flat_map(|entry| entry.change.deployment.modules());
+        let missing: Vec<_> = named.filter(|digest| self.parts.registry.module(*digest).is_none()).collect();
+        let installs = missing.iter().map(|digest| timeout(INSTALL_LIMIT, self.install(*digest)));
+        for (digest, installed) in missing.iter().zip(join_all(installs).await) {
+            let problem = match installed {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("it took more than {} s", INSTALL_LIMIT.as_secs()),
+            };
+            tracing::error!(module = %digest, problem, "a deployed module is not installed yet; its candles wait for it");
         }
     }
 

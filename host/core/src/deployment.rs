@@ -188,6 +188,14 @@ impl DeploymentLog {
         self.of(strategy).last()
     }
 
+    /// The revision at which the module that decides for a strategy was last put to work, or let out of quarantine: what it
+    /// did before counts no more. 0 where there is no such entry.
+    pub fn begun(&self, strategy: &StrategyId) -> i64 {
+        use DeploymentAction::{Activate, Lift, Promote, RollBack};
+        let begins = |entry: &&DeploymentEntry| matches!(entry.change.action, Activate | RollBack | Promote | Lift);
+        self.of(strategy).iter().rev().find(begins).map_or(0, |entry| entry.revision)
+    }
+
     /// The entry that holds for the candles of a strategy that close at `candle_close`; none where the bundled module decides
     /// and the settings say whether it runs.
     pub fn at(&self, strategy: &StrategyId, candle_close: Timestamp) -> Option<&DeploymentEntry> {
@@ -224,6 +232,21 @@ mod tests {
         assert_eq!([9, 10, 19, 20, 99].map(decides), [None, Some(1), Some(1), Some(4), Some(4)]);
         assert_eq!(log.newest(&rsi).unwrap().revision, 4);
         assert_eq!(log.at(&"other".parse().unwrap(), Timestamp::from_millis(99)), None);
+    }
+
+    #[test]
+    fn a_module_begins_with_what_puts_it_to_work() {
+        let mut log = DeploymentLog::default();
+        let rsi = "rsi".parse().unwrap();
+        assert_eq!(log.begun(&rsi), 0);
+        let mut quarantine = entry(2, "rsi", 20, 1);
+        quarantine.change.action = DeploymentAction::Quarantine;
+        log.extend([entry(1, "rsi", 10, 1), quarantine.clone()]);
+        assert_eq!(log.begun(&rsi), 1);
+        let mut lift = quarantine;
+        (lift.revision, lift.change.action) = (3, DeploymentAction::Lift);
+        log.extend([lift]);
+        assert_eq!(log.begun(&rsi), 3);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ta_bot_core::{DeploymentAction, Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds};
+use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds};
 
 use super::recorder::Recorder;
 use crate::{
@@ -24,6 +24,8 @@ pub struct Quarantine {
     pub strategy: StrategyId,
     /// Its code.
     pub module: ModuleDigest,
+    /// The revision of the deployments' log since which its failures count.
+    pub since: i64,
     /// The candle on which it failed last.
     pub job: Job,
     /// Why, for people.
@@ -34,8 +36,7 @@ pub struct Quarantine {
 /// is called again with each failure until the module looks at no candles any more.
 pub type OnQuarantine = Box<dyn Fn(Quarantine) + Send + Sync>;
 
-/// The ladder of each module that fails, with the revision of the deployments' log at which its quarantine was last lifted:
-/// from there on it begins anew.
+/// The ladder of each module that fails, with the revision of the deployments' log since which its failures count.
 type Ladders = HashMap<ModuleDigest, (i64, Ladder)>;
 
 /// Watches modules fail.
@@ -63,7 +64,7 @@ impl Watch {
     /// Whether the module looks at the candle; where it does not that is counted.
     pub fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
         let admitted = match self.ladders().get_mut(&module) {
-            Some((since, ladder)) if *since == self.lifted(strategy) => ladder.admits(job),
+            Some((since, ladder)) if *since >= self.begun(strategy) => ladder.admits(job),
             _ => true,
         };
         if !admitted {
@@ -84,7 +85,7 @@ impl Watch {
         };
         self.recorder.take(inputs, error, &answer.log);
         let strategy = &inputs.module.description().id;
-        let step = self.failed(strategy, module, job);
+        let (since, step) = self.failed(strategy, module, job);
         self.metrics.failures.step(strategy, step.as_str());
         match step {
             Step::Skip => {}
@@ -94,26 +95,26 @@ impl Watch {
             }
             Step::Quarantine { reason } => {
                 let strategy = strategy.clone();
-                (self.on_quarantine)(Quarantine { strategy, module, job: job.clone(), reason });
+                (self.on_quarantine)(Quarantine { strategy, module, since, job: job.clone(), reason });
             }
         }
     }
 
-    fn failed(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> Step {
-        let lifted = self.lifted(strategy);
+    /// What follows, and since which revision failures count.
+    fn failed(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> (i64, Step) {
+        let begun = self.begun(strategy);
         let mut ladders = self.ladders();
         let (since, ladder) = ladders.entry(module).or_default();
-        if *since != lifted || ladder.is_empty() {
-            (*since, *ladder) = (lifted, Ladder::new(self.thresholds));
+        // Whoever read an older log does not set back what began since.
+        if *since < begun || ladder.is_empty() {
+            (*since, *ladder) = (begun, Ladder::new(self.thresholds));
         }
-        ladder.failed(job)
+        (*since, ladder.failed(job))
     }
 
-    /// The revision at which the strategy's quarantine was last lifted.
-    fn lifted(&self, strategy: &StrategyId) -> i64 {
-        let log = self.registry.log();
-        let lifts = log.of(strategy).iter().rev().find(|entry| entry.change.action == DeploymentAction::Lift);
-        lifts.map_or(0, |entry| entry.revision)
+    /// Since which revision the strategy's failures count.
+    fn begun(&self, strategy: &StrategyId) -> i64 {
+        self.registry.log().begun(strategy)
     }
 
     fn succeeded(&self, module: ModuleDigest, job: &Job) {

@@ -70,7 +70,7 @@ pub(crate) enum ApiError {
     #[error("the body must be {expected}: send Content-Type: {expected}, not {given}")]
     MediaType { expected: &'static str, given: String },
     #[error(
-        "without tokens (API_TOKENS_FILE) modules are taken and given from this machine only, under the name localhost or a \
+        "without tokens (API_TOKENS_FILE) modules are taken, given and deployed from this machine only, under the name localhost or a \
          loopback address and through no proxy: call so, or give the service tokens and use an operator's"
     )]
     LocalOnly,
@@ -165,7 +165,13 @@ impl ApiError {
             Self::Loading | Self::Settings(SettingsError::Loading) => told(S::SERVICE_UNAVAILABLE, "loading"),
             Self::Analysis(AnalysisError::GivenUp) => told(S::SERVICE_UNAVAILABLE, "given_up"),
             Self::Analysis(AnalysisError::NoRoom(..)) => told(S::SERVICE_UNAVAILABLE, "busy"),
-            Self::Analysis(AnalysisError::Module(error)) => choose_for_loading(error),
+            Self::Analysis(AnalysisError::Module(error)) if error.is_passing() => choose_for_loading(error),
+            // The caller named no module.
+            Self::Analysis(AnalysisError::Module(_)) => hidden(
+                S::INTERNAL_SERVER_ERROR,
+                "bad_module",
+                "a deployed module can't be had; the service's log says why",
+            ),
             Self::Analysis(AnalysisError::Window(_)) => {
                 hidden(S::INTERNAL_SERVER_ERROR, "bad_candles", "the stored candles of this series can't be used")
             }
@@ -199,7 +205,7 @@ fn choose_for_rollout(error: &RolloutError) -> Choice {
         RolloutError::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
         RolloutError::OtherStrategy { .. } => told(S::UNPROCESSABLE_ENTITY, "other_strategy"),
         RolloutError::Waiting(_) => told(S::CONFLICT, "being_checked"),
-        RolloutError::NotAdmitted(_) => told(S::UNPROCESSABLE_ENTITY, "not_admitted"),
+        RolloutError::NotAdmitted(_) | RolloutError::NeverChecked(_) => told(S::UNPROCESSABLE_ENTITY, "not_admitted"),
         RolloutError::NotBundled(_) => told(S::UNPROCESSABLE_ENTITY, "not_bundled"),
         RolloutError::Misfits(_) => told(S::UNPROCESSABLE_ENTITY, "invalid"),
         RolloutError::Refused(reason) => refused_by_strategy(reason),

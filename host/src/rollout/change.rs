@@ -19,6 +19,9 @@ use crate::{
     store::{StoreError, WriteError},
 };
 
+/// How often a change without a condition is tried where others change the same strategy at once.
+const TRIES: u32 = 5;
+
 /// What an operator wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
@@ -49,6 +52,8 @@ pub enum Wanted {
     Quarantine {
         /// Which: another one that decides by now is not touched.
         module: ModuleDigest,
+        /// Since which revision its failures count: one that was put to work anew behind it is not touched either.
+        since: i64,
         /// How.
         why: String,
     },
@@ -87,6 +92,9 @@ pub enum RolloutError {
     /// Admission has not come to its end.
     #[error("the module {0} is still being checked: wait until GET /api/v1/modules/{0} says admitted")]
     Waiting(ModuleDigest),
+    /// It is kept, but nobody uploaded it.
+    #[error("the module {0} came with another version of the service and was never checked: upload it first")]
+    NeverChecked(ModuleDigest),
     /// Admission refused it.
     #[error("the module {0} was refused by admission; GET /api/v1/modules/{0} says why")]
     NotAdmitted(ModuleDigest),
@@ -145,8 +153,29 @@ impl From<ParameterError> for RolloutError {
 }
 
 impl Rollout {
-    /// Brings a strategy to what is wanted, if its newest entry is `expected` (0: it has none).
+    /// Brings a strategy to what is wanted, if its newest entry is `expected` (0: it has none). Without that condition it is
+    /// tried again where somebody else was quicker.
     pub async fn change(
+        &self,
+        strategy: &StrategyId,
+        wanted: Wanted,
+        expected: Option<i64>,
+        validate_only: bool,
+        author: Author,
+    ) -> Result<Deployed, RolloutError> {
+        let mut tries = 1;
+        loop {
+            let done = self.try_to_change(strategy, wanted.clone(), expected, validate_only, author.clone()).await;
+            match done {
+                Err(RolloutError::Write(WriteError::Conflict { .. })) if expected.is_none() && tries < TRIES => {
+                    tries += 1
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_to_change(
         &self,
         strategy: &StrategyId,
         wanted: Wanted,
@@ -171,7 +200,7 @@ impl Rollout {
         if deployment == current {
             return Ok(Deployed::Unchanged);
         }
-        if deployment.module != current.module || revision == 0 {
+        if deployment.module != current.module {
             self.check_module(strategy, deployment.module).await?;
         }
         if validate_only {
@@ -203,18 +232,18 @@ impl Rollout {
         Ok(match wanted {
             Wanted::Activate(module) => {
                 if let Some(module) = module {
-                    self.check_admission(module).await?;
+                    self.check_admission(strategy, module, entries).await?;
                 }
-                (A::Activate, self.with_module(strategy, &current, entries, module))
+                (A::Activate, self.with_module(strategy, &current, entries, module)?)
             }
             Wanted::RollBack(revision) => {
                 let module = before(&current, entries, revision)?;
-                (A::RollBack, self.with_module(strategy, &current, entries, module))
+                (A::RollBack, self.with_module(strategy, &current, entries, module)?)
             }
             Wanted::Promote => {
                 let shadow = current.shadow.clone().ok_or_else(|| RolloutError::NoShadow(strategy.clone()))?;
-                self.check_admission(shadow.module).await?;
-                (A::Promote, self.with_module(strategy, &current, entries, Some(shadow.module)))
+                self.check_admission(strategy, shadow.module, entries).await?;
+                (A::Promote, self.with_module(strategy, &current, entries, Some(shadow.module))?)
             }
             Wanted::Enable if current.quarantined.is_some() => {
                 return Err(RolloutError::Quarantined(strategy.clone()));
@@ -231,7 +260,7 @@ impl Rollout {
                 if self.deciding(strategy, &current) == Some(module) {
                     return Err(RolloutError::DecidesAlready(module));
                 }
-                let unadmitted = match self.check_admission(module).await {
+                let unadmitted = match self.check_admission(strategy, module, entries).await {
                     // It can't be promoted, so it needs no threshold.
                     Err(RolloutError::NotAdmitted(_)) if unadmitted && promote.is_none() => true,
                     checked => checked.map(|()| false)?,
@@ -239,11 +268,14 @@ impl Rollout {
                 self.check_strategy(strategy, module).await?;
                 (A::Shadow, Deployment { shadow: Some(Shadow { module, promote, unadmitted }), ..current })
             }
-            // Somebody may have been quicker, with another module in its place.
-            Wanted::Quarantine { module, .. } if self.deciding(strategy, &current) != Some(module) => {
-                (A::Quarantine, current)
+            Wanted::Quarantine { module, since, why } => {
+                // Each failure asks for it; and somebody may have been quicker, with another module in its place.
+                let is_over = current.quarantined.is_some()
+                    || self.deciding(strategy, &current) != Some(module)
+                    || self.parts.registry.log().begun(strategy) > since;
+                let quarantined = if is_over { current.quarantined.clone() } else { Some(why) };
+                (A::Quarantine, Deployment { quarantined, ..current })
             }
-            Wanted::Quarantine { why, .. } => (A::Quarantine, Deployment { quarantined: Some(why), ..current }),
         })
     }
 
@@ -254,10 +286,14 @@ impl Rollout {
         current: &Deployment,
         entries: &[DeploymentEntry],
         module: Option<ModuleDigest>,
-    ) -> Deployment {
-        let is_new = entries.is_empty() && self.parts.registry.bundled(strategy).is_none();
+    ) -> Result<Deployment, RolloutError> {
+        let is_bundled = self.parts.registry.bundled(strategy).is_some();
+        if module.is_none() && !is_bundled {
+            return Err(RolloutError::NotBundled(strategy.clone()));
+        }
+        let is_new = entries.is_empty() && !is_bundled;
         let enabled = current.enabled.or(is_new.then_some(true));
-        Deployment { module, enabled, quarantined: None, shadow: None }
+        Ok(Deployment { module, enabled, quarantined: None, shadow: None })
     }
 
     /// The module that decides by a deployment.
@@ -265,12 +301,20 @@ impl Rollout {
         deployment.module.or_else(|| self.parts.registry.bundled(strategy).map(|module| module.digest()))
     }
 
-    /// A module that was uploaded has to be admitted. One that is only kept since it was bundled needs no admission.
-    async fn check_admission(&self, module: ModuleDigest) -> Result<(), RolloutError> {
+    /// A module has to be admitted, but for the one that came with this service, and those that have decided before.
+    async fn check_admission(
+        &self,
+        strategy: &StrategyId,
+        module: ModuleDigest,
+        entries: &[DeploymentEntry],
+    ) -> Result<(), RolloutError> {
         let kept = self.parts.modules.find(module).await?.ok_or(RolloutError::UnknownModule(module))?;
+        let is_bundled = || self.parts.registry.bundled(strategy).is_some_and(|bundled| bundled.digest() == module);
+        let has_decided = || entries.iter().any(|entry| entry.change.deployment.module == Some(module));
         match kept.judgement {
+            None if is_bundled() || has_decided() => Ok(()),
             None if kept.waits() => Err(RolloutError::Waiting(module)),
-            None => Ok(()),
+            None => Err(RolloutError::NeverChecked(module)),
             Some(judgement) if judgement.admits() => Ok(()),
             Some(_) => Err(RolloutError::NotAdmitted(module)),
         }

@@ -50,10 +50,10 @@ impl Warden {
         stop.cancelled().await;
     }
 
-    async fn quarantine(&self, Quarantine { strategy, module, job, reason }: Quarantine) {
+    async fn quarantine(&self, Quarantine { strategy, module, since, job, reason }: Quarantine) {
         let mut pauses = PAUSES;
         loop {
-            let wanted = Wanted::Quarantine { module, why: reason.clone() };
+            let wanted = Wanted::Quarantine { module, since, why: reason.clone() };
             let author = Author {
                 changed_by: BY.to_owned(),
                 reason: Some(format!("{reason}; GET /api/v1/failures?strategy={strategy} has what it failed on")),

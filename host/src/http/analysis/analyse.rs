@@ -59,6 +59,10 @@ async fn answer(
 ) -> Result<Answer<AnalysisView>, ApiError> {
     let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
     let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
+    if is_published {
+        // What goes out is decided by what holds, not by what this replica has heard of.
+        services.rollout.refresh().await?;
+    }
     loop {
         let analysis = services.analyst.analyse(&job, None).await?;
         if !is_published {

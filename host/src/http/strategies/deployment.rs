@@ -23,6 +23,7 @@ use crate::{
         target,
         write::{Shared, WriteRequest, author, tell},
     },
+    registry::Progress,
     rollout::{Deployed, Wanted},
 };
 
@@ -189,6 +190,7 @@ pub(super) async fn read(
     let mut fields = query.fields(&["limit"])?;
     let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
     fields.finish(Some(()))?;
+    services.rollout.known()?;
     let log = services.registry.log();
     let entries = log.of(&id);
     if entries.is_empty() {
@@ -224,6 +226,10 @@ pub(super) async fn change(
     let (wanted, validate_only) = (wanted(&mut fields), fields.flag("validate_only"));
     let author = author(&mut fields, request.caller);
     let wanted = fields.finish(wanted)?;
+    // A strategy whose module is not compiled yet would be taken for a new one.
+    if *services.registry.progress() == Progress::Loading {
+        return Err(ApiError::Loading);
+    }
     let condition = request.condition;
     let change = async move {
         let expected = condition

@@ -24,12 +24,14 @@ const ROUTES: [(&str, &[&str]); 25] = [
     ("/api/v1/strategies/cache/refresh", &["post"]),
     ("/api/v1/strategies/{id}", &["get"]),
     ("/api/v1/strategies/{id}/audit", &["get"]),
+    ("/api/v1/strategies/{id}/candidate", &["post"]),
     ("/api/v1/strategies/{id}/config", &["delete", "get", "patch", "post", "put"]),
     ("/api/v1/strategies/{id}/config/{symbol}", &["delete", "get", "patch", "post", "put"]),
     ("/api/v1/strategies/{id}/defaults", &["get"]),
     ("/api/v1/strategies/{id}/deployment", &["get", "post"]),
     ("/api/v1/strategies/{id}/rollback", &["post"]),
     ("/api/v1/strategies/{id}/schema", &["get"]),
+    ("/api/v1/strategies/{id}/shadow", &["get"]),
     ("/api/v1/test/analyze", &["post"]),
 ];
 

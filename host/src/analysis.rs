@@ -180,7 +180,9 @@ impl Analyst {
         self.rollout.known()?;
         let (settings, edition) = (self.settings.current(), self.parameters.edition());
         let Deciding { revision, modules, shadows, missing_shadows } = self.deciding(job, &settings).await?;
-        missing_shadows.into_iter().for_each(|digest| self.rollout.install_later(digest));
+        for digest in missing_shadows {
+            self.rollout.install_later(digest);
+        }
         let turns = turns(modules, job);
         let beside = beside::of_interest(shadows, &turns, job);
         let windows = self.windows(job, &turns, &beside).await?;

@@ -98,7 +98,9 @@ mod tests {
 
     fn counts(of: &[(Comparison, u64)]) -> Counts {
         let mut counts = Counts::default();
-        of.iter().for_each(|(comparison, count)| counts.add(*comparison, *count));
+        for (comparison, count) in of {
+            counts.add(*comparison, *count);
+        }
         counts
     }
 

@@ -23,14 +23,17 @@ use crate::{
     failure::watch::Watch,
     loader::LoadingError,
     metrics::{Metrics, Place},
-    parameters::ParameterBook,
-    registry::{Deciding, Registry},
+    parameters::{Edition, ParameterBook},
+    registry::{Beside, Deciding, Registry},
     rollout::Rollout,
     settings::SettingsBook,
     store::StoreError,
 };
 
 mod awaited;
+mod beside;
+
+pub use beside::ToCompare;
 
 /// Why there is no analysis.
 #[derive(Debug, Error)]
@@ -83,6 +86,8 @@ pub struct Analysis {
     pub outcomes: Vec<StrategyOutcome>,
     /// How long it took, reading included.
     pub duration: Duration,
+    /// What shadows are to look at, if any look beside these strategies.
+    pub beside: Option<ToCompare>,
 }
 
 impl StrategyOutcome {
@@ -137,10 +142,15 @@ pub struct Prepared {
     revision: i64,
     settings: Arc<StoredSettings>,
     turns: Vec<Turn>,
-    windows: HashMap<Series, CandleWindow>,
+    beside: Vec<Beside>,
+    edition: Edition,
+    windows: Windows,
     candles: usize,
     started: Instant,
 }
+
+/// What was read for a candle, by series.
+type Windows = HashMap<Series, CandleWindow>;
 
 /// A strategy that is about to look, with the places of its windows.
 struct Turn {
@@ -168,13 +178,17 @@ impl Analyst {
         self.parameters.known()?;
         self.settings.known()?;
         self.rollout.known()?;
-        let settings = self.settings.current();
-        let Deciding { revision, modules } = self.deciding(job, &settings).await?;
+        let (settings, edition) = (self.settings.current(), self.parameters.edition());
+        let Deciding { revision, modules, shadows, missing_shadows } = self.deciding(job, &settings).await?;
+        for digest in missing_shadows {
+            self.rollout.install_later(digest);
+        }
         let turns = turns(modules, job);
-        let windows = self.windows(job, &turns).await?;
+        let beside = beside::of_interest(shadows, &turns, job);
+        let windows = self.windows(job, &turns, &beside).await?;
         let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
         tracing::info!("Fetched {candles} candles for {job}");
-        Ok(Prepared { job: job.clone(), revision, settings, turns, windows, candles, started })
+        Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
     }
 
     /// Looks at what was read. Where it is watched, strategies that keep failing are left out.
@@ -184,7 +198,7 @@ impl Analyst {
         traceparent: Option<&str>,
         watch: Option<&Arc<Watch>>,
     ) -> Result<Analysis, AnalysisError> {
-        let Prepared { job, revision, settings, turns, windows, candles, started } = prepared;
+        let Prepared { job, revision, settings, turns, beside, edition, windows, candles, started } = prepared;
         let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
         let (traceparent, watch) = (traceparent.map(str::to_owned), watch.cloned());
         let (done, outcomes) = tokio::sync::oneshot::channel();
@@ -195,16 +209,19 @@ impl Analyst {
             }
             let (traceparent, watch) = (traceparent.as_deref(), watch.as_deref());
             let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
+            let outcomes = turns.iter().map(evaluate).collect::<Vec<_>>();
             // Nobody waits any more where the process is ending.
-            let _ = done.send(turns.iter().map(evaluate).collect::<Vec<_>>());
+            let _ = done.send((outcomes, windows));
         });
-        let outcomes = outcomes.await.map_err(|_| AnalysisError::GivenUp)?;
+        let (outcomes, windows) = outcomes.await.map_err(|_| AnalysisError::GivenUp)?;
         for outcome in &outcomes {
             if let Outcome::Error(error @ EvaluationError::NoRoom(_)) = &outcome.outcome {
                 return Err(AnalysisError::NoRoom(outcome.strategy.clone(), error.clone()));
             }
         }
-        let analysis = Analysis { job, revision, candles, outcomes, duration: started.elapsed() };
+        let duration = started.elapsed();
+        let beside = ToCompare::new(&job, (&settings, edition), beside, &outcomes, windows);
+        let analysis = Analysis { job, revision, candles, outcomes, duration, beside };
         self.count(&analysis, &settings);
         Ok(analysis)
     }
@@ -223,14 +240,16 @@ impl Analyst {
         }
     }
 
-    /// Reads every series once, with as many candles as the strategy that wants most.
-    async fn windows(&self, job: &Job, turns: &[Turn]) -> Result<HashMap<Series, CandleWindow>, AnalysisError> {
+    /// Reads every series once, with as many candles as the strategy that wants most. Shadows have a say in how many, and
+    /// none in which series: what they read besides is read when nobody waits for it.
+    async fn windows(&self, job: &Job, turns: &[Turn], beside: &[Beside]) -> Result<Windows, AnalysisError> {
         let mut wanted: HashMap<Series, u32> = HashMap::from([((job.symbol.clone(), job.timeframe), 1)]);
-        for turn in turns {
-            let base = (Some((job.symbol.clone(), job.timeframe)), turn.module.description().lookback);
-            let series = turn.extra.iter().cloned().chain([base]).filter_map(|(series, count)| Some((series?, count)));
-            for (series, count) in series {
-                let most = wanted.entry(series).or_default();
+        for (series, count) in turns.iter().flat_map(|turn| turn.wanted(job)) {
+            let most = wanted.entry(series).or_default();
+            *most = count.max(*most);
+        }
+        for (series, count) in beside.iter().flat_map(|shadow| Turn::of(&shadow.module, job).wanted(job)) {
+            if let Some(most) = wanted.get_mut(&series) {
                 *most = count.max(*most);
             }
         }
@@ -254,7 +273,7 @@ impl Analyst {
         &self,
         turn: &Turn,
         job: &Job,
-        windows: &HashMap<Series, CandleWindow>,
+        windows: &Windows,
         settings: &StoredSettings,
         traceparent: Option<&str>,
         watch: Option<&Watch>,
@@ -328,7 +347,20 @@ impl Analyst {
 /// The strategies that run on the job's timeframe.
 fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job) -> Vec<Turn> {
     let runs = modules.into_iter().filter(|module| module.description().runs_on(job.timeframe));
-    runs.map(|module| Turn { extra: extra_windows(module.description(), job), module }).collect()
+    runs.map(|module| Turn::of(&module, job)).collect()
+}
+
+impl Turn {
+    fn of(module: &Arc<StrategyModule>, job: &Job) -> Self {
+        Self { module: Arc::clone(module), extra: extra_windows(module.description(), job) }
+    }
+
+    /// The series of its windows, and how many candles of each.
+    fn wanted(&self, job: &Job) -> Vec<(Series, u32)> {
+        let base = (Some((job.symbol.clone(), job.timeframe)), self.module.description().lookback);
+        let series = self.extra.iter().cloned().chain([base]);
+        series.filter_map(|(series, count)| Some((series?, count))).collect()
+    }
 }
 
 /// A guest's line in the host's log.

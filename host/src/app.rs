@@ -25,6 +25,7 @@ use crate::{
     feed::Feed,
     health::{Embedded, Health, Sources},
     http::{self, Services},
+    impact::Impact,
     jobs::JobQueue,
     leadership::{
         Leadership,
@@ -47,6 +48,8 @@ use crate::{
     },
     schedule::Schedule,
     settings::SettingsBook,
+    shadow,
+    shadows::ShadowStore,
     store::StoreError,
 };
 
@@ -71,6 +74,7 @@ pub struct App {
     catalog: Arc<Catalog>,
     books: Books,
     embedded: Embedded,
+    shadows: Arc<dyn ShadowStore>,
     /// Where candles are announced and signals go.
     pub bus: Arc<dyn Bus>,
     /// The bus, where it is this process's own.
@@ -87,6 +91,8 @@ pub struct App {
     pub analyst: Arc<Analyst>,
     /// What makes stored signals again.
     pub replayer: Arc<Replayer>,
+    /// What says what a module would have changed.
+    pub impact: Arc<Impact>,
 }
 
 impl App {
@@ -131,6 +137,7 @@ impl App {
             metrics,
             threads: Arc::new(guest_threads()?),
         });
+        let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&drivers.stored_candles)));
         let replayer = Arc::new(Replayer::new(replay::Sources {
             outbox: Arc::clone(&drivers.outbox),
             candles: drivers.stored_candles,
@@ -138,7 +145,18 @@ impl App {
             threads: Arc::clone(&analyst.threads),
         }));
         let Drivers {
-            connections, candles, outbox, failures, config, modules, bus, local_bus, queue, embedded, ..
+            connections,
+            candles,
+            outbox,
+            failures,
+            config,
+            modules,
+            shadows,
+            bus,
+            local_bus,
+            queue,
+            embedded,
+            ..
         } = drivers;
         let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
         let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone);
@@ -152,6 +170,7 @@ impl App {
             catalog: Arc::new(catalog),
             books,
             embedded,
+            shadows,
             bus,
             local_bus,
             config,
@@ -160,6 +179,7 @@ impl App {
             registry,
             analyst,
             replayer,
+            impact,
         })
     }
 
@@ -209,9 +229,9 @@ impl App {
         let listener_address = listener.local_addr()?;
         let relay_wakeup = Arc::new(Notify::new());
         let (leadership, keeper) = self.leadership().await?;
-        let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership));
-        let health = Arc::clone(&services.health);
         let stages = Stages::default();
+        let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership, &stages));
+        let health = Arc::clone(&services.health);
         let server = http::serve(listener, services, stages.http.clone());
         tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
@@ -266,7 +286,13 @@ impl App {
         }
     }
 
-    fn services(&self, tokens: Option<Tokens>, relay_wakeup: &Arc<Notify>, leadership: &Leadership) -> Services {
+    fn services(
+        &self,
+        tokens: Option<Tokens>,
+        relay_wakeup: &Arc<Notify>,
+        leadership: &Leadership,
+        stages: &Stages,
+    ) -> Services {
         let bus = Arc::clone(&self.bus);
         let health = Health::new(Sources {
             candles: Arc::clone(&self.candles),
@@ -289,6 +315,9 @@ impl App {
             outbox: Arc::clone(&self.outbox),
             failures: Arc::clone(&self.failures),
             replayer: Arc::clone(&self.replayer),
+            impact: Arc::clone(&self.impact),
+            shadows: Arc::clone(&self.shadows),
+            ending: stages.intake.clone(),
             bus,
             catalog: Arc::clone(&self.catalog),
             metrics: Arc::clone(&self.analyst.metrics),
@@ -312,6 +341,7 @@ impl App {
         let (registry, metrics) = (Arc::clone(&self.registry), Arc::clone(&analyst.metrics));
         let watch = Watch::new(Thresholds::default(), recorder, registry, metrics, on_quarantine);
         let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
+        let (shadows, observer) = shadow::shadows(analyst, Arc::clone(&self.shadows), Arc::clone(&bus));
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),
@@ -319,6 +349,7 @@ impl App {
             Arc::clone(&relay_wakeup),
             JOBS_UNDER_WAY,
             Some(Arc::new(watch)),
+            Some(shadows),
         );
         let relay = Relay {
             outbox: Arc::clone(outbox),
@@ -349,6 +380,7 @@ impl App {
             vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
         intake_tasks.push(stages.spawn(Arc::clone(&self.catalog).run(stages.intake.clone())));
         intake_tasks.push(stages.spawn(warden.run(told, stages.intake.clone())));
+        intake_tasks.push(stages.spawn(observer.run(stages.intake.clone())));
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Ok(Work {
             intake: intake_tasks,

@@ -63,11 +63,22 @@ impl Series {
         Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.close_time(candle) }
     }
 
+    /// How many candles had closed at `at`.
+    fn closed_by(&self, at: Timestamp) -> usize {
+        let opened_by = (at.millis() - self.timeframe.millis()) as f64;
+        self.all().open_time.partition_point(|open| *open <= opened_by)
+    }
+
     /// The newest `count` candles that had closed at `at`; None where there are fewer.
     pub fn closed(&self, at: Timestamp, count: usize) -> Option<CandleSlice<'_>> {
-        let opened_by = (at.millis() - self.timeframe.millis()) as f64;
-        let end = self.all().open_time.partition_point(|open| *open <= opened_by);
+        let end = self.closed_by(at);
         Some(self.span(end.checked_sub(count)?..end))
+    }
+
+    /// The same, and all where there are fewer.
+    fn closed_at_most(&self, at: Timestamp, count: usize) -> CandleSlice<'_> {
+        let end = self.closed_by(at);
+        self.span(end.saturating_sub(count)..end)
     }
 }
 
@@ -109,10 +120,13 @@ impl History {
         &self.series
     }
 
+    fn find(&self, series: &(Symbol, Timeframe)) -> Option<&Series> {
+        self.series.iter().find(|one| one.symbol == series.0 && one.timeframe == series.1)
+    }
+
     /// The newest `count` candles of a series that had closed at `at`; None where there are fewer.
     pub fn closed(&self, series: &(Symbol, Timeframe), at: Timestamp, count: usize) -> Option<CandleSlice<'_>> {
-        let series = self.series.iter().find(|one| one.symbol == series.0 && one.timeframe == series.1)?;
-        series.closed(at, count)
+        self.find(series)?.closed(at, count)
     }
 
     /// The candles on whose timeframes the strategy runs.
@@ -134,6 +148,17 @@ impl History {
         });
         let extra = extra.collect::<Option<Vec<_>>>()?;
         Some(View { base: series.span(from..candle + 1), extra, job })
+    }
+
+    /// What a job gives the strategy at a candle: windows as full as the market has them.
+    pub fn live_view(&self, description: &StrategyDescription, (series, candle): Place) -> View<'_> {
+        let series = &self.series[series];
+        let (from, job) = ((candle + 1).saturating_sub(description.lookback as usize), series.job(candle));
+        let extra = description.extra.iter().map(|input| {
+            let series = series_of(input, &job).and_then(|series| self.find(&series));
+            series.map_or(CandleSlice::EMPTY, |series| series.closed_at_most(job.candle_close, input.lookback as usize))
+        });
+        View { base: series.span(from..candle + 1), extra: extra.collect(), job }
     }
 }
 
@@ -186,6 +211,27 @@ mod tests {
         let longer = history.view(&description, (0, 18), 2).unwrap();
         assert_eq!((longer.base.len(), longer.extra[0].len()), (6, 4));
         assert!(history.view(&description, (0, 18), 3).is_none());
+    }
+
+    #[test]
+    fn a_job_is_given_what_is_there() {
+        let input = ExtraInput {
+            symbol: InputSymbol::Own,
+            timeframe: InputTimeframe::NextHigher,
+            lookback: 2,
+            columns: Columns::ALL,
+        };
+        let (history, description) = (history(), description(vec![input]));
+        let lengths = |candle| {
+            let view = history.live_view(&description, (0, candle));
+            (view.base.len(), view.extra[0].len())
+        };
+        assert_eq!([0, 2, 3, 6, 7, 18].map(lengths), [(1, 0), (3, 0), (4, 1), (4, 1), (4, 2), (4, 2)]);
+        for candle in 7..20 {
+            let (full, live) =
+                (history.view(&description, (0, candle), 0), history.live_view(&description, (0, candle)));
+            assert_eq!(full.map(|view| (view.base, view.extra)), Some((live.base, live.extra)));
+        }
     }
 
     #[test]

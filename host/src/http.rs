@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, catalog::Catalog, failure::FailureStore,
-    health::Health, metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry, replay::Replayer,
-    rollout::Rollout, settings::SettingsBook,
+    health::Health, impact::Impact, metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry,
+    replay::Replayer, rollout::Rollout, settings::SettingsBook, shadows::ShadowStore,
 };
 
 type State = Arc<Services>;
@@ -53,12 +53,16 @@ pub struct Services {
     pub outbox: Arc<dyn Outbox>,
     pub failures: Arc<dyn FailureStore>,
     pub replayer: Arc<Replayer>,
+    pub impact: Arc<Impact>,
+    pub shadows: Arc<dyn ShadowStore>,
     pub bus: Arc<dyn Bus>,
     pub catalog: Arc<Catalog>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     /// None leaves everything open.
     pub tokens: Option<Tokens>,
+    /// Set when the service begins to end, so that nothing long is begun or goes on.
+    pub ending: CancellationToken,
     /// Tells the relay that signals were committed.
     pub relay_wakeup: Arc<Notify>,
 }

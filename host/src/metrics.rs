@@ -32,6 +32,7 @@ pub struct Metrics {
     pub signals_published: IntCounter,
     pub replay: ReplayMetrics,
     pub failures: FailureMetrics,
+    pub shadows: ShadowMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -58,11 +59,13 @@ mod counters;
 mod election;
 mod failures;
 mod replay;
+mod shadow;
 
 use counters::Counters;
 pub use election::ElectionMetrics;
 pub use failures::FailureMetrics;
 pub use replay::ReplayMetrics;
+pub use shadow::ShadowMetrics;
 
 impl Metrics {
     /// All instruments. Those of the contract have a series from the start, so that they are there at the first scrape, even
@@ -125,6 +128,7 @@ impl Metrics {
             ),
             replay: ReplayMetrics::register(&registry)?,
             failures: FailureMetrics::register(&registry)?,
+            shadows: ShadowMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")

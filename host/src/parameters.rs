@@ -118,6 +118,10 @@ pub struct ParameterBook {
     last_known: Option<Arc<LastKnown>>,
 }
 
+/// What was stored at one moment.
+#[derive(Clone)]
+pub struct Edition(Arc<Snapshot>);
+
 impl ParameterBook {
     /// A book on `store`, empty until it is refreshed.
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>) -> Self {
@@ -190,6 +194,16 @@ impl ParameterBook {
         if let Err(error) = self.refresh().await {
             tracing::warn!(%error, "parameters were written but could not be read again yet");
         }
+    }
+
+    /// What is in use now, to be asked later whether it [still is](Self::is_current).
+    pub fn edition(&self) -> Edition {
+        Edition(self.snapshot.load_full())
+    }
+
+    /// Whether nothing was changed since.
+    pub fn is_current(&self, edition: &Edition) -> bool {
+        Arc::ptr_eq(&self.snapshot.load(), &edition.0)
     }
 
     /// The parameters with which `module` looks at `symbol` now. The first time that they count the strategy is asked

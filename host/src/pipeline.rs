@@ -16,6 +16,7 @@ use crate::{
     jobs::{Delivery, JobQueue},
     metrics::Metrics,
     outbox::{DeadJob, FinishedJob, Outbox},
+    shadow::Shadows,
     store::StoreError,
 };
 
@@ -41,6 +42,8 @@ pub struct Pipeline {
     watch: Option<Arc<Watch>>,
     metrics: Arc<Metrics>,
     relay_wakeup: Arc<Notify>,
+    /// Where shadows look at what was decided; none where none do.
+    shadows: Option<Shadows>,
     parallel: Arc<Semaphore>,
     /// How many are with the strategies. Fewer, as they share the guests' threads: so a job that waits for one can go to
     /// another replica when this one ends.
@@ -66,10 +69,11 @@ impl Pipeline {
         relay_wakeup: Arc<Notify>,
         parallel: usize,
         watch: Option<Arc<Watch>>,
+        shadows: Option<Shadows>,
     ) -> Arc<Self> {
         let (metrics, parallel) = (Arc::clone(&analyst.metrics), Arc::new(Semaphore::new(parallel)));
         let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
-        Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, parallel, evaluating })
+        Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, shadows, parallel, evaluating })
     }
 
     /// Works until `stop`, then finishes the jobs that strategies look at or have looked at. The others go back at once.
@@ -198,7 +202,13 @@ impl Pipeline {
         let sent = finished.send(to_commit).await;
         drop(permit);
         match committed.await {
-            Ok(Ok(Fate::Committed)) if sent.is_ok() => End::Over("finished"),
+            Ok(Ok(Fate::Committed)) if sent.is_ok() => {
+                // Behind the commit, so that shadows are compared with what holds, and delay nothing.
+                if let (Some(shadows), Some(candle)) = (&self.shadows, analysis.beside) {
+                    shadows.take(candle);
+                }
+                End::Over("finished")
+            }
             Ok(Ok(Fate::Outdated)) => self.anew(delivery).await,
             // What the store holds is broken, or what it is given: time does not mend it.
             Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {

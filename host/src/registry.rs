@@ -98,6 +98,19 @@ pub struct Deciding {
     pub revision: i64,
     /// The modules that decide, by strategy.
     pub modules: Vec<Arc<StrategyModule>>,
+    /// The modules that look beside some of those.
+    pub shadows: Vec<Beside>,
+    /// Shadows that are not installed here, and miss these candles.
+    pub missing_shadows: Vec<ModuleDigest>,
+}
+
+/// A module that looks beside the one that decides.
+#[derive(Clone)]
+pub struct Beside {
+    /// The revision of the log with which it began.
+    pub began: i64,
+    /// What looks.
+    pub module: Arc<StrategyModule>,
 }
 
 impl Registry {
@@ -152,6 +165,7 @@ impl Registry {
     ) -> Result<Deciding, Vec<ModuleDigest>> {
         let held = self.held.load();
         let (mut modules, mut missing) = (Vec::new(), Vec::new());
+        let (mut shadows, mut missing_shadows) = (Vec::new(), Vec::new());
         for id in held.ids() {
             let entry = held.log.at(id, candle_close);
             let is_enabled = entry.map_or_else(|| enables(id), |entry| entry.change.deployment.runs(enables(id)));
@@ -165,8 +179,18 @@ impl Registry {
                 },
                 None => modules.extend(held.bundled.get(id).cloned()),
             }
+            if let Some(shadowing) = held.log.shadow_at(id, candle_close) {
+                match held.module(shadowing.shadow.module) {
+                    Some(module) => shadows.push(Beside { began: shadowing.began.revision, module }),
+                    None => missing_shadows.push(shadowing.shadow.module),
+                }
+            }
         }
-        if missing.is_empty() { Ok(Deciding { revision: held.log.revision(), modules }) } else { Err(missing) }
+        if missing.is_empty() {
+            Ok(Deciding { revision: held.log.revision(), modules, shadows, missing_shadows })
+        } else {
+            Err(missing)
+        }
     }
 
     /// Holds a module that was deployed.

@@ -3,7 +3,11 @@
 //! A replica may know less of the log than another one. What it decides by an older log a commit leaves out where it
 //! matters, see [`deployments`](crate::deployments); then the log is read again and the candle decided anew.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use ta_bot_core::{DeploymentLog, ModuleDigest, Timestamp};
@@ -28,6 +32,8 @@ pub use change::{Deployed, RolloutError, Wanted};
 
 /// How long reading the log waits for a module. One that was written in Python takes ten seconds to compile.
 const INSTALL_LIMIT: Duration = Duration::from_secs(30);
+/// How long a module that nobody waits for is not tried again.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// What a rollout works with.
 #[allow(missing_docs, reason = "the types say it")]
@@ -47,12 +53,14 @@ pub struct Rollout {
     /// Only one reads at a time, so that what was read first can't replace what was read later.
     refreshing: Mutex<()>,
     state: Freshness,
+    /// When a module was last tried that nobody waits for.
+    tried: std::sync::Mutex<HashMap<ModuleDigest, Instant>>,
 }
 
 impl Rollout {
     /// A rollout that has read nothing yet.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, refreshing: Mutex::default(), state: Freshness::default() }
+        Self { parts, refreshing: Mutex::default(), state: Freshness::default(), tried: std::sync::Mutex::default() }
     }
 
     /// Reads what was added to the log. Its modules are installed before it counts, so that no candle waits for them.
@@ -106,6 +114,24 @@ impl Rollout {
                 strategy.digest = %digest.short(), "module installed");
         }
         Ok(())
+    }
+
+    /// Installs a module for which nobody waits. One that can't be had is tried again after a while only, however often this
+    /// is called.
+    pub fn install_later(self: &Arc<Self>, digest: ModuleDigest) {
+        // It is as it was, also where somebody panicked who held it.
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.retain(|_, at| at.elapsed() < RETRY);
+        if tried.contains_key(&digest) {
+            return;
+        }
+        tried.insert(digest, Instant::now());
+        let rollout = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = rollout.install(digest).await {
+                tracing::warn!(module = %digest, %error, "a shadow can't be installed yet; it misses candles");
+            }
+        });
     }
 
     /// An error while the log was never read: the bundled modules may have been replaced long ago.

@@ -13,6 +13,56 @@ pub fn bytes(id: &str) -> anyhow::Result<Vec<u8>> {
     fs::read(&path).map_err(|error| anyhow::anyhow!("{}: {error}; run make strategies first", path.display()))
 }
 
+/// Instructions in the place of a number that a component's code holds: as many bytes.
+#[derive(Debug, Clone, Copy)]
+pub enum Instead {
+    /// Another number.
+    Number(f64),
+    /// The code stops there.
+    Trap,
+    /// The code never comes further.
+    Hang,
+}
+
+impl Instead {
+    const fn bytes(self) -> [u8; 9] {
+        const NOP: u8 = 0x01;
+        match self {
+            Self::Number(number) => constant(number),
+            Self::Trap => [0x00, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP],
+            // loop (result f64) br 0 end
+            Self::Hang => [0x03, 0x7c, 0x0c, 0x00, 0x0b, NOP, NOP, NOP, NOP],
+        }
+    }
+}
+
+/// The instruction `f64.const`.
+const fn constant(number: f64) -> [u8; 9] {
+    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+    [0x44, a, b, c, d, e, f, g, h]
+}
+
+/// A component with something else wherever its code has `number`: a changed version of a strategy.
+pub fn changed(component: &[u8], number: f64, instead: Instead) -> anyhow::Result<Vec<u8>> {
+    let (number_s, mut changed) = (constant(number), component.to_vec());
+    let mut places = 0;
+    for place in 0..changed.len().saturating_sub(number_s.len()) {
+        if changed[place..].starts_with(&number_s) {
+            changed[place..place + number_s.len()].copy_from_slice(&instead.bytes());
+            places += 1;
+        }
+    }
+    anyhow::ensure!(places > 0, "the component's code has no {number}");
+    Ok(changed)
+}
+
+/// The same component in other bytes: it has a section more that means nothing.
+pub fn relabelled(component: &[u8], label: u8) -> Vec<u8> {
+    const CUSTOM_SECTION: u8 = 0;
+    // Its length, and a name of one letter.
+    [component, &[CUSTOM_SECTION, 3, 1, b'x', label]].concat()
+}
+
 /// The ids of all of them: the folders of `strategies/`, in order.
 pub fn ids() -> anyhow::Result<Vec<String>> {
     let folders = fs::read_dir(root().join("strategies"))?;

@@ -35,7 +35,7 @@ impl Service {
         let app = app(data.path()).await.unwrap();
         let (analyst, outbox): (Arc<Analyst>, Arc<dyn Outbox>) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
         let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&analyst.metrics)));
-        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1, None);
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1, None, None);
         let stop = CancellationToken::new();
         let running = tokio::spawn(pipeline.run(stop.clone()));
         Self { app, queue, stop, running, _data: data }

@@ -141,6 +141,24 @@ impl Deployment {
     }
 }
 
+impl DeploymentEntry {
+    /// The module that looks beside the one that decides from this entry on.
+    pub const fn shadow(&self) -> Option<&Shadow> {
+        self.change.deployment.shadow.as_ref()
+    }
+}
+
+/// A shadow from its beginning to its end. What else is changed meanwhile does not end it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shadowing<'a> {
+    /// What looks.
+    pub shadow: &'a Shadow,
+    /// The entry with which it began, whose revision stands for it.
+    pub began: &'a DeploymentEntry,
+    /// The entry with which it ended; none while it looks.
+    pub ended: Option<&'a DeploymentEntry>,
+}
+
 /// How many of a strategy's newest entries are about candles that may still come, late ones too.
 const RECENT: usize = 3;
 
@@ -201,6 +219,28 @@ impl DeploymentLog {
     pub fn at(&self, strategy: &StrategyId, candle_close: Timestamp) -> Option<&DeploymentEntry> {
         self.of(strategy).iter().rev().find(|entry| entry.from <= candle_close)
     }
+
+    /// Every shadow that a strategy has had, oldest first.
+    pub fn shadows(&self, strategy: &StrategyId) -> impl DoubleEndedIterator<Item = Shadowing<'_>> {
+        let entries = self.of(strategy);
+        let mut spans = Vec::new();
+        let mut behind = 0;
+        for span in entries.chunk_by(|one, next| one.shadow() == next.shadow()) {
+            behind += span.len();
+            spans.push((&span[0], entries.get(behind)));
+        }
+        spans.into_iter().filter_map(|(began, ended)| Some(Shadowing { shadow: began.shadow()?, began, ended }))
+    }
+
+    /// The shadow that looks at the candles of a strategy that close at `candle_close`.
+    pub fn shadow_at(&self, strategy: &StrategyId, candle_close: Timestamp) -> Option<Shadowing<'_>> {
+        let entries = self.of(strategy);
+        let holds = entries.iter().rposition(|entry| entry.from <= candle_close)?;
+        let shadow = entries[holds].shadow()?;
+        let is_still = |entry: &&DeploymentEntry| entry.shadow() == Some(shadow);
+        let began = entries[..=holds].iter().rev().take_while(is_still).last()?;
+        Some(Shadowing { shadow, began, ended: entries[holds..].iter().find(|entry| !is_still(entry)) })
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +287,37 @@ mod tests {
         (lift.revision, lift.change.action) = (3, DeploymentAction::Lift);
         log.extend([lift]);
         assert_eq!(log.begun(&rsi), 3);
+    }
+
+    #[test]
+    fn a_shadow_looks_from_its_entry_to_that_which_ends_it() {
+        let shadow =
+            |module: u8| Some(Shadow { module: ModuleDigest::of(&[module]), promote: None, unadmitted: false });
+        let with = |revision, from, of: Option<u8>| {
+            let mut entry = entry(revision, "rsi", from, 1);
+            entry.change.deployment.shadow = of.and_then(shadow);
+            entry
+        };
+        let mut log = DeploymentLog::default();
+        log.extend([
+            with(1, 10, None),
+            with(2, 20, Some(2)),
+            with(3, 30, Some(2)),
+            with(4, 40, Some(3)),
+            with(5, 50, None),
+        ]);
+        let rsi = "rsi".parse().unwrap();
+        let looks = |close| log.shadow_at(&rsi, Timestamp::from_millis(close)).map(|one| one.began.revision);
+        assert_eq!([9, 10, 20, 30, 39, 40, 50].map(looks), [None, None, Some(2), Some(2), Some(2), Some(4), None]);
+        let all = log.shadows(&rsi).map(|one| (one.began.revision, one.ended.map(|entry| entry.revision)));
+        assert_eq!(all.collect::<Vec<_>>(), [(2, Some(4)), (4, Some(5))]);
+        log.extend([with(6, 60, Some(2))]);
+        let newest = log.shadows(&rsi).next_back().unwrap();
+        assert_eq!((newest.began.revision, newest.ended), (6, None));
+        for shadowing in log.shadows(&rsi) {
+            assert_eq!(log.shadow_at(&rsi, shadowing.began.from), Some(shadowing));
+        }
+        assert_eq!(log.shadow_at(&"macd".parse().unwrap(), Timestamp::from_millis(99)), None);
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod timestamp;
 pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
 pub use deployment::{
-    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow,
+    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
 };
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, WindowHash};
 pub use job::{CandleEvent, EventError, Job};

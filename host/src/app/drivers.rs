@@ -21,6 +21,7 @@ use crate::{
     mysql::Mysql,
     nats::{NAMESPACE, Nats},
     outbox::{Outbox, mysql::MysqlOutbox, sqlite::SqliteOutbox},
+    shadows::{ShadowStore, mysql::MysqlShadows, sqlite::SqliteShadows},
     sqlite::Database,
 };
 
@@ -56,6 +57,7 @@ pub(super) struct Drivers {
     /// In the outbox's database.
     pub(super) deployments: Arc<dyn DeploymentStore>,
     pub(super) failures: Arc<dyn FailureStore>,
+    pub(super) shadows: Arc<dyn ShadowStore>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
     pub(super) bus: Arc<dyn Bus>,
@@ -79,7 +81,7 @@ impl Drivers {
         };
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
         let mysql = environment.mysql.as_ref().map(Mysql::open);
-        let Shared { candles, outbox, deployments, failures } = match &mysql {
+        let Shared { candles, outbox, deployments, failures, shadows } = match &mysql {
             Some(mysql) => {
                 metrics.add(Box::new(mysql.gauge()?))?;
                 Shared::on_mysql(mysql)
@@ -93,6 +95,7 @@ impl Drivers {
             outbox,
             deployments,
             failures,
+            shadows,
             config,
             modules,
             embedded: Embedded {
@@ -115,6 +118,7 @@ struct Shared {
     outbox: Arc<dyn Outbox>,
     deployments: Arc<dyn DeploymentStore>,
     failures: Arc<dyn FailureStore>,
+    shadows: Arc<dyn ShadowStore>,
 }
 
 impl Shared {
@@ -124,6 +128,7 @@ impl Shared {
             outbox: Arc::new(MysqlOutbox::new(database.clone())),
             deployments: Arc::new(MysqlDeployments::new(database.clone())),
             failures: Arc::new(MysqlFailures::new(database.clone())),
+            shadows: Arc::new(MysqlShadows::new(database.clone())),
         }
     }
 
@@ -133,6 +138,7 @@ impl Shared {
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             deployments: Arc::new(SqliteDeployments::new(database.clone())),
             failures: Arc::new(SqliteFailures::new(database.clone())),
+            shadows: Arc::new(SqliteShadows::new(database.clone())),
         }
     }
 }

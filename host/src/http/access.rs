@@ -11,7 +11,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Services, error::ApiError, modules::MODULES, server::Peer, strategies::DEPLOYMENT};
+use super::{
+    Services,
+    error::ApiError,
+    modules::MODULES,
+    server::Peer,
+    strategies::{CANDIDATE, DEPLOYMENT},
+};
 use crate::auth::{Role, Tokens};
 
 /// What a proxy adds to a request.
@@ -54,7 +60,7 @@ fn needed(method: &Method, path: &str) -> Role {
         // A module's bytes are somebody's work.
         _ if path.starts_with(MODULES) && path.ends_with("/wasm") => Role::Operator,
         Method::GET | Method::HEAD => Role::Viewer,
-        _ if path.starts_with(MODULES) || path.ends_with(DEPLOYMENT) => Role::Operator,
+        _ if path.starts_with(MODULES) || path.ends_with(DEPLOYMENT) || path.ends_with(CANDIDATE) => Role::Operator,
         _ => Role::Trader,
     }
 }
@@ -101,6 +107,7 @@ mod tests {
             assert_eq!(needed(&method, "/api/v1/modules"), Role::Operator);
             assert_eq!(needed(&method, "/api/v1/modules/0a/anything"), Role::Operator);
             assert_eq!(needed(&method, "/api/v1/strategies/rsi/deployment"), Role::Operator);
+            assert_eq!(needed(&method, "/api/v1/strategies/rsi/candidate"), Role::Operator);
             assert_eq!(needed(&method, "/api/v1/strategies/rsi/config"), Role::Trader);
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     auth::Role,
     bus::BusError,
     catalog::UploadError,
+    impact::ImpactError,
     loader::LoadingError,
     parameters::ParameterError,
     rollout::RolloutError,
@@ -91,6 +92,8 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Rollout(#[from] RolloutError),
     #[error(transparent)]
+    TooMuch(ImpactError),
+    #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
@@ -123,6 +126,7 @@ impl ApiError {
             Self::LocalOnly => told(S::FORBIDDEN, "local_only"),
             Self::BadDigest(_) | Self::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
             Self::Upload(error) => choose_for_upload(error),
+            Self::TooMuch(_) => told(S::UNPROCESSABLE_ENTITY, "too_much"),
             Self::UploadsBusy { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
             Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -262,6 +266,17 @@ fn choose_for_store(error: &StoreError) -> Choice {
         }
     };
     (status, code, Some(format!("{store} {said}; the service's log says why")), json!({"store": store}))
+}
+
+impl From<ImpactError> for ApiError {
+    fn from(error: ImpactError) -> Self {
+        match error {
+            ImpactError::TooMuch { .. } => Self::TooMuch(error),
+            ImpactError::Busy => Self::Busy,
+            ImpactError::Rollout(error) => error.into(),
+            ImpactError::Analysis(error) => error.into(),
+        }
+    }
 }
 
 impl IntoResponse for ApiError {

@@ -47,6 +47,11 @@ impl Fields {
         self.given.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a field is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A field that is read by `read`, or a problem that says what is allowed.
     fn read<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.take(name)?;
@@ -78,6 +83,13 @@ impl Fields {
         self.read(name, "a number", Value::as_f64)
     }
 
+    /// A whole number in a body.
+    pub(crate) fn whole(&mut self, name: &str, range: &RangeInclusive<u32>, default: u32) -> u32 {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        let read = |value: &Value| u32::try_from(value.as_u64()?).ok().filter(|number| range.contains(number));
+        self.read(name, &allowed, read).unwrap_or(default)
+    }
+
     /// A text that means something.
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let value = self.take(name)?;
@@ -91,10 +103,38 @@ impl Fields {
 
     /// The same, where it has to be there.
     pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
-        if self.given.get(name).is_none_or(Value::is_null) {
+        if !self.has(name) {
             self.refuse(Problem::new(name, &Value::Null, "this field is needed"));
         }
         self.parsed(name)
+    }
+
+    /// A list of texts that mean something, with a problem for each that does not.
+    pub(crate) fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Vec<T>> {
+        let value = self.take(name)?;
+        self.list_of(name, &value, "a list of texts")
+    }
+
+    /// The same of a value that was taken out, where `allowed` says what it may be.
+    pub(crate) fn list_of<T: FromStr<Err: Display>>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        allowed: &str,
+    ) -> Option<Vec<T>> {
+        let Value::Array(texts) = value else {
+            self.refuse(Problem::new(name, value, allowed));
+            return None;
+        };
+        let mut read = Vec::with_capacity(texts.len());
+        for text in texts {
+            match text.as_str().map(str::parse) {
+                Some(Ok(one)) => read.push(one),
+                Some(Err(error)) => self.refuse(Problem::new(name, text, T::Err::to_string(&error))),
+                None => self.refuse(Problem::new(name, text, allowed)),
+            }
+        }
+        Some(read)
     }
 
     /// A whole number in a query, where everything is a text.

@@ -46,8 +46,8 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, document: &mut OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-            "GET needs the role viewer, a module's upload and bytes operator, everything else trader. Without \
-             API_TOKENS_FILE no token is needed, and modules are taken and given on this machine only.",
+            "GET needs the role viewer, a module's upload and bytes, a candidate and a deployment operator, everything \
+             else trader. Without API_TOKENS_FILE no token is needed, and modules are taken and given on this machine only.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));

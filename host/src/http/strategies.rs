@@ -3,12 +3,15 @@
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
+mod candidate;
 mod deployment;
 mod detail;
 mod list;
 mod refresh;
 mod rollback;
+mod shadow;
 
+pub(super) use candidate::CANDIDATE;
 pub(super) use deployment::DEPLOYMENT;
 
 pub(super) fn routes() -> OpenApiRouter<super::State> {
@@ -19,6 +22,8 @@ pub(super) fn routes() -> OpenApiRouter<super::State> {
         .routes(routes!(detail::defaults))
         .routes(routes!(audit::audit))
         .routes(routes!(deployment::read, deployment::change))
+        .routes(routes!(candidate::compare))
+        .routes(routes!(shadow::read))
         .routes(routes!(rollback::rollback))
         .routes(routes!(refresh::refresh))
 }

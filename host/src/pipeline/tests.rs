@@ -139,7 +139,7 @@ impl Service {
     /// Runs the pipeline until the queue is empty.
     async fn work(&self) {
         let (analyst, outbox) = (Arc::clone(&self.app.analyst), Arc::clone(&self.outbox) as _);
-        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2, None);
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2, None, None);
         let stop = CancellationToken::new();
         let running = tokio::spawn(pipeline.run(stop.clone()));
         let empty = async {

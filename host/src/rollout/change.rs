@@ -168,7 +168,7 @@ impl Rollout {
             let done = self.try_to_change(strategy, wanted.clone(), expected, validate_only, author.clone()).await;
             match done {
                 Err(RolloutError::Write(WriteError::Conflict { .. })) if expected.is_none() && tries < TRIES => {
-                    tries += 1
+                    tries += 1;
                 }
                 done => return done,
             }
@@ -341,6 +341,25 @@ impl Rollout {
             return Ok(loaded);
         }
         Err(RolloutError::OtherStrategy { module, holds: holds.clone(), strategy: strategy.clone() })
+    }
+
+    /// The module that decides by the newest entry; none where the strategy is not there yet.
+    pub async fn incumbent(&self, strategy: &StrategyId) -> Result<Option<Arc<StrategyModule>>, LoadingError> {
+        match self.parts.registry.log().newest(strategy).and_then(|newest| newest.change.deployment.module) {
+            Some(digest) => self.parts.loader.get(digest).await.map(Some),
+            None => Ok(self.parts.registry.bundled(strategy)),
+        }
+    }
+
+    /// A module that could decide for the strategy if it were admitted: it holds it and takes the stored parameters.
+    pub async fn candidate(
+        &self,
+        strategy: &StrategyId,
+        module: ModuleDigest,
+    ) -> Result<Arc<StrategyModule>, RolloutError> {
+        self.parts.modules.find(module).await?.ok_or(RolloutError::UnknownModule(module))?;
+        self.check_module(strategy, Some(module)).await?;
+        self.check_strategy(strategy, module).await
     }
 
     /// The newest close of all that is scheduled: its candle may be under way.

@@ -14,6 +14,7 @@ use ta_bot::{
     failure::{self, FailureStore, mysql::MysqlFailures},
     mysql::{Limits, Mysql},
     outbox::{self, Outbox, mysql::MysqlOutbox},
+    shadows::{self, ShadowStore, mysql::MysqlShadows},
     store::StoreError,
 };
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
@@ -134,6 +135,16 @@ async fn failures_keep_the_contract() {
     failure::contract::all(async || {
         let (uri, _) = new_database().await;
         let store = || Arc::new(MysqlFailures::new(open(&uri))) as Arc<dyn FailureStore>;
+        (store(), store())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shadows_keep_the_contract() {
+    shadows::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlShadows::new(open(&uri))) as Arc<dyn ShadowStore>;
         (store(), store())
     })
     .await;

@@ -82,7 +82,7 @@ async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
         }
     }
     let (analyst, outbox) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
-    let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::default(), 1, Some(Arc::new(watch)));
+    let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::default(), 1, Some(Arc::new(watch)), None);
     let (stop, never) = (CancellationToken::new(), CancellationToken::new());
     let (running, keeping) = (tokio::spawn(pipeline.run(stop.clone())), tokio::spawn(keeper.run(never)));
     let left = async || format!("{} jobs are left", queue.depth().await.unwrap());

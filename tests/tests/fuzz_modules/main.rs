@@ -16,7 +16,7 @@ use ta_bot_tests::built_in;
 use ta_bot_wasm::{EvaluationInput, LARGEST_MODULE, Limits, Sandbox, StrategyModule};
 
 /// How long one may take: `describe` has five seconds, and the machine may be busy.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_mins(5);
 /// How much memory the process may have had at most, in kB.
 const MOST_MEMORY_KB: u64 = 3_000_000;
 

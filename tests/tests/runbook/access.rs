@@ -77,7 +77,7 @@ async fn every_route_of_the_api_needs_one() {
         let needed = match (&method, path.as_str()) {
             (&Method::GET, path) if path.ends_with("/wasm") => 2,
             (&Method::GET, _) => 0,
-            (_, "/api/v1/modules" | "/api/v1/strategies/rsi/deployment") => 2,
+            (_, "/api/v1/modules" | "/api/v1/strategies/rsi/deployment" | "/api/v1/strategies/rsi/candidate") => 2,
             _ => 1,
         };
         for (rank, (_, token)) in roles.into_iter().enumerate() {

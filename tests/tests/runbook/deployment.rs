@@ -21,7 +21,11 @@ const RSI: &str = "/api/v1/strategies/rsi/deployment";
 
 /// Uploads a module and waits until it is checked. Answers its digest.
 async fn upload(service: &Service, name: &str, state: &str) -> String {
-    let bytes = component(name);
+    upload_bytes(service, component(name), state).await
+}
+
+/// The same of bytes that the test made.
+pub(crate) async fn upload_bytes(service: &Service, bytes: Vec<u8>, state: &str) -> String {
     let path = format!("/api/v1/modules/{}", ModuleDigest::of(&bytes));
     let request = service.request(Method::POST, "/api/v1/modules").header(CONTENT_TYPE, "application/wasm");
     assert_eq!(reply(request.body(bytes)).await.status, 202);

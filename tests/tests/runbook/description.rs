@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 25] = [
+const ROUTES: [(&str, &[&str]); 27] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
@@ -24,12 +24,14 @@ const ROUTES: [(&str, &[&str]); 25] = [
     ("/api/v1/strategies/cache/refresh", &["post"]),
     ("/api/v1/strategies/{id}", &["get"]),
     ("/api/v1/strategies/{id}/audit", &["get"]),
+    ("/api/v1/strategies/{id}/candidate", &["post"]),
     ("/api/v1/strategies/{id}/config", &["delete", "get", "patch", "post", "put"]),
     ("/api/v1/strategies/{id}/config/{symbol}", &["delete", "get", "patch", "post", "put"]),
     ("/api/v1/strategies/{id}/defaults", &["get"]),
     ("/api/v1/strategies/{id}/deployment", &["get", "post"]),
     ("/api/v1/strategies/{id}/rollback", &["post"]),
     ("/api/v1/strategies/{id}/schema", &["get"]),
+    ("/api/v1/strategies/{id}/shadow", &["get"]),
     ("/api/v1/test/analyze", &["post"]),
 ];
 

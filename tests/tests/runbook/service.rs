@@ -1,10 +1,10 @@
 //! A service of its own for each test: a free port, an empty folder, candles that the test makes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
-use ta_bot::{app::App, env::Environment};
+use ta_bot::{app::App, bus::local::LocalBus, candles::CandleStore, env::Environment};
 use ta_bot_core::{Candle, Timeframe, Timestamp};
 use ta_bot_tests::two_strategies_dir;
 use tempfile::TempDir;
@@ -17,6 +17,9 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     stop: CancellationToken,
     ended: JoinHandle<anyhow::Result<()>>,
+    /// Its store of candles and its bus, for who plays the market.
+    pub(crate) candles: Arc<dyn CandleStore>,
+    pub(crate) bus: Arc<LocalBus>,
     pub(crate) folder: TempDir,
 }
 
@@ -100,10 +103,11 @@ impl Setup {
             let candles = falling(timeframe, count, closed_ago);
             app.candles.insert(&symbol.parse().unwrap(), timeframe, &candles).await.unwrap();
         }
+        let (candles, bus) = (Arc::clone(&app.candles), app.local_bus.clone().unwrap());
         let (stop, (told, address)) = (CancellationToken::new(), oneshot::channel());
         let ended = tokio::spawn(app.serve(None, stop.clone(), |address| told.send(address).unwrap()));
         let address = address.await.unwrap().to_string();
-        Service { address, client: Client::new(), stop, ended, folder: self.folder }
+        Service { address, client: Client::new(), stop, ended, candles, bus, folder: self.folder }
     }
 }
 

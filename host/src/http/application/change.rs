@@ -1,7 +1,5 @@
 //! A change of the settings.
 
-use std::{fmt::Display, str::FromStr};
-
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +16,6 @@ use crate::{
         error::ApiError,
         fields::Fields,
         openapi::WriteRefusals,
-        problem::Problem,
         write::{AuditView, Shared, WriteRequest, author, tell},
     },
 };
@@ -97,8 +94,8 @@ pub(super) async fn post(State(services): Shared, request: WriteRequest) -> Resu
 
 fn patch(fields: &mut Fields) -> SettingsPatch {
     SettingsPatch {
-        symbols: list(fields, "symbols"),
-        timeframes: list(fields, "timeframes").or_else(|| list(fields, "candle_periods")),
+        symbols: fields.list("symbols"),
+        timeframes: fields.list("timeframes").or_else(|| fields.list("candle_periods")),
         enabled_strategies: enabled(fields, "enabled_strategies"),
         min_confidence: fields.number("min_confidence"),
         max_confidence: fields.number("max_confidence"),
@@ -110,30 +107,8 @@ fn enabled(fields: &mut Fields, name: &str) -> Option<Enabled> {
     const ALLOWED: &str = "a list of strategies, or \"all\"";
     match fields.take(name)? {
         Value::String(word) if word == "all" => Some(Enabled::All),
-        value => list_of(fields, name, &value, ALLOWED).map(Enabled::Only),
+        value => fields.list_of(name, &value, ALLOWED).map(Enabled::Only),
     }
-}
-
-/// A list of texts that mean something, with a problem for each that does not.
-fn list<T: FromStr<Err: Display>>(fields: &mut Fields, name: &str) -> Option<Vec<T>> {
-    let value = fields.take(name)?;
-    list_of(fields, name, &value, "a list of texts")
-}
-
-fn list_of<T: FromStr<Err: Display>>(fields: &mut Fields, name: &str, value: &Value, allowed: &str) -> Option<Vec<T>> {
-    let Value::Array(texts) = value else {
-        fields.refuse(Problem::new(name, value, allowed));
-        return None;
-    };
-    let mut read = Vec::with_capacity(texts.len());
-    for text in texts {
-        match text.as_str().map(str::parse) {
-            Some(Ok(one)) => read.push(one),
-            Some(Err(error)) => fields.refuse(Problem::new(name, text, T::Err::to_string(&error))),
-            None => fields.refuse(Problem::new(name, text, allowed)),
-        }
-    }
-    Some(read)
 }
 
 /// Tells of a change and answers what is in use since.

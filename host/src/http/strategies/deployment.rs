@@ -1,16 +1,17 @@
 //! What is deployed for a strategy: which module decides, since when, and what can be done about it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use axum::{
     extract::{FromRequestParts, Path, State},
     http::request::Parts,
 };
 use serde::Serialize;
-use serde_json::json;
-use ta_bot_core::{Deployment, DeploymentEntry, StrategyId};
+use serde_json::{Value, json};
+use ta_bot_core::{Deployment, DeploymentEntry, ModuleDigest, Promotion, StrategyId};
 use utoipa::ToSchema;
 
+use super::shadow::ShadowView;
 use crate::{
     http::{
         Services,
@@ -31,7 +32,9 @@ use crate::{
 pub(in crate::http) const DEPLOYMENT: &str = "/deployment";
 /// The word for the module that came with the service.
 const BUNDLED: &str = "bundled";
-const ACTIONS: &str = "one of activate, roll_back, enable, disable, lift";
+const ACTIONS: &str = "one of activate, roll_back, enable, disable, lift, shadow, end_shadow, promote";
+/// How many candles a shadow may have to look at before it is promoted.
+const PROMOTE_AFTER: RangeInclusive<u32> = 1..=1_000_000_000;
 
 /// The deployment of a strategy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,13 +56,15 @@ pub(super) struct DeploymentView {
     pub(super) enabled: bool,
     /// Why it looks at none although it is enabled; null where it is not quarantined.
     pub(super) quarantined: Option<String>,
+    /// The module that looks at the same candles and publishes nothing; null where none does.
+    shadow: Option<ShadowView>,
 }
 
 /// One line of a strategy's deployments.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeploymentEntryView {
     revision: i64,
-    /// `activate`, `roll_back`, `enable`, `disable`, `quarantine` or `lift`.
+    /// `activate`, `roll_back`, `enable`, `disable`, `quarantine`, `lift`, `shadow`, `end_shadow` or `promote`.
     action: &'static str,
     /// The first candle close that it decides.
     decides_from: String,
@@ -68,6 +73,8 @@ pub(super) struct DeploymentEntryView {
     /// Whether it looks at candles since; null where the application's settings say so.
     enabled: Option<bool>,
     quarantined: Option<String>,
+    /// The module that looks at the same candles since and publishes nothing; null where none does.
+    shadow: Option<ShadowView>,
     changed_by: String,
     changed_at: String,
     reason: Option<String>,
@@ -85,13 +92,21 @@ pub(super) struct DeploymentDetail {
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
 pub(super) struct DeploymentBody {
-    /// `activate`, `roll_back`, `enable`, `disable` or `lift`.
+    /// `activate`, `roll_back`, `enable`, `disable`, `lift`, `shadow`, `end_shadow` or `promote`.
     action: String,
-    /// For `activate`: the digest of an admitted module, or `bundled` for the one that came with the service.
+    /// For `activate`: the digest of an admitted module, or `bundled` for the one that came with the service. For `shadow`:
+    /// the digest of the module that is to look at the same candles.
     module: Option<String>,
     /// For `roll_back`: the revision whose module is to decide again, 0 for the one that came with the service; where absent
     /// the module before the present one.
     target_revision: Option<i64>,
+    /// For `shadow`: after this many compared candles it becomes the module that decides, by itself. Needs
+    /// `promote_at_most`.
+    promote_after: Option<u32>,
+    /// For `shadow`: if no more than this share of the candles differ, from 0 to 1. Needs `promote_after`.
+    promote_at_most: Option<f64>,
+    /// For `shadow`: also if admission refused the module. Such a shadow is never promoted.
+    unadmitted: Option<bool>,
     /// Check only; change nothing.
     validate_only: Option<bool>,
     /// Who; the token's role or `api` where absent.
@@ -128,6 +143,7 @@ impl DeploymentView {
             wit_version: module.map(|_| ta_bot_wasm::WIT_VERSION),
             enabled: is_enabled(services, id, &deployment),
             quarantined: deployment.quarantined,
+            shadow: deployment.shadow.as_ref().map(ShadowView::from),
         }
     }
 }
@@ -147,6 +163,7 @@ impl From<&DeploymentEntry> for DeploymentEntryView {
             module: change.deployment.module.map(|digest| digest.to_string()),
             enabled: change.deployment.enabled,
             quarantined: change.deployment.quarantined.clone(),
+            shadow: change.deployment.shadow.as_ref().map(ShadowView::from),
             changed_by: change.changed_by.clone(),
             changed_at: change.at.to_string(),
             reason: change.reason.clone(),
@@ -155,7 +172,7 @@ impl From<&DeploymentEntry> for DeploymentEntryView {
 }
 
 /// A strategy that a path names, whether it is there yet or not.
-pub(super) struct Name(StrategyId);
+pub(super) struct Name(pub(super) StrategyId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = ApiError;
@@ -221,7 +238,17 @@ pub(super) async fn change(
     Name(id): Name,
     request: WriteRequest,
 ) -> Result<Answer<DeployedView>, ApiError> {
-    const KNOWN: [&str; 6] = ["action", "module", "target_revision", "validate_only", "changed_by", "reason"];
+    const KNOWN: [&str; 9] = [
+        "action",
+        "module",
+        "target_revision",
+        "promote_after",
+        "promote_at_most",
+        "unadmitted",
+        "validate_only",
+        "changed_by",
+        "reason",
+    ];
     let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
     let (wanted, validate_only) = (wanted(&mut fields), fields.flag("validate_only"));
     let author = author(&mut fields, request.caller);
@@ -258,24 +285,69 @@ pub(super) async fn change(
 fn wanted(fields: &mut Fields) -> Option<Wanted> {
     let (action, module) = (fields.required::<String>("action")?, fields.parsed::<String>("module"));
     let revision = fields.version("target_revision");
+    let (promote, unadmitted) = (promotion(fields), fields.flag("unadmitted"));
     let wanted = match action.as_str() {
         "activate" => activation(fields, module.as_deref())?,
         "roll_back" => Wanted::RollBack(revision),
         "enable" => Wanted::Enable,
         "disable" => Wanted::Disable,
         "lift" => Wanted::Lift,
+        "shadow" => Wanted::Shadow { module: shadow(fields, module.as_deref())?, promote, unadmitted },
+        "end_shadow" => Wanted::EndShadow,
+        "promote" => Wanted::Promote,
         _ => {
             fields.refuse(Problem::new("action", &json!(action), ACTIONS));
             return None;
         }
     };
-    if module.is_some() && !matches!(wanted, Wanted::Activate(_)) {
-        fields.refuse(Problem::new("module", &json!(module), "only with the action activate"));
+    if module.is_some() && !matches!(wanted, Wanted::Activate(_) | Wanted::Shadow { .. }) {
+        fields.refuse(Problem::new("module", &json!(module), "only with the actions activate and shadow"));
     }
     if revision.is_some() && !matches!(wanted, Wanted::RollBack(_)) {
         fields.refuse(Problem::new("target_revision", &json!(revision), "only with the action roll_back"));
     }
+    if !matches!(wanted, Wanted::Shadow { .. }) {
+        if let Some(Promotion { after, .. }) = promote {
+            fields.refuse(Problem::new("promote_after", &json!(after), "only with the action shadow"));
+        }
+        if unadmitted {
+            fields.refuse(Problem::new("unadmitted", &json!(true), "only with the action shadow"));
+        }
+    }
     Some(wanted)
+}
+
+/// When a shadow is to decide by itself.
+fn promotion(fields: &mut Fields) -> Option<Promotion> {
+    const BOTH: &str = "promote_after and promote_at_most together, or neither";
+    let after = fields.has("promote_after").then(|| fields.whole("promote_after", &PROMOTE_AFTER, 1));
+    let given = fields.has("promote_at_most");
+    let share = fields.number("promote_at_most");
+    match (after, share) {
+        (Some(after), Some(share)) if (0.0..=1.0).contains(&share) => {
+            return Some(Promotion { after: after.into(), most_differing: share });
+        }
+        (Some(_), Some(share)) => {
+            fields.refuse(Problem::new("promote_at_most", &json!(share), "a share of candles, from 0 to 1"));
+        }
+        (Some(_), None) if !given => fields.refuse(Problem::new("promote_at_most", &Value::Null, BOTH)),
+        (None, Some(_)) => fields.refuse(Problem::new("promote_after", &Value::Null, BOTH)),
+        _ => {}
+    }
+    None
+}
+
+/// The module of a shadow.
+fn shadow(fields: &mut Fields, module: Option<&str>) -> Option<ModuleDigest> {
+    let parsed = module.and_then(|text| text.parse().ok());
+    if parsed.is_none() {
+        fields.refuse(Problem::new(
+            "module",
+            &json!(module),
+            "the SHA-256 of a module that was uploaded, 64 hex digits",
+        ));
+    }
+    parsed
 }
 
 fn activation(fields: &mut Fields, module: Option<&str>) -> Option<Wanted> {

@@ -5,6 +5,7 @@ use ta_bot::{
     candles::{CandleStore as _, mysql::MysqlCandles},
     deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
     outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
+    shadows::{ShadowStore as _, mysql::MysqlShadows},
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;
@@ -208,5 +209,28 @@ async fn no_more_rows_are_read_in_another_character_set() {
         let read = rows_read(&server).await - before;
         // Each range ends with a look at the row behind it, and showing the status reads some thousand rows of its own.
         assert!(read < 3 * answered as u64 + 5000, "{charset}: {read} rows for {answered}");
+    }
+}
+
+#[tokio::test]
+async fn comparisons_are_listed_and_removed_by_their_index() {
+    let (server, uri) = filled().await;
+    let store = MysqlShadows::new(open(&uri));
+    store.counts(1).await.unwrap();
+    let rows = "USE plans; INSERT INTO ta_bot_shadow_comparisons
+        SELECT s.seq, '15m', c.seq, 'BTCUSDT', 'added', c.seq % 50 = 0, 'null', 'null'
+        FROM seq_1_to_10 s JOIN seq_1_to_3000 c;
+        ANALYZE TABLE ta_bot_shadow_comparisons";
+    server.sql(rows).await.unwrap();
+    log_anew(&server).await;
+    assert_eq!(store.listed(7, 20).await.unwrap().len(), 20);
+    store.forget(7).await.unwrap();
+    let left = "SELECT COUNT(*), MIN(listed) FROM plans.ta_bot_shadow_comparisons WHERE began = 7";
+    assert_eq!(server.sql(left).await.unwrap(), "60\t1\n");
+    for plan in plans(&server, "`comparison`, `incumbent`").await {
+        assert!(plan.contains("ta_bot_shadow_comparisons_listed") && !plan.contains("filesort"), "{plan}");
+    }
+    for plan in plans(&server, "DELETE FROM `ta_bot_shadow_comparisons`").await {
+        assert!(plan.contains("range") && !plan.contains("filesort"), "{plan}");
     }
 }

@@ -155,7 +155,7 @@ async fn a_stream_that_would_lose_or_double_jobs_is_refused() {
 async fn replica(server: &Nats, app: &App) -> (CancellationToken, JoinHandle<()>) {
     let queue = queue_at(&server.url(), Duration::from_secs(5)).await.0;
     let (analyst, outbox, stop) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox), CancellationToken::new());
-    let pipeline = Pipeline::new(analyst, outbox, queue, Arc::default(), 2, None);
+    let pipeline = Pipeline::new(analyst, outbox, queue, Arc::default(), 2, None, None);
     let running = tokio::spawn(pipeline.run(stop.clone()));
     (stop, running)
 }

@@ -100,11 +100,14 @@ impl DeploymentDetail {
 }
 
 impl DeployedView {
+    /// The outcome of a change that was checked only.
+    pub(crate) const VALID: &str = "valid";
+
     pub(crate) fn new(rollout: &Rollout, id: &StrategyId, deployed: &Deployed) -> Self {
         let (outcome, entry) = match deployed {
             Deployed::Added(entry) => ("changed", Some(DeploymentEntryView::from(&**entry))),
             Deployed::Unchanged => ("unchanged", None),
-            Deployed::Valid => ("valid", None),
+            Deployed::Valid => (Self::VALID, None),
         };
         Self { outcome, entry, deployment: DeploymentView::of(rollout, id) }
     }

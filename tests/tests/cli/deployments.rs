@@ -96,7 +96,7 @@ fn what_can_not_be_deployed_is_refused_with_the_reason() {
         (&["activate", "rsi", &one], "other_strategy", "versions, not rsi"),
         (&["activate", "versions", &"ab".repeat(32)], "unknown_module", "ta-bot modules upload"),
         (&["activate", "versions", "abcdef"], "unknown_module", "ta-bot modules upload"),
-        (&["activate", "versions", "bundled"], "unknown_strategy", "activate a module"),
+        (&["activate", "versions", "bundled"], "not_bundled", "by its digest"),
         (&["enable", "versions"], "unknown_strategy", "activate a module"),
         (&["disable", "rsi", "--revision", "3"], "version_conflict", "is 0, not 3"),
         (&["roll-back", "rsi", "--to", "7"], "unknown_version", "no entry 7"),

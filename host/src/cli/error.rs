@@ -229,13 +229,11 @@ impl From<RolloutError> for CliError {
 
 /// What a change was refused for, each parameter on a line of its own.
 fn told(error: &RolloutError) -> String {
-    let mut text = error.to_string();
-    if let RolloutError::Misfits(problems) = error {
-        for ParameterProblem { parameter, given, allowed } in problems {
-            text += &format!("\n{parameter}: {given} is stored, and allowed is {allowed}");
-        }
-    }
-    text
+    let RolloutError::Misfits(problems) = error else { return error.to_string() };
+    let line = |ParameterProblem { parameter, given, allowed }: &ParameterProblem| {
+        format!("{parameter}: {given} is stored, and allowed is {allowed}")
+    };
+    [error.to_string()].into_iter().chain(problems.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn digests(digests: &[ModuleDigest]) -> String {

@@ -21,7 +21,7 @@ use crate::{
         error::{CliError, shown},
         output::{one_line, or_dash, table},
     },
-    modules::view::ModuleView,
+    modules::{Judgement, view::ModuleView},
 };
 
 /// Takes the module of a file and checks it here. Answers whether it is admitted.
@@ -44,7 +44,7 @@ pub(super) async fn upload(
     let checked = app.catalog.check_now(module).await;
     bar.finish_and_clear();
     let module = checked.map_err(|problem| CliError::Unchecked { module: digest, problem })?;
-    let admitted = module.judgement.as_ref().is_some_and(|judgement| judgement.admits());
+    let admitted = module.judgement.as_ref().is_some_and(Judgement::admits);
     session.output.answer(&Taken { file: shown(path), is_new, module: Shown(module.into()) })?;
     Ok(admitted)
 }

@@ -4,11 +4,11 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use ta_bot_core::{ModuleDigest, Thresholds};
+use ta_bot_core::Thresholds;
 use ta_bot_wasm::Sandbox;
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     analysis::{Analyst, millis},
     auth::Tokens,
-    bus::{Bus, local::LocalBus},
+    backoff::Backoff,
+    bus::{Bus, BusError, Notice, local::LocalBus},
     candles::CandleStore,
     catalog::Catalog,
     config::ConfigStore,
@@ -50,7 +51,6 @@ use crate::{
     settings::SettingsBook,
     shadow,
     shadows::ShadowStore,
-    store::StoreError,
 };
 
 mod drivers;
@@ -63,6 +63,11 @@ use stages::{Stages, Work};
 /// transaction; more would be kept from replicas that have nothing to do.
 const JOBS_UNDER_WAY: usize = 64;
 
+/// How long a change is tried to be told to the replicas.
+const TELLING: Duration = Duration::from_secs(5);
+/// Pauses between the tries.
+const TELL_AGAIN: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+
 /// The parts that every command needs.
 pub struct App {
     environment: Environment,
@@ -71,10 +76,11 @@ pub struct App {
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
     failures: Arc<dyn FailureStore>,
-    catalog: Arc<Catalog>,
     books: Books,
     embedded: Embedded,
     shadows: Arc<dyn ShadowStore>,
+    /// The modules that were uploaded.
+    pub catalog: Arc<Catalog>,
     /// Where candles are announced and signals go.
     pub bus: Arc<dyn Bus>,
     /// The bus, where it is this process's own.
@@ -183,9 +189,16 @@ impl App {
         })
     }
 
-    /// The bytes of a module that is kept, bundled or uploaded.
-    pub async fn kept_module(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.modules.get(digest).await
+    /// Tells every replica that something stored was changed. The bus of a command may still be connecting, so it is tried for
+    /// some seconds.
+    pub async fn tell_of_change(&self) -> Result<(), BusError> {
+        let (begun, mut pauses) = (Instant::now(), TELL_AGAIN);
+        loop {
+            match self.bus.notify(Notice::ConfigurationChanged).await {
+                Err(_) if begun.elapsed() < TELLING => tokio::time::sleep(pauses.pause()).await,
+                told => return told,
+            }
+        }
     }
 
     /// Compiles and registers the bundled modules. Without a configuration none of them could be run.

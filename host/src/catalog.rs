@@ -47,7 +47,7 @@ pub enum UploadError {
     /// Modules need a signature here.
     #[error(
         "modules need a signature here (MODULE_TRUSTED_KEYS): make one with `ta-bot modules sign` and send it in the \
-         header Module-Signature"
+         header Module-Signature; `ta-bot modules upload` sends FILE.sig"
     )]
     NotSigned,
     /// The signature is not good.
@@ -61,15 +61,32 @@ pub enum UploadError {
     Store(#[from] StoreError),
 }
 
-/// Why a module could not be checked now.
+impl UploadError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(error) => error.code(),
+            Self::NotSigned => "not_signed",
+            Self::Signature(_) => "bad_signature",
+            Self::Full => "busy",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// Why a module could not be checked now. This says nothing about the module.
 #[derive(Debug, Error)]
-enum CheckError {
+pub enum CheckError {
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Others use what the checks need, or the machine has too little.
     #[error("there was no room for its instances")]
     NoRoom,
+    /// The system is out of something.
     #[error("the system gives no thread: {0}")]
     NoThread(std::io::Error),
+    /// A fault of the host.
     #[error("the host failed in the middle of it, see the line before")]
     Panicked,
 }
@@ -183,6 +200,24 @@ impl Catalog {
     /// What is known of a module, a bundled one too.
     pub async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError> {
         self.store.find(digest).await
+    }
+
+    /// The modules whose digests begin with these digits, bundled ones too.
+    pub async fn beginning_with(&self, digits: &str) -> Result<Vec<KeptModule>, StoreError> {
+        let mut modules = self.store.list().await?;
+        modules.retain(|module| module.digest.to_string().starts_with(digits));
+        Ok(modules)
+    }
+
+    /// Checks a module in this process and waits for it, unless it is judged. Answers what is known of it then: where another
+    /// process was quicker its judgement stays.
+    pub async fn check_now(&self, module: KeptModule) -> Result<KeptModule, CheckError> {
+        if !module.waits() {
+            return Ok(module);
+        }
+        let digest = module.digest;
+        self.check(digest).await?;
+        Ok(self.store.find(digest).await?.ok_or_else(|| gone(digest))?)
     }
 
     /// The bytes of a module, as they were uploaded.

@@ -1,9 +1,9 @@
 //! The command line: one binary that serves, and that answers a person's questions about candles and strategies.
 //!
-//! Commands other than `serve` open the same store as a service that may be running beside them, and change nothing of it
-//! but imported candles.
+//! Commands other than `serve` open the same store as a service that may be running beside them. What they change of it,
+//! candles and modules and which of them decides, they change as the service's API would.
 
-use std::{ffi::OsString, path::Path, process::ExitCode, time::Duration};
+use std::{ffi::OsString, io, path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
@@ -29,7 +29,7 @@ mod strategies;
 mod version;
 
 use args::{CandlesCommand, Command, CommandLine, ModulesCommand, Options, StrategiesCommand};
-use error::{CliError, FAILED, WRONG_USAGE};
+use error::{CliError, WRONG_USAGE};
 use output::Output;
 
 /// What every command is given.
@@ -99,18 +99,8 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),
-        Command::Modules(ModulesCommand::Inspect { file }) => modules::inspect(&session, &file),
-        Command::Modules(ModulesCommand::Keygen { file }) => modules::keys::generate(&session, &file),
-        Command::Modules(ModulesCommand::Sign { file, key, output }) => {
-            modules::keys::sign(&session, &file, &key, output)
-        }
-        Command::Modules(ModulesCommand::Verify { file, signature, keys }) => {
-            modules::keys::verify(&session, &file, signature, keys)
-        }
-        Command::Check { file } | Command::Modules(ModulesCommand::Check { file }) => {
-            let fit = check::check(&session, &file)?;
-            return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
-        }
+        Command::Modules(command) => return modules::run(session, command).await,
+        Command::Check { file } => return modules::run(session, ModulesCommand::Check { file }).await,
         Command::Replay { what, module } => return replay::replay(session, &what, module.as_deref()).await,
         Command::Version => version::version(session.output),
     };
@@ -157,6 +147,17 @@ impl Session {
         if app.registry.strategies().is_empty() { Err(CliError::NoneUsable(problems)) } else { Ok(problems) }
     }
 
+    /// The same for what can do without any of them. A folder that can't be read is an error all the same: whoever changes
+    /// what decides has to know what does.
+    async fn load_bundled(&self, app: &App) -> Result<Vec<String>, CliError> {
+        let folder = &self.environment.strategies_dir;
+        if let Err(error) = folder.read_dir() {
+            return Err(CliError::NoStrategies { path: folder.clone(), problem: unreadable(&error) });
+        }
+        app.load_strategies().await.map_err(CliError::of_app)?;
+        Ok(problems(&app.registry))
+    }
+
     /// Says beside the answer which strategies are missing from it; JSON has them in the answer.
     fn note_problems(&self, problems: &[String]) {
         if !self.output.json {
@@ -174,10 +175,14 @@ fn problems(registry: &Registry) -> Vec<String> {
     }
 }
 
+fn unreadable(error: &io::Error) -> String {
+    format!("can't be read ({error})")
+}
+
 /// Why there is no module in the folder, if so.
 fn nothing_in(folder: &Path) -> Option<String> {
     match folder.read_dir() {
-        Err(error) => Some(format!("can't be read ({error})")),
+        Err(error) => Some(unreadable(&error)),
         Ok(entries) => {
             let mut names = entries.flatten().map(|entry| entry.path());
             let any = names.any(|path| path.extension().is_some_and(|extension| extension == "wasm"));

@@ -39,6 +39,11 @@ pub struct ConfigKey {
     pub symbol: Option<Symbol>,
 }
 
+/// How long the name of who changes something may be, in characters.
+pub const MAX_NAME: usize = 200;
+/// How long the reason may be, in characters.
+pub const MAX_REASON: usize = 2000;
+
 /// Who changes something, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {

@@ -46,6 +46,18 @@ pub enum LoadingError {
 }
 
 impl LoadingError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "unknown_module",
+            Self::Damaged(_) => "damaged_module",
+            Self::Unusable { .. } => "unusable_module",
+            Self::NoRoom(_) => "busy",
+            Self::GivenUp => "given_up",
+            Self::Store(error) => error.code(),
+        }
+    }
+
     /// Whether trying again later may help.
     pub const fn is_passing(&self) -> bool {
         matches!(

@@ -28,6 +28,7 @@ use crate::{
 pub mod contract;
 pub mod mongodb;
 pub mod sqlite;
+pub(crate) mod view;
 
 /// Pauses between tries to keep the bundled modules.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod change;
+pub(crate) mod view;
 pub mod warden;
 
 pub use change::{Deployed, RolloutError, Wanted};

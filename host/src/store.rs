@@ -31,6 +31,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "store_away",
+            Self::CannotWrite { .. } => "store_read_only",
+            Self::Corrupt { .. } => "store_corrupt",
+        }
+    }
+}
+
 /// Why a conditional write did not happen.
 #[derive(Debug, Error)]
 pub enum WriteError {
@@ -45,4 +56,14 @@ pub enum WriteError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl WriteError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "version_conflict",
+            Self::Store(error) => error.code(),
+        }
+    }
 }

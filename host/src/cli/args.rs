@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
 
-use crate::signature::PublicKey;
+use super::modules::named::{Chosen, Digits};
+use crate::{
+    config::{MAX_NAME, MAX_REASON},
+    signature::PublicKey,
+};
 
 const AFTER_HELP: &str = "\
 Everything else is set by environment variables, such as HTTP_ADDR, DATA_DIR, STRATEGIES_DIR, SUPPORTED_SYMBOLS and
@@ -89,7 +93,7 @@ pub(super) enum Command {
     /// Look at the strategies of STRATEGIES_DIR
     #[command(subcommand)]
     Strategies(StrategiesCommand),
-    /// Inspect, check and sign modules; needs no database
+    /// Inspect, check and sign modules, upload them, and say which of them decides
     #[command(subcommand)]
     Modules(ModulesCommand),
     /// The same as `modules check`: load a module in the sandbox and say whether it is fit to run
@@ -172,6 +176,117 @@ pub(super) enum ModulesCommand {
         #[arg(long = "key", value_name = "PUBLIC KEY")]
         keys: Vec<PublicKey>,
     },
+    /// Take a module into the store and make every check of its admission; once admitted it can be activated
+    ///
+    /// The same bytes again change nothing. Exit code 1 where it is not admitted.
+    Upload {
+        /// The component
+        file: PathBuf,
+        /// The file of the signature, where MODULE_TRUSTED_KEYS asks for one [default: FILE.sig]
+        #[arg(long, value_name = "SIGNATURE")]
+        signature: Option<PathBuf>,
+        /// Who uploads it [default: the user's name; cli where that is unknown]
+        #[arg(long, value_name = "NAME", value_parser = name)]
+        by: Option<String>,
+    },
+    /// List the modules that were uploaded
+    List,
+    /// Show what is known of a module, with each check of its admission
+    Show {
+        /// Its digest, or the first digits of it, 6 at least
+        #[arg(value_name = "DIGEST")]
+        module: Digits,
+    },
+    /// Write the bytes of a module into a file
+    Download {
+        /// Its digest, or the first digits of it, 6 at least
+        #[arg(value_name = "DIGEST")]
+        module: Digits,
+        /// Where they go; a file that is there is never overwritten
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Let a module decide for a strategy, from the next candle on that nothing was decided about
+    Activate {
+        /// The strategy, such as rsi; one that is not there yet is there from then on
+        strategy: StrategyId,
+        /// The digest of an admitted module or the first digits of it, 6 at least; or `bundled` for the one of STRATEGIES_DIR
+        #[arg(value_name = "DIGEST | bundled")]
+        module: Chosen,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Let the module decide again that did before the present one
+    RollBack {
+        /// The strategy
+        strategy: StrategyId,
+        /// Let the module of this revision decide, 0 for the one of STRATEGIES_DIR
+        #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(0..))]
+        to: Option<i64>,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Let a strategy look at candles, whatever the application's settings say
+    Enable {
+        /// The strategy
+        strategy: StrategyId,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Let a strategy look at no candles, whatever the application's settings say
+    Disable {
+        /// The strategy
+        strategy: StrategyId,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Let a strategy look at candles again that is quarantined
+    Lift {
+        /// The strategy
+        strategy: StrategyId,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Show which module decides for a strategy, and how it came to that
+    History {
+        /// The strategy
+        strategy: StrategyId,
+        /// How many changes, newest first
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+}
+
+/// What every change of a deployment can be given.
+#[derive(Debug, Args)]
+pub(super) struct ChangeWanted {
+    /// Who changes it [default: the user's name; cli where that is unknown]
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(super) by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: Option<String>,
+    /// Change it only if this is the newest revision of the strategy, 0 where it has none
+    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(super) revision: Option<i64>,
+    /// Check only; change nothing
+    #[arg(long)]
+    pub(super) validate_only: bool,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    at_most(MAX_NAME, text)
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    at_most(MAX_REASON, text)
+}
+
+fn at_most(most: usize, text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        count if count > most => Err(format!("it has {count} characters: give at most {most}")),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// What `strategies docs` is to do.

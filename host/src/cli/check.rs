@@ -187,13 +187,22 @@ impl fmt::Display for Report {
             table(&HEADER, &[1, 2, 3, 4, 5], [cells(outcome)])
         )?;
         writeln!(f, "Admission, on {}:\n", self.admission.verdict.candles)?;
-        let rows = self.admission.verdict.checks.iter().map(row);
-        writeln!(f, "{}\n", table(&["check", "outcome", "calls", "ms", "what"], &[2, 3], rows))?;
+        writeln!(f, "{}\n", check_table(&self.admission.verdict))?;
         match &self.problem {
             None => write!(f, "It is fit to run."),
             Some(problem) => write!(f, "It is NOT fit to run: {}", plain(problem)),
         }
     }
+}
+
+/// Each check of an admission, and what came of it.
+pub(super) fn check_table(verdict: &Verdict) -> String {
+    table(&["check", "outcome", "calls", "ms", "what"], &[2, 3], verdict.checks.iter().map(row))
+}
+
+/// Why a module is not admitted, if so.
+pub(super) fn obstacle(verdict: &Verdict) -> Option<String> {
+    verdict.obstacle().and_then(advice::of_check)
 }
 
 /// A check as a row of the table.

@@ -6,14 +6,24 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_core::{ModuleDigest, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
-use super::strategies::docs::DocsError;
+use super::{check, strategies::docs::DocsError};
 use crate::{
-    analysis::AnalysisError, auth::TokenFileError, candles::SeriesSummary, env::EnvError,
-    failure::document::DocumentError, import::ImportError, signature::SignatureError, store::StoreError,
+    analysis::AnalysisError,
+    auth::TokenFileError,
+    candles::SeriesSummary,
+    catalog::{CheckError, UploadError},
+    env::EnvError,
+    failure::document::DocumentError,
+    import::ImportError,
+    loader::LoadingError,
+    parameters::ParameterError,
+    rollout::RolloutError,
+    signature::SignatureError,
+    store::{StoreError, WriteError},
 };
 
 /// Exit code of a command that failed.
@@ -85,6 +95,24 @@ pub(super) enum CliError {
     Write { path: PathBuf, reason: io::Error },
     #[error("{} is there already, and a key is never overwritten: give another name", path.display())]
     KeyExists { path: PathBuf },
+    #[error("{} is there already, and a file is never overwritten: give another name", path.display())]
+    FileExists { path: PathBuf },
+    #[error(
+        "there is no module {0}: `ta-bot modules list` lists those that were uploaded, and `ta-bot modules upload` takes \
+         one more"
+    )]
+    UnknownModule(String),
+    #[error("several modules begin with {given}: {}. Give more digits", digests(.there))]
+    AmbiguousModule { given: String, there: Vec<ModuleDigest> },
+    #[error(
+        "the module {module} was taken but could not be checked, which says nothing about it: {problem}. Upload it again; a \
+         service on this store checks it, too"
+    )]
+    Unchecked { module: ModuleDigest, problem: CheckError },
+    #[error(transparent)]
+    Upload(UploadError),
+    #[error("{}", told(.0))]
+    Rollout(RolloutError),
     #[error("{} is not signed by a trusted key: {problem}", path.display())]
     Signature { path: PathBuf, problem: SignatureError },
     #[error("the key can't be made: {0}")]
@@ -104,6 +132,16 @@ impl CliError {
             Err(other) => other,
         };
         error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
+    }
+
+    /// Why the module of a file was not taken.
+    pub(super) fn of_upload(path: &Path, error: UploadError) -> Self {
+        match error {
+            UploadError::Refused(error) => check::unfit_bytes(path, error),
+            UploadError::Signature(problem) => Self::Signature { path: path.to_owned(), problem },
+            UploadError::Store(error) => Self::Store(error),
+            UploadError::NotSigned | UploadError::Full => Self::Upload(error),
+        }
     }
 
     /// A stable word for programs.
@@ -129,6 +167,12 @@ impl CliError {
             Self::KeyFile { .. } => "unreadable_key",
             Self::Write { .. } => "unwritable_file",
             Self::KeyExists { .. } => "key_exists",
+            Self::FileExists { .. } => "file_exists",
+            Self::UnknownModule(_) => "unknown_module",
+            Self::AmbiguousModule { .. } => "ambiguous_module",
+            Self::Unchecked { .. } => "unchecked",
+            Self::Upload(error) => error.code(),
+            Self::Rollout(error) => error.code(),
             Self::Signature { .. } => "bad_signature",
             Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
@@ -159,12 +203,41 @@ impl CliError {
             Self::NoneUsable(problems) => json!(problems),
             Self::Docs(error) => error.details(),
             Self::UnknownStrategy { known, .. } => json!(known),
+            Self::AmbiguousModule { there, .. } => json!(there),
+            Self::Rollout(RolloutError::Misfits(problems)) => json!(problems),
+            Self::Rollout(RolloutError::Write(WriteError::Conflict { expected, current })) => {
+                json!({"expected_version": expected, "current_version": current})
+            }
             Self::Unfit { path, kind, problem, advice } => {
                 json!({"file": shown(path), "kind": kind, "problem": problem, "advice": advice})
             }
             _ => Json::Null,
         }
     }
+}
+
+impl From<RolloutError> for CliError {
+    fn from(error: RolloutError) -> Self {
+        match error {
+            RolloutError::Write(WriteError::Store(error))
+            | RolloutError::Loading(LoadingError::Store(error))
+            | RolloutError::Parameters(ParameterError::Write(WriteError::Store(error))) => Self::Store(error),
+            error => Self::Rollout(error),
+        }
+    }
+}
+
+/// What a change was refused for, each parameter on a line of its own.
+fn told(error: &RolloutError) -> String {
+    let RolloutError::Misfits(problems) = error else { return error.to_string() };
+    let line = |ParameterProblem { parameter, given, allowed }: &ParameterProblem| {
+        format!("{parameter}: {given} is stored, and allowed is {allowed}")
+    };
+    [error.to_string()].into_iter().chain(problems.iter().map(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn digests(digests: &[ModuleDigest]) -> String {
+    digests.iter().map(ModuleDigest::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A path as text, for JSON.

@@ -1,20 +1,75 @@
-//! `ta-bot modules`: what a module is, and who vouches for it. Whether it is fit to run is [`check`](super::check)'s.
+//! `ta-bot modules`: what a module is and who vouches for it, which modules are kept, and which of them decides. Whether one
+//! is fit to run is [`check`](super::check)'s.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
 use ta_bot_wasm::{Inspection, Part};
 
 use super::{
-    Session, check,
-    error::{CliError, shown},
+    Session,
+    args::ModulesCommand,
+    check,
+    error::{CliError, FAILED, shown},
     output::{one_line, table},
 };
+use crate::{config::MAX_NAME, rollout::Wanted};
 
-pub(super) mod keys;
+mod deployed;
+mod kept;
+mod keys;
+pub(super) mod named;
+
+/// Does what one of these commands says. Answers its exit code.
+pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<ExitCode, CliError> {
+    use ModulesCommand as M;
+    let (strategy, wanted, change) = match command {
+        M::Inspect { file } => return inspect(&session, &file).map(|()| ExitCode::SUCCESS),
+        M::Check { file } => return check::check(&session, &file).map(verdict),
+        M::Keygen { file } => return keys::generate(&session, &file).map(|()| ExitCode::SUCCESS),
+        M::Sign { file, key, output } => {
+            return keys::sign(&session, &file, &key, output).map(|()| ExitCode::SUCCESS);
+        }
+        M::Verify { file, signature, keys } => {
+            return keys::verify(&session, &file, signature, keys).map(|()| ExitCode::SUCCESS);
+        }
+        M::Upload { file, signature, by } => return kept::upload(&session, &file, signature, by).await.map(verdict),
+        M::List => return kept::list(&session).await.map(|()| ExitCode::SUCCESS),
+        M::Show { module } => return kept::show(&session, &module).await.map(|()| ExitCode::SUCCESS),
+        M::Download { module, output } => {
+            return kept::download(&session, &module, &output).await.map(|()| ExitCode::SUCCESS);
+        }
+        M::History { strategy, limit } => {
+            return deployed::history(&session, &strategy, limit).await.map(|()| ExitCode::SUCCESS);
+        }
+        M::Activate { strategy, module, change } => {
+            return deployed::activate(&session, &strategy, &module, change).await.map(|()| ExitCode::SUCCESS);
+        }
+        M::RollBack { strategy, to, change } => (strategy, Wanted::RollBack(to), change),
+        M::Enable { strategy, change } => (strategy, Wanted::Enable, change),
+        M::Disable { strategy, change } => (strategy, Wanted::Disable, change),
+        M::Lift { strategy, change } => (strategy, Wanted::Lift, change),
+    };
+    deployed::change(&session, &strategy, wanted, change).await.map(|()| ExitCode::SUCCESS)
+}
+
+fn verdict(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+/// The name under which something is changed: the one that was given, else the user's.
+fn name_or_user(given: Option<String>) -> String {
+    let user =
+        || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| is_name(name)));
+    given.filter(|name| is_name(name)).or_else(user).unwrap_or_else(|| "cli".to_owned())
+}
+
+fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && name.chars().count() <= MAX_NAME
+}
 
 /// Says what the bytes of a module tell.
-pub(super) fn inspect(session: &Session, path: &Path) -> Result<(), CliError> {
+fn inspect(session: &Session, path: &Path) -> Result<(), CliError> {
     let bytes = check::read(path)?;
     let inspection = ta_bot_wasm::inspect(&bytes).map_err(|error| check::unfit_bytes(path, error))?;
     session.output.answer(&Inspected { file: shown(path), inspection })

@@ -62,7 +62,7 @@ pub(super) fn timeframes(timeframes: &[Timeframe]) -> String {
     }
 }
 
-const fn yes_or_no(yes: bool) -> &'static str {
+pub(super) const fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 

@@ -203,69 +203,64 @@ fn refused_by_strategy(reason: &str) -> Choice {
 
 fn choose_for_rollout(error: &RolloutError) -> Choice {
     use StatusCode as S;
-    let told = |status, code| (status, code, None, Value::Null);
-    match error {
-        RolloutError::UnknownStrategy(_) => told(S::NOT_FOUND, "unknown_strategy"),
-        RolloutError::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
-        RolloutError::OtherStrategy { .. } => told(S::UNPROCESSABLE_ENTITY, "other_strategy"),
-        RolloutError::Waiting(_) => told(S::CONFLICT, "being_checked"),
-        RolloutError::NotAdmitted(_) | RolloutError::NeverChecked(_) => told(S::UNPROCESSABLE_ENTITY, "not_admitted"),
-        RolloutError::NotBundled(_) => told(S::UNPROCESSABLE_ENTITY, "not_bundled"),
-        RolloutError::Misfits(_) => told(S::UNPROCESSABLE_ENTITY, "invalid"),
-        RolloutError::Refused(reason) => refused_by_strategy(reason),
-        RolloutError::NothingBefore | RolloutError::UnknownRevision(_) => {
-            told(S::UNPROCESSABLE_ENTITY, "unknown_version")
-        }
-        RolloutError::Quarantined(_) => told(S::CONFLICT, "quarantined"),
-        RolloutError::NotQuarantined(_) => told(S::CONFLICT, "not_quarantined"),
-        RolloutError::NoShadow(_) => told(S::CONFLICT, "no_shadow"),
-        RolloutError::DecidesAlready(_) => told(S::CONFLICT, "decides_already"),
-        RolloutError::Loading(error) => choose_for_loading(error),
-        RolloutError::Parameters(ParameterError::Unchecked(error)) => {
-            (S::UNPROCESSABLE_ENTITY, "unchecked", None, json!({"cause": error.code()}))
+    let status = match error {
+        RolloutError::UnknownStrategy(_) | RolloutError::UnknownModule(_) => S::NOT_FOUND,
+        RolloutError::OtherStrategy { .. }
+        | RolloutError::NotAdmitted(_)
+        | RolloutError::NeverChecked(_)
+        | RolloutError::NotBundled(_)
+        | RolloutError::Misfits(_)
+        | RolloutError::NothingBefore
+        | RolloutError::UnknownRevision(_) => S::UNPROCESSABLE_ENTITY,
+        RolloutError::Waiting(_)
+        | RolloutError::Quarantined(_)
+        | RolloutError::NotQuarantined(_)
+        | RolloutError::NoShadow(_)
+        | RolloutError::DecidesAlready(_) => S::CONFLICT,
+        RolloutError::Refused(reason) => return refused_by_strategy(reason),
+        RolloutError::Loading(error) => return choose_for_loading(error),
+        RolloutError::Parameters(ParameterError::Unchecked(cause)) => {
+            return (S::UNPROCESSABLE_ENTITY, error.code(), None, json!({"cause": cause.code()}));
         }
         RolloutError::Parameters(ParameterError::Write(WriteError::Store(error)))
-        | RolloutError::Write(WriteError::Store(error)) => choose_for_store(error),
-        RolloutError::Write(WriteError::Conflict { expected, current }) => conflict(*expected, *current),
-        RolloutError::Parameters(_) => told(S::INTERNAL_SERVER_ERROR, "internal"),
-    }
+        | RolloutError::Write(WriteError::Store(error)) => return choose_for_store(error),
+        RolloutError::Write(WriteError::Conflict { expected, current }) => return conflict(*expected, *current),
+        RolloutError::Parameters(_) => S::INTERNAL_SERVER_ERROR,
+    };
+    (status, error.code(), None, Value::Null)
 }
 
 fn choose_for_loading(error: &LoadingError) -> Choice {
     use StatusCode as S;
-    match error {
-        LoadingError::Unknown(_) => (S::NOT_FOUND, "unknown_module", None, Value::Null),
-        LoadingError::Damaged(_) => (S::INTERNAL_SERVER_ERROR, "damaged_module", None, Value::Null),
-        LoadingError::Unusable { .. } => (S::UNPROCESSABLE_ENTITY, "unusable_module", None, Value::Null),
-        LoadingError::NoRoom(_) => (S::SERVICE_UNAVAILABLE, "busy", None, Value::Null),
-        LoadingError::GivenUp => (S::SERVICE_UNAVAILABLE, "given_up", None, Value::Null),
-        LoadingError::Store(error) => choose_for_store(error),
-    }
+    let status = match error {
+        LoadingError::Unknown(_) => S::NOT_FOUND,
+        LoadingError::Damaged(_) => S::INTERNAL_SERVER_ERROR,
+        LoadingError::Unusable { .. } => S::UNPROCESSABLE_ENTITY,
+        LoadingError::NoRoom(_) | LoadingError::GivenUp => S::SERVICE_UNAVAILABLE,
+        LoadingError::Store(error) => return choose_for_store(error),
+    };
+    (status, error.code(), None, Value::Null)
 }
 
 fn choose_for_upload(error: &UploadError) -> Choice {
-    let refused = |code| (StatusCode::UNPROCESSABLE_ENTITY, code, None, Value::Null);
-    match error {
-        UploadError::Refused(InspectError::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, Value::Null),
-        UploadError::Refused(error) => refused(error.code()),
-        UploadError::NotSigned => refused("not_signed"),
-        UploadError::Signature(_) => refused("bad_signature"),
-        UploadError::Full => (StatusCode::TOO_MANY_REQUESTS, "busy", None, Value::Null),
-        UploadError::Store(error) => choose_for_store(error),
-    }
+    let status = match error {
+        UploadError::Refused(InspectError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+        UploadError::Refused(_) | UploadError::NotSigned | UploadError::Signature(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        UploadError::Full => StatusCode::TOO_MANY_REQUESTS,
+        UploadError::Store(error) => return choose_for_store(error),
+    };
+    (status, error.code(), None, Value::Null)
 }
 
 fn choose_for_store(error: &StoreError) -> Choice {
-    let (status, code, store, said) = match error {
-        StoreError::Unavailable { store, .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_away", store, "is away"),
-        StoreError::CannotWrite { store, .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "store_read_only", store, "can't write")
-        }
-        StoreError::Corrupt { store, .. } => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "store_corrupt", store, "holds what can't be read")
-        }
+    let (status, store, said) = match error {
+        StoreError::Unavailable { store, .. } => (StatusCode::SERVICE_UNAVAILABLE, store, "is away"),
+        StoreError::CannotWrite { store, .. } => (StatusCode::SERVICE_UNAVAILABLE, store, "can't write"),
+        StoreError::Corrupt { store, .. } => (StatusCode::INTERNAL_SERVER_ERROR, store, "holds what can't be read"),
     };
-    (status, code, Some(format!("{store} {said}; the service's log says why")), json!({"store": store}))
+    (status, error.code(), Some(format!("{store} {said}; the service's log says why")), json!({"store": store}))
 }
 
 impl From<ImpactError> for ApiError {

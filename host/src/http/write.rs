@@ -16,13 +16,8 @@ use super::{
 };
 use crate::{
     bus::Notice,
-    config::{AuditEntry, Author, ChangeAction},
+    config::{AuditEntry, Author, ChangeAction, MAX_NAME, MAX_REASON},
 };
-
-/// How long a name may be, in characters.
-const MAX_NAME: usize = 200;
-/// How long a reason may be, in characters.
-const MAX_REASON: usize = 2000;
 
 /// A request that changes something.
 pub(crate) struct WriteRequest {

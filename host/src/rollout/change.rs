@@ -90,13 +90,16 @@ pub enum RolloutError {
         strategy: StrategyId,
     },
     /// Admission has not come to its end.
-    #[error("the module {0} is still being checked: wait until GET /api/v1/modules/{0} says admitted")]
+    #[error(
+        "the module {0} is still being checked: wait until it is admitted, which GET /api/v1/modules/{0} and `ta-bot \
+         modules show {0}` say"
+    )]
     Waiting(ModuleDigest),
     /// It is kept, but nobody uploaded it.
     #[error("the module {0} came with another version of the service and was never checked: upload it first")]
     NeverChecked(ModuleDigest),
     /// Admission refused it.
-    #[error("the module {0} was refused by admission; GET /api/v1/modules/{0} says why")]
+    #[error("the module {0} was refused by admission; GET /api/v1/modules/{0} and `ta-bot modules show {0}` say why")]
     NotAdmitted(ModuleDigest),
     /// None came with the service.
     #[error("no module of {0} came with the service: name one by its digest")]
@@ -134,6 +137,31 @@ pub enum RolloutError {
     /// The write did not happen.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+impl RolloutError {
+    /// A stable word for programs. What a store said is the business of whoever answers.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownStrategy(_) => "unknown_strategy",
+            Self::UnknownModule(_) => "unknown_module",
+            Self::OtherStrategy { .. } => "other_strategy",
+            Self::Waiting(_) => "being_checked",
+            Self::NotAdmitted(_) | Self::NeverChecked(_) => "not_admitted",
+            Self::NotBundled(_) => "not_bundled",
+            Self::Misfits(_) => "invalid",
+            Self::Refused(_) => "refused_by_strategy",
+            Self::NothingBefore | Self::UnknownRevision(_) => "unknown_version",
+            Self::Quarantined(_) => "quarantined",
+            Self::NotQuarantined(_) => "not_quarantined",
+            Self::NoShadow(_) => "no_shadow",
+            Self::DecidesAlready(_) => "decides_already",
+            Self::Loading(error) => error.code(),
+            Self::Parameters(ParameterError::Unchecked(_)) => "unchecked",
+            Self::Parameters(ParameterError::Write(error)) | Self::Write(error) => error.code(),
+            Self::Parameters(_) => "internal",
+        }
+    }
 }
 
 impl From<StoreError> for RolloutError {

@@ -60,6 +60,19 @@ impl Replica {
         self.process = Some(process);
     }
 
+    /// Runs a command beside it, in its environment, as `kubectl exec` does. Answers the document that it prints.
+    ///
+    /// # Panics
+    ///
+    /// Where the command fails.
+    pub async fn run(&self, arguments: &[&str]) -> Json {
+        let mut command = Command::new(binary::ta_bot());
+        let done = command.args(arguments).arg("--json").envs(&self.variables).output().await.unwrap();
+        let (said, log) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{arguments:?}: {said}\n{log}");
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"))
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -5,8 +5,10 @@
 mod analyze;
 mod candles;
 mod check;
+mod deployments;
 mod disk;
 mod docs;
+mod kept_modules;
 mod modules;
 mod run;
 mod serve;

@@ -12,19 +12,23 @@ use serde_json::Value as Json;
 use crate::run::{Done, Home};
 
 /// A running service, ended with the test.
-struct Service {
+pub(crate) struct Service {
     child: Child,
 }
 
 impl Service {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = home.command();
+    pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
+        Self::of(home.command(), arguments)
+    }
+
+    /// The same of a command whose environment says more.
+    pub(crate) fn of(mut command: Command, arguments: &[&str]) -> Self {
         command.arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { child: command.spawn().unwrap() }
     }
 
     /// Stdout up to the line that ends with `last`.
-    fn until(&mut self, last: &str) -> String {
+    pub(crate) fn until(&mut self, last: &str) -> String {
         let mut text = String::new();
         let stdout = BufReader::new(self.child.stdout.as_mut().unwrap());
         for line in stdout.lines() {
@@ -68,7 +72,7 @@ impl Drop for Service {
     }
 }
 
-async fn get(url: &str) -> reqwest::Response {
+pub(crate) async fn get(url: &str) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     client.get(url).send().await.unwrap()
 }

@@ -81,7 +81,7 @@ async fn without_the_bus_a_change_is_in_use_by_the_time_to_live_and_without_the_
 }
 
 /// Three replicas whose configuration is kept for as many seconds before it is read again.
-async fn fleet(ttl: u32) -> Fleet {
+pub(crate) async fn fleet(ttl: u32) -> Fleet {
     let market = Market::new(1, 0);
     let mut fleet = Fleet::start(&market, 3).await;
     for replica in &mut fleet.replicas {

@@ -5,6 +5,7 @@
 
 mod bad_events;
 mod chance;
+mod commands;
 mod configuration;
 mod expected;
 mod leaders;

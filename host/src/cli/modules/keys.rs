@@ -21,6 +21,8 @@ use crate::{
     signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys},
 };
 
+/// What is added to a module's name for the file of its signature.
+const SIGNATURE: &str = ".sig";
 /// More than any file of a key or a signature has.
 const LONGEST_FILE: u64 = 4096;
 
@@ -31,8 +33,8 @@ pub(in crate::cli) fn generate(session: &Session, path: &Path) -> Result<(), Cli
     let mut private_file = create(path, 0o600)?;
     let public_file = create(&public, 0o644);
     let written = public_file.and_then(|mut file| {
-        write(path, &mut private_file, &key.to_text())?;
-        write(&public, &mut file, &format!("{}\n", key.public()))
+        write(path, &mut private_file, key.to_text().as_bytes())?;
+        write(&public, &mut file, format!("{}\n", key.public()).as_bytes())
     });
     if let Err(error) = written {
         // Half a pair is of no use, and would be in the way of the next try. What was there before is another's.
@@ -49,15 +51,21 @@ pub(in crate::cli) fn generate(session: &Session, path: &Path) -> Result<(), Cli
 
 /// A new file for a key.
 fn create(path: &Path, mode: u32) -> Result<File, CliError> {
+    new_file(path, mode, |path| CliError::KeyExists { path })
+}
+
+/// A new file; where there is one by this name that is an error, whatever it holds.
+pub(super) fn new_file(path: &Path, mode: u32, exists: fn(PathBuf) -> CliError) -> Result<File, CliError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     created.map_err(|reason| match reason.kind() {
-        io::ErrorKind::AlreadyExists => CliError::KeyExists { path: path.to_owned() },
+        io::ErrorKind::AlreadyExists => exists(path.to_owned()),
         _ => CliError::Write { path: path.to_owned(), reason },
     })
 }
 
-fn write(path: &Path, file: &mut File, text: &str) -> Result<(), CliError> {
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+/// Writes a file, onto the disk.
+pub(super) fn write(path: &Path, file: &mut File, bytes: &[u8]) -> Result<(), CliError> {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(|reason| CliError::Write { path: path.to_owned(), reason })
 }
 
@@ -72,7 +80,7 @@ pub(in crate::cli) fn sign(
     warn_of_readers(key_file);
     let digest = digest(path)?;
     let signature = key.sign(digest);
-    let output = output.unwrap_or_else(|| with_ending(path, ".sig"));
+    let output = output.unwrap_or_else(|| with_ending(path, SIGNATURE));
     fs::write(&output, format!("{signature}\n")).map_err(|reason| CliError::Write { path: output.clone(), reason })?;
     session.output.answer(&Signed {
         file: shown(path),
@@ -105,13 +113,28 @@ pub(in crate::cli) fn verify(
     let trusted = TrustedKeys::new(keys).or_else(|| session.environment.trusted_keys.clone());
     let no_keys = || CliError::Usage("no key is trusted: give --key, or set MODULE_TRUSTED_KEYS".to_owned());
     let trusted = trusted.ok_or_else(no_keys)?;
-    let signature_file = signature_file.unwrap_or_else(|| with_ending(path, ".sig"));
+    let signature_file = signature_file.unwrap_or_else(|| with_ending(path, SIGNATURE));
     let signature: ModuleSignature = parsed(&signature_file)?;
     // Of whatever bytes these are: a damaged module has no good signature, and that is the answer.
     let digest = ModuleDigest::of(&check::read(path)?);
     let key =
         trusted.verify(digest, &signature).map_err(|problem| CliError::Signature { path: path.to_owned(), problem })?;
     session.output.answer(&Verified { file: shown(path), digest: digest.to_string(), signed_by: key.to_string() })
+}
+
+/// The signature that a module is uploaded with: of the file that is named, else of the one beside the module where keys
+/// are trusted and there is one.
+pub(super) fn signature_for(
+    session: &Session,
+    path: &Path,
+    named: Option<PathBuf>,
+) -> Result<Option<ModuleSignature>, CliError> {
+    let beside = || {
+        let file = with_ending(path, SIGNATURE);
+        // One that is there and can't be read is an error, and none that is not there.
+        (session.environment.trusted_keys.is_some() && file.symlink_metadata().is_ok()).then_some(file)
+    };
+    named.or_else(beside).map(|file| parsed(&file)).transpose()
 }
 
 /// Reads a file of a key or a signature. Nothing of its content is repeated.

@@ -75,7 +75,7 @@ async fn find(session: &Session, wanted: ModuleDigest) -> Result<Option<Vec<u8>>
     if found.is_some() || !is_served_here {
         return Ok(found);
     }
-    Ok(session.open().await?.kept_module(wanted).await?)
+    Ok(session.open().await?.catalog.bytes(wanted).await?)
 }
 
 #[derive(Serialize)]

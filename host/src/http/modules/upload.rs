@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{Component, WASM, view::ModuleView};
+use super::{Component, WASM};
 use crate::{
     catalog::Uploaded,
     http::{
@@ -22,7 +22,7 @@ use crate::{
         turns::{Turn, Uploads},
         write::Shared,
     },
-    modules::LARGEST_MODULE,
+    modules::{LARGEST_MODULE, view::ModuleView},
     signature::ModuleSignature,
 };
 

@@ -6,15 +6,12 @@ use axum::{
     extract::{FromRequestParts, Path, State},
     http::request::Parts,
 };
-use serde::Serialize;
 use serde_json::{Value, json};
-use ta_bot_core::{Deployment, DeploymentEntry, ModuleDigest, Promotion, StrategyId};
+use ta_bot_core::{ModuleDigest, Promotion, StrategyId};
 use utoipa::ToSchema;
 
-use super::shadow::ShadowView;
 use crate::{
     http::{
-        Services,
         answer::{Answer, Envelope},
         error::ApiError,
         fields::{Fields, QueryFields},
@@ -25,68 +22,17 @@ use crate::{
         write::{Shared, WriteRequest, author, tell},
     },
     registry::Progress,
-    rollout::{Deployed, Wanted},
+    rollout::{
+        Deployed, Wanted,
+        view::{BUNDLED, DeployedView, DeploymentDetail},
+    },
 };
 
 /// What the paths of this part end with. Whatever changes something there needs an operator.
 pub(in crate::http) const DEPLOYMENT: &str = "/deployment";
-/// The word for the module that came with the service.
-const BUNDLED: &str = "bundled";
 const ACTIONS: &str = "one of activate, roll_back, enable, disable, lift, shadow, end_shadow, promote";
 /// How many candles a shadow may have to look at before it is promoted.
 const PROMOTE_AFTER: RangeInclusive<u32> = 1..=1_000_000_000;
-
-/// The deployment of a strategy.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DeploymentView {
-    strategy_id: String,
-    /// The place of the newest change in the log of all strategies, for If-Match; 0 where nothing was ever changed.
-    pub(super) revision: i64,
-    /// The first candle close that the newest change decides; null where nothing was ever changed.
-    decides_from: Option<String>,
-    /// SHA-256 of the module that decides from then on; null where the strategy has none any more.
-    module: Option<String>,
-    /// Whether that is the one that came with the service, whatever that is after an update.
-    pub(super) bundled: bool,
-    /// The version of the strategy, as the module says itself; null where the module is not installed here yet.
-    version: Option<String>,
-    /// The version of the interface that the module speaks.
-    wit_version: Option<&'static str>,
-    /// Whether it looks at candles.
-    pub(super) enabled: bool,
-    /// Why it looks at none although it is enabled; null where it is not quarantined.
-    pub(super) quarantined: Option<String>,
-    /// The module that looks at the same candles and publishes nothing; null where none does.
-    shadow: Option<ShadowView>,
-}
-
-/// One line of a strategy's deployments.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DeploymentEntryView {
-    revision: i64,
-    /// `activate`, `roll_back`, `enable`, `disable`, `quarantine`, `lift`, `shadow`, `end_shadow` or `promote`.
-    action: &'static str,
-    /// The first candle close that it decides.
-    decides_from: String,
-    /// The module that decides since; null for the one that came with the service.
-    module: Option<String>,
-    /// Whether it looks at candles since; null where the application's settings say so.
-    enabled: Option<bool>,
-    quarantined: Option<String>,
-    /// The module that looks at the same candles since and publishes nothing; null where none does.
-    shadow: Option<ShadowView>,
-    changed_by: String,
-    changed_at: String,
-    reason: Option<String>,
-}
-
-/// A deployment with its history, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DeploymentDetail {
-    #[serde(flatten)]
-    deployment: DeploymentView,
-    history: Vec<DeploymentEntryView>,
-}
 
 /// What to do.
 #[derive(Debug, ToSchema)]
@@ -113,62 +59,6 @@ pub(super) struct DeploymentBody {
     changed_by: Option<String>,
     /// Why.
     reason: Option<String>,
-}
-
-/// What came of it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DeployedView {
-    /// `changed`, `unchanged` where it was so already, or `valid` where it was checked only.
-    outcome: &'static str,
-    /// The new line of the history; null where nothing was changed.
-    entry: Option<DeploymentEntryView>,
-    deployment: DeploymentView,
-}
-
-impl DeploymentView {
-    pub(super) fn of(services: &Services, id: &StrategyId) -> Self {
-        let registry = &services.registry;
-        let log = registry.log();
-        let newest = log.newest(id);
-        let deployment = newest.map(|entry| entry.change.deployment.clone()).unwrap_or_default();
-        let module = registry.get(id);
-        let digest = deployment.module.or_else(|| module.as_ref().map(|module| module.digest()));
-        Self {
-            strategy_id: id.to_string(),
-            revision: newest.map_or(0, |entry| entry.revision),
-            decides_from: newest.map(|entry| entry.from.to_string()),
-            module: digest.map(|digest| digest.to_string()),
-            bundled: deployment.module.is_none(),
-            version: module.as_ref().map(|module| module.description().version.clone()),
-            wit_version: module.map(|_| ta_bot_wasm::WIT_VERSION),
-            enabled: is_enabled(services, id, &deployment),
-            quarantined: deployment.quarantined,
-            shadow: deployment.shadow.as_ref().map(ShadowView::from),
-        }
-    }
-}
-
-/// Whether an operator wants the strategy to look at candles.
-fn is_enabled(services: &Services, id: &StrategyId, deployment: &Deployment) -> bool {
-    deployment.enabled.unwrap_or_else(|| services.settings.current().settings.enables(id))
-}
-
-impl From<&DeploymentEntry> for DeploymentEntryView {
-    fn from(entry: &DeploymentEntry) -> Self {
-        let change = &entry.change;
-        Self {
-            revision: entry.revision,
-            action: change.action.as_str(),
-            decides_from: entry.from.to_string(),
-            module: change.deployment.module.map(|digest| digest.to_string()),
-            enabled: change.deployment.enabled,
-            quarantined: change.deployment.quarantined.clone(),
-            shadow: change.deployment.shadow.as_ref().map(ShadowView::from),
-            changed_by: change.changed_by.clone(),
-            changed_at: change.at.to_string(),
-            reason: change.reason.clone(),
-        }
-    }
 }
 
 /// A strategy that a path names, whether it is there yet or not.
@@ -208,15 +98,12 @@ pub(super) async fn read(
     let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
     fields.finish(Some(()))?;
     services.rollout.known()?;
-    let log = services.registry.log();
-    let entries = log.of(&id);
-    if entries.is_empty() {
+    if services.registry.log().of(&id).is_empty() {
         target::known(&services, &id)?;
     }
-    let history = entries.iter().rev().take(limit as usize).map(DeploymentEntryView::from).collect();
-    let deployment = DeploymentView::of(&services, &id);
-    let revision = deployment.revision;
-    Ok(Answer::new(DeploymentDetail { deployment, history }).version(revision))
+    let detail = DeploymentDetail::of(&services.rollout, &id, limit as usize);
+    let revision = detail.deployment.revision;
+    Ok(Answer::new(detail).version(revision))
 }
 
 /// Changes what is deployed for a strategy. It holds, on every replica, from the next candle close on that nothing has been
@@ -266,17 +153,12 @@ pub(super) async fn change(
             })
             .await?;
         let deployed = services.rollout.change(&id, wanted, expected, validate_only, author).await?;
-        let (outcome, entry) = match &deployed {
-            Deployed::Added(entry) => ("changed", Some(DeploymentEntryView::from(&**entry))),
-            Deployed::Unchanged => ("unchanged", None),
-            Deployed::Valid => ("valid", None),
-        };
-        if entry.is_some() {
+        if matches!(deployed, Deployed::Added(_)) {
             tell(&services).await;
         }
-        let deployment = DeploymentView::of(&services, &id);
-        let revision = deployment.revision;
-        Ok(Answer::new(DeployedView { outcome, entry, deployment }).version(revision))
+        let view = DeployedView::new(&services.rollout, &id, &deployed);
+        let revision = view.deployment.revision;
+        Ok(Answer::new(view).version(revision))
     };
     request.turns.take()?.run(change).await
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 use utoipa::ToSchema;
 
-use super::deployment::DeploymentView;
 use crate::{
     http::{
         Services,
@@ -15,6 +14,7 @@ use crate::{
         write::Shared,
     },
     registry::Progress,
+    rollout::view::DeploymentView,
 };
 
 /// A strategy in brief.
@@ -46,7 +46,7 @@ impl StrategyView {
     pub(super) fn of(services: &Services, module: &StrategyModule) -> Self {
         let description = module.description();
         let (has_global_config, symbols) = services.parameters.stored_levels(&description.id);
-        let deployment = DeploymentView::of(services, &description.id);
+        let deployment = DeploymentView::of(&services.rollout, &description.id);
         Self {
             id: description.id.to_string(),
             name: description.name.clone(),

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
-use ta_bot_core::{Job, Shadow, Shadowing};
+use ta_bot_core::{Job, Shadowing};
 use utoipa::ToSchema;
 
 use super::deployment::Name;
@@ -18,32 +18,9 @@ use crate::{
         target,
         write::Shared,
     },
+    rollout::view::ShadowView,
     shadows::{Compared, Counts, Said},
 };
-
-/// A module that looks beside the one that decides.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ShadowView {
-    /// SHA-256 of the module.
-    module: String,
-    /// After how many compared candles it decides by itself; null where somebody has to say so.
-    promote_after: Option<u64>,
-    /// If no more than this share of them differ, from 0 to 1.
-    promote_at_most: Option<f64>,
-    /// Whether it looks although admission refused it.
-    unadmitted: bool,
-}
-
-impl From<&Shadow> for ShadowView {
-    fn from(shadow: &Shadow) -> Self {
-        Self {
-            module: shadow.module.to_string(),
-            promote_after: shadow.promote.map(|promotion| promotion.after),
-            promote_at_most: shadow.promote.map(|promotion| promotion.most_differing),
-            unadmitted: shadow.unadmitted,
-        }
-    }
-}
 
 /// What a strategy's newest shadow would have changed.
 #[derive(Debug, Serialize, ToSchema)]

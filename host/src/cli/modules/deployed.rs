@@ -1,0 +1,160 @@
+//! Which module decides for a strategy: changed as the API changes it, and told.
+
+use std::fmt;
+
+use serde::Serialize;
+use ta_bot_core::{StrategyId, Timestamp};
+
+use super::{
+    name_or_user,
+    named::{self, Chosen},
+};
+use crate::{
+    app::App,
+    cli::{
+        Session,
+        args::ChangeWanted,
+        error::CliError,
+        output::{note, one_line, or_dash, table},
+        strategies::yes_or_no,
+    },
+    config::Author,
+    rollout::{
+        Deployed, Wanted,
+        view::{BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView},
+    },
+};
+
+/// Lets a module decide.
+pub(super) async fn activate(
+    session: &Session,
+    strategy: &StrategyId,
+    module: &Chosen,
+    change: ChangeWanted,
+) -> Result<(), CliError> {
+    let app = open(session).await?;
+    let module = match module {
+        Chosen::Bundled => None,
+        Chosen::Kept(digits) => Some(named::find(&app, digits).await?.digest),
+    };
+    change_in(session, &app, strategy, Wanted::Activate(module), change).await
+}
+
+/// Changes what is deployed.
+pub(super) async fn change(
+    session: &Session,
+    strategy: &StrategyId,
+    wanted: Wanted,
+    change: ChangeWanted,
+) -> Result<(), CliError> {
+    let app = open(session).await?;
+    change_in(session, &app, strategy, wanted, change).await
+}
+
+/// The stores, with the bundled modules: without them it is not known what decides.
+async fn open(session: &Session) -> Result<App, CliError> {
+    let app = session.open().await?;
+    let problems = session.load_bundled(&app).await?;
+    session.note_problems(&problems);
+    Ok(app)
+}
+
+async fn change_in(
+    session: &Session,
+    app: &App,
+    strategy: &StrategyId,
+    wanted: Wanted,
+    change: ChangeWanted,
+) -> Result<(), CliError> {
+    let ChangeWanted { by, reason, revision, validate_only } = change;
+    let author = Author { changed_by: name_or_user(by), reason, at: Timestamp::now() };
+    let rollout = &app.analyst.rollout;
+    let deployed = rollout.change(strategy, wanted, revision, validate_only, author).await?;
+    let told = if matches!(deployed, Deployed::Added(_)) { app.tell_of_change().await } else { Ok(()) };
+    session.output.answer(&Changed(DeployedView::new(rollout, strategy, &deployed)))?;
+    if let Err(error) = told {
+        note(&format!(
+            "warning: the replicas were not told ({error}); they follow by CONFIG_CACHE_TTL_SECONDS, and decide rightly \
+             before"
+        ));
+    }
+    Ok(())
+}
+
+/// Shows how it came to what is deployed.
+pub(super) async fn history(session: &Session, strategy: &StrategyId, limit: u32) -> Result<(), CliError> {
+    let app = open(session).await?;
+    if app.registry.log().of(strategy).is_empty() && app.registry.get(strategy).is_none() {
+        let known = app.registry.strategies().keys().cloned().collect();
+        return Err(CliError::UnknownStrategy { id: strategy.clone(), known });
+    }
+    session.output.answer(&History(DeploymentDetail::of(&app.analyst.rollout, strategy, limit as usize)))
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Changed(DeployedView);
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeployedView { outcome, entry, deployment } = &self.0;
+        write_deployment(f, deployment)?;
+        match entry {
+            Some(DeploymentEntryView { revision, action, decides_from, .. }) => write!(
+                f,
+                "\nDone: {action}, revision {revision}. It holds for candles that close from {decides_from} on; what is \
+                 under way ends as it began."
+            ),
+            None if *outcome == DeployedView::VALID => {
+                write!(f, "\nNothing speaks against it, and nothing was changed.")
+            }
+            None => write!(f, "\nIt was so already, and nothing was changed."),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct History(DeploymentDetail);
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeploymentDetail { deployment, history } = &self.0;
+        write_deployment(f, deployment)?;
+        if history.is_empty() {
+            return write!(f, "\nNothing was ever changed.");
+        }
+        let header = ["revision", "action", "from candle close", "module", "enabled", "by", "at", "reason"];
+        let text = |text: &Option<String>| or_dash(text.as_deref(), one_line);
+        let row = |entry: &DeploymentEntryView| {
+            [
+                entry.revision.to_string(),
+                entry.action.to_owned(),
+                entry.decides_from.clone(),
+                module(entry.module.as_deref()),
+                or_dash(entry.enabled, |enabled| yes_or_no(enabled).to_owned()),
+                one_line(&entry.changed_by),
+                entry.changed_at.clone(),
+                text(&entry.reason),
+            ]
+        };
+        write!(f, "\n{}", table(&header, &[0], history.iter().map(row)))
+    }
+}
+
+/// A module in a table, where its first digits have to do.
+fn module(digest: Option<&str>) -> String {
+    digest.map_or_else(|| BUNDLED.to_owned(), |digest| digest.chars().take(12).collect())
+}
+
+fn write_deployment(f: &mut fmt::Formatter<'_>, view: &DeploymentView) -> fmt::Result {
+    let version = or_dash(view.version.as_deref(), one_line);
+    let origin = if view.bundled { ", the bundled one" } else { "" };
+    writeln!(f, "  strategy    {} {version}", view.strategy_id)?;
+    writeln!(f, "  module      {}{origin}", or_dash(view.module.as_deref(), str::to_owned))?;
+    writeln!(f, "  enabled     {}", yes_or_no(view.enabled))?;
+    if let Some(why) = &view.quarantined {
+        writeln!(f, "  quarantine  {}", one_line(why))?;
+    }
+    writeln!(f, "  revision    {}", view.revision)
+}

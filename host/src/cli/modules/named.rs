@@ -1,0 +1,82 @@
+//! How a module is named on the command line: by its digest, or by as much of it as tells it from the others.
+
+use std::str::FromStr;
+
+use ta_bot_core::ModuleDigest;
+
+use crate::{app::App, cli::error::CliError, modules::KeptModule, rollout::view::BUNDLED};
+
+/// How many digits are enough to look for.
+const FEWEST: usize = 6;
+/// How many a whole digest has.
+const ALL: usize = 64;
+
+/// The first digits of a digest, or all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Digits(String);
+
+impl FromStr for Digits {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = (FEWEST..=ALL).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let wrong =
+            || format!("give the SHA-256 of a module, {ALL} hex digits, or at least {FEWEST} of the first of them");
+        fits.then(|| Self(text.to_ascii_lowercase())).ok_or_else(wrong)
+    }
+}
+
+/// A module that is to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum Chosen {
+    /// The one that came with the service.
+    Bundled,
+    /// One that is kept.
+    Kept(Digits),
+}
+
+impl FromStr for Chosen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == BUNDLED {
+            return Ok(Self::Bundled);
+        }
+        let or_bundled = |error| format!("{error}; or {BUNDLED} for the one that came with the service");
+        text.parse().map(Self::Kept).map_err(or_bundled)
+    }
+}
+
+/// The module whose digest is, or begins with, these digits.
+pub(super) async fn find(app: &App, Digits(digits): &Digits) -> Result<KeptModule, CliError> {
+    let unknown = || CliError::UnknownModule(digits.clone());
+    if let Ok(digest) = digits.parse::<ModuleDigest>() {
+        return app.catalog.find(digest).await?.ok_or_else(unknown);
+    }
+    let mut found = app.catalog.beginning_with(digits).await?;
+    match found.pop() {
+        Some(module) if found.is_empty() => Ok(module),
+        Some(last) => {
+            let there = found.into_iter().chain([last]).map(|module| module.digest).collect();
+            Err(CliError::AmbiguousModule { given: digits.clone(), there })
+        }
+        None => Err(unknown()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_named_by_digits_of_its_digest() {
+        for (text, digits) in [("abcdef", "abcdef"), ("0123456789ABCDEF", "0123456789abcdef")] {
+            assert_eq!(text.parse(), Ok(Digits(digits.to_owned())));
+        }
+        for text in ["", "abcde", "abcdeg", "bundled", "\u{e9}\u{e9}\u{e9}", &"a".repeat(65)] {
+            assert!(text.parse::<Digits>().unwrap_err().contains("64 hex digits"), "{text}");
+        }
+        assert_eq!("bundled".parse(), Ok(Chosen::Bundled));
+        assert!("Bundled".parse::<Chosen>().unwrap_err().contains("or bundled"));
+    }
+}

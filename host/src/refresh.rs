@@ -78,10 +78,11 @@ impl Refresh {
     }
 
     fn announce_deployments(&self) {
-        let log = self.registry.log();
-        for newest in log.strategies().filter_map(|strategy| log.newest(strategy)) {
-            let change = &newest.change;
-            self.metrics.failures.quarantined(&change.strategy, change.deployment.quarantined.is_some());
+        let (strategies, log) = (self.registry.strategies(), self.registry.log());
+        for strategy in strategies.keys().chain(log.strategies()) {
+            let is_quarantined =
+                log.newest(strategy).is_some_and(|newest| newest.change.deployment.quarantined.is_some());
+            self.metrics.failures.quarantined(strategy, is_quarantined);
         }
     }
 }

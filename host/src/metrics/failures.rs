@@ -3,6 +3,8 @@
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use ta_bot_core::StrategyId;
 
+use super::NO_STRATEGY;
+
 /// What may become of a bundle.
 const BUNDLE_OUTCOMES: [&str; 4] = ["kept", "known", "lost", "too_large"];
 
@@ -58,6 +60,7 @@ impl FailureMetrics {
         for outcome in BUNDLE_OUTCOMES {
             metrics.bundles.with_label_values(&[outcome]);
         }
+        metrics.quarantined.with_label_values(&[NO_STRATEGY]);
         Ok(metrics)
     }
 

@@ -13,13 +13,13 @@ use ta_bot_core::{
     CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, ModuleDigest, Signal, StrategyId, Symbol,
     Timeframe, Timestamp, WindowError,
 };
-use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
+use ta_bot_wasm::{LogLevel, LogLine, StrategyModule, Usage};
 use thiserror::Error;
 
 use crate::{
     candles::CandleStore,
     config::StoredSettings,
-    evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, Wanted, extra_windows},
+    evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, SkipReason, Wanted, extra_windows},
     failure::watch::Watch,
     loader::LoadingError,
     metrics::{Metrics, Place},
@@ -67,8 +67,10 @@ pub struct StrategyOutcome {
     pub digest: ModuleDigest,
     /// What it answered.
     pub outcome: Outcome,
-    /// How long it took.
+    /// How long it took; nothing where it was not asked.
     pub duration: Duration,
+    /// What else it took.
+    pub usage: Usage,
     /// What it logged.
     pub log: Vec<LogLine>,
 }
@@ -92,8 +94,9 @@ pub struct Analysis {
 
 impl StrategyOutcome {
     /// Of a strategy that was not asked.
-    const fn skipped(strategy: StrategyId, digest: ModuleDigest) -> Self {
-        Self { strategy, digest, outcome: Outcome::Skipped, duration: Duration::ZERO, log: Vec::new() }
+    fn skipped(strategy: StrategyId, digest: ModuleDigest, reason: SkipReason) -> Self {
+        let (duration, usage) = (Duration::ZERO, Usage::default());
+        Self { strategy, digest, outcome: Outcome::Skipped(reason), duration, usage, log: Vec::new() }
     }
 }
 
@@ -191,7 +194,8 @@ impl Analyst {
         Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
     }
 
-    /// Looks at what was read. Where it is watched, strategies that keep failing are left out.
+    /// Looks at what was read. Where it is watched, what it costs is taken note of, and strategies
+    /// that keep failing or take too much are left out.
     pub async fn look(
         self: &Arc<Self>,
         prepared: Prepared,
@@ -210,6 +214,9 @@ impl Analyst {
             let (traceparent, watch) = (traceparent.as_deref(), watch.as_deref());
             let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
             let outcomes = turns.iter().map(evaluate).collect::<Vec<_>>();
+            if let Some(watch) = watch {
+                watch.settle(&job_of_pool, &outcomes);
+            }
             // Nobody waits any more where the process is ending.
             let _ = done.send((outcomes, windows));
         });
@@ -280,8 +287,8 @@ impl Analyst {
     ) -> StrategyOutcome {
         let description = turn.module.description();
         let (strategy, digest) = (description.id.clone(), turn.module.digest());
-        if watch.is_some_and(|watch| !watch.admits(&strategy, digest, job)) {
-            return StrategyOutcome::skipped(strategy, digest);
+        if let Some(reason) = watch.and_then(|watch| watch.leaves_out(&strategy, digest, job)) {
+            return StrategyOutcome::skipped(strategy, digest, reason);
         }
         let resolution = self.parameters.resolve(&turn.module, &job.symbol);
         let none = CandleWindow::default();
@@ -306,8 +313,8 @@ impl Analyst {
         if let Some(watch) = watch {
             watch.note(&inputs, &answer);
         }
-        let Answer { outcome, duration, log, .. } = answer;
-        StrategyOutcome { strategy, digest, outcome, duration, log }
+        let Answer { outcome, duration, usage, log, .. } = answer;
+        StrategyOutcome { strategy, digest, outcome, duration, usage, log }
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
@@ -318,7 +325,7 @@ impl Analyst {
             let (status, action) = match &outcome.outcome {
                 Outcome::Signal(signal) => (ExecutionStatus::Success, Some(signal.action)),
                 // It did not run.
-                Outcome::Skipped => continue,
+                Outcome::Skipped(_) => continue,
                 Outcome::None => (ExecutionStatus::Success, None),
                 Outcome::Dropped(_, reason) => {
                     self.metrics.dropped(strategy, *reason);

@@ -17,6 +17,7 @@ use crate::{
     analysis::{Analyst, millis},
     auth::Tokens,
     backoff::Backoff,
+    budget::Budget,
     bus::{Bus, BusError, Notice, local::LocalBus},
     candles::CandleStore,
     catalog::Catalog,
@@ -32,9 +33,10 @@ use crate::{
         Leadership,
         lease::{self, Keeper, Timing},
     },
+    ledger::{FLUSH_PAUSE, Ledger},
     loader::ModuleLoader,
     log_limit::LogLimit,
-    metrics::Metrics,
+    metrics::{BudgetGauge, Metrics},
     modules::{ModuleStore, keep_bundled},
     outbox::Outbox,
     parameters::ParameterBook,
@@ -99,6 +101,8 @@ pub struct App {
     pub replayer: Arc<Replayer>,
     /// What says what a module would have changed.
     pub impact: Arc<Impact>,
+    /// What evaluations cost.
+    pub ledger: Arc<Ledger>,
 }
 
 impl App {
@@ -150,6 +154,7 @@ impl App {
             modules: Arc::clone(&loader),
             threads: Arc::clone(&analyst.threads),
         }));
+        let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
         let Drivers {
             connections,
             candles,
@@ -186,6 +191,7 @@ impl App {
             analyst,
             replayer,
             impact,
+            ledger,
         })
     }
 
@@ -331,6 +337,7 @@ impl App {
             impact: Arc::clone(&self.impact),
             shadows: Arc::clone(&self.shadows),
             ending: stages.intake.clone(),
+            ledger: Arc::clone(&self.ledger),
             bus,
             catalog: Arc::clone(&self.catalog),
             metrics: Arc::clone(&self.analyst.metrics),
@@ -353,6 +360,7 @@ impl App {
         let (on_quarantine, told) = warden::told();
         let (registry, metrics) = (Arc::clone(&self.registry), Arc::clone(&analyst.metrics));
         let watch = Watch::new(Thresholds::default(), recorder, registry, metrics, on_quarantine);
+        let watch = watch.with_ledger(Arc::clone(&self.ledger), self.budget()?);
         let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
         let (shadows, observer) = shadow::shadows(analyst, Arc::clone(&self.shadows), Arc::clone(&bus));
         let pipeline = Pipeline::new(
@@ -399,8 +407,17 @@ impl App {
             intake: intake_tasks,
             pipeline: stages.spawn(pipeline.run(stages.pipeline.clone())),
             failures: stages.spawn(keeper.run(stages.failures.clone())),
+            ledger: stages.spawn(Arc::clone(&self.ledger).run(FLUSH_PAUSE, stages.ledger.clone())),
             relay: stages.spawn(relay.run(stages.relay.clone())),
         })
+    }
+
+    /// What strategies are held to, if there is something.
+    fn budget(&self) -> anyhow::Result<Option<Arc<Budget>>> {
+        let Some(allowed) = self.environment.strategy_budget else { return Ok(None) };
+        let budget = Arc::new(Budget::new(allowed, Instant::now()));
+        self.analyst.metrics.add(Box::new(BudgetGauge::new(Arc::clone(&budget))?))?;
+        Ok(Some(budget))
     }
 
     /// A simulated market. On a bus that others read, they would take it for a real one.

@@ -18,6 +18,7 @@ mod analyze;
 mod args;
 mod candles;
 mod check;
+mod costs;
 mod error;
 mod modules;
 mod outcome;
@@ -96,6 +97,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         }
         Command::Candles(CandlesCommand::List) => candles::list(session).await,
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
+        Command::Costs(wanted) => costs::costs(session, wanted).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),

@@ -60,6 +60,8 @@ pub struct Environment {
     pub trusted_keys: Option<TrustedKeys>,
     /// What an evaluation may use.
     pub limits: Limits,
+    /// How long evaluations of one strategy may take together in a minute; none means as long as they will.
+    pub strategy_budget: Option<Duration>,
     /// This process's name among replicas.
     pub identity: String,
     /// The MySQL of candles, signals and jobs; none means the embedded database.
@@ -108,6 +110,7 @@ impl Environment {
             tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
             trusted_keys: reader.trusted_keys(),
             limits: reader.limits(),
+            strategy_budget: reader.strategy_budget(),
             identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
             mysql: reader.mysql(),
             mongo: reader.mongo(),
@@ -238,6 +241,13 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         let timeout = self.in_range("STRATEGY_TIMEOUT_MS", "250", 1, 60_000);
         let megabytes: usize = self.in_range("STRATEGY_MEMORY_MB", "64", 1, 4096);
         Limits { timeout: Duration::from_millis(timeout), memory_bytes: megabytes << 20, ..Limits::default() }
+    }
+
+    fn strategy_budget(&mut self) -> Option<Duration> {
+        const NAME: &str = "STRATEGY_BUDGET_MS_PER_MINUTE";
+        self.given(NAME)?;
+        // An hour: more threads than a machine has can't take more in a minute.
+        Some(Duration::from_millis(self.in_range(NAME, "60000", 1, 3_600_000)))
     }
 
     fn log_format(&mut self) -> Option<LogFormat> {

@@ -2,13 +2,13 @@
 //!
 //! Jobs, requests, commands and replays all go through here, so that the same inputs give the same signal whoever asks.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use ta_bot_core::{
     ApplicationSettings, CandleSlice, Decision, DropReason, Evaluated, EvaluationError, ExtraInput, InputSymbol,
     InputTimeframe, Job, ResolvedParameters, Signal, StrategyDescription, Symbol, Timeframe,
 };
-use ta_bot_wasm::{Evaluation, EvaluationInput, LogLine, StrategyModule, WIT_VERSION};
+use ta_bot_wasm::{Evaluation, EvaluationInput, LogLine, StrategyModule, Usage, WIT_VERSION};
 
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -63,10 +63,38 @@ pub enum Outcome {
     None,
     /// A decision that does not go out, and why.
     Dropped(Box<Decision>, DropReason),
-    /// It was not asked, since it keeps failing on this series.
-    Skipped,
+    /// It was not asked, and why.
+    Skipped(SkipReason),
     /// No answer, and why.
     Error(EvaluationError),
+}
+
+/// Why a strategy was not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// It keeps failing on this series.
+    Failing,
+    /// It has taken its time of this minute.
+    OverBudget,
+}
+
+impl SkipReason {
+    /// The stable word for programs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::OverBudget => "over_budget",
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Failing => "it keeps failing on this series",
+            Self::OverBudget => "it has taken its time of this minute, STRATEGY_BUDGET_MS_PER_MINUTE",
+        })
+    }
 }
 
 /// What came of an evaluation.
@@ -76,16 +104,19 @@ pub struct Answer {
     pub outcome: Outcome,
     /// The strategy's own words behind a signal, to which the host has added.
     pub decision: Option<Decision>,
-    /// How long it took.
+    /// How long it took; nothing where it was not asked.
     pub duration: Duration,
+    /// What else it took.
+    pub usage: Usage,
     /// What it logged.
     pub log: Vec<LogLine>,
 }
 
 impl Answer {
     /// The answer of a strategy that was not asked, since it refuses its parameters.
-    pub const fn refused(error: EvaluationError) -> Self {
-        Self { outcome: Outcome::Error(error), decision: None, duration: Duration::ZERO, log: Vec::new() }
+    pub fn refused(error: EvaluationError) -> Self {
+        let (duration, usage) = (Duration::ZERO, Usage::default());
+        Self { outcome: Outcome::Error(error), decision: None, duration, usage, log: Vec::new() }
     }
 }
 
@@ -94,7 +125,7 @@ impl Inputs<'_> {
     pub fn evaluate(&self) -> Answer {
         let Self { module, parameters, job, base, extra, .. } = *self;
         let input = EvaluationInput { job, base, extra, parameters: &parameters.values };
-        let Evaluation { outcome, log, duration } = module.evaluate(input);
+        let Evaluation { outcome, log, duration, usage } = module.evaluate(input);
         let (outcome, decision) = match outcome {
             Err(error) => (Outcome::Error(error), None),
             Ok(None) => (Outcome::None, None),
@@ -103,7 +134,7 @@ impl Inputs<'_> {
                 Err(reason) => (Outcome::Dropped(Box::new(decision), reason), None),
             },
         };
-        Answer { outcome, decision, duration, log }
+        Answer { outcome, decision, duration, usage, log }
     }
 
     /// The signal of a decision, or why the host drops it.

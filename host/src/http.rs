@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     analysis::Analyst, auth::Tokens, bus::Bus, candles::CandleStore, catalog::Catalog, failure::FailureStore,
-    health::Health, impact::Impact, metrics::Metrics, outbox::Outbox, parameters::ParameterBook, registry::Registry,
-    replay::Replayer, rollout::Rollout, settings::SettingsBook, shadows::ShadowStore,
+    health::Health, impact::Impact, ledger::Ledger, metrics::Metrics, outbox::Outbox, parameters::ParameterBook,
+    registry::Registry, replay::Replayer, rollout::Rollout, settings::SettingsBook, shadows::ShadowStore,
 };
 
 type State = Arc<Services>;
@@ -55,6 +55,7 @@ pub struct Services {
     pub replayer: Arc<Replayer>,
     pub impact: Arc<Impact>,
     pub shadows: Arc<dyn ShadowStore>,
+    pub ledger: Arc<Ledger>,
     pub bus: Arc<dyn Bus>,
     pub catalog: Arc<Catalog>,
     pub metrics: Arc<Metrics>,

@@ -33,6 +33,7 @@ pub struct Metrics {
     pub replay: ReplayMetrics,
     pub failures: FailureMetrics,
     pub shadows: ShadowMetrics,
+    pub costs: CostMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -55,12 +56,14 @@ macro_rules! registered {
     }};
 }
 
+mod costs;
 mod counters;
 mod election;
 mod failures;
 mod replay;
 mod shadow;
 
+pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
 pub use election::ElectionMetrics;
 pub use failures::FailureMetrics;
@@ -129,6 +132,7 @@ impl Metrics {
             replay: ReplayMetrics::register(&registry)?,
             failures: FailureMetrics::register(&registry)?,
             shadows: ShadowMetrics::register(&registry)?,
+            costs: CostMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")

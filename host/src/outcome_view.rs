@@ -22,7 +22,7 @@ pub(crate) struct OutcomeView {
     pub(crate) signal: Option<Json>,
     /// A decision that does not go out; null unless the outcome is `dropped`.
     pub(crate) dropped: Option<DroppedView>,
-    /// Why a strategy that is well says nothing; null unless the outcome is `none` for want of candles.
+    /// Why a strategy says nothing; null unless it was not asked, or the outcome is `none` for want of candles.
     pub(crate) reason: Option<WhyView>,
     /// Null unless the outcome is an error.
     pub(crate) error: Option<WhyView>,
@@ -69,7 +69,10 @@ impl OutcomeView {
         };
         match outcome {
             Outcome::None => {}
-            Outcome::Skipped => view.outcome = "skipped",
+            Outcome::Skipped(reason) => {
+                view.outcome = "skipped";
+                view.reason = Some(WhyView { code: reason.code(), message: reason.to_string() });
+            }
             Outcome::Signal(signal) => {
                 view.outcome = "signal";
                 view.signal = Some(signal.message.clone());

@@ -218,7 +218,7 @@ impl Replayer {
             Outcome::Signal(signal) => replay.differences = Differences::between(&stored.message, &signal.message),
             Outcome::None => replay.differences = Differences::of_outcome("none"),
             Outcome::Dropped(..) => replay.differences = Differences::of_outcome("dropped"),
-            Outcome::Skipped => replay.differences = Differences::of_outcome("skipped"),
+            Outcome::Skipped(_) => replay.differences = Differences::of_outcome("skipped"),
             Outcome::Error(_) => replay.differences = Differences::of_outcome("error"),
         }
         if !are_the_same {

@@ -64,6 +64,11 @@ impl<Of> Digest<Of> {
         Self { bytes, of: PhantomData }
     }
 
+    /// The digest that these bytes are; none where there are not 32 of them.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_bytes)
+    }
+
     /// The bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.bytes
@@ -87,6 +92,16 @@ impl<Of> PartialEq for Digest<Of> {
     }
 }
 impl<Of> Eq for Digest<Of> {}
+impl<Of> PartialOrd for Digest<Of> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<Of> Ord for Digest<Of> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bytes.cmp(&other.bytes)
+    }
+}
 impl<Of> std::hash::Hash for Digest<Of> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.bytes.hash(state);

@@ -76,6 +76,12 @@ pub struct Columns {
 impl Columns {
     /// Every column.
     pub const ALL: Self = Self { open_time: true, open: true, high: true, low: true, close: true, volume: true };
+
+    /// How many there are.
+    pub const fn count(self) -> usize {
+        let Self { open_time, open, high, low, close, volume } = self;
+        open_time as usize + open as usize + high as usize + low as usize + close as usize + volume as usize
+    }
 }
 
 /// Whose candles an extra input has.

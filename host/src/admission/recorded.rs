@@ -36,7 +36,12 @@ pub struct Recorded {
 impl Recorded {
     /// Candles that somebody has. A strategy that reads several series needs all of them to be there.
     pub fn new(origin: impl Into<String>, series: Vec<Series>) -> Self {
-        Self { origin: origin.into(), history: History::new(series) }
+        Self::from_history(origin, History::new(series))
+    }
+
+    /// The same of a history.
+    pub fn from_history(origin: impl Into<String>, history: History) -> Self {
+        Self { origin: origin.into(), history }
     }
 
     /// The candles that need no store: a year of made-up hours (or of the strategy's own timeframe), with flat stretches,

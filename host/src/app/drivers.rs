@@ -6,6 +6,7 @@ use crate::{
     bus::{Bus, local::LocalBus, nats::NatsBus},
     candles::{CandleStore, cache::CandleCache, mysql::MysqlCandles, sqlite::SqliteCandles},
     config::{ConfigStore, mongodb::MongoConfig, sqlite::SqliteConfig},
+    costs::{CostStore, mysql::MysqlCosts, sqlite::SqliteCosts},
     deployments::{DeploymentStore, mysql::MysqlDeployments, sqlite::SqliteDeployments},
     env::{Environment, NatsSettings},
     failure::{FailureStore, mysql::MysqlFailures, sqlite::SqliteFailures},
@@ -58,6 +59,7 @@ pub(super) struct Drivers {
     pub(super) deployments: Arc<dyn DeploymentStore>,
     pub(super) failures: Arc<dyn FailureStore>,
     pub(super) shadows: Arc<dyn ShadowStore>,
+    pub(super) costs: Arc<dyn CostStore>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
     pub(super) bus: Arc<dyn Bus>,
@@ -81,7 +83,7 @@ impl Drivers {
         };
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
         let mysql = environment.mysql.as_ref().map(Mysql::open);
-        let Shared { candles, outbox, deployments, failures, shadows } = match &mysql {
+        let Shared { candles, outbox, deployments, failures, shadows, costs } = match &mysql {
             Some(mysql) => {
                 metrics.add(Box::new(mysql.gauge()?))?;
                 Shared::on_mysql(mysql)
@@ -96,6 +98,7 @@ impl Drivers {
             deployments,
             failures,
             shadows,
+            costs,
             config,
             modules,
             embedded: Embedded {
@@ -119,6 +122,7 @@ struct Shared {
     deployments: Arc<dyn DeploymentStore>,
     failures: Arc<dyn FailureStore>,
     shadows: Arc<dyn ShadowStore>,
+    costs: Arc<dyn CostStore>,
 }
 
 impl Shared {
@@ -129,6 +133,7 @@ impl Shared {
             deployments: Arc::new(MysqlDeployments::new(database.clone())),
             failures: Arc::new(MysqlFailures::new(database.clone())),
             shadows: Arc::new(MysqlShadows::new(database.clone())),
+            costs: Arc::new(MysqlCosts::new(database.clone())),
         }
     }
 
@@ -139,6 +144,7 @@ impl Shared {
             deployments: Arc::new(SqliteDeployments::new(database.clone())),
             failures: Arc::new(SqliteFailures::new(database.clone())),
             shadows: Arc::new(SqliteShadows::new(database.clone())),
+            costs: Arc::new(SqliteCosts::new(database.clone())),
         }
     }
 }

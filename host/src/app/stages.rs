@@ -14,6 +14,7 @@ pub(super) struct Work {
     pub(super) pipeline: JoinHandle<()>,
     pub(super) relay: JoinHandle<()>,
     pub(super) failures: JoinHandle<()>,
+    pub(super) ledger: JoinHandle<()>,
 }
 
 /// The stages of the shutdown: each ends when the one before it has.
@@ -23,6 +24,7 @@ pub(super) struct Stages {
     pub(super) pipeline: CancellationToken,
     pub(super) relay: CancellationToken,
     pub(super) failures: CancellationToken,
+    pub(super) ledger: CancellationToken,
     pub(super) http: CancellationToken,
     /// Set when a part ends, whoever told it to.
     pub(super) broken: CancellationToken,
@@ -51,6 +53,8 @@ impl Stages {
             report(work.relay.await);
             self.failures.cancel();
             report(work.failures.await);
+            self.ledger.cancel();
+            report(work.ledger.await);
         };
         if tokio::time::timeout(SHUTDOWN_DEADLINE, in_order).await.is_err() {
             tracing::warn!("not everything was finished in time; the next start goes on from what is committed");

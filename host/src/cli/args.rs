@@ -5,11 +5,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use ta_bot_core::{StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{ModuleDigest, StrategyId, Symbol, Timeframe, Timestamp};
 
 use super::modules::named::{Chosen, Digits};
 use crate::{
     config::{MAX_NAME, MAX_REASON},
+    costs::CostBy,
     signature::PublicKey,
 };
 
@@ -90,6 +91,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE.wasm")]
         module: Option<PathBuf>,
     },
+    /// List what evaluations of jobs took, the most expensive first
+    Costs(CostsWanted),
     /// Look at the strategies of STRATEGIES_DIR
     #[command(subcommand)]
     Strategies(StrategiesCommand),
@@ -146,6 +149,13 @@ pub(super) enum ModulesCommand {
     Check {
         /// The component
         file: PathBuf,
+    },
+    /// Measure what evaluations take: time, memory, bytes in and out, and fuel, which the service does not count
+    Cost {
+        /// The component
+        file: PathBuf,
+        /// Files of candles as `candles import` reads them, named SYMBOL_TIMEFRAME.csv; made-up candles where none is given
+        candles: Vec<PathBuf>,
     },
     /// Make a pair of keys: the private one in FILE, for its owner only, and the public one in FILE.pub
     ///
@@ -287,6 +297,29 @@ fn at_most(most: usize, text: &str) -> Result<String, String> {
         count if count > most => Err(format!("it has {count} characters: give at most {most}")),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// Which costs to list.
+#[derive(Debug, Args)]
+pub(super) struct CostsWanted {
+    /// What has a sum of its own: strategy, module or symbol
+    #[arg(long, value_name = "WHAT", default_value = "strategy")]
+    pub(super) by: CostBy,
+    /// Of this strategy only
+    #[arg(long, value_name = "ID")]
+    pub(super) strategy: Option<StrategyId>,
+    /// Of the module of this SHA-256 only
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) module: Option<ModuleDigest>,
+    /// Of this symbol only
+    #[arg(long)]
+    pub(super) symbol: Option<Symbol>,
+    /// From the hour on in which this moment lies: RFC 3339, or milliseconds since 1970 [default: 24 hours ago]
+    #[arg(long, value_name = "MOMENT")]
+    pub(super) since: Option<Timestamp>,
+    /// How many to list at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) limit: u32,
 }
 
 /// What `strategies docs` is to do.

@@ -51,7 +51,7 @@ pub(super) fn unfit_bytes(path: &Path, error: InspectError) -> CliError {
     unfit(path, &LoadError::Inspect(error))
 }
 
-fn unfit(path: &Path, error: &LoadError) -> CliError {
+pub(super) fn unfit(path: &Path, error: &LoadError) -> CliError {
     let (kind, advice) = (error.code(), advice::of(error));
     CliError::Unfit { path: path.to_owned(), kind, problem: error.to_string(), advice: advice.to_owned() }
 }

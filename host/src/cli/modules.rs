@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{config::MAX_NAME, rollout::Wanted};
 
+mod cost;
 mod deployed;
 mod kept;
 mod keys;
@@ -26,6 +27,7 @@ pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<Exi
     let (strategy, wanted, change) = match command {
         M::Inspect { file } => return inspect(&session, &file).map(|()| ExitCode::SUCCESS),
         M::Check { file } => return check::check(&session, &file).map(verdict),
+        M::Cost { file, candles } => return cost::cost(&session, &file, &candles).map(|()| ExitCode::SUCCESS),
         M::Keygen { file } => return keys::generate(&session, &file).map(|()| ExitCode::SUCCESS),
         M::Sign { file, key, output } => {
             return keys::sign(&session, &file, &key, output).map(|()| ExitCode::SUCCESS);

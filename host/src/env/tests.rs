@@ -12,6 +12,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(environment.settings.enabled_strategies, None);
     assert_eq!(environment.limits, Limits::default());
     assert_eq!(environment.cache_ttl, Duration::from_mins(1));
+    assert_eq!(environment.strategy_budget, None);
 }
 
 #[test]
@@ -19,6 +20,18 @@ fn an_empty_list_of_strategies_means_none() {
     assert_eq!(read(&[("ENABLED_STRATEGIES", "")]).unwrap().settings.enabled_strategies, Some(vec![]));
     let some = read(&[("ENABLED_STRATEGIES", "rsi, macd,")]).unwrap().settings.enabled_strategies;
     assert_eq!(some.unwrap().len(), 2);
+}
+
+#[test]
+fn a_budget_is_a_time_that_a_minute_of_all_cores_can_hold() {
+    let budget = |text| read(&[("STRATEGY_BUDGET_MS_PER_MINUTE", text)]).map(|environment| environment.strategy_budget);
+    assert_eq!(budget(" "), Ok(None));
+    assert_eq!(budget("1"), Ok(Some(Duration::from_millis(1))));
+    assert_eq!(budget("3600000"), Ok(Some(Duration::from_hours(1))));
+    for wrong in ["0", "3600001", "-1", "1.5", "none"] {
+        let errors = budget(wrong).unwrap_err();
+        assert!(errors[0].to_string().contains("a number from 1 to 3600000"), "{errors:?}");
+    }
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<Answer, RerunC
 fn code_of(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Error(error) => Some(error.code()),
-        Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) | Outcome::Skipped => None,
+        Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) | Outcome::Skipped(_) => None,
     }
 }
 

@@ -1,18 +1,23 @@
-//! Watches modules fail: keeps the bundle of each failure, and decides by the ladder which candles a module looks at.
+//! Watches modules work: keeps the bundle of each failure, decides by the ladder and the budget which candles a module looks
+//! at, and hands what evaluations cost to the ledger.
 //!
-//! Each replica has a ladder of its own for each module. Only jobs are watched: what somebody asks for by a request is
+//! Each replica has a ladder of its own for each module, and a budget of its own for each strategy. Only jobs are watched: what somebody asks for by a request is
 //! looked at in any case, and counts for nothing here.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds};
+use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds, Timestamp};
 
 use super::recorder::Recorder;
 use crate::{
-    evaluation::{Answer, Inputs, Outcome},
+    analysis::StrategyOutcome,
+    budget::{Budget, Spent},
+    evaluation::{Answer, Inputs, Outcome, SkipReason},
+    ledger::Ledger,
     metrics::Metrics,
     registry::Registry,
 };
@@ -47,6 +52,8 @@ pub struct Watch {
     recorder: Recorder,
     metrics: Arc<Metrics>,
     on_quarantine: OnQuarantine,
+    ledger: Option<Arc<Ledger>>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Watch {
@@ -58,11 +65,38 @@ impl Watch {
         metrics: Arc<Metrics>,
         on_quarantine: OnQuarantine,
     ) -> Self {
-        Self { ladders: Mutex::default(), registry, thresholds, recorder, metrics, on_quarantine }
+        Self {
+            ladders: Mutex::default(),
+            registry,
+            thresholds,
+            recorder,
+            metrics,
+            on_quarantine,
+            ledger: None,
+            budget: None,
+        }
     }
 
-    /// Whether the module looks at the candle; where it does not that is counted.
-    pub fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
+    /// Has what evaluations cost kept in `ledger`, and strategies held to a budget, if there is one.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Arc<Ledger>, budget: Option<Arc<Budget>>) -> Self {
+        (self.ledger, self.budget) = (Some(ledger), budget);
+        self
+    }
+
+    /// Why the module does not look at the candle, if it does not; that is counted.
+    pub fn leaves_out(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> Option<SkipReason> {
+        // The budget first: what is left out for it uses up nothing of what the ladder leaves out.
+        if self.budget.as_ref().is_some_and(|budget| !budget.admits(strategy, Instant::now())) {
+            tracing::debug!(strategy.id = %strategy, %job, "left out, since the strategy has taken its time of this minute");
+            self.metrics.costs.throttled(strategy);
+            return Some(SkipReason::OverBudget);
+        }
+        (!self.admits(strategy, module, job)).then_some(SkipReason::Failing)
+    }
+
+    /// Whether the ladder has the module look at the candle; where it does not that is counted.
+    fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
         let admitted = match self.ladders().get_mut(&module) {
             Some((since, ladder)) if *since >= self.begun(strategy) => ladder.admits(job),
             _ => true,
@@ -77,10 +111,13 @@ impl Watch {
     /// Takes note of what a module answered.
     pub fn note(&self, inputs: &Inputs<'_>, answer: &Answer) {
         let (module, job) = (inputs.module.digest(), inputs.job);
+        if let Some(budget) = &self.budget {
+            self.spend(budget, &inputs.module.description().id, answer.duration);
+        }
         let error = match &answer.outcome {
             Outcome::Error(error) if error.is_failure() => error,
             // Neither a success nor a failure: it could not be asked in earnest.
-            Outcome::Error(_) | Outcome::Skipped => return,
+            Outcome::Error(_) | Outcome::Skipped(_) => return,
             Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.succeeded(module, job),
         };
         self.recorder.take(inputs, error, &answer.log);
@@ -115,6 +152,28 @@ impl Watch {
     /// Since which revision the strategy's failures count.
     fn begun(&self, strategy: &StrategyId) -> i64 {
         self.registry.log().begun(strategy)
+    }
+
+    /// Takes an evaluation's time from the budget of its strategy.
+    fn spend(&self, budget: &Budget, strategy: &StrategyId, took: Duration) {
+        let remedy = match budget.spend(strategy, took, Instant::now()) {
+            Spent::Quietly => return,
+            Spent::NearlyAll => "it will be left out when all of it is used up",
+            Spent::All => "it is left out for the rest of the minute",
+        };
+        self.metrics.costs.warned(strategy);
+        let allowed_ms = budget.allowed().as_millis();
+        tracing::warn!(strategy.id = %strategy, allowed_ms, remedy, "the strategy uses up its time of this minute");
+    }
+
+    /// Takes note of what a candle's evaluations cost.
+    pub fn settle(&self, job: &Job, outcomes: &[StrategyOutcome]) {
+        for StrategyOutcome { strategy, duration, .. } in outcomes {
+            self.metrics.costs.took(strategy, *duration);
+        }
+        if let Some(ledger) = &self.ledger {
+            ledger.record(&job.symbol, outcomes, Timestamp::now());
+        }
     }
 
     fn succeeded(&self, module: ModuleDigest, job: &Job) {

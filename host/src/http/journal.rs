@@ -1,10 +1,11 @@
-//! What happened: signals, evaluations that failed, jobs that were given up, and which candles are there.
+//! What happened: signals, evaluations that failed and what they cost, jobs that were given up, and which candles are there.
 
 use std::ops::RangeInclusive;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod candles;
+mod costs;
 mod dead_jobs;
 mod failures;
 mod replay;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<super::State> {
         .routes(routes!(replay::replay))
         .routes(routes!(failures::list))
         .routes(routes!(failures::download))
+        .routes(routes!(costs::list))
         .routes(routes!(dead_jobs::list))
         .routes(routes!(retry::retry))
         .routes(routes!(candles::list))

@@ -13,12 +13,13 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::{candles::mysql::table, store::StoreError};
 
 /// What `ta_bot_schema` says of a database that this version has made or changed.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 const INITIAL: &str = include_str!("../../migrations/mysql/0001_initial.sql");
 const SIGNALS: &str = include_str!("../../migrations/mysql/0001_signals.sql");
 const DEPLOYMENTS: &str = include_str!("../../migrations/mysql/0002_deployments.sql");
 const FAILURES: &str = include_str!("../../migrations/mysql/0003_failures.sql");
 const SHADOWS: &str = include_str!("../../migrations/mysql/0004_shadows.sql");
+const COSTS: &str = include_str!("../../migrations/mysql/0005_costs.sql");
 const KLINES: &str = include_str!("../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -106,9 +107,12 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 4 {
         sqlx::raw_sql(SHADOWS).execute(&mut *connection).await?;
     }
+    if version < 5 {
+        sqlx::raw_sql(COSTS).execute(&mut *connection).await?;
+    }
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
-               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4)";
+               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::{NAME, store_error};
 use crate::store::StoreError;
 
 /// Each script brings the version before it to its own number, counted from 1, and sets `user_version` itself.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../migrations/sqlite/0002_retried_jobs.sql"),
     include_str!("../../migrations/sqlite/0003_strategy_modules.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_deployments.sql"),
     include_str!("../../migrations/sqlite/0006_failures.sql"),
     include_str!("../../migrations/sqlite/0007_shadows.sql"),
+    include_str!("../../migrations/sqlite/0008_costs.sql"),
 ];
 /// What `application_id` says in our files: "TABT".
 const APPLICATION: i64 = 0x5441_4254;

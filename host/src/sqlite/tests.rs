@@ -11,6 +11,7 @@ use super::Database;
 use crate::{
     candles::{self, CandleStore, sqlite::SqliteCandles},
     config::{self, ConfigStore, sqlite::SqliteConfig},
+    costs::{self, CostStore, sqlite::SqliteCosts},
     deployments::{self, contract::Replica, sqlite::SqliteDeployments},
     failure::{self, FailureStore, sqlite::SqliteFailures},
     outbox::{self, Outbox, sqlite::SqliteOutbox},
@@ -103,6 +104,17 @@ async fn failures_keep_the_contract() {
     let databases = Databases::new();
     let store = |database| Arc::new(SqliteFailures::new(database)) as Arc<dyn FailureStore>;
     failure::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (store(one), store(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn costs_keep_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteCosts::new(database)) as Arc<dyn CostStore>;
+    costs::contract::all(async || {
         let (one, two) = databases.fresh().await;
         (store(one), store(two))
     })

@@ -70,6 +70,31 @@ pub(crate) fn decision(signal: wit::Signal) -> Decision {
     }
 }
 
+/// How much an answer says, in bytes: its texts, and its numbers as such.
+pub(crate) fn answer_bytes(answer: &Result<Option<wit::Signal>, wit::Fault>) -> usize {
+    let number = |given: Option<f64>| given.map_or(0, |_| size_of::<f64>());
+    match answer {
+        Ok(None) => 0,
+        Ok(Some(signal)) => {
+            let wit::Signal { confidence, price, stop_loss, take_profit, rationale, metadata, .. } = signal;
+            let numbers: usize = [Some(*confidence), *price, *stop_loss, *take_profit].into_iter().map(number).sum();
+            let values: usize = metadata.iter().map(|(name, value)| name.len() + value_bytes(value)).sum();
+            numbers + rationale.as_ref().map_or(0, String::len) + values
+        }
+        Err(wit::Fault::InvalidParameters(reason) | wit::Fault::Failed(reason)) => reason.len(),
+        Err(wit::Fault::InsufficientData(_)) => size_of::<u32>(),
+    }
+}
+
+const fn value_bytes(value: &wit::ValueResult) -> usize {
+    match value {
+        wit::ValueResult::Boolean(_) => size_of::<bool>(),
+        wit::ValueResult::Integer(_) => size_of::<i64>(),
+        wit::ValueResult::Number(_) => size_of::<f64>(),
+        wit::ValueResult::Text(text) => text.len(),
+    }
+}
+
 /// No flag set asks for all.
 fn columns(flags: wit::Columns) -> Columns {
     if flags == wit::Columns::default() {

@@ -60,16 +60,30 @@ pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) cache: CompileCache,
+    /// Whether what guests execute is counted.
+    pub(crate) counts_fuel: bool,
     _clock: Arc<Clock>,
 }
 
 impl Sandbox {
     /// A sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if given.
     pub fn new(limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
-        let engine = Engine::new(&config(&limits)).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+        Self::with(config(&limits), limits, cache_dir)
+    }
+
+    /// A sandbox that counts what its guests execute, as [`Usage::fuel`](crate::Usage::fuel). They run slower in it, and are
+    /// compiled anew.
+    pub fn counting_fuel(limits: Limits) -> Result<Self, SandboxError> {
+        let mut config = config(&limits);
+        config.consume_fuel(true);
+        Ok(Self { counts_fuel: true, ..Self::with(config, limits, None)? })
+    }
+
+    fn with(config: Config, limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
+        let engine = Engine::new(&config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
         let cache = CompileCache::open(cache_dir, &engine)?;
         let clock = Clock::start(engine.clone()).map_err(SandboxError::Clock)?;
-        Ok(Self { engine, limits, cache, _clock: Arc::new(clock) })
+        Ok(Self { engine, limits, cache, counts_fuel: false, _clock: Arc::new(clock) })
     }
 
     /// Whether a module was compiled before, so that loading it takes milliseconds.
@@ -93,6 +107,19 @@ pub(crate) fn stop_after<T: 'static>(store: &mut Store<T>, time: Duration) {
         let is_up = started.elapsed() >= time;
         Ok(if is_up { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
     });
+}
+
+/// Fills the tank of a guest where it has one. None of them runs dry before its time is up.
+pub(crate) fn refuel<T>(store: &mut Store<T>, sandbox: &Sandbox) {
+    if sandbox.counts_fuel {
+        // It fails only where the engine has no tanks.
+        store.set_fuel(u64::MAX).ok();
+    }
+}
+
+/// How much fuel a guest has burnt since then, where it has a tank.
+pub(crate) fn burnt<T>(store: &Store<T>, sandbox: &Sandbox) -> Option<u64> {
+    sandbox.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left))
 }
 
 /// Deterministic, interruptible, pooled. See the notes in `docs/decisions.md` for what was measured.

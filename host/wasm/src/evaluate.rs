@@ -9,7 +9,7 @@ use wasmtime::Store;
 use crate::{
     bindings::{StrategyModule as Bindings, ta_bot::strategy::types as wit},
     convert,
-    engine::stop_after,
+    engine::{burnt, refuel, stop_after},
     fault,
     guest::{GuestState, LogLine},
     limits::Limits,
@@ -18,6 +18,9 @@ use crate::{
 
 /// How much of a guest's reason is repeated, in characters.
 const REASON_CHARS: usize = 1000;
+
+/// What a guest answers.
+type GuestAnswer = Result<Option<wit::Signal>, wit::Fault>;
 
 /// What a strategy is asked to decide on.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,21 @@ pub struct Evaluation {
     pub log: Vec<LogLine>,
     /// How long it took, the instance's making included.
     pub duration: Duration,
+    /// What else it took.
+    pub usage: Usage,
+}
+
+/// What an evaluation takes beside time. All of it follows from the module and the input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How large the instance's memories were together, in bytes. They never shrink, so that is their peak.
+    pub memory_bytes: u64,
+    /// How much the guest was handed: the columns of its windows, in bytes.
+    pub bytes_in: u64,
+    /// How much it handed back: its signal or its words why there is none, and its log, in bytes.
+    pub bytes_out: u64,
+    /// What it executed, in wasmtime's units of about an instruction; none where the sandbox does not count.
+    pub fuel: Option<u64>,
 }
 
 impl StrategyModule {
@@ -57,10 +75,11 @@ impl StrategyModule {
         let mut store = new_store(&self.sandbox, state, self.limits());
         let outcome =
             self.call(&mut store, self.limits(), |instance, store| self.call_evaluate(instance, store, input));
+        let usage = self.usage(&store, input, outcome.as_ref().ok());
         let outcome = outcome.and_then(|answer| read_answer(answer, input.base.len()));
         let log = std::mem::take(&mut store.data_mut().log);
         drop(store);
-        Evaluation { outcome, log, duration: started.elapsed() }
+        Evaluation { outcome, log, duration: started.elapsed(), usage }
     }
 
     /// Evaluates each of `inputs` in turn in one and the same instance, up to the first that ends it. The service never
@@ -75,20 +94,23 @@ impl StrategyModule {
             Ok(instance) => instance,
             Err(error) => {
                 let outcome = Err(fault::classify(&error, store.data(), limits));
-                return vec![Evaluation { outcome, log: Vec::new(), duration: started.elapsed() }];
+                let usage = self.usage(&store, *first, None);
+                return vec![Evaluation { outcome, log: Vec::new(), duration: started.elapsed(), usage }];
             }
         };
         let mut evaluations = Vec::with_capacity(inputs.len());
         for &input in inputs {
             store.data_mut().begin(input.job.candle_close, seed(self, input.job));
             stop_after(&mut store, limits.timeout);
+            refuel(&mut store, &self.sandbox);
             let answer = self.call_evaluate(&instance, &mut store, input);
             let answer = answer.map_err(|error| fault::classify(&error, store.data(), limits));
             // An instance that was stopped in the middle is not used again.
             let ended = answer.is_err();
+            let usage = self.usage(&store, input, answer.as_ref().ok());
             let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
             let log = std::mem::take(&mut store.data_mut().log);
-            evaluations.push(Evaluation { outcome, log, duration: started.elapsed() });
+            evaluations.push(Evaluation { outcome, log, duration: started.elapsed(), usage });
             started = Instant::now();
             if ended {
                 break;
@@ -122,12 +144,27 @@ impl StrategyModule {
         answer.map_err(|error| fault::classify(&error, store.data(), limits))
     }
 
+    /// What the evaluation took that has just ended, beside time.
+    fn usage(&self, store: &Store<GuestState>, input: EvaluationInput<'_>, answer: Option<&GuestAnswer>) -> Usage {
+        let state = store.data();
+        let description = self.description();
+        let extra = input.extra.iter().zip(&description.extra).map(|(window, wanted)| (window.len(), wanted.columns));
+        let windows = std::iter::once((input.base.len(), description.columns)).chain(extra);
+        let numbers: usize = windows.map(|(candles, columns)| candles * columns.count()).sum();
+        Usage {
+            memory_bytes: state.watch.granted_bytes() as u64,
+            bytes_in: (numbers * size_of::<f64>()) as u64,
+            bytes_out: (state.log_bytes() + answer.map_or(0, convert::answer_bytes)) as u64,
+            fuel: burnt(store, &self.sandbox),
+        }
+    }
+
     fn call_evaluate(
         &self,
         instance: &Bindings,
         store: &mut Store<GuestState>,
         input: EvaluationInput<'_>,
-    ) -> wasmtime::Result<Result<Option<wit::Signal>, wit::Fault>> {
+    ) -> wasmtime::Result<GuestAnswer> {
         let description = self.description();
         let context = wit::Context {
             symbol: input.job.symbol.as_str(),
@@ -151,10 +188,7 @@ fn seed(module: &StrategyModule, job: &Job) -> [u8; 32] {
     Sha256::digest(format!("{}\n{job}", module.digest())).into()
 }
 
-fn read_answer(
-    answer: Result<Option<wit::Signal>, wit::Fault>,
-    given: usize,
-) -> Result<Option<Decision>, EvaluationError> {
+fn read_answer(answer: GuestAnswer, given: usize) -> Result<Option<Decision>, EvaluationError> {
     match answer {
         Ok(None) => Ok(None),
         Ok(Some(signal)) => {

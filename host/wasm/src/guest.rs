@@ -103,6 +103,11 @@ impl GuestState {
         Ok(())
     }
 
+    /// How much was logged, in bytes.
+    pub(crate) const fn log_bytes(&self) -> usize {
+        self.log_bytes
+    }
+
     /// The next 8 bytes of the job's own chance: SHA-256 over the seed and a counter.
     pub(crate) fn draw(&mut self) -> u64 {
         let block = Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_le_bytes()).finalize();

@@ -22,7 +22,7 @@ mod virtual_wasi;
 
 pub use compile::CompileCost;
 pub use engine::{Sandbox, SandboxError};
-pub use evaluate::{Evaluation, EvaluationInput};
+pub use evaluate::{Evaluation, EvaluationInput, Usage};
 pub use guest::{LogLevel, LogLine};
 pub use inspect::{InspectError, Inspection, LARGEST_MODULE, Part, Parts, WIT_VERSIONS, inspect};
 pub use limits::Limits;

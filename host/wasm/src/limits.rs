@@ -59,6 +59,11 @@ impl Watch {
         Self { memory_bytes: limits.memory_bytes, granted_bytes: 0, denied: None }
     }
 
+    /// What the instance's memories have together.
+    pub(crate) const fn granted_bytes(&self) -> usize {
+        self.granted_bytes
+    }
+
     fn allow(&mut self, what: &str, desired: usize, most: usize) -> bool {
         let allowed = desired <= most;
         if !allowed {

@@ -13,7 +13,7 @@ use crate::{
     bindings::{StrategyModule as Bindings, StrategyModulePre},
     compile::CompileCost,
     convert,
-    engine::{Sandbox, stop_after},
+    engine::{Sandbox, refuel, stop_after},
     fault,
     guest::GuestState,
     imports,
@@ -193,6 +193,7 @@ pub(crate) fn new_store(sandbox: &Sandbox, state: GuestState, limits: &Limits) -
     let mut store = Store::new(&sandbox.engine, state);
     store.limiter(|state| &mut state.watch);
     stop_after(&mut store, limits.timeout);
+    refuel(&mut store, sandbox);
     store.set_hostcall_fuel(limits.result_bytes);
     store
 }

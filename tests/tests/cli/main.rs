@@ -5,6 +5,7 @@
 mod analyze;
 mod candles;
 mod check;
+mod costs;
 mod deployments;
 mod disk;
 mod docs;

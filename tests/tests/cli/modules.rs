@@ -3,7 +3,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use serde_json::Value as Json;
 use ta_bot_tests::{root, strategies_dir};
 
-use crate::run::{Done, Home};
+use crate::run::{Done, Home, sample};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -141,4 +141,43 @@ fn a_private_key_is_its_owners_alone_and_never_lost() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let told = sign(&rsi, &key).succeeded();
     assert!(told.stderr.contains("warning: others can read the private key"), "{told:?}");
+}
+
+#[test]
+fn what_a_module_takes_is_measured_and_its_fuel_is_the_same_each_time() {
+    let home = Home::new();
+    let rsi = strategies_dir().join("rsi.wasm");
+    let candles = sample("BTCUSDT", "15m");
+    let command = ["modules", "cost", text(&rsi), text(&candles)];
+    let (first, again) = (home.json(&command), home.json(&command));
+    for exact in ["fuel", "memory_bytes", "bytes_in", "bytes_out", "errors", "evaluations"] {
+        assert_eq!(first[exact], again[exact], "{exact}");
+    }
+    let number = |what: &str, which: &str| first[what][which].as_f64().unwrap();
+    for what in ["duration_ms", "fuel", "memory_bytes", "bytes_in"] {
+        assert!(number(what, "p50") > 0.0, "{what}: {first}");
+        assert!(
+            number(what, "p50") <= number(what, "p99") && number(what, "p99") <= number(what, "max"),
+            "{what}: {first}"
+        );
+    }
+    assert_eq!(number("memory_bytes", "max") % 65_536.0, 0.0, "{first}");
+    // At least an instruction for each number that it reads.
+    assert!(number("fuel", "p50") > number("bytes_in", "p50") / 8.0, "{first}");
+    let days = first["days"].as_array().unwrap();
+    let minutes = days.iter().find(|day| day["timeframe"] == "1m").unwrap();
+    assert_eq!(minutes["evaluations"], 1_440_000.0);
+    let seconds = minutes["core_seconds"].as_f64().unwrap();
+    assert!((seconds - 1440.0 * number("duration_ms", "mean")).abs() < 1e-6 * seconds, "{minutes}");
+    assert!(!home.data_dir().exists(), "no database is needed");
+
+    let told = home.run(["modules", "cost", text(&rsi)]).succeeded().stdout;
+    for words in ["made-up candles", "fuel", "OF ONE CORE", "1000 symbols"] {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+    home.run(["modules", "cost", "absent.wasm"]).failed(1, &["absent.wasm", "can't be read"]);
+    let too_short = home.path().join("BTCUSDT_15m.csv");
+    let lines: Vec<String> = fs::read_to_string(&candles).unwrap().lines().take(5).map(str::to_owned).collect();
+    fs::write(&too_short, lines.join("\n")).unwrap();
+    home.run(["modules", "cost", text(&rsi), text(&too_short)]).failed(1, &["1 files", "no candle", "longer files"]);
 }

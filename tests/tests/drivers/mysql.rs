@@ -10,6 +10,7 @@ use std::{
 
 use ta_bot::{
     candles::{self, CandleStore, mysql::MysqlCandles},
+    costs::{self, CostStore, mysql::MysqlCosts},
     deployments::{self, contract::Replica, mysql::MysqlDeployments},
     failure::{self, FailureStore, mysql::MysqlFailures},
     mysql::{Limits, Mysql},
@@ -145,6 +146,16 @@ async fn shadows_keep_the_contract() {
     shadows::contract::all(async || {
         let (uri, _) = new_database().await;
         let store = || Arc::new(MysqlShadows::new(open(&uri))) as Arc<dyn ShadowStore>;
+        (store(), store())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn costs_keep_the_contract() {
+    costs::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlCosts::new(open(&uri))) as Arc<dyn CostStore>;
         (store(), store())
     })
     .await;

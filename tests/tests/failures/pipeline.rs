@@ -3,10 +3,13 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use ta_bot::{
     app::App,
+    budget::Budget,
+    costs::{CostBy, CostFilter},
     env::Environment,
     evaluation::Outcome,
     failure::{
@@ -17,6 +20,7 @@ use ta_bot::{
     },
     feed::walk,
     jobs::{JobQueue, local::LocalQueue},
+    metrics::BudgetGauge,
     outbox::SignalFilter,
     pipeline::Pipeline,
     sqlite::Database,
@@ -52,6 +56,11 @@ struct Done {
 
 /// Has every job of these symbols done, one after the other, with some sound strategies and these.
 async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
+    work_within(None, symbols, faulty, timeout_ms).await
+}
+
+/// The same where a strategy may take no more than this in a minute.
+async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     share_compiled(&data).unwrap();
@@ -75,6 +84,11 @@ async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     let on_quarantine = Box::new(move |wanted| noted.lock().unwrap().push(wanted));
     let registry = Arc::clone(&app.registry);
     let watch = Watch::new(Thresholds::default(), recorder, registry, Arc::clone(&metrics), on_quarantine);
+    let budget = budget.map(|allowed| Arc::new(Budget::new(allowed, Instant::now())));
+    if let Some(budget) = &budget {
+        metrics.add(Box::new(BudgetGauge::new(Arc::clone(budget)).unwrap())).unwrap();
+    }
+    let watch = watch.with_ledger(Arc::clone(&app.ledger), budget);
     let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(metrics));
     for index in 0..JOBS {
         for symbol in symbols {
@@ -86,7 +100,7 @@ async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     let (stop, never) = (CancellationToken::new(), CancellationToken::new());
     let (running, keeping) = (tokio::spawn(pipeline.run(stop.clone())), tokio::spawn(keeper.run(never)));
     let left = async || format!("{} jobs are left", queue.depth().await.unwrap());
-    until(std::time::Duration::from_mins(3), left, async || queue.depth().await.unwrap() == 0).await;
+    until(Duration::from_mins(3), left, async || queue.depth().await.unwrap() == 0).await;
     stop.cancel();
     running.await.unwrap();
     // With the pipeline the last recorder is gone, and all that waited is kept.
@@ -117,6 +131,10 @@ impl Done {
 
     /// A line of the metrics.
     fn metric(&self, series: &str) -> Option<u64> {
+        self.reading(series).map(|value| value as u64)
+    }
+
+    fn reading(&self, series: &str) -> Option<f64> {
         let text: String = self.app.analyst.metrics.render().unwrap().collect();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map(|value| value.parse().unwrap())
@@ -191,4 +209,45 @@ async fn a_strategy_that_never_ends_costs_its_time_a_few_times_only() {
     let closes: Vec<Job> = failures.into_iter().map(|(summary, _)| summary.job).collect();
     assert_eq!(closes, LOOKED_AT.map(|index| job(symbols[0], index)));
     assert_eq!(with.quarantined.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_uses_up_its_time_is_left_out_for_the_rest_of_the_minute_and_the_others_go_on() {
+    const SLOW: &str = "never_ends";
+    let symbols = &SYMBOLS[..2];
+    let without = work(symbols, &[], 20_000).await;
+    let began = Instant::now();
+    // Its first evaluation takes all; the others together far less.
+    let with = work_within(Some(Duration::from_secs(3)), symbols, &[SLOW], 3500).await;
+    assert!(with.signals == without.signals, "{} signals, {} without it", with.signals.len(), without.signals.len());
+
+    let minutes = began.elapsed().as_secs() / 60 + 1;
+    let failures = with.failures().await.len() as u64;
+    assert!((1..=minutes).contains(&failures), "{failures} evaluations in {minutes} minutes");
+    let of = |name: &str, strategy: &str| with.metric(&format!("{name}{{strategy=\"{strategy}\"}}"));
+    let throttled = of("ta_bot_strategy_throttled_total", SLOW).unwrap();
+    assert!(throttled + failures <= 2 * JOBS as u64, "{throttled} left out, {failures} looked at");
+    assert!(throttled >= JOBS as u64, "{throttled} left out");
+    assert_eq!(of("ta_bot_strategy_budget_warnings_total", SLOW), Some(failures));
+    for sound in ["rsi", "macd", "momentum_pulse"] {
+        assert_eq!(of("ta_bot_strategy_throttled_total", sound), None, "{sound}");
+        let ratio = with.reading(&format!("ta_bot_strategy_budget_ratio{{strategy=\"{sound}\"}}")).unwrap();
+        assert!(ratio > 0.0 && ratio < 1.0, "{sound} took {ratio}");
+    }
+    let ratio = with.reading(&format!("ta_bot_strategy_budget_ratio{{strategy=\"{SLOW}\"}}")).unwrap();
+    assert!(ratio >= 1.0, "{ratio}");
+
+    // Its evaluations, and no others, are in the ledger as failures; they are what is most expensive.
+    let filter = CostFilter { strategy: None, module: None, symbol: None, since: Timestamp::from_millis(0) };
+    let sums = with.app.ledger.sums(&filter, CostBy::Strategy).await.unwrap();
+    let (group, cost) = &sums[0];
+    assert_eq!(group.strategy.as_ref().unwrap().as_str(), SLOW);
+    assert_eq!((cost.evaluations, cost.failures), (failures, failures));
+    assert!(cost.longest >= Duration::from_millis(3500), "{cost:?}");
+    for (group, cost) in &sums[1..] {
+        assert_eq!((cost.evaluations, cost.failures), (2 * JOBS as u64, 0), "{group:?}");
+        let strategy = group.strategy.as_ref().unwrap().as_str();
+        let signals = with.signals.iter().filter(|(of, ..)| of == strategy).count() as u64;
+        assert_eq!(cost.signals, signals, "{group:?}");
+    }
 }

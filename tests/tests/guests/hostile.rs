@@ -62,3 +62,24 @@ fn a_check_that_never_returns_is_stopped_as_well() {
     assert_eq!(failure.status(), ExecutionStatus::Timeout, "{failure}");
     assert_eq!(module.check(&behaving(&module, "fine")), Ok(()));
 }
+
+#[test]
+fn what_an_evaluation_takes_is_measured_and_is_the_same_each_time() {
+    const PAGE: u64 = 64 << 10;
+    let module = load(&sandbox(patient()), "hostile");
+    let window = random_walk(2, 7);
+    let usage = |behaviour| evaluate(&module, &window, &behaving(&module, behaviour)).usage;
+    let fine = usage("fine");
+    assert_eq!(usage("fine"), fine);
+    assert!(fine.memory_bytes >= PAGE && fine.memory_bytes.is_multiple_of(PAGE), "{fine:?}");
+    let given = module.description().lookback.min(2) as usize * module.description().columns.count();
+    assert_eq!(fine.bytes_in, 8 * given as u64);
+    assert!((8..1000).contains(&fine.bytes_out), "{fine:?}");
+    // One that is stopped at its limit has had nearly all of it.
+    let hog = usage("memory_hog");
+    assert!((60 << 20..=64 << 20).contains(&hog.memory_bytes), "{hog:?}");
+    assert_eq!((hog.bytes_in, hog.bytes_out), (fine.bytes_in, 0));
+    let flood = usage("log_flood");
+    let lines = 200 * "The same line, again and again.".len() as u64;
+    assert!((lines..=lines + 100).contains(&flood.bytes_out), "{flood:?}");
+}

@@ -5,12 +5,13 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 27] = [
+const ROUTES: [(&str, &[&str]); 28] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
     ("/api/v1/config/application/rollback", &["post"]),
     ("/api/v1/config/validate", &["post"]),
+    ("/api/v1/costs", &["get"]),
     ("/api/v1/dead-jobs", &["get"]),
     ("/api/v1/dead-jobs/retry", &["post"]),
     ("/api/v1/failures", &["get"]),

@@ -9,6 +9,7 @@ mod browsers;
 mod candidate;
 mod configuration;
 mod conformance;
+mod costs;
 mod dead_jobs;
 mod deployment;
 mod description;

@@ -31,7 +31,7 @@ pub(in crate::cli) use error::DocsError;
 
 use folder::{Folder, Pages, Written};
 use index::Entry;
-use market::Market;
+pub(in crate::cli) use market::Market;
 use scan::Scan;
 
 /// How pages and charts begin that this command wrote, so that it may remove them.

@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Every series, by symbol and timeframe.
-pub(super) struct Market {
+pub(in crate::cli) struct Market {
     history: History,
 }
 
 impl Market {
     /// Reads the files; each is a series by its name.
-    pub(super) fn read(files: &[PathBuf]) -> Result<Self, DocsError> {
+    pub(in crate::cli) fn read(files: &[PathBuf]) -> Result<Self, DocsError> {
         let mut read = files.iter().map(|path| Ok((path, series(path)?))).collect::<Result<Vec<_>, DocsError>>()?;
         read.sort_by(|(_, one), (_, other)| key(one).cmp(&key(other)));
         if let Some([(first, one), (second, _)]) =
@@ -28,6 +28,11 @@ impl Market {
             return Err(DocsError::SeriesTwice { symbol, timeframe, first, second });
         }
         Ok(Self { history: History::new(read.into_iter().map(|(_, series)| series).collect()) })
+    }
+
+    /// The series alone.
+    pub(in crate::cli) fn into_history(self) -> History {
+        self.history
     }
 
     pub(super) fn series(&self, index: usize) -> &Series {

@@ -1,0 +1,187 @@
+//! How much time a strategy may take on one replica in a minute.
+//!
+//! Time is what its evaluations take in jobs. From four fifths of it on somebody is warned; when it is used up, the
+//! strategy looks at no candles for the rest of the minute, so that one that became slow does not take the cores of all
+//! others. An evaluation that is under way ends, so a strategy may take a little more than its budget. Minutes are counted
+//! from the start of the process by the monotonic clock, and are the same for all strategies.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::StrategyId;
+
+/// From this share of the budget on somebody is warned.
+const WARNED_FROM: f64 = 0.8;
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// The budget of each strategy.
+#[derive(Debug)]
+pub struct Budget {
+    allowed: Duration,
+    began: Instant,
+    minutes: Mutex<HashMap<StrategyId, Minute>>,
+}
+
+/// What a strategy took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Minute {
+    /// Which minute since the start.
+    number: u64,
+    /// How much was taken in it.
+    spent: Duration,
+    /// How much was taken in the minute before it.
+    before: Duration,
+}
+
+/// What is to be said when time was taken; each is said once a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// Nothing.
+    Quietly,
+    /// Most of the budget is used up.
+    NearlyAll,
+    /// All of it is used up: the strategy looks at nothing for the rest of the minute.
+    All,
+}
+
+impl Budget {
+    /// A budget of `allowed` for each strategy and minute, counted from `began` on.
+    pub fn new(allowed: Duration, began: Instant) -> Self {
+        Self { allowed, began, minutes: Mutex::default() }
+    }
+
+    /// How much a strategy may take in a minute.
+    pub const fn allowed(&self) -> Duration {
+        self.allowed
+    }
+
+    /// Whether the strategy may take more time in the minute of `now`.
+    pub fn admits(&self, strategy: &StrategyId, now: Instant) -> bool {
+        let number = self.number(now);
+        self.minutes().get(strategy).is_none_or(|minute| minute.at(number).spent < self.allowed)
+    }
+
+    /// The strategy took some time, up to `now`.
+    pub fn spend(&self, strategy: &StrategyId, took: Duration, now: Instant) -> Spent {
+        let number = self.number(now);
+        let mut minutes = self.minutes();
+        let minute = match minutes.get_mut(strategy) {
+            Some(minute) => minute,
+            None => minutes.entry(strategy.clone()).or_default(),
+        };
+        *minute = minute.at(number);
+        let before = minute.spent;
+        minute.spent = before.saturating_add(took);
+        let reaches = |limit: Duration| before < limit && minute.spent >= limit;
+        if reaches(self.allowed) {
+            Spent::All
+        } else if reaches(self.allowed.mul_f64(WARNED_FROM)) {
+            Spent::NearlyAll
+        } else {
+            Spent::Quietly
+        }
+    }
+
+    /// The share of its budget that each strategy took: in the minute of `now` or in the one before it, whichever is
+    /// more. Above one where evaluations under way went beyond it.
+    pub fn ratios(&self, now: Instant) -> Vec<(StrategyId, f64)> {
+        let number = self.number(now);
+        let ratio = |minute: &Minute| {
+            let Minute { spent, before, .. } = minute.at(number);
+            spent.max(before).div_duration_f64(self.allowed)
+        };
+        self.minutes().iter().map(|(strategy, minute)| (strategy.clone(), ratio(minute))).collect()
+    }
+
+    fn number(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_secs() / MINUTE.as_secs()
+    }
+
+    /// A minute is sound after each step, also where somebody panicked who held it.
+    fn minutes(&self) -> MutexGuard<'_, HashMap<StrategyId, Minute>> {
+        self.minutes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Minute {
+    /// The same strategy's minute of this number. Threads that measure at once may come a little late: what they took
+    /// counts in the minute that has begun.
+    fn at(self, number: u64) -> Self {
+        match number.checked_sub(self.number) {
+            None | Some(0) => self,
+            Some(1) => Self { number, spent: Duration::ZERO, before: self.spent },
+            Some(_) => Self { number, ..Self::default() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOWED: Duration = Duration::from_millis(1000);
+
+    fn strategy(id: &str) -> StrategyId {
+        id.parse().unwrap()
+    }
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn most_of_it_warns_once_and_all_of_it_throttles_for_the_rest_of_the_minute() {
+        let start = Instant::now();
+        let (budget, slow) = (Budget::new(ALLOWED, start), strategy("slow"));
+        let spend = |took, at| budget.spend(&slow, millis(took), start + millis(at));
+        assert!(budget.admits(&slow, start));
+        assert_eq!(spend(799, 1000), Spent::Quietly);
+        assert_eq!(spend(1, 2000), Spent::NearlyAll);
+        assert_eq!(spend(100, 3000), Spent::Quietly, "it is said once");
+        assert!(budget.admits(&slow, start + millis(3000)));
+        assert_eq!(spend(100, 4000), Spent::All);
+        assert_eq!(spend(500, 4000), Spent::Quietly, "what was under way");
+        assert!(!budget.admits(&slow, start + millis(59_999)));
+        assert!(budget.admits(&slow, start + millis(60_000)));
+        assert_eq!(spend(800, 61_000), Spent::NearlyAll, "it is said in each minute");
+        assert!(budget.admits(&strategy("other"), start + millis(4000)));
+    }
+
+    #[test]
+    fn one_that_takes_all_at_once_is_told_as_such() {
+        let start = Instant::now();
+        let budget = Budget::new(ALLOWED, start);
+        assert_eq!(budget.spend(&strategy("slow"), millis(5000), start), Spent::All);
+        assert!(!budget.admits(&strategy("slow"), start));
+    }
+
+    #[test]
+    fn the_share_is_that_of_this_minute_or_of_the_one_before() {
+        let start = Instant::now();
+        let (budget, slow) = (Budget::new(ALLOWED, start), strategy("slow"));
+        let ratios = |at| budget.ratios(start + millis(at));
+        assert_eq!(ratios(0), []);
+        budget.spend(&slow, millis(250), start);
+        assert_eq!(ratios(59_000), [(slow.clone(), 0.25)]);
+        assert_eq!(ratios(61_000), [(slow.clone(), 0.25)]);
+        budget.spend(&slow, millis(500), start + millis(62_000));
+        assert_eq!(ratios(62_000), [(slow.clone(), 0.5)]);
+        assert_eq!(ratios(180_000), [(slow, 0.0)]);
+    }
+
+    #[test]
+    fn a_moment_of_a_minute_that_is_over_counts_in_the_one_that_has_begun() {
+        let start = Instant::now();
+        let (budget, slow) = (Budget::new(ALLOWED, start), strategy("slow"));
+        budget.spend(&slow, millis(600), start + millis(60_001));
+        assert_eq!(budget.spend(&slow, millis(600), start + millis(59_999)), Spent::All);
+        assert!(!budget.admits(&slow, start + millis(60_002)));
+        // Before the start is as good as at it.
+        let budget = Budget::new(ALLOWED, start + millis(1000));
+        assert_eq!(budget.spend(&slow, Duration::MAX, start), Spent::All);
+        assert!(!budget.admits(&slow, start));
+    }
+}

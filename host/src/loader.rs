@@ -89,7 +89,11 @@ impl Place {
         failed.as_ref().filter(|(at, _)| at.elapsed() < FAILURE_HOLDS).map(|(_, error)| error.clone())
     }
 
+    /// Takes note of a failure that others who wait would meet as well. What lasts costs them nothing to find out.
     fn note(&self, error: &LoadingError) {
+        if !error.is_passing() {
+            return;
+        }
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
     }
 }

@@ -116,9 +116,14 @@ fn replica(uri: &str) -> Replica {
     Replica { deployments, outbox: Arc::new(MysqlOutbox::new(database)) }
 }
 
+/// Two that are ready: where both make the schema of a database at once, one is away until the other is done.
 async fn replicas() -> deployments::contract::Replicas {
     let (uri, _) = new_database().await;
-    (replica(&uri), replica(&uri))
+    let (one, two) = (replica(&uri), replica(&uri));
+    for replica in [&one, &two] {
+        patiently(async || replica.deployments.since(0).await).await;
+    }
+    (one, two)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

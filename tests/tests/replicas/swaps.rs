@@ -3,7 +3,7 @@
 //! and none expects them: what was decided by an older log must not be committed.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -80,6 +80,7 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
     assert!(by_version.len() == 2 && by_version.values().all(|count| *count > decided.len() / 10), "{by_version:?}");
     assert!(changes > SWAPS / 5, "{changes} changes prove little");
     assert_eq!(fleet.dead_jobs().await, 0, "{}", fleet.logs());
+    replayed(&fleet, &pool).await;
     let mut anew = 0.0;
     for replica in &fleet.replicas {
         for status in ["error", "trap", "timeout", "limit"] {
@@ -151,6 +152,20 @@ async fn swap(replica: &Replica, body: &Json, revision: i64) -> Swap {
     assert_eq!(entry["revision"], revision + 1, "{entry}");
     let text = |name: &str| entry[name].as_str().unwrap().to_owned();
     Swap { from: text("decides_from").parse().unwrap(), module: text("module") }
+}
+
+/// Some of the signals, of both versions, made again by the replica that was killed in between.
+async fn replayed(fleet: &Fleet, pool: &MySqlPool) {
+    let ids = "SELECT `signal_id` FROM `signals` WHERE `strategy` = 'versions' ORDER BY `signal_id` LIMIT 40";
+    let ids: Vec<String> = sqlx::query_scalar(ids).fetch_all(pool).await.unwrap();
+    let mut modules = BTreeSet::new();
+    for id in ids {
+        let url = fleet.replicas[1].url(&format!("/api/v1/signals/{id}/replay"));
+        let answer: Json = reqwest::Client::new().post(url).send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["data"]["verdict"], "equal", "{answer}");
+        modules.insert(answer["data"]["module_digest"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(modules.len(), 2, "only one of the versions was replayed");
 }
 
 /// Which module decided each candle, by close, timeframe and symbol.

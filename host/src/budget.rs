@@ -122,7 +122,7 @@ impl Minute {
 mod tests {
     use super::*;
 
-    const ALLOWED: Duration = Duration::from_millis(1000);
+    const ALLOWED: Duration = Duration::from_secs(1);
 
     fn strategy(id: &str) -> StrategyId {
         id.parse().unwrap()

@@ -68,7 +68,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if given.
     pub fn new(limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
-        Self::with(config(&limits), limits, cache_dir)
+        Self::with(&config(&limits), limits, cache_dir)
     }
 
     /// A sandbox that counts what its guests execute, as [`Usage::fuel`](crate::Usage::fuel). They run slower in it, and are
@@ -76,11 +76,11 @@ impl Sandbox {
     pub fn counting_fuel(limits: Limits) -> Result<Self, SandboxError> {
         let mut config = config(&limits);
         config.consume_fuel(true);
-        Ok(Self { counts_fuel: true, ..Self::with(config, limits, None)? })
+        Ok(Self { counts_fuel: true, ..Self::with(&config, limits, None)? })
     }
 
-    fn with(config: Config, limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
-        let engine = Engine::new(&config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+    fn with(config: &Config, limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
+        let engine = Engine::new(config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
         let cache = CompileCache::open(cache_dir, &engine)?;
         let clock = Clock::start(engine.clone()).map_err(SandboxError::Clock)?;
         Ok(Self { engine, limits, cache, counts_fuel: false, _clock: Arc::new(clock) })

@@ -20,7 +20,7 @@ use crate::{
     candles::CandleStore,
     config::StoredSettings,
     evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, SkipReason, Wanted, extra_windows},
-    failure::watch::Watch,
+    failure::watch::Watching,
     loader::LoadingError,
     metrics::{Metrics, Place},
     parameters::{Edition, ParameterBook},
@@ -188,7 +188,7 @@ impl Analyst {
         }
         let turns = turns(modules, job);
         let beside = beside::of_interest(shadows, &turns, job);
-        let windows = self.windows(job, &turns, &beside).await?;
+        let windows = self.windows(job, &turns).await?;
         let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
         tracing::info!("Fetched {candles} candles for {job}");
         Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
@@ -200,7 +200,7 @@ impl Analyst {
         self: &Arc<Self>,
         prepared: Prepared,
         traceparent: Option<&str>,
-        watch: Option<&Arc<Watch>>,
+        watch: Option<&Watching>,
     ) -> Result<Analysis, AnalysisError> {
         let Prepared { job, revision, settings, turns, beside, edition, windows, candles, started } = prepared;
         let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
@@ -211,11 +211,11 @@ impl Analyst {
             if done.is_closed() {
                 return;
             }
-            let (traceparent, watch) = (traceparent.as_deref(), watch.as_deref());
+            let (traceparent, watch) = (traceparent.as_deref(), watch.as_ref());
             let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
             let outcomes = turns.iter().map(evaluate).collect::<Vec<_>>();
             if let Some(watch) = watch {
-                watch.settle(&job_of_pool, &outcomes);
+                watch.watch.settle(&job_of_pool, &outcomes);
             }
             // Nobody waits any more where the process is ending.
             let _ = done.send((outcomes, windows));
@@ -247,21 +247,22 @@ impl Analyst {
         }
     }
 
-    /// Reads every series once, with as many candles as the strategy that wants most. Shadows have a say in how many, and
-    /// none in which series: what they read besides is read when nobody waits for it.
-    async fn windows(&self, job: &Job, turns: &[Turn], beside: &[Beside]) -> Result<Windows, AnalysisError> {
-        let mut wanted: HashMap<Series, u32> = HashMap::from([((job.symbol.clone(), job.timeframe), 1)]);
-        for (series, count) in turns.iter().flat_map(|turn| turn.wanted(job)) {
-            let most = wanted.entry(series).or_default();
+    /// Reads every series once, with as many candles as the strategy that wants most. Shadows have no say in it: what they
+    /// read besides is read when nobody waits for it.
+    async fn windows(&self, job: &Job, turns: &[Turn]) -> Result<Windows, AnalysisError> {
+        let base = ((job.symbol.clone(), job.timeframe), 1);
+        self.read(job, turns.iter().flat_map(|turn| turn.wanted(job)).chain([base])).await
+    }
+
+    /// Reads each series with as many candles as are wanted of it at most.
+    async fn read(&self, job: &Job, wanted: impl IntoIterator<Item = (Series, u32)>) -> Result<Windows, AnalysisError> {
+        let mut most_of: HashMap<Series, u32> = HashMap::new();
+        for (series, count) in wanted {
+            let most = most_of.entry(series).or_default();
             *most = count.max(*most);
         }
-        for (series, count) in beside.iter().flat_map(|shadow| Turn::of(&shadow.module, job).wanted(job)) {
-            if let Some(most) = wanted.get_mut(&series) {
-                *most = count.max(*most);
-            }
-        }
         // All at once, so that each is read together with those of other jobs.
-        let windows = wanted.into_iter().map(|(series, count)| self.window(job, series, count));
+        let windows = most_of.into_iter().map(|(series, count)| self.window(job, series, count));
         Ok(try_join_all(windows).await?.into_iter().collect())
     }
 
@@ -283,7 +284,7 @@ impl Analyst {
         windows: &Windows,
         settings: &StoredSettings,
         traceparent: Option<&str>,
-        watch: Option<&Watch>,
+        watch: Option<&Watching>,
     ) -> StrategyOutcome {
         let description = turn.module.description();
         let (strategy, digest) = (description.id.clone(), turn.module.digest());
@@ -311,7 +312,7 @@ impl Analyst {
             None => inputs.evaluate(),
         };
         if let Some(watch) = watch {
-            watch.note(&inputs, &answer);
+            watch.watch.note(&inputs, &answer);
         }
         let Answer { outcome, duration, usage, log, .. } = answer;
         StrategyOutcome { strategy, digest, outcome, duration, usage, log }

@@ -46,12 +46,14 @@ impl Comparison {
     /// Those that are differences.
     pub const DIFFERENT: [Self; 4] = [Self::Added, Self::Missed, Self::Changed, Self::Failed];
 
-    /// Compares two outcomes of one candle; none where the host had no room for one of them, which says nothing about it. Whatever does not go out is no signal, whyever that is.
+    /// Compares two outcomes of one candle; none where one of the modules did not look, for want of room or since it was left
+    /// out. Whatever does not go out is no signal, whyever that is.
     pub fn of(incumbent: &Outcome, candidate: &Outcome) -> Option<Self> {
         Some(match (incumbent, candidate) {
             (_, Outcome::Error(EvaluationError::NoRoom(_))) | (Outcome::Error(EvaluationError::NoRoom(_)), _) => {
                 return None;
             }
+            (Outcome::Skipped(_), _) | (_, Outcome::Skipped(_)) => return None,
             // A young market is no failure.
             (_, Outcome::Error(error)) if !matches!(error, EvaluationError::InsufficientData { .. }) => Self::Failed,
             (Outcome::Signal(one), Outcome::Signal(other)) if are_the_same(&one.message, &other.message) => Self::Agree,

@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     analysis::{Analysis, AnalysisError, Analyst},
-    failure::watch::Watch,
+    failure::watch::{Watch, Watching},
     jobs::{Delivery, JobQueue},
     metrics::Metrics,
     outbox::{DeadJob, FinishedJob, Outbox},
@@ -232,7 +232,7 @@ impl Pipeline {
         let job = delivery.job();
         let mut attempts = 1;
         loop {
-            match self.try_to_analyse(delivery, stop).await {
+            match self.try_to_analyse(delivery, attempts, stop).await {
                 Ok(Some(analysis)) => return Ok(analysis),
                 Ok(None) => return Err(End::Again(Duration::ZERO)),
                 Err(error) if error.is_stores() => return Err(again(delivery, &error)),
@@ -250,11 +250,14 @@ impl Pipeline {
     async fn try_to_analyse(
         &self,
         delivery: &Delivery,
+        attempt: u32,
         stop: &CancellationToken,
     ) -> Result<Option<Analysis>, AnalysisError> {
         let prepared = self.analyst.prepare(delivery.job()).await?;
         let Some(_turn) = stop.run_until_cancelled(self.evaluating.acquire()).await else { return Ok(None) };
-        self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), self.watch.as_ref()).await.map(Some)
+        let comes_again = delivery.attempt > 1 || attempt > 1;
+        let watching = self.watch.clone().map(|watch| Watching { watch, comes_again });
+        self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), watching.as_ref()).await.map(Some)
     }
 
     /// Gives a job up. Where even that can't be stored, the job comes again.

@@ -92,7 +92,10 @@ impl Observer {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = tidy.tick() => self.tidy(Timestamp::now()).await,
+                _ = tidy.tick() => {
+                    // It may take long, and goes on where it was.
+                    stop.run_until_cancelled(self.tidy(Timestamp::now())).await;
+                }
                 candle = self.waiting.recv() => match candle {
                     Some(candle) => self.work_on(candle, &stop).await,
                     None => return,
@@ -121,7 +124,7 @@ impl Observer {
             }
         }
         if !compared.is_empty() && self.keep(&mut compared, stop).await {
-            self.promote_those_of(&compared).await;
+            stop.run_until_cancelled(self.promote_those_of(&compared)).await;
         }
     }
 

@@ -11,7 +11,7 @@ use super::{AnalysisError, Analyst, StrategyOutcome, Turn, Windows};
 use crate::{
     comparison::{Comparison, brief},
     config::StoredSettings,
-    evaluation::Outcome,
+    evaluation::{Outcome, Series},
     parameters::Edition,
     registry::Beside,
     shadows::{Compared, Said},
@@ -83,14 +83,13 @@ impl Analyst {
     ///
     /// They run on a thread of their own, one at a time: those of the strategies are for what is decided.
     pub async fn compare(self: &Arc<Self>, mut candle: ToCompare) -> Result<Vec<Compared>, AnalysisError> {
-        for (shadow, _) in &candle.shadows {
-            for (series, count) in Turn::of(&shadow.module, &candle.job).wanted(&candle.job) {
-                if !candle.windows.contains_key(&series) {
-                    let (series, window) = self.window(&candle.job, series, count).await?;
-                    candle.windows.insert(series, window);
-                }
-            }
-        }
+        let wanted =
+            candle.shadows.iter().flat_map(|(shadow, _)| Turn::of(&shadow.module, &candle.job).wanted(&candle.job));
+        let is_short = |(series, count): &(Series, u32)| {
+            candle.windows.get(series).is_none_or(|window| window.len() < *count as usize)
+        };
+        let short: Vec<_> = wanted.filter(is_short).collect();
+        candle.windows.extend(self.read(&candle.job, short).await?);
         let analyst = Arc::clone(self);
         let compared = tokio::task::spawn_blocking(move || analyst.compare_here(&candle));
         compared.await.map_err(|_| AnalysisError::GivenUp)

@@ -44,6 +44,22 @@ pub type OnQuarantine = Box<dyn Fn(Quarantine) + Send + Sync>;
 /// The ladder of each module that fails, with the revision of the deployments' log since which its failures count.
 type Ladders = HashMap<ModuleDigest, (i64, Ladder)>;
 
+/// One job under watch.
+#[derive(Clone)]
+pub struct Watching {
+    /// What watches.
+    pub watch: Arc<Watch>,
+    /// Whether strategies may have looked at the job's candle before.
+    pub comes_again: bool,
+}
+
+impl Watching {
+    /// Why the module does not look at the candle, if it does not; that is counted.
+    pub fn leaves_out(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> Option<SkipReason> {
+        self.watch.leaves_out(strategy, module, job, self.comes_again)
+    }
+}
+
 /// Watches modules fail.
 pub struct Watch {
     ladders: Mutex<Ladders>,
@@ -84,10 +100,18 @@ impl Watch {
         self
     }
 
-    /// Why the module does not look at the candle, if it does not; that is counted.
-    pub fn leaves_out(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> Option<SkipReason> {
+    /// Why the module does not look at the candle, if it does not; that is counted. A job that comes again is held to no
+    /// budget: what its first run had said, or cost, must not decide what goes out.
+    fn leaves_out(
+        &self,
+        strategy: &StrategyId,
+        module: ModuleDigest,
+        job: &Job,
+        comes_again: bool,
+    ) -> Option<SkipReason> {
         // The budget first: what is left out for it uses up nothing of what the ladder leaves out.
-        if self.budget.as_ref().is_some_and(|budget| !budget.admits(strategy, Instant::now())) {
+        let over = |budget: &Arc<Budget>| !budget.admits(strategy, Instant::now());
+        if !comes_again && self.budget.as_ref().is_some_and(over) {
             tracing::debug!(strategy.id = %strategy, %job, "left out, since the strategy has taken its time of this minute");
             self.metrics.costs.throttled(strategy);
             return Some(SkipReason::OverBudget);

@@ -294,7 +294,9 @@ impl Rollout {
                     checked => checked.map(|()| false)?,
                 };
                 self.check_strategy(strategy, module).await?;
-                (A::Shadow, Deployment { shadow: Some(Shadow { module, promote, unadmitted }), ..current })
+                let (enabled, shadow) =
+                    (self.enabled(strategy, &current, entries), Some(Shadow { module, promote, unadmitted }));
+                (A::Shadow, Deployment { enabled, shadow, ..current })
             }
             Wanted::Quarantine { module, since, why } => {
                 // Each failure asks for it; and somebody may have been quicker, with another module in its place.
@@ -319,9 +321,15 @@ impl Rollout {
         if module.is_none() && !is_bundled {
             return Err(RolloutError::NotBundled(strategy.clone()));
         }
-        let is_new = entries.is_empty() && !is_bundled;
-        let enabled = current.enabled.or(is_new.then_some(true));
+        let enabled = self.enabled(strategy, current, entries);
         Ok(Deployment { module, enabled, quarantined: None, shadow: None })
+    }
+
+    /// Whether it looks at candles from now on: as before, but a strategy that had no module begins to.
+    fn enabled(&self, strategy: &StrategyId, current: &Deployment, entries: &[DeploymentEntry]) -> Option<bool> {
+        let had_one = self.parts.registry.bundled(strategy).is_some()
+            || entries.iter().any(|entry| entry.change.deployment.module.is_some());
+        current.enabled.or((!had_one).then_some(true))
     }
 
     /// The module that decides by a deployment.

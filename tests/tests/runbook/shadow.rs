@@ -137,7 +137,10 @@ async fn one_that_differs_stays_a_shadow_and_its_differences_are_listed() {
     act(&service, json!({"action": "shadow", "module": module, "promote_after": 20, "promote_at_most": 0.001}))
         .await
         .data();
-    market.close(&service, 120).await;
+    // Fewer at once than may wait to be compared.
+    market.close(&service, 60).await;
+    compared(&service, 120).await;
+    market.close(&service, 60).await;
     let shadow = compared(&service, 240).await;
     let expected = market.changes([&rsi(), &eager()], level, 120);
     assert!(expected.iter().all(|count| *count > 0), "{expected:?} prove little");

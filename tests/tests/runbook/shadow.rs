@@ -103,7 +103,8 @@ async fn one_that_agrees_is_promoted_by_its_thresholds() {
     let executed = async || {
         service.metric(executions).await.unwrap_or_default() + service.metric(&signalling).await.unwrap_or_default()
     };
-    assert!((executed().await - 34.0).abs() < 0.5, "shadows are no executions: {}", executed().await);
+    // Each of its 34 candles once; a job may run again where it is found while it is committed. With the shadow's it were 63.
+    assert!((34.0..50.0).contains(&executed().await), "shadows are no executions: {}", executed().await);
 
     market.close(&service, 3).await;
     compared(&service, 60).await;

@@ -26,10 +26,12 @@ use crate::{
 };
 
 mod change;
+mod error;
 pub(crate) mod view;
 pub mod warden;
 
-pub use change::{Deployed, RolloutError, Wanted};
+pub use change::{Deployed, Wanted};
+pub use error::RolloutError;
 
 /// How long reading the log waits for a module. One that was written in Python takes ten seconds to compile.
 const INSTALL_LIMIT: Duration = Duration::from_secs(30);

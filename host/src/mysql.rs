@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::MySqlPool;
+use sqlx::{MySql, MySqlPool, QueryBuilder, mysql::MySqlRow};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -189,6 +189,16 @@ impl Mysql {
     /// Begins a transaction.
     pub(crate) async fn begin(&self) -> Result<Open, Fault> {
         Open::begin(self.connection().await?).await
+    }
+
+    /// What a query finds, within the time of a read.
+    pub(crate) async fn rows(&self, mut query: QueryBuilder<MySql>) -> Result<Vec<MySqlRow>, StoreError> {
+        let found = async {
+            let mut connection = self.connection().await?;
+            let rows = query.build().fetch_all(&mut *connection).await;
+            connection.end(rows)
+        };
+        self.read(found).await
     }
 
     /// Bounds a read.

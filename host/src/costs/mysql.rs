@@ -51,12 +51,7 @@ impl CostStore for MysqlCosts {
     }
 
     async fn sums(&self, filter: &CostFilter, by: CostBy) -> Result<Vec<(CostGroup, Cost)>, StoreError> {
-        let found = async {
-            let mut connection = self.database.connection().await?;
-            let rows = selection(filter, by).build().fetch_all(&mut *connection).await;
-            connection.end(rows)
-        };
-        let rows = self.database.read(found).await?;
+        let rows = self.database.rows(selection(filter, by)).await?;
         rows.iter().map(|found| sum(found, by)).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 

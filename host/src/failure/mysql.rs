@@ -24,15 +24,6 @@ impl MysqlFailures {
     pub const fn new(database: Mysql) -> Self {
         Self { database }
     }
-
-    async fn selected(&self, mut query: QueryBuilder<MySql>) -> Result<Vec<MySqlRow>, StoreError> {
-        let found = async {
-            let mut connection = self.database.connection().await?;
-            let rows = query.build().fetch_all(&mut *connection).await;
-            connection.end(rows)
-        };
-        self.database.read(found).await
-    }
 }
 
 #[async_trait]
@@ -59,13 +50,13 @@ impl FailureStore for MysqlFailures {
     async fn get(&self, id: FailureId) -> Result<Option<String>, StoreError> {
         let mut query = QueryBuilder::new("SELECT `document` FROM `ta_bot_failures` WHERE `id` = ");
         query.push_bind(id.to_string());
-        let Some(row) = self.selected(query).await?.pop() else { return Ok(None) };
+        let Some(row) = self.database.rows(query).await?.pop() else { return Ok(None) };
         let bytes: &[u8] = row.try_get("document").map_err(|error| store_error(&error))?;
         unpacked(NAME, bytes).map(Some)
     }
 
     async fn list(&self, filter: &FailureFilter) -> Result<Vec<FailureSummary>, StoreError> {
-        let rows = self.selected(selection(filter)).await?;
+        let rows = self.database.rows(selection(filter)).await?;
         rows.iter().map(summary).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 }

@@ -32,15 +32,6 @@ impl MysqlOutbox {
     pub const fn new(database: Mysql) -> Self {
         Self { database }
     }
-
-    async fn selected(&self, mut query: QueryBuilder<MySql>) -> Result<Vec<MySqlRow>, StoreError> {
-        let found = async {
-            let mut connection = self.database.connection().await?;
-            let rows = query.build().fetch_all(&mut *connection).await;
-            connection.end(rows)
-        };
-        self.database.read(found).await
-    }
 }
 
 #[async_trait]
@@ -80,7 +71,7 @@ impl Outbox for MysqlOutbox {
         query.push(" FORCE INDEX (`ta_bot_waiting`) WHERE `waiting` = 1 AND (`committed_by` = ");
         query.push_bind(self.database.instance()).push(" OR `committed_at` < CAST(").push_bind(foreign);
         query.push(" AS DATETIME(3))) ORDER BY ").push(&schema.sequence).push(" LIMIT ").push_bind(i64::from(limit));
-        signals(&self.selected(query).await?)
+        signals(&self.database.rows(query).await?)
     }
 
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
@@ -102,7 +93,7 @@ impl Outbox for MysqlOutbox {
         let oldest = row::millis_of("MIN(`committed_at`)");
         let mut query = QueryBuilder::new(format!("SELECT COUNT(*) AS `signals`, {oldest} AS `oldest` "));
         query.push("FROM `signals` FORCE INDEX (`ta_bot_waiting`) WHERE `waiting` = 1");
-        let rows = self.selected(query).await?;
+        let rows = self.database.rows(query).await?;
         let Some(row) = rows.first() else { return Ok(Backlog::default()) };
         let read = || {
             let oldest: Option<i64> = row.try_get("oldest")?;
@@ -116,12 +107,12 @@ impl Outbox for MysqlOutbox {
         let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
         let mut query = select(&schema);
         query.push(" WHERE `signal_id` = ").push_bind(id.as_str());
-        Ok(signals(&self.selected(query).await?)?.pop())
+        Ok(signals(&self.database.rows(query).await?)?.pop())
     }
 
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError> {
         let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
-        signals(&self.selected(selection(filter, &schema)).await?)
+        signals(&self.database.rows(selection(filter, &schema)).await?)
     }
 
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError> {
@@ -139,7 +130,7 @@ impl Outbox for MysqlOutbox {
     async fn begun(&self, timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let mut query = QueryBuilder::new("SELECT `symbol`, `candle_close` FROM `begun_series` WHERE `timeframe` = ");
         query.push_bind(timeframe.as_str()).push(" ORDER BY `symbol`");
-        let rows = self.selected(query).await?;
+        let rows = self.database.rows(query).await?;
         rows.iter().map(jobs::candle_close).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
@@ -150,7 +141,7 @@ impl Outbox for MysqlOutbox {
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let mut finished = Vec::new();
         for query in jobs::finished(timeframe, asked) {
-            let rows = self.selected(query).await?;
+            let rows = self.database.rows(query).await?;
             let found = rows.iter().map(jobs::candle_close).collect::<Result<Vec<_>, _>>();
             finished.extend(found.map_err(|error| store_error(&error))?);
         }
@@ -172,7 +163,7 @@ impl Outbox for MysqlOutbox {
              ORDER BY `died_at` DESC, `candle_close` DESC, `symbol` LIMIT ",
         );
         query.push_bind(i64::from(limit));
-        let rows = self.selected(query).await?;
+        let rows = self.database.rows(query).await?;
         rows.iter().map(dead_job).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
@@ -191,7 +182,7 @@ impl Outbox for MysqlOutbox {
              ORDER BY `retried_at`, `candle_close`, `timeframe`, `symbol` LIMIT ",
         );
         query.push_bind(i64::from(limit));
-        let rows = self.selected(query).await?;
+        let rows = self.database.rows(query).await?;
         let retried =
             |found: &MySqlRow| Ok(RetriedJob { job: job(found)?, retried_at: row::moment(found, "retried_at")? });
         rows.iter().map(retried).collect::<Result<_, _>>().map_err(|error| store_error(&error))

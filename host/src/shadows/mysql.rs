@@ -29,15 +29,6 @@ impl MysqlShadows {
     pub const fn new(database: Mysql) -> Self {
         Self { database }
     }
-
-    async fn selected(&self, mut query: QueryBuilder<MySql>) -> Result<Vec<MySqlRow>, StoreError> {
-        let found = async {
-            let mut connection = self.database.connection().await?;
-            let rows = query.build().fetch_all(&mut *connection).await;
-            connection.end(rows)
-        };
-        self.database.read(found).await
-    }
 }
 
 #[async_trait]
@@ -55,7 +46,7 @@ impl ShadowStore for MysqlShadows {
         let mut query = QueryBuilder::new("SELECT `comparison`, `count` FROM `ta_bot_shadow_counts` WHERE `began` = ");
         query.push_bind(began);
         let mut counts = Counts::default();
-        for found in self.selected(query).await? {
+        for found in self.database.rows(query).await? {
             let count = |found: &MySqlRow| Ok((row::parsed(found, "comparison")?, found.try_get::<i64, _>("count")?));
             let (comparison, count) = count(&found).map_err(|error| store_error(&error))?;
             counts.add(comparison, count.unsigned_abs());
@@ -72,7 +63,7 @@ impl ShadowStore for MysqlShadows {
             .push_bind(began)
             .push(" AND `listed` = 1 ORDER BY `candle_close` DESC, `timeframe` DESC, `symbol` DESC LIMIT ");
         query.push_bind(limit);
-        let rows = self.selected(query).await?;
+        let rows = self.database.rows(query).await?;
         rows.iter().map(|found| read(began, found)).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 

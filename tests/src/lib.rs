@@ -40,6 +40,15 @@ pub async fn until(within: Duration, otherwise: impl AsyncFn() -> String, mut ho
     }
 }
 
+/// The median and the 99th percentile of some times, in words.
+#[must_use]
+pub fn quantiles(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let at = |share: f64| times.get((times.len().saturating_sub(1) as f64 * share) as usize).copied();
+    let millis = |share| at(share).unwrap_or_default().as_secs_f64() * 1000.0;
+    format!("p50 {:.1} ms, p99 {:.1} ms, of {}", millis(0.5), millis(0.99), times.len())
+}
+
 /// The project's own folder.
 pub fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

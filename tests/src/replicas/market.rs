@@ -1,6 +1,6 @@
 //! A market, written as the Data Extractor writes it: plain SQL into its tables, and an event on core NATS.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use serde_json::json;
@@ -140,6 +140,20 @@ impl Market {
             }
         }
         let _ = client.flush().await;
+    }
+
+    /// Announces a single candle. Answers when.
+    pub async fn announce_one(
+        &self,
+        client: &Client,
+        (symbol, timeframe, _): &(&Symbol, Timeframe, Candle),
+    ) -> Instant {
+        let event = json!({"event_type": "extraction_completed", "symbol": symbol, "period": timeframe});
+        let announced = Instant::now();
+        let subject = format!("binance.extraction.klines.{symbol}.{timeframe}");
+        client.publish(subject, event.to_string().into()).await.unwrap();
+        client.flush().await.unwrap();
+        announced
     }
 }
 

@@ -1,9 +1,34 @@
 //! The stream of signals, read with a plain client.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_nats::jetstream::{self, consumer::DeliverPolicy, consumer::pull::OrderedConfig};
-use futures_util::StreamExt as _;
+use async_nats::{
+    Client, Subscriber,
+    jetstream::{self, consumer::DeliverPolicy, consumer::pull::OrderedConfig, stream::State},
+};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::SUBJECT;
+
+/// After so long without a signal there is none to come: the first one, and another.
+const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(60));
+
+/// When the last of the signals came that come now; none where none comes, since not every candle makes one.
+pub async fn last_arrival(signals: &mut Subscriber) -> Option<Instant> {
+    let (mut last, (mut patience, further)) = (None, QUIET);
+    while let Ok(Some(_)) = tokio::time::timeout(patience, signals.next()).await {
+        (last, patience) = (Some(Instant::now()), further);
+        while signals.next().now_or_never().is_some() {}
+    }
+    last
+}
+
+/// What NATS says of the stream of signals.
+pub async fn state(client: &Client) -> State {
+    let context = jetstream::new(client.clone());
+    let name = context.stream_by_subject(SUBJECT).await.unwrap();
+    context.get_stream(name).await.unwrap().cached_info().state.clone()
+}
 
 /// The ids of all messages on `subject`, in the order in which the stream holds them.
 pub async fn ids(url: &str, subject: &str) -> Vec<String> {

@@ -195,12 +195,11 @@ impl App {
         })
     }
 
-    /// Tells every replica that something stored was changed. The bus of a command may still be connecting, so it is tried for
-    /// some seconds.
-    pub async fn tell_of_change(&self) -> Result<(), BusError> {
+    /// Tells every replica of a deployment. The bus of a command may still be connecting, so it is tried for some seconds.
+    pub async fn tell_of_deployment(&self) -> Result<(), BusError> {
         let (begun, mut pauses) = (Instant::now(), TELL_AGAIN);
         loop {
-            match self.bus.notify(Notice::ConfigurationChanged).await {
+            match self.bus.notify(Notice::DeploymentsChanged).await {
                 Err(_) if begun.elapsed() < TELLING => tokio::time::sleep(pauses.pause()).await,
                 told => return told,
             }

@@ -51,6 +51,8 @@ impl Outgoing {
 pub enum Notice {
     /// Stored parameters or settings changed: read them again.
     ConfigurationChanged,
+    /// The log of deployments has a new entry.
+    DeploymentsChanged,
     /// Dead jobs are to be tried again: the leader looks which.
     JobsRetried,
 }

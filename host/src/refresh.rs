@@ -4,11 +4,18 @@
 use std::{sync::Arc, time::Duration};
 
 use ta_bot_core::Timestamp;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff, bus::Bus, metrics::Metrics, parameters::ParameterBook, registry::Registry, rollout::Rollout,
-    settings::SettingsBook, store::StoreError,
+    backoff::Backoff,
+    bus::{Bus, Notice},
+    metrics::Metrics,
+    parameters::ParameterBook,
+    registry::Registry,
+    rollout::Rollout,
+    settings::SettingsBook,
+    store::StoreError,
 };
 
 /// Pauses between tries while the store can't be read.
@@ -49,13 +56,8 @@ impl Refresh {
         loop {
             // A store that is away is asked sooner than one that was just read.
             let pause = if fresh { self.interval } else { retries.pause().min(self.interval) };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                // Whatever the notice, and even if some were missed: the books are read whole.
-                notice = notices.recv() => if matches!(notice, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
-                    return;
-                },
-                () = tokio::time::sleep(pause) => {}
+            if stop.run_until_cancelled(self.wait(&mut notices, pause)).await != Some(true) {
+                return;
             }
             fresh = self.refresh().await;
             if fresh {
@@ -64,17 +66,45 @@ impl Refresh {
         }
     }
 
+    /// Waits until all books are to be read: some were told to have changed, or a notice was missed, or the time is up. Answers
+    /// whether there is a bus still. Entries that are told meanwhile are read at once, and nothing but them: what a swap
+    /// costs the candles that it meets is not to hang on the store of parameters.
+    async fn wait(&self, notices: &mut Receiver<Notice>, pause: Duration) -> bool {
+        let up = tokio::time::sleep(pause);
+        tokio::pin!(up);
+        loop {
+            let notice = tokio::select! {
+                () = &mut up => return true,
+                notice = notices.recv() => notice,
+            };
+            match notice {
+                Ok(Notice::JobsRetried) => {}
+                Ok(Notice::DeploymentsChanged) if self.books.rollout.refresh().await.is_ok() => self.announce(),
+                Ok(Notice::DeploymentsChanged | Notice::ConfigurationChanged) | Err(RecvError::Lagged(_)) => {
+                    return true;
+                }
+                Err(RecvError::Closed) => return false,
+            }
+        }
+    }
+
     async fn refresh(&self) -> bool {
         let refreshed = self.books.refresh().await;
         match &refreshed {
-            Ok(()) => {
-                self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+            Ok(()) => self.announce(),
+            Err(error) => {
+                tracing::warn!(%error, "settings can't be read; the last known ones stay in use");
+                // Whichever of the books could be read.
+                self.announce_deployments();
             }
-            Err(error) => tracing::warn!(%error, "settings can't be read; the last known ones stay in use"),
         }
-        // Whichever of the books could be read.
-        self.announce_deployments();
         refreshed.is_ok()
+    }
+
+    /// Lets the metrics show what there is.
+    fn announce(&self) {
+        self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+        self.announce_deployments();
     }
 
     fn announce_deployments(&self) {

@@ -122,7 +122,7 @@ impl Schedule {
                     },
                     notice = notices.recv() => match notice {
                         Ok(Notice::JobsRetried) | Err(RecvError::Lagged(_)) => break,
-                        Ok(Notice::ConfigurationChanged) => {}
+                        Ok(Notice::ConfigurationChanged | Notice::DeploymentsChanged) => {}
                         Err(RecvError::Closed) => return,
                     },
                     () = tokio::time::sleep(rest), if !progress.waiting.is_empty() => {}

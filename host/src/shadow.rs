@@ -207,7 +207,7 @@ impl Observer {
             Ok(Deployed::Added(entry)) => {
                 tracing::info!(strategy.id = %strategy, module = %shadow.module, revision = entry.revision,
                     from = %entry.from, "a shadow is promoted");
-                if let Err(error) = self.bus.notify(Notice::ConfigurationChanged).await {
+                if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
                     tracing::warn!(%error, "replicas were not told of a promotion");
                 }
             }

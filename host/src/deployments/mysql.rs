@@ -1,8 +1,9 @@
 //! The log of deployments on a MySQL server that replicas share.
 //!
 //! The row of the newest revision keeps those who add apart from those who commit jobs: the former lock it, the latter
-//! lock it too but share it. It is always the first that a transaction locks, so no two wait for each other. Every
-//! statement behind that reads what is committed by then (the connections read so, see `mysql::connect`).
+//! lock it too but share it. Who adds locks it first and no row that a commit writes, and a commit locks it last, so no
+//! two wait for each other, and nobody holds it for longer than a few statements. Every statement behind that reads what
+//! is committed by then (the connections read so, see `mysql::connect`).
 
 use async_trait::async_trait;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};

@@ -61,13 +61,12 @@ pub(crate) async fn changed(services: &Services, strategy: &StrategyId, action: 
         ChangeAction::Delete => "delete",
     };
     services.metrics.config_changed(action, strategy);
-    tell(services).await;
+    tell(services, Notice::ConfigurationChanged).await;
 }
 
-/// Tells every replica that configuration changed. The change has happened; where the bus is away the others follow by
-/// their cache's time to live.
-pub(crate) async fn tell(services: &Services) {
-    if let Err(error) = services.bus.notify(Notice::ConfigurationChanged).await {
+/// Tells every replica of a change. It has happened; where the bus is away the others follow by their cache's time to live.
+pub(crate) async fn tell(services: &Services, notice: Notice) {
+    if let Err(error) = services.bus.notify(notice).await {
         tracing::warn!(%error, "replicas were not told of a change");
     }
 }

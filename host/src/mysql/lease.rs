@@ -92,6 +92,13 @@ impl Open {
         &mut self.0
     }
 
+    /// Undoes what was done.
+    pub(crate) async fn undo(self) -> Result<(), Fault> {
+        let Self(mut lease) = self;
+        let undone = sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await;
+        lease.end(undone).map(drop)
+    }
+
     /// Commits what was done, or rolls it back where it met another transaction.
     pub(crate) async fn end<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
         let Self(mut lease) = self;

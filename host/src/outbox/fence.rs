@@ -20,5 +20,10 @@ pub(super) fn older(given: &[FinishedJob], head: i64) -> BTreeSet<i64> {
 
 /// Those that may be committed, and those that were decided by an older log than holds for them.
 pub(super) fn split<'a>(given: &'a [FinishedJob], begins: &Begins) -> (Vec<&'a FinishedJob>, Vec<&'a FinishedJob>) {
-    given.iter().partition(|done| begins.get(&done.revision).is_none_or(|from| done.job.candle_close < *from))
+    given.iter().partition(|done| !is_late(done, begins))
+}
+
+/// Whether an older log than holds for it decided a job.
+pub(super) fn is_late(done: &FinishedJob, begins: &Begins) -> bool {
+    begins.get(&done.revision).is_some_and(|from| done.job.candle_close >= *from)
 }

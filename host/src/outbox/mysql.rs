@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
-use super::{Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal};
+use super::{
+    Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal, fence::Begins,
+};
 use crate::{
     mysql::{Mysql, Schema, row, store_error},
     store::StoreError,
@@ -42,9 +44,19 @@ impl Outbox for MysqlOutbox {
         }
         let by = self.database.instance();
         let committed = || async move {
-            let mut transaction = self.database.begin().await?;
-            let committed = write::finished(transaction.connection(), finished, (at, by)).await;
-            transaction.end(committed).await
+            let mut begins = Begins::new();
+            loop {
+                let mut transaction = self.database.begin().await?;
+                match write::finished(transaction.connection(), finished, &begins, (at, by)).await {
+                    // Written again without what is late, which is rare: an entry begins behind what is stored.
+                    Ok(Err(known)) => {
+                        transaction.undo().await?;
+                        begins = known;
+                    }
+                    Ok(Ok(committed)) => return transaction.end(Ok(committed)).await,
+                    Err(error) => return transaction.end(Err(error)).await,
+                }
+            }
         };
         self.database.write(finished.len(), committed).await
     }

@@ -63,7 +63,7 @@ impl Warden {
                 Ok(Deployed::Added(entry)) => {
                     tracing::error!(strategy.id = %strategy, strategy.digest = %module.short(), %job, %reason,
                         from = %entry.from, "the strategy is quarantined until an operator lifts it");
-                    if let Err(error) = self.bus.notify(Notice::ConfigurationChanged).await {
+                    if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
                         tracing::warn!(%error, "replicas were not told of a quarantine");
                     }
                     return;

@@ -70,7 +70,7 @@ async fn change_in(
     let author = Author { changed_by: name_or_user(by), reason, at: Timestamp::now() };
     let rollout = &app.analyst.rollout;
     let deployed = rollout.change(strategy, wanted, revision, validate_only, author).await?;
-    let told = if matches!(deployed, Deployed::Added(_)) { app.tell_of_change().await } else { Ok(()) };
+    let told = if matches!(deployed, Deployed::Added(_)) { app.tell_of_deployment().await } else { Ok(()) };
     session.output.answer(&Changed(DeployedView::new(rollout, strategy, &deployed)))?;
     if let Err(error) = told {
         note(&format!(

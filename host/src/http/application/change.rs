@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::view::SettingsView;
 use crate::{
+    bus::Notice,
     config::AuditEntry,
     http::{
         Services,
@@ -118,7 +119,7 @@ pub(super) async fn done(
     validate_only: bool,
 ) -> Answer<SettingsChange> {
     if entry.is_some() {
-        tell(services).await;
+        tell(services, Notice::ConfigurationChanged).await;
     }
     let current = services.settings.current();
     let version = entry.as_ref().map_or(current.version, |entry| entry.version);

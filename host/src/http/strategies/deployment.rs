@@ -11,6 +11,7 @@ use ta_bot_core::{ModuleDigest, Promotion, StrategyId};
 use utoipa::ToSchema;
 
 use crate::{
+    bus::Notice,
     http::{
         answer::{Answer, Envelope},
         error::ApiError,
@@ -154,7 +155,7 @@ pub(super) async fn change(
             .await?;
         let deployed = services.rollout.change(&id, wanted, expected, validate_only, author).await?;
         if matches!(deployed, Deployed::Added(_)) {
-            tell(&services).await;
+            tell(&services, Notice::DeploymentsChanged).await;
         }
         let view = DeployedView::new(&services.rollout, &id, &deployed);
         let revision = view.deployment.revision;

@@ -9,7 +9,7 @@ use ta_bot_core::{Job, Signal, SignalId, Timestamp};
 use super::{
     super::{
         Committed, FinishedJob,
-        fence::{Begins, older, split},
+        fence::{Begins, is_late, older, split},
     },
     jobs::{BATCH, Key, candle_close, key, push_are, revive},
 };
@@ -28,30 +28,49 @@ const STATEMENT_BYTES: usize = 4 << 20;
 /// When something is committed, and by which process.
 pub(super) type Mark = (Timestamp, i64);
 
-/// Marks jobs as finished and inserts the signals of those that were not, but for what an older log decided.
+/// Marks jobs as finished and inserts the signals of those that were not, but for what an older log decided, as far as
+/// `begins` tells that. Where it does not tell all, answers what is known by now, and nothing of this may be committed.
+///
+/// The log is looked at last, when all is written: whoever adds an entry waits for the rest of this transaction then, and
+/// those who commit wait for him, so that rest is to be short.
 pub(super) async fn finished(
     connection: &mut MySqlConnection,
     given: &[FinishedJob],
+    begins: &Begins,
     mark: Mark,
-) -> Result<Committed, sqlx::Error> {
-    // All lock in the same order: this row first.
-    let head = head(&mut *connection, Lock::Shared).await?;
-    let mut begins = Begins::new();
-    for revision in older(given, head) {
-        begins.extend(first_behind(&mut *connection, revision).await?.map(|from| (revision, from)));
-    }
-    let (current, late) = split(given, &begins);
+) -> Result<Result<Committed, Begins>, sqlx::Error> {
+    let (current, late) = split(given, begins);
     let keys: Vec<Key<'_>> = sorted(&current).collect();
     let mut new = HashSet::with_capacity(keys.len());
     for batch in keys.chunks(BATCH) {
-        new.extend(new_jobs(connection, batch, mark.0).await?);
-        revive(connection, batch).await?;
+        new.extend(new_jobs(&mut *connection, batch, mark.0).await?);
+        revive(&mut *connection, batch).await?;
     }
     // Removed as it is met, so that a job that is given twice brings its signals once.
-    let given: Vec<&Signal> =
+    let unsent: Vec<&Signal> =
         current.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
-    let new = signals(&mut *connection, &given, mark).await?;
-    Ok(Committed { new, outdated: unfinished(connection, &late).await? })
+    let new = signals(&mut *connection, &unsent, mark).await?;
+    let outdated = unfinished(&mut *connection, &late).await?;
+    let known = known_begins(connection, given, begins).await?;
+    let is_all = !current.iter().any(|done| is_late(done, &known));
+    Ok(if is_all { Ok(Committed { new, outdated }) } else { Err(known) })
+}
+
+/// What `begins` tells, and what the log tells besides. No entry is added from then on until the transaction ends.
+async fn known_begins(
+    connection: &mut MySqlConnection,
+    given: &[FinishedJob],
+    begins: &Begins,
+) -> Result<Begins, sqlx::Error> {
+    let head = head(&mut *connection, Lock::Shared).await?;
+    let mut known = begins.clone();
+    for revision in older(given, head) {
+        // The first entry behind a revision stays the first.
+        if !known.contains_key(&revision) {
+            known.extend(first_behind(&mut *connection, revision).await?.map(|from| (revision, from)));
+        }
+    }
+    Ok(known)
 }
 
 /// The keys of jobs, each once, in their order.

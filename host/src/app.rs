@@ -224,7 +224,7 @@ impl App {
                 metrics.compiled(id, cost.cached, millis(cost.duration));
             }
             let settings = settings.current();
-            metrics.announce(&settings.settings, &strategies.keys());
+            metrics.announce(&settings.settings, strategies.keys());
             for id in settings.settings.enabled_strategies.iter().flatten().filter(|id| !strategies.contains_key(id)) {
                 tracing::warn!(strategy.id = %id, "enabled, but no module of STRATEGIES_DIR has it");
             }

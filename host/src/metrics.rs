@@ -3,7 +3,7 @@
 //! Label values come from what is scheduled and registered; what a request names beyond that is counted under
 //! `unscheduled`, so that no request can make a new series.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
@@ -45,6 +45,15 @@ pub struct Metrics {
     pub bus_connected: IntGauge,
     pub bus_connections: IntCounter,
     compile_duration: GaugeVec,
+    announced: Mutex<Announced>,
+}
+
+/// What was announced: it has series.
+#[derive(Default, PartialEq)]
+struct Announced {
+    symbols: Vec<Symbol>,
+    timeframes: Vec<Timeframe>,
+    strategies: Vec<StrategyId>,
 }
 
 /// Registers an instrument; a name can't be taken twice since each is registered here once.
@@ -174,6 +183,7 @@ impl Metrics {
                     &["strategy", "cached"]
                 )
             ),
+            announced: Mutex::default(),
             registry,
         })
     }
@@ -183,23 +193,30 @@ impl Metrics {
         self.registry.register(instrument)
     }
 
-    /// Makes the series of everything scheduled, so that they are there, at zero, before they first move.
-    pub fn announce<'a>(
-        &self,
-        settings: &ApplicationSettings,
-        strategies: &(impl Iterator<Item = &'a StrategyId> + Clone),
-    ) {
-        for strategy in strategies.clone() {
+    /// Makes the series of everything scheduled, so that they are there, at zero, before they first move. What was announced
+    /// the last time costs nothing: for a thousand symbols it is some hundred thousand series.
+    pub fn announce<'a>(&self, settings: &ApplicationSettings, strategies: impl Iterator<Item = &'a StrategyId>) {
+        let wanted = Announced {
+            symbols: settings.symbols.clone(),
+            timeframes: settings.timeframes.clone(),
+            strategies: strategies.cloned().collect(),
+        };
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if *announced == wanted {
+            return;
+        }
+        for strategy in &wanted.strategies {
             for action in ["create", "update", "delete"] {
                 self.config_changes.with_label_values(&[action, strategy.as_str()]);
             }
         }
-        for symbol in &settings.symbols {
-            for timeframe in &settings.timeframes {
-                let strategies = strategies.clone().map(StrategyId::as_str);
+        for symbol in &wanted.symbols {
+            for timeframe in &wanted.timeframes {
+                let strategies = wanted.strategies.iter().map(StrategyId::as_str);
                 self.announce_place(symbol.as_str(), timeframe.as_str(), strategies);
             }
         }
+        *announced = wanted;
     }
 
     fn announce_place<'a>(&self, symbol: &str, timeframe: &str, strategies: impl Iterator<Item = &'a str>) {

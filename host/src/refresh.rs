@@ -103,7 +103,7 @@ impl Refresh {
 
     /// Lets the metrics show what there is.
     fn announce(&self) {
-        self.metrics.announce(&self.books.settings.current().settings, &self.registry.strategies().keys());
+        self.metrics.announce(&self.books.settings.current().settings, self.registry.strategies().keys());
         self.announce_deployments();
     }
 

@@ -95,6 +95,9 @@ impl Market {
             for some in rows.chunks(ROWS) {
                 insert(&mut connection, timeframe, some).await?;
             }
+            // A server that has had its tables for a while knows what is in them, and plans by that.
+            let analyse = format!("ANALYZE TABLE {}", table(timeframe));
+            sqlx::query(sqlx::AssertSqlSafe(analyse)).fetch_all(&mut *connection).await?;
         }
         Ok(())
     }

@@ -62,10 +62,12 @@ pub trait CandleStore: Send + Sync {
         count: u32,
     ) -> Result<Vec<Vec<Candle>>, StoreError>;
 
-    /// The newest candle of each series of `timeframe` that closed at `until` or before: symbol and close time.
+    /// The newest candle of each symbol on `timeframe` that closed at `until` or before: symbol and close time, by symbol. A
+    /// symbol without such a candle is left out. Reads one candle of each, in as few queries as is sensible.
     async fn newest_closes(
         &self,
         timeframe: Timeframe,
+        symbols: &[Symbol],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 

@@ -286,4 +286,14 @@ impl Scheduled {
     fn has(&self, symbol: &Symbol, timeframe: Timeframe) -> bool {
         self.timeframes.contains(&timeframe) && self.symbols.contains(symbol)
     }
+
+    /// The symbols of a timeframe that are not known; with hints only those that are hinted at.
+    fn others(&self, timeframe: Timeframe, hinted: Option<&Hinted>, known: &[(Symbol, Timestamp)]) -> Vec<Symbol> {
+        if !self.timeframes.contains(&timeframe) {
+            return Vec::new();
+        }
+        let known: HashSet<&Symbol> = known.iter().map(|(symbol, _)| symbol).collect();
+        let is_hinted = |symbol: &&Symbol| hinted.is_none_or(|hinted| hinted.contains_key(symbol));
+        self.symbols.iter().filter(is_hinted).filter(|symbol| !known.contains(symbol)).cloned().collect()
+    }
 }

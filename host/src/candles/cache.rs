@@ -135,9 +135,10 @@ impl CandleStore for CandleCache {
     async fn newest_closes(
         &self,
         timeframe: Timeframe,
+        symbols: &[Symbol],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
-        self.reads.store.newest_closes(timeframe, until).await
+        self.reads.store.newest_closes(timeframe, symbols, until).await
     }
 
     async fn closed_between(

@@ -81,7 +81,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(newest(&*store, "BTCUSDT", close(9), 10).await, []);
     assert_eq!(closed(&*store, &[("BTCUSDT", 0)], close(9)).await, []);
     assert_eq!(closed(&*store, &[], close(9)).await, []);
-    assert_eq!(store.newest_closes(Timeframe::M15, close(9)).await.unwrap(), []);
+    assert_eq!(store.newest_closes(Timeframe::M15, &[symbol("BTCUSDT")], close(9)).await.unwrap(), []);
     assert_eq!(store.series().await.unwrap(), []);
     assert_eq!(insert(&*store, "BTCUSDT", &[]).await, Inserted::default());
     assert_eq!(store.series().await.unwrap(), [], "inserting nothing makes no series");
@@ -193,21 +193,23 @@ pub async fn a_quiet_series_does_not_widen_what_is_read_of_others((store, _): Re
     assert_eq!(closed(&*store, &many, close(999)).await, closes(&[("QUIETUSDT", 2)]));
 }
 
-/// Of each series the newest candle that is closed, by symbol; a series without one is left out.
+/// Of each symbol the newest candle that is closed, by symbol; one without such a candle is left out.
 pub async fn the_newest_close_of_each_series_is_found_at_once((store, other): Replicas) {
     insert(&*store, "ETHUSDT", &candles(0..4)).await;
     insert(&*store, "BTCUSDT", &candles([1, 2, 7])).await;
     insert(&*store, "ADAUSDT", &candles([9])).await;
     store.insert(&symbol("SOLUSDT"), Timeframe::H1, &candles([0])).await.unwrap();
-    let found = async |until| {
-        let mut found = other.newest_closes(Timeframe::M15, until).await.unwrap();
-        found.sort();
-        found
-    };
+    insert(&*store, "DOTUSDT", &candles([3])).await;
+    // One that is not there, and one that is asked for twice.
+    let asked = ["SOLUSDT", "ETHUSDT", "NOUSDT", "ADAUSDT", "BTCUSDT", "ETHUSDT"].map(symbol);
+    let found = async |until| other.newest_closes(Timeframe::M15, &asked, until).await.unwrap();
+    assert_eq!(other.newest_closes(Timeframe::M15, &[], close(5)).await.unwrap(), []);
     assert_eq!(found(close(5)).await, closes(&[("BTCUSDT", 2), ("ETHUSDT", 3)]));
     assert_eq!(found(close(3).plus_millis(-1)).await, closes(&[("BTCUSDT", 2), ("ETHUSDT", 2)]));
     assert_eq!(found(close(0).plus_millis(-1)).await, []);
     assert_eq!(found(close(99)).await, closes(&[("ADAUSDT", 9), ("BTCUSDT", 7), ("ETHUSDT", 3)]));
+    let many: Vec<_> = (0..3000).map(|index| symbol(&format!("COIN{index}"))).chain([symbol("DOTUSDT")]).collect();
+    assert_eq!(other.newest_closes(Timeframe::M15, &many, close(5)).await.unwrap(), closes(&[("DOTUSDT", 3)]));
 }
 
 /// Windows of the quarters of an hour; the moments are the closes of the candles given by their indices.

@@ -29,6 +29,29 @@ impl MysqlCandles {
     pub const fn new(database: Mysql) -> Self {
         Self { database }
     }
+
+    /// Symbols and close times that some queries find, each once, in order.
+    async fn closes(
+        &self,
+        timeframe: Timeframe,
+        queries: Vec<QueryBuilder<MySql>>,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let closes = async {
+            let mut closes = Vec::new();
+            let mut connection = self.database.connection().await?;
+            for mut query in queries {
+                let rows = query.build().fetch_all(&mut *connection).await;
+                match rows.and_then(|rows| named_closes(&rows, timeframe)) {
+                    Ok(found) => closes.extend(found),
+                    failed => return connection.end(failed),
+                }
+            }
+            closes.sort_unstable();
+            closes.dedup();
+            connection.end(Ok(closes))
+        };
+        self.database.read(closes).await
+    }
 }
 
 /// The table of a timeframe.
@@ -100,15 +123,10 @@ impl CandleStore for MysqlCandles {
     async fn newest_closes(
         &self,
         timeframe: Timeframe,
+        symbols: &[Symbol],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
-        let newest = async {
-            let mut query = newest_closes(timeframe, until);
-            let mut connection = self.database.connection().await?;
-            let rows = query.build().fetch_all(&mut *connection).await;
-            Ok(named_closes(&connection.end(rows)?, timeframe)?)
-        };
-        self.database.read(newest).await
+        self.closes(timeframe, of_many::newest(timeframe, symbols, until)).await
     }
 
     async fn closed_between(
@@ -117,20 +135,7 @@ impl CandleStore for MysqlCandles {
         after: &[(Symbol, Timestamp)],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
-        let closed = async {
-            let mut closed = Vec::new();
-            let mut connection = self.database.connection().await?;
-            for mut query in of_many::closes(timeframe, after, until) {
-                let rows = query.build().fetch_all(&mut *connection).await;
-                match rows.and_then(|rows| named_closes(&rows, timeframe)) {
-                    Ok(found) => closed.extend(found),
-                    failed => return connection.end(failed),
-                }
-            }
-            closed.sort_unstable();
-            connection.end(Ok(closed))
-        };
-        self.database.read(closed).await
+        self.closes(timeframe, of_many::closes(timeframe, after, until)).await
     }
 
     async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError> {
@@ -192,16 +197,6 @@ fn push_newest(query: &mut QueryBuilder<MySql>, symbol: &Symbol, timeframe: Time
     query.push(" ORDER BY `timestamp` DESC LIMIT ").push_bind(i64::from(count));
 }
 
-/// One jump through the index for each symbol.
-fn newest_closes(timeframe: Timeframe, until: Timestamp) -> QueryBuilder<MySql> {
-    let mut query = QueryBuilder::new("SELECT `symbol`, ");
-    query.push(row::millis_of("MAX(`timestamp`)")).push(" AS `opened` FROM ").push(table(timeframe));
-    query.push(" WHERE `timestamp` <= ");
-    push_moment(&mut query, newest_open(timeframe, until));
-    query.push(" GROUP BY `symbol` ORDER BY `symbol`");
-    query
-}
-
 /// Counts every table. InnoDB keeps no counts, so this reads one index of each.
 fn series() -> QueryBuilder<MySql> {
     let mut query = QueryBuilder::new("");
@@ -215,11 +210,14 @@ fn series() -> QueryBuilder<MySql> {
     query
 }
 
-/// Symbols and close times of rows, without those whose symbol is none of ours.
+/// Symbols and close times of rows, without those whose symbol is none of ours or that have no candle.
 fn named_closes(rows: &[MySqlRow], timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, sqlx::Error> {
-    let named = |row| Ok((symbol(row)?, timeframe.close_of(row::moment(row, "opened")?)));
-    let found = rows.iter().map(named).collect::<Result<Vec<_>, sqlx::Error>>()?;
-    Ok(found.into_iter().filter_map(|(symbol, close)| Some((symbol?, close))).collect())
+    let named = |row: &MySqlRow| {
+        let opened: Option<i64> = row.try_get("opened")?;
+        let close = opened.map(|millis| timeframe.close_of(Timestamp::from_millis(millis)));
+        Ok(symbol(row)?.zip(close))
+    };
+    rows.iter().filter_map(|row| named(row).transpose()).collect()
 }
 
 fn symbol(row: &MySqlRow) -> Result<Option<Symbol>, sqlx::Error> {

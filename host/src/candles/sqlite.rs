@@ -88,13 +88,16 @@ impl CandleStore for SqliteCandles {
     async fn newest_closes(
         &self,
         timeframe: Timeframe,
+        symbols: &[Symbol],
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let newest = async {
             let sql = "SELECT s.symbol, (SELECT max(c.open_time) FROM candles c
                                          WHERE c.series = s.id AND c.open_time <= ?2) AS open_time
-                       FROM series s WHERE s.timeframe = ?1 AND s.first_open <= ?2 ORDER BY s.symbol";
+                       FROM series s WHERE s.timeframe = ?1 AND s.first_open <= ?2
+                       AND s.symbol IN (SELECT value FROM json_each(?3)) ORDER BY s.symbol";
             let query = sqlx::query(sql).bind(timeframe.as_str()).bind(newest_open(timeframe, until));
+            let query = query.bind(row::to_json(&symbols)?);
             let rows = query.fetch_all(self.database.readers()).await?;
             rows.iter().map(|found| named_close(found, timeframe)).collect()
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use ta_bot_core::{
-    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, ModuleDigest, Promotion, Shadow, StrategyId,
-    Timestamp,
+    ApplicationSettings, Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, ModuleDigest, Promotion,
+    Shadow, StrategyId, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
 
@@ -289,11 +289,10 @@ impl Rollout {
     /// The newest close of all that is scheduled: its candle may be under way.
     async fn newest_close(&self) -> Result<Option<Timestamp>, StoreError> {
         let (settings, now) = (self.parts.settings.current(), Timestamp::now());
-        let timeframes = settings.settings.timeframes.iter();
-        let newest = timeframes.map(|timeframe| self.parts.candles.newest_closes(*timeframe, now));
+        let ApplicationSettings { symbols, timeframes, .. } = &settings.settings;
+        let newest = timeframes.iter().map(|timeframe| self.parts.candles.newest_closes(*timeframe, symbols, now));
         let newest = try_join_all(newest).await?;
-        let scheduled = newest.iter().flatten().filter(|(symbol, _)| settings.settings.symbols.contains(symbol));
-        Ok(scheduled.map(|(_, close)| *close).max())
+        Ok(newest.iter().flatten().map(|(_, close)| *close).max())
     }
 }
 

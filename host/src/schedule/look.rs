@@ -81,14 +81,10 @@ impl Schedule {
         let start = |symbol: &Symbol| Some((symbol.clone(), progress.start_of(timeframe, symbol, now)?));
         let mut starts: Closes = symbols().filter_map(start).collect();
         let mut newest = Closes::new();
-        // Of the others the newest candle has to be asked for, which reads all series: a sweep's way.
-        if hinted.is_none_or(|hinted| starts.len() < hinted.len()) {
-            let known: HashSet<Symbol> = starts.iter().map(|(symbol, _)| symbol.clone()).collect();
-            newest = self.candles.newest_closes(timeframe, now).await?;
-            newest.retain(|(symbol, _)| {
-                let is_asked_for = hinted.is_none_or(|hinted| hinted.contains_key(symbol) && !known.contains(symbol));
-                scheduled.has(symbol, timeframe) && is_asked_for
-            });
+        // Of the others the newest candle has to be asked for; in a sweep those are all.
+        let others = scheduled.others(timeframe, hinted, &starts);
+        if !others.is_empty() {
+            newest = self.candles.newest_closes(timeframe, &others, now).await?;
             let begun = self.begun(timeframe, &newest, now).await?;
             starts.extend(starts_of(timeframe, &newest, &begun, progress));
         }

@@ -221,7 +221,10 @@ async fn foreign_rows_are_passed_over() {
     );
     server().await.sql(&copy).await.unwrap();
     let close = Timeframe::M15.close_of(opened(0));
-    assert_eq!(store.newest_closes(Timeframe::M15, close).await.unwrap(), [(symbol("BTCUSDT"), close)]);
+    assert_eq!(
+        store.newest_closes(Timeframe::M15, &[symbol("BTCUSDT")], close).await.unwrap(),
+        [(symbol("BTCUSDT"), close)]
+    );
     assert_eq!(store.series().await.unwrap().len(), 1);
 }
 
@@ -234,7 +237,7 @@ async fn connections_are_bounded() {
     let store = Arc::new(MysqlCandles::new(database.clone()));
     let calls = (0..40).map(|_| {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { store.newest_closes(Timeframe::M15, opened(9)).await })
+        tokio::spawn(async move { store.newest_closes(Timeframe::M15, &[symbol("BTCUSDT")], opened(9)).await })
     });
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap().unwrap();

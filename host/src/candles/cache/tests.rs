@@ -39,7 +39,12 @@ impl CandleStore for Counted {
         Ok(found)
     }
 
-    async fn newest_closes(&self, _: Timeframe, _: Timestamp) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+    async fn newest_closes(
+        &self,
+        _: Timeframe,
+        _: &[Symbol],
+        _: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         unreachable!("not asked here")
     }
 

@@ -103,6 +103,27 @@ pub(super) fn closes(
     stretches(timeframe, &columns, after.iter().map(|(symbol, after)| (symbol, *after)), until)
 }
 
+/// The queries for the newest close of each symbol.
+///
+/// `GROUP BY symbol` over the index would be shorter. MariaDB 10.11 jumps through the index for that, too, but only until
+/// another statement has read some series backwards: from then on it reads the whole index, which is every candle.
+pub(super) fn newest(timeframe: Timeframe, symbols: &[Symbol], until: Timestamp) -> Vec<QueryBuilder<MySql>> {
+    let query = |chunk: &[&Symbol]| {
+        let mut query = QueryBuilder::new("SELECT `symbol`, (SELECT ");
+        query.push(row::millis_of("`timestamp`")).push(" FROM ").push(table(timeframe));
+        query.push(" AS `of_one` WHERE `of_one`.`symbol` = `asked`.`symbol` AND `timestamp` <= ");
+        push_moment(&mut query, newest_open(timeframe, until));
+        query.push(" ORDER BY `timestamp` DESC LIMIT 1) AS `opened` FROM (");
+        for (index, symbol) in padded(chunk).enumerate() {
+            query.push(if index == 0 { "SELECT " } else { " UNION ALL SELECT " });
+            query.push_bind(symbol.as_str().to_owned()).push(if index == 0 { " AS `symbol`" } else { "" });
+        }
+        query.push(") AS `asked`");
+        query
+    };
+    symbols.iter().collect::<Vec<_>>().chunks(STRETCHES).map(query).collect()
+}
+
 /// The queries for stretches that end at `until`.
 fn stretches<'a>(
     timeframe: Timeframe,

@@ -7,14 +7,15 @@ TARGET := target
 VENV := $(TARGET)/venv
 # Recorded candles, which are not part of the project.
 PARITY_DIR ?= ../shared/parity
+FUZZ_SECONDS ?= 1800
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
 NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
-	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests -p ta-bot-test-servers
+	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests -p ta-bot-test-servers -p ta-bot-fuzz
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build strategies guests test test-setup parity bench docs docs-candles lint clean
+.PHONY: help run build strategies guests test test-setup parity bench fuzz docs docs-candles lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -55,6 +56,9 @@ guests: strategies test-setup ## build the examples in every language and the ho
 
 bench: build guests ## measure; ratios of one run
 	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
+
+fuzz: strategies ## look for bytes that break the loading of modules, FUZZ_SECONDS in each of two ways
+	@sh scripts/fuzz.sh $(TARGET) $(FUZZ_SECONDS)
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
 docs: docs-candles build ## write the pages of docs/strategies, on the recorded candles of PARITY_DIR

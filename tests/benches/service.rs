@@ -1,4 +1,5 @@
-//! What the built service takes: time until it is ready, memory after ten thousand evaluations, and the size of the binary.
+//! What the built service takes: time until it is ready, memory after ten thousand evaluations, the size of the binary, and
+//! how long it takes to refuse tokens that are nearly right.
 //! At the end it puts the figures of the whole run side by side, as ratios, since the machine's own speed varies.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
@@ -11,25 +12,31 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
 use ta_bot_tests::{replicas::Replica, root, strategies_dir};
 use tokio::process::Command;
 
 /// Each analysis evaluates every built-in strategy that runs on its timeframe.
 const ANALYSES: usize = 1000;
+/// How often each wrong token is given.
+const REFUSALS: usize = 3000;
+/// A token that counts.
+const TOKEN: &str = "the-operators-token-of-forty-characters!";
 
 fn binary() -> PathBuf {
     root().join("target/release/ta-bot")
 }
 
-/// Starts the service. Answers also how long it took to its first 200 of `/ready`.
-async fn start(data_dir: &Path) -> (Replica, Duration) {
+/// Starts the service; with a file of tokens, if one is given. Answers also how long it took to its first 200 of `/ready`.
+async fn start(data_dir: &Path, tokens: Option<&Path>) -> (Replica, Duration) {
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", strategies_dir().display().to_string()),
         ("LOG_LEVEL", "error".to_owned()),
     ];
-    let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let tokens = tokens.map(|file| ("API_TOKENS_FILE", file.display().to_string()));
+    let variables = variables.into_iter().chain(tokens).map(|(name, value)| (name.to_owned(), value)).collect();
     let mut service = Replica::new(data_dir, variables);
     let (started, client) = (Instant::now(), reqwest::Client::new());
     service.start().await;
@@ -54,10 +61,10 @@ async fn import(data_dir: &Path) {
 async fn main() {
     let data = tempfile::tempdir().unwrap();
     import(data.path()).await;
-    let (mut cold, ready_after) = start(data.path()).await;
+    let (mut cold, ready_after) = start(data.path(), None).await;
     println!("\nready, compiling thirty modules     {:>8.1} ms", ready_after.as_secs_f64() * 1e3);
     cold.kill().await;
-    let (mut service, ready_after) = start(data.path()).await;
+    let (mut service, ready_after) = start(data.path(), None).await;
     println!("ready, from a warm compile cache    {:>8.1} ms", ready_after.as_secs_f64() * 1e3);
     let before = service.memory("VmRSS");
     let client = reqwest::Client::new();
@@ -71,7 +78,37 @@ async fn main() {
     println!("resident after {} analyses         {:>8.1} MB", ANALYSES, after as f64 / 1024.0);
     println!("release binary                      {:>8.1} MB", fs::metadata(binary()).unwrap().len() as f64 / 1e6);
     service.kill().await;
+    refuse_tokens(data.path()).await;
     summarise();
+}
+
+/// Whoever guesses a token must not learn from the time of the answer how much of it is right.
+async fn refuse_tokens(data_dir: &Path) {
+    let file = data_dir.join("tokens");
+    fs::write(&file, format!("operator:{}\n", hex::encode(Sha256::digest(TOKEN)))).unwrap();
+    let (mut service, _) = start(data_dir, Some(&file)).await;
+    let client = reqwest::Client::new();
+    let right = [0, TOKEN.len() / 2, TOKEN.len() - 1];
+    let mut times = right.map(|_| Vec::with_capacity(REFUSALS));
+    // In turns, so that whatever else the machine does falls on all alike.
+    for turn in 0..REFUSALS * right.len() {
+        let which = turn % right.len();
+        let token = format!("{}{}", &TOKEN[..right[which]], "x".repeat(TOKEN.len() - right[which]));
+        let request = client.get(service.url("/api/v1/strategies")).bearer_auth(token).build().unwrap();
+        let begun = Instant::now();
+        let answer = client.execute(request).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.bytes().await.is_ok()), (401, true));
+        times[which].push(begun.elapsed());
+    }
+    let medians = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    });
+    for (right, median) in right.into_iter().zip(medians) {
+        let ratio = median / medians[0];
+        println!("a token refused, {right:>2} of {} right    {median:>8.1} µs, {ratio:.3} ×", TOKEN.len());
+    }
+    service.kill().await;
 }
 
 /// The mean of a benchmark of this run, in microseconds.

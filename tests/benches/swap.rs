@@ -28,7 +28,7 @@ use ta_bot_tests::{
 const SYMBOLS: usize = 200;
 const REPLICAS: usize = 3;
 /// How many minutes all symbols close at once.
-const ROUNDS: i64 = 60;
+const ROUNDS: i64 = 150;
 /// How many minutes after those symbols close one by one.
 const MINUTES_ALONE: i64 = 3;
 /// How long after the event of a whole close a swap comes: its jobs are being decided and committed then.
@@ -69,6 +69,8 @@ struct Times {
     closes: Vec<Duration>,
     requests: Vec<Duration>,
     longest_waits: Vec<Duration>,
+    /// How long transactions waited for each other's locks, all of them together, as the server counts it.
+    all_waits: Vec<Duration>,
 }
 
 struct Bench {
@@ -118,6 +120,7 @@ impl Bench {
         let mut finished = 0;
         for minute in 0..ROUNDS {
             let meets = Meets::next(minute as usize);
+            let waited = self.waited().await;
             self.market.write_minute(&self.pool, minute).await;
             finished += self.market.closing(minute).len();
             let (event, begun) = (Timestamp::now(), Instant::now());
@@ -134,6 +137,7 @@ impl Bench {
                 times.closes.push(Duration::from_millis(took as u64));
                 times.requests.extend(request);
                 times.longest_waits.push(self.probe.longest_since(begun));
+                times.all_waits.push(self.waited().await.saturating_sub(waited));
             }
         }
         report(&format!("close of {SYMBOLS} symbols at once"), times);
@@ -147,6 +151,7 @@ impl Bench {
             for row in self.market.closing(minute).into_iter().filter(|row| row.1 == SHORT) {
                 let meets = Meets::next(number);
                 number += 1;
+                let waited = self.waited().await;
                 self.market.write(&self.pool, &[row]).await;
                 let begun = Instant::now();
                 let closed = async {
@@ -158,6 +163,7 @@ impl Bench {
                 times.closes.extend(took);
                 times.requests.extend(request);
                 times.longest_waits.push(self.probe.longest_since(begun));
+                times.all_waits.push(self.waited().await.saturating_sub(waited));
             }
         }
         report("close of one symbol", times);
@@ -206,6 +212,13 @@ impl Bench {
         println!("{swaps} swaps; {anew} jobs were decided anew, {errors} evaluations failed");
     }
 
+    /// How long transactions have waited for locks so far.
+    async fn waited(&self) -> Duration {
+        let status = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_time'";
+        let (_, millis): (String, String) = sqlx::query_as(status).fetch_one(&self.pool).await.unwrap();
+        Duration::from_millis(millis.parse().unwrap())
+    }
+
     /// When NATS stored the last signal, in Unix milliseconds; it acknowledges it at once.
     async fn last_stored(&self) -> i64 {
         stream::state(&self.client).await.last_timestamp.unix_timestamp_nanos() as i64 / 1_000_000
@@ -245,7 +258,8 @@ fn report(what: &str, times: [Times; 3]) {
     for (meets, times) in Meets::ALL.into_iter().zip(times) {
         println!("{what} that {meets}:");
         println!("  event to last signal: {}", quantiles(times.closes));
-        println!("  longest wait for the lock of a commit: {}", quantiles(times.longest_waits));
+        println!("  longest wait of a commit at any moment: {}", quantiles(times.longest_waits));
+        println!("  waits for locks, together: {}", quantiles(times.all_waits));
         if !times.requests.is_empty() {
             println!("  the request: {}", quantiles(times.requests));
         }

@@ -2,7 +2,9 @@
 
 use arbitrary::Unstructured;
 
-use crate::{Chance, sandbox, takes};
+use ta_bot_fuzz::{sandbox, takes};
+
+use crate::Chance;
 
 #[test]
 fn components_that_a_generator_makes_are_refused_with_a_reason() {

@@ -6,9 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ta_bot_fuzz::sandbox;
 use ta_bot_wasm::{InspectError, LoadError, Part, StrategyModule, inspect};
-
-use crate::sandbox;
 
 /// How long the slowest may take on a machine that is busy with other tests.
 const LONGEST: Duration = Duration::from_secs(90);

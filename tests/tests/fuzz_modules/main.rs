@@ -11,12 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Timeframe, Timestamp};
+use ta_bot_fuzz::{sandbox, takes};
 use ta_bot_tests::built_in;
-use ta_bot_wasm::{EvaluationInput, LARGEST_MODULE, Limits, Sandbox, StrategyModule};
+use ta_bot_wasm::LARGEST_MODULE;
 
-/// How long one may take: `describe` has five seconds, and the machine may be busy.
-const LONGEST: Duration = Duration::from_mins(5);
 /// How much memory the process may have had at most, in kB.
 const MOST_MEMORY_KB: u64 = 3_000_000;
 
@@ -39,50 +37,6 @@ impl Chance {
     fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next() as u8).collect()
     }
-}
-
-fn sandbox() -> Sandbox {
-    Sandbox::new(Limits::default(), None).unwrap()
-}
-
-/// Loads, within time. What is taken is asked once; its answer is its own.
-fn takes(sandbox: &Sandbox, what: &str, bytes: &[u8]) -> bool {
-    let begun = Instant::now();
-    let loaded = StrategyModule::load(sandbox, bytes);
-    assert!(begun.elapsed() < LONGEST, "{what} took {:?}", begun.elapsed());
-    match loaded {
-        Ok(module) => {
-            ask(&module);
-            true
-        }
-        Err(reason) => {
-            let reason = reason.to_string();
-            assert!((10..5000).contains(&reason.len()), "{what}: {reason}");
-            false
-        }
-    }
-}
-
-fn ask(module: &StrategyModule) {
-    let candle = |index: i64| Candle {
-        open_time: Timestamp::from_millis(index * Timeframe::M15.millis()),
-        open: 100.0,
-        high: 102.0,
-        low: 99.0,
-        close: 101.0,
-        volume: 5.0,
-    };
-    let window = CandleWindow::new((0..300).map(candle)).unwrap();
-    let base = window.newest(module.description().lookback as usize);
-    let job = Job {
-        symbol: "BTCUSDT".parse().unwrap(),
-        timeframe: Timeframe::M15,
-        candle_close: Timestamp::from_millis(300 * Timeframe::M15.millis()),
-    };
-    let extra: Vec<CandleSlice<'_>> = vec![base; module.description().extra.len()];
-    let parameters = module.description().schema.defaults();
-    // Whatever it is, it comes back.
-    let _ = module.evaluate(EvaluationInput { job: &job, base, extra: &extra, parameters: &parameters });
 }
 
 /// The most memory that this process ever had, in kB.

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs libFuzzer on the loading of modules, for so many seconds in each of two ways: bytes made of real components, and
+# components that wasm-smith makes. What it finds it leaves in target/fuzz/found. Usage: fuzz.sh TARGET SECONDS
+#
+# cargo-fuzz is made for nightly Rust, whose sanitizers it uses; without them it works with the project's own toolchain. What
+# is unsafe here is wasmtime's, and fuzzed with sanitizers there.
+set -eu
+target=$1
+seconds=$2
+command -v c++ >/dev/null || { echo "make fuzz needs a C++ compiler for libFuzzer: install g++" >&2; exit 1; }
+[ -x "$target/tools/bin/cargo-fuzz" ] || cargo install --quiet --locked --root "$target/tools" cargo-fuzz
+PATH="$(pwd)/$target/tools/bin:$PATH"
+# Linking all at once would take longer than the fuzzing, and a stack trace without names says little.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=false
+
+seeds="$target/fuzz/seeds"
+mkdir -p "$seeds" "$target/fuzz/found"
+find "$target/strategies" "$target/components" -name '*.wasm' -size -100k -exec cp {} "$seeds" \; 2>/dev/null || true
+cargo fuzz build --fuzz-dir tests/fuzz --features libfuzzer --sanitizer none --target-dir "$target/fuzz"
+built="$target/fuzz/$(rustc --print host-tuple)/release"
+for way in upload generated; do
+    corpus="$target/fuzz/corpus/$way"
+    mkdir -p "$corpus"
+    echo "fuzzing: $way, for $seconds s"
+    "$built/$way" "$corpus" "$seeds" -max_total_time="$seconds" -max_len=131072 -timeout=300 -rss_limit_mb=4096 \
+        -artifact_prefix="$target/fuzz/found/" -verbosity=0 -print_final_stats=1
+done

@@ -8,20 +8,28 @@ set -eu
 target=$1
 seconds=$2
 command -v c++ >/dev/null || { echo "make fuzz needs a C++ compiler for libFuzzer: install g++" >&2; exit 1; }
-[ -x "$target/tools/bin/cargo-fuzz" ] || cargo install --quiet --locked --root "$target/tools" cargo-fuzz
+[ -x "$target/tools/bin/cargo-fuzz" ] || cargo install --quiet --locked --root "$target/tools" cargo-fuzz@0.13.2
 PATH="$(pwd)/$target/tools/bin:$PATH"
 # Linking all at once would take longer than the fuzzing, and a stack trace without names says little.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=false
 
 seeds="$target/fuzz/seeds"
 mkdir -p "$seeds" "$target/fuzz/found"
-find "$target/strategies" "$target/components" -name '*.wasm' -size -100k -exec cp {} "$seeds" \; 2>/dev/null || true
+# Smaller ones, of whatever is built: a mutation of 10 MB says no more than one of 60 kB.
+for folder in "$target/strategies" "$target/components"; do
+    if [ -d "$folder" ]; then
+        find "$folder" -name '*.wasm' -size -100k -exec cp {} "$seeds" \;
+    fi
+done
+[ -n "$(ls "$seeds")" ] || { echo "there is no component below 100 kB in $target/strategies: run make strategies" >&2; exit 1; }
 cargo fuzz build --fuzz-dir tests/fuzz --features libfuzzer --sanitizer none --target-dir "$target/fuzz"
 built="$target/fuzz/$(rustc --print host-tuple)/release"
+failed=0
 for way in upload generated; do
     corpus="$target/fuzz/corpus/$way"
     mkdir -p "$corpus"
     echo "fuzzing: $way, for $seconds s"
-    "$built/$way" "$corpus" "$seeds" -max_total_time="$seconds" -max_len=131072 -timeout=300 -rss_limit_mb=4096 \
-        -artifact_prefix="$target/fuzz/found/" -verbosity=0 -print_final_stats=1
+    "$built/$way" "$corpus" "$seeds" -max_total_time="$seconds" -max_len=131072 -timeout=330 -rss_limit_mb=4096 \
+        -artifact_prefix="$target/fuzz/found/" -verbosity=0 -print_final_stats=1 || failed=1
 done
+exit $failed

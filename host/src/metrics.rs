@@ -194,7 +194,7 @@ impl Metrics {
     }
 
     /// Makes the series of everything scheduled, so that they are there, at zero, before they first move. What was announced
-    /// the last time costs nothing: for a thousand symbols it is some hundred thousand series.
+    /// the last time is not looked up again: for a thousand symbols it is some hundred thousand series.
     pub fn announce<'a>(&self, settings: &ApplicationSettings, strategies: impl Iterator<Item = &'a StrategyId>) {
         let wanted = Announced {
             symbols: settings.symbols.clone(),

@@ -69,7 +69,7 @@ impl Bench {
             let event = Timestamp::now();
             self.market.announce(&self.client, minute).await;
             self.fleet.until_finished(finished).await;
-            let took = self.last_stored().await - event.millis();
+            let took = stream::last_stored(&self.client).await - event.millis();
             let after = self.counts().await;
             let evaluations = after.evaluations - before.evaluations;
             println!(
@@ -130,10 +130,5 @@ impl Bench {
             queries: queries.1.parse().unwrap(),
             signals: stream::state(&self.client).await.messages,
         }
-    }
-
-    /// When NATS stored the last signal, in Unix milliseconds; it acknowledges it at once.
-    async fn last_stored(&self) -> i64 {
-        (stream::state(&self.client).await.last_timestamp.unix_timestamp_nanos() / 1_000_000) as i64
     }
 }

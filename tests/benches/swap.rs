@@ -33,8 +33,8 @@ const ROUNDS: i64 = 150;
 const MINUTES_ALONE: i64 = 3;
 /// How long after the event of a whole close a swap comes: its jobs are being decided and committed then.
 const IN_THE_MIDDLE: Duration = Duration::from_millis(20);
-/// How long the probe rests between two looks.
-const PROBE_PAUSE: Duration = Duration::from_micros(500);
+/// How long the probe rests between two looks. Shorter waits it may miss.
+const PROBE_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a close meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Bench {
             };
             let (request, ()) = tokio::join!(asked, self.market.announce(&self.client, minute));
             self.fleet.until_finished(finished).await;
-            let took = self.last_stored().await - event.millis();
+            let took = stream::last_stored(&self.client).await - event.millis();
             // Every fifth the longer candles close beside: those would be something else.
             if self.market.closing(minute).len() == SYMBOLS {
                 let times = &mut times[meets as usize];
@@ -218,14 +218,9 @@ impl Bench {
         let (_, millis): (String, String) = sqlx::query_as(status).fetch_one(&self.pool).await.unwrap();
         Duration::from_millis(millis.parse().unwrap())
     }
-
-    /// When NATS stored the last signal, in Unix milliseconds; it acknowledges it at once.
-    async fn last_stored(&self) -> i64 {
-        stream::state(&self.client).await.last_timestamp.unix_timestamp_nanos() as i64 / 1_000_000
-    }
 }
 
-/// Does over and over what a commit does first, so that it meets every lock that a commit may meet.
+/// Takes over and over the lock that a commit takes last, as a commit that is at its end at that moment.
 struct Probe(Mutex<Vec<(Instant, Duration)>>);
 
 impl Probe {
@@ -239,9 +234,8 @@ impl Probe {
                 let begun = Instant::now();
                 let look =
                     sqlx::query("SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE");
-                if look.execute(&mut *connection).await.is_ok() {
-                    looking.0.lock().unwrap().push((begun, begun.elapsed()));
-                }
+                look.execute(&mut *connection).await.unwrap();
+                looking.0.lock().unwrap().push((begun, begun.elapsed()));
             }
         });
         probe
@@ -258,7 +252,7 @@ fn report(what: &str, times: [Times; 3]) {
     for (meets, times) in Meets::ALL.into_iter().zip(times) {
         println!("{what} that {meets}:");
         println!("  event to last signal: {}", quantiles(times.closes));
-        println!("  longest wait of a commit at any moment: {}", quantiles(times.longest_waits));
+        println!("  longest wait at the end of a commit, sampled: {}", quantiles(times.longest_waits));
         println!("  waits for locks, together: {}", quantiles(times.all_waits));
         if !times.requests.is_empty() {
             println!("  the request: {}", quantiles(times.requests));

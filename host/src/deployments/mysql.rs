@@ -2,7 +2,8 @@
 //!
 //! The row of the newest revision keeps those who add apart from those who commit jobs: the former lock it, the latter
 //! lock it too but share it. Who adds locks it first and no row that a commit writes, and a commit locks it last, so no
-//! two wait for each other, and nobody holds it for longer than a few statements. Every statement behind that reads what
+//! two wait for each other, and nobody holds it for longer than a few statements take. (One whose connection hangs then
+//! makes commits wait with all that they wrote, until they or the server give up, see `mysql::connect`.) Every statement behind that reads what
 //! is committed by then (the connections read so, see `mysql::connect`).
 
 use async_trait::async_trait;

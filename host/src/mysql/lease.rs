@@ -92,11 +92,11 @@ impl Open {
         &mut self.0
     }
 
-    /// Undoes what was done.
-    pub(crate) async fn undo(self) -> Result<(), Fault> {
+    /// Undoes what was done, and begins anew.
+    pub(crate) async fn again(self) -> Result<Self, Fault> {
         let Self(mut lease) = self;
-        let undone = sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await;
-        lease.end(undone).map(drop)
+        sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await?;
+        Self::begin(lease).await
     }
 
     /// Commits what was done, or rolls it back where it met another transaction.

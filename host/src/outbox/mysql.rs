@@ -44,14 +44,14 @@ impl Outbox for MysqlOutbox {
         }
         let by = self.database.instance();
         let committed = || async move {
+            let mut transaction = self.database.begin().await?;
             let mut begins = Begins::new();
             loop {
-                let mut transaction = self.database.begin().await?;
                 match write::finished(transaction.connection(), finished, &begins, (at, by)).await {
                     // Written again without what is late, which is rare: an entry begins behind what is stored.
                     Ok(Err(known)) => {
-                        transaction.undo().await?;
                         begins = known;
+                        transaction = transaction.again().await?;
                     }
                     Ok(Ok(committed)) => return transaction.end(Ok(committed)).await,
                     Err(error) => return transaction.end(Err(error)).await,

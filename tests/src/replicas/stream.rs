@@ -30,6 +30,11 @@ pub async fn state(client: &Client) -> State {
     context.get_stream(name).await.unwrap().cached_info().state.clone()
 }
 
+/// When NATS stored the last signal, in Unix milliseconds; it acknowledges it at once.
+pub async fn last_stored(client: &Client) -> i64 {
+    (state(client).await.last_timestamp.unix_timestamp_nanos() / 1_000_000) as i64
+}
+
 /// The ids of all messages on `subject`, in the order in which the stream holds them.
 pub async fn ids(url: &str, subject: &str) -> Vec<String> {
     let client = async_nats::connect(url).await.unwrap();

@@ -220,11 +220,6 @@ async fn foreign_rows_are_passed_over() {
          INSERT INTO {name}.klines_m15 SELECT * FROM {name}.c"
     );
     server().await.sql(&copy).await.unwrap();
-    let close = Timeframe::M15.close_of(opened(0));
-    assert_eq!(
-        store.newest_closes(Timeframe::M15, &[symbol("BTCUSDT")], close).await.unwrap(),
-        [(symbol("BTCUSDT"), close)]
-    );
     assert_eq!(store.series().await.unwrap().len(), 1);
 }
 

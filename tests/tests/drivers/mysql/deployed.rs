@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sqlx::Connection as _;
 use ta_bot::{
     deployments::{
         DeploymentStore as _,
         contract::{change, log},
         mysql::MysqlDeployments,
     },
-    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
+    outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
     store::{StoreError, WriteError},
 };
 use ta_bot_core::Timestamp;
@@ -65,7 +66,7 @@ async fn a_lost_row_is_told() {
     }
 }
 
-/// Whoever commits holds the log as it is until the end, and keeps no other commit waiting; whoever adds waits.
+/// Whoever has looked at the log holds it as it is until his commit, and keeps no other commit waiting; whoever adds waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_waits_for_the_commits_under_way() {
     let (uri, name) = new_database().await;
@@ -94,6 +95,40 @@ async fn an_entry_waits_for_the_commits_under_way() {
     };
     let ((), entry) = tokio::join!(held, beside);
     assert_eq!(entry.from, newest.plus_millis(1), "behind what was being committed when it was asked for");
+}
+
+/// A commit that still writes keeps no entry waiting, however long that takes: it looks at the log at its end, and finds
+/// there what was added meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_does_not_wait_for_what_commits_write() {
+    let (uri, name) = new_database().await;
+    let (log, outbox) = (MysqlDeployments::new(open(&uri)), MysqlOutbox::new(open(&uri)));
+    log.since(0).await.unwrap();
+    // A row that the commit is about to insert, and that is not kept.
+    let late = contract::finished("BTCUSDT", 2, &["rsi"]);
+    let mut blocker = sqlx::MySqlConnection::connect(&uri).await.unwrap();
+    let mut blocking = blocker.begin().await.unwrap();
+    sqlx::query("INSERT INTO finished_jobs VALUES ('15m', ?, 'BTCUSDT', 1)")
+        .bind(late.job.candle_close.millis())
+        .execute(&mut *blocking)
+        .await
+        .unwrap();
+    let jobs = [late.clone(), FinishedJob { revision: 99, ..contract::finished("ETHUSDT", 2, &["rsi"]) }];
+    let committed = tokio::spawn(async move { outbox.commit(&jobs, Timestamp::from_millis(1)).await });
+    let waits = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist
+         WHERE db = '{name}' AND info LIKE 'INSERT INTO `finished_jobs`%'"
+    );
+    let asked = async || server().await.sql(&waits).await.unwrap();
+    until(PATIENCE, async || asked().await, async || asked().await == "1\n").await;
+    let entry = log.add(&change("rsi", 1), 0, None).await.unwrap();
+    assert!(entry.from <= late.job.candle_close && !committed.is_finished(), "{entry:?}");
+    blocking.rollback().await.unwrap();
+    let committed = committed.await.unwrap().unwrap();
+    assert_eq!((committed.outdated, committed.new.len()), (vec![late.job], 1));
+    let kept = "SELECT (SELECT GROUP_CONCAT(symbol) FROM finished_jobs), (SELECT GROUP_CONCAT(symbol) FROM signals)";
+    let kept = server().await.sql(&format!("USE {name}; {kept}")).await.unwrap();
+    assert_eq!(kept, "ETHUSDT\tETHUSDT\n", "nothing of what is late was left behind");
 }
 
 /// Wherever the connection is cut: repeated with the same condition, the entry is there once.

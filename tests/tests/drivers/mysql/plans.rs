@@ -217,7 +217,9 @@ async fn no_more_rows_are_read_in_another_character_set() {
     let now = opened(CANDLES);
     let after: Vec<_> = (0..SYMBOLS).map(|index| (symbol(&format!("COIN{index}")), opened(CANDLES - 2))).collect();
     let wanted: Vec<_> = after.iter().map(|(symbol, after)| (symbol.clone(), Some(*after))).collect();
-    for charset in ["latin1", "utf8mb3", "utf8mb4"] {
+    for charset in
+        ["latin1", "utf8mb3", "utf8mb4", "utf8mb4 COLLATE utf8mb4_bin", "utf8mb4 COLLATE utf8mb4_unicode_520_ci"]
+    {
         server.sql(&format!("ALTER TABLE plans.klines_m15 CONVERT TO CHARACTER SET {charset}")).await.unwrap();
         server.sql("ANALYZE TABLE plans.klines_m15").await.unwrap();
         store.ping().await.unwrap();

@@ -18,6 +18,9 @@ use crate::{
     store::StoreError,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Pauses between tries while the store can't be read.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
 

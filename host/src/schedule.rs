@@ -289,11 +289,12 @@ impl Scheduled {
 
     /// The symbols of a timeframe that are not known; with hints only those that are hinted at.
     fn others(&self, timeframe: Timeframe, hinted: Option<&Hinted>, known: &[(Symbol, Timestamp)]) -> Vec<Symbol> {
-        if !self.timeframes.contains(&timeframe) {
-            return Vec::new();
-        }
         let known: HashSet<&Symbol> = known.iter().map(|(symbol, _)| symbol).collect();
-        let is_hinted = |symbol: &&Symbol| hinted.is_none_or(|hinted| hinted.contains_key(symbol));
-        self.symbols.iter().filter(is_hinted).filter(|symbol| !known.contains(symbol)).cloned().collect()
+        let is_other = |symbol: &&Symbol| self.has(symbol, timeframe) && !known.contains(symbol);
+        match hinted {
+            // An event hints at few, and comes for each candle.
+            Some(hinted) => hinted.keys().filter(is_other).cloned().collect(),
+            None => self.symbols.iter().filter(is_other).cloned().collect(),
+        }
     }
 }

@@ -206,7 +206,7 @@ impl Bench {
         let (mut anew, mut errors) = (0.0, 0.0);
         for replica in &self.fleet.replicas {
             anew += replica.metric("ta_bot_jobs_total", "decided_anew").await;
-            errors += replica.metric("ta_bot_strategy_errors_total", "").await;
+            errors += replica.metric("ta_bot_strategy_failures_total", "").await;
         }
         let swaps = self.revision.load(Ordering::Relaxed);
         println!("{swaps} swaps; {anew} jobs were decided anew, {errors} evaluations failed");

@@ -67,7 +67,7 @@ pub trait Bus: Send + Sync {
     /// The bodies of candle events, from now on. A reader that is too slow misses some: an event is only a hint.
     fn candle_events(&self) -> broadcast::Receiver<Vec<u8>>;
 
-    /// Tells every replica, this one included.
+    /// Tells every replica, this one included. Where that fails the others are told later, as long as this process lives.
     async fn notify(&self, notice: Notice) -> Result<(), BusError>;
 
     /// What replicas tell, from now on.

@@ -208,7 +208,7 @@ impl Observer {
                 tracing::info!(strategy.id = %strategy, module = %shadow.module, revision = entry.revision,
                     from = %entry.from, "a shadow is promoted");
                 if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
-                    tracing::warn!(%error, "replicas were not told of a promotion");
+                    tracing::warn!(%error, "the other replicas are not told of a promotion yet");
                 }
             }
             // Another replica, or an operator.

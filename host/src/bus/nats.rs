@@ -7,7 +7,7 @@ use async_nats::{HeaderMap, HeaderValue, Subscriber, header::NATS_MESSAGE_ID};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Bus, BusError, Notice, Outgoing};
@@ -35,8 +35,7 @@ pub struct NatsBus {
     stream: Arc<SignalStream>,
     candle_events: broadcast::Sender<Vec<u8>>,
     notices: broadcast::Sender<Notice>,
-    /// By which this replica knows its own notices.
-    origin: String,
+    teller: Teller,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -45,6 +44,16 @@ pub struct NatsBus {
 struct Told {
     notice: Notice,
     origin: String,
+}
+
+/// Tells the other replicas.
+#[derive(Clone)]
+struct Teller {
+    nats: Nats,
+    /// By which this replica knows its own notices.
+    origin: String,
+    /// What is still to be told, each notice once.
+    untold: watch::Sender<Vec<Notice>>,
 }
 
 impl NatsBus {
@@ -57,7 +66,7 @@ impl NatsBus {
         metrics: Arc<Metrics>,
     ) -> Result<Self, BusError> {
         let (candle_events, notices) = (broadcast::Sender::new(EVENTS), broadcast::Sender::new(NOTICES));
-        let origin = nats.client().new_inbox();
+        let teller = Teller::new(nats.clone());
         let stream = Arc::new(SignalStream::new(nats.clone(), signals.pattern()));
         let mut tasks = Vec::new();
         for (index, pattern) in events.patterns().iter().enumerate() {
@@ -71,10 +80,11 @@ impl NatsBus {
             tasks.push(spawn(reader.read(subscriber)));
         }
         let subscriber = within(nats.client().subscribe(nats.subject("notices"))).await?;
-        tasks.push(spawn(read_notices(subscriber, notices.clone(), origin.clone())));
-        tasks.push(spawn(remind(nats.clone(), notices.clone())));
+        tasks.push(spawn(read_notices(subscriber, notices.clone(), teller.origin.clone())));
+        tasks.push(spawn(remind(teller.clone(), notices.clone())));
+        tasks.push(spawn(teller.clone().tell_later()));
         tasks.push(spawn(make_stream(nats.clone(), Arc::clone(&stream))));
-        Ok(Self { nats, stream, candle_events, notices, origin, _tasks: tasks })
+        Ok(Self { nats, stream, candle_events, notices, teller, _tasks: tasks })
     }
 }
 
@@ -124,12 +134,60 @@ async fn read_notices(mut subscriber: Subscriber, notices: broadcast::Sender<Not
     }
 }
 
-/// Has configuration read again after each interruption: what was told meanwhile was not heard.
-async fn remind(nats: Nats, notices: broadcast::Sender<Notice>) {
-    let mut connections = nats.connections();
+/// Has configuration read again after each interruption, here and by the others: what was told meanwhile was not heard here,
+/// and what was told from here last may have been lost on its way.
+async fn remind(teller: Teller, notices: broadcast::Sender<Notice>) {
+    let mut connections = teller.nats.connections();
     while connections.changed().await.is_ok() {
         if *connections.borrow_and_update() > 1 {
+            // Its answer says that the server has the subscriptions again: what is told from now on is heard.
+            let _ = teller.nats.ask().await;
             let _ = notices.send(Notice::ConfigurationChanged);
+            teller.keep(Notice::ConfigurationChanged);
+        }
+    }
+}
+
+impl Teller {
+    fn new(nats: Nats) -> Self {
+        let origin = nats.client().new_inbox();
+        Self { nats, origin, untold: watch::Sender::default() }
+    }
+
+    async fn tell(&self, notice: Notice) -> Result<(), BusError> {
+        let told = Told { notice, origin: self.origin.clone() };
+        let body = serde_json::to_string(&told).map_err(|error| BusError(error.to_string()))?;
+        Ok(self.nats.tell(self.nats.subject("notices"), body).await?)
+    }
+
+    /// Keeps a notice for when it can be told.
+    fn keep(&self, notice: Notice) {
+        self.untold.send_if_modified(|untold| {
+            let is_new = !untold.contains(&notice);
+            if is_new {
+                untold.push(notice);
+            }
+            is_new
+        });
+    }
+
+    /// Tells what was kept, as soon as NATS is there.
+    async fn tell_later(self) {
+        let mut kept = self.untold.subscribe();
+        let mut failures = 0;
+        while kept.wait_for(|untold| !untold.is_empty()).await.is_ok() {
+            self.nats.connected().await;
+            for notice in self.untold.send_replace(Vec::new()) {
+                if self.tell(notice.clone()).await.is_ok() {
+                    failures = 0;
+                } else {
+                    failures += 1;
+                    self.keep(notice);
+                }
+            }
+            if failures > 0 {
+                tokio::time::sleep(pause(failures)).await;
+            }
         }
     }
 }
@@ -194,9 +252,11 @@ impl Bus for NatsBus {
     async fn notify(&self, notice: Notice) -> Result<(), BusError> {
         // Here first: this replica is told also where NATS is away.
         let _ = self.notices.send(notice.clone());
-        let told = Told { notice, origin: self.origin.clone() };
-        let body = serde_json::to_string(&told).map_err(|error| BusError(error.to_string()))?;
-        Ok(self.nats.tell(self.nats.subject("notices"), body).await?)
+        let told = self.teller.tell(notice.clone()).await;
+        if told.is_err() {
+            self.teller.keep(notice);
+        }
+        told
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {

@@ -64,10 +64,11 @@ pub(crate) async fn changed(services: &Services, strategy: &StrategyId, action: 
     tell(services, Notice::ConfigurationChanged).await;
 }
 
-/// Tells every replica of a change. It has happened; where the bus is away the others follow by their cache's time to live.
+/// Tells every replica of a change. It has happened; where the bus is away the others follow when it is back, or by their
+/// cache's time to live.
 pub(crate) async fn tell(services: &Services, notice: Notice) {
     if let Err(error) = services.bus.notify(notice).await {
-        tracing::warn!(%error, "replicas were not told of a change");
+        tracing::warn!(%error, "the other replicas are not told of a change yet");
     }
 }
 

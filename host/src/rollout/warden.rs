@@ -64,7 +64,7 @@ impl Warden {
                     tracing::error!(strategy.id = %strategy, strategy.digest = %module.short(), %job, %reason,
                         from = %entry.from, "the strategy is quarantined until an operator lifts it");
                     if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
-                        tracing::warn!(%error, "replicas were not told of a quarantine");
+                        tracing::warn!(%error, "the other replicas are not told of a quarantine yet");
                     }
                     return;
                 }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use ta_bot::{
     bus::{
-        Bus, Outgoing,
+        Bus, Notice, Outgoing,
         contract::{self as bus_contract, Fixture, Outside},
         nats::NatsBus,
     },

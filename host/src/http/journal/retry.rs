@@ -77,7 +77,7 @@ pub(super) async fn retry(State(services): Shared, request: WriteRequest) -> Res
     services.metrics.jobs.with_label_values(&["retried"]).inc_by(retried);
     // They are marked; where the bus is away the next sweep finds them.
     if let Err(error) = services.bus.notify(Notice::JobsRetried).await {
-        tracing::warn!(%error, "the leader was not told of jobs to retry");
+        tracing::warn!(%error, "the leader is not told of jobs to retry yet");
     }
     Ok(Answer::new(Retried { retried }))
 }

@@ -199,7 +199,7 @@ async fn nats_may_be_away_at_the_start() {
     assert!(bus.publish(message("early")).await.unwrap_err().to_string().contains("not connected"));
     assert!(bus.ping().await.is_err());
     let (mut notices, mut events) = (bus.notices(), bus.candle_events());
-    assert!(bus.notify(ta_bot::bus::Notice::ConfigurationChanged).await.is_err());
+    assert!(bus.notify(Notice::ConfigurationChanged).await.is_err());
     notices.try_recv().expect("this replica is told all the same");
     assert!(started.elapsed() < Duration::from_secs(1), "nobody waits for what is not there");
     assert_eq!(metrics.bus_connected.get(), 0);
@@ -242,6 +242,31 @@ async fn a_killed_server_has_each_id_once() {
     assert!(metrics.bus_connections.get() >= 5);
     announce(&server).await;
     assert_eq!(soon(events.recv()).await.unwrap(), b"event", "events are read after it, too");
+}
+
+#[tokio::test]
+async fn what_could_not_be_told_is_told_when_the_connection_is_back() {
+    let server = Nats::start().await.unwrap();
+    let proxy = Proxy::start(server.address()).unwrap();
+    let (one, _) = bus_at(&server.url_at(proxy.address())).await;
+    let (two, _) = bus_at(&server.url()).await;
+    until(async || one.ping().await.is_ok() && two.ping().await.is_ok()).await;
+    // The other one keeps its connection, so that nothing but a notice has it read again.
+    let mut heard = two.notices();
+    proxy.set(Mode::Refuse).await.unwrap();
+    proxy.reset_all().await.unwrap();
+    until(async || one.ping().await.is_err()).await;
+    for _ in 0..2 {
+        assert!(one.notify(Notice::JobsRetried).await.is_err());
+    }
+    assert!(heard.is_empty());
+    proxy.set(Mode::Forward).await.unwrap();
+    let told = [soon(heard.recv()).await.unwrap(), soon(heard.recv()).await.unwrap()];
+    for notice in [Notice::JobsRetried, Notice::ConfigurationChanged] {
+        assert!(told.contains(&notice), "{told:?}");
+    }
+    one.notify(Notice::DeploymentsChanged).await.unwrap();
+    assert_eq!(soon(heard.recv()).await.unwrap(), Notice::DeploymentsChanged, "each was told once");
 }
 
 #[tokio::test]

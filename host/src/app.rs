@@ -77,10 +77,8 @@ pub struct App {
     sandbox: Sandbox,
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
-    failures: Arc<dyn FailureStore>,
     books: Books,
     embedded: Embedded,
-    shadows: Arc<dyn ShadowStore>,
     /// The modules that were uploaded.
     pub catalog: Arc<Catalog>,
     /// Where candles are announced and signals go.
@@ -93,6 +91,10 @@ pub struct App {
     pub candles: Arc<dyn CandleStore>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
+    /// What failed.
+    pub failures: Arc<dyn FailureStore>,
+    /// What shadows would have changed.
+    pub shadows: Arc<dyn ShadowStore>,
     /// The strategies.
     pub registry: Arc<Registry>,
     /// What looks at candles.

@@ -20,7 +20,9 @@ mod candles;
 mod check;
 mod costs;
 mod error;
+mod failures;
 mod modules;
+mod new_file;
 mod outcome;
 mod output;
 mod parameters;
@@ -98,6 +100,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Candles(CandlesCommand::List) => candles::list(session).await,
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
+        Command::Failures(command) => failures::run(session, command).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),

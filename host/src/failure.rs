@@ -29,6 +29,7 @@ pub mod rerun;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+pub(crate) mod view;
 pub mod watch;
 
 /// How many bundles of a module are kept: the newest.

@@ -6,12 +6,12 @@
 
 use std::{
     collections::HashMap,
-    ops::Range,
+    ops::{Range, RangeInclusive},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use ta_bot_core::{ModuleDigest, StrategyDescription, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{ApplicationSettings, ModuleDigest, StrategyDescription, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::StrategyModule;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -27,11 +27,22 @@ use crate::{
 };
 
 mod tally;
+pub(crate) mod view;
 mod work;
 
 pub use tally::{Cost, Example, Tally};
 use work::Work;
 
+/// On how many candles of each series a question may be.
+pub const CANDLES: RangeInclusive<u32> = 1..=1000;
+/// On how many it is where nobody says it.
+pub const DEFAULT_CANDLES: u32 = 100;
+/// How many examples of each kind of difference may be told.
+pub const EXAMPLES: RangeInclusive<u32> = 0..=100;
+/// How many are told where nobody says it.
+pub const DEFAULT_EXAMPLES: u32 = 20;
+/// How many seconds a question may take; the most where nobody says it.
+pub const SECONDS: RangeInclusive<u32> = 1..=60;
 /// How many evaluations a question may cost.
 pub const MOST_EVALUATIONS: u64 = 1_000_000;
 /// How long guests run before others have their turn.
@@ -105,6 +116,11 @@ impl From<StoreError> for ImpactError {
     fn from(error: StoreError) -> Self {
         Self::Analysis(error.into())
     }
+}
+
+/// Those of some symbols that are not scheduled: there are no candles of them that a strategy would have seen.
+pub fn unscheduled<'a>(symbols: &'a [Symbol], settings: &ApplicationSettings) -> impl Iterator<Item = &'a Symbol> {
+    symbols.iter().filter(|symbol| !settings.symbols.contains(symbol))
 }
 
 /// Answers questions.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -33,6 +34,8 @@ pub mod warden;
 pub use change::{Deployed, Wanted};
 pub use error::RolloutError;
 
+/// How many candles a shadow may have to look at before it decides by itself.
+pub const PROMOTE_AFTER: RangeInclusive<u32> = 1..=1_000_000_000;
 /// How long reading the log waits for a module. One that was written in Python takes ten seconds to compile.
 const INSTALL_LIMIT: Duration = Duration::from_secs(30);
 /// How long a module that nobody waits for is not tried again.

@@ -16,6 +16,7 @@ use crate::{comparison::Comparison, store::StoreError};
 pub mod contract;
 pub mod mysql;
 pub mod sqlite;
+pub(crate) mod view;
 
 /// What a shadow would have changed on one candle.
 #[derive(Debug, Clone, PartialEq)]

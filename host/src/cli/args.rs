@@ -2,15 +2,17 @@
 
 #![allow(clippy::doc_markdown, reason = "these are help texts, read in a terminal")]
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
-use ta_bot_core::{ModuleDigest, StrategyId, Symbol, Timeframe, Timestamp};
+use clap::{Args, Parser, Subcommand, builder::RangedI64ValueParser};
+use ta_bot_core::{FailureId, ModuleDigest, Promotion, StrategyId, Symbol, Timeframe, Timestamp};
 
 use super::modules::named::{Chosen, Digits};
 use crate::{
     config::{MAX_NAME, MAX_REASON},
     costs::CostBy,
+    impact,
+    rollout::PROMOTE_AFTER,
     signature::PublicKey,
 };
 
@@ -93,10 +95,13 @@ pub(super) enum Command {
     },
     /// List what evaluations of jobs took, the most expensive first
     Costs(CostsWanted),
+    /// List evaluations that failed, and take one home
+    #[command(subcommand)]
+    Failures(FailuresCommand),
     /// Look at the strategies of STRATEGIES_DIR
     #[command(subcommand)]
     Strategies(StrategiesCommand),
-    /// Inspect, check and sign modules, upload them, and say which of them decides
+    /// Inspect, check and sign modules, upload and compare them, and say which of them decides
     #[command(subcommand)]
     Modules(ModulesCommand),
     /// The same as `modules check`: load a module in the sandbox and say whether it is fit to run
@@ -123,6 +128,33 @@ pub(super) enum CandlesCommand {
     },
     /// List what the store holds, by symbol and timeframe
     List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FailuresCommand {
+    /// List evaluations that failed in jobs, newest first: the newest 200 of each module
+    List {
+        /// Of this strategy only
+        #[arg(long, value_name = "ID")]
+        strategy: Option<StrategyId>,
+        /// Of the module of this SHA-256 only
+        #[arg(long, value_name = "DIGEST")]
+        module: Option<ModuleDigest>,
+        /// Of this symbol only
+        #[arg(long)]
+        symbol: Option<Symbol>,
+        #[command(flatten)]
+        most: Most,
+    },
+    /// Write the bundle of a failure into a file: everything that it followed from, for `ta-bot replay`
+    Download {
+        /// Its id, 64 hex digits
+        #[arg(value_name = "FAILURE_ID")]
+        id: FailureId,
+        /// Where it goes; a file that is there is never overwritten
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -257,14 +289,112 @@ pub(super) enum ModulesCommand {
         #[command(flatten)]
         change: ChangeWanted,
     },
-    /// Show which module decides for a strategy, and how it came to that
+    /// Show which module decides for a strategy, and how it came to that, newest first
     History {
         /// The strategy
         strategy: StrategyId,
-        /// How many changes, newest first
-        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
+        #[command(flatten)]
+        most: Most,
     },
+    /// Say what would have changed if another module had decided: both look at the last closed candles of what is scheduled
+    ///
+    /// Nothing is stored or sent. The module need not be admitted.
+    Compare(CompareWanted),
+    /// Let another module look at the same live candles as the one that decides; it publishes nothing
+    Shadow {
+        /// The strategy
+        strategy: StrategyId,
+        /// The digest of an admitted module, or the first digits of it, 6 at least
+        #[arg(value_name = "DIGEST")]
+        module: Digits,
+        #[command(flatten)]
+        terms: ShadowTerms,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Show what the newest shadow of a strategy would have changed, newest candle first
+    Differences {
+        /// The strategy
+        strategy: StrategyId,
+        #[command(flatten)]
+        most: Most,
+    },
+    /// Let the shadow of a strategy look no more
+    EndShadow {
+        /// The strategy
+        strategy: StrategyId,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+    /// Let the shadow of a strategy decide
+    Promote {
+        /// The strategy
+        strategy: StrategyId,
+        #[command(flatten)]
+        change: ChangeWanted,
+    },
+}
+
+/// How long a list may be.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Most {
+    /// How many to list at most
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = within(&(1..=1000)))]
+    pub(super) limit: u32,
+}
+
+/// A whole number of a range.
+fn within(range: &RangeInclusive<u32>) -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
+}
+
+/// Which module is compared with the one that decides, and on what.
+#[derive(Debug, Args)]
+pub(super) struct CompareWanted {
+    /// The strategy, such as rsi, there or not
+    pub(super) strategy: StrategyId,
+    /// The digest of a module that was uploaded, or the first digits of it, 6 at least
+    #[arg(value_name = "DIGEST")]
+    pub(super) module: Digits,
+    /// On how many of the last closed candles of each symbol and timeframe
+    #[arg(long, value_name = "N", default_value_t = impact::DEFAULT_CANDLES, value_parser = within(&impact::CANDLES))]
+    pub(super) candles: u32,
+    /// How many examples of each kind of difference to tell, the newest
+    #[arg(long, value_name = "N", default_value_t = impact::DEFAULT_EXAMPLES, value_parser = within(&impact::EXAMPLES))]
+    pub(super) examples: u32,
+    /// Of this symbol only, one that is scheduled; may be given several times
+    #[arg(long = "symbol", value_name = "SYMBOL")]
+    pub(super) symbols: Vec<Symbol>,
+    /// How long it may take; what is found by then is the answer
+    #[arg(long, value_name = "S", default_value_t = *impact::SECONDS.end(), value_parser = within(&impact::SECONDS))]
+    pub(super) seconds: u32,
+}
+
+/// On which terms a shadow looks.
+#[derive(Debug, Args)]
+pub(super) struct ShadowTerms {
+    /// Let it decide by itself after this many compared candles
+    #[arg(long, value_name = "CANDLES", requires = "promote_at_most", value_parser = within(&PROMOTE_AFTER))]
+    promote_after: Option<u32>,
+    /// If no more than this share of them differ, from 0 to 1
+    #[arg(long, value_name = "SHARE", requires = "promote_after", value_parser = share)]
+    promote_at_most: Option<f64>,
+    /// Also if admission refused the module; such a shadow is never promoted
+    #[arg(long)]
+    pub(super) unadmitted: bool,
+}
+
+impl ShadowTerms {
+    /// When it decides by itself.
+    pub(super) fn promotion(&self) -> Option<Promotion> {
+        let (after, most_differing) = (self.promote_after?.into(), self.promote_at_most?);
+        Some(Promotion { after, most_differing })
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let read = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    read.ok_or_else(|| "give a share of candles, from 0 to 1".to_owned())
 }
 
 /// What every change of a deployment can be given.
@@ -317,9 +447,8 @@ pub(super) struct CostsWanted {
     /// From the hour on in which this moment lies: RFC 3339, or milliseconds since 1970 [default: 24 hours ago]
     #[arg(long, value_name = "MOMENT")]
     pub(super) since: Option<Timestamp>,
-    /// How many to list at most
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) most: Most,
 }
 
 /// What `strategies docs` is to do.

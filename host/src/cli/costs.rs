@@ -15,11 +15,11 @@ use crate::costs::{CostBy, CostFilter, DEFAULT_SINCE_MS, hour_of, view::CostView
 
 /// Lists costs. A service that runs beside adds what it measured once a minute.
 pub(super) async fn costs(session: Session, wanted: CostsWanted) -> Result<(), CliError> {
-    let CostsWanted { by, strategy, module, symbol, since, limit } = wanted;
+    let CostsWanted { by, strategy, module, symbol, since, most } = wanted;
     let since = since.unwrap_or_else(|| Timestamp::now().plus_millis(-DEFAULT_SINCE_MS));
     let app = session.open().await?;
     let sums = app.ledger.sums(&CostFilter { strategy, module, symbol, since }, by).await?;
-    let costs = sums.into_iter().take(limit as usize).map(CostView::from).collect();
+    let costs = sums.into_iter().take(most.limit as usize).map(CostView::from).collect();
     session.output.answer(&Listed { by, since: hour_of(since).to_string(), costs })
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_core::{ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ use crate::{
     catalog::{CheckError, UploadError},
     env::EnvError,
     failure::document::DocumentError,
+    impact::ImpactError,
     import::ImportError,
     loader::LoadingError,
     parameters::ParameterError,
@@ -73,6 +74,8 @@ pub(super) enum CliError {
     UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
     #[error("there is no signal {0} in this store; GET /api/v1/signals of the service lists them")]
     UnknownSignal(SignalId),
+    #[error("there is no failure {0} in this store; `ta-bot failures list` lists them")]
+    UnknownFailure(FailureId),
     #[error(
         "{} can't be read ({reason}): give a signal_id of 64 hex digits, or the file of a failure's bundle as GET \
          /api/v1/failures/ID gives it", path.display()
@@ -102,7 +105,7 @@ pub(super) enum CliError {
          one more"
     )]
     UnknownModule(String),
-    #[error("several modules begin with {given}: {}. Give more digits", digests(.there))]
+    #[error("several modules begin with {given}: {}. Give more digits", listed(.there))]
     AmbiguousModule { given: String, there: Vec<ModuleDigest> },
     #[error(
         "the module {module} was taken but could not be checked, which says nothing about it: {problem}. Upload it again; a \
@@ -113,6 +116,10 @@ pub(super) enum CliError {
     Upload(UploadError),
     #[error("{}", told(.0))]
     Rollout(RolloutError),
+    #[error("{}: no such symbol is scheduled. There are: {}", listed(.given), listed(.scheduled))]
+    Unscheduled { given: Vec<Symbol>, scheduled: Vec<Symbol> },
+    #[error(transparent)]
+    TooMuch(ImpactError),
     #[error("{} is not signed by a trusted key: {problem}", path.display())]
     Signature { path: PathBuf, problem: SignatureError },
     #[error("the key can't be made: {0}")]
@@ -160,6 +167,7 @@ impl CliError {
             Self::NoneUsable(_) => "no_usable_strategies",
             Self::UnknownStrategy { .. } => "unknown_strategy",
             Self::UnknownSignal(_) => "unknown_signal",
+            Self::UnknownFailure(_) => "unknown_failure",
             Self::ModuleFile { .. } | Self::BundleFile { .. } => "unreadable_file",
             Self::Bundle { .. } => "bad_bundle",
             Self::OtherModule { .. } => "other_module",
@@ -173,6 +181,8 @@ impl CliError {
             Self::Unchecked { .. } => "unchecked",
             Self::Upload(error) => error.code(),
             Self::Rollout(error) => error.code(),
+            Self::Unscheduled { .. } => "unscheduled_symbol",
+            Self::TooMuch(_) => "too_much",
             Self::Signature { .. } => "bad_signature",
             Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
@@ -227,6 +237,17 @@ impl From<RolloutError> for CliError {
     }
 }
 
+impl From<ImpactError> for CliError {
+    fn from(error: ImpactError) -> Self {
+        match error {
+            ImpactError::Rollout(error) => error.into(),
+            ImpactError::Analysis(error) => error.into(),
+            // This process asks one question only, so it is never busy with another.
+            ImpactError::TooMuch { .. } | ImpactError::Busy => Self::TooMuch(error),
+        }
+    }
+}
+
 /// What a change was refused for, each parameter on a line of its own.
 fn told(error: &RolloutError) -> String {
     let RolloutError::Misfits(problems) = error else { return error.to_string() };
@@ -236,8 +257,8 @@ fn told(error: &RolloutError) -> String {
     [error.to_string()].into_iter().chain(problems.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
-fn digests(digests: &[ModuleDigest]) -> String {
-    digests.iter().map(ModuleDigest::to_string).collect::<Vec<_>>().join(", ")
+fn listed<T: ToString>(all: &[T]) -> String {
+    all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A path as text, for JSON.

@@ -4,6 +4,7 @@
 use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
+use ta_bot_core::StrategyId;
 use ta_bot_wasm::{Inspection, Part};
 
 use super::{
@@ -13,8 +14,9 @@ use super::{
     error::{CliError, FAILED, shown},
     output::{one_line, table},
 };
-use crate::{config::MAX_NAME, rollout::Wanted};
+use crate::{app::App, config::MAX_NAME, rollout::Wanted};
 
+mod compared;
 mod cost;
 mod deployed;
 mod kept;
@@ -41,22 +43,48 @@ pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<Exi
         M::Download { module, output } => {
             return kept::download(&session, &module, &output).await.map(|()| ExitCode::SUCCESS);
         }
-        M::History { strategy, limit } => {
-            return deployed::history(&session, &strategy, limit).await.map(|()| ExitCode::SUCCESS);
+        M::Compare(wanted) => return compared::compare(&session, wanted).await.map(|()| ExitCode::SUCCESS),
+        M::Differences { strategy, most } => {
+            return compared::differences(&session, &strategy, most.limit).await.map(|()| ExitCode::SUCCESS);
+        }
+        M::History { strategy, most } => {
+            return deployed::history(&session, &strategy, most.limit).await.map(|()| ExitCode::SUCCESS);
         }
         M::Activate { strategy, module, change } => {
             return deployed::activate(&session, &strategy, &module, change).await.map(|()| ExitCode::SUCCESS);
+        }
+        M::Shadow { strategy, module, terms, change } => {
+            return deployed::shadow(&session, &strategy, &module, &terms, change).await.map(|()| ExitCode::SUCCESS);
         }
         M::RollBack { strategy, to, change } => (strategy, Wanted::RollBack(to), change),
         M::Enable { strategy, change } => (strategy, Wanted::Enable, change),
         M::Disable { strategy, change } => (strategy, Wanted::Disable, change),
         M::Lift { strategy, change } => (strategy, Wanted::Lift, change),
+        M::EndShadow { strategy, change } => (strategy, Wanted::EndShadow, change),
+        M::Promote { strategy, change } => (strategy, Wanted::Promote, change),
     };
     deployed::change(&session, &strategy, wanted, change).await.map(|()| ExitCode::SUCCESS)
 }
 
 fn verdict(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+/// The stores, with the bundled modules: without them it is not known what decides.
+async fn open(session: &Session) -> Result<App, CliError> {
+    let app = session.open().await?;
+    let problems = session.load_bundled(&app).await?;
+    session.note_problems(&problems);
+    Ok(app)
+}
+
+/// Refuses a strategy that is not there and never was.
+fn require(app: &App, strategy: &StrategyId) -> Result<(), CliError> {
+    if app.registry.log().of(strategy).is_empty() && app.registry.get(strategy).is_none() {
+        let known = app.registry.strategies().keys().cloned().collect();
+        return Err(CliError::UnknownStrategy { id: strategy.clone(), known });
+    }
+    Ok(())
 }
 
 /// The name under which something is changed: the one that was given, else the user's.

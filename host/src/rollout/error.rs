@@ -62,7 +62,7 @@ pub enum RolloutError {
     #[error("{0} is not quarantined")]
     NotQuarantined(StrategyId),
     /// It has no shadow.
-    #[error("no module looks on beside the one of {0}: begin with action shadow")]
+    #[error("no module looks on beside the one of {0}: begin with the action shadow, or `ta-bot modules shadow`")]
     NoShadow(StrategyId),
     /// It is the one that decides.
     #[error("the module {0} decides already: a shadow is another one")]

@@ -39,11 +39,11 @@ pub(crate) struct ShadowView {
     /// SHA-256 of the module.
     pub(crate) module: String,
     /// After how many compared candles it decides by itself; null where somebody has to say so.
-    promote_after: Option<u64>,
+    pub(crate) promote_after: Option<u64>,
     /// If no more than this share of them differ, from 0 to 1.
-    promote_at_most: Option<f64>,
+    pub(crate) promote_at_most: Option<f64>,
     /// Whether it looks although admission refused it.
-    unadmitted: bool,
+    pub(crate) unadmitted: bool,
 }
 
 impl From<&Shadow> for ShadowView {

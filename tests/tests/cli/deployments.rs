@@ -16,12 +16,12 @@ use crate::{
     serve::{Service, get},
 };
 
-fn change(home: &Home, arguments: &[&str]) -> Json {
+pub(crate) fn change(home: &Home, arguments: &[&str]) -> Json {
     let done = home.run([&["modules"], arguments, &["--json"]].concat());
     done.succeeded().json()
 }
 
-fn error(home: &Home, arguments: &[&str]) -> Json {
+pub(crate) fn error(home: &Home, arguments: &[&str]) -> Json {
     let done = home.run([&["modules"], arguments, &["--json"]].concat());
     assert_eq!(done.code, Some(1), "{done:?}");
     done.json()["error"].clone()
@@ -176,8 +176,22 @@ fn of_two_that_change_the_same_at_once_one_is_told_so() {
     assert_eq!(history(&home, "rsi").len(), 1);
 }
 
+/// A service on a made-up market of one symbol that closes five times a second, and its URL. No clock tells it of a
+/// deployment: only that a commit is left out by the change.
+pub(crate) fn on_made_up_market(home: &Home) -> (Service, String) {
+    let mut command = home.command();
+    command
+        .env("SUPPORTED_SYMBOLS", "BTCUSDT")
+        .env("SUPPORTED_TIMEFRAMES", "1m")
+        .env("ENABLED_STRATEGIES", "")
+        .env("CONFIG_CACHE_TTL_SECONDS", "86400");
+    let mut service = Service::of(command, &["--simulate", "--simulate-every-ms", "200", "--json"]);
+    let answer: Json = serde_json::from_str(&service.until("}")).unwrap();
+    (service, answer["url"].as_str().unwrap().to_owned())
+}
+
 /// The digests of the modules that made the signals of `versions`, newest first, and the closes of their candles.
-async fn made(url: &str) -> Vec<(String, Timestamp)> {
+pub(crate) async fn made(url: &str) -> Vec<(String, Timestamp)> {
     let answer: Json = get(&format!("{url}/api/v1/signals?strategy=versions")).await.json().await.unwrap();
     let provenance = |signal: &Json| {
         let provenance = &signal["message"]["metadata"]["provenance"];
@@ -193,21 +207,12 @@ async fn a_service_on_the_same_folder_follows() {
     let home = Home::new();
     let (one, two) = (upload(&home, "versions_v1"), upload(&home, "versions_v2"));
     change(&home, &["activate", "versions", &one]);
-    let mut command = home.command();
-    command
-        .env("SUPPORTED_SYMBOLS", "BTCUSDT")
-        .env("SUPPORTED_TIMEFRAMES", "1m")
-        .env("ENABLED_STRATEGIES", "")
-        // No clock tells it: only that a commit is left out by the change.
-        .env("CONFIG_CACHE_TTL_SECONDS", "86400");
-    let mut service = Service::of(command, &["--simulate", "--simulate-every-ms", "200", "--json"]);
-    let answer: Json = serde_json::from_str(&service.until("}")).unwrap();
-    let url = answer["url"].as_str().unwrap();
-    let newest = async || made(url).await.first().map(|(digest, _)| digest.clone());
+    let (_service, url) = on_made_up_market(&home);
+    let newest = async || made(&url).await.first().map(|(digest, _)| digest.clone());
     let is_made_by = async |digest: &str| {
         until(
             Duration::from_mins(2),
-            async || format!("{:?}", made(url).await),
+            async || format!("{:?}", made(&url).await),
             async || newest().await.is_some_and(|newest| newest == digest),
         )
         .await;
@@ -219,7 +224,7 @@ async fn a_service_on_the_same_folder_follows() {
     is_made_by(&one).await;
 
     let from: Timestamp = changed["entry"]["decides_from"].as_str().unwrap().parse().unwrap();
-    let made = made(url).await;
+    let made = made(&url).await;
     let before = made.iter().filter(|(_, close)| *close < from);
     assert!(before.clone().count() > 0 && before.clone().all(|(digest, _)| *digest == one), "{from}: {made:?}");
     let disabled = change(&home, &["disable", "versions"]);

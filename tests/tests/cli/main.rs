@@ -5,10 +5,12 @@
 mod analyze;
 mod candles;
 mod check;
+mod compared;
 mod costs;
 mod deployments;
 mod disk;
 mod docs;
+mod failures;
 mod kept_modules;
 mod modules;
 mod run;

@@ -1,6 +1,6 @@
 //! A running service, from the failure to the download.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde_json::json;
 use ta_bot_core::Timestamp;
@@ -49,12 +49,28 @@ async fn a_failure_of_a_running_service_is_downloaded_and_reproduced() {
     assert_eq!(name, format!("attachment; filename=\"failure-{}.json\"", &id[..12]));
     let document = answer.text().await.unwrap();
     assert!(service.terminate().await.success(), "{}", service.log_tail());
+    by_commands(&service, &listed[0], &document, folder.path()).await;
 
     let elsewhere = tempfile::tempdir().unwrap();
     let module = modules.join(format!("{FAULTY}.wasm"));
     let arguments = ["-", "--module", module.to_str().unwrap()];
     let (code, answer) = replay(elsewhere.path(), &arguments, document.as_bytes());
     assert_eq!((code, answer["failure_id"].as_str()), (Some(0), Some(id)), "{answer}");
+}
+
+/// The commands list the same failures, and write the same bundle.
+async fn by_commands(service: &Replica, newest: &serde_json::Value, document: &str, folder: &Path) {
+    let (id, module) = (newest["id"].as_str().unwrap(), newest["module_digest"].as_str().unwrap());
+    let listed = service.run(&["failures", "list", "--strategy", FAULTY, "--module", module, "--limit", "1000"]).await;
+    let listed = listed["failures"].as_array().unwrap();
+    // It went on failing until its end.
+    assert!(listed.len() >= 12 && listed.contains(newest), "{listed:?}");
+    let none = service.run(&["failures", "list", "--symbol", "BTCUSDT"]).await;
+    assert_eq!(none["failures"], json!([]));
+    let output = folder.join("bundle.json");
+    let given = service.run(&["failures", "download", id, "--output", output.to_str().unwrap()]).await;
+    assert_eq!((&given["id"], &given["size_bytes"]), (&json!(id), &json!(document.len())));
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), document);
 }
 
 /// The strategy is taken out until somebody lifts that, and again when it goes on as before.

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use ta_bot_tests::{root, until};
+use serde_json::{Value as Json, json};
+use ta_bot_tests::{
+    replicas::{Fleet, Replica},
+    root, until,
+};
 
 use crate::configuration::fleet;
 
@@ -13,8 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 async fn a_module_that_a_command_activates_decides_on_every_replica() {
     // Their configuration is kept for an hour, so that only the bus can have told them.
     let fleet = fleet(3600).await;
-    let module = root().join("target/components/versions_v1.wasm").display().to_string();
-    let taken = fleet.replicas[0].run(&["modules", "upload", &module, "--by", "ann"]).await;
+    let taken = upload(&fleet.replicas[0], "versions_v1").await;
     assert_eq!((&taken["state"], &taken["is_new"]), (&"admitted".into(), &true.into()), "{taken}");
     let digest = taken["digest"].as_str().unwrap();
     let seen = fleet.replicas[2].get(&format!("/api/v1/modules/{digest}")).await;
@@ -35,8 +38,40 @@ async fn a_module_that_a_command_activates_decides_on_every_replica() {
         )
         .await;
     }
+    looks_on_every_replica(&fleet, digest).await;
+    let revision = fleet.replicas[0].run(&["modules", "history", "versions"]).await["revision"].clone();
     let back = fleet.replicas[2].run(&["modules", "disable", "versions", "--revision", &revision.to_string()]).await;
     assert_eq!(back["deployment"]["enabled"], false, "{back}");
     let history = fleet.replicas[0].run(&["modules", "history", "versions"]).await;
-    assert_eq!(history["history"].as_array().map(Vec::len), Some(2), "{history}");
+    assert_eq!(history["history"].as_array().map(Vec::len), Some(4), "{history}");
+}
+
+async fn upload(replica: &Replica, component: &str) -> Json {
+    let module = root().join(format!("target/components/{component}.wasm")).display().to_string();
+    replica.run(&["modules", "upload", &module, "--by", "ann"]).await
+}
+
+/// Another version is compared, becomes the shadow on every replica, and is none any more.
+async fn looks_on_every_replica(fleet: &Fleet, incumbent: &str) {
+    let taken = upload(&fleet.replicas[2], "versions_v2").await;
+    let candidate = taken["digest"].as_str().unwrap();
+    let compared = fleet.replicas[0].run(&["modules", "compare", "versions", candidate, "--candles", "5"]).await;
+    assert_eq!(
+        (&compared["incumbent"], &compared["changed"]),
+        (&json!(incumbent), &compared["compared"]),
+        "{compared}"
+    );
+    assert!(compared["compared"].as_u64() > Some(0), "{compared}");
+    fleet.replicas[1].run(&["modules", "shadow", "versions", candidate]).await;
+    for replica in &fleet.replicas {
+        let seen = async || replica.get("/api/v1/strategies/versions/shadow").await["data"]["shadow"].clone();
+        until(PATIENCE, async || fleet.logs(), async || seen().await["module"] == candidate).await;
+    }
+    let told = fleet.replicas[2].run(&["modules", "differences", "versions"]).await;
+    assert_eq!((&told["shadow"]["module"], &told["shadow"]["ended_at"]), (&json!(candidate), &Json::Null), "{told}");
+    fleet.replicas[0].run(&["modules", "end-shadow", "versions"]).await;
+    for replica in &fleet.replicas {
+        let ended = async || replica.get("/api/v1/strategies/versions/shadow").await["data"]["shadow"].clone();
+        until(PATIENCE, async || fleet.logs(), async || ended().await["ended_by_action"] == "end_shadow").await;
+    }
 }

@@ -1,6 +1,9 @@
 //! The description of the API says what the API does.
 
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
 use serde_json::Value;
+use ta_bot_tests::root;
 
 use crate::service::Service;
 
@@ -98,6 +101,37 @@ async fn every_route_is_described_with_every_status() {
         }
     }
     service.end().await;
+}
+
+/// The types of a source file that have a schema.
+fn described_types(source: &str) -> impl Iterator<Item = &str> {
+    let derived = source.split("ToSchema)]\n").skip(1);
+    derived.filter_map(|rest| {
+        let line = rest.lines().find(|line| line.contains("struct ") || line.contains("enum "))?;
+        let (_, name) = line.split_once("struct ").or_else(|| line.split_once("enum "))?;
+        name.split(|c: char| !c.is_alphanumeric()).next()
+    })
+}
+
+/// Of two types of one name the document would have one, for both, without a word.
+#[test]
+fn every_schema_has_a_name_of_its_own() {
+    let mut folders = vec![root().join("host")];
+    let mut named: BTreeMap<String, PathBuf> = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                for name in described_types(&fs::read_to_string(&path).unwrap()) {
+                    let other = named.insert(name.to_owned(), path.clone());
+                    assert!(other.is_none(), "{name} is in {} and in {other:?}", path.display());
+                }
+            }
+        }
+    }
+    assert!(named.len() > 50 && named.contains_key("CandidateCost"), "{:?}", named.keys());
 }
 
 #[tokio::test]

@@ -7,13 +7,14 @@ use ta_bot_core::{StrategyId, Timestamp};
 
 use super::{
     name_or_user,
-    named::{self, Chosen},
+    named::{self, Chosen, Digits},
+    open, require,
 };
 use crate::{
     app::App,
     cli::{
         Session,
-        args::ChangeWanted,
+        args::{ChangeWanted, ShadowTerms},
         error::CliError,
         output::{note, one_line, or_dash, table},
         strategies::yes_or_no,
@@ -21,7 +22,7 @@ use crate::{
     config::Author,
     rollout::{
         Deployed, Wanted,
-        view::{BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView},
+        view::{BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView, ShadowView},
     },
 };
 
@@ -40,6 +41,20 @@ pub(super) async fn activate(
     change_in(session, &app, strategy, Wanted::Activate(module), change).await
 }
 
+/// Lets a module look beside the one that decides.
+pub(super) async fn shadow(
+    session: &Session,
+    strategy: &StrategyId,
+    module: &Digits,
+    terms: &ShadowTerms,
+    change: ChangeWanted,
+) -> Result<(), CliError> {
+    let app = open(session).await?;
+    let module = named::find(&app, module).await?.digest;
+    let wanted = Wanted::Shadow { module, promote: terms.promotion(), unadmitted: terms.unadmitted };
+    change_in(session, &app, strategy, wanted, change).await
+}
+
 /// Changes what is deployed.
 pub(super) async fn change(
     session: &Session,
@@ -49,14 +64,6 @@ pub(super) async fn change(
 ) -> Result<(), CliError> {
     let app = open(session).await?;
     change_in(session, &app, strategy, wanted, change).await
-}
-
-/// The stores, with the bundled modules: without them it is not known what decides.
-async fn open(session: &Session) -> Result<App, CliError> {
-    let app = session.open().await?;
-    let problems = session.load_bundled(&app).await?;
-    session.note_problems(&problems);
-    Ok(app)
 }
 
 async fn change_in(
@@ -84,10 +91,7 @@ async fn change_in(
 /// Shows how it came to what is deployed.
 pub(super) async fn history(session: &Session, strategy: &StrategyId, limit: u32) -> Result<(), CliError> {
     let app = open(session).await?;
-    if app.registry.log().of(strategy).is_empty() && app.registry.get(strategy).is_none() {
-        let known = app.registry.strategies().keys().cloned().collect();
-        return Err(CliError::UnknownStrategy { id: strategy.clone(), known });
-    }
+    require(&app, strategy)?;
     session.output.answer(&History(DeploymentDetail::of(&app.analyst.rollout, strategy, limit as usize)))
 }
 
@@ -124,14 +128,15 @@ impl fmt::Display for History {
         if history.is_empty() {
             return write!(f, "\nNothing was ever changed.");
         }
-        let header = ["revision", "action", "from candle close", "module", "enabled", "by", "at", "reason"];
+        let header = ["revision", "action", "from candle close", "module", "shadow", "enabled", "by", "at", "reason"];
         let text = |text: &Option<String>| or_dash(text.as_deref(), one_line);
         let row = |entry: &DeploymentEntryView| {
             [
                 entry.revision.to_string(),
                 entry.action.to_owned(),
                 entry.decides_from.clone(),
-                module(entry.module.as_deref()),
+                entry.module.as_deref().map_or_else(|| BUNDLED.to_owned(), in_table),
+                or_dash(entry.shadow.as_ref(), |shadow| in_table(&shadow.module)),
                 or_dash(entry.enabled, |enabled| yes_or_no(enabled).to_owned()),
                 one_line(&entry.changed_by),
                 entry.changed_at.clone(),
@@ -142,9 +147,9 @@ impl fmt::Display for History {
     }
 }
 
-/// A module in a table, where its first digits have to do.
-fn module(digest: Option<&str>) -> String {
-    digest.map_or_else(|| BUNDLED.to_owned(), |digest| digest.chars().take(12).collect())
+/// A digest in a table, where its first digits have to do.
+fn in_table(digest: &str) -> String {
+    digest.chars().take(12).collect()
 }
 
 fn write_deployment(f: &mut fmt::Formatter<'_>, view: &DeploymentView) -> fmt::Result {
@@ -156,5 +161,20 @@ fn write_deployment(f: &mut fmt::Formatter<'_>, view: &DeploymentView) -> fmt::R
     if let Some(why) = &view.quarantined {
         writeln!(f, "  quarantine  {}", one_line(why))?;
     }
+    if let Some(shadow) = &view.shadow {
+        write_shadow(f, shadow)?;
+    }
     writeln!(f, "  revision    {}", view.revision)
+}
+
+/// The module that looks on, and when it is to decide.
+pub(super) fn write_shadow(f: &mut fmt::Formatter<'_>, shadow: &ShadowView) -> fmt::Result {
+    writeln!(f, "  shadow      {}", shadow.module)?;
+    match (shadow.promote_after, shadow.promote_at_most) {
+        _ if shadow.unadmitted => writeln!(f, "  promotion   never: admission refused it"),
+        (Some(after), Some(share)) => {
+            writeln!(f, "  promotion   by itself after {after} candles, if at most a share of {share} of them differs")
+        }
+        _ => writeln!(f, "  promotion   by hand"),
+    }
 }

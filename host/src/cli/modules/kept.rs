@@ -1,7 +1,7 @@
 //! The modules of the store: taken and checked, listed, shown, and given back.
 
 use std::{
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +19,7 @@ use crate::{
     cli::{
         Session, check,
         error::{CliError, shown},
+        new_file,
         output::{one_line, or_dash, table},
     },
     modules::{Judgement, view::ModuleView},
@@ -68,12 +69,7 @@ pub(super) async fn download(session: &Session, digits: &Digits, output: &Path) 
     let app = session.open().await?;
     let digest = named::find(&app, digits).await?.digest;
     let bytes = app.catalog.bytes(digest).await?.ok_or_else(|| CliError::UnknownModule(digest.to_string()))?;
-    let mut file = keys::new_file(output, 0o644, |path| CliError::FileExists { path })?;
-    if let Err(error) = keys::write(output, &mut file, &bytes) {
-        // What is cut off in the middle is of no use, and would be in the way of the next try.
-        fs::remove_file(output).ok();
-        return Err(error);
-    }
+    new_file::write(output, &bytes)?;
     session.output.answer(&Given { digest, size_bytes: bytes.len(), file: shown(output) })
 }
 

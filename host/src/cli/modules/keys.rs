@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    fs::{self, File},
+    io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -16,6 +16,7 @@ use crate::{
     cli::{
         Session, check,
         error::{CliError, shown},
+        new_file,
         output::note,
     },
     signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys},
@@ -33,8 +34,8 @@ pub(in crate::cli) fn generate(session: &Session, path: &Path) -> Result<(), Cli
     let mut private_file = create(path, 0o600)?;
     let public_file = create(&public, 0o644);
     let written = public_file.and_then(|mut file| {
-        write(path, &mut private_file, key.to_text().as_bytes())?;
-        write(&public, &mut file, format!("{}\n", key.public()).as_bytes())
+        new_file::fill(path, &mut private_file, key.to_text().as_bytes())?;
+        new_file::fill(&public, &mut file, format!("{}\n", key.public()).as_bytes())
     });
     if let Err(error) = written {
         // Half a pair is of no use, and would be in the way of the next try. What was there before is another's.
@@ -51,22 +52,7 @@ pub(in crate::cli) fn generate(session: &Session, path: &Path) -> Result<(), Cli
 
 /// A new file for a key.
 fn create(path: &Path, mode: u32) -> Result<File, CliError> {
-    new_file(path, mode, |path| CliError::KeyExists { path })
-}
-
-/// A new file; where there is one by this name that is an error, whatever it holds.
-pub(super) fn new_file(path: &Path, mode: u32, exists: fn(PathBuf) -> CliError) -> Result<File, CliError> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    created.map_err(|reason| match reason.kind() {
-        io::ErrorKind::AlreadyExists => exists(path.to_owned()),
-        _ => CliError::Write { path: path.to_owned(), reason },
-    })
-}
-
-/// Writes a file, onto the disk.
-pub(super) fn write(path: &Path, file: &mut File, bytes: &[u8]) -> Result<(), CliError> {
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|reason| CliError::Write { path: path.to_owned(), reason })
+    new_file::create(path, mode, |path| CliError::KeyExists { path })
 }
 
 /// Signs a module.

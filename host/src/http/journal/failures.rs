@@ -5,13 +5,11 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use serde::Serialize;
 use ta_bot_core::FailureId;
-use utoipa::ToSchema;
 
 use super::{DEFAULT_LIMIT, LIMITS};
 use crate::{
-    failure::{FailureFilter, FailureSummary, document::FailureDocument},
+    failure::{FailureFilter, document::FailureDocument, view::FailureView},
     http::{
         answer::{Answer, Envelope},
         error::ApiError,
@@ -20,39 +18,6 @@ use crate::{
         write::Shared,
     },
 };
-
-/// An evaluation that failed. Everything that it followed from is in its bundle.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FailureView {
-    id: String,
-    strategy: String,
-    /// SHA-256 of the module's bytes.
-    module_digest: String,
-    symbol: String,
-    timeframe: String,
-    candle_close: String,
-    /// `trap`, `timeout`, `limit`, `failed` or `invalid_decision`.
-    code: String,
-    message: String,
-    /// When it failed first.
-    at: String,
-}
-
-impl From<FailureSummary> for FailureView {
-    fn from(failure: FailureSummary) -> Self {
-        Self {
-            id: failure.id.to_string(),
-            strategy: failure.strategy.to_string(),
-            module_digest: failure.module.to_string(),
-            symbol: failure.job.symbol.to_string(),
-            timeframe: failure.job.timeframe.as_str().to_owned(),
-            candle_close: failure.job.candle_close.to_string(),
-            code: failure.error.code,
-            message: failure.error.message,
-            at: failure.at.to_string(),
-        }
-    }
-}
 
 /// Evaluations that failed in jobs, newest first: the newest 200 of each module.
 #[utoipa::path(

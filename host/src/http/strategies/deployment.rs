@@ -1,6 +1,6 @@
 //! What is deployed for a strategy: which module decides, since when, and what can be done about it.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::collections::HashMap;
 
 use axum::{
     extract::{FromRequestParts, Path, State},
@@ -24,7 +24,7 @@ use crate::{
     },
     registry::Progress,
     rollout::{
-        Deployed, Wanted,
+        Deployed, PROMOTE_AFTER, Wanted,
         view::{BUNDLED, DeployedView, DeploymentDetail},
     },
 };
@@ -32,8 +32,6 @@ use crate::{
 /// What the paths of this part end with. Whatever changes something there needs an operator.
 pub(in crate::http) const DEPLOYMENT: &str = "/deployment";
 const ACTIONS: &str = "one of activate, roll_back, enable, disable, lift, shadow, end_shadow, promote";
-/// How many candles a shadow may have to look at before it is promoted.
-const PROMOTE_AFTER: RangeInclusive<u32> = 1..=1_000_000_000;
 
 /// What to do.
 #[derive(Debug, ToSchema)]

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot::feed::gathered;
-use ta_bot_core::Candle;
+use ta_bot::feed::{gathered, walk};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 pub mod app;
 pub mod binary;
@@ -16,6 +16,14 @@ pub mod kubectl;
 pub mod parity;
 pub mod replicas;
 pub mod threads;
+
+/// `count` candles of a made-up market, of which the first opens at `first`. Their prices do not depend on that, so that a
+/// market that ends now is the same at any time of day.
+pub fn market(symbol: &Symbol, timeframe: Timeframe, first: Timestamp, count: i64) -> Vec<Candle> {
+    let opens = (0..count).map(|index| Timestamp::from_millis(index * timeframe.millis()));
+    let moved = |candle: Candle| Candle { open_time: first.plus_millis(candle.open_time.millis()), ..candle };
+    walk(symbol, opens, 100.0).into_iter().map(moved).collect()
+}
 
 /// Longer candles, each of `parts` of these.
 ///

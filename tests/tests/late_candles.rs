@@ -7,13 +7,13 @@ use std::{sync::Arc, time::Duration};
 use ta_bot::{
     analysis::Analyst,
     app::App,
-    feed::{simulated, walk},
+    feed::simulated,
     jobs::{JobQueue, local::LocalQueue},
     outbox::Outbox,
     pipeline::Pipeline,
 };
 use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
-use ta_bot_tests::{app::app, gathered_by};
+use ta_bot_tests::{app::app, gathered_by, market};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +44,7 @@ impl Service {
     /// Stores the candles of a symbol that end at `close`, without the newest hour's where it is to be late. Answers
     /// that one.
     async fn insert(&self, symbol: &Symbol, close: Timestamp, late: bool) -> Candle {
-        let opens = (0..400).rev().map(|index| close.plus_millis(-(index + 1) * BASE.millis()));
-        let base = walk(symbol, opens, 100.0);
+        let base = market(symbol, BASE, close.plus_millis(-400 * BASE.millis()), 400);
         let mut hours = gathered_by(4, &base);
         let newest = *hours.last().unwrap();
         if late {

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use async_nats::Client;
 use serde_json::json;
 use sqlx::{MySql, MySqlConnection, MySqlPool, QueryBuilder};
-use ta_bot::feed::walk;
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
-use crate::gathered_by;
+use crate::{gathered_by, market};
 
 /// The longest window of any strategy, and some more.
 const HISTORY: i64 = 300;
@@ -38,8 +37,8 @@ impl Market {
         let start = LONG.open_of(hour_before);
         let first = start.plus_millis(-HISTORY * LONG.millis());
         let symbols: Vec<Symbol> = (0..count).map(|index| format!("S{index:03}USDT").parse().unwrap()).collect();
-        let opens = || (0..HISTORY * 5 + minutes).map(|index| first.plus_millis(index * SHORT.millis()));
-        let short: Vec<_> = symbols.iter().map(|symbol| walk(symbol, opens(), 100.0)).collect();
+        let count = HISTORY * 5 + minutes;
+        let short: Vec<_> = symbols.iter().map(|symbol| market(symbol, SHORT, first, count)).collect();
         let long = short.iter().map(|candles| gathered_by(5, candles)).collect();
         Self { symbols, start, minutes, short, long }
     }

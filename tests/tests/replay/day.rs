@@ -5,13 +5,12 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duratio
 use serde_json::{Value as Json, json};
 use ta_bot::{
     candles::{CandleStore, sqlite::SqliteCandles},
-    feed::walk,
     outbox::{Outbox, SignalFilter, StoredSignal, sqlite::SqliteOutbox},
     sqlite::Database,
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{
-    app::share_compiled, binary::ta_bot, built_in, gathered_by, jobs, replicas::Replica, strategies_dir, until,
+    app::share_compiled, binary::ta_bot, built_in, gathered_by, jobs, market, replicas::Replica, strategies_dir, until,
 };
 
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
@@ -39,8 +38,7 @@ impl Beside {
         let first = close.plus_millis(-HISTORY_HOURS * Timeframe::H1.millis());
         let count = HISTORY_HOURS * Timeframe::H1.millis() / SHORTEST.millis();
         for symbol in SYMBOLS.map(|name| name.parse::<Symbol>().unwrap()) {
-            let opens = (0..count).map(|index| first.plus_millis(index * SHORTEST.millis()));
-            let base = walk(&symbol, opens, 100.0);
+            let base = market(&symbol, SHORTEST, first, count);
             for timeframe in TIMEFRAMES {
                 let parts = (timeframe.millis() / SHORTEST.millis()) as usize;
                 self.candles.insert(&symbol, timeframe, &gathered_by(parts, &base)).await.unwrap();

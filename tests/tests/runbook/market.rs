@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use ta_bot::{
-    feed::walk,
     history::Series,
     outbox::{Outbox as _, sqlite::SqliteOutbox},
     sqlite::Database,
@@ -12,7 +11,7 @@ use ta_bot::{
 use ta_bot_core::{Candle, Decision, Parameters, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{
     built_in::{self, Instead, changed},
-    until,
+    market, until,
 };
 use ta_bot_wasm::{EvaluationInput, StrategyModule};
 
@@ -52,10 +51,10 @@ impl Market {
     pub(crate) fn new() -> Self {
         let before = (HISTORY + PLAYED) as i64 * TIMEFRAME.millis();
         let first = TIMEFRAME.open_of(Timestamp::now()).plus_millis(-before);
-        let opens = || (0..HISTORY + PLAYED).map(|index| first.plus_millis(index as i64 * TIMEFRAME.millis()));
         let walked = SYMBOLS.iter().map(|name| {
             let symbol: Symbol = name.parse().unwrap();
-            (symbol.clone(), walk(&symbol, opens(), 100.0))
+            let candles = market(&symbol, TIMEFRAME, first, (HISTORY + PLAYED) as i64);
+            (symbol, candles)
         });
         Self { candles: walked.collect(), closed: HISTORY }
     }

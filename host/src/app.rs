@@ -124,7 +124,11 @@ impl App {
             settings = settings.with_last_known(file);
         }
         let (parameters, settings) = (Arc::new(parameters), Arc::new(settings));
-        let loader = Arc::new(ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone()));
+        let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
+        if let Some(copies) = drivers.copies {
+            loader = loader.with_copies(copies);
+        }
+        let loader = Arc::new(loader);
         let rollout = Arc::new(Rollout::new(rollout::Parts {
             store: Arc::clone(&drivers.deployments),
             modules: Arc::clone(&drivers.modules),

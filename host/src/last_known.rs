@@ -6,9 +6,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,13 +16,15 @@ use serde_json::{Map, Value as Json};
 use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
 use tokio::sync::Mutex;
 
-use crate::config::{ConfigKey, StoredConfig, StoredSettings};
+use crate::{
+    config::{ConfigKey, StoredConfig, StoredSettings},
+    whole_file,
+};
 
 /// The name of the file in `DATA_DIR`.
 pub const FILE_NAME: &str = "last-known-configuration.json";
 /// The version of the file's format.
 const FORMAT: u32 = 1;
-const MODE: u32 = 0o600;
 
 /// Something that was read, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +129,8 @@ impl LastKnown {
         let mut changed = contents.clone();
         change(&mut changed);
         let (path, to_write) = (self.path.clone(), changed.clone());
-        let written = tokio::task::spawn_blocking(move || write(&path, &to_write)).await;
+        let write = move || whole_file::replace(&path, &serde_json::to_vec_pretty(&to_write)?);
+        let written = tokio::task::spawn_blocking(write).await;
         match written.map_err(io::Error::other).flatten() {
             Ok(()) => *contents = changed,
             Err(error) => {
@@ -183,24 +184,6 @@ fn read(path: &Path, store: &str) -> Result<Contents, Option<String>> {
         return Err(Some(format!("it is of {}, not of {store}", contents.store)));
     }
     Ok(contents)
-}
-
-/// Beside the file first, then in its place: at every moment there is a whole one.
-fn write(path: &Path, contents: &Contents) -> io::Result<()> {
-    let beside = path.with_extension(format!("json.{}", std::process::id()));
-    let written = write_beside(&beside, contents).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // It may not even be there; the error that counts is the one above.
-        let _ = fs::remove_file(&beside);
-    }
-    written?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-}
-
-fn write_beside(beside: &Path, contents: &Contents) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(beside)?;
-    file.write_all(&serde_json::to_vec_pretty(contents)?)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

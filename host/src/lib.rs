@@ -57,3 +57,4 @@ pub mod shadows;
 pub mod signature;
 pub mod sqlite;
 pub mod store;
+mod whole_file;

@@ -10,7 +10,11 @@ use ta_bot_wasm::{LoadError, Sandbox, StrategyModule};
 use thiserror::Error;
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{modules::ModuleStore, registry::Registry, store::StoreError};
+use crate::{
+    modules::{ModuleStore, copies::Copies},
+    registry::Registry,
+    store::StoreError,
+};
 
 /// How many modules stay loaded beside the registered ones: those of a few strategies, each with the version before.
 const MOST: usize = 16;
@@ -103,6 +107,8 @@ pub struct ModuleLoader {
     store: Arc<dyn ModuleStore>,
     registry: Arc<Registry>,
     sandbox: Sandbox,
+    /// For what is asked for while the store is away; none where that is embedded.
+    copies: Option<Copies>,
     /// The one that was asked for last comes last.
     kept: Mutex<Vec<(ModuleDigest, Loaded)>>,
     compiling: Semaphore,
@@ -111,7 +117,13 @@ pub struct ModuleLoader {
 impl ModuleLoader {
     /// A loader that has loaded nothing yet.
     pub fn new(store: Arc<dyn ModuleStore>, registry: Arc<Registry>, sandbox: Sandbox) -> Self {
-        Self { store, registry, sandbox, kept: Mutex::default(), compiling: Semaphore::new(AT_ONCE) }
+        Self { store, registry, sandbox, copies: None, kept: Mutex::default(), compiling: Semaphore::new(AT_ONCE) }
+    }
+
+    /// Keeps copies of what it loads, and loads from them.
+    #[must_use]
+    pub fn with_copies(self, copies: Copies) -> Self {
+        Self { copies: Some(copies), ..self }
     }
 
     /// The module of a digest.
@@ -142,20 +154,38 @@ impl ModuleLoader {
     async fn load(&self, digest: ModuleDigest) -> Result<Arc<StrategyModule>, LoadingError> {
         // Before the bytes are read, so that those of a few are in memory. It is never closed.
         let _turn = self.compiling.acquire().await.map_err(|_| LoadingError::GivenUp)?;
-        let bytes = match self.store.get(digest).await {
-            Ok(bytes) => bytes.ok_or(LoadingError::Unknown(digest))?,
-            Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(module = %digest, %error, "a kept module is damaged");
-                return Err(LoadingError::Damaged(digest));
-            }
-            Err(error) => return Err(error.into()),
+        let copies = self.copies.clone();
+        let copied = tokio::task::spawn_blocking(move || copies?.get(digest));
+        let (bytes, to_copy) = match copied.await.map_err(|_| LoadingError::GivenUp)? {
+            Some(bytes) => (bytes, None),
+            None => (self.stored(digest).await?, self.copies.clone()),
         };
         let sandbox = self.sandbox.clone();
-        let loaded = tokio::task::spawn_blocking(move || StrategyModule::load(&sandbox, &bytes)).await;
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loaded = StrategyModule::load(&sandbox, &bytes);
+            if let Some(copies) = to_copy.filter(|_| loaded.is_ok()) {
+                // Nobody waits for that.
+                tokio::task::spawn_blocking(move || copies.keep(digest, &bytes));
+            }
+            loaded
+        })
+        .await;
         match loaded.map_err(|_| LoadingError::GivenUp)? {
             Ok(module) => Ok(Arc::new(module)),
             Err(LoadError::NoRoom(reason)) => Err(LoadingError::NoRoom(reason)),
             Err(reason) => Err(LoadingError::Unusable { module: digest, reason: reason.to_string() }),
+        }
+    }
+
+    /// The bytes of a module, from the store.
+    async fn stored(&self, digest: ModuleDigest) -> Result<Vec<u8>, LoadingError> {
+        match self.store.get(digest).await {
+            Ok(bytes) => bytes.ok_or(LoadingError::Unknown(digest)),
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(module = %digest, %error, "a kept module is damaged");
+                Err(LoadingError::Damaged(digest))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }

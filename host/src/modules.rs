@@ -26,6 +26,7 @@ use crate::{
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+pub mod copies;
 pub mod mongodb;
 pub mod sqlite;
 pub(crate) mod view;

@@ -18,7 +18,7 @@ use crate::{
     },
     last_known::LastKnown,
     metrics::Metrics,
-    modules::{ModuleStore, mongodb::MongoModules, sqlite::SqliteModules},
+    modules::{ModuleStore, copies::Copies, mongodb::MongoModules, sqlite::SqliteModules},
     mysql::Mysql,
     nats::{NAMESPACE, Nats},
     outbox::{Outbox, mysql::MysqlOutbox, sqlite::SqliteOutbox},
@@ -68,6 +68,8 @@ pub(super) struct Drivers {
     pub(super) queue: Arc<dyn JobQueue>,
     /// Where the configuration is kept for a start without its store; none where that is embedded.
     pub(super) last_known: Option<Arc<LastKnown>>,
+    /// Where modules are copied for the same.
+    pub(super) copies: Option<Copies>,
     pub(super) embedded: Embedded,
 }
 
@@ -82,6 +84,7 @@ impl Drivers {
             None => (Arc::new(SqliteConfig::new(database.clone())), Arc::new(SqliteModules::new(database.clone()))),
         };
         let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
+        let copies = environment.mongo.as_ref().map(|_| Copies::of(&environment.data_dir));
         let mysql = environment.mysql.as_ref().map(Mysql::open);
         let Shared { candles, outbox, deployments, failures, shadows, costs } = match &mysql {
             Some(mysql) => {
@@ -110,6 +113,7 @@ impl Drivers {
             local_bus,
             queue,
             last_known,
+            copies,
             connections: Connections { database, mysql, nats },
         })
     }

@@ -10,7 +10,11 @@ use std::{
 use anyhow::Context as _;
 use ta_bot_core::Thresholds;
 use ta_bot_wasm::Sandbox;
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, broadcast::Receiver},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -79,6 +83,8 @@ pub struct App {
     modules: Arc<dyn ModuleStore>,
     books: Books,
     embedded: Embedded,
+    /// What was told since before the books were read, for whoever keeps them in step.
+    notices: Receiver<Notice>,
     /// The modules that were uploaded.
     pub catalog: Arc<Catalog>,
     /// Where candles are announced and signals go.
@@ -143,6 +149,7 @@ impl App {
             settings: Arc::clone(&settings),
             rollout: Arc::clone(&rollout),
         };
+        let notices = drivers.bus.notices();
         books.begin(is_remote).await?;
         let analyst = Arc::new(Analyst {
             candles: Arc::clone(&drivers.candles),
@@ -187,6 +194,7 @@ impl App {
             catalog: Arc::new(catalog),
             books,
             embedded,
+            notices,
             shadows,
             bus,
             local_bus,
@@ -240,7 +248,7 @@ impl App {
     /// Runs the service until `stop`; with `simulate`, on a simulated market that closes candles at that pace. `listening`
     /// is told the address once connections are taken.
     pub async fn serve(
-        self,
+        mut self,
         simulate: Option<Duration>,
         stop: CancellationToken,
         listening: impl FnOnce(std::net::SocketAddr),
@@ -252,6 +260,7 @@ impl App {
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
         let listener_address = listener.local_addr()?;
         let relay_wakeup = Arc::new(Notify::new());
+        let notices = std::mem::replace(&mut self.notices, self.bus.notices());
         let (leadership, keeper) = self.leadership().await?;
         let stages = Stages::default();
         let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership, &stages));
@@ -270,7 +279,7 @@ impl App {
         });
         if let Some(loaded) = begun.await {
             loaded?;
-            let mut work = self.start_work(simulate, &stages, relay_wakeup, leadership)?;
+            let mut work = self.start_work(simulate, &stages, notices, relay_wakeup, leadership)?;
             // The Lease is released with the intake, so that another takes over while this process finishes its jobs.
             work.intake.extend(keeper.map(|keeper| stages.spawn(keeper.run(stages.intake.clone()))));
             self.keep_modules(&stages);
@@ -356,6 +365,7 @@ impl App {
         &self,
         simulate: Option<Duration>,
         stages: &Stages,
+        notices: Receiver<Notice>,
         relay_wakeup: Arc<Notify>,
         leadership: Leadership,
     ) -> anyhow::Result<Work> {
@@ -398,7 +408,7 @@ impl App {
             books: self.books.clone(),
             registry: Arc::clone(&self.registry),
             metrics: Arc::clone(&analyst.metrics),
-            bus,
+            notices,
             interval: self.environment.cache_ttl,
         };
         let feed = simulate.map(|pace| self.feed(pace)).transpose()?;

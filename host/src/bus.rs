@@ -70,7 +70,7 @@ pub trait Bus: Send + Sync {
     /// Tells every replica, this one included. Where that fails the others are told later, as long as this process lives.
     async fn notify(&self, notice: Notice) -> Result<(), BusError>;
 
-    /// What replicas tell, from now on.
+    /// What replicas tell, from now on. A bus that may have missed something tells by itself that the configuration changed.
     fn notices(&self) -> broadcast::Receiver<Notice>;
 
     /// Whether the bus is connected.

@@ -4,18 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use ta_bot_core::Timestamp;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff,
-    bus::{Bus, Notice},
-    metrics::Metrics,
-    parameters::ParameterBook,
-    registry::Registry,
-    rollout::Rollout,
-    settings::SettingsBook,
-    store::StoreError,
+    backoff::Backoff, bus::Notice, metrics::Metrics, parameters::ParameterBook, registry::Registry, rollout::Rollout,
+    settings::SettingsBook, store::StoreError,
 };
 
 #[cfg(test)]
@@ -43,25 +40,26 @@ pub struct Refresh {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Where changes are told.
-    pub bus: Arc<dyn Bus>,
+    /// What was told since before the books were read first.
+    pub notices: Receiver<Notice>,
     /// How old the books may be.
     pub interval: Duration,
 }
 
 impl Refresh {
     /// Refreshes until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut notices = self.bus.notices();
+    pub async fn run(mut self, stop: CancellationToken) {
         let mut retries = RETRIES;
         let mut fresh = self.books.stale_since().is_none();
         self.announce_deployments();
         loop {
             // A store that is away is asked sooner than one that was just read.
             let pause = if fresh { self.interval } else { retries.pause().min(self.interval) };
-            if stop.run_until_cancelled(self.wait(&mut notices, pause)).await != Some(true) {
+            if stop.run_until_cancelled(self.wait(pause)).await != Some(true) {
                 return;
             }
+            // One reading answers all that is told by now.
+            while !matches!(self.notices.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
             fresh = self.refresh().await;
             if fresh {
                 retries.reset();
@@ -72,13 +70,13 @@ impl Refresh {
     /// Waits until all books are to be read: some were told to have changed, or a notice was missed, or the time is up. Answers
     /// whether there is a bus still. Entries that are told meanwhile are read at once, and nothing but them: what a swap
     /// costs the candles that it meets is not to hang on the store of parameters.
-    async fn wait(&self, notices: &mut Receiver<Notice>, pause: Duration) -> bool {
+    async fn wait(&mut self, pause: Duration) -> bool {
         let up = tokio::time::sleep(pause);
         tokio::pin!(up);
         loop {
             let notice = tokio::select! {
                 () = &mut up => return true,
-                notice = notices.recv() => notice,
+                notice = self.notices.recv() => notice,
             };
             match notice {
                 Ok(Notice::JobsRetried) => {}

@@ -109,10 +109,22 @@ pub async fn many_signals_are_under_way_at_once_and_keep_their_order(
 /// The one that tells as well.
 pub async fn every_replica_is_told(Fixture { replicas: (one, two), .. }: Fixture) {
     let (mut first, mut second) = (one.notices(), two.notices());
-    one.notify(Notice::ConfigurationChanged).await.unwrap();
-    assert_eq!(soon(first.recv()).await.unwrap(), Notice::ConfigurationChanged);
-    assert_eq!(soon(second.recv()).await.unwrap(), Notice::ConfigurationChanged);
-    nothing_else(&mut first).await;
+    one.notify(Notice::DeploymentsChanged).await.unwrap();
+    for told in [&mut first, &mut second] {
+        assert_eq!(soon(next_told(told)).await, Notice::DeploymentsChanged);
+    }
+    let again = timeout(QUIET, next_told(&mut first)).await;
+    assert!(again.is_err(), "it was told once: {again:?}");
+}
+
+/// The next notice that a bus does not tell by itself.
+pub async fn next_told(notices: &mut broadcast::Receiver<Notice>) -> Notice {
+    loop {
+        let notice = notices.recv().await.unwrap();
+        if notice != Notice::ConfigurationChanged {
+            return notice;
+        }
+    }
 }
 
 /// It misses some, and is told so.

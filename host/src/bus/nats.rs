@@ -81,7 +81,7 @@ impl NatsBus {
         }
         let subscriber = within(nats.client().subscribe(nats.subject("notices"))).await?;
         tasks.push(spawn(read_notices(subscriber, notices.clone(), teller.origin.clone())));
-        tasks.push(spawn(remind(teller.clone(), notices.clone())));
+        tasks.push(spawn(remind(nats.clone(), notices.clone())));
         tasks.push(spawn(teller.clone().tell_later()));
         tasks.push(spawn(make_stream(nats.clone(), Arc::clone(&stream))));
         Ok(Self { nats, stream, candle_events, notices, teller, _tasks: tasks })
@@ -134,17 +134,14 @@ async fn read_notices(mut subscriber: Subscriber, notices: broadcast::Sender<Not
     }
 }
 
-/// Has configuration read again after each interruption, here and by the others: what was told meanwhile was not heard here,
-/// and what was told from here last may have been lost on its way.
-async fn remind(teller: Teller, notices: broadcast::Sender<Notice>) {
-    let mut connections = teller.nats.connections();
+/// Has configuration read again whenever NATS is back, and when it is there first: what was told before was not heard.
+async fn remind(nats: Nats, notices: broadcast::Sender<Notice>) {
+    let mut connections = nats.connections();
     while connections.changed().await.is_ok() {
-        if *connections.borrow_and_update() > 1 {
-            // Its answer says that the server has the subscriptions again: what is told from now on is heard.
-            let _ = teller.nats.ask().await;
-            let _ = notices.send(Notice::ConfigurationChanged);
-            teller.keep(Notice::ConfigurationChanged);
-        }
+        connections.mark_unchanged();
+        // Its answer says that the server has the subscriptions: what is told from now on is heard.
+        let _ = nats.ask().await;
+        let _ = notices.send(Notice::ConfigurationChanged);
     }
 }
 
@@ -160,6 +157,11 @@ impl Teller {
         Ok(self.nats.tell(self.nats.subject("notices"), body).await?)
     }
 
+    /// Tells, or keeps it for later.
+    async fn tell_or_keep(self, notice: Notice) -> Result<(), BusError> {
+        self.tell(notice.clone()).await.inspect_err(|_| self.keep(notice))
+    }
+
     /// Keeps a notice for when it can be told.
     fn keep(&self, notice: Notice) {
         self.untold.send_if_modified(|untold| {
@@ -173,16 +175,22 @@ impl Teller {
 
     /// Tells what was kept, as soon as NATS is there.
     async fn tell_later(self) {
-        let mut kept = self.untold.subscribe();
+        let (mut kept, limit) = (self.untold.subscribe(), LogLimit::default());
         let mut failures = 0;
         while kept.wait_for(|untold| !untold.is_empty()).await.is_ok() {
             self.nats.connected().await;
             for notice in self.untold.send_replace(Vec::new()) {
-                if self.tell(notice.clone()).await.is_ok() {
-                    failures = 0;
-                } else {
-                    failures += 1;
-                    self.keep(notice);
+                match self.clone().tell_or_keep(notice.clone()).await {
+                    Ok(()) => {
+                        failures = 0;
+                        tracing::info!(?notice, "the other replicas are told now");
+                    }
+                    Err(error) => {
+                        failures += 1;
+                        if let Some(withheld) = limit.admit() {
+                            tracing::warn!(?notice, %error, withheld, "the other replicas can't be told; it is tried again");
+                        }
+                    }
                 }
             }
             if failures > 0 {
@@ -252,11 +260,9 @@ impl Bus for NatsBus {
     async fn notify(&self, notice: Notice) -> Result<(), BusError> {
         // Here first: this replica is told also where NATS is away.
         let _ = self.notices.send(notice.clone());
-        let told = self.teller.tell(notice.clone()).await;
-        if told.is_err() {
-            self.teller.keep(notice);
-        }
-        told
+        // By itself, so that it is told or kept also where whoever asked for it goes away.
+        let told = tokio::spawn(self.teller.clone().tell_or_keep(notice)).await;
+        told.map_err(|error| BusError(error.to_string()))?
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {

@@ -43,7 +43,7 @@ impl Service {
             books,
             registry: Arc::clone(&app.registry),
             metrics: Arc::clone(&analyst.metrics),
-            bus: Arc::clone(&app.bus),
+            notices: app.bus.notices(),
             interval,
         };
         let stop = CancellationToken::new();

@@ -16,7 +16,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use ta_bot::{
     bus::{
         Bus, Notice, Outgoing,
-        contract::{self as bus_contract, Fixture, Outside},
+        contract::{self as bus_contract, Fixture, Outside, next_told},
         nats::NatsBus,
     },
     jobs::{

@@ -162,13 +162,6 @@ struct Turn {
 }
 
 impl Analyst {
-    /// Whether a strategy looks at candles, by what is newest.
-    pub fn is_enabled(&self, id: &StrategyId) -> bool {
-        let enabled = self.settings.current().settings.enables(id);
-        let log = self.registry.log();
-        log.newest(id).map_or(enabled, |newest| newest.change.deployment.runs(enabled))
-    }
-
     /// Looks at the candle of `job` with every enabled strategy.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
         let prepared = self.prepare(job).await?;

@@ -4,11 +4,7 @@
 //! This is beside the way of a candle. What waits here is bounded; where shadows can't keep up they miss candles, which is
 //! counted. Nothing that a shadow says is published, stored among the signals or counted as an execution.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ta_bot_core::{DeploymentEntry, Promotion, Shadow, StrategyId, Timestamp};
 use tokio::{
@@ -25,7 +21,7 @@ use crate::{
     log_limit::LogLimit,
     metrics::Metrics,
     rollout::{Deployed, RolloutError, Wanted},
-    shadows::{Compared, Counts, ShadowStore},
+    shadows::{Compared, Counts, ShadowStore, view::ComparisonCounts},
     store::{StoreError, WriteError},
 };
 
@@ -199,7 +195,7 @@ impl Observer {
             counts.compared(),
             counts.differing(),
             counts.share(),
-            in_words(counts)
+            ComparisonCounts::from(counts)
         );
         let author = Author { changed_by: AUTHOR.to_owned(), reason: Some(reason), at: Timestamp::now() };
         let promoted = self.analyst.rollout.change(strategy, Wanted::Promote, Some(expected), false, author).await;
@@ -258,11 +254,4 @@ struct Newest {
     revision: i64,
     /// Of the entry with which the shadow began.
     began: i64,
-}
-
-/// Such as `agree 98, added 2`.
-fn in_words(counts: &Counts) -> String {
-    let counted: BTreeMap<_, _> = crate::comparison::Comparison::ALL.map(|one| (one, counts.of(one))).into();
-    let words = counted.into_iter().filter(|(_, count)| *count > 0).map(|(one, count)| format!("{one} {count}"));
-    words.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,13 @@
 //! What can go wrong with any store, in the words that callers act on.
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
+
+/// How long a list may be asked to be.
+pub const LIST_LIMITS: RangeInclusive<u32> = 1..=1000;
+/// How long a list is where nothing is asked.
+pub const DEFAULT_LIST_LIMIT: u32 = 100;
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, Error)]

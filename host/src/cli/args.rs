@@ -5,7 +5,7 @@
 use std::{ops::RangeInclusive, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, builder::RangedI64ValueParser};
-use ta_bot_core::{FailureId, ModuleDigest, Promotion, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{FailureId, Promotion, StrategyId, Symbol, Timeframe, Timestamp};
 
 use super::modules::named::{Chosen, Digits};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     impact,
     rollout::PROMOTE_AFTER,
     signature::PublicKey,
+    store::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
 
 const AFTER_HELP: &str = "\
@@ -137,9 +138,9 @@ pub(super) enum FailuresCommand {
         /// Of this strategy only
         #[arg(long, value_name = "ID")]
         strategy: Option<StrategyId>,
-        /// Of the module of this SHA-256 only
+        /// Of this module only: its digest, or the first digits of it, 6 at least
         #[arg(long, value_name = "DIGEST")]
-        module: Option<ModuleDigest>,
+        module: Option<Digits>,
         /// Of this symbol only
         #[arg(long)]
         symbol: Option<Symbol>,
@@ -304,7 +305,7 @@ pub(super) enum ModulesCommand {
     Shadow {
         /// The strategy
         strategy: StrategyId,
-        /// The digest of an admitted module, or the first digits of it, 6 at least
+        /// The digest of a module that was uploaded, or the first digits of it, 6 at least
         #[arg(value_name = "DIGEST")]
         module: Digits,
         #[command(flatten)]
@@ -339,7 +340,7 @@ pub(super) enum ModulesCommand {
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Most {
     /// How many to list at most
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = within(&(1..=1000)))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIST_LIMIT, value_parser = within(&LIST_LIMITS))]
     pub(super) limit: u32,
 }
 
@@ -379,7 +380,7 @@ pub(super) struct ShadowTerms {
     /// If no more than this share of them differ, from 0 to 1
     #[arg(long, value_name = "SHARE", requires = "promote_after", value_parser = share)]
     promote_at_most: Option<f64>,
-    /// Also if admission refused the module; such a shadow is never promoted
+    /// Also if admission refused the module; such a shadow is never promoted, so it takes no thresholds
     #[arg(long)]
     pub(super) unadmitted: bool,
 }
@@ -438,9 +439,9 @@ pub(super) struct CostsWanted {
     /// Of this strategy only
     #[arg(long, value_name = "ID")]
     pub(super) strategy: Option<StrategyId>,
-    /// Of the module of this SHA-256 only
+    /// Of this module only: its digest, or the first digits of it, 6 at least
     #[arg(long, value_name = "DIGEST")]
-    pub(super) module: Option<ModuleDigest>,
+    pub(super) module: Option<Digits>,
     /// Of this symbol only
     #[arg(long)]
     pub(super) symbol: Option<Symbol>,

@@ -9,7 +9,8 @@ use super::{
     Session,
     args::CostsWanted,
     error::CliError,
-    output::{or_dash, table},
+    modules::named,
+    output::{or_dash, short, table},
 };
 use crate::costs::{CostBy, CostFilter, DEFAULT_SINCE_MS, hour_of, view::CostView};
 
@@ -18,6 +19,10 @@ pub(super) async fn costs(session: Session, wanted: CostsWanted) -> Result<(), C
     let CostsWanted { by, strategy, module, symbol, since, most } = wanted;
     let since = since.unwrap_or_else(|| Timestamp::now().plus_millis(-DEFAULT_SINCE_MS));
     let app = session.open().await?;
+    let module = match &module {
+        Some(digits) => Some(named::digest(&app, digits).await?),
+        None => None,
+    };
     let sums = app.ledger.sums(&CostFilter { strategy, module, symbol, since }, by).await?;
     let costs = sums.into_iter().take(most.limit as usize).map(CostView::from).collect();
     session.output.answer(&Listed { by, since: hour_of(since).to_string(), costs })
@@ -47,7 +52,7 @@ impl fmt::Display for Listed {
         let header: Vec<&str> = names.iter().copied().chain(numbers).collect();
         let aligned: Vec<usize> = (names.len()..header.len()).collect();
         let row = |cost: &CostView| {
-            let module = cost.module_digest.as_ref().map(|digest| digest.chars().take(12).collect());
+            let module = cost.module_digest.as_deref().map(short);
             let names = [cost.strategy.clone(), module, cost.symbol.clone()].into_iter().flatten();
             let numbers = [
                 cost.evaluations.to_string(),

@@ -70,7 +70,7 @@ pub(super) enum CliError {
     NoStrategies { path: PathBuf, problem: String },
     #[error("none of the strategies can be used:\n{}", .0.join("\n"))]
     NoneUsable(Vec<String>),
-    #[error("there is no strategy {id}. There are: {}", known.iter().map(StrategyId::as_str).collect::<Vec<_>>().join(", "))]
+    #[error("there is no strategy {id}. There are: {}", listed(.known))]
     UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
     #[error("there is no signal {0} in this store; GET /api/v1/signals of the service lists them")]
     UnknownSignal(SignalId),
@@ -78,7 +78,7 @@ pub(super) enum CliError {
     UnknownFailure(FailureId),
     #[error(
         "{} can't be read ({reason}): give a signal_id of 64 hex digits, or the file of a failure's bundle as GET \
-         /api/v1/failures/ID gives it", path.display()
+         /api/v1/failures/ID and `ta-bot failures download` give it", path.display()
     )]
     BundleFile { path: PathBuf, reason: io::Error },
     #[error("{} is no bundle of a failure: {problem}", path.display())]
@@ -116,7 +116,10 @@ pub(super) enum CliError {
     Upload(UploadError),
     #[error("{}", told(.0))]
     Rollout(RolloutError),
-    #[error("{}: no such symbol is scheduled. There are: {}", listed(.given), listed(.scheduled))]
+    #[error(
+        "not scheduled: {}. Scheduled are: {}. SUPPORTED_SYMBOLS and POST /api/v1/config/application say which are",
+        listed(.given), listed(.scheduled)
+    )]
     Unscheduled { given: Vec<Symbol>, scheduled: Vec<Symbol> },
     #[error(transparent)]
     TooMuch(ImpactError),
@@ -214,6 +217,7 @@ impl CliError {
             Self::Docs(error) => error.details(),
             Self::UnknownStrategy { known, .. } => json!(known),
             Self::AmbiguousModule { there, .. } => json!(there),
+            Self::Unscheduled { given, .. } => json!(given),
             Self::Rollout(RolloutError::Misfits(problems)) => json!(problems),
             Self::Rollout(RolloutError::Write(WriteError::Conflict { expected, current })) => {
                 json!({"expected_version": expected, "current_version": current})
@@ -257,8 +261,15 @@ fn told(error: &RolloutError) -> String {
     [error.to_string()].into_iter().chain(problems.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
+/// Names in a row, with an end.
 fn listed<T: ToString>(all: &[T]) -> String {
-    all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+    const MOST: usize = 50;
+    let named = all.iter().take(MOST).map(T::to_string).collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0 => "none".to_owned(),
+        count if count > MOST => format!("{named} and {} more", count - MOST),
+        _ => named,
+    }
 }
 
 /// A path as text, for JSON.
@@ -284,6 +295,12 @@ fn named(series: &[SeriesSummary]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_a_row_have_an_end() {
+        assert_eq!((listed::<u8>(&[]).as_str(), listed(&[1, 2]).as_str()), ("none", "1, 2"));
+        assert!(listed(&[7; 53]).ends_with("7, 7 and 3 more"));
+    }
 
     #[test]
     fn what_there_is_goes_by_symbol() {

@@ -9,8 +9,9 @@ use super::{
     Session,
     args::FailuresCommand,
     error::{CliError, shown},
+    modules::named,
     new_file,
-    output::one_line,
+    output::{one_line, short},
 };
 use crate::failure::{FailureFilter, view::FailureView};
 
@@ -18,24 +19,26 @@ use crate::failure::{FailureFilter, view::FailureView};
 pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<(), CliError> {
     match command {
         FailuresCommand::List { strategy, module, symbol, most } => {
-            list(&session, &FailureFilter { strategy, module, symbol, limit: most.limit }).await
+            let app = session.open().await?;
+            let module = match &module {
+                Some(digits) => Some(named::digest(&app, digits).await?),
+                None => None,
+            };
+            let filter = FailureFilter { strategy, module, symbol, limit: most.limit };
+            let failures = app.failures.list(&filter).await?.into_iter().map(FailureView::from).collect();
+            session.output.answer(&Listed { failures })
         }
         FailuresCommand::Download { id, output } => download(&session, id, &output).await,
     }
-}
-
-async fn list(session: &Session, filter: &FailureFilter) -> Result<(), CliError> {
-    let app = session.open().await?;
-    let failures = app.failures.list(filter).await?.into_iter().map(FailureView::from).collect();
-    session.output.answer(&Listed { failures })
 }
 
 /// Writes a bundle into a new file, as it was kept.
 async fn download(session: &Session, id: FailureId, output: &Path) -> Result<(), CliError> {
     let app = session.open().await?;
     let document = app.failures.get(id).await?.ok_or(CliError::UnknownFailure(id))?;
-    new_file::write(output, document.as_bytes())?;
-    session.output.answer(&Given { id: id.to_string(), size_bytes: document.len(), file: shown(output) })
+    // Parameters and logs are the business of few.
+    new_file::write(output, 0o600, document.as_bytes())?;
+    session.output.answer(&Downloaded { id: id.to_string(), size_bytes: document.len(), file: shown(output) })
 }
 
 #[derive(Serialize)]
@@ -46,13 +49,12 @@ struct Listed {
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.failures.is_empty() {
-            return f.write_str("No evaluation of a job failed.");
+            return f.write_str("There is no failure, or none of the strategy, module or symbol that is given.");
         }
         for failure in &self.failures {
             // No table: the id is there to be copied.
             writeln!(f, "{}", failure.id)?;
-            let module: String = failure.module_digest.chars().take(12).collect();
-            writeln!(f, "  strategy    {}, module {module}", failure.strategy)?;
+            writeln!(f, "  strategy    {}, module {}", failure.strategy, short(&failure.module_digest))?;
             writeln!(f, "  candle      {} {}, closed {}", failure.symbol, failure.timeframe, failure.candle_close)?;
             writeln!(f, "  {:<11} {}", failure.code, one_line(&failure.message))?;
             writeln!(f, "  at          {}\n", failure.at)?;
@@ -62,13 +64,13 @@ impl fmt::Display for Listed {
 }
 
 #[derive(Serialize)]
-struct Given {
+struct Downloaded {
     id: String,
     size_bytes: usize,
     file: String,
 }
 
-impl fmt::Display for Given {
+impl fmt::Display for Downloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  failure  {}", self.id)?;
         writeln!(f, "  file     {}, {} bytes", self.file, self.size_bytes)?;

@@ -24,9 +24,9 @@ pub(super) fn fill(path: &Path, file: &mut File, bytes: &[u8]) -> Result<(), Cli
     written.map_err(|reason| CliError::Write { path: path.to_owned(), reason })
 }
 
-/// Both, for what is no secret. Where it can't be written there is no file.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut file = create(path, 0o644, |path| CliError::FileExists { path })?;
+/// Both, for what is no key. Where it can't be written there is no file.
+pub(super) fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CliError> {
+    let mut file = create(path, mode, |path| CliError::FileExists { path })?;
     let filled = fill(path, &mut file, bytes);
     if filled.is_err() {
         // What is cut off in the middle is of no use, and would be in the way of the next try.

@@ -100,9 +100,17 @@ pub(super) fn price(price: f64) -> String {
     format!("{price:.digits$}")
 }
 
+/// What stands where nothing is.
+pub(super) const NOTHING: &str = "–";
+
+/// A digest in a table, where its first digits have to do.
+pub(super) fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
 /// Something that may be absent.
 pub(super) fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
-    value.map_or_else(|| "–".to_owned(), show)
+    value.map_or_else(|| NOTHING.to_owned(), show)
 }
 
 #[cfg(test)]

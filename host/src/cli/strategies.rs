@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use ta_bot_core::{StrategyId, Timeframe};
-use ta_bot_wasm::StrategyModule;
+use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 
 use super::{
     Session,
@@ -12,7 +12,7 @@ use super::{
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
 };
-use crate::{app::App, config::ConfigKey};
+use crate::{app::App, config::ConfigKey, rollout::view::DeploymentView};
 
 pub(super) mod docs;
 
@@ -23,7 +23,16 @@ struct Strategy {
     name: String,
     version: String,
     digest: String,
+    /// The version of the interface that the module speaks.
+    wit_version: &'static str,
+    /// Whether the module is the one of the folder.
+    bundled: bool,
+    /// The newest change of what is deployed for it; 0 where nothing was ever changed.
+    deployment_revision: i64,
+    /// Whether it looks at candles, unless it is quarantined.
     enabled: bool,
+    /// `ready` or `quarantined`.
+    state: &'static str,
     lookback: u32,
     /// Empty means all.
     timeframes: Vec<Timeframe>,
@@ -35,12 +44,17 @@ struct Strategy {
 impl Strategy {
     fn new(app: &App, module: &StrategyModule) -> Self {
         let description = module.description();
+        let deployment = DeploymentView::of(&app.analyst.rollout, &description.id);
         Self {
             id: description.id.clone(),
             name: description.name.clone(),
             version: description.version.clone(),
             digest: module.digest().to_string(),
-            enabled: app.analyst.is_enabled(&description.id),
+            wit_version: WIT_VERSION,
+            bundled: deployment.bundled,
+            deployment_revision: deployment.revision,
+            enabled: deployment.enabled,
+            state: deployment.state(),
             lookback: description.lookback,
             timeframes: description.timeframes.clone(),
             parameter_count: description.schema.specs().len(),
@@ -84,19 +98,21 @@ struct Listed {
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["id", "version", "digest", "parameters", "lookback", "timeframes", "enabled"];
+        let header = ["id", "version", "wit", "digest", "parameters", "lookback", "timeframes", "enabled", "state"];
         let row = |strategy: &Strategy| {
             [
                 strategy.id.to_string(),
                 one_line(&strategy.version),
+                strategy.wit_version.to_owned(),
                 strategy.short_digest.clone(),
                 strategy.parameter_count.to_string(),
                 strategy.lookback.to_string(),
                 strategy.timeframes(),
                 yes_or_no(strategy.enabled).to_owned(),
+                strategy.state.to_owned(),
             ]
         };
-        f.write_str(&table(&header, &[3, 4], self.strategies.iter().map(row)))
+        f.write_str(&table(&header, &[4, 5], self.strategies.iter().map(row)))
     }
 }
 

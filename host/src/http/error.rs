@@ -208,6 +208,7 @@ fn choose_for_rollout(error: &RolloutError) -> Choice {
         RolloutError::OtherStrategy { .. }
         | RolloutError::NotAdmitted(_)
         | RolloutError::NeverChecked(_)
+        | RolloutError::NeverPromoted(_)
         | RolloutError::NotBundled(_)
         | RolloutError::Misfits(_)
         | RolloutError::NothingBefore

@@ -7,11 +7,13 @@ use axum::{
     http::request::Parts,
 };
 use serde_json::{Map, Value};
+use ta_bot_core::ModuleDigest;
 
 use super::{
     error::ApiError,
     problem::{Problem, Problems},
 };
+use crate::store::{DEFAULT_LIST_LIMIT, LIST_LIMITS};
 
 /// Fields that are read one by one; what does not fit is remembered for the end.
 #[derive(Debug)]
@@ -137,11 +139,17 @@ impl Fields {
         Some(read)
     }
 
-    /// A whole number in a query, where everything is a text.
-    pub(crate) fn bounded(&mut self, name: &str, range: &RangeInclusive<u32>, default: u32) -> u32 {
-        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        let read = |value: &Value| value.as_str()?.parse().ok().filter(|number| range.contains(number));
-        self.read(name, &allowed, read).unwrap_or(default)
+    /// The module that a list is to be of.
+    pub(crate) fn module(&mut self) -> Option<ModuleDigest> {
+        let allowed = "the SHA-256 of a module, 64 hex digits; GET /api/v1/strategies lists those that decide";
+        self.read("module", allowed, |value| value.as_str()?.parse().ok())
+    }
+
+    /// How long a list may be, in a query, where everything is a text.
+    pub(crate) fn limit(&mut self) -> u32 {
+        let allowed = format!("a whole number from {} to {}", LIST_LIMITS.start(), LIST_LIMITS.end());
+        let read = |value: &Value| value.as_str()?.parse().ok().filter(|number| LIST_LIMITS.contains(number));
+        self.read("limit", &allowed, read).unwrap_or(DEFAULT_LIST_LIMIT)
     }
 
     /// The end: what was read, or every problem. None without a problem can't be; it is refused all the same.
@@ -193,12 +201,12 @@ mod tests {
         let symbol: Option<Symbol> = fields.required("symbol");
         let timeframe: Option<Timeframe> = fields.required("timeframe");
         assert!(!fields.flag("publish") && fields.version("version").is_none());
-        assert_eq!(fields.bounded("limit", &(1..=10), 5), 5);
+        assert_eq!(fields.limit(), 100);
         let Err(ApiError::Invalid(problems)) = fields.finish(symbol.zip(timeframe)) else { panic!("was taken") };
         let problems = problems.named();
         let named: Vec<&str> = problems.iter().map(|problem| problem.parameter.as_str()).collect();
         assert_eq!(named, ["symbol", "timeframe", "publish", "version", "limit"]);
-        assert_eq!(problems[4].allowed, "a whole number from 1 to 10");
+        assert_eq!(problems[4].allowed, "a whole number from 1 to 1000");
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! What happened: signals, evaluations that failed and what they cost, jobs that were given up, and which candles are there.
 
-use std::ops::RangeInclusive;
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod candles;
@@ -11,11 +9,6 @@ mod failures;
 mod replay;
 mod retry;
 mod signals;
-
-/// How long a list may be asked to be.
-pub(super) const LIMITS: RangeInclusive<u32> = 1..=1000;
-/// How long a list is where nothing is asked.
-pub(super) const DEFAULT_LIMIT: u32 = 100;
 
 pub(super) fn routes() -> OpenApiRouter<super::State> {
     OpenApiRouter::new()

@@ -6,7 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Cost, Question, Report};
-use crate::{comparison::Comparison, shadows::view::DifferenceOnCandle};
+use crate::{
+    comparison::Comparison,
+    shadows::view::{ComparisonCounts, DifferenceOnCandle},
+};
 
 /// What would have changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,18 +25,8 @@ pub(crate) struct CandidateView {
     pub(crate) timeframes: Vec<&'static str>,
     /// False where time was up before every candle was looked at, or the host had no room for some evaluations.
     pub(crate) complete: bool,
-    /// How many candles were compared.
-    pub(crate) compared: u64,
-    /// Nothing would have changed.
-    pub(crate) agree: u64,
-    /// Only the candidate signals.
-    pub(crate) added: u64,
-    /// Only the incumbent signals.
-    pub(crate) missed: u64,
-    /// Both signal, and not the same.
-    pub(crate) changed: u64,
-    /// The candidate gave no answer.
-    pub(crate) failed: u64,
+    #[serde(flatten)]
+    pub(crate) counts: ComparisonCounts,
     /// How often by which error.
     pub(crate) failures: BTreeMap<&'static str, u64>,
     /// The newest candles of each kind of difference.
@@ -77,7 +70,6 @@ impl From<Cost> for CandidateCost {
 impl CandidateView {
     pub(crate) fn new(question: &Question, report: &Report) -> Self {
         let Report { incumbent, timeframes, symbols, complete, tally } = report;
-        let of = |comparison| tally.counts().of(comparison);
         let examples = |comparison| {
             let examples = tally.examples(comparison).into_iter();
             examples.map(|example| DifferenceOnCandle::new(comparison, &example.job, example.said)).collect()
@@ -90,12 +82,7 @@ impl CandidateView {
             symbols: *symbols,
             timeframes: timeframes.iter().map(|timeframe| timeframe.as_str()).collect(),
             complete: *complete,
-            compared: tally.counts().compared(),
-            agree: of(Comparison::Agree),
-            added: of(Comparison::Added),
-            missed: of(Comparison::Missed),
-            changed: of(Comparison::Changed),
-            failed: of(Comparison::Failed),
+            counts: ComparisonCounts::from(tally.counts()),
             failures: tally.failures().clone(),
             examples: CandidateExamples {
                 added: examples(Comparison::Added),

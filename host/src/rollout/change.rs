@@ -177,8 +177,10 @@ impl Rollout {
                     return Err(RolloutError::DecidesAlready(module));
                 }
                 let unadmitted = match self.check_admission(strategy, module, entries).await {
-                    // It can't be promoted, so it needs no threshold.
-                    Err(RolloutError::NotAdmitted(_)) if unadmitted && promote.is_none() => true,
+                    Err(RolloutError::NotAdmitted(_)) if unadmitted && promote.is_some() => {
+                        return Err(RolloutError::NeverPromoted(module));
+                    }
+                    Err(RolloutError::NotAdmitted(_)) if unadmitted => true,
                     checked => checked.map(|()| false)?,
                 };
                 self.check_strategy(strategy, module).await?;

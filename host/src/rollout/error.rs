@@ -40,6 +40,12 @@ pub enum RolloutError {
     /// Admission refused it.
     #[error("the module {0} was refused by admission; GET /api/v1/modules/{0} and `ta-bot modules show {0}` say why")]
     NotAdmitted(ModuleDigest),
+    /// It was refused, so that it may look but not be promoted.
+    #[error(
+        "admission refused the module {0}, so a shadow of it is never promoted: leave out promote_after and promote_at_most \
+         (--promote-after and --promote-at-most)"
+    )]
+    NeverPromoted(ModuleDigest),
     /// None came with the service.
     #[error("no module of {0} came with the service: name one by its digest")]
     NotBundled(StrategyId),
@@ -86,7 +92,7 @@ impl RolloutError {
             Self::UnknownModule(_) => "unknown_module",
             Self::OtherStrategy { .. } => "other_strategy",
             Self::Waiting(_) => "being_checked",
-            Self::NotAdmitted(_) | Self::NeverChecked(_) => "not_admitted",
+            Self::NotAdmitted(_) | Self::NeverChecked(_) | Self::NeverPromoted(_) => "not_admitted",
             Self::NotBundled(_) => "not_bundled",
             Self::Misfits(_) => "invalid",
             Self::Refused(_) => "refused_by_strategy",

@@ -119,6 +119,13 @@ impl DeploymentView {
     }
 }
 
+impl DeploymentView {
+    /// `ready`: the strategy can be evaluated. `quarantined`: it failed too often and looks at no candle.
+    pub(crate) const fn state(&self) -> &'static str {
+        if self.quarantined.is_some() { "quarantined" } else { "ready" }
+    }
+}
+
 impl DeploymentDetail {
     /// With at most `limit` lines of its history.
     pub(crate) fn of(rollout: &Rollout, id: &StrategyId, limit: usize) -> Self {

@@ -1,5 +1,7 @@
 //! What shadows would have changed in the words of JSON, for the API and for the commands.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 use ta_bot_core::{DeploymentLog, Job, Shadowing, StrategyId};
@@ -31,22 +33,53 @@ pub(crate) struct ShadowProgress {
     pub(crate) ended_at: Option<String>,
     /// What ended it, such as `promote` or `end_shadow`; null while it looks.
     pub(crate) ended_by_action: Option<&'static str>,
-    /// How many candles both have looked at.
-    pub(crate) compared: u64,
-    /// Nothing would have changed.
-    pub(crate) agree: u64,
-    /// Only the shadow signals.
-    pub(crate) added: u64,
-    /// Only the module that decides signals.
-    pub(crate) missed: u64,
-    /// Both signal, and not the same.
-    pub(crate) changed: u64,
-    /// The shadow gave no answer.
-    pub(crate) failed: u64,
+    #[serde(flatten)]
+    pub(crate) counts: ComparisonCounts,
     /// The share of candles on which they do not agree, from 0 to 1.
     pub(crate) differing_share: f64,
     /// The candles on which they do not agree, newest first. Of a shadow that differs very often the first 10,000 are kept.
     pub(crate) differences: Vec<DifferenceOnCandle>,
+}
+
+/// How often another module would have changed what.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ComparisonCounts {
+    /// How many candles both have looked at.
+    pub(crate) compared: u64,
+    /// Nothing would have changed.
+    agree: u64,
+    /// Only the other module signals.
+    added: u64,
+    /// Only the module that decides signals.
+    missed: u64,
+    /// Both signal, and not the same.
+    changed: u64,
+    /// The other module gave no answer.
+    failed: u64,
+}
+
+impl From<&Counts> for ComparisonCounts {
+    fn from(counts: &Counts) -> Self {
+        Self {
+            compared: counts.compared(),
+            agree: counts.of(Comparison::Agree),
+            added: counts.of(Comparison::Added),
+            missed: counts.of(Comparison::Missed),
+            changed: counts.of(Comparison::Changed),
+            failed: counts.of(Comparison::Failed),
+        }
+    }
+}
+
+/// What happened, such as `agree 98, added 2`.
+impl fmt::Display for ComparisonCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { compared: _, agree, added, missed, changed, failed } = self;
+        let all = [("agree", agree), ("added", added), ("missed", missed), ("changed", changed), ("failed", failed)];
+        let happened = all.iter().filter(|(_, count)| **count > 0).map(|(word, count)| format!("{word} {count}"));
+        let words: Vec<_> = happened.collect();
+        f.write_str(&if words.is_empty() { "nothing".to_owned() } else { words.join(", ") })
+    }
 }
 
 /// A candle on which two modules differ.
@@ -110,14 +143,23 @@ impl ShadowProgress {
             began_by: began.change.changed_by.clone(),
             ended_at: ended.map(|ended| ended.change.at.to_string()),
             ended_by_action: ended.map(|ended| ended.change.action.as_str()),
-            compared: counts.compared(),
-            agree: counts.of(Comparison::Agree),
-            added: counts.of(Comparison::Added),
-            missed: counts.of(Comparison::Missed),
-            changed: counts.of(Comparison::Changed),
-            failed: counts.of(Comparison::Failed),
+            counts: ComparisonCounts::from(counts),
             differing_share: counts.share(),
             differences: listed.into_iter().filter_map(difference).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_happened_is_told() {
+        let mut counts = Counts::default();
+        assert_eq!(ComparisonCounts::from(&counts).to_string(), "nothing");
+        counts.add(Comparison::Agree, 98);
+        counts.add(Comparison::Missed, 2);
+        assert_eq!(ComparisonCounts::from(&counts).to_string(), "agree 98, missed 2");
     }
 }

@@ -84,7 +84,7 @@ fn what_can_not_be_compared_is_refused_with_the_reason() {
     for (arguments, code, words) in [
         (&["compare", "rsi", "abcdef"][..], "unknown_module", "ta-bot modules upload"),
         (&["compare", "macd", &same], "other_strategy", "rsi, not macd"),
-        (&["compare", "rsi", &same, "--symbol", "DOGEUSDT"], "unscheduled_symbol", "There are: BTCUSDT, ETHUSDT"),
+        (&["compare", "rsi", &same, "--symbol", "DOGEUSDT"], "unscheduled_symbol", "Scheduled are: BTCUSDT, ETHUSDT"),
         (&["shadow", "macd", &same], "other_strategy", "rsi, not macd"),
         (&["shadow", "rsi", "abcdef"], "unknown_module", "ta-bot modules upload"),
         (&["differences", "nothing"], "unknown_strategy", "macd, rsi"),
@@ -136,7 +136,8 @@ fn a_shadow_begins_ends_and_is_promoted() {
     assert_eq!((&looks["shadow"]["module"], &looks["shadow"]["began_by"]), (&json!(two), &json!("ann")));
     assert_eq!((counts(&looks["shadow"]), &looks["shadow"]["ended_at"]), ([0; 5], &Json::Null));
     let told = home.run(["modules", "differences", "versions"]).succeeded().stdout;
-    for words in [&two, "by itself after 5000 candles", "a share of 0.01 of them", "nothing yet", "by ann, revision 2"]
+    for words in
+        [&two, "by itself after 5000 candles", "a share of 0.01 of them", "of it  nothing", "by ann, revision 2"]
     {
         assert!(told.contains(words), "{words:?} is not in {told}");
     }
@@ -157,9 +158,27 @@ fn a_shadow_begins_ends_and_is_promoted() {
     // One that admission refused may look, if somebody says so, and never decides.
     let traps = upload_bytes(&home, &changed(&rsi(), 0.35, Instead::Trap).unwrap());
     assert_eq!(error(&home, &["shadow", "rsi", &traps])["code"], "not_admitted");
+    let thresholds = ["shadow", "rsi", &traps, "--unadmitted", "--promote-after", "5", "--promote-at-most", "0"];
+    assert!(error(&home, &thresholds)["message"].as_str().unwrap().contains("leave out"));
     let told = home.run(["modules", "shadow", "rsi", &traps, "--unadmitted"]).succeeded().stdout;
     assert!(told.contains("never: admission refused it"), "{told}");
     assert_eq!(error(&home, &["promote", "rsi"])["code"], "not_admitted");
+    let table = home.run(["modules", "history", "rsi"]).succeeded().stdout;
+    assert!(table.contains("(unadmitted)"), "{table}");
+}
+
+#[test]
+fn where_nothing_is_compared_it_says_why() {
+    let home = Home::new();
+    let same = upload_bytes(&home, &relabelled(&rsi(), 1));
+    let told = home.run(["modules", "compare", "rsi", &same]).succeeded().stdout;
+    assert!(told.contains("NOTHING was compared") && told.contains("ta-bot candles list"), "{told}");
+    let (new, of_hours) = ("rsi_extreme_reversal", built_in::bytes("rsi_extreme_reversal").unwrap());
+    let digest = upload_bytes(&home, &of_hours);
+    let mut command = home.command();
+    command.env("SUPPORTED_TIMEFRAMES", "5m").args(["modules", "compare", new, &digest]);
+    let told = Done::of(&mut command).succeeded().stdout;
+    assert!(told.contains("NOTHING was compared") && told.contains("no timeframe"), "{told}");
 }
 
 /// A service takes up the shadow of a command, and what comes of it is told by a command.
@@ -179,7 +198,8 @@ async fn a_shadow_looks_at_the_candles_of_a_service() {
     assert_eq!(shadow["differences"].as_array().unwrap().len(), 3);
     let told = home.run(["modules", "differences", "versions"]).succeeded().stdout;
     assert!(told.contains("buy 0.80") && told.contains("sell 0.80") && told.contains("action"), "{told}");
-    assert!(made(&url).await.iter().all(|(digest, _)| *digest == one), "a shadow publishes nothing");
+    let signals = made(&url).await;
+    assert!(!signals.is_empty() && signals.iter().all(|(digest, _)| *digest == one), "a shadow publishes nothing");
 
     change(&home, &["promote", "versions"]);
     let decides = async || made(&url).await.first().is_some_and(|(digest, _)| *digest == two);

@@ -63,7 +63,6 @@ async fn by_commands(service: &Replica, newest: &serde_json::Value, document: &s
     let (id, module) = (newest["id"].as_str().unwrap(), newest["module_digest"].as_str().unwrap());
     let listed = service.run(&["failures", "list", "--strategy", FAULTY, "--module", module, "--limit", "1000"]).await;
     let listed = listed["failures"].as_array().unwrap();
-    // It went on failing until its end.
     assert!(listed.len() >= 12 && listed.contains(newest), "{listed:?}");
     let none = service.run(&["failures", "list", "--symbol", "BTCUSDT"]).await;
     assert_eq!(none["failures"], json!([]));

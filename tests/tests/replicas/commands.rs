@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_a_command_activates_decides_on_every_replica() {
     // Their configuration is kept for an hour, so that only the bus can have told them.
-    let fleet = fleet(3600).await;
+    let mut fleet = fleet(3600).await;
     let taken = upload(&fleet.replicas[0], "versions_v1").await;
     assert_eq!((&taken["state"], &taken["is_new"]), (&"admitted".into(), &true.into()), "{taken}");
     let digest = taken["digest"].as_str().unwrap();
@@ -42,6 +42,7 @@ async fn a_module_that_a_command_activates_decides_on_every_replica() {
     let revision = fleet.replicas[0].run(&["modules", "history", "versions"]).await["revision"].clone();
     let back = fleet.replicas[2].run(&["modules", "disable", "versions", "--revision", &revision.to_string()]).await;
     assert_eq!(back["deployment"]["enabled"], false, "{back}");
+    has_it_after_a_restart_without_mongodb(&mut fleet, 1, digest).await;
     let history = fleet.replicas[0].run(&["modules", "history", "versions"]).await;
     assert_eq!(history["history"].as_array().map(Vec::len), Some(4), "{history}");
 }
@@ -49,6 +50,23 @@ async fn a_module_that_a_command_activates_decides_on_every_replica() {
 async fn upload(replica: &Replica, component: &str) -> Json {
     let module = root().join(format!("target/components/{component}.wasm")).display().to_string();
     replica.run(&["modules", "upload", &module, "--by", "ann"]).await
+}
+
+/// A replica that begins while MongoDB is away, which has the bytes of modules, has those that it had before.
+async fn has_it_after_a_restart_without_mongodb(fleet: &mut Fleet, index: usize, digest: &str) {
+    fleet.mongo.kill().unwrap();
+    fleet.replicas[index].kill().await;
+    fleet.replicas[index].start().await;
+    let replica = &fleet.replicas[index];
+    let deployed = async || replica.get("/api/v1/strategies/versions/deployment").await["data"].clone();
+    let is_installed = async || {
+        let deployed = deployed().await;
+        // A version is told of an installed module only.
+        deployed["module"] == digest && deployed["version"] == "1.0.0"
+    };
+    until(PATIENCE, async || format!("{}\n{}", deployed().await, fleet.logs()), is_installed).await;
+    assert_eq!(replica.get("/health").await["mongodb"]["status"], "disconnected");
+    fleet.mongo.restart().await.unwrap();
 }
 
 /// Another version is compared, becomes the shadow on every replica, and is none any more.

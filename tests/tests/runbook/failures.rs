@@ -32,13 +32,14 @@ async fn failures_are_listed_by_what_they_are_about() {
     assert_eq!(ids("").await, [id(2), id(1), id(0)]);
     assert_eq!(ids("?limit=1").await, [id(2)]);
     assert_eq!(ids("?strategy=rsi").await, [id(1), id(0)]);
+    assert_eq!(ids(&format!("?module={}", failures[2].module)).await, [id(2)]);
     assert_eq!(ids("?symbol=btcusdt&strategy=rsi").await, [id(0)]);
     let listed = service.get("/api/v1/failures?strategy=macd").await;
     let only = &listed.data()[0];
     assert_eq!((&only["code"], &only["timeframe"]), (&"trap".into(), &"15m".into()));
     assert_eq!(only["module_digest"], failures[2].module.to_string());
     assert!(only.get("windows").is_none(), "{only}");
-    for query in ["?limit=0", "?limit=1001", "?symbol=B", "?strategy=no%20name"] {
+    for query in ["?limit=0", "?limit=1001", "?symbol=B", "?module=abc", "?strategy=no%20name"] {
         service.get(&format!("/api/v1/failures{query}")).await.error(422, "invalid");
     }
     service.get("/api/v1/failures?timeframe=15m").await.error(400, "unknown_field");

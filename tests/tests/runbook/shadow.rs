@@ -191,7 +191,9 @@ async fn one_that_fails_changes_nothing_and_is_never_promoted() {
         };
         act(&service, begin(json!({}))).await.error(422, "not_admitted");
         let promoted = json!({"unadmitted": true, "promote_after": 1, "promote_at_most": 1.0});
-        act(&service, begin(promoted)).await.error(422, "not_admitted");
+        let refused = act(&service, begin(promoted)).await;
+        refused.error(422, "not_admitted");
+        assert!(refused.body.to_string().contains("leave out promote_after"), "{}", refused.body);
         let begun = act(&service, begin(json!({"unadmitted": true, "changed_by": "bob"}))).await;
         assert_eq!(begun.data()["deployment"]["shadow"]["unadmitted"], true);
         act(&service, json!({"action": "promote"})).await.error(422, "not_admitted");

@@ -13,9 +13,8 @@ use crate::{
         Session,
         args::CompareWanted,
         error::CliError,
-        output::{one_line, or_dash, price, table},
+        output::{NOTHING, one_line, price, table},
     },
-    comparison::Comparison,
     impact::{
         self, Question,
         view::{CandidateCost, CandidateView},
@@ -50,10 +49,13 @@ pub(super) async fn compare(session: &Session, wanted: CompareWanted) -> Result<
 
 /// Shows what the newest shadow of a strategy would have changed.
 pub(super) async fn differences(session: &Session, strategy: &StrategyId, limit: u32) -> Result<(), CliError> {
-    let app = open(session).await?;
-    require(&app, strategy)?;
+    let app = session.open().await?;
+    if app.registry.log().of(strategy).is_empty() {
+        session.load_bundled(&app).await?;
+        require(&app, strategy)?;
+    }
     let detail = ShadowDetail::of(&*app.shadows, &app.registry.log(), strategy, limit).await?;
-    session.output.answer(&Looked(detail))
+    session.output.answer(&Differences(detail))
 }
 
 #[derive(Serialize)]
@@ -67,12 +69,13 @@ impl fmt::Display for Compared {
         writeln!(f, "  strategy    {}", view.strategy_id)?;
         writeln!(f, "  candidate   {}", view.module)?;
         writeln!(f, "  incumbent   {incumbent}")?;
-        let on = if view.timeframes.is_empty() { "no timeframe".to_owned() } else { view.timeframes.join(", ") };
-        writeln!(f, "  candles     {} compared, of {} symbols on {on}", view.compared, view.symbols)?;
-        let counts = [view.agree, view.added, view.missed, view.changed, view.failed];
-        writeln!(f, "  came of it  {}", in_words(Comparison::ALL.map(Comparison::as_str).into_iter().zip(counts)))?;
+        let timeframes = if view.timeframes.is_empty() { NOTHING } else { &view.timeframes.join(", ") };
+        writeln!(f, "  symbols     {}\n  timeframes  {timeframes}", view.symbols)?;
+        writeln!(f, "  candles     {} compared", view.counts.compared)?;
+        writeln!(f, "  came of it  {}", view.counts)?;
         if !view.failures.is_empty() {
-            writeln!(f, "  failures    {}", in_words(view.failures.iter().map(|(code, count)| (*code, *count))))?;
+            let failures = view.failures.iter().map(|(code, count)| format!("{code} {count}"));
+            writeln!(f, "  failures    {}", failures.collect::<Vec<_>>().join(", "))?;
         }
         let examples = &view.examples;
         let examples = [&examples.added, &examples.missed, &examples.changed, &examples.failed];
@@ -81,14 +84,22 @@ impl fmt::Display for Compared {
         let costs = costs.into_iter().filter_map(|(who, cost)| Some(cost_cells(who, cost?)));
         let header = ["cost", "evaluations", "total ms", "p50 ms", "p99 ms", "longest ms"];
         write!(f, "\n{}", table(&header, &[1, 2, 3, 4, 5], costs))?;
-        if !view.complete {
-            write!(
+        match (view.complete, view.counts.compared) {
+            (false, _) => write!(
                 f,
                 "\n\nINCOMPLETE: time was up before every candle was looked at, or there was no room for some \
-                 evaluations. Give more --seconds, or fewer --candles or symbols."
-            )?;
+                 evaluations. Give fewer --candles or one --symbol, or try again when the machine is less busy."
+            ),
+            (true, 0) if view.timeframes.is_empty() => {
+                write!(f, "\n\nNOTHING was compared: no timeframe that is scheduled is one of the module's.")
+            }
+            (true, 0) => write!(
+                f,
+                "\n\nNOTHING was compared: there are no closed candles of what is scheduled. `ta-bot candles list` says \
+                 which there are."
+            ),
+            (true, _) => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -100,9 +111,9 @@ fn cost_cells(who: &str, cost: &CandidateCost) -> [String; 6] {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Looked(ShadowDetail);
+struct Differences(ShadowDetail);
 
-impl fmt::Display for Looked {
+impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ShadowDetail { strategy_id, shadow } = &self.0;
         let Some(progress) = shadow else {
@@ -113,24 +124,20 @@ impl fmt::Display for Looked {
         };
         let ShadowProgress { shadow, revision, looks_from, began_at, began_by, .. } = progress;
         writeln!(f, "  strategy    {strategy_id}")?;
-        write_shadow(f, shadow)?;
+        match progress.ended_at {
+            None => write_shadow(f, shadow)?,
+            Some(_) => writeln!(f, "  shadow      {}", shadow.module)?,
+        }
         writeln!(f, "  looks       at candles that close from {looks_from} on")?;
         writeln!(f, "  began       {began_at} by {}, revision {revision}", one_line(began_by))?;
         if let (Some(at), Some(action)) = (&progress.ended_at, progress.ended_by_action) {
             writeln!(f, "  ended       {at} by {action}")?;
         }
-        let counts = [progress.agree, progress.added, progress.missed, progress.changed, progress.failed];
-        writeln!(f, "  candles     {} compared", progress.compared)?;
-        writeln!(f, "  came of it  {}", in_words(Comparison::ALL.map(Comparison::as_str).into_iter().zip(counts)))?;
+        writeln!(f, "  candles     {} compared", progress.counts.compared)?;
+        writeln!(f, "  came of it  {}", progress.counts)?;
         writeln!(f, "  differing   a share of {:.4}", progress.differing_share)?;
         write_differences(f, &progress.differences)
     }
-}
-
-/// Such as `agree 98, added 2`.
-fn in_words(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
-    let words: Vec<_> = counts.filter(|(_, count)| *count > 0).map(|(word, count)| format!("{word} {count}")).collect();
-    if words.is_empty() { "nothing yet".to_owned() } else { words.join(", ") }
 }
 
 fn write_differences<'a>(
@@ -154,10 +161,7 @@ fn cells(difference: &DifferenceOnCandle) -> [String; 7] {
         (*difference).to_owned(),
         said(incumbent),
         said(candidate),
-        or_dash(
-            Some(differing(&incumbent["signal"], &candidate["signal"])).filter(|names| !names.is_empty()),
-            |names| names.join(", "),
-        ),
+        differs_in(&incumbent["signal"], &candidate["signal"]),
     ]
 }
 
@@ -177,10 +181,12 @@ fn said(brief: &Json) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Which fields of two signals are not the same; none where one of them is no signal.
-fn differing<'a>(incumbent: &'a Json, candidate: &Json) -> Vec<&'a str> {
-    let fields = incumbent.as_object().filter(|_| candidate.is_object()).into_iter().flatten();
-    fields.filter(|(name, value)| candidate[name.as_str()] != **value).map(|(name, _)| name.as_str()).collect()
+/// In which fields two signals differ, as far as they are told here: long ones are cut off.
+fn differs_in(incumbent: &Json, candidate: &Json) -> String {
+    let Some(fields) = incumbent.as_object().filter(|_| candidate.is_object()) else { return NOTHING.to_owned() };
+    let differing = fields.iter().filter(|(name, value)| candidate[name.as_str()] != **value);
+    let names: Vec<_> = differing.map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { "what is not told here".to_owned() } else { names.join(", ") }
 }
 
 #[cfg(test)]
@@ -195,17 +201,12 @@ mod tests {
         let mut other = one.clone();
         other["signal"]["stop_loss"] = Json::Null;
         assert_eq!(said(&one), "buy 0.70 at 10.5000");
-        assert_eq!(differing(&one["signal"], &other["signal"]), ["stop_loss"]);
+        assert_eq!(differs_in(&one["signal"], &other["signal"]), "stop_loss");
+        assert_eq!(differs_in(&one["signal"], &one["signal"]), "what is not told here");
         let none = json!({"outcome": "none", "reason": "insufficient_data"});
         assert_eq!(said(&none), "none insufficient_data");
-        assert!(differing(&one["signal"], &none["signal"]).is_empty());
+        assert_eq!(differs_in(&one["signal"], &none["signal"]), NOTHING);
         let error = json!({"outcome": "error", "code": "trap", "message": "unreachable\n\u{1b}[31m"});
         assert_eq!(said(&error), "error trap unreachable \u{fffd}[31m");
-    }
-
-    #[test]
-    fn only_what_happened_is_counted_in_words() {
-        assert_eq!(in_words([("agree", 98), ("added", 0), ("missed", 2)].into_iter()), "agree 98, missed 2");
-        assert_eq!(in_words([("agree", 0)].into_iter()), "nothing yet");
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         Session,
         args::{ChangeWanted, ShadowTerms},
         error::CliError,
-        output::{note, one_line, or_dash, table},
+        output::{note, one_line, or_dash, short, table},
         strategies::yes_or_no,
     },
     config::Author,
@@ -135,8 +135,11 @@ impl fmt::Display for History {
                 entry.revision.to_string(),
                 entry.action.to_owned(),
                 entry.decides_from.clone(),
-                entry.module.as_deref().map_or_else(|| BUNDLED.to_owned(), in_table),
-                or_dash(entry.shadow.as_ref(), |shadow| in_table(&shadow.module)),
+                entry.module.as_deref().map_or_else(|| BUNDLED.to_owned(), short),
+                or_dash(entry.shadow.as_ref(), |shadow| {
+                    let admission = if shadow.unadmitted { " (unadmitted)" } else { "" };
+                    format!("{}{admission}", short(&shadow.module))
+                }),
                 or_dash(entry.enabled, |enabled| yes_or_no(enabled).to_owned()),
                 one_line(&entry.changed_by),
                 entry.changed_at.clone(),
@@ -145,11 +148,6 @@ impl fmt::Display for History {
         };
         write!(f, "\n{}", table(&header, &[0], history.iter().map(row)))
     }
-}
-
-/// A digest in a table, where its first digits have to do.
-fn in_table(digest: &str) -> String {
-    digest.chars().take(12).collect()
 }
 
 fn write_deployment(f: &mut fmt::Formatter<'_>, view: &DeploymentView) -> fmt::Result {

@@ -20,7 +20,7 @@ use crate::{
         Session, check,
         error::{CliError, shown},
         new_file,
-        output::{one_line, or_dash, table},
+        output::{one_line, or_dash, short, table},
     },
     modules::{Judgement, view::ModuleView},
 };
@@ -69,7 +69,7 @@ pub(super) async fn download(session: &Session, digits: &Digits, output: &Path) 
     let app = session.open().await?;
     let digest = named::find(&app, digits).await?.digest;
     let bytes = app.catalog.bytes(digest).await?.ok_or_else(|| CliError::UnknownModule(digest.to_string()))?;
-    new_file::write(output, &bytes)?;
+    new_file::write(output, 0o644, &bytes)?;
     session.output.answer(&Given { digest, size_bytes: bytes.len(), file: shown(output) })
 }
 
@@ -140,20 +140,21 @@ impl fmt::Display for Listed {
         if self.modules.is_empty() {
             return write!(f, "No module was uploaded yet: ta-bot modules upload FILE");
         }
-        let header = ["digest", "strategy", "version", "state", "bytes", "uploaded", "by"];
+        let header = ["digest", "strategy", "version", "wit", "state", "bytes", "uploaded", "by"];
         let text = |text: &Option<String>| or_dash(text.as_deref(), one_line);
         let row = |view: &ModuleView| {
             [
-                view.digest.chars().take(12).collect(),
+                short(&view.digest),
                 text(&view.strategy),
                 text(&view.version),
+                text(&view.wit_version),
                 view.state.to_owned(),
                 view.size_bytes.to_string(),
                 text(&view.uploaded_at),
                 text(&view.uploaded_by),
             ]
         };
-        f.write_str(&table(&header, &[4], self.modules.iter().map(row)))
+        f.write_str(&table(&header, &[5], self.modules.iter().map(row)))
     }
 }
 

@@ -64,6 +64,14 @@ pub(super) async fn find(app: &App, Digits(digits): &Digits) -> Result<KeptModul
     }
 }
 
+/// The digest that these digits name: of a module that is kept, or of any where they are all of it.
+pub(in crate::cli) async fn digest(app: &App, digits: &Digits) -> Result<ModuleDigest, CliError> {
+    match digits.0.parse() {
+        Ok(digest) => Ok(digest),
+        Err(_) => Ok(find(app, digits).await?.digest),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

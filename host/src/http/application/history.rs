@@ -7,7 +7,6 @@ use crate::http::{
     answer::{Answer, Envelope},
     error::ApiError,
     fields::QueryFields,
-    journal::{DEFAULT_LIMIT, LIMITS},
     openapi::{ReadRefusals, WriteRefusals},
     write::{AuditView, RollbackBody, Shared, WriteRequest, author, optional_fields},
 };
@@ -23,7 +22,7 @@ use crate::http::{
 )]
 pub(super) async fn audit(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<AuditView>>, ApiError> {
     let mut fields = query.fields(&["limit"])?;
-    let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
+    let limit = fields.limit();
     fields.finish(Some(()))?;
     let entries = services.settings.audit(limit).await?;
     Ok(Answer::list(entries.into_iter().map(AuditView::from).collect()).with("limit", limit))

@@ -1,12 +1,8 @@
 //! What evaluations cost.
 
-use std::str::FromStr;
-
 use axum::extract::State;
-use ta_bot_core::{ModuleDigest, Timestamp};
-use thiserror::Error;
+use ta_bot_core::Timestamp;
 
-use super::{DEFAULT_LIMIT, LIMITS};
 use crate::{
     costs::{CostFilter, DEFAULT_SINCE_MS, hour_of, view::CostView},
     http::{
@@ -17,22 +13,6 @@ use crate::{
         write::Shared,
     },
 };
-
-/// The module that a query names.
-struct Named(ModuleDigest);
-
-/// Why a text names no module.
-#[derive(Debug, Error)]
-#[error("64 hex digits; GET /api/v1/strategies lists the digest of each module")]
-struct NoDigest;
-
-impl FromStr for Named {
-    type Err = NoDigest;
-
-    fn from_str(text: &str) -> Result<Self, NoDigest> {
-        text.parse().map(Self).map_err(|_| NoDigest)
-    }
-}
 
 /// What evaluations of jobs took, the most expensive first: the last 90 days by the hour, of all replicas. What another
 /// replica measured in the last minute may not be there yet.
@@ -57,12 +37,12 @@ pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<
     let mut fields = query.fields(&["strategy", "module", "symbol", "since", "by", "limit"])?;
     let filter = CostFilter {
         strategy: fields.parsed("strategy"),
-        module: fields.parsed("module").map(|Named(digest)| digest),
+        module: fields.module(),
         symbol: fields.parsed("symbol"),
         since: fields.parsed("since").unwrap_or_else(|| Timestamp::now().plus_millis(-DEFAULT_SINCE_MS)),
     };
     let by = fields.parsed("by").unwrap_or_default();
-    let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
+    let limit = fields.limit();
     fields.finish(Some(()))?;
     let sums = services.ledger.sums(&filter, by).await?;
     let listed = sums.into_iter().take(limit as usize).map(CostView::from).collect();

@@ -4,7 +4,6 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{DEFAULT_LIMIT, LIMITS};
 use crate::{
     http::{
         answer::{Answer, Envelope},
@@ -56,7 +55,7 @@ impl From<DeadJob> for DeadJobView {
 )]
 pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<DeadJobView>>, ApiError> {
     let mut fields = query.fields(&["limit"])?;
-    let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
+    let limit = fields.limit();
     fields.finish(Some(()))?;
     let dead = services.outbox.dead(limit).await?;
     Ok(Answer::list(dead.into_iter().map(DeadJobView::from).collect()).with("limit", limit))

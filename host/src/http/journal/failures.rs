@@ -7,7 +7,6 @@ use axum::{
 };
 use ta_bot_core::FailureId;
 
-use super::{DEFAULT_LIMIT, LIMITS};
 use crate::{
     failure::{FailureFilter, document::FailureDocument, view::FailureView},
     http::{
@@ -27,18 +26,19 @@ use crate::{
     tag = "journal",
     params(
         ("strategy" = Option<String>, Query, description = "Of this strategy only"),
+        ("module" = Option<String>, Query, description = "Of the module of this SHA-256 only, 64 hex digits"),
         ("symbol" = Option<String>, Query, description = "Of this symbol only"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
     ),
     responses((status = 200, body = Envelope<Vec<FailureView>>), ReadRefusals)
 )]
 pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<FailureView>>, ApiError> {
-    let mut fields = query.fields(&["strategy", "symbol", "limit"])?;
+    let mut fields = query.fields(&["strategy", "module", "symbol", "limit"])?;
     let filter = FailureFilter {
         strategy: fields.parsed("strategy"),
         symbol: fields.parsed("symbol"),
-        module: None,
-        limit: fields.bounded("limit", &LIMITS, DEFAULT_LIMIT),
+        module: fields.module(),
+        limit: fields.limit(),
     };
     fields.finish(Some(()))?;
     let failures = services.failures.list(&filter).await?;

@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{DEFAULT_LIMIT, LIMITS};
 use crate::{
     http::{
         answer::{Answer, Envelope},
@@ -70,7 +69,7 @@ pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<
         strategy: fields.parsed("strategy"),
         symbol: fields.parsed("symbol"),
         timeframe: fields.parsed("timeframe"),
-        limit: fields.bounded("limit", &LIMITS, DEFAULT_LIMIT),
+        limit: fields.limit(),
     };
     fields.finish(Some(()))?;
     let signals = services.outbox.signals(&filter).await?;

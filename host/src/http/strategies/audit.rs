@@ -6,7 +6,6 @@ use crate::http::{
     answer::{Answer, Envelope},
     error::ApiError,
     fields::QueryFields,
-    journal::{DEFAULT_LIMIT, LIMITS},
     openapi::ReadRefusals,
     target::Target,
     write::{AuditView, Shared},
@@ -32,7 +31,7 @@ pub(super) async fn audit(
 ) -> Result<Answer<Vec<AuditView>>, ApiError> {
     let mut fields = query.fields(&["symbol", "limit"])?;
     let symbol = fields.parsed("symbol");
-    let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
+    let limit = fields.limit();
     fields.finish(Some(()))?;
     let entries = services.parameters.audit(&target.key.strategy, symbol.as_ref(), limit).await?;
     Ok(Answer::list(entries.into_iter().map(AuditView::from).collect()).with("limit", limit))

@@ -16,7 +16,6 @@ use crate::{
         answer::{Answer, Envelope},
         error::ApiError,
         fields::{Fields, QueryFields},
-        journal::{DEFAULT_LIMIT, LIMITS},
         openapi::{GuestRefusals, ReadRefusals},
         problem::Problem,
         target,
@@ -94,7 +93,7 @@ pub(super) async fn read(
     query: QueryFields,
 ) -> Result<Answer<DeploymentDetail>, ApiError> {
     let mut fields = query.fields(&["limit"])?;
-    let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
+    let limit = fields.limit();
     fields.finish(Some(()))?;
     services.rollout.known()?;
     if services.registry.log().of(&id).is_empty() {

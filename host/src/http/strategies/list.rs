@@ -56,7 +56,7 @@ impl StrategyView {
             bundled: deployment.bundled,
             deployment_revision: deployment.revision,
             enabled: deployment.enabled,
-            state: if deployment.quarantined.is_some() { "quarantined" } else { "ready" },
+            state: deployment.state(),
             has_global_config,
             symbol_overrides: symbols.iter().map(ToString::to_string).collect(),
             parameter_count: description.schema.specs().len(),

@@ -8,7 +8,6 @@ use crate::{
         answer::{Answer, Envelope},
         error::ApiError,
         fields::QueryFields,
-        journal::{DEFAULT_LIMIT, LIMITS},
         openapi::ReadRefusals,
         target,
         write::Shared,
@@ -34,7 +33,7 @@ pub(super) async fn read(
     query: QueryFields,
 ) -> Result<Answer<ShadowDetail>, ApiError> {
     let mut fields = query.fields(&["limit"])?;
-    let limit = fields.bounded("limit", &LIMITS, DEFAULT_LIMIT);
+    let limit = fields.limit();
     fields.finish(Some(()))?;
     let log = services.registry.log();
     if log.of(&id).is_empty() {

@@ -10,24 +10,25 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use serde_json::{Map, Value as Json};
 use ta_bot_core::{
-    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, Parameters, ResolvedParameters,
-    StrategyId, Symbol, Timestamp,
+    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, ResolvedParameters, StrategyId,
+    Symbol, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
 use thiserror::Error;
 
 use crate::{
-    config::{AuditEntry, Author, ConfigKey, ConfigStore, StoredConfig},
+    config::{AuditEntry, ConfigKey, ConfigStore, StoredConfig},
     freshness::Freshness,
     last_known::LastKnown,
     registry::Registry,
     store::{StoreError, WriteError},
 };
 
-/// How far back the last change of a deleted level is looked for, in entries of the strategy's history.
-const LAST_CHANGES: u32 = 1000;
+mod validate;
+mod write;
+
+pub use write::{Change, Merge};
 
 /// Why a configuration is not taken.
 #[derive(Debug, Error)]
@@ -56,32 +57,6 @@ impl From<StoreError> for ParameterError {
     fn from(error: StoreError) -> Self {
         Self::Write(error.into())
     }
-}
-
-/// How a write treats what is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Merge {
-    /// The level becomes what is given.
-    Replace,
-    /// What is given is laid over the level; null unsets a parameter.
-    Patch,
-}
-
-/// A configuration that an operator gives.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Which level.
-    pub key: ConfigKey,
-    /// What it is to hold.
-    pub parameters: Map<String, Json>,
-    /// How it treats what is stored.
-    pub merge: Merge,
-    /// Only if this version is stored (0: nothing is).
-    pub expected: Option<i64>,
-    /// Check only; store nothing.
-    pub validate_only: bool,
-    /// Who and why.
-    pub author: Author,
 }
 
 /// Everything that is stored, at one moment.
@@ -253,76 +228,6 @@ impl ParameterBook {
         (keys().any(|key| key.symbol.is_none()), symbols)
     }
 
-    /// Checks a configuration and stores it. Answers what was done; none where it was to be checked only.
-    pub async fn change(&self, change: Change) -> Result<Option<AuditEntry>, ParameterError> {
-        let module = self.module(&change.key.strategy)?;
-        let stored = self.store.get(&change.key).await?;
-        let version = stored.as_ref().map_or(0, |stored| stored.version);
-        let mut wanted = change.parameters;
-        if change.merge == Merge::Patch {
-            wanted = patched(stored.map(|stored| stored.parameters).unwrap_or_default(), wanted);
-        }
-        self.validate(&module, &change.key, Some(&wanted)).await?;
-        if change.validate_only {
-            return Ok(None);
-        }
-        // A patch was checked against what was stored a moment ago, so it is written only if that still holds.
-        let expected = change.expected.or((change.merge == Merge::Patch).then_some(version));
-        let entry = self.store.write(&change.key, Some(&wanted), expected, &change.author).await?;
-        self.follow().await;
-        Ok(entry)
-    }
-
-    /// Removes a level. Answers none where there was none.
-    pub async fn delete(
-        &self,
-        key: &ConfigKey,
-        expected: Option<i64>,
-        author: &Author,
-    ) -> Result<Option<AuditEntry>, ParameterError> {
-        let module = self.module(&key.strategy)?;
-        // What is left must fit as well: another level may only have been possible beside this one.
-        self.validate(&module, key, None).await?;
-        let entry = self.store.write(key, None, expected, author).await?;
-        self.follow().await;
-        Ok(entry)
-    }
-
-    /// Stores again what a level held at `target`, or before its last change where none is given.
-    pub async fn roll_back(
-        &self,
-        key: &ConfigKey,
-        target: Option<i64>,
-        expected: Option<i64>,
-        author: &Author,
-    ) -> Result<Option<AuditEntry>, ParameterError> {
-        let module = self.module(&key.strategy)?;
-        let stored = self.store.get(key).await?.map_or(0, |stored| stored.version);
-        let wanted = match target {
-            Some(0) => None,
-            Some(version) => {
-                let entry = self.store.at_version(key, version).await?;
-                entry.ok_or(ParameterError::UnknownVersion(version))?.new
-            }
-            None => self.last_change(key, stored).await?.ok_or(ParameterError::UnknownVersion(0))?.old,
-        };
-        let wanted = wanted.and_then(|json| json.as_object().cloned());
-        self.validate(&module, key, wanted.as_ref()).await?;
-        // Two who go back at once must not undo each other's step without knowing.
-        let entry = self.store.write(key, wanted.as_ref(), Some(expected.unwrap_or(stored)), author).await?;
-        self.follow().await;
-        Ok(entry)
-    }
-
-    /// The newest entry of a level's history. Where nothing is stored it is a deletion, which only the history knows.
-    async fn last_change(&self, key: &ConfigKey, stored: i64) -> Result<Option<AuditEntry>, StoreError> {
-        if stored > 0 {
-            return self.store.at_version(key, stored).await;
-        }
-        let history = self.store.audit(&key.strategy, key.symbol.as_ref(), LAST_CHANGES).await?;
-        Ok(history.into_iter().find(|entry| entry.key.as_ref() == Some(key)))
-    }
-
     /// The history of a strategy's levels, newest first.
     pub async fn audit(
         &self,
@@ -336,67 +241,6 @@ impl ParameterBook {
 
     fn module(&self, id: &StrategyId) -> Result<Arc<StrategyModule>, ParameterError> {
         self.registry.get(id).ok_or_else(|| ParameterError::UnknownStrategy(id.to_string()))
-    }
-
-    /// Checks a level (none: its removal) as it would count: alone by the schema, and with what it inherits by the strategy
-    /// itself. A global level must also fit under every symbol's override.
-    async fn validate(
-        &self,
-        module: &Arc<StrategyModule>,
-        key: &ConfigKey,
-        wanted: Option<&Map<String, Json>>,
-    ) -> Result<(), ParameterError> {
-        let schema = &module.description().schema;
-        let wanted = wanted.map(|wanted| schema.read(wanted)).transpose().map_err(ParameterError::Invalid)?;
-        let snapshot = self.snapshot.load_full();
-        let mut cases =
-            vec![with_level(snapshot.levels(schema, &key.strategy, key.symbol.as_ref()), key, wanted.as_ref())];
-        if key.symbol.is_none() {
-            let (_, symbols) = self.stored_levels(&key.strategy);
-            let under = symbols.iter().map(|symbol| snapshot.levels(schema, &key.strategy, Some(symbol)));
-            cases.extend(under.map(|levels| with_level(levels, key, wanted.as_ref())));
-        }
-        self.ask(module, cases).await
-    }
-
-    /// Whether a module takes everything that is stored for its strategy, so that it can take the place of another one. A
-    /// problem of a symbol's level names the symbol before the parameter.
-    pub async fn fits(&self, module: &Arc<StrategyModule>) -> Result<(), ParameterError> {
-        let (id, schema) = (&module.description().id, &module.description().schema);
-        let snapshot = self.snapshot.load_full();
-        let mut stored: Vec<_> = snapshot.levels.iter().filter(|(key, _)| key.strategy == *id).collect();
-        stored.sort_by_key(|(key, _)| *key);
-        let misfits = stored.iter().flat_map(|(key, level)| {
-            let problems = schema.read(&level.parameters).err().unwrap_or_default();
-            problems.into_iter().map(|problem| match &key.symbol {
-                Some(symbol) => ParameterProblem { parameter: format!("{symbol} {}", problem.parameter), ..problem },
-                None => problem,
-            })
-        });
-        let misfits: Vec<ParameterProblem> = misfits.collect();
-        if !misfits.is_empty() {
-            return Err(ParameterError::Invalid(misfits));
-        }
-        let symbols = stored.iter().map(|(key, _)| key.symbol.as_ref()).chain([None]);
-        let cases = symbols.map(|symbol| snapshot.levels(schema, id, symbol)).collect();
-        self.ask(module, cases).await
-    }
-
-    /// Asks the strategy about parameters as they would count.
-    async fn ask(&self, module: &Arc<StrategyModule>, cases: Vec<ParameterLevels>) -> Result<(), ParameterError> {
-        let schema = &module.description().schema;
-        let resolved: Vec<Parameters> =
-            cases.iter().map(|levels| ResolvedParameters::resolve(schema, levels).values).collect();
-        let module = Arc::clone(module);
-        // One at a time: each check takes an instance of the pool that evaluations need.
-        let _turn = self.checking.lock().await;
-        let checked = tokio::task::spawn_blocking(move || resolved.iter().try_for_each(|values| module.check(values)));
-        match checked.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(EvaluationError::InvalidParameters(reason))) => Err(ParameterError::Refused(reason)),
-            Ok(Err(error)) => Err(ParameterError::Unchecked(error)),
-            Err(error) => Err(ParameterError::Unchecked(EvaluationError::Failed(error.to_string()))),
-        }
     }
 }
 
@@ -413,22 +257,4 @@ impl Snapshot {
         };
         ParameterLevels { global: level(None), symbol: symbol.and_then(|symbol| level(Some(symbol.clone()))) }
     }
-}
-
-/// `levels` with the level of `key` replaced.
-fn with_level(mut levels: ParameterLevels, key: &ConfigKey, wanted: Option<&Parameters>) -> ParameterLevels {
-    let level = if key.symbol.is_some() { &mut levels.symbol } else { &mut levels.global };
-    *level = wanted.map(|wanted| (wanted.clone(), 0));
-    levels
-}
-
-fn patched(mut stored: Map<String, Json>, patch: Map<String, Json>) -> Map<String, Json> {
-    for (name, value) in patch {
-        if value.is_null() {
-            stored.remove(&name);
-        } else {
-            stored.insert(name, value);
-        }
-    }
-    stored
 }

@@ -133,11 +133,8 @@ impl Bench {
             let took = stream::last_stored(&self.client).await - event.millis();
             // Every fifth the longer candles close beside: those would be something else.
             if self.market.closing(minute).len() == SYMBOLS {
-                let times = &mut times[meets as usize];
-                times.closes.push(Duration::from_millis(took as u64));
-                times.requests.extend(request);
-                times.longest_waits.push(self.probe.longest_since(begun));
-                times.all_waits.push(self.waited().await.saturating_sub(waited));
+                let took = Some(Duration::from_millis(took as u64));
+                self.note(&mut times[meets as usize], took, request, (begun, waited)).await;
             }
         }
         report(&format!("close of {SYMBOLS} symbols at once"), times);
@@ -159,14 +156,24 @@ impl Bench {
                     stream::last_arrival(&mut signals).await.map(|last| last - announced)
                 };
                 let (request, took) = tokio::join!(self.ask(meets), closed);
-                let times = &mut times[meets as usize];
-                times.closes.extend(took);
-                times.requests.extend(request);
-                times.longest_waits.push(self.probe.longest_since(begun));
-                times.all_waits.push(self.waited().await.saturating_sub(waited));
+                self.note(&mut times[meets as usize], took, request, (begun, waited)).await;
             }
         }
         report("close of one symbol", times);
+    }
+
+    /// Adds a close that began then, when transactions had waited so long for locks.
+    async fn note(
+        &self,
+        times: &mut Times,
+        took: Option<Duration>,
+        request: Option<Duration>,
+        (begun, waited): (Instant, Duration),
+    ) {
+        times.closes.extend(took);
+        times.requests.extend(request);
+        times.longest_waits.push(self.probe.longest_since(begun));
+        times.all_waits.push(self.waited().await.saturating_sub(waited));
     }
 
     /// Asks the first replica. Answers how long it took.

@@ -138,7 +138,6 @@ async fn read_notices(mut subscriber: Subscriber, notices: broadcast::Sender<Not
 async fn remind(nats: Nats, notices: broadcast::Sender<Notice>) {
     let mut connections = nats.connections();
     while connections.changed().await.is_ok() {
-        connections.mark_unchanged();
         // Its answer says that the server has the subscriptions: what is told from now on is heard.
         let _ = nats.ask().await;
         let _ = notices.send(Notice::ConfigurationChanged);

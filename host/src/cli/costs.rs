@@ -19,10 +19,7 @@ pub(super) async fn costs(session: Session, wanted: CostsWanted) -> Result<(), C
     let CostsWanted { by, strategy, module, symbol, since, most } = wanted;
     let since = since.unwrap_or_else(|| Timestamp::now().plus_millis(-DEFAULT_SINCE_MS));
     let app = session.open().await?;
-    let module = match &module {
-        Some(digits) => Some(named::digest(&app, digits).await?),
-        None => None,
-    };
+    let module = named::listed(&app, module.as_ref()).await?;
     let sums = app.ledger.sums(&CostFilter { strategy, module, symbol, since }, by).await?;
     let costs = sums.into_iter().take(most.limit as usize).map(CostView::from).collect();
     session.output.answer(&Listed { by, since: hour_of(since).to_string(), costs })

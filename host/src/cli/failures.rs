@@ -20,10 +20,7 @@ pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<()
     match command {
         FailuresCommand::List { strategy, module, symbol, most } => {
             let app = session.open().await?;
-            let module = match &module {
-                Some(digits) => Some(named::digest(&app, digits).await?),
-                None => None,
-            };
+            let module = named::listed(&app, module.as_ref()).await?;
             let filter = FailureFilter { strategy, module, symbol, limit: most.limit };
             let failures = app.failures.list(&filter).await?.into_iter().map(FailureView::from).collect();
             session.output.answer(&Listed { failures })

@@ -64,11 +64,12 @@ pub(super) async fn find(app: &App, Digits(digits): &Digits) -> Result<KeptModul
     }
 }
 
-/// The digest that these digits name: of a module that is kept, or of any where they are all of it.
-pub(in crate::cli) async fn digest(app: &App, digits: &Digits) -> Result<ModuleDigest, CliError> {
+/// The module of which something is to be listed, if one is named: one that is kept, or any by its whole digest.
+pub(in crate::cli) async fn listed(app: &App, named: Option<&Digits>) -> Result<Option<ModuleDigest>, CliError> {
+    let Some(digits) = named else { return Ok(None) };
     match digits.0.parse() {
-        Ok(digest) => Ok(digest),
-        Err(_) => Ok(find(app, digits).await?.digest),
+        Ok(digest) => Ok(Some(digest)),
+        Err(_) => Ok(Some(find(app, digits).await?.digest)),
     }
 }
 

@@ -154,7 +154,7 @@ impl Catalog {
         }
     }
 
-    /// Takes a module. The same bytes again change nothing. Once begun it has to run to its end.
+    /// Takes a module. The same bytes again change nothing, unless what is kept was damaged. Once begun it has to run to its end.
     pub async fn upload(
         &self,
         bytes: Vec<u8>,
@@ -168,6 +168,8 @@ impl Catalog {
         if let Some(module) = self.store.find(digest).await?
             && module.upload.is_some()
         {
+            // What was damaged since is whole again.
+            self.store.put(&bytes).await?;
             return Ok(Uploaded { module, is_new: false });
         }
         if self.store.list().await?.iter().filter(|module| module.waits()).count() >= MOST_WAITING {

@@ -140,7 +140,8 @@ impl KeptModule {
 /// A store of modules.
 #[async_trait]
 pub trait ModuleStore: Send + Sync {
-    /// Keeps a module. Where the same bytes are kept already, nothing changes.
+    /// Keeps a module. Where the same bytes are kept already, nothing changes; where they were damaged since, they take the
+    /// place of what is there.
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError>;
 
     /// The bytes of a module; none where it was never kept. Bytes that do not have this digest any more are an error.
@@ -167,6 +168,26 @@ fn admitted(bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
     Ok(ModuleDigest::of(bytes))
 }
 
+/// What a store has of a module that is to be kept.
+enum There {
+    Nothing,
+    Damaged,
+    Whole,
+}
+
+/// Looks what a store has, by reading it.
+async fn what_is_there(store: &impl ModuleStore, digest: ModuleDigest) -> Result<There, StoreError> {
+    match store.get(digest).await {
+        Ok(None) => Ok(There::Nothing),
+        Ok(Some(_)) => Ok(There::Whole),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::warn!(module = %digest, %error, "the module is kept anew");
+            Ok(There::Damaged)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Bytes that were read, if they are what they were kept as.
 fn verified(store: &'static str, digest: ModuleDigest, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     let found = ModuleDigest::of(&bytes);
@@ -174,8 +195,8 @@ fn verified(store: &'static str, digest: ModuleDigest, bytes: Vec<u8>) -> Result
         return Ok(bytes);
     }
     let reason = format!(
-        "the bytes of module {digest} have the digest {found}: remove this module there, and it is kept anew where it \
-         is bundled"
+        "the bytes of module {digest} have the digest {found}: upload it again, and they are kept anew; where it is bundled \
+         that happens at the next start"
     );
     Err(StoreError::Corrupt { store, reason })
 }

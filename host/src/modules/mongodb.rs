@@ -15,7 +15,9 @@ use mongodb::{
 use serde::Serialize;
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{Judgement, KeepError, KeptModule, LARGEST_MODULE, ModuleStore, Upload, admitted, verified};
+use super::{
+    Judgement, KeepError, KeptModule, LARGEST_MODULE, ModuleStore, There, Upload, admitted, verified, what_is_there,
+};
 use crate::{
     mongo::{Connected, Mongo, NAME, READ_LIMIT, SERVER_LIMIT, error::Failure, indexes::MODULES, value},
     store::StoreError,
@@ -61,12 +63,20 @@ impl MongoModules {
 impl ModuleStore for MongoModules {
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
         let digest = admitted(bytes)?;
-        let kept = |connected: Connected| async move { Ok(document_of(&connected, digest).await?.is_some()) };
-        if self.mongo.run(READ_LIMIT, kept).await? {
-            return Ok(digest);
-        }
+        let is_damaged = match what_is_there(self, digest).await? {
+            There::Whole => return Ok(digest),
+            There::Damaged => true,
+            There::Nothing => false,
+        };
         let bytes = bytes.to_vec();
-        let put = |connected: Connected| async move { put(&connected, digest, &bytes).await };
+        let put = async move |connected: Connected| {
+            let file = upload(&connected, digest, &bytes).await?;
+            if is_damaged {
+                replace(&connected, digest, file, bytes.len()).await
+            } else {
+                name(&connected, digest, file, bytes.len()).await
+            }
+        };
         self.mongo.run(BYTES_LIMIT, put).await?;
         Ok(digest)
     }
@@ -110,17 +120,22 @@ async fn document_of(connected: &Connected, digest: ModuleDigest) -> Result<Opti
     Ok(modules.find_one(doc! { "_id": digest.to_string() }).max_time(SERVER_LIMIT).await?)
 }
 
-async fn put(connected: &Connected, digest: ModuleDigest, bytes: &[u8]) -> Result<(), Failure> {
-    let (bucket, file) = (bucket(connected), ObjectId::new());
-    let mut upload = bucket.open_upload_stream(digest.to_string()).id(file.into()).await?;
+/// Uploads bytes to a file of their own.
+async fn upload(connected: &Connected, digest: ModuleDigest, bytes: &[u8]) -> Result<ObjectId, Failure> {
+    let file = ObjectId::new();
+    let mut upload = bucket(connected).open_upload_stream(digest.to_string()).id(file.into()).await?;
     for piece in bytes.chunks(PIECE) {
         upload.write_all(piece).await?;
     }
     upload.close().await?;
+    Ok(file)
+}
+
+/// Lets a file be the one of a module that has none.
+async fn name(connected: &Connected, digest: ModuleDigest, file: ObjectId, size: usize) -> Result<(), Failure> {
     let modules = connected.database.collection::<Document>(MODULES);
     let document = doc! {
-        "_id": digest.to_string(), "file": file, "size": bytes.len() as i64,
-        "kept_at": value::from_moment(Timestamp::now()),
+        "_id": digest.to_string(), "file": file, "size": size as i64, "kept_at": value::from_moment(Timestamp::now()),
     };
     let Err(error) = modules.insert_one(document).await else { return Ok(()) };
     let failure = Failure::from(error);
@@ -128,7 +143,21 @@ async fn put(connected: &Connected, digest: ModuleDigest, bytes: &[u8]) -> Resul
         // Whether the document was written is not known, so the file stays: it may be the one that counts.
         return Err(failure);
     }
-    bucket.delete(Bson::ObjectId(file)).await?;
+    bucket(connected).delete(Bson::ObjectId(file)).await?;
+    Ok(())
+}
+
+/// Lets a file be the one of a module whose file is damaged, which goes.
+async fn replace(connected: &Connected, digest: ModuleDigest, file: ObjectId, size: usize) -> Result<(), Failure> {
+    let modules = connected.database.collection::<Document>(MODULES);
+    let new = doc! { "$set": { "file": file, "size": size as i64 } };
+    let before = modules.find_one_and_update(doc! { "_id": digest.to_string() }, new).await?;
+    if let Some(damaged) = before.and_then(|document| document.get("file").cloned()) {
+        // It may be gone, which can be what was wrong.
+        if let Err(error) = bucket(connected).delete(damaged).await {
+            tracing::debug!(module = %digest, %error, "the damaged file can't be removed");
+        }
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{Judgement, KeepError, KeptModule, ModuleStore, Upload, admitted, verified};
+use super::{Judgement, KeepError, KeptModule, ModuleStore, There, Upload, admitted, verified, what_is_there};
 use crate::{
     sqlite::{Database, NAME, row},
     store::StoreError,
@@ -21,14 +21,6 @@ impl SqliteModules {
     /// Modules in `database`.
     pub const fn new(database: Database) -> Self {
         Self { database }
-    }
-
-    async fn is_kept(&self, digest: ModuleDigest) -> Result<bool, StoreError> {
-        let found = async {
-            let query = sqlx::query("SELECT 1 FROM strategy_modules WHERE digest = ?").bind(digest.to_string());
-            Ok(query.fetch_optional(self.database.readers()).await?.is_some())
-        };
-        self.database.read(found).await
     }
 
     /// Writes what is known of a module as JSON.
@@ -53,13 +45,13 @@ impl ModuleStore for SqliteModules {
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
         let digest = admitted(bytes)?;
         // Asked first, so that the bytes need not go to the one connection that writes.
-        if self.is_kept(digest).await? {
+        if let There::Whole = what_is_there(self, digest).await? {
             return Ok(digest);
         }
         let written = async {
             let mut transaction = self.database.begin().await?;
             let sql = "INSERT INTO strategy_modules (digest, size, kept_at, bytes) VALUES (?, ?, ?, ?)
-                       ON CONFLICT (digest) DO NOTHING";
+                       ON CONFLICT (digest) DO UPDATE SET size = excluded.size, bytes = excluded.bytes";
             let query = sqlx::query(sql).bind(digest.to_string()).bind(bytes.len() as i64);
             query.bind(Timestamp::now().millis()).bind(bytes).execute(&mut *transaction).await?;
             transaction.commit().await
@@ -163,6 +155,10 @@ mod tests {
         let error = store.get(digest).await.unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
         assert!(error.to_string().contains(&digest.to_string()), "{error}");
+        let listed = store.list().await.unwrap();
+        assert_eq!(store.put(b"a module").await.unwrap(), digest);
+        assert_eq!(store.get(digest).await.unwrap().as_deref(), Some(&b"a module"[..]), "kept anew");
+        assert_eq!(store.list().await.unwrap(), listed);
     }
 
     #[tokio::test]

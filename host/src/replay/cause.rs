@@ -25,8 +25,8 @@ pub enum Cause {
     UnknownModule(ModuleDigest),
     /// The module's bytes are others by now.
     #[error(
-        "the bytes that are kept of the module {0} are damaged: remove it from the store, put its file into STRATEGIES_DIR \
-         and start the service once, which keeps it anew"
+        "the bytes that are kept of the module {0} are damaged: upload it again, or put its file into STRATEGIES_DIR and \
+         start the service once, which keeps it anew"
     )]
     DamagedModule(ModuleDigest),
     /// The module can't be loaded.

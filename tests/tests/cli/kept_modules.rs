@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value as Json, json};
+use sqlx::{Connection as _, SqliteConnection};
 use ta_bot::{
     modules::{ModuleStore as _, sqlite::SqliteModules},
     sqlite::Database,
@@ -123,6 +124,23 @@ fn the_bytes_come_back_and_overwrite_nothing() {
     assert_eq!(fs::read_to_string(&output).unwrap(), "mine");
     let nowhere = home.path().join("absent/back.wasm").display().to_string();
     home.run(["modules", "download", &digest, "--output", &nowhere]).failed(1, &["can't be written"]);
+}
+
+#[tokio::test]
+async fn a_damaged_module_is_whole_again_after_an_upload() {
+    let home = Home::new();
+    let (file, digest) = (component("versions_v1"), upload(&home, "versions_v1"));
+    let database = home.data_dir().join("ta-bot.sqlite").display().to_string();
+    let mut connection = SqliteConnection::connect(&database).await.unwrap();
+    sqlx::query("UPDATE strategy_modules SET bytes = zeroblob(size)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let output = home.path().join("back.wasm").display().to_string();
+    let download = ["modules", "download", &digest, "--output", &output];
+    home.run(download).failed(1, &[&digest, "upload it again"]);
+    let again = home.json(&["modules", "upload", &file]);
+    assert_eq!((&again["is_new"], &again["state"]), (&json!(false), &json!("admitted")), "{again}");
+    home.run(download).succeeded();
+    assert_eq!(fs::read(&output).unwrap(), fs::read(&file).unwrap());
 }
 
 #[tokio::test]

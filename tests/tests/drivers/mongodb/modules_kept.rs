@@ -11,13 +11,25 @@ use super::*;
 
 const CHUNKS: &str = "strategy_modules.chunks";
 
+fn bytes() -> Vec<u8> {
+    (0..600_000_u32).flat_map(u32::to_le_bytes).collect()
+}
+
 async fn store_with_a_module() -> (MongoModules, Database, ModuleDigest) {
     let (uri, name) = (shared().await.uri(), fresh_name());
     let store = MongoModules::new(open(&uri, &name));
-    let bytes: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).collect();
-    let digest = store.put(&bytes).await.unwrap();
-    assert!(store.get(digest).await.unwrap() == Some(bytes));
+    let digest = store.put(&bytes()).await.unwrap();
+    assert!(store.get(digest).await.unwrap() == Some(bytes()));
     (store, plain(&uri, &name).await, digest)
+}
+
+/// Once the same bytes are put they are whole, in the one file that there is.
+async fn assert_kept_anew(store: &MongoModules, database: &Database, digest: ModuleDigest) {
+    let listed = store.list().await.unwrap();
+    assert_eq!(store.put(&bytes()).await.unwrap(), digest);
+    assert!(store.get(digest).await.unwrap() == Some(bytes()));
+    assert_eq!(store.list().await.unwrap(), listed);
+    assert_eq!(documents(database, "strategy_modules.files").await.len(), 1);
 }
 
 fn assert_corrupt(error: &StoreError) {
@@ -39,6 +51,7 @@ async fn a_changed_chunk_is_noticed_whenever_it_is_read() {
         assert_corrupt(&error);
         assert!(error.to_string().contains(&digest.to_string()), "{error}");
     }
+    assert_kept_anew(&store, &database, digest).await;
 }
 
 #[tokio::test]
@@ -47,8 +60,10 @@ async fn a_missing_chunk_and_a_missing_file_are_noticed() {
     let chunks = database.collection::<Document>(CHUNKS);
     assert_eq!(chunks.delete_one(doc! { "n": 2 }).await.unwrap().deleted_count, 1);
     assert_corrupt(&store.get(digest).await.unwrap_err());
+    assert_kept_anew(&store, &database, digest).await;
     database.collection::<Document>("strategy_modules.files").delete_many(doc! {}).await.unwrap();
     assert_corrupt(&store.get(digest).await.unwrap_err());
+    assert_kept_anew(&store, &database, digest).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

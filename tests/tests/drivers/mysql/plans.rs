@@ -248,12 +248,13 @@ async fn comparisons_are_listed_and_removed_by_their_index() {
     server.sql(rows).await.unwrap();
     log_anew(&server).await;
     assert_eq!(store.listed(7, 20).await.unwrap().len(), 20);
-    store.forget(7).await.unwrap();
-    let left = "SELECT COUNT(*), MIN(listed) FROM plans.ta_bot_shadow_comparisons WHERE began = 7";
-    assert_eq!(server.sql(left).await.unwrap(), "60\t1\n");
+    // Before anything is removed: what the server thinks of its indexes while it cleans up is another matter.
     for plan in plans(&server, "`comparison`, `incumbent`").await {
         assert!(plan.contains("ta_bot_shadow_comparisons_listed") && !plan.contains("filesort"), "{plan}");
     }
+    store.forget(7).await.unwrap();
+    let left = "SELECT COUNT(*), MIN(listed) FROM plans.ta_bot_shadow_comparisons WHERE began = 7";
+    assert_eq!(server.sql(left).await.unwrap(), "60\t1\n");
     for plan in plans(&server, "DELETE FROM `ta_bot_shadow_comparisons`").await {
         assert!(plan.contains("range") && !plan.contains("filesort"), "{plan}");
     }

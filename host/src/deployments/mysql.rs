@@ -3,11 +3,11 @@
 //! The row of the newest revision keeps those who add apart from those who commit jobs: the former lock it, the latter
 //! lock it too but share it. Who adds locks it first and no row that a commit writes, and a commit locks it last, so no
 //! two wait for each other, and nobody holds it for longer than a few statements take. (One whose connection hangs then
-//! makes commits wait with all that they wrote, until they or the server give up, see `mysql::connect`.) Every statement behind that reads what
-//! is committed by then (the connections read so, see `mysql::connect`).
+//! makes commits wait with all that they wrote, until they or the server give up, see `mysql::connect`.) Every statement
+//! behind that reads what is committed by then (the connections read so, see there).
 
 use async_trait::async_trait;
-use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
+use sqlx::{Executor as _, MySql, MySqlConnection, QueryBuilder, Row as _, SqlSafeStr as _, mysql::MySqlRow};
 use ta_bot_core::{DeploymentChange, DeploymentEntry, StrategyId, Timeframe, Timestamp};
 
 use super::{DeploymentStore, Place};
@@ -28,6 +28,12 @@ impl MysqlDeployments {
         Self { database }
     }
 }
+
+const LOCK_SHARED: &str = "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE";
+const LOCK_ALONE: &str = "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 FOR UPDATE";
+const INSERT: &str = "INSERT INTO `ta_bot_deployments` (`revision`, `strategy_id`, `action`, `deployment`,
+    `decides_from`, `changed_by`, `reason`, `changed_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const SET_HEAD: &str = "UPDATE `ta_bot_deployment_head` SET `revision` = ? WHERE `id` = 1";
 
 /// How the newest revision is locked until the transaction ends.
 #[derive(Debug, Clone, Copy)]
@@ -71,8 +77,8 @@ impl DeploymentStore for MysqlDeployments {
 pub(crate) async fn head(connection: &mut MySqlConnection, lock: Lock) -> Result<i64, sqlx::Error> {
     let sql = match lock {
         // MariaDB does not know FOR SHARE, MySQL knows both.
-        Lock::Shared => "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE",
-        Lock::Exclusive => "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 FOR UPDATE",
+        Lock::Shared => LOCK_SHARED,
+        Lock::Exclusive => LOCK_ALONE,
     };
     let head = sqlx::query_scalar(sql).fetch_optional(connection).await?;
     let gone = "the only row of ta_bot_deployment_head is gone: restore a backup";
@@ -96,6 +102,7 @@ async fn add(
     expected: i64,
     seen: Option<Timestamp>,
 ) -> Result<Result<DeploymentEntry, WriteError>, sqlx::Error> {
+    prepare(&mut *connection, &change.strategy).await?;
     let head = head(&mut *connection, Lock::Exclusive).await?;
     let place = place(&mut *connection, head, &change.strategy).await?;
     if place.current != expected {
@@ -104,6 +111,16 @@ async fn add(
     let entry = place.entry(change, seen);
     insert(connection, &entry).await?;
     Ok(Ok(entry))
+}
+
+/// Has the server know each statement before the first of them takes the lock: commits wait from then on, and a connection
+/// on which nothing was added yet would go to the server twice for each.
+async fn prepare(connection: &mut MySqlConnection, strategy: &StrategyId) -> Result<(), sqlx::Error> {
+    place(&mut *connection, 0, strategy).await?;
+    for sql in [LOCK_ALONE, INSERT, SET_HEAD] {
+        connection.prepare(sql.into_sql_str()).await?;
+    }
+    Ok(())
 }
 
 async fn place(connection: &mut MySqlConnection, head: i64, strategy: &StrategyId) -> Result<Place, sqlx::Error> {
@@ -131,13 +148,10 @@ async fn place(connection: &mut MySqlConnection, head: i64, strategy: &StrategyI
 
 async fn insert(connection: &mut MySqlConnection, entry: &DeploymentEntry) -> Result<(), sqlx::Error> {
     let DeploymentEntry { revision, from, change } = entry;
-    let sql = "INSERT INTO `ta_bot_deployments` (`revision`, `strategy_id`, `action`, `deployment`, `decides_from`,
-                   `changed_by`, `reason`, `changed_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-    let query = sqlx::query(sql).bind(revision).bind(change.strategy.as_str()).bind(change.action.as_str());
+    let query = sqlx::query(INSERT).bind(revision).bind(change.strategy.as_str()).bind(change.action.as_str());
     let query = query.bind(row::to_json(&change.deployment)?).bind(from.millis()).bind(&change.changed_by);
     query.bind(&change.reason).bind(change.at.millis()).execute(&mut *connection).await?;
-    let sql = "UPDATE `ta_bot_deployment_head` SET `revision` = ? WHERE `id` = 1";
-    sqlx::query(sql).bind(revision).execute(connection).await.map(drop)
+    sqlx::query(SET_HEAD).bind(revision).execute(connection).await.map(drop)
 }
 
 fn entry(found: &MySqlRow) -> Result<DeploymentEntry, sqlx::Error> {

@@ -81,7 +81,7 @@ impl NatsBus {
         }
         let subscriber = within(nats.client().subscribe(nats.subject("notices"))).await?;
         tasks.push(spawn(read_notices(subscriber, notices.clone(), teller.origin.clone())));
-        tasks.push(spawn(remind(nats.clone(), notices.clone())));
+        tasks.push(spawn(remind(teller.clone(), notices.clone())));
         tasks.push(spawn(teller.clone().tell_later()));
         tasks.push(spawn(make_stream(nats.clone(), Arc::clone(&stream))));
         Ok(Self { nats, stream, candle_events, notices, teller, _tasks: tasks })
@@ -134,13 +134,20 @@ async fn read_notices(mut subscriber: Subscriber, notices: broadcast::Sender<Not
     }
 }
 
-/// Has configuration read again whenever NATS is back, and when it is there first: what was told before was not heard.
-async fn remind(nats: Nats, notices: broadcast::Sender<Notice>) {
+/// Has configuration read again whenever NATS is back, and when it is there first: what was told before was not heard. When
+/// it is back the others read again, too: what was told from here last may have been lost with the connection.
+async fn remind(teller: Teller, notices: broadcast::Sender<Notice>) {
+    let nats = &teller.nats;
     let mut connections = nats.connections();
     while connections.changed().await.is_ok() {
+        let count = *connections.borrow_and_update();
+        nats.connected().await;
         // Its answer says that the server has the subscriptions: what is told from now on is heard.
         let _ = nats.ask().await;
         let _ = notices.send(Notice::ConfigurationChanged);
+        if count > 1 {
+            teller.keep(Notice::ConfigurationChanged);
+        }
     }
 }
 

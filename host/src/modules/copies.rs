@@ -72,7 +72,7 @@ impl Copies {
         self.folder.join(format!("{digest}.wasm"))
     }
 
-    /// Removes what was used least recently, until the rest fits, and whatever a killed process left.
+    /// Removes what was used least recently, until the rest fits. What a killed process left counts like a copy.
     fn trim(&self) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {

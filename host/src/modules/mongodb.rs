@@ -63,18 +63,22 @@ impl MongoModules {
 impl ModuleStore for MongoModules {
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
         let digest = admitted(bytes)?;
-        let is_damaged = match what_is_there(self, digest).await? {
+        // Before it is read, so that only a file that was found damaged is replaced, and none that another has put there since.
+        let file_of = async move |connected: Connected| {
+            Ok(document_of(&connected, digest).await?.and_then(|document| document.get("file").cloned()))
+        };
+        let seen = self.mongo.run(READ_LIMIT, file_of).await?;
+        let damaged = match what_is_there(self, digest).await? {
             There::Whole => return Ok(digest),
-            There::Damaged => true,
-            There::Nothing => false,
+            There::Damaged => seen,
+            There::Nothing => None,
         };
         let bytes = bytes.to_vec();
         let put = async move |connected: Connected| {
             let file = upload(&connected, digest, &bytes).await?;
-            if is_damaged {
-                replace(&connected, digest, file, bytes.len()).await
-            } else {
-                name(&connected, digest, file, bytes.len()).await
+            match damaged {
+                Some(damaged) => replace(&connected, digest, (damaged, file), bytes.len()).await,
+                None => name(&connected, digest, file, bytes.len()).await,
             }
         };
         self.mongo.run(BYTES_LIMIT, put).await?;
@@ -147,16 +151,23 @@ async fn name(connected: &Connected, digest: ModuleDigest, file: ObjectId, size:
     Ok(())
 }
 
-/// Lets a file be the one of a module whose file is damaged, which goes.
-async fn replace(connected: &Connected, digest: ModuleDigest, file: ObjectId, size: usize) -> Result<(), Failure> {
+/// Lets a file be the one of a module whose file is damaged, which goes. Where another file is named by now, or none, it is
+/// as if there had been no damage.
+async fn replace(
+    connected: &Connected,
+    digest: ModuleDigest,
+    (damaged, file): (Bson, ObjectId),
+    size: usize,
+) -> Result<(), Failure> {
     let modules = connected.database.collection::<Document>(MODULES);
-    let new = doc! { "$set": { "file": file, "size": size as i64 } };
-    let before = modules.find_one_and_update(doc! { "_id": digest.to_string() }, new).await?;
-    if let Some(damaged) = before.and_then(|document| document.get("file").cloned()) {
-        // It may be gone, which can be what was wrong.
-        if let Err(error) = bucket(connected).delete(damaged).await {
-            tracing::debug!(module = %digest, %error, "the damaged file can't be removed");
-        }
+    let named = doc! { "_id": digest.to_string(), "file": damaged.clone() };
+    let replaced = modules.update_one(named, doc! { "$set": { "file": file, "size": size as i64 } }).await?;
+    if replaced.matched_count == 0 {
+        return name(connected, digest, file, size).await;
+    }
+    // It may be gone, which can be what was wrong.
+    if let Err(error) = bucket(connected).delete(damaged).await {
+        tracing::debug!(module = %digest, %error, "the damaged file can't be removed");
     }
     Ok(())
 }

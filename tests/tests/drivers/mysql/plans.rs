@@ -162,9 +162,12 @@ async fn deployments_and_jobs_are_compared_by_their_indexes() {
     let entry = log.add(&change("s7", 1), 2977, None).await.unwrap();
     let newest = super::START + (CANDLES - 1) * Timeframe::M15.millis();
     assert_eq!((entry.revision, entry.from), (3001, Timestamp::from_millis(newest + 1)));
-    // Each of the greatest values is found before the statement runs, but for that of an empty part.
+    // Each of the greatest values is found before the statement runs, but for that of an empty part. It runs once ahead of
+    // the lock, where it asks for an entry that is not there.
     for plan in plans(&server, "each_timeframe").await {
-        let is_found = plan.contains("optimized away") || plan.contains("No matching min/max row");
+        let is_found = ["optimized away", "No matching min/max row", "no matching row in const table"]
+            .iter()
+            .any(|words| plan.contains(words));
         let is_put_together = plan.contains("<derived") || plan.contains("<union") || plan.contains("No tables used");
         let is_the_last = plan.contains("ta_bot_deployments") && plan.contains("const") && plan.contains("PRIMARY");
         assert!(is_found || is_put_together || is_the_last, "{plan}");

@@ -154,7 +154,8 @@ impl Catalog {
         }
     }
 
-    /// Takes a module. The same bytes again change nothing, unless what is kept was damaged. Once begun it has to run to its end.
+    /// Takes a module. The same bytes again change nothing, unless what is kept was damaged. Once begun it has to run to its
+    /// end.
     pub async fn upload(
         &self,
         bytes: Vec<u8>,

@@ -117,9 +117,7 @@ impl DeploymentView {
             shadow: deployment.shadow.as_ref().map(ShadowView::from),
         }
     }
-}
 
-impl DeploymentView {
     /// `ready`: the strategy can be evaluated. `quarantined`: it failed too often and looks at no candle.
     pub(crate) const fn state(&self) -> &'static str {
         if self.quarantined.is_some() { "quarantined" } else { "ready" }

@@ -169,8 +169,11 @@ impl Catalog {
         if let Some(module) = self.store.find(digest).await?
             && module.upload.is_some()
         {
-            // What was damaged since is whole again.
+            // What was damaged since is whole again, and what could not be read for its check can be.
             self.store.put(&bytes).await?;
+            if module.waits() {
+                self.check_soon(digest);
+            }
             return Ok(Uploaded { module, is_new: false });
         }
         if self.store.list().await?.iter().filter(|module| module.waits()).count() >= MOST_WAITING {
@@ -180,10 +183,17 @@ impl Catalog {
         let upload = Upload { by, at: Timestamp::now(), signed_by };
         self.store.note_upload(digest, &upload).await?;
         tracing::info!(module = %digest, by = %upload.by, bytes = bytes.len(), "module uploaded");
-        self.lock().entry(digest).or_default();
-        self.taken.notify_one();
+        self.check_soon(digest);
         let module = self.store.find(digest).await?.ok_or_else(|| gone(digest))?;
         Ok(Uploaded { module, is_new: true })
+    }
+
+    /// Has a module checked here as soon as its turn comes, also where an earlier try was put off.
+    fn check_soon(&self, digest: ModuleDigest) {
+        let mut begun = self.lock();
+        let begun = begun.entry(digest).or_default();
+        (begun.next, begun.pauses) = (None, None);
+        self.taken.notify_one();
     }
 
     /// The key that vouches for the module, where one is asked for.

@@ -1,6 +1,7 @@
 //! Modules from the store, by their digest, compiled and ready to be evaluated.
 
 use std::{
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -109,6 +110,10 @@ pub struct ModuleLoader {
     sandbox: Sandbox,
     /// For what is asked for while the store is away; none where that is embedded.
     copies: Option<Copies>,
+    /// Of which modules there are to be copies.
+    to_copy: Mutex<Arc<[ModuleDigest]>>,
+    /// One at a time copies them.
+    copying: tokio::sync::Mutex<()>,
     /// The one that was asked for last comes last.
     kept: Mutex<Vec<(ModuleDigest, Loaded)>>,
     compiling: Semaphore,
@@ -117,10 +122,19 @@ pub struct ModuleLoader {
 impl ModuleLoader {
     /// A loader that has loaded nothing yet.
     pub fn new(store: Arc<dyn ModuleStore>, registry: Arc<Registry>, sandbox: Sandbox) -> Self {
-        Self { store, registry, sandbox, copies: None, kept: Mutex::default(), compiling: Semaphore::new(AT_ONCE) }
+        Self {
+            store,
+            registry,
+            sandbox,
+            copies: None,
+            to_copy: Mutex::default(),
+            copying: tokio::sync::Mutex::default(),
+            kept: Mutex::default(),
+            compiling: Semaphore::new(AT_ONCE),
+        }
     }
 
-    /// Keeps copies of what it loads, and loads from them.
+    /// Loads from copies where there are any, and keeps those that it is told to.
     #[must_use]
     pub fn with_copies(self, copies: Copies) -> Self {
         Self { copies: Some(copies), ..self }
@@ -156,25 +170,68 @@ impl ModuleLoader {
         let _turn = self.compiling.acquire().await.map_err(|_| LoadingError::GivenUp)?;
         let copies = self.copies.clone();
         let copied = tokio::task::spawn_blocking(move || copies?.get(digest));
-        let (bytes, to_copy) = match copied.await.map_err(|_| LoadingError::GivenUp)? {
-            Some(bytes) => (bytes, None),
-            None => (self.stored(digest).await?, self.copies.clone()),
+        let bytes = match copied.await.map_err(|_| LoadingError::GivenUp)? {
+            Some(bytes) => bytes,
+            None => self.stored(digest).await?,
         };
         let sandbox = self.sandbox.clone();
-        let loaded = tokio::task::spawn_blocking(move || {
-            let loaded = StrategyModule::load(&sandbox, &bytes);
-            if let Some(copies) = to_copy.filter(|_| loaded.is_ok()) {
-                // Nobody waits for that.
-                tokio::task::spawn_blocking(move || copies.keep(digest, &bytes));
-            }
-            loaded
-        })
-        .await;
+        let loaded = tokio::task::spawn_blocking(move || StrategyModule::load(&sandbox, &bytes)).await;
         match loaded.map_err(|_| LoadingError::GivenUp)? {
             Ok(module) => Ok(Arc::new(module)),
             Err(LoadError::NoRoom(reason)) => Err(LoadingError::NoRoom(reason)),
             Err(reason) => Err(LoadingError::Unusable { module: digest, reason: reason.to_string() }),
         }
+    }
+
+    /// Keeps copies of these modules, of those that come first where there is no room for all, and of no others. Nobody waits
+    /// for that, and what can't be copied now is tried again the next time.
+    pub fn copy_later(self: &Arc<Self>, wanted: Arc<[ModuleDigest]>) {
+        let Some(copies) = self.copies.clone() else { return };
+        // It is as it was, also where somebody panicked who held it.
+        *self.to_copy.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+        let loader = Arc::clone(self);
+        tokio::spawn(async move {
+            let _turn = loader.copying.lock().await;
+            // What was asked for last, whoever's turn it is.
+            let wanted = Arc::clone(&loader.to_copy.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Err(problem) = loader.copy(copies, wanted).await {
+                tracing::warn!(
+                    problem,
+                    "not all deployed modules are copied; a start while their store is away would have to wait"
+                );
+            }
+        });
+    }
+
+    /// Copies what is not copied. One module that can't be keeps no other from being.
+    async fn copy(&self, copies: Copies, wanted: Arc<[ModuleDigest]>) -> Result<(), String> {
+        let of_all = (copies.clone(), Arc::clone(&wanted));
+        let missing = blocking(move || of_all.0.retain(&of_all.1)).await?;
+        let mut done = Ok(());
+        for place in missing {
+            let (copies, wanted) = (copies.clone(), Arc::clone(&wanted));
+            match self.bytes_to_copy(&copies, &wanted, place).await {
+                Ok(Some(bytes)) => blocking(move || copies.keep(&wanted, place, &bytes)).await?,
+                Ok(None) => {}
+                Err(error) if error.is_passing() => return Err(error.to_string()),
+                Err(error) => done = Err(error.to_string()),
+            }
+        }
+        done
+    }
+
+    /// The bytes of the module at this place, if there is room for a copy.
+    async fn bytes_to_copy(
+        &self,
+        copies: &Copies,
+        wanted: &Arc<[ModuleDigest]>,
+        place: usize,
+    ) -> Result<Option<Vec<u8>>, LoadingError> {
+        let digest = wanted[place];
+        let size = self.store.find(digest).await?.ok_or(LoadingError::Unknown(digest))?.size;
+        let (copies, wanted) = (copies.clone(), Arc::clone(wanted));
+        let has_room = tokio::task::spawn_blocking(move || copies.has_room(&wanted, place, size)).await;
+        if has_room.map_err(|_| LoadingError::GivenUp)? { self.stored(digest).await.map(Some) } else { Ok(None) }
     }
 
     /// The bytes of a module, from the store.
@@ -188,4 +245,10 @@ impl ModuleLoader {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Does what blocks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
+    done.map_err(|error| error.to_string())
 }

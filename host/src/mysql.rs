@@ -8,14 +8,14 @@ use std::{
     fmt,
     future::Future,
     hash::{BuildHasher as _, RandomState},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use sqlx::{MySql, MySqlPool, QueryBuilder, mysql::MySqlRow};
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{error::Elapsed, sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -216,25 +216,40 @@ impl Mysql {
     where
         W: Future<Output = Result<T, Fault>>,
     {
+        let met = Mutex::new(None);
         let patient = async {
             let mut pauses = CONFLICT_PAUSES;
             loop {
                 match work().await {
                     Err(Fault::Sql(error)) if is_conflict(&error) => {
                         tracing::debug!(%error, "a transaction met another and is done again");
+                        *met.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
                         sleep(pauses.pause()).await;
                     }
                     done => return done,
                 }
             }
         };
-        self.bounded(self.limits.write + Duration::from_millis(rows as u64 / 10), patient).await
+        let limit = self.limits.write + Duration::from_millis(rows as u64 / 10);
+        let done = timeout(limit, patient).await;
+        let met = met.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let remark = met.map(|last| format!(", other transactions were in the way: {last}"));
+        self.in_time(limit, done, &remark.unwrap_or_default())
     }
 
     async fn bounded<T>(&self, limit: Duration, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
-        match timeout(limit, work).await {
+        self.in_time(limit, timeout(limit, work).await, "")
+    }
+
+    fn in_time<T>(
+        &self,
+        limit: Duration,
+        done: Result<Result<T, Fault>, Elapsed>,
+        remark: &str,
+    ) -> Result<T, StoreError> {
+        match done {
             Ok(done) => done.map_err(|fault| fault.at(&self.uri)),
-            Err(_) => Err(unavailable(&format!("{}: no answer within {} ms", self.uri, limit.as_millis()))),
+            Err(_) => Err(unavailable(&format!("{}: no answer within {} ms{remark}", self.uri, limit.as_millis()))),
         }
     }
 }

@@ -4,14 +4,14 @@
 //! matters, see [`deployments`](crate::deployments); then the log is read again and the candle decided anew.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ops::RangeInclusive,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
-use ta_bot_core::{DeploymentLog, ModuleDigest, Timestamp};
+use ta_bot_core::{ModuleDigest, Timestamp};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
@@ -72,34 +72,31 @@ impl Rollout {
     /// Reads what was added to the log. Its modules are installed before it counts, so that no candle waits for them.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
-        let known = self.parts.registry.log();
-        let entries = match self.parts.store.since(known.revision()).await {
+        let mut log = self.parts.registry.log();
+        let entries = match self.parts.store.since(log.revision()).await {
             Ok(entries) => entries,
             Err(error) => {
                 self.state.failed(Timestamp::now());
                 return Err(error);
             }
         };
-        if entries.is_empty() {
-            // What could not be installed before may be there now.
-            self.install_those_of(&known).await;
-        } else {
-            let mut log = DeploymentLog::clone(&known);
-            log.extend(entries);
-            self.install_those_of(&log).await;
-            self.parts.registry.follow(&Arc::new(log));
+        if !entries.is_empty() {
+            Arc::make_mut(&mut log).extend(entries);
         }
+        let (newest, recent) = (log.newest_modules(), log.recent_modules());
+        // What could not be installed before may be there now.
+        self.install_all(&newest).await;
+        self.parts.registry.follow(&log);
+        // Those before are there for a rollback, as far as there is room.
+        self.parts.loader.copy_later(newest.iter().chain(recent.difference(&newest)).copied().collect());
         self.state.succeeded();
         Ok(())
     }
 
-    /// Installs what the newest entries name. What can't be is tried again by the first candle that needs it, and by the next
-    /// refresh.
-    async fn install_those_of(&self, log: &DeploymentLog) {
-        let newest = log.strategies().filter_map(|strategy| log.newest(strategy));
-        let named = newest.flat_map(|entry| entry.change.deployment.modules());
-        let missing: Vec<_> = named.filter(|digest| self.parts.registry.module(*digest).is_none()).collect();
-        let installs = missing.iter().map(|digest| timeout(INSTALL_LIMIT, self.install(*digest)));
+    /// Installs modules. What can't be is tried again by the first candle that needs it, and by the next refresh.
+    async fn install_all(&self, modules: &BTreeSet<ModuleDigest>) {
+        let missing: Vec<_> = modules.iter().filter(|digest| self.parts.registry.module(**digest).is_none()).collect();
+        let installs = missing.iter().map(|digest| timeout(INSTALL_LIMIT, self.install(**digest)));
         for (digest, installed) in missing.iter().zip(join_all(installs).await) {
             let problem = match installed {
                 Ok(Ok(())) => continue,

@@ -3,16 +3,15 @@
 //! between two modules that are compiled already.
 //!
 //! A check does what a swap does before it writes. So what it costs is work on the same processors, and what a swap costs
-//! beyond it is the pause: the lock on the log that commits wait for, and what replicas do when they hear of it.
+//! beyond it is the pause: the lock on the log that commits wait for, and what replicas do when they hear of it. How long
+//! each commit takes for that lock is noted by the server in its log of slow statements. That leaves out what a client waits
+//! for its answer; a thread of the server that waits for a busy processor is in it, in all kinds of closes alike.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -28,13 +27,13 @@ use ta_bot_tests::{
 const SYMBOLS: usize = 200;
 const REPLICAS: usize = 3;
 /// How many minutes all symbols close at once.
-const ROUNDS: i64 = 60;
+const ROUNDS: i64 = 375;
 /// How many minutes after those symbols close one by one.
 const MINUTES_ALONE: i64 = 3;
 /// How long after the event of a whole close a swap comes: its jobs are being decided and committed then.
 const IN_THE_MIDDLE: Duration = Duration::from_millis(20);
-/// How long the probe rests between two looks. Shorter waits it may miss.
-const PROBE_PAUSE: Duration = Duration::from_millis(1);
+/// Statements that take as long are noted by the server, in seconds. Of those that take less nothing is known but that.
+const NOTED: &str = "0.0002";
 
 /// What a close meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +67,8 @@ impl fmt::Display for Meets {
 struct Times {
     closes: Vec<Duration>,
     requests: Vec<Duration>,
-    longest_waits: Vec<Duration>,
-    /// How long transactions waited for each other's locks, all of them together, as the server counts it.
-    all_waits: Vec<Duration>,
+    /// Of each close the longest that one of its commits took to lock the log.
+    commits: Vec<Duration>,
 }
 
 struct Bench {
@@ -81,7 +79,6 @@ struct Bench {
     http: reqwest::Client,
     versions: [String; 2],
     revision: AtomicI64,
-    probe: Arc<Probe>,
 }
 
 fn main() {
@@ -99,13 +96,16 @@ impl Bench {
         let market = Market::new(SYMBOLS, ROUNDS + MINUTES_ALONE);
         let mut fleet = Fleet::start(&market, REPLICAS).await;
         fleet.without_proxies();
+        // Connections take it over when they are made.
+        let note =
+            format!("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = {NOTED}, GLOBAL slow_query_log = ON");
+        fleet.maria.sql(&note).await.unwrap();
         fleet.start_replicas().await;
         let (pool, client) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
         let replica = &fleet.replicas[0];
         let versions = [upload(replica, "versions_v1").await, upload(replica, "versions_v2").await];
-        let probe = Probe::start(fleet.pool());
         let (http, revision) = (reqwest::Client::new(), AtomicI64::new(0));
-        let bench = Self { market, fleet, pool, client, http, versions, revision, probe };
+        let bench = Self { market, fleet, pool, client, http, versions, revision };
         // From here on every replica has both.
         for _ in 0..2 {
             bench.ask(Meets::Swap).await;
@@ -117,26 +117,28 @@ impl Bench {
     /// All symbols close, and in the middle of their jobs comes what they meet.
     async fn all_at_once(&self) {
         let mut times = [(); 3].map(|()| Times::default());
-        let mut finished = 0;
         for minute in 0..ROUNDS {
             let meets = Meets::next(minute as usize);
-            let waited = self.waited().await;
             self.market.write_minute(&self.pool, minute).await;
-            finished += self.market.closing(minute).len();
-            let (event, begun) = (Timestamp::now(), Instant::now());
+            let closing = self.market.closing(minute);
+            self.note_anew().await;
+            let event = Timestamp::now();
             let asked = async {
                 tokio::time::sleep(IN_THE_MIDDLE).await;
                 self.ask(meets).await
             };
             let (request, ()) = tokio::join!(asked, self.market.announce(&self.client, minute));
-            self.fleet.until_finished(finished).await;
+            let (_, timeframe, candle) = closing[0];
+            self.fleet.until_closed(timeframe.close_of(candle.open_time), closing.len()).await;
             let took = stream::last_stored(&self.client).await - event.millis();
             // Every fifth the longer candles close beside: those would be something else.
-            if self.market.closing(minute).len() == SYMBOLS {
+            if closing.len() == SYMBOLS {
                 let took = Some(Duration::from_millis(took as u64));
-                self.note(&mut times[meets as usize], took, request, (begun, waited)).await;
+                self.add_to(&mut times[meets as usize], took, request).await;
             }
         }
+        let is_noted = times.iter().any(|times| times.commits.iter().any(|took| !took.is_zero()));
+        assert!(is_noted, "the server noted no commit that locks the log: is the statement another one?");
         report(&format!("close of {SYMBOLS} symbols at once"), times);
     }
 
@@ -148,32 +150,24 @@ impl Bench {
             for row in self.market.closing(minute).into_iter().filter(|row| row.1 == SHORT) {
                 let meets = Meets::next(number);
                 number += 1;
-                let waited = self.waited().await;
                 self.market.write(&self.pool, &[row]).await;
-                let begun = Instant::now();
+                self.note_anew().await;
                 let closed = async {
                     let announced = self.market.announce_one(&self.client, &row).await;
                     stream::last_arrival(&mut signals).await.map(|last| last - announced)
                 };
                 let (request, took) = tokio::join!(self.ask(meets), closed);
-                self.note(&mut times[meets as usize], took, request, (begun, waited)).await;
+                self.add_to(&mut times[meets as usize], took, request).await;
             }
         }
         report("close of one symbol", times);
     }
 
-    /// Adds a close that began then, when transactions had waited so long for locks.
-    async fn note(
-        &self,
-        times: &mut Times,
-        took: Option<Duration>,
-        request: Option<Duration>,
-        (begun, waited): (Instant, Duration),
-    ) {
+    /// Adds a close, with what the server noted of it.
+    async fn add_to(&self, times: &mut Times, took: Option<Duration>, request: Option<Duration>) {
         times.closes.extend(took);
         times.requests.extend(request);
-        times.longest_waits.push(self.probe.longest_since(begun));
-        times.all_waits.push(self.waited().await.saturating_sub(waited));
+        times.commits.push(self.longest("SELECT `revision` FROM `ta_bot_deployment_head`%SHARE MODE").await);
     }
 
     /// Asks the first replica. Answers how long it took.
@@ -219,42 +213,17 @@ impl Bench {
         println!("{swaps} swaps; {anew} jobs were decided anew, {errors} evaluations failed");
     }
 
-    /// How long transactions have waited for locks so far.
-    async fn waited(&self) -> Duration {
-        let status = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_time'";
-        let (_, millis): (String, String) = sqlx::query_as(status).fetch_one(&self.pool).await.unwrap();
-        Duration::from_millis(millis.parse().unwrap())
-    }
-}
-
-/// Takes over and over the lock that a commit takes last, as a commit that is at its end at that moment.
-struct Probe(Mutex<Vec<(Instant, Duration)>>);
-
-impl Probe {
-    fn start(pool: MySqlPool) -> Arc<Self> {
-        let probe = Arc::new(Self(Mutex::default()));
-        let looking = Arc::clone(&probe);
-        tokio::spawn(async move {
-            let mut connection = pool.acquire().await.unwrap();
-            loop {
-                tokio::time::sleep(PROBE_PAUSE).await;
-                let begun = Instant::now();
-                let look =
-                    sqlx::query("SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE");
-                if let Err(error) = look.execute(&mut *connection).await {
-                    // At the end of the benchmark, when the server ends.
-                    return println!("the probe ends: {error}");
-                }
-                looking.0.lock().unwrap().push((begun, begun.elapsed()));
-            }
-        });
-        probe
+    /// Has the server forget what it noted.
+    async fn note_anew(&self) {
+        sqlx::query("TRUNCATE mysql.slow_log").execute(&self.pool).await.unwrap();
     }
 
-    /// The longest look that began since then; the others are forgotten.
-    fn longest_since(&self, since: Instant) -> Duration {
-        let looks = std::mem::take(&mut *self.0.lock().unwrap());
-        looks.into_iter().filter(|(begun, _)| *begun >= since).map(|(_, took)| took).max().unwrap_or_default()
+    /// How long the longest statement of a kind took that the server noted; nothing where all were too short.
+    async fn longest(&self, kind: &str) -> Duration {
+        let sql =
+            "SELECT CAST(MAX(TIME_TO_SEC(query_time)) * 1000000 AS SIGNED) FROM mysql.slow_log WHERE sql_text LIKE ?";
+        let micros: Option<i64> = sqlx::query_scalar(sql).bind(kind).fetch_one(&self.pool).await.unwrap();
+        Duration::from_micros(micros.unwrap_or(0) as u64)
     }
 }
 
@@ -262,8 +231,7 @@ fn report(what: &str, times: [Times; 3]) {
     for (meets, times) in Meets::ALL.into_iter().zip(times) {
         println!("{what} that {meets}:");
         println!("  event to last signal: {}", quantiles(times.closes));
-        println!("  longest wait at the end of a commit, sampled: {}", quantiles(times.longest_waits));
-        println!("  waits for locks, together: {}", quantiles(times.all_waits));
+        println!("  longest that a commit took to lock the log: {}", quantiles(times.commits));
         if !times.requests.is_empty() {
             println!("  the request: {}", quantiles(times.requests));
         }

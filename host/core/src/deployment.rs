@@ -5,7 +5,7 @@
 //! and whoever looks.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     str::FromStr,
 };
 
@@ -195,10 +195,19 @@ impl DeploymentLog {
         self.strategies.get(strategy).map_or(&[], Vec::as_slice)
     }
 
+    /// The modules that the newest entry of each strategy names.
+    pub fn newest_modules(&self) -> BTreeSet<ModuleDigest> {
+        self.modules_of_newest(1)
+    }
+
     /// The modules that the newest few entries of each strategy name.
-    pub fn recent_modules(&self) -> HashSet<ModuleDigest> {
-        let recent = self.strategies.values().flat_map(|entries| entries.iter().rev().take(RECENT));
-        recent.flat_map(|entry| entry.change.deployment.modules()).collect()
+    pub fn recent_modules(&self) -> BTreeSet<ModuleDigest> {
+        self.modules_of_newest(RECENT)
+    }
+
+    fn modules_of_newest(&self, count: usize) -> BTreeSet<ModuleDigest> {
+        let newest = self.strategies.values().flat_map(|entries| entries.iter().rev().take(count));
+        newest.flat_map(|entry| entry.change.deployment.modules()).collect()
     }
 
     /// The newest entry of a strategy, which may be about candles that have not closed yet.

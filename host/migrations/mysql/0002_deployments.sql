@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS `ta_bot_deployments` (
     INDEX `ta_bot_deployments_of_strategy` (`strategy_id`, `revision`)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
--- The newest revision. Whoever adds an entry locks this row, and so does, shared, whoever commits jobs: always first.
+-- The newest revision. Whoever adds an entry locks this row, and so does, shared, whoever commits jobs: both last.
 CREATE TABLE IF NOT EXISTS `ta_bot_deployment_head` (
     `id`       INT    NOT NULL PRIMARY KEY,
     `revision` BIGINT NOT NULL

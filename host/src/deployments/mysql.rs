@@ -1,13 +1,17 @@
 //! The log of deployments on a MySQL server that replicas share.
 //!
-//! The row of the newest revision keeps those who add apart from those who commit jobs: the former lock it, the latter
-//! lock it too but share it. Who adds locks it first and no row that a commit writes, and a commit locks it last, so no
-//! two wait for each other, and nobody holds it for longer than a few statements take. (One whose connection hangs then
-//! makes commits wait with all that they wrote, until they or the server give up, see `mysql::connect`.) Every statement
-//! behind that reads what is committed by then (the connections read so, see there).
+//! The row of the newest revision keeps those who add apart from those who commit jobs: the former lock it alone, the
+//! latter share it. Both lock it last, when all else is written, so no two wait for each other.
+//!
+//! Commits are not to wait. While the row is locked alone they do; so all that is done then, the transaction's end
+//! included, goes to the server in one message, and no answer is waited for: neither a slow network nor a client that
+//! hangs makes that time longer. And they would wait behind one who waits for the row; so who adds does not, but tries
+//! again from the beginning where somebody commits at that moment.
+//!
+//! Every statement behind the lock reads what is committed by then (the connections read so, see `mysql::connect`).
 
 use async_trait::async_trait;
-use sqlx::{Executor as _, MySql, MySqlConnection, QueryBuilder, Row as _, SqlSafeStr as _, mysql::MySqlRow};
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{DeploymentChange, DeploymentEntry, StrategyId, Timeframe, Timestamp};
 
 use super::{DeploymentStore, Place};
@@ -29,20 +33,8 @@ impl MysqlDeployments {
     }
 }
 
-const LOCK_SHARED: &str = "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE";
-const LOCK_ALONE: &str = "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 FOR UPDATE";
-const INSERT: &str = "INSERT INTO `ta_bot_deployments` (`revision`, `strategy_id`, `action`, `deployment`,
-    `decides_from`, `changed_by`, `reason`, `changed_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-const SET_HEAD: &str = "UPDATE `ta_bot_deployment_head` SET `revision` = ? WHERE `id` = 1";
-
-/// How the newest revision is locked until the transaction ends.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Lock {
-    /// Together with others: no entry is added meanwhile.
-    Shared,
-    /// Alone: no job is committed meanwhile.
-    Exclusive,
-}
+/// What to do where the newest revision is not known: nothing is committed past that.
+const HEAD_IS_GONE: &str = "the only row of ta_bot_deployment_head is gone: restore a backup";
 
 #[async_trait]
 impl DeploymentStore for MysqlDeployments {
@@ -66,23 +58,25 @@ impl DeploymentStore for MysqlDeployments {
     ) -> Result<DeploymentEntry, WriteError> {
         let added = || async move {
             let mut transaction = self.database.begin().await?;
-            let added = add(transaction.connection(), change, expected, seen).await;
-            transaction.end(added).await
+            match insert(transaction.connection(), change, expected, seen).await {
+                Ok(Ok(entry)) => {
+                    let rows = transaction.end_with(place_behind_all(entry.revision)).await?;
+                    let from = row::moment(rows.last().ok_or(sqlx::Error::RowNotFound)?, "decides_from")?;
+                    Ok(Ok(DeploymentEntry { from, ..entry }))
+                }
+                refused_or_failed => transaction.end(refused_or_failed).await,
+            }
         };
         self.database.write(1, added).await?
     }
 }
 
-/// The revision of the newest entry, locked; 0 where there is none.
-pub(crate) async fn head(connection: &mut MySqlConnection, lock: Lock) -> Result<i64, sqlx::Error> {
-    let sql = match lock {
-        // MariaDB does not know FOR SHARE, MySQL knows both.
-        Lock::Shared => LOCK_SHARED,
-        Lock::Exclusive => LOCK_ALONE,
-    };
+/// The revision of the newest entry; 0 where there is none. No entry is added from then on until the transaction ends.
+pub(crate) async fn locked_head(connection: &mut MySqlConnection) -> Result<i64, sqlx::Error> {
+    // MariaDB does not know FOR SHARE, MySQL knows both.
+    let sql = "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE";
     let head = sqlx::query_scalar(sql).fetch_optional(connection).await?;
-    let gone = "the only row of ta_bot_deployment_head is gone: restore a backup";
-    head.ok_or_else(|| sqlx::Error::Decode(gone.into()))
+    head.ok_or_else(|| sqlx::Error::Decode(HEAD_IS_GONE.into()))
 }
 
 /// The first candle close that an entry behind `revision` decides.
@@ -95,63 +89,66 @@ pub(crate) async fn first_behind(
     Ok(from.map(Timestamp::from_millis))
 }
 
-/// Adds an entry, or answers why not.
-async fn add(
+/// Inserts an entry as it would be if no job were finished from now on, or answers why not. One that is being added beside
+/// it has the same revision, so one of the two is done again.
+async fn insert(
     connection: &mut MySqlConnection,
     change: &DeploymentChange,
     expected: i64,
     seen: Option<Timestamp>,
 ) -> Result<Result<DeploymentEntry, WriteError>, sqlx::Error> {
-    prepare(&mut *connection, &change.strategy).await?;
-    let head = head(&mut *connection, Lock::Exclusive).await?;
-    let place = place(&mut *connection, head, &change.strategy).await?;
+    let place = place(&mut *connection, &change.strategy).await?;
     if place.current != expected {
         return Ok(Err(WriteError::Conflict { expected, current: place.current }));
     }
     let entry = place.entry(change, seen);
-    insert(connection, &entry).await?;
+    let sql = "INSERT INTO `ta_bot_deployments` (`revision`, `strategy_id`, `action`, `deployment`, `decides_from`,
+                   `changed_by`, `reason`, `changed_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let query = sqlx::query(sql).bind(entry.revision).bind(change.strategy.as_str()).bind(change.action.as_str());
+    let query = query.bind(row::to_json(&change.deployment)?).bind(entry.from.millis()).bind(&change.changed_by);
+    query.bind(&change.reason).bind(change.at.millis()).execute(connection).await?;
     Ok(Ok(entry))
 }
 
-/// Has the server know each statement before the first of them takes the lock: commits wait from then on, and a connection
-/// on which nothing was added yet would go to the server twice for each.
-async fn prepare(connection: &mut MySqlConnection, strategy: &StrategyId) -> Result<(), sqlx::Error> {
-    place(&mut *connection, 0, strategy).await?;
-    for sql in [LOCK_ALONE, INSERT, SET_HEAD] {
-        connection.prepare(sql.into_sql_str()).await?;
-    }
-    Ok(())
+/// Locks the log, if nobody has it, makes an entry its newest one, and moves its begin behind what was finished since it was
+/// inserted. Answers that, at last.
+fn place_behind_all(revision: i64) -> String {
+    format!(
+        "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 FOR UPDATE NOWAIT;
+         UPDATE `ta_bot_deployment_head` SET `revision` = {revision} WHERE `id` = 1;
+         UPDATE `ta_bot_deployments` SET `decides_from` = GREATEST(`decides_from`, COALESCE({} + 1, 0))
+             WHERE `revision` = {revision};
+         SELECT `decides_from` FROM `ta_bot_deployments` WHERE `revision` = {revision}",
+        newest_finished()
+    )
 }
 
-async fn place(connection: &mut MySqlConnection, head: i64, strategy: &StrategyId) -> Result<Place, sqlx::Error> {
-    let mut query = QueryBuilder::<MySql>::new("SELECT (SELECT MAX(`revision`) FROM `ta_bot_deployments` ");
-    query.push("WHERE `strategy_id` = ").push_bind(strategy.as_str()).push(") AS `current`, ");
-    query.push("(SELECT `decides_from` FROM `ta_bot_deployments` WHERE `revision` = ").push_bind(head);
-    query.push(") AS `newest_from`, ");
-    // Each timeframe's newest is at the end of its part of the key, and the server reads no more than that.
-    query.push("(SELECT MAX(`newest`) FROM (");
-    let mut parts = query.separated(" UNION ALL ");
-    for timeframe in Timeframe::ALL {
-        parts.push("SELECT MAX(`candle_close`) AS `newest` FROM `finished_jobs` WHERE `timeframe` = ");
-        parts.push_bind_unseparated(timeframe.as_str());
-    }
-    query.push(") AS `each_timeframe`) AS `decided`");
-    let found = query.build().fetch_one(connection).await?;
+async fn place(connection: &mut MySqlConnection, strategy: &StrategyId) -> Result<Place, sqlx::Error> {
+    let mut query = QueryBuilder::<MySql>::new("SELECT head.`revision`, ");
+    query.push("(SELECT MAX(`revision`) FROM `ta_bot_deployments` WHERE `strategy_id` = ");
+    query.push_bind(strategy.as_str()).push(") AS `current`, ");
+    query.push(
+        "(SELECT `decides_from` FROM `ta_bot_deployments` WHERE `revision` = head.`revision`) AS `newest_from`, ",
+    );
+    query.push(newest_finished()).push(" AS `finished` FROM `ta_bot_deployment_head` head WHERE head.`id` = 1");
+    let found = query.build().fetch_optional(connection).await?;
+    let found = found.ok_or_else(|| sqlx::Error::Decode(HEAD_IS_GONE.into()))?;
     let number = |column| found.try_get::<Option<i64>, _>(column);
     Ok(Place {
-        head,
+        head: found.try_get("revision")?,
         current: number("current")?.unwrap_or(0),
         newest_from: number("newest_from")?.map(Timestamp::from_millis),
-        decided: number("decided")?.map(Timestamp::from_millis),
+        decided: number("finished")?.map(Timestamp::from_millis),
     })
 }
 
-async fn insert(connection: &mut MySqlConnection, entry: &DeploymentEntry) -> Result<(), sqlx::Error> {
-    let DeploymentEntry { revision, from, change } = entry;
-    let query = sqlx::query(INSERT).bind(revision).bind(change.strategy.as_str()).bind(change.action.as_str());
-    let query = query.bind(row::to_json(&change.deployment)?).bind(from.millis()).bind(&change.changed_by);
-    query.bind(&change.reason).bind(change.at.millis()).execute(&mut *connection).await?;
-    sqlx::query(SET_HEAD).bind(revision).execute(connection).await.map(drop)
+/// The newest candle close that is finished. Each timeframe's is at the end of its part of the key, and the server reads no
+/// more than that.
+fn newest_finished() -> String {
+    let parts = Timeframe::ALL.map(|timeframe| {
+        format!("SELECT MAX(`candle_close`) AS `newest` FROM `finished_jobs` WHERE `timeframe` = '{timeframe}'")
+    });
+    format!("(SELECT MAX(`newest`) FROM ({}) AS `each_timeframe`)", parts.join(" UNION ALL "))
 }
 
 fn entry(found: &MySqlRow) -> Result<DeploymentEntry, sqlx::Error> {

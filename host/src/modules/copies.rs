@@ -1,14 +1,14 @@
-//! Copies of loaded modules in files, for a start while their store is away.
+//! Copies of deployed modules in files, for a start while their store is away.
 //!
 //! A copy is named by its digest, so it is never an old one. One whose bytes have another digest counts as absent and is
-//! removed. The copies that were used last stay, as many as there is room for.
+//! removed.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    collections::HashMap,
+    fs::{self, DirBuilder},
     io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use ta_bot_core::ModuleDigest;
@@ -50,46 +50,49 @@ impl Copies {
             remove(&path);
             return None;
         }
-        // By that it is known as used. Where it can't be noted it only goes sooner.
-        let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         Some(bytes)
     }
 
-    /// Keeps a copy. Where that fails, a start while the store is away has to wait for it.
-    pub fn keep(&self, digest: ModuleDigest, bytes: &[u8]) {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
-        if let Err(error) =
-            made.and_then(|()| whole_file::replace(&self.path(digest), bytes)).and_then(|()| self.trim())
-        {
-            tracing::warn!(
-                folder = %self.folder.display(), %error,
-                "a module can't be copied: a start while its store is away would have to wait"
-            );
+    /// Removes all but the copies of these modules, and answers at which places are those that have none.
+    pub fn retain(&self, wanted: &[ModuleDigest]) -> io::Result<Vec<usize>> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let mut missing: HashMap<PathBuf, usize> = wanted.iter().map(|digest| self.path(*digest)).zip(0..).collect();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            // What a killed process left has another name.
+            if missing.remove(&path).is_none() {
+                remove(&path);
+            }
         }
+        let mut missing: Vec<usize> = missing.into_values().collect();
+        missing.sort_unstable();
+        Ok(missing)
+    }
+
+    /// Whether those before leave room for a copy of so many bytes at this place.
+    pub fn has_room(&self, wanted: &[ModuleDigest], place: usize, bytes: u64) -> bool {
+        self.size_of(&wanted[..place]) + bytes <= self.most_bytes
+    }
+
+    /// Keeps a copy of the module at this place, for which there is room. Those behind make it, the last one first.
+    pub fn keep(&self, wanted: &[ModuleDigest], place: usize, bytes: &[u8]) -> io::Result<()> {
+        let mut taken = self.size_of(wanted) + bytes.len() as u64;
+        for digest in wanted[place + 1..].iter().rev() {
+            if taken > self.most_bytes {
+                taken -= self.size_of(&[*digest]);
+                remove(&self.path(*digest));
+            }
+        }
+        whole_file::replace(&self.path(wanted[place]), bytes)
+    }
+
+    fn size_of(&self, modules: &[ModuleDigest]) -> u64 {
+        let sizes = modules.iter().map(|digest| fs::metadata(self.path(*digest)).map_or(0, |metadata| metadata.len()));
+        sizes.sum()
     }
 
     fn path(&self, digest: ModuleDigest) -> PathBuf {
         self.folder.join(format!("{digest}.wasm"))
-    }
-
-    /// Removes what was used least recently, until the rest fits. What a killed process left counts like a copy.
-    fn trim(&self) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            // Another process may have removed it meanwhile.
-            let Ok(metadata) = entry.metadata() else { continue };
-            files.push((metadata.modified()?, metadata.len(), entry.path()));
-        }
-        files.sort();
-        let mut bytes = 0;
-        for (_, size, path) in files.into_iter().rev() {
-            bytes += size;
-            if bytes > self.most_bytes {
-                remove(&path);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -105,31 +108,25 @@ fn remove(path: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::PermissionsExt as _, time::Duration};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
-    fn kept(copies: &Copies, bytes: &[u8]) -> ModuleDigest {
-        let digest = ModuleDigest::of(bytes);
-        copies.keep(digest, bytes);
-        digest
-    }
-
-    /// Makes a copy older than it is.
-    fn age(copies: &Copies, digest: ModuleDigest, seconds: u64) {
-        let file = File::open(copies.path(digest)).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    fn digests<const N: usize>(of: [&[u8]; N]) -> [ModuleDigest; N] {
+        of.map(ModuleDigest::of)
     }
 
     #[test]
     fn a_copy_comes_back_and_a_damaged_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let copies = Copies::of(folder.path());
-        assert_eq!(copies.get(ModuleDigest::of(b"one")), None);
-        let one = kept(&copies, b"one");
-        assert_eq!(copies.get(one).as_deref(), Some(&b"one"[..]));
-        assert_eq!(kept(&copies, b"one"), one);
-        assert_eq!(copies.get(one).as_deref(), Some(&b"one"[..]));
+        let [one] = digests([b"one"]);
+        assert_eq!(copies.get(one), None);
+        assert_eq!(copies.retain(&[one]).unwrap(), [0]);
+        for _ in 0..2 {
+            copies.keep(&[one], 0, b"one").unwrap();
+            assert_eq!(copies.get(one).as_deref(), Some(&b"one"[..]));
+        }
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&copies.folder), mode(&copies.path(one))), (0o700, 0o600));
         for damaged in [&b""[..], b"on", b"two"] {
@@ -140,30 +137,47 @@ mod tests {
     }
 
     #[test]
-    fn those_that_were_used_last_stay() {
+    fn only_those_that_are_wanted_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let copies = Copies { most_bytes: 10, ..Copies::of(folder.path()) };
-        let (one, two) = (kept(&copies, b"one"), kept(&copies, b"two"));
-        age(&copies, one, 20);
-        age(&copies, two, 10);
+        let copies = Copies::of(folder.path());
+        let [one, two, three] = digests([b"one", b"two", b"three"]);
+        assert_eq!(copies.retain(&[one, two]).unwrap(), [0, 1]);
+        copies.keep(&[one, two], 0, b"one").unwrap();
+        copies.keep(&[one, two], 1, b"two").unwrap();
         // What a process left that was killed in the middle.
-        fs::write(copies.folder.join("x.wasm.1"), b"lef").unwrap();
-        File::open(copies.folder.join("x.wasm.1")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        assert!(copies.get(one).is_some(), "used again");
-        let three = kept(&copies, b"three");
-        assert_eq!([one, two, three].map(|digest| copies.get(digest).is_some()), [true, false, true]);
-        assert_eq!(fs::read_dir(&copies.folder).unwrap().count(), 2);
-        // One that is larger than all may be together.
-        let large = kept(&copies, b"larger than ten bytes");
-        assert!(copies.get(large).is_none());
+        fs::write(copies.folder.join(".tmpabc"), b"lef").unwrap();
+        assert_eq!(copies.retain(&[three, two]).unwrap(), [0]);
+        assert_eq!(copies.get(two).as_deref(), Some(&b"two"[..]));
+        assert_eq!(fs::read_dir(&copies.folder).unwrap().count(), 1);
     }
 
     #[test]
-    fn what_can_not_be_kept_does_no_harm() {
+    fn where_there_is_no_room_for_all_those_stay_that_come_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let copies = Copies { most_bytes: 10, ..Copies::of(folder.path()) };
+        let wanted = digests([b"four", b"larger than all", b"three", b"one"]);
+        let kept = || wanted.map(|digest| copies.get(digest).is_some());
+        copies.retain(&wanted).unwrap();
+        copies.keep(&wanted, 2, b"three").unwrap();
+        copies.keep(&wanted, 3, b"one").unwrap();
+        assert_eq!(kept(), [false, false, true, true]);
+        assert!(copies.has_room(&wanted, 0, 4));
+        copies.keep(&wanted, 0, b"four").unwrap();
+        assert_eq!(kept(), [true, false, true, false]);
+        assert_eq!(
+            [(1, 6), (1, 7), (3, 1), (3, 2)].map(|(place, size)| copies.has_room(&wanted, place, size)),
+            [true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn where_there_can_be_no_folder_that_is_told() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FOLDER), b"no folder").unwrap();
         let copies = Copies::of(folder.path());
-        let digest = kept(&copies, b"one");
-        assert_eq!(copies.get(digest), None);
+        let [one] = digests([b"one"]);
+        assert!(copies.retain(&[one]).is_err());
+        assert!(copies.keep(&[one], 0, b"one").is_err());
+        assert_eq!(copies.get(one), None);
     }
 }

@@ -53,8 +53,8 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
 
 /// Whether a transaction met another, and may work when it is done again.
 pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
-    // CHECKREAD (MariaDB), DUP_ENTRY, LOCK_WAIT_TIMEOUT, LOCK_DEADLOCK
-    matches!(number(error), Some(1020 | 1062 | 1205 | 1213))
+    // CHECKREAD (MariaDB), DUP_ENTRY, LOCK_WAIT_TIMEOUT, LOCK_DEADLOCK, LOCK_NOWAIT (MySQL)
+    matches!(number(error), Some(1020 | 1062 | 1205 | 1213 | 3572))
 }
 
 /// What an error of the driver means.

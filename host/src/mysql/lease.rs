@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{MySql, MySqlConnection, MySqlPool, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, MySqlPool, mysql::MySqlRow, pool::PoolConnection};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Fault, Limits, MysqlUri, is_conflict, unavailable};
@@ -100,20 +100,27 @@ impl Open {
     }
 
     /// Commits what was done, or rolls it back where it met another transaction.
-    pub(crate) async fn end<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
-        let Self(mut lease) = self;
-        match &done {
-            Ok(_) => {
-                let committed = sqlx::raw_sql("COMMIT").execute(&mut *lease).await;
-                committed?;
-                lease.keep();
-            }
-            Err(error) if is_conflict(error) => {
-                let ended = sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await;
-                lease.keep = ended.is_ok();
-            }
-            Err(_) => {}
+    pub(crate) async fn end<T>(mut self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        if done.is_ok() {
+            sqlx::raw_sql("COMMIT").execute(self.connection()).await?;
         }
+        self.ended(done).await
+    }
+
+    /// Does the last of it and commits, in one message to the server, so that what is locked by that is not kept while
+    /// answers go to and fro. Answers the rows that `last` finds.
+    pub(crate) async fn end_with(mut self, last: String) -> Result<Vec<MySqlRow>, Fault> {
+        let done = sqlx::raw_sql(AssertSqlSafe(format!("{last}; COMMIT"))).fetch_all(self.connection()).await;
+        self.ended(done).await
+    }
+
+    /// Keeps the connection where it is committed, or rolled back since it met another transaction.
+    async fn ended<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        let Self(mut lease) = self;
+        lease.keep = match &done {
+            Ok(_) => true,
+            Err(error) => is_conflict(error) && sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await.is_ok(),
+        };
         Ok(done?)
     }
 }

@@ -8,6 +8,8 @@ use kube::{
     api::PostParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use sqlx::AssertSqlSafe;
+use ta_bot_core::Timestamp;
 use ta_bot_test_servers::{KubeApi, MariaDb, Mongo, Nats, Proxy};
 use tempfile::TempDir;
 
@@ -149,11 +151,22 @@ impl Fleet {
         self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE published_at IS NULL", 0).await;
     }
 
+    /// Waits until as many jobs of one close are finished and no signal waits, without going through all that there is:
+    /// a measurement is not to take the server's time.
+    pub async fn until_closed(&self, close: Timestamp, jobs: usize) {
+        let (short, long, close) = (SHORT, LONG, close.millis());
+        let finished = format!(
+            "SELECT COUNT(*) FROM finished_jobs WHERE timeframe IN ('{short}', '{long}') AND candle_close = {close}"
+        );
+        self.until("jobs finished", &finished, jobs).await;
+        self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE waiting = 1", 0).await;
+    }
+
     /// Waits until a query counts as many as that.
-    async fn until(&self, what: &str, count: &'static str, wanted: usize) {
+    async fn until(&self, what: &str, count: &str, wanted: usize) {
         let pool = self.pool();
         // The table may not be there yet.
-        let found = async || sqlx::query_scalar::<_, i64>(count).fetch_one(&pool).await.unwrap_or(-1);
+        let found = async || sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).fetch_one(&pool).await.unwrap_or(-1);
         let otherwise = async || format!("{what}: {} instead of {wanted}\n{}", found().await, self.logs());
         until(REST, otherwise, async || found().await == wanted as i64).await;
     }

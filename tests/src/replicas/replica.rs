@@ -30,6 +30,13 @@ impl Replica {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// The names of the files in a folder of its `DATA_DIR`; none where there is no such folder.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let folder = Path::new(&self.variables["DATA_DIR"]).join(folder);
+        let files = std::fs::read_dir(folder).into_iter().flatten();
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     /// Starts the process and waits until it listens.
     pub async fn start(&mut self) {
         self.start_with(&[]).await;

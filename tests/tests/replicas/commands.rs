@@ -54,6 +54,8 @@ async fn upload(replica: &Replica, component: &str) -> Json {
 
 /// A replica that begins while MongoDB is away, which has the bytes of modules, has those that it had before.
 async fn has_it_after_a_restart_without_mongodb(fleet: &mut Fleet, index: usize, digest: &str) {
+    let (copies, copy) = (|| fleet.replicas[index].files("modules"), format!("{digest}.wasm"));
+    until(PATIENCE, async || format!("{:?}", copies()), async || copies().contains(&copy)).await;
     fleet.mongo.kill().unwrap();
     fleet.replicas[index].kill().await;
     fleet.replicas[index].start().await;

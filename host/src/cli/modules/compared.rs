@@ -72,7 +72,7 @@ impl fmt::Display for Compared {
         let timeframes = if view.timeframes.is_empty() { NOTHING } else { &view.timeframes.join(", ") };
         writeln!(f, "  symbols     {}\n  timeframes  {timeframes}", view.symbols)?;
         writeln!(f, "  candles     {} compared", view.counts.compared)?;
-        writeln!(f, "  came of it  {}", view.counts)?;
+        writeln!(f, "  outcomes    {}", view.counts)?;
         if !view.failures.is_empty() {
             let failures = view.failures.iter().map(|(code, count)| format!("{code} {count}"));
             writeln!(f, "  failures    {}", failures.collect::<Vec<_>>().join(", "))?;
@@ -134,7 +134,7 @@ impl fmt::Display for Differences {
             writeln!(f, "  ended       {at} by {action}")?;
         }
         writeln!(f, "  candles     {} compared", progress.counts.compared)?;
-        writeln!(f, "  came of it  {}", progress.counts)?;
+        writeln!(f, "  outcomes    {}", progress.counts)?;
         writeln!(f, "  differing   a share of {:.4}", progress.differing_share)?;
         write_differences(f, &progress.differences)
     }
@@ -186,7 +186,7 @@ fn differs_in(incumbent: &Json, candidate: &Json) -> String {
     let Some(fields) = incumbent.as_object().filter(|_| candidate.is_object()) else { return NOTHING.to_owned() };
     let differing = fields.iter().filter(|(name, value)| candidate[name.as_str()] != **value);
     let names: Vec<_> = differing.map(|(name, _)| name.as_str()).collect();
-    if names.is_empty() { "what is not told here".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "what is cut off here".to_owned() } else { names.join(", ") }
 }
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ mod tests {
         other["signal"]["stop_loss"] = Json::Null;
         assert_eq!(said(&one), "buy 0.70 at 10.5000");
         assert_eq!(differs_in(&one["signal"], &other["signal"]), "stop_loss");
-        assert_eq!(differs_in(&one["signal"], &one["signal"]), "what is not told here");
+        assert_eq!(differs_in(&one["signal"], &one["signal"]), "what is cut off here");
         let none = json!({"outcome": "none", "reason": "insufficient_data"});
         assert_eq!(said(&none), "none insufficient_data");
         assert_eq!(differs_in(&one["signal"], &none["signal"]), NOTHING);

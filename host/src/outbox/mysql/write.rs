@@ -14,7 +14,7 @@ use super::{
     jobs::{BATCH, Key, candle_close, key, push_are, revive},
 };
 use crate::{
-    deployments::mysql::{Lock, first_behind, head},
+    deployments::mysql::{first_behind, locked_head},
     mysql::{
         batch::{largest_power, padded, pieces},
         row,
@@ -31,8 +31,8 @@ pub(super) type Mark = (Timestamp, i64);
 /// Marks jobs as finished and inserts the signals of those that were not, but for what an older log decided, as far as
 /// `begins` tells that. Where it does not tell all, answers what is known by now, and nothing of this may be committed.
 ///
-/// The log is looked at last, when all is written: whoever adds an entry waits for the rest of this transaction then, and
-/// those who commit wait for him, so that rest is to be short.
+/// The log is looked at last, when all is written: no entry can be added during the rest of this transaction, so that rest is
+/// to be short.
 pub(super) async fn finished(
     connection: &mut MySqlConnection,
     given: &[FinishedJob],
@@ -62,7 +62,7 @@ async fn known_begins(
     given: &[FinishedJob],
     begins: &Begins,
 ) -> Result<Begins, sqlx::Error> {
-    let head = head(&mut *connection, Lock::Shared).await?;
+    let head = locked_head(&mut *connection).await?;
     let mut known = begins.clone();
     for revision in older(given, head) {
         // The first entry behind a revision stays the first.

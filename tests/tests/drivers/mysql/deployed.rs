@@ -66,7 +66,8 @@ async fn a_lost_row_is_told() {
     }
 }
 
-/// Whoever has looked at the log holds it as it is until his commit, and keeps no other commit waiting; whoever adds waits.
+/// Whoever has looked at the log holds it as it is until his commit, and keeps no other commit waiting. Whoever adds waits for
+/// that, and keeps no commit waiting meanwhile, either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_waits_for_the_commits_under_way() {
     let (uri, name) = new_database().await;
@@ -89,9 +90,15 @@ async fn an_entry_waits_for_the_commits_under_way() {
         );
         let asked = async || server().await.sql(&sleeps).await.unwrap();
         until(PATIENCE, async || asked().await, async || asked().await == "1\n").await;
-        outbox.commit(&[contract::finished("ETHUSDT", 1, &[])], Timestamp::from_millis(1)).await.unwrap();
-        assert!(!is_over.load(Ordering::Relaxed), "commits go on beside each other");
-        log.add(&change("rsi", 1), 0, None).await.unwrap()
+        let added = tokio::spawn(async move { log.add(&change("rsi", 1), 0, None).await.unwrap() });
+        let mut committed = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let job = contract::finished(&format!("S{committed}USDT"), 1, &[]);
+            outbox.commit(&[job], Timestamp::from_millis(1)).await.unwrap();
+            committed += 1;
+        }
+        assert!(committed > 10, "commits go on beside each other and beside who adds: {committed}");
+        added.await.unwrap()
     };
     let ((), entry) = tokio::join!(held, beside);
     assert_eq!(entry.from, newest.plus_millis(1), "behind what was being committed when it was asked for");

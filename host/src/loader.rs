@@ -252,3 +252,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
     done.map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ fn a_module_is_compared_on_the_last_closed_candles() {
     // One that is not there yet.
     let new = upload(&home, "versions_v1");
     let told = home.run(["modules", "compare", "versions", &new]).succeeded().stdout;
-    assert!(told.contains("none yet") && told.contains("of it  added "), "{told}");
+    assert!(told.contains("none yet") && told.contains("outcomes    added "), "{told}");
     // One that fails, and that admission refused.
     let traps = upload_bytes(&home, &changed(&rsi(), 0.35, Instead::Trap).unwrap());
     let compared = home.json(&["modules", "compare", "rsi", &traps, "--candles", "1000"]);
@@ -137,7 +137,7 @@ fn a_shadow_begins_ends_and_is_promoted() {
     assert_eq!((counts(&looks["shadow"]), &looks["shadow"]["ended_at"]), ([0; 5], &Json::Null));
     let told = home.run(["modules", "differences", "versions"]).succeeded().stdout;
     for words in
-        [&two, "by itself after 5000 candles", "a share of 0.01 of them", "of it  nothing", "by ann, revision 2"]
+        [&two, "by itself after 5000 candles", "a share of 0.01 of them", "outcomes    nothing", "by ann, revision 2"]
     {
         assert!(told.contains(words), "{words:?} is not in {told}");
     }

@@ -13,8 +13,7 @@ use std::{
 };
 
 use ta_bot_core::{ModuleDigest, Timestamp};
-use ta_bot_wasm::{InspectError, LoadError, Sandbox, StrategyModule, WIT_VERSION, inspect};
-use thiserror::Error;
+use ta_bot_wasm::{LoadError, Sandbox, StrategyModule, WIT_VERSION, inspect};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +21,14 @@ use crate::{
     admission::{Recorded, admit},
     backoff::Backoff,
     evaluation::HOST_VERSION,
-    modules::{Judgement, KeepError, KeptModule, ModuleStore, Upload},
-    signature::{ModuleSignature, SignatureError, TrustedKeys},
+    modules::{Judgement, KeptModule, ModuleStore, Upload},
+    signature::{ModuleSignature, TrustedKeys},
     store::StoreError,
 };
+
+mod error;
+
+pub use error::{CheckError, UploadError};
 
 /// How many modules may wait to be checked.
 const MOST_WAITING: usize = 32;
@@ -37,68 +40,6 @@ const MOST_AHEAD: usize = 32;
 const LOOK: Duration = Duration::from_secs(30);
 /// When a check that could not be finished is tried again.
 const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(10));
-
-/// Why a module is not taken.
-#[derive(Debug, Error)]
-pub enum UploadError {
-    /// The bytes are no module that this host would compile.
-    #[error(transparent)]
-    Refused(#[from] InspectError),
-    /// Modules need a signature here.
-    #[error(
-        "modules need a signature here (MODULE_TRUSTED_KEYS): make one with `ta-bot modules sign` and send it in the \
-         header Module-Signature; `ta-bot modules upload` sends FILE.sig"
-    )]
-    NotSigned,
-    /// The signature is not good.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// Many wait already.
-    #[error("{MOST_WAITING} modules wait to be checked already: try again when some of them are")]
-    Full,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl UploadError {
-    /// A stable word for programs.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Refused(error) => error.code(),
-            Self::NotSigned => "not_signed",
-            Self::Signature(_) => "bad_signature",
-            Self::Full => "busy",
-            Self::Store(error) => error.code(),
-        }
-    }
-}
-
-/// Why a module could not be checked now. This says nothing about the module.
-#[derive(Debug, Error)]
-pub enum CheckError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Others use what the checks need, or the machine has too little.
-    #[error("there was no room for its instances")]
-    NoRoom,
-    /// The system is out of something.
-    #[error("the system gives no thread: {0}")]
-    NoThread(std::io::Error),
-    /// A fault of the host.
-    #[error("the host failed in the middle of it, see the line before")]
-    Panicked,
-}
-
-impl From<KeepError> for UploadError {
-    fn from(error: KeepError) -> Self {
-        match error {
-            KeepError::TooLarge { .. } => Self::Refused(InspectError::TooLarge),
-            KeepError::Store(error) => Self::Store(error),
-        }
-    }
-}
 
 /// The modules that were uploaded.
 pub struct Catalog {

@@ -23,7 +23,7 @@ help: ## list the commands
 # The simulation keeps its made-up candles out of ./data, where real ones are.
 run: export DATA_DIR ?= data/simulated
 # A line for every candle would hide the signals.
-run: export LOG_LEVEL ?= info,ta_bot::analysis=warn
+run: export LOG_LEVEL ?= info,ta_bot::engine::pipeline::analysis=warn
 run: build ## build everything and run the service on a simulated market
 	@for file in examples/candles/*.csv; do \
 		series=$$(basename $$file .csv); \

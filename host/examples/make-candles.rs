@@ -6,7 +6,7 @@
 
 use std::{fmt::Write as _, fs, io, path::PathBuf};
 
-use ta_bot::feed::{gathered, simulated};
+use ta_bot::engine::market::made_up::{gathered, simulated};
 use ta_bot_core::{Candle, Symbol, SymbolError, Timeframe, Timestamp};
 
 /// Where the last candle closes: the first moment of 2026.

@@ -10,30 +10,30 @@ use ta_bot_wasm::Sandbox;
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 
 use crate::{
-    analysis::{Analyst, millis},
-    backoff::Backoff,
-    bus::{Bus, BusError, Notice, local::LocalBus},
-    candles::CandleStore,
-    catalog::Catalog,
-    config::ConfigStore,
-    env::Environment,
-    failure::FailureStore,
-    health::Embedded,
-    impact::Impact,
-    jobs::JobQueue,
-    ledger::Ledger,
-    loader::ModuleLoader,
-    metrics::Metrics,
-    modules::ModuleStore,
-    outbox::Outbox,
-    parameters::ParameterBook,
-    refresh::Books,
-    registry::Registry,
-    replay::{self, Replayer},
-    rollout::{self, Rollout},
-    settings::SettingsBook,
-    shadows::ShadowStore,
+    api::health::Embedded,
+    engine::{
+        deployments::{
+            impact::Impact,
+            rollout::{self, Rollout},
+            shadow_store::ShadowStore,
+        },
+        market::candle_store::CandleStore,
+        modules::{
+            bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
+        },
+        pipeline::{analysis::Analyst, job_queue::JobQueue},
+        settings::{application::SettingsBook, config_store::ConfigStore, parameters::ParameterBook, refresh::Books},
+        signals::{
+            bus::{Bus, BusError, Notice, local::LocalBus},
+            outbox::Outbox,
+            replay::{self, Replayer},
+        },
+        supervision::{failure::FailureStore, ledger::Ledger},
+        support::{backoff::Backoff, metrics::Metrics},
+    },
+    environment::Environment,
 };
+use ta_bot_core::millis;
 
 mod drivers;
 mod serving;
@@ -203,7 +203,7 @@ impl App {
         let (folder, metrics) = (self.environment.strategies_dir.clone(), Arc::clone(&self.analyst.metrics));
         let settings = Arc::clone(&self.analyst.settings);
         tokio::task::spawn_blocking(move || {
-            registry.load_folder(&sandbox, &folder);
+            load_folder(&registry, &sandbox, &folder);
             let strategies = registry.strategies();
             for (id, module) in strategies.iter() {
                 let cost = module.compile_cost();

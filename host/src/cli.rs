@@ -9,9 +9,9 @@ use clap::Parser as _;
 
 use crate::{
     app::App,
-    env::Environment,
+    engine::modules::registry::{Progress, Registry},
+    environment::Environment,
     logging,
-    registry::{Progress, Registry},
 };
 
 mod analyze;

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::env::{EnvError, LogFormat};
+use crate::environment::{EnvError, LogFormat};
 
 const ALLOWED: &str = "off, error, warn, info, debug or trace, also for a part of it, such as info,ta_bot::relay=debug";
 

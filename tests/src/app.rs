@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, os::unix::fs::symlink, path::Path};
 
 use anyhow::{Context as _, anyhow};
-use ta_bot::{app::App, env::Environment};
+use ta_bot::{app::App, environment::Environment};
 
 use crate::{root, strategies_dir};
 

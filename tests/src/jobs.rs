@@ -1,6 +1,6 @@
 //! Which jobs had to be done, and whether they are.
 
-use ta_bot::{candles::CandleStore, outbox::Outbox, store::StoreError};
+use ta_bot::engine::{market::candle_store::CandleStore, signals::outbox::Outbox, support::store_error::StoreError};
 use ta_bot_core::{Job, Timeframe, Timestamp};
 
 /// The jobs of `timeframe` that there had to be: of each series from where a service began with it.

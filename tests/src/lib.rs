@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot::feed::{gathered, walk};
+use ta_bot::engine::market::made_up::{gathered, walk};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 pub mod app;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ta_bot::{app::App, env::Environment, outbox::SignalFilter};
+use ta_bot::{app::App, engine::signals::outbox::SignalFilter, environment::Environment};
 use ta_bot_core::Timeframe;
 use ta_bot_tests::{
     binary,

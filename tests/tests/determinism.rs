@@ -5,7 +5,7 @@
 
 use std::{path::Path, process::Command};
 
-use ta_bot::{app::App, feed::walk};
+use ta_bot::{app::App, engine::market::made_up::walk};
 use ta_bot_core::{Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::app::app;
 

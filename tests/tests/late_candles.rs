@@ -5,12 +5,16 @@
 use std::{sync::Arc, time::Duration};
 
 use ta_bot::{
-    analysis::Analyst,
     app::App,
-    feed::simulated,
-    jobs::{JobQueue, local::LocalQueue},
-    outbox::Outbox,
-    pipeline::Pipeline,
+    engine::{
+        market::made_up::simulated,
+        pipeline::{
+            analysis::Analyst,
+            job_queue::{JobQueue, local::LocalQueue},
+            worker::Pipeline,
+        },
+        signals::outbox::Outbox,
+    },
 };
 use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{app::app, gathered_by, market};

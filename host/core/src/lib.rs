@@ -29,6 +29,7 @@ mod strategy;
 mod symbol;
 mod timeframe;
 mod timestamp;
+mod transition;
 
 pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
@@ -49,4 +50,5 @@ pub use strategy::{
 };
 pub use symbol::{Symbol, SymbolError};
 pub use timeframe::{Timeframe, TimeframeError};
-pub use timestamp::{Timestamp, TimestampError};
+pub use timestamp::{Timestamp, TimestampError, millis};
+pub use transition::{Admission, DeploymentRequest, Known, TransitionError};

@@ -1,6 +1,6 @@
 //! Moments as whole milliseconds since the Unix epoch, the unit of candles and of messages.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,11 @@ impl fmt::Display for Timestamp {
             None => write!(f, "{} ms", self.0),
         }
     }
+}
+
+/// A duration in milliseconds, with their fraction.
+pub fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// Why a text is no moment.

@@ -3,27 +3,37 @@
 use std::sync::Arc;
 
 use crate::{
-    bus::{Bus, local::LocalBus, nats::NatsBus},
-    candles::{CandleStore, cache::CandleCache, mysql::MysqlCandles, sqlite::SqliteCandles},
-    config::{ConfigStore, mongodb::MongoConfig, sqlite::SqliteConfig},
-    costs::{CostStore, mysql::MysqlCosts, sqlite::SqliteCosts},
-    deployments::{DeploymentStore, mysql::MysqlDeployments, sqlite::SqliteDeployments},
-    env::{Environment, NatsSettings},
-    failure::{FailureStore, mysql::MysqlFailures, sqlite::SqliteFailures},
-    health::Embedded,
-    jobs::{
-        JobQueue,
-        local::LocalQueue,
-        nats::{ACK_WAIT, NatsQueue},
+    api::health::Embedded,
+    drivers::{
+        mongodb::{config::MongoConfig, modules::MongoModules},
+        mysql::{
+            Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
+            outbox::MysqlOutbox, shadows::MysqlShadows,
+        },
+        nats::{
+            NAMESPACE, Nats,
+            bus::NatsBus,
+            job_queue::{ACK_WAIT, NatsQueue},
+        },
+        sqlite::{
+            Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
+            failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
+        },
     },
-    last_known::LastKnown,
-    metrics::Metrics,
-    modules::{ModuleStore, copies::Copies, mongodb::MongoModules, sqlite::SqliteModules},
-    mysql::Mysql,
-    nats::{NAMESPACE, Nats},
-    outbox::{Outbox, mysql::MysqlOutbox, sqlite::SqliteOutbox},
-    shadows::{ShadowStore, mysql::MysqlShadows, sqlite::SqliteShadows},
-    sqlite::Database,
+    engine::{
+        deployments::{log::DeploymentStore, shadow_store::ShadowStore},
+        market::{cache::CandleCache, candle_store::CandleStore},
+        modules::{copies::Copies, module_store::ModuleStore},
+        pipeline::job_queue::{JobQueue, local::LocalQueue},
+        settings::{config_store::ConfigStore, last_known::LastKnown},
+        signals::{
+            bus::{Bus, local::LocalBus},
+            outbox::Outbox,
+        },
+        supervision::{costs::CostStore, failure::FailureStore},
+        support::metrics::Metrics,
+    },
+    environment::{Environment, NatsSettings},
 };
 
 /// What is held open for the drivers.

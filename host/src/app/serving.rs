@@ -20,28 +20,26 @@ use super::{
     stages::{Stages, Work},
 };
 use crate::{
-    auth::Tokens,
-    budget::Budget,
-    bus::Notice,
-    env::Election,
-    failure::{recorder::recorder, watch::Watch},
-    feed::Feed,
-    health::{Health, Sources},
-    http::{self, Services},
-    leadership::{
-        Leadership,
-        lease::{self, Keeper, Timing},
+    api::{
+        self, Services,
+        access::tokens::Tokens,
+        health::{Health, Sources},
     },
-    ledger::FLUSH_PAUSE,
-    log_limit::LogLimit,
-    metrics::BudgetGauge,
-    modules::keep_bundled,
-    pipeline::Pipeline,
-    refresh::Refresh,
-    relay::Relay,
-    rollout::warden::{self, Warden},
-    schedule::Schedule,
-    shadow,
+    drivers::kubernetes::lease::{self, Keeper, Timing},
+    engine::{
+        deployments::{
+            rollout::warden::{self, Warden},
+            shadow,
+        },
+        modules::bundled::keep_bundled,
+        pipeline::{leadership::Leadership, schedule::Schedule, worker::Pipeline},
+        settings::refresh::Refresh,
+        signals::{bus::Notice, relay::Relay},
+        supervision::{budget::Budget, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
+        support::{log_limit::LogLimit, metrics::BudgetGauge},
+    },
+    environment::Election,
+    simulation::Feed,
 };
 
 /// How many jobs are under way at once. Those that wait for candles or for their commit share one read or one
@@ -69,7 +67,7 @@ impl App {
         let stages = Stages::default();
         let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership, &stages));
         let health = Arc::clone(&services.health);
-        let server = http::serve(listener, services, stages.http.clone());
+        let server = api::serve(listener, services, stages.http.clone());
         tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
         let server = tokio::spawn(server);

@@ -12,10 +12,14 @@ use super::{
     output::table,
 };
 use crate::{
-    analysis::{Analysis, StrategyOutcome, millis, newest_job},
-    candles::CandleStore,
-    outcome_view::OutcomeView,
+    api::views::outcome::OutcomeView,
+    engine::{
+        evaluation::StrategyOutcome,
+        market::candle_store::CandleStore,
+        pipeline::analysis::{Analysis, newest_job},
+    },
 };
+use ta_bot_core::millis;
 
 pub(super) async fn analyze(
     session: Session,

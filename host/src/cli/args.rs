@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand, builder::RangedI64ValueParser};
 use ta_bot_core::{FailureId, StrategyId, Symbol, Timeframe, Timestamp};
 
 use super::modules::named::Digits;
-use crate::{
-    costs::CostBy,
-    store::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
+use crate::engine::{
+    supervision::costs::CostBy,
+    support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
 
 mod modules;

@@ -11,8 +11,8 @@ use super::{
     error::{CliError, shown},
     output::{or_dash, table},
 };
-use crate::{
-    candles::SeriesSummary,
+use crate::engine::market::{
+    candle_store::SeriesSummary,
     import::{self, ImportSummary, Progress},
 };
 

@@ -18,14 +18,18 @@ use super::{
     strategies,
 };
 use crate::{
-    admission::{Check, CheckOutcome, Recorded, Verdict, admit},
-    analysis::millis,
-    env::Environment,
-    evaluation::{Answer, Inputs, Origin, Outcome},
-    history::View,
-    modules::read_file,
-    outcome_view::OutcomeView,
+    api::views::outcome::OutcomeView,
+    engine::{
+        evaluation::{Answer, Inputs, Origin, Outcome},
+        market::history::View,
+        modules::{
+            admission::{Check, CheckOutcome, Recorded, Verdict, admit},
+            bundled::read_file,
+        },
+    },
+    environment::Environment,
 };
+use ta_bot_core::millis;
 
 mod advice;
 

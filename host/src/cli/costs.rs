@@ -12,7 +12,10 @@ use super::{
     modules::named,
     output::{or_dash, short, table},
 };
-use crate::costs::{CostBy, CostFilter, DEFAULT_SINCE_MS, hour_of, view::CostView};
+use crate::{
+    api::views::cost::CostView,
+    engine::supervision::costs::{CostBy, CostFilter, DEFAULT_SINCE_MS, hour_of},
+};
 
 /// Lists costs. A service that runs beside adds what it measured once a minute.
 pub(super) async fn costs(session: Session, wanted: CostsWanted) -> Result<(), CliError> {

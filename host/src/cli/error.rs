@@ -12,19 +12,21 @@ use thiserror::Error;
 
 use super::{check, strategies::docs::DocsError};
 use crate::{
-    analysis::AnalysisError,
-    auth::TokenFileError,
-    candles::SeriesSummary,
-    catalog::{CheckError, UploadError},
-    env::EnvError,
-    failure::document::DocumentError,
-    impact::ImpactError,
-    import::ImportError,
-    loader::LoadingError,
-    parameters::ParameterError,
-    rollout::RolloutError,
-    signature::SignatureError,
-    store::{StoreError, WriteError},
+    api::access::tokens::TokenFileError,
+    engine::{
+        deployments::{impact::ImpactError, rollout::RolloutError},
+        market::{candle_store::SeriesSummary, import::ImportError},
+        modules::{
+            catalog::{CheckError, UploadError},
+            loader::LoadingError,
+            signature::SignatureError,
+        },
+        pipeline::analysis::AnalysisError,
+        settings::parameters::ParameterError,
+        supervision::failure::document::DocumentError,
+        support::store_error::{StoreError, WriteError},
+    },
+    environment::EnvError,
 };
 
 /// Exit code of a command that failed.

@@ -13,7 +13,7 @@ use super::{
     new_file,
     output::{one_line, short},
 };
-use crate::failure::{FailureFilter, view::FailureView};
+use crate::{api::views::failure::FailureView, engine::supervision::failure::FailureFilter};
 
 /// Does what one of these commands says.
 pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<(), CliError> {

@@ -14,7 +14,8 @@ use super::{
     error::{CliError, FAILED, shown},
     output::{one_line, table},
 };
-use crate::{app::App, config::MAX_NAME, rollout::Wanted};
+use crate::{app::App, engine::settings::config_store::MAX_NAME};
+use ta_bot_core::DeploymentRequest;
 
 mod compared;
 mod cost;
@@ -56,12 +57,12 @@ pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<Exi
         M::Shadow { strategy, module, terms, change } => {
             return deployed::shadow(&session, &strategy, &module, &terms, change).await.map(|()| ExitCode::SUCCESS);
         }
-        M::RollBack { strategy, to, change } => (strategy, Wanted::RollBack(to), change),
-        M::Enable { strategy, change } => (strategy, Wanted::Enable, change),
-        M::Disable { strategy, change } => (strategy, Wanted::Disable, change),
-        M::Lift { strategy, change } => (strategy, Wanted::Lift, change),
-        M::EndShadow { strategy, change } => (strategy, Wanted::EndShadow, change),
-        M::Promote { strategy, change } => (strategy, Wanted::Promote, change),
+        M::RollBack { strategy, to, change } => (strategy, DeploymentRequest::RollBack(to), change),
+        M::Enable { strategy, change } => (strategy, DeploymentRequest::Enable, change),
+        M::Disable { strategy, change } => (strategy, DeploymentRequest::Disable, change),
+        M::Lift { strategy, change } => (strategy, DeploymentRequest::Lift, change),
+        M::EndShadow { strategy, change } => (strategy, DeploymentRequest::EndShadow, change),
+        M::Promote { strategy, change } => (strategy, DeploymentRequest::Promote, change),
     };
     deployed::change(&session, &strategy, wanted, change).await.map(|()| ExitCode::SUCCESS)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::output::{one_line, or_dash, price};
-use crate::outcome_view::OutcomeView;
+use crate::api::views::outcome::OutcomeView;
 
 /// The names of the columns.
 pub(super) const HEADER: [&str; 7] = ["outcome", "confidence", "price", "stop", "target", "ms", "why"];
@@ -42,7 +42,7 @@ mod tests {
     use ta_bot_core::{Action, Decision, DropReason, EvaluationError, Strength};
 
     use super::*;
-    use crate::evaluation::Outcome;
+    use crate::engine::evaluation::Outcome;
 
     fn of(outcome: &Outcome) -> [String; 7] {
         cells(&OutcomeView::new(outcome, Duration::from_micros(1500), &[]))

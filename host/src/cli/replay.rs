@@ -10,7 +10,10 @@ use super::{
     error::CliError,
     output::{one_line, or_dash, table},
 };
-use crate::replay::{ReplayView, Verdict};
+use crate::{
+    api::views::replay::{DifferenceView, ReplayView},
+    engine::signals::replay::Verdict,
+};
 
 mod bundle;
 
@@ -70,8 +73,7 @@ impl fmt::Display for Answer {
         if !view.differences.is_empty() {
             let shown =
                 |value: &Option<serde_json::Value>| or_dash(value.as_ref(), |value| one_line(&value.to_string()));
-            let row =
-                |one: &crate::replay::DifferenceView| [one_line(&one.field), shown(&one.stored), shown(&one.replayed)];
+            let row = |one: &DifferenceView| [one_line(&one.field), shown(&one.stored), shown(&one.replayed)];
             writeln!(f, "\n{}", table(&["field", "stored", "replayed"], &[], view.differences.iter().map(row)))?;
         }
         if view.more_differences > 0 {

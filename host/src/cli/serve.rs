@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Session, error::CliError};
-use crate::env::Environment;
+use crate::environment::Environment;
 
 pub(super) async fn serve(session: Session, simulate: Option<Duration>) -> Result<(), CliError> {
     let stop = CancellationToken::new();

@@ -12,7 +12,7 @@ use super::{
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
 };
-use crate::{app::App, config::ConfigKey, rollout::view::DeploymentView};
+use crate::{api::views::deployment::DeploymentView, app::App, engine::settings::config_store::ConfigKey};
 
 pub(super) mod docs;
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use ta_bot::{
-    admission::{CheckName, CheckOutcome, Recorded, Verdict, admit},
-    feed::walk,
-    history::Series,
+use ta_bot::engine::{
+    market::{history::Series, made_up::walk},
+    modules::admission::{CheckName, CheckOutcome, Recorded, Verdict, admit},
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::{Limits, StrategyModule};

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot::admission::{Recorded, admit};
+use ta_bot::engine::modules::admission::{Recorded, admit};
 use ta_bot_core::{EvaluationError, Value};
 use ta_bot_wasm::{Limits, StrategyModule};
 

@@ -1,12 +1,11 @@
 use std::time::Duration;
 
 use ta_bot::{
-    costs::{
+    drivers::sqlite::{Database, costs::SqliteCosts},
+    engine::supervision::costs::{
         Cost, CostEntry, CostStore as _,
         contract::{entry, hour},
-        sqlite::SqliteCosts,
     },
-    sqlite::Database,
 };
 use ta_bot_core::ModuleDigest;
 

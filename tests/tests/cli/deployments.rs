@@ -4,8 +4,8 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Map, Value as Json, json};
 use ta_bot::{
-    config::{Author, ConfigKey, ConfigStore as _, sqlite::SqliteConfig},
-    sqlite::Database,
+    drivers::sqlite::{Database, config::SqliteConfig},
+    engine::settings::config_store::{Author, ConfigKey, ConfigStore as _},
 };
 use ta_bot_core::Timestamp;
 use ta_bot_tests::until;

@@ -12,10 +12,12 @@ use std::{
 use mongodb::{Client, Database, bson::Document};
 use serde_json::{Map, Value as Json, json};
 use ta_bot::{
-    config::{self, Author, ConfigKey, ConfigStore, mongodb::MongoConfig},
-    modules::{self, ModuleStore, mongodb::MongoModules},
-    mongo::Mongo,
-    store::StoreError,
+    drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules},
+    engine::{
+        modules::module_store::{self, ModuleStore},
+        settings::config_store::{self, Author, ConfigKey, ConfigStore},
+        support::store_error::StoreError,
+    },
 };
 use ta_bot_core::Timestamp;
 use ta_bot_test_servers::Mongo as Server;

@@ -9,14 +9,23 @@ use std::{
 };
 
 use ta_bot::{
-    candles::{self, CandleStore, mysql::MysqlCandles},
-    costs::{self, CostStore, mysql::MysqlCosts},
-    deployments::{self, contract::Replica, mysql::MysqlDeployments},
-    failure::{self, FailureStore, mysql::MysqlFailures},
-    mysql::{Limits, Mysql},
-    outbox::{self, Outbox, mysql::MysqlOutbox},
-    shadows::{self, ShadowStore, mysql::MysqlShadows},
-    store::StoreError,
+    drivers::mysql::{
+        Limits, Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments,
+        failures::MysqlFailures, outbox::MysqlOutbox, shadows::MysqlShadows,
+    },
+    engine::{
+        deployments::{
+            log::{self, contract::Replica},
+            shadow_store::{self, ShadowStore},
+        },
+        market::candle_store::{self, CandleStore},
+        signals::outbox::{self, Outbox},
+        supervision::{
+            costs::{self, CostStore},
+            failure::{self, FailureStore},
+        },
+        support::store_error::StoreError,
+    },
 };
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;

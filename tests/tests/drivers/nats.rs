@@ -14,18 +14,22 @@ use async_nats::jetstream::{
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use ta_bot::{
-    bus::{
-        Bus, Notice, Outgoing,
-        contract::{self as bus_contract, Fixture, Outside, next_told},
-        nats::NatsBus,
+    drivers::nats::{
+        NAMESPACE, Nats as Connection,
+        bus::NatsBus,
+        job_queue::{ACK_WAIT, NatsQueue},
     },
-    jobs::{
-        JobQueue,
-        contract::{self as jobs_contract, job},
-        nats::{ACK_WAIT, NatsQueue},
+    engine::{
+        pipeline::job_queue::{
+            JobQueue,
+            contract::{self as jobs_contract, job},
+        },
+        signals::bus::{
+            Bus, Notice, Outgoing,
+            contract::{self as bus_contract, Fixture, Outside, next_told},
+        },
+        support::metrics::Metrics,
     },
-    metrics::Metrics,
-    nats::{NAMESPACE, Nats as Connection},
 };
 use ta_bot_test_servers::{Mode, Nats, Proxy, Side};
 use tokio::time::timeout;

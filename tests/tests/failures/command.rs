@@ -4,10 +4,12 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use serde_json::json;
 use ta_bot::{
-    evaluation::{Answer, Inputs, Origin, Outcome},
-    failure::Failure,
-    modules::{ModuleStore as _, sqlite::SqliteModules},
-    sqlite::Database,
+    drivers::sqlite::{Database, modules::SqliteModules},
+    engine::{
+        evaluation::{Answer, Inputs, Origin, Outcome},
+        modules::module_store::ModuleStore as _,
+        supervision::failure::Failure,
+    },
 };
 use ta_bot_core::{
     ApplicationSettings, Candle, CandleWindow, ModuleDigest, ParameterLevels, ResolvedParameters, Timeframe, Timestamp,

@@ -8,22 +8,25 @@ use std::{
 
 use ta_bot::{
     app::App,
-    budget::Budget,
-    costs::{CostBy, CostFilter},
-    env::Environment,
-    evaluation::Outcome,
-    failure::{
-        Failure, FailureFilter, FailureStore as _, FailureSummary,
-        recorder::recorder,
-        sqlite::SqliteFailures,
-        watch::{Quarantine, Watch},
+    drivers::sqlite::{Database, failures::SqliteFailures},
+    engine::{
+        evaluation::Outcome,
+        market::made_up::walk,
+        pipeline::{
+            job_queue::{JobQueue, local::LocalQueue},
+            worker::Pipeline,
+        },
+        signals::outbox::SignalFilter,
+        supervision::{
+            budget::Budget,
+            costs::{CostBy, CostFilter},
+            failure::{Failure, FailureFilter, FailureStore as _, FailureSummary},
+            recorder::recorder,
+            watch::{Quarantine, Watch},
+        },
+        support::metrics::BudgetGauge,
     },
-    feed::walk,
-    jobs::{JobQueue, local::LocalQueue},
-    metrics::BudgetGauge,
-    outbox::SignalFilter,
-    pipeline::Pipeline,
-    sqlite::Database,
+    environment::Environment,
 };
 use ta_bot_core::{Job, Thresholds, Timeframe, Timestamp};
 use ta_bot_tests::{app::share_compiled, until};

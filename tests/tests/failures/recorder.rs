@@ -7,16 +7,15 @@ use std::sync::{
 
 use async_trait::async_trait;
 use ta_bot::{
-    evaluation::{Inputs, Origin},
-    failure::{
-        FailureFilter, FailureStore, FailureSummary,
-        packed::Packed,
-        recorder::{Recorder, recorder},
-        sqlite::SqliteFailures,
+    drivers::sqlite::{Database, failures::SqliteFailures},
+    engine::{
+        evaluation::{Inputs, Origin},
+        supervision::{
+            failure::{FailureFilter, FailureStore, FailureSummary, packed::Packed},
+            recorder::{Recorder, recorder},
+        },
+        support::{metrics::Metrics, store_error::StoreError},
     },
-    metrics::Metrics,
-    sqlite::Database,
-    store::StoreError,
 };
 use ta_bot_core::{ApplicationSettings, CandleWindow, EvaluationError, FailureId, ParameterLevels, ResolvedParameters};
 use tokio_util::sync::CancellationToken;

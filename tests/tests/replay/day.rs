@@ -4,9 +4,11 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duratio
 
 use serde_json::{Value as Json, json};
 use ta_bot::{
-    candles::{CandleStore, sqlite::SqliteCandles},
-    outbox::{Outbox, SignalFilter, StoredSignal, sqlite::SqliteOutbox},
-    sqlite::Database,
+    drivers::sqlite::{Database, candles::SqliteCandles, outbox::SqliteOutbox},
+    engine::{
+        market::candle_store::CandleStore,
+        signals::outbox::{Outbox, SignalFilter, StoredSignal},
+    },
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{
@@ -168,6 +170,6 @@ async fn every_signal_of_a_day_is_made_again_by_another_process() {
 
 /// How many modules are kept.
 async fn sqlite_modules(data: &Path) -> usize {
-    use ta_bot::modules::{ModuleStore as _, sqlite::SqliteModules};
+    use ta_bot::{drivers::sqlite::modules::SqliteModules, engine::modules::module_store::ModuleStore as _};
     SqliteModules::new(Database::open(data).await.unwrap()).list().await.unwrap().len()
 }

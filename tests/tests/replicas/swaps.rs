@@ -10,8 +10,8 @@ use std::{
 use serde_json::{Value as Json, json};
 use sqlx::{MySqlPool, Row as _};
 use ta_bot::{
-    deployments::{DeploymentStore as _, mysql::MysqlDeployments},
-    mysql::Mysql,
+    drivers::mysql::{Mysql, deployments::MysqlDeployments},
+    engine::deployments::log::DeploymentStore as _,
 };
 use ta_bot_core::{Deployment, DeploymentAction, DeploymentChange, Timestamp};
 use ta_bot_tests::replicas::{Fleet, Market, Replica, deploy, upload};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ta_bot::{
-    outbox::{DeadFilter, DeadJob, Outbox as _, sqlite::SqliteOutbox},
-    sqlite::Database,
+    drivers::sqlite::{Database, outbox::SqliteOutbox},
+    engine::signals::outbox::{DeadFilter, DeadJob, Outbox as _},
 };
 use ta_bot_core::{Job, Timeframe, Timestamp};
 

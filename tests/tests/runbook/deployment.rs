@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use ta_bot::{
-    candles::{CandleStore as _, sqlite::SqliteCandles},
-    sqlite::Database,
+    drivers::sqlite::{Database, candles::SqliteCandles},
+    engine::market::candle_store::CandleStore as _,
 };
 use ta_bot_core::{Candle, ModuleDigest, Timeframe, Timestamp};
 use ta_bot_tests::until;

@@ -1,8 +1,8 @@
 //! Evaluations that failed: the list, and the bundle of each.
 
 use ta_bot::{
-    failure::{Failure, FailureStore as _, contract::failure, packed::Packed, sqlite::SqliteFailures},
-    sqlite::Database,
+    drivers::sqlite::{Database, failures::SqliteFailures},
+    engine::supervision::failure::{Failure, FailureStore as _, contract::failure, packed::Packed},
 };
 
 use crate::service::Service;

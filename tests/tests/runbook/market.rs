@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use ta_bot::{
-    history::Series,
-    outbox::{Outbox as _, sqlite::SqliteOutbox},
-    sqlite::Database,
+    drivers::sqlite::{Database, outbox::SqliteOutbox},
+    engine::{market::history::Series, signals::outbox::Outbox as _},
 };
 use ta_bot_core::{Candle, Decision, Parameters, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{

@@ -2,7 +2,13 @@
 //! may change, in the base series and in the extra ones.
 
 use serde_json::{Value as Json, json};
-use ta_bot::{analysis::StrategyOutcome, app::App, evaluation::Outcome, feed::walk};
+use ta_bot::{
+    app::App,
+    engine::{
+        evaluation::{Outcome, StrategyOutcome},
+        market::made_up::walk,
+    },
+};
 use ta_bot_core::{Candle, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{app::app, gathered_by};
 

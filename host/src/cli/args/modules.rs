@@ -8,10 +8,11 @@ use ta_bot_core::{Promotion, StrategyId, Symbol};
 use super::{Most, within};
 use crate::{
     cli::modules::named::{Chosen, Digits},
-    config::{MAX_NAME, MAX_REASON},
-    impact,
-    rollout::PROMOTE_AFTER,
-    signature::PublicKey,
+    engine::{
+        deployments::{impact, rollout::PROMOTE_AFTER},
+        modules::signature::PublicKey,
+        settings::config_store::{MAX_NAME, MAX_REASON},
+    },
 };
 
 #[derive(Debug, Subcommand)]

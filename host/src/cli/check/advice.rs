@@ -4,9 +4,9 @@ use ta_bot_core::EvaluationError;
 use ta_bot_wasm::{InspectError, LoadError};
 
 use super::is_defect;
-use crate::{
-    admission::{Check, CheckOutcome},
+use crate::engine::{
     evaluation::Outcome,
+    modules::admission::{Check, CheckOutcome},
 };
 
 /// What to do about a file that is no strategy.

@@ -9,17 +9,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{deployed::write_shadow, named, open, require};
 use crate::{
+    api::views::{
+        impact::{CandidateCost, CandidateView},
+        shadow::{DifferenceOnCandle, ShadowDetail, ShadowProgress},
+    },
     cli::{
         Session,
         args::CompareWanted,
         error::CliError,
         output::{NOTHING, one_line, price, table},
     },
-    impact::{
-        self, Question,
-        view::{CandidateCost, CandidateView},
-    },
-    shadows::view::{DifferenceOnCandle, ShadowDetail, ShadowProgress},
+    engine::deployments::impact::{self, Question},
 };
 
 /// Lets a module and the one that decides look at the last closed candles.

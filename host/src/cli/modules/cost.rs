@@ -14,16 +14,18 @@ use ta_bot_core::{StrategyDescription, StrategyId, Timeframe};
 use ta_bot_wasm::{Evaluation, Sandbox, StrategyModule};
 
 use crate::{
-    admission::Recorded,
-    analysis::millis,
     cli::{
         Session, check,
         error::{CliError, shown},
         output::table,
         strategies::docs::Market,
     },
-    history::{History, View},
+    engine::{
+        market::history::{History, View},
+        modules::admission::Recorded,
+    },
 };
+use ta_bot_core::millis;
 
 /// How many candles are looked at, at most.
 const MOST_CANDLES: usize = 1000;

@@ -11,6 +11,9 @@ use super::{
     open, require,
 };
 use crate::{
+    api::views::deployment::{
+        BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView, ShadowView,
+    },
     app::App,
     cli::{
         Session,
@@ -19,12 +22,9 @@ use crate::{
         output::{note, one_line, or_dash, short, table},
         strategies::yes_or_no,
     },
-    config::Author,
-    rollout::{
-        Deployed, Wanted,
-        view::{BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView, ShadowView},
-    },
+    engine::{deployments::rollout::Deployed, settings::config_store::Author},
 };
+use ta_bot_core::DeploymentRequest;
 
 /// Lets a module decide.
 pub(super) async fn activate(
@@ -38,7 +38,7 @@ pub(super) async fn activate(
         Chosen::Bundled => None,
         Chosen::Kept(digits) => Some(named::find(&app, digits).await?.digest),
     };
-    change_in(session, &app, strategy, Wanted::Activate(module), change).await
+    change_in(session, &app, strategy, DeploymentRequest::Activate(module), change).await
 }
 
 /// Lets a module look beside the one that decides.
@@ -51,7 +51,7 @@ pub(super) async fn shadow(
 ) -> Result<(), CliError> {
     let app = open(session).await?;
     let module = named::find(&app, module).await?.digest;
-    let wanted = Wanted::Shadow { module, promote: terms.promotion(), unadmitted: terms.unadmitted };
+    let wanted = DeploymentRequest::Shadow { module, promote: terms.promotion(), unadmitted: terms.unadmitted };
     change_in(session, &app, strategy, wanted, change).await
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn shadow(
 pub(super) async fn change(
     session: &Session,
     strategy: &StrategyId,
-    wanted: Wanted,
+    wanted: DeploymentRequest,
     change: ChangeWanted,
 ) -> Result<(), CliError> {
     let app = open(session).await?;
@@ -70,7 +70,7 @@ async fn change_in(
     session: &Session,
     app: &App,
     strategy: &StrategyId,
-    wanted: Wanted,
+    wanted: DeploymentRequest,
     change: ChangeWanted,
 ) -> Result<(), CliError> {
     let ChangeWanted { by, reason, revision, validate_only } = change;

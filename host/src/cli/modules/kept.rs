@@ -15,14 +15,14 @@ use super::{
     named::{self, Digits},
 };
 use crate::{
-    catalog::Uploaded,
+    api::views::module::ModuleView,
     cli::{
         Session, check,
         error::{CliError, shown},
         new_file,
         output::{one_line, or_dash, short, table},
     },
-    modules::{Judgement, view::ModuleView},
+    engine::modules::{catalog::Uploaded, module_store::Judgement},
 };
 
 /// Takes the module of a file and checks it here. Answers whether it is admitted.

@@ -19,7 +19,7 @@ use crate::{
         new_file,
         output::note,
     },
-    signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys},
+    engine::modules::signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys},
 };
 
 /// What is added to a module's name for the file of its signature.

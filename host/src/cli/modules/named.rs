@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use ta_bot_core::ModuleDigest;
 
-use crate::{app::App, cli::error::CliError, modules::KeptModule, rollout::view::BUNDLED};
+use crate::{
+    api::views::deployment::BUNDLED, app::App, cli::error::CliError, engine::modules::module_store::KeptModule,
+};
 
 /// How many digits are enough to look for.
 const FEWEST: usize = 6;

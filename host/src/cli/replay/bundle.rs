@@ -11,21 +11,19 @@ use serde::Serialize;
 use ta_bot_core::ModuleDigest;
 
 use crate::{
+    api::views::rerun::RerunView,
     cli::{
         Session,
         check::read,
         error::CliError,
         output::{one_line, or_dash, plain},
     },
-    failure::{
-        Failure,
-        document::LARGEST_DOCUMENT,
-        rerun::{Rerun, RerunView},
+    drivers::sqlite::FILE_NAME,
+    engine::{
+        modules::bundled::{read_file, wasm_files},
+        signals::replay::{Verdict, rerun::Rerun},
+        supervision::failure::{Failure, document::LARGEST_DOCUMENT},
     },
-    modules::read_file,
-    registry::wasm_files,
-    replay::Verdict,
-    sqlite::FILE_NAME,
 };
 
 /// The path that stands for stdin.

@@ -12,9 +12,14 @@ use ta_bot_core::ApplicationSettings;
 use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 
 use crate::{
-    cli::{Session, args::DocsWanted, error::CliError, error::shown, nothing_in, problems},
-    env::Environment,
-    registry::Registry,
+    cli::{
+        Session,
+        args::DocsWanted,
+        error::{CliError, shown},
+        nothing_in, problems,
+    },
+    engine::modules::{bundled::load_folder, registry::Registry},
+    environment::Environment,
 };
 
 mod chart;
@@ -68,7 +73,7 @@ fn load(session: &Session) -> Result<Registry, CliError> {
     let limits = Limits { timeout: environment.limits.timeout.max(PATIENCE), ..environment.limits };
     let sandbox = Sandbox::new(limits, None)?;
     let registry = Registry::new();
-    registry.load_folder(&sandbox, path);
+    load_folder(&registry, &sandbox, path);
     let problems = problems(&registry);
     if problems.is_empty() { Ok(registry) } else { Err(DocsError::Modules(problems).into()) }
 }

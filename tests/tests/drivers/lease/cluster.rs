@@ -20,11 +20,8 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use ta_bot::{
-    leadership::{
-        Leadership,
-        lease::{self, NAME, Options, Timing},
-    },
-    metrics::Metrics,
+    drivers::kubernetes::lease::{self, NAME, Options, Timing},
+    engine::{pipeline::leadership::Leadership, support::metrics::Metrics},
 };
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};

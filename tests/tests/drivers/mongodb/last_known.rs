@@ -3,21 +3,22 @@
 use std::path::Path;
 
 use ta_bot::{
-    analysis::{AnalysisError, Analyst},
-    candles::{CandleStore, sqlite::SqliteCandles},
-    deployments::sqlite::SqliteDeployments,
-    env::Environment,
-    evaluation::Outcome,
-    last_known::{FILE_NAME, LastKnown},
-    loader::ModuleLoader,
-    metrics::Metrics,
-    modules::{ModuleStore, sqlite::SqliteModules},
-    parameters::ParameterBook,
-    refresh::Books,
-    registry::Registry,
-    rollout::{self, Rollout},
-    settings::SettingsBook,
-    sqlite,
+    drivers::sqlite::{self, candles::SqliteCandles, deployments::SqliteDeployments, modules::SqliteModules},
+    engine::{
+        deployments::rollout::{self, Rollout},
+        evaluation::Outcome,
+        market::candle_store::CandleStore,
+        modules::{loader::ModuleLoader, module_store::ModuleStore, registry::Registry},
+        pipeline::analysis::{AnalysisError, Analyst},
+        settings::{
+            application::SettingsBook,
+            last_known::{FILE_NAME, LastKnown},
+            parameters::ParameterBook,
+            refresh::Books,
+        },
+        support::metrics::Metrics,
+    },
+    environment::Environment,
 };
 use ta_bot_core::{Candle, Job, Timeframe};
 use ta_bot_tests::{root, two_strategies_dir};

@@ -1,7 +1,7 @@
 //! Bytes of modules: damage, and keeping what is bundled.
 
 use mongodb::bson::{Binary, doc, spec::BinarySubtype};
-use ta_bot::{modules::keep_bundled, registry::Registry};
+use ta_bot::engine::modules::{bundled::keep_bundled, registry::Registry};
 use ta_bot_core::ModuleDigest;
 use ta_bot_tests::{root, two_strategies_dir};
 use ta_bot_wasm::{Limits, Sandbox};

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use ta_bot::{
-    candles::{CandleStore as _, mysql::MysqlCandles},
-    mysql::Mysql,
-    outbox::{Outbox as _, contract, mysql::MysqlOutbox},
-    store::StoreError,
+    drivers::mysql::{Mysql, candles::MysqlCandles, outbox::MysqlOutbox},
+    engine::{
+        market::candle_store::CandleStore as _,
+        signals::outbox::{Outbox as _, contract},
+        support::store_error::StoreError,
+    },
 };
 use ta_bot_core::{Timeframe, Timestamp};
 use ta_bot_test_servers::{MariaDb, Mode, Proxy};

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ta_bot::outbox::{DeadJob, Outbox as _, contract, mysql::MysqlOutbox};
+use ta_bot::{
+    drivers::mysql::outbox::MysqlOutbox,
+    engine::signals::outbox::{DeadJob, Outbox as _, contract},
+};
 use ta_bot_core::{Timeframe, Timestamp};
 use ta_bot_test_servers::{Mode, Proxy, Side};
 use tokio::time::{Instant, sleep};

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::Connection as _;
 use ta_bot::{
-    deployments::{
-        DeploymentStore as _,
-        contract::{change, log},
-        mysql::MysqlDeployments,
+    drivers::mysql::{deployments::MysqlDeployments, outbox::MysqlOutbox},
+    engine::{
+        deployments::log::{
+            DeploymentStore as _,
+            contract::{change, log},
+        },
+        signals::outbox::{FinishedJob, Outbox as _, contract},
+        support::store_error::{StoreError, WriteError},
     },
-    outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
-    store::{StoreError, WriteError},
 };
 use ta_bot_core::Timestamp;
 use ta_bot_test_servers::{Mode, Proxy, Side};

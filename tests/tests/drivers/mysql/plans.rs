@@ -4,10 +4,17 @@
 use std::collections::BTreeSet;
 
 use ta_bot::{
-    candles::{CandleStore as _, mysql::MysqlCandles},
-    deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
-    outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
-    shadows::{ShadowStore as _, mysql::MysqlShadows},
+    drivers::mysql::{
+        candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox, shadows::MysqlShadows,
+    },
+    engine::{
+        deployments::{
+            log::{DeploymentStore as _, contract::change},
+            shadow_store::ShadowStore as _,
+        },
+        market::candle_store::CandleStore as _,
+        signals::outbox::{FinishedJob, Outbox as _, contract},
+    },
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;

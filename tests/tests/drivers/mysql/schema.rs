@@ -1,10 +1,13 @@
 //! Migrations: of nothing, of what other services made, again, and by many at once.
 
 use ta_bot::{
-    candles::{CandleStore as _, Inserted, mysql::MysqlCandles},
-    deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
-    outbox::{Outbox as _, SignalFilter, contract, mysql::MysqlOutbox},
-    store::StoreError,
+    drivers::mysql::{candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox},
+    engine::{
+        deployments::log::{DeploymentStore as _, contract::change},
+        market::candle_store::{CandleStore as _, Inserted},
+        signals::outbox::{Outbox as _, SignalFilter, contract},
+        support::store_error::StoreError,
+    },
 };
 use ta_bot_core::{Timeframe, Timestamp};
 

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use ta_bot::{
-    candles::{CandleStore as _, mysql::MysqlCandles},
-    deployments::{DeploymentStore as _, contract::change, mysql::MysqlDeployments},
-    mysql::{Limits, Mysql},
-    outbox::{FinishedJob, Outbox as _, contract, mysql::MysqlOutbox},
+    drivers::mysql::{Limits, Mysql, candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox},
+    engine::{
+        deployments::log::{DeploymentStore as _, contract::change},
+        market::candle_store::CandleStore as _,
+        signals::outbox::{FinishedJob, Outbox as _, contract},
+    },
 };
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;

@@ -1,6 +1,6 @@
 //! The job queue.
 
-use ta_bot::{app::App, env::Environment, pipeline::Pipeline};
+use ta_bot::{app::App, engine::pipeline::worker::Pipeline, environment::Environment};
 use ta_bot_core::{Candle, Job};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

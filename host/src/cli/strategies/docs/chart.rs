@@ -26,7 +26,7 @@ use super::{
     scan::Found,
     text::{formatted, moment, rounded},
 };
-use crate::history::Series;
+use crate::engine::market::history::Series;
 
 /// How large the chart is, in pixels.
 const SIZE: (u32, u32) = (960, 480);

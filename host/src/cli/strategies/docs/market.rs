@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ta_bot_core::{CandleSlice, Symbol, Timeframe, Timestamp};
 
 use super::DocsError;
-use crate::{
+use crate::engine::market::{
     history::{History, Series},
     import,
 };

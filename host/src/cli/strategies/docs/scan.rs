@@ -14,7 +14,7 @@ use ta_bot_core::{
 use ta_bot_wasm::StrategyModule;
 
 use super::{DocsError, market::Market};
-use crate::evaluation::{Inputs, Origin, Outcome, series_of};
+use crate::engine::evaluation::{Inputs, Origin, Outcome, series_of};
 
 /// What came of a strategy on a market.
 #[derive(Default)]

@@ -1,0 +1,9 @@
+//! TODO
+pub(super) mod body;
+pub(super) mod condition;
+pub(super) mod cross_site;
+pub(super) mod fields;
+pub(super) mod target;
+pub(super) mod turns;
+pub(super) mod unread;
+pub(super) mod write;

@@ -1,0 +1,8 @@
+//! TODO
+pub(super) mod analysis;
+pub(super) mod application;
+pub(super) mod config;
+pub(super) mod journal;
+pub(super) mod modules;
+pub(super) mod service;
+pub(super) mod strategies;

@@ -1,0 +1,2 @@
+//! Kubernetes: the Lease by which replicas elect their leader.
+pub mod lease;

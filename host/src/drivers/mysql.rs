@@ -1,0 +1,11 @@
+//! The MySQL server that replicas share: candles of the Data Extractor, and signals and jobs of ours.
+
+pub mod candles;
+pub mod costs;
+pub mod database;
+pub mod deployments;
+pub mod failures;
+pub mod outbox;
+pub mod shadows;
+
+pub use database::{Connections, Limits, Mysql, MysqlUri, MysqlUriError, NAME, store_error};

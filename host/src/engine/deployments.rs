@@ -1,0 +1,6 @@
+//! Which module decides for a strategy, and what another one would change.
+pub mod impact;
+pub mod log;
+pub mod rollout;
+pub mod shadow;
+pub mod shadow_store;

@@ -1,0 +1,6 @@
+//! From a closed candle to a committed job.
+pub mod analysis;
+pub mod job_queue;
+pub mod leadership;
+pub mod schedule;
+pub mod worker;

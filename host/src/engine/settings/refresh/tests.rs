@@ -1,0 +1,108 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Instant;
+
+use ta_bot_core::{ApplicationSettings, Deployment, DeploymentAction, DeploymentChange};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::{
+    app::App,
+    drivers::sqlite::{Database, config::SqliteConfig, deployments::SqliteDeployments},
+    engine::{
+        deployments::log::{DeploymentStore as _, contract::change},
+        settings::config_store::{Author, ConfigStore as _},
+    },
+    environment::Environment,
+};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A service whose books are kept in step, and its database from outside.
+struct Service {
+    app: App,
+    beside: Database,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+    _data: TempDir,
+}
+
+impl Service {
+    async fn new(interval: Duration) -> Self {
+        let data = TempDir::new().unwrap();
+        let folder = data.path().display().to_string();
+        let environment = Environment::read(|name| (name == "DATA_DIR").then(|| folder.clone())).unwrap();
+        let app = App::open(environment).await.unwrap();
+        let analyst = &app.analyst;
+        let books = Books {
+            parameters: Arc::clone(&analyst.parameters),
+            settings: Arc::clone(&analyst.settings),
+            rollout: Arc::clone(&analyst.rollout),
+        };
+        let refresh = Refresh {
+            books,
+            registry: Arc::clone(&app.registry),
+            metrics: Arc::clone(&analyst.metrics),
+            notices: app.bus.notices(),
+            interval,
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(refresh.run(stop.clone()));
+        let beside = Database::open(data.path()).await.unwrap();
+        Self { app, beside, stop, running, _data: data }
+    }
+
+    /// Changes settings and a deployment behind the service's back.
+    async fn change(&self) {
+        let settings =
+            ApplicationSettings { min_confidence: 0.5, ..self.app.analyst.settings.current().settings.clone() };
+        let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() };
+        SqliteConfig::new(self.beside.clone()).write_settings(&settings, None, &author).await.unwrap();
+        let deployment = Deployment { enabled: Some(false), ..Deployment::default() };
+        let disabled = DeploymentChange { action: DeploymentAction::Disable, deployment, ..change("rsi", 1) };
+        SqliteDeployments::new(self.beside.clone()).add(&disabled, 0, None).await.unwrap();
+    }
+
+    /// Tells it again and again until something is so: nobody may be listening yet.
+    async fn tell(&self, notice: Notice, until: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !until(self) {
+            assert!(begun.elapsed() < PATIENCE, "{notice:?} has no effect");
+            self.app.bus.notify(notice.clone()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn knows_the_deployment(&self) -> bool {
+        self.app.registry.log().revision() == 1
+    }
+
+    fn knows_the_settings(&self) -> bool {
+        self.app.analyst.settings.current().version == 1
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_is_read_by_itself_and_a_configuration_whole() {
+    let service = Service::new(Duration::from_hours(1)).await;
+    service.change().await;
+    service.tell(Notice::DeploymentsChanged, Service::knows_the_deployment).await;
+    assert!(!service.knows_the_settings(), "only the log is read");
+    service.tell(Notice::ConfigurationChanged, Service::knows_the_settings).await;
+    service.end().await;
+}
+
+#[tokio::test]
+async fn all_books_are_read_in_time_however_many_deployments_are_told() {
+    let service = Service::new(Duration::from_millis(300)).await;
+    service.change().await;
+    service.tell(Notice::DeploymentsChanged, Service::knows_the_settings).await;
+    service.end().await;
+}

@@ -1,0 +1,7 @@
+//! What every room needs.
+pub mod backoff;
+pub(crate) mod freshness;
+pub mod log_limit;
+pub mod metrics;
+pub mod store_error;
+pub(crate) mod whole_file;

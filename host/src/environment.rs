@@ -1,0 +1,322 @@
+//! The environment, read once and checked as a whole: every mistake is reported, not only the first.
+
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use ta_bot_core::{ApplicationSettings, StrategyId};
+use ta_bot_wasm::Limits;
+use thiserror::Error;
+
+use crate::{
+    drivers::{
+        mongodb::Mongo,
+        mysql::{MysqlUri, MysqlUriError},
+        nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
+    },
+    engine::modules::signature::{PublicKey, TrustedKeys},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// A variable that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{name}: {problem}")]
+pub struct EnvError {
+    /// Which variable.
+    pub name: &'static str,
+    /// What was given, what is allowed, what to do.
+    pub problem: String,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Everything that the environment decides.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Where the service listens.
+    pub http_addr: SocketAddr,
+    /// Where the embedded database and the compiled modules are.
+    pub data_dir: PathBuf,
+    /// Where the bundled modules are.
+    pub strategies_dir: PathBuf,
+    /// Where signals go.
+    pub subject: String,
+    /// What counts until an operator changes it.
+    pub settings: ApplicationSettings,
+    /// How old parameters in use may be.
+    pub cache_ttl: Duration,
+    /// How much is logged, by the syntax of `tracing`'s filter.
+    pub log_level: String,
+    /// How it is written; none means by where it goes.
+    pub log_format: Option<LogFormat>,
+    /// The file of API tokens.
+    pub tokens_file: Option<PathBuf>,
+    /// Whose signatures of modules count; none means that modules need no signature.
+    pub trusted_keys: Option<TrustedKeys>,
+    /// What an evaluation may use.
+    pub limits: Limits,
+    /// How long evaluations of one strategy may take together in a minute; none means as long as they will.
+    pub strategy_budget: Option<Duration>,
+    /// This process's name among replicas.
+    pub identity: String,
+    /// The MySQL of candles, signals and jobs; none means the embedded database.
+    pub mysql: Option<MysqlUri>,
+    /// The MongoDB of configuration and modules; none means the embedded database.
+    pub mongo: Option<Mongo>,
+    /// The NATS of events, jobs and signals; none means that they stay in this process.
+    pub nats: Option<NatsSettings>,
+    /// How replicas elect a leader; none means that this process is alone.
+    pub election: Option<Election>,
+}
+
+/// Where NATS is, and what goes over it.
+#[derive(Debug, Clone)]
+pub struct NatsSettings {
+    /// The servers.
+    pub address: NatsAddress,
+    /// Where candle events come in.
+    pub events: EventSubjects,
+    /// Where signals go out.
+    pub signals: SignalSubject,
+}
+
+/// Where the Lease is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Election {
+    /// Its namespace; the service account's own where none is given.
+    pub namespace: Option<String>,
+    /// How the Kubernetes API is reached from outside a cluster.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads every variable through `get`.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
+        let mut reader = Reader { get, errors: Vec::new() };
+        let environment = Self {
+            http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
+            data_dir: reader.text("DATA_DIR", "./data").into(),
+            strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
+            subject: reader.text("NATS_TOPIC_INTENTS", "cio.intent.trading"),
+            settings: reader.settings(),
+            cache_ttl: Duration::from_secs(reader.in_range("CONFIG_CACHE_TTL_SECONDS", "60", 1, 86_400)),
+            log_level: reader.text("LOG_LEVEL", "info"),
+            log_format: reader.log_format(),
+            tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
+            trusted_keys: reader.trusted_keys(),
+            limits: reader.limits(),
+            strategy_budget: reader.strategy_budget(),
+            identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
+            mysql: reader.mysql(),
+            mongo: reader.mongo(),
+            nats: reader.nats(),
+            election: reader.election(),
+        };
+        reader.refuse_what_is_not_built();
+        if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
+    }
+}
+
+fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+struct Reader<Get> {
+    get: Get,
+    errors: Vec<EnvError>,
+}
+
+impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
+    /// A variable that is set to something.
+    fn given(&self, name: &str) -> Option<String> {
+        (self.get)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn text(&self, name: &str, default: &str) -> String {
+        self.given(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn refuse(&mut self, name: &'static str, problem: String) {
+        self.errors.push(EnvError { name, problem });
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &'static str, default: &str, allowed: &str) -> T
+    where
+        T::Err: Display,
+    {
+        let text = self.text(name, default);
+        match text.trim().parse() {
+            Ok(value) => value,
+            Err(error) => {
+                self.refuse(name, format!("{text:?} is not {allowed} ({error})"));
+                // Only to go on and find the other mistakes; what is read is thrown away.
+                default.parse().unwrap_or_else(|_| unreachable!("the default of {name} parses"))
+            }
+        }
+    }
+
+    fn in_range<T: FromStr + PartialOrd + Display + Copy>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        min: T,
+        max: T,
+    ) -> T
+    where
+        T::Err: Display,
+    {
+        let allowed = format!("a number from {min} to {max}");
+        let value: T = self.parsed(name, default, &allowed);
+        // A NaN lies in no range.
+        if !(min..=max).contains(&value) {
+            self.refuse(name, format!("{value} is not {allowed}"));
+        }
+        value
+    }
+
+    fn list<T: FromStr>(&mut self, name: &'static str, text: &str) -> Vec<T>
+    where
+        T::Err: Display,
+    {
+        let mut list = Vec::new();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match entry.parse() {
+                Ok(value) => list.push(value),
+                Err(error) => self.refuse(name, format!("{error}")),
+            }
+        }
+        list
+    }
+
+    fn settings(&mut self) -> ApplicationSettings {
+        let symbols = self.text("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT,ADAUSDT");
+        let timeframes = self.text("SUPPORTED_TIMEFRAMES", "5m,15m,1h");
+        // Set to nothing means none; not set at all means every bundled strategy.
+        let enabled = (self.get)("ENABLED_STRATEGIES");
+        let settings = ApplicationSettings {
+            symbols: self.list("SUPPORTED_SYMBOLS", &symbols),
+            timeframes: self.list("SUPPORTED_TIMEFRAMES", &timeframes),
+            enabled_strategies: enabled.map(|text| self.list::<StrategyId>("ENABLED_STRATEGIES", &text)),
+            min_confidence: self.in_range("MIN_CONFIDENCE", "0.6", 0.0, 1.0),
+            max_confidence: self.in_range("MAX_CONFIDENCE", "0.95", 0.0, 1.0),
+        };
+        if settings.min_confidence > settings.max_confidence {
+            let most = settings.max_confidence;
+            self.refuse("MIN_CONFIDENCE", format!("{} is above MAX_CONFIDENCE, {most}", settings.min_confidence));
+        }
+        settings
+    }
+
+    /// Each key that is wrong is named by its place, since its text may be a secret that was put here by mistake.
+    fn trusted_keys(&mut self) -> Option<TrustedKeys> {
+        const NAME: &str = "MODULE_TRUSTED_KEYS";
+        let text = self.given(NAME)?;
+        let mut keys: Vec<PublicKey> = Vec::new();
+        let entries = text.split(',').map(str::trim).enumerate();
+        for (index, entry) in entries.filter(|(_, entry)| !entry.is_empty()) {
+            let place = index + 1;
+            match entry.parse() {
+                Ok(key) if keys.contains(&key) => {
+                    self.refuse(NAME, format!("entry {place} is the same key as one before it: remove it"));
+                }
+                Ok(key) => keys.push(key),
+                Err(error) => self.refuse(NAME, format!("entry {place} is no key: {error}")),
+            }
+        }
+        let trusted = TrustedKeys::new(keys);
+        // Set, and yet nobody trusted: it must not come to mean that everybody is.
+        if trusted.is_none() && !self.errors.iter().any(|error| error.name == NAME) {
+            self.refuse(NAME, "it holds no key: give at least one, or unset it to take modules unsigned".to_owned());
+        }
+        trusted
+    }
+
+    fn limits(&mut self) -> Limits {
+        let timeout = self.in_range("STRATEGY_TIMEOUT_MS", "250", 1, 60_000);
+        let megabytes: usize = self.in_range("STRATEGY_MEMORY_MB", "64", 1, 4096);
+        Limits { timeout: Duration::from_millis(timeout), memory_bytes: megabytes << 20, ..Limits::default() }
+    }
+
+    fn strategy_budget(&mut self) -> Option<Duration> {
+        const NAME: &str = "STRATEGY_BUDGET_MS_PER_MINUTE";
+        self.given(NAME)?;
+        // An hour: more threads than a machine has can't take more in a minute.
+        Some(Duration::from_millis(self.in_range(NAME, "60000", 1, 3_600_000)))
+    }
+
+    fn log_format(&mut self) -> Option<LogFormat> {
+        match self.given("LOG_FORMAT").as_deref().map(str::trim) {
+            None => None,
+            Some("json") => Some(LogFormat::Json),
+            Some("text") => Some(LogFormat::Text),
+            Some(other) => {
+                self.refuse("LOG_FORMAT", format!("{other:?} is neither json nor text"));
+                None
+            }
+        }
+    }
+
+    /// True or false, however it is written; off where it is not set.
+    fn switch(&mut self, name: &'static str) -> bool {
+        match self.text(name, "false").trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => true,
+            "false" | "0" | "no" | "off" => false,
+            other => {
+                self.refuse(name, format!("{other:?} is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    /// Ignoring it would leave an operator believing that telemetry goes where it does not.
+    fn refuse_what_is_not_built(&mut self) {
+        if self.switch("OTEL_ENABLED") {
+            self.refuse("OTEL_ENABLED", "this version does not have it; unset it or set it to false".to_owned());
+        }
+    }
+
+    fn mysql(&mut self) -> Option<MysqlUri> {
+        let parsed = self.given("MYSQL_URI")?.parse();
+        parsed.map_err(|error: MysqlUriError| self.refuse("MYSQL_URI", error.to_string())).ok()
+    }
+
+    fn mongo(&mut self) -> Option<Mongo> {
+        let opened = Mongo::open(&self.given("MONGODB_URI")?, &self.text("MONGODB_DATABASE", "petrosa"));
+        opened.map_err(|error| self.refuse("MONGODB_URI", error.to_string())).ok()
+    }
+
+    fn nats(&mut self) -> Option<NatsSettings> {
+        let url = self.given("NATS_URL")?;
+        let address = url.parse().map_err(|error: AddressError| self.refuse("NATS_URL", error.to_string()));
+        let events = self.subject("NATS_SUBJECT_PREFIX", "binance.extraction");
+        let signals = self.subject("NATS_TOPIC_INTENTS", "cio.intent.trading");
+        Some(NatsSettings { address: address.ok()?, events: events?, signals: signals? })
+    }
+
+    fn subject<T: FromStr<Err = SubjectError>>(&mut self, name: &'static str, default: &str) -> Option<T> {
+        self.text(name, default).parse().map_err(|error: SubjectError| self.refuse(name, error.to_string())).ok()
+    }
+
+    /// With an election, replicas that each had a store of their own would disagree.
+    fn election(&mut self) -> Option<Election> {
+        if !self.switch("LEADER_ELECTION_ENABLED") {
+            return None;
+        }
+        for name in ["MYSQL_URI", "MONGODB_URI", "NATS_URL"] {
+            if self.given(name).is_none() {
+                let remedy = "replicas share it: set it, or LEADER_ELECTION_ENABLED=false for a single process";
+                self.refuse(name, remedy.to_owned());
+            }
+        }
+        let kubeconfig = self.given("KUBECONFIG").map(PathBuf::from);
+        Some(Election { namespace: self.given("POD_NAMESPACE"), kubeconfig })
+    }
+}

@@ -1,0 +1,111 @@
+use super::*;
+
+fn read(variables: &[(&str, &str)]) -> Result<Environment, Vec<EnvError>> {
+    Environment::read(|name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let environment = read(&[]).unwrap();
+    assert_eq!(environment.http_addr.to_string(), "127.0.0.1:8080");
+    assert_eq!(environment.settings.symbols.len(), 3);
+    assert_eq!(environment.settings.enabled_strategies, None);
+    assert_eq!(environment.limits, Limits::default());
+    assert_eq!(environment.cache_ttl, Duration::from_mins(1));
+    assert_eq!(environment.strategy_budget, None);
+}
+
+#[test]
+fn an_empty_list_of_strategies_means_none() {
+    assert_eq!(read(&[("ENABLED_STRATEGIES", "")]).unwrap().settings.enabled_strategies, Some(vec![]));
+    let some = read(&[("ENABLED_STRATEGIES", "rsi, macd,")]).unwrap().settings.enabled_strategies;
+    assert_eq!(some.unwrap().len(), 2);
+}
+
+#[test]
+fn a_budget_is_a_time_that_a_minute_of_all_cores_can_hold() {
+    let budget = |text| read(&[("STRATEGY_BUDGET_MS_PER_MINUTE", text)]).map(|environment| environment.strategy_budget);
+    assert_eq!(budget(" "), Ok(None));
+    assert_eq!(budget("1"), Ok(Some(Duration::from_millis(1))));
+    assert_eq!(budget("3600000"), Ok(Some(Duration::from_hours(1))));
+    for wrong in ["0", "3600001", "-1", "1.5", "none"] {
+        let errors = budget(wrong).unwrap_err();
+        assert!(errors[0].to_string().contains("a number from 1 to 3600000"), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_switch_is_read_however_it_is_written() {
+    assert!(read(&[("OTEL_ENABLED", "False"), ("LEADER_ELECTION_ENABLED", "0")]).is_ok());
+    assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));
+}
+
+#[test]
+fn an_election_needs_what_replicas_share() {
+    let names = |errors: Vec<EnvError>| errors.iter().map(|error| error.name).collect::<Vec<_>>();
+    let elected = [("LEADER_ELECTION_ENABLED", "True"), ("NATS_URL", "nats://nats:4222")];
+    assert_eq!(names(read(&elected).unwrap_err()), ["MYSQL_URI", "MONGODB_URI"]);
+}
+
+#[test]
+fn no_password_is_shown() {
+    let given = [("NATS_URL", "nats://ann:secret@nats:4222"), ("MONGODB_URI", "mongodb://ann:secret@db")];
+    let environment = read(&given).unwrap();
+    assert!(environment.nats.is_some() && environment.mongo.is_some());
+    assert!(!format!("{environment:?}").contains("secret"), "{environment:?}");
+    let errors = read(&[("NATS_URL", "::ann:secret@"), ("MONGODB_URI", "ann:secret@db")]).unwrap_err();
+    assert_eq!(errors.len(), 2);
+    assert!(!format!("{errors:?}").contains("secret"), "{errors:?}");
+}
+
+#[test]
+fn trusted_keys_are_read_in_both_spellings_and_no_mistake_takes_modules_unsigned() {
+    let key = crate::engine::modules::signature::PrivateKey::generate().unwrap();
+    let hex = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let given = format!("{}, {hex},", key.public());
+    let trusted = read(&[("MODULE_TRUSTED_KEYS", &given)]).unwrap().trusted_keys.unwrap();
+    assert_eq!(trusted.keys(), [key.public(), hex.parse().unwrap()]);
+    assert_eq!(read(&[("MODULE_TRUSTED_KEYS", " ")]).unwrap().trusted_keys, None);
+    let private = key.to_text();
+    let cases = [
+        (format!("{hex},{hex}"), "entry 2 is the same key"),
+        (format!("{hex},abc"), "entry 2 is no key: give a public key"),
+        (private.trim().to_owned(), "entry 1 is no key: this is a private key"),
+        (",".to_owned(), "it holds no key"),
+    ];
+    for (given, words) in cases {
+        let errors = read(&[("MODULE_TRUSTED_KEYS", &given)]).unwrap_err();
+        assert_eq!((errors.len(), errors[0].name), (1, "MODULE_TRUSTED_KEYS"), "{errors:?}");
+        assert!(errors[0].problem.starts_with(words), "{errors:?}");
+        assert!(!errors[0].problem.contains(private.trim()), "{errors:?}");
+    }
+}
+
+#[test]
+fn every_mistake_is_reported() {
+    let errors = read(&[
+        ("HTTP_ADDR", "here"),
+        ("SUPPORTED_TIMEFRAMES", "5m,5min"),
+        ("MIN_CONFIDENCE", "nan"),
+        ("MAX_CONFIDENCE", "0.7"),
+        ("STRATEGY_TIMEOUT_MS", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("MYSQL_URI", "postgres://ann:secret@x/market"),
+        ("OTEL_ENABLED", "true"),
+    ])
+    .unwrap_err();
+    let names: Vec<_> = errors.iter().map(|error| error.name).collect();
+    assert_eq!(
+        names,
+        [
+            "HTTP_ADDR",
+            "SUPPORTED_TIMEFRAMES",
+            "MIN_CONFIDENCE",
+            "LOG_FORMAT",
+            "STRATEGY_TIMEOUT_MS",
+            "MYSQL_URI",
+            "OTEL_ENABLED"
+        ]
+    );
+    assert!(errors[0].to_string().contains("127.0.0.1:8080"));
+}

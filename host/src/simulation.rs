@@ -1,0 +1,192 @@
+//! A simulated market, for looking at the service without one. Only `serve --simulate` runs it.
+//!
+//! Every second it closes one candle of each symbol, whatever the timeframe's real length, going on from the newest
+//! candle in the store; longer timeframes are gathered from the shortest, where they are multiples of it. A candle is a
+//! function of its symbol, its time and the price before it, so the same history always continues the same way.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{
+    market::{
+        candle_store::CandleStore,
+        made_up::{gathered, simulated},
+    },
+    settings::application::SettingsBook,
+    signals::bus::local::LocalBus,
+    support::store_error::StoreError,
+};
+
+/// How often a candle of the shortest timeframe closes, unless told otherwise.
+pub const PACE: Duration = Duration::from_secs(1);
+/// Where a symbol's price starts if the store has none.
+const FIRST_PRICE: f64 = 100.0;
+
+/// What the simulation needs.
+pub struct Feed {
+    /// Where its candles go.
+    pub candles: Arc<dyn CandleStore>,
+    /// Where it announces them.
+    pub bus: Arc<LocalBus>,
+    /// What is scheduled.
+    pub settings: Arc<SettingsBook>,
+    /// How often a candle of the shortest timeframe closes.
+    pub pace: Duration,
+}
+
+impl Feed {
+    /// Closes candles until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        tracing::warn!(pace = ?self.pace, "this is a SIMULATED market: a candle of each symbol closes at this pace");
+        for timeframe in Timeframes::of(&self.settings.current().settings.timeframes).skipped {
+            tracing::warn!(%timeframe, "not simulated: it is no multiple of the shortest timeframe");
+        }
+        let mut ticks = tokio::time::interval(self.pace);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let settings = self.settings.current();
+            for symbol in &settings.settings.symbols {
+                if let Err(error) = self.close_candles(symbol, &settings.settings.timeframes).await {
+                    tracing::warn!(%symbol, %error, "the simulation could not store a candle");
+                }
+            }
+        }
+    }
+
+    /// Closes the next candle of `symbol`, and the longer ones that it completes. They are announced when all of them
+    /// are stored: whoever looks at the shortest one then sees the longer one that closed at the same moment.
+    async fn close_candles(&self, symbol: &Symbol, timeframes: &[Timeframe]) -> Result<(), StoreError> {
+        let timeframes = Timeframes::of(timeframes);
+        let Some(shortest) = timeframes.shortest else { return Ok(()) };
+        let now = Timestamp::now();
+        let newest = self.candles.newest_closed(symbol, shortest, now, 1).await?;
+        let open_time = match newest.last() {
+            Some(candle) => shortest.close_of(candle.open_time),
+            None => shortest.open_of(now.plus_millis(-1000 * shortest.millis())),
+        };
+        // Caught up with the real time: a candle that is still open does not close.
+        if shortest.close_of(open_time) > now {
+            return Ok(());
+        }
+        let price = newest.last().map_or(FIRST_PRICE, |candle| candle.close);
+        self.candles.insert(symbol, shortest, &[simulated(symbol, open_time, price)]).await?;
+        let mut closed = vec![shortest];
+        for timeframe in timeframes.longer {
+            if let Some(candle) = self.completed(symbol, shortest, timeframe).await? {
+                self.candles.insert(symbol, timeframe, &[candle]).await?;
+                closed.push(timeframe);
+            }
+        }
+        for timeframe in closed {
+            self.announce(symbol, timeframe);
+        }
+        Ok(())
+    }
+
+    /// The newest longer candle that the shorter ones complete, if it is not there yet.
+    async fn completed(
+        &self,
+        symbol: &Symbol,
+        shorter: Timeframe,
+        longer: Timeframe,
+    ) -> Result<Option<Candle>, StoreError> {
+        let now = Timestamp::now();
+        let per_candle = longer.millis() / shorter.millis();
+        let count = (2 * per_candle) as u32;
+        let parts = self.candles.newest_closed(symbol, shorter, now, count).await?;
+        let Some(newest) = parts.last() else { return Ok(None) };
+        let open_time = longer.open_of(shorter.close_of(newest.open_time).plus_millis(-longer.millis()));
+        let close_time = longer.close_of(open_time);
+        let covered = |part: &&Candle| part.open_time >= open_time && part.open_time < close_time;
+        let parts: Vec<&Candle> = parts.iter().filter(covered).collect();
+        let there = self.candles.newest_closed(symbol, longer, close_time, 1).await?;
+        let known = there.last().is_some_and(|candle| candle.open_time == open_time);
+        let complete = !known && parts.len() as i64 == per_candle;
+        Ok(gathered(open_time, &parts).filter(|_| complete))
+    }
+
+    fn announce(&self, symbol: &Symbol, timeframe: Timeframe) {
+        let event = json!({
+            "event_type": "extraction_completed",
+            "extraction_type": "klines",
+            "symbol": symbol,
+            "period": timeframe,
+            "success": true,
+            "errors": [],
+        });
+        self.bus.announce(event.to_string().into_bytes());
+    }
+}
+
+/// Timeframes, by what the simulation makes of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Timeframes {
+    /// Its candles are simulated.
+    shortest: Option<Timeframe>,
+    /// Their candles are gathered from those.
+    longer: Vec<Timeframe>,
+    /// Theirs would begin or end within one of those, as 5m with 3m.
+    skipped: Vec<Timeframe>,
+}
+
+impl Timeframes {
+    fn of(timeframes: &[Timeframe]) -> Self {
+        let mut sorted = timeframes.to_vec();
+        sorted.sort();
+        sorted.dedup();
+        let Some((shortest, longer)) = sorted.split_first() else { return Self::default() };
+        let (longer, skipped) = longer.iter().partition(|longer| longer.millis() % shortest.millis() == 0);
+        Self { shortest: Some(*shortest), longer, skipped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeframes_that_do_not_divide_are_skipped() {
+        use Timeframe::{D1, D3, H1, M3, M5, M15, W1};
+        let of = Timeframes::of(&[M15, M5, M3, H1]);
+        assert_eq!(of, Timeframes { shortest: Some(M3), longer: vec![M15, H1], skipped: vec![M5] });
+        let of = Timeframes::of(&[W1, D3]);
+        assert_eq!(of, Timeframes { shortest: Some(D3), longer: vec![], skipped: vec![W1] });
+        assert_eq!(Timeframes::of(&[D1, W1, D1]).longer, [W1]);
+        assert_eq!(Timeframes::of(&[]), Timeframes::default());
+    }
+
+    #[tokio::test]
+    async fn a_candle_is_announced_when_the_longer_one_that_it_completes_is_stored_too() {
+        let data = tempfile::tempdir().unwrap();
+        let database = crate::drivers::sqlite::Database::open(data.path()).await.unwrap();
+        let candles: Arc<dyn CandleStore> =
+            Arc::new(crate::drivers::sqlite::candles::SqliteCandles::new(database.clone()));
+        let config = Arc::new(crate::drivers::sqlite::config::SqliteConfig::new(database));
+        let symbol: Symbol = "BTCUSDT".parse().unwrap();
+        let settings = ta_bot_core::ApplicationSettings {
+            symbols: vec![symbol.clone()],
+            timeframes: vec![Timeframe::M5, Timeframe::M15],
+            enabled_strategies: None,
+            min_confidence: 0.0,
+            max_confidence: 1.0,
+        };
+        let settings = Arc::new(SettingsBook::new(config, Arc::default(), settings));
+        let feed = Feed { candles, bus: Arc::default(), settings, pace: PACE };
+        let mut events = crate::engine::signals::bus::Bus::candle_events(&*feed.bus);
+        let mut announced = Vec::new();
+        for _ in 0..6 {
+            feed.close_candles(&symbol, &[Timeframe::M15, Timeframe::M5]).await.unwrap();
+            let mut together = Vec::new();
+            while let Ok(event) = events.try_recv() {
+                together.push(ta_bot_core::CandleEvent::parse(&event).unwrap().timeframe);
+            }
+            announced.push(together);
+        }
+        let longer = announced.iter().filter(|together| **together == [Timeframe::M5, Timeframe::M15]).count();
+        assert!((1..=2).contains(&longer) && announced.iter().all(|together| together[0] == Timeframe::M5));
+        let stored = feed.candles.newest_closed(&symbol, Timeframe::M15, Timestamp::now(), 9).await.unwrap();
+        assert_eq!(stored.len(), longer);
+    }
+}

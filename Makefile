@@ -10,7 +10,7 @@ PARITY_DIR ?= ../shared/parity
 FUZZ_SECONDS ?= 1800
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
-NATIVE := -p ta-bot -p ta-bot-core -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
+NATIVE := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
 	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests -p ta-bot-test-servers -p ta-bot-fuzz
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
@@ -23,7 +23,7 @@ help: ## list the commands
 # The simulation keeps its made-up candles out of ./data, where real ones are.
 run: export DATA_DIR ?= data/simulated
 # A line for every candle would hide the signals.
-run: export LOG_LEVEL ?= info,ta_bot::engine::pipeline::analysis=warn
+run: export LOG_LEVEL ?= info,ta_bot_engine::pipeline::analysis=warn
 run: build ## build everything and run the service on a simulated market
 	@for file in examples/candles/*.csv; do \
 		series=$$(basename $$file .csv); \

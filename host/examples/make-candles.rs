@@ -6,8 +6,8 @@
 
 use std::{fmt::Write as _, fs, io, path::PathBuf};
 
-use ta_bot::engine::market::made_up::{gathered, simulated};
 use ta_bot_core::{Candle, Symbol, SymbolError, Timeframe, Timestamp};
+use ta_bot_engine::market::made_up::{gathered, simulated};
 
 /// Where the last candle closes: the first moment of 2026.
 const END: Timestamp = Timestamp::from_millis(1_767_225_600_000);

@@ -6,34 +6,32 @@ use std::{
 };
 
 use anyhow::Context as _;
+use ta_bot_api::health::Embedded;
+use ta_bot_core::millis;
+use ta_bot_engine::{
+    deployments::{
+        impact::Impact,
+        rollout::{self, Rollout},
+        shadow_store::ShadowStore,
+    },
+    market::candle_store::CandleStore,
+    modules::{
+        bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
+    },
+    pipeline::{analysis::Analyst, job_queue::JobQueue},
+    settings::{application::SettingsBook, config_store::ConfigStore, parameters::ParameterBook, refresh::Books},
+    signals::{
+        bus::{Bus, BusError, Notice, local::LocalBus},
+        outbox::Outbox,
+        replay::{self, Replayer},
+    },
+    supervision::{failure::FailureStore, ledger::Ledger},
+    support::{backoff::Backoff, metrics::Metrics},
+};
 use ta_bot_wasm::Sandbox;
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 
-use crate::{
-    api::health::Embedded,
-    engine::{
-        deployments::{
-            impact::Impact,
-            rollout::{self, Rollout},
-            shadow_store::ShadowStore,
-        },
-        market::candle_store::CandleStore,
-        modules::{
-            bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
-        },
-        pipeline::{analysis::Analyst, job_queue::JobQueue},
-        settings::{application::SettingsBook, config_store::ConfigStore, parameters::ParameterBook, refresh::Books},
-        signals::{
-            bus::{Bus, BusError, Notice, local::LocalBus},
-            outbox::Outbox,
-            replay::{self, Replayer},
-        },
-        supervision::{failure::FailureStore, ledger::Ledger},
-        support::{backoff::Backoff, metrics::Metrics},
-    },
-    environment::Environment,
-};
-use ta_bot_core::millis;
+use crate::environment::Environment;
 
 mod drivers;
 mod serving;

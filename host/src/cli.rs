@@ -6,13 +6,9 @@
 use std::{ffi::OsString, io, path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
+use ta_bot_engine::modules::registry::{Progress, Registry};
 
-use crate::{
-    app::App,
-    engine::modules::registry::{Progress, Registry},
-    environment::Environment,
-    logging,
-};
+use crate::{app::App, environment::Environment, logging};
 
 mod analyze;
 mod args;

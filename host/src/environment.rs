@@ -6,14 +6,12 @@ use ta_bot_core::{ApplicationSettings, StrategyId};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
-use crate::{
-    drivers::{
-        mongodb::Mongo,
-        mysql::{MysqlUri, MysqlUriError},
-        nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
-    },
-    engine::modules::signature::{PublicKey, TrustedKeys},
+use ta_bot_drivers::{
+    mongodb::Mongo,
+    mysql::{MysqlUri, MysqlUriError},
+    nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
 };
+use ta_bot_engine::modules::signature::{PublicKey, TrustedKeys};
 
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
-pub mod api;
 pub mod app;
 pub mod cli;
-pub mod drivers;
-pub mod engine;
 pub mod environment;
 pub mod logging;
 pub mod simulation;

@@ -10,7 +10,7 @@ use serde_json::json;
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{
+use ta_bot_engine::{
     market::{
         candle_store::CandleStore,
         made_up::{gathered, simulated},
@@ -160,10 +160,10 @@ mod tests {
     #[tokio::test]
     async fn a_candle_is_announced_when_the_longer_one_that_it_completes_is_stored_too() {
         let data = tempfile::tempdir().unwrap();
-        let database = crate::drivers::sqlite::Database::open(data.path()).await.unwrap();
+        let database = ta_bot_drivers::sqlite::Database::open(data.path()).await.unwrap();
         let candles: Arc<dyn CandleStore> =
-            Arc::new(crate::drivers::sqlite::candles::SqliteCandles::new(database.clone()));
-        let config = Arc::new(crate::drivers::sqlite::config::SqliteConfig::new(database));
+            Arc::new(ta_bot_drivers::sqlite::candles::SqliteCandles::new(database.clone()));
+        let config = Arc::new(ta_bot_drivers::sqlite::config::SqliteConfig::new(database));
         let symbol: Symbol = "BTCUSDT".parse().unwrap();
         let settings = ta_bot_core::ApplicationSettings {
             symbols: vec![symbol.clone()],
@@ -174,7 +174,7 @@ mod tests {
         };
         let settings = Arc::new(SettingsBook::new(config, Arc::default(), settings));
         let feed = Feed { candles, bus: Arc::default(), settings, pace: PACE };
-        let mut events = crate::engine::signals::bus::Bus::candle_events(&*feed.bus);
+        let mut events = ta_bot_engine::signals::bus::Bus::candle_events(&*feed.bus);
         let mut announced = Vec::new();
         for _ in 0..6 {
             feed.close_candles(&symbol, &[Timeframe::M15, Timeframe::M5]).await.unwrap();

@@ -12,15 +12,12 @@ use std::{
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use ta_bot::{
-    app::App,
-    engine::{
-        market::{candle_store::CandleStore, made_up::simulated},
-        signals::{bus::local::LocalBus, outbox::Outbox},
-    },
-    environment::Environment,
-};
+use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
+    market::{candle_store::CandleStore, made_up::simulated},
+    signals::{bus::local::LocalBus, outbox::Outbox},
+};
 use ta_bot_tests::two_strategies_dir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;

@@ -6,8 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ta_bot::engine::market::made_up::walk;
 use ta_bot_core::{CandleSlice, CandleWindow, Job, Parameters, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::market::made_up::walk;
 use ta_bot_sdk::{ParameterSet as _, Strategy, testing::Candles};
 use ta_bot_tests::{built_in, threads::shared};
 use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};

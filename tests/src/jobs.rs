@@ -1,7 +1,7 @@
 //! Which jobs had to be done, and whether they are.
 
-use ta_bot::engine::{market::candle_store::CandleStore, signals::outbox::Outbox, support::store_error::StoreError};
 use ta_bot_core::{Job, Timeframe, Timestamp};
+use ta_bot_engine::{market::candle_store::CandleStore, signals::outbox::Outbox, support::store_error::StoreError};
 
 /// The jobs of `timeframe` that there had to be: of each series from where a service began with it.
 pub async fn due(outbox: &dyn Outbox, candles: &dyn CandleStore, timeframe: Timeframe) -> Result<Vec<Job>, StoreError> {

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot::engine::market::made_up::{gathered, walk};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::market::made_up::{gathered, walk};
 
 pub mod app;
 pub mod binary;

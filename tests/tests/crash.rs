@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
-use ta_bot::{app::App, engine::signals::outbox::SignalFilter, environment::Environment};
+use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::Timeframe;
+use ta_bot_engine::signals::outbox::SignalFilter;
 use ta_bot_tests::{
     binary,
     jobs::{due, unfinished},

@@ -5,8 +5,9 @@
 
 use std::{path::Path, process::Command};
 
-use ta_bot::{app::App, engine::market::made_up::walk};
+use ta_bot::app::App;
 use ta_bot_core::{Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::market::made_up::walk;
 use ta_bot_tests::app::app;
 
 const CANDLES: i64 = 600;

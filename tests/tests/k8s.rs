@@ -122,7 +122,7 @@ async fn the_names_are_those_of_the_contract() {
 async fn every_metric_of_the_alerts_is_there() {
     let built = built("overlays/production").await;
     let rules = of(&built, "PrometheusRule");
-    let metrics = ta_bot::engine::support::metrics::Metrics::new().unwrap();
+    let metrics = ta_bot_engine::support::metrics::Metrics::new().unwrap();
     metrics.jobs.with_label_values(&["dead"]);
     let rendered: String = metrics.render().unwrap().collect();
     let names: BTreeSet<_> = rules

@@ -4,19 +4,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ta_bot::{
-    app::App,
-    engine::{
-        market::made_up::simulated,
-        pipeline::{
-            analysis::Analyst,
-            job_queue::{JobQueue, local::LocalQueue},
-            worker::Pipeline,
-        },
-        signals::outbox::Outbox,
-    },
-};
+use ta_bot::app::App;
 use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
+    market::made_up::simulated,
+    pipeline::{
+        analysis::Analyst,
+        job_queue::{JobQueue, local::LocalQueue},
+        worker::Pipeline,
+    },
+    signals::outbox::Outbox,
+};
 use ta_bot_tests::{app::app, gathered_by, market};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

@@ -2,39 +2,38 @@
 
 use std::sync::Arc;
 
-use crate::{
-    api::health::Embedded,
-    drivers::{
-        mongodb::{config::MongoConfig, modules::MongoModules},
-        mysql::{
-            Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
-            outbox::MysqlOutbox, shadows::MysqlShadows,
-        },
-        nats::{
-            NAMESPACE, Nats,
-            bus::NatsBus,
-            job_queue::{ACK_WAIT, NatsQueue},
-        },
-        sqlite::{
-            Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-            failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
-        },
+use ta_bot_api::health::Embedded;
+use ta_bot_drivers::{
+    mongodb::{config::MongoConfig, modules::MongoModules},
+    mysql::{
+        Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
+        outbox::MysqlOutbox, shadows::MysqlShadows,
     },
-    engine::{
-        deployments::{log::DeploymentStore, shadow_store::ShadowStore},
-        market::{cache::CandleCache, candle_store::CandleStore},
-        modules::{copies::Copies, module_store::ModuleStore},
-        pipeline::job_queue::{JobQueue, local::LocalQueue},
-        settings::{config_store::ConfigStore, last_known::LastKnown},
-        signals::{
-            bus::{Bus, local::LocalBus},
-            outbox::Outbox,
-        },
-        supervision::{costs::CostStore, failure::FailureStore},
-        support::metrics::Metrics,
+    nats::{
+        NAMESPACE, Nats,
+        bus::NatsBus,
+        job_queue::{ACK_WAIT, NatsQueue},
     },
-    environment::{Environment, NatsSettings},
+    sqlite::{
+        Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
+        failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
+    },
 };
+use ta_bot_engine::{
+    deployments::{log::DeploymentStore, shadow_store::ShadowStore},
+    market::{cache::CandleCache, candle_store::CandleStore},
+    modules::{copies::Copies, module_store::ModuleStore},
+    pipeline::job_queue::{JobQueue, local::LocalQueue},
+    settings::{config_store::ConfigStore, last_known::LastKnown},
+    signals::{
+        bus::{Bus, local::LocalBus},
+        outbox::Outbox,
+    },
+    supervision::{costs::CostStore, failure::FailureStore},
+    support::metrics::Metrics,
+};
+
+use crate::environment::{Environment, NatsSettings};
 
 /// What is held open for the drivers.
 pub(super) struct Connections {

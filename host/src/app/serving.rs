@@ -8,7 +8,25 @@ use std::{
 };
 
 use anyhow::Context as _;
+use ta_bot_api::{
+    self, Services,
+    access::tokens::Tokens,
+    health::{Health, Sources},
+};
 use ta_bot_core::Thresholds;
+use ta_bot_drivers::kubernetes::lease::{self, Keeper, Timing};
+use ta_bot_engine::{
+    deployments::{
+        rollout::warden::{self, Warden},
+        shadow,
+    },
+    modules::bundled::keep_bundled,
+    pipeline::{leadership::Leadership, schedule::Schedule, worker::Pipeline},
+    settings::refresh::Refresh,
+    signals::{bus::Notice, relay::Relay},
+    supervision::{budget::Budget, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
+    support::{log_limit::LogLimit, metrics::BudgetGauge},
+};
 use tokio::{
     net::TcpListener,
     sync::{Notify, broadcast::Receiver},
@@ -19,28 +37,7 @@ use super::{
     App,
     stages::{Stages, Work},
 };
-use crate::{
-    api::{
-        self, Services,
-        access::tokens::Tokens,
-        health::{Health, Sources},
-    },
-    drivers::kubernetes::lease::{self, Keeper, Timing},
-    engine::{
-        deployments::{
-            rollout::warden::{self, Warden},
-            shadow,
-        },
-        modules::bundled::keep_bundled,
-        pipeline::{leadership::Leadership, schedule::Schedule, worker::Pipeline},
-        settings::refresh::Refresh,
-        signals::{bus::Notice, relay::Relay},
-        supervision::{budget::Budget, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
-        support::{log_limit::LogLimit, metrics::BudgetGauge},
-    },
-    environment::Election,
-    simulation::Feed,
-};
+use crate::{environment::Election, simulation::Feed};
 
 /// How many jobs are under way at once. Those that wait for candles or for their commit share one read or one
 /// transaction; more would be kept from replicas that have nothing to do.
@@ -67,7 +64,7 @@ impl App {
         let stages = Stages::default();
         let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership, &stages));
         let health = Arc::clone(&services.health);
-        let server = api::serve(listener, services, stages.http.clone());
+        let server = ta_bot_api::serve(listener, services, stages.http.clone());
         tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
         let server = tokio::spawn(server);

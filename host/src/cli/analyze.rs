@@ -3,7 +3,13 @@
 use std::fmt;
 
 use serde::Serialize;
-use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_api::views::outcome::OutcomeView;
+use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp, millis};
+use ta_bot_engine::{
+    evaluation::StrategyOutcome,
+    market::candle_store::CandleStore,
+    pipeline::analysis::{Analysis, newest_job},
+};
 
 use super::{
     Session,
@@ -11,15 +17,6 @@ use super::{
     outcome::{HEADER, cells},
     output::table,
 };
-use crate::{
-    api::views::outcome::OutcomeView,
-    engine::{
-        evaluation::StrategyOutcome,
-        market::candle_store::CandleStore,
-        pipeline::analysis::{Analysis, newest_job},
-    },
-};
-use ta_bot_core::millis;
 
 pub(super) async fn analyze(
     session: Session,

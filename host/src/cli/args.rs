@@ -6,12 +6,12 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, builder::RangedI64ValueParser};
 use ta_bot_core::{FailureId, StrategyId, Symbol, Timeframe, Timestamp};
-
-use super::modules::named::Digits;
-use crate::engine::{
+use ta_bot_engine::{
     supervision::costs::CostBy,
     support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
+
+use super::modules::named::Digits;
 
 mod modules;
 

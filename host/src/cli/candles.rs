@@ -5,15 +5,15 @@ use std::{fmt, path::Path};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use ta_bot_core::{Symbol, Timeframe};
+use ta_bot_engine::market::{
+    candle_store::SeriesSummary,
+    import::{self, ImportSummary, Progress},
+};
 
 use super::{
     Session,
     error::{CliError, shown},
     output::{or_dash, table},
-};
-use crate::engine::market::{
-    candle_store::SeriesSummary,
-    import::{self, ImportSummary, Progress},
 };
 
 pub(super) async fn import(

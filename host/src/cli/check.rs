@@ -6,7 +6,16 @@
 use std::{fmt, path::Path};
 
 use serde::Serialize;
-use ta_bot_core::{DropReason, Job, ParameterLevels, ResolvedParameters, StrategyId, Symbol, Timeframe};
+use ta_bot_api::views::outcome::OutcomeView;
+use ta_bot_core::{DropReason, Job, ParameterLevels, ResolvedParameters, StrategyId, Symbol, Timeframe, millis};
+use ta_bot_engine::{
+    evaluation::{Answer, Inputs, Origin, Outcome},
+    market::history::View,
+    modules::{
+        admission::{Check, CheckOutcome, Recorded, Verdict, admit},
+        bundled::read_file,
+    },
+};
 use ta_bot_wasm::{InspectError, LoadError, Sandbox, StrategyModule};
 
 use super::{
@@ -17,19 +26,7 @@ use super::{
     parameters::{ParameterView, parameter_table},
     strategies,
 };
-use crate::{
-    api::views::outcome::OutcomeView,
-    engine::{
-        evaluation::{Answer, Inputs, Origin, Outcome},
-        market::history::View,
-        modules::{
-            admission::{Check, CheckOutcome, Recorded, Verdict, admit},
-            bundled::read_file,
-        },
-    },
-    environment::Environment,
-};
-use ta_bot_core::millis;
+use crate::environment::Environment;
 
 mod advice;
 

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
+use ta_bot_api::views::cost::CostView;
 use ta_bot_core::Timestamp;
+use ta_bot_engine::supervision::costs::{CostBy, CostFilter, DEFAULT_SINCE_MS, hour_of};
 
 use super::{
     Session,
@@ -11,10 +13,6 @@ use super::{
     error::CliError,
     modules::named,
     output::{or_dash, short, table},
-};
-use crate::{
-    api::views::cost::CostView,
-    engine::supervision::costs::{CostBy, CostFilter, DEFAULT_SINCE_MS, hour_of},
 };
 
 /// Lists costs. A service that runs beside adds what it measured once a minute.

@@ -6,28 +6,26 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
+use ta_bot_api::access::tokens::TokenFileError;
 use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
+    deployments::{impact::ImpactError, rollout::RolloutError},
+    market::{candle_store::SeriesSummary, import::ImportError},
+    modules::{
+        catalog::{CheckError, UploadError},
+        loader::LoadingError,
+        signature::SignatureError,
+    },
+    pipeline::analysis::AnalysisError,
+    settings::parameters::ParameterError,
+    supervision::failure::document::DocumentError,
+    support::store_error::{StoreError, WriteError},
+};
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
 use super::{check, strategies::docs::DocsError};
-use crate::{
-    api::access::tokens::TokenFileError,
-    engine::{
-        deployments::{impact::ImpactError, rollout::RolloutError},
-        market::{candle_store::SeriesSummary, import::ImportError},
-        modules::{
-            catalog::{CheckError, UploadError},
-            loader::LoadingError,
-            signature::SignatureError,
-        },
-        pipeline::analysis::AnalysisError,
-        settings::parameters::ParameterError,
-        supervision::failure::document::DocumentError,
-        support::store_error::{StoreError, WriteError},
-    },
-    environment::EnvError,
-};
+use crate::environment::EnvError;
 
 /// Exit code of a command that failed.
 pub(super) const FAILED: u8 = 1;

@@ -3,7 +3,9 @@
 use std::{fmt, path::Path};
 
 use serde::Serialize;
+use ta_bot_api::views::failure::FailureView;
 use ta_bot_core::FailureId;
+use ta_bot_engine::supervision::failure::FailureFilter;
 
 use super::{
     Session,
@@ -13,7 +15,6 @@ use super::{
     new_file,
     output::{one_line, short},
 };
-use crate::{api::views::failure::FailureView, engine::supervision::failure::FailureFilter};
 
 /// Does what one of these commands says.
 pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<(), CliError> {

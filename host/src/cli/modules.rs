@@ -4,7 +4,8 @@
 use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
-use ta_bot_core::StrategyId;
+use ta_bot_core::{DeploymentRequest, StrategyId};
+use ta_bot_engine::settings::config_store::MAX_NAME;
 use ta_bot_wasm::{Inspection, Part};
 
 use super::{
@@ -14,8 +15,7 @@ use super::{
     error::{CliError, FAILED, shown},
     output::{one_line, table},
 };
-use crate::{app::App, engine::settings::config_store::MAX_NAME};
-use ta_bot_core::DeploymentRequest;
+use crate::app::App;
 
 mod compared;
 mod cost;

@@ -1,9 +1,9 @@
 //! What came of one strategy as a row of a table.
 
 use serde_json::Value as Json;
+use ta_bot_api::views::outcome::OutcomeView;
 
 use super::output::{one_line, or_dash, price};
-use crate::api::views::outcome::OutcomeView;
 
 /// The names of the columns.
 pub(super) const HEADER: [&str; 7] = ["outcome", "confidence", "price", "stop", "target", "ms", "why"];
@@ -40,9 +40,9 @@ mod tests {
     use std::time::Duration;
 
     use ta_bot_core::{Action, Decision, DropReason, EvaluationError, Strength};
+    use ta_bot_engine::evaluation::Outcome;
 
     use super::*;
-    use crate::engine::evaluation::Outcome;
 
     fn of(outcome: &Outcome) -> [String; 7] {
         cells(&OutcomeView::new(outcome, Duration::from_micros(1500), &[]))

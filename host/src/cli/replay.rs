@@ -3,16 +3,14 @@
 use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
+use ta_bot_api::views::replay::{DifferenceView, ReplayView};
 use ta_bot_core::SignalId;
+use ta_bot_engine::signals::replay::Verdict;
 
 use super::{
     Session,
     error::CliError,
     output::{one_line, or_dash, table},
-};
-use crate::{
-    api::views::replay::{DifferenceView, ReplayView},
-    engine::signals::replay::Verdict,
 };
 
 mod bundle;

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
+use ta_bot_api::views::deployment::DeploymentView;
 use ta_bot_core::{StrategyId, Timeframe};
+use ta_bot_engine::settings::config_store::ConfigKey;
 use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 
 use super::{
@@ -12,7 +14,7 @@ use super::{
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
 };
-use crate::{api::views::deployment::DeploymentView, app::App, engine::settings::config_store::ConfigKey};
+use crate::app::App;
 
 pub(super) mod docs;
 

@@ -60,7 +60,7 @@ fn no_password_is_shown() {
 
 #[test]
 fn trusted_keys_are_read_in_both_spellings_and_no_mistake_takes_modules_unsigned() {
-    let key = crate::engine::modules::signature::PrivateKey::generate().unwrap();
+    let key = ta_bot_engine::modules::signature::PrivateKey::generate().unwrap();
     let hex = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
     let given = format!("{}, {hex},", key.public());
     let trusted = read(&[("MODULE_TRUSTED_KEYS", &given)]).unwrap().trusted_keys.unwrap();

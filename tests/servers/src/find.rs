@@ -1,7 +1,9 @@
 //! Where the servers are. Nothing is installed from here: a test that installs would need the network and root.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 

@@ -1,7 +1,6 @@
 //! The servers' temporary folders.
 
-use std::sync::Once;
-use std::{env, fs, process};
+use std::{env, fs, process, sync::Once};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;

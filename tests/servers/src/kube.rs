@@ -1,18 +1,21 @@
 //! The Kubernetes API: `kube-apiserver` with its etcd, and no controllers.
 
-use std::ffi::OsString;
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::{net::TcpStream, process::Command};
 
-use crate::port::{Port, with_free_port};
-use crate::process::{Probe, Process, controls};
-use crate::{find, folder};
+use crate::{
+    find, folder,
+    port::{Port, with_free_port},
+    process::{Probe, Process, controls},
+};
 
 const ADMIN_TOKEN: &str = "token-of-admin";
 /// Name, token, groups. What a group may do is up to the tests: none of the users but the admin may do anything.

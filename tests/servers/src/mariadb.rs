@@ -1,19 +1,21 @@
 //! `MariaDB`, which stands for `MySQL`: the statements of the service are those that both understand.
 
-use std::ffi::OsString;
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::{io::AsyncReadExt as _, net::TcpStream, process::Command};
 
-use crate::port::{Port, with_free_port};
-use crate::process::{Probe, Process, controls};
-use crate::{find, folder};
+use crate::{
+    find, folder,
+    port::{Port, with_free_port},
+    process::{Probe, Process, controls},
+};
 
 /// A `MariaDB` server. It answers `root` without a password.
 #[derive(Debug)]

@@ -1,16 +1,19 @@
 //! A MongoDB-compatible server, `SecantusDB`.
 
-use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::{ffi::OsString, net::SocketAddr};
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use crate::port::with_free_port;
-use crate::process::{Probe, Process, controls};
-use crate::{find, folder};
+use crate::{
+    find, folder,
+    port::with_free_port,
+    process::{Probe, Process, controls},
+};
 
 /// A MongoDB-compatible server, a replica set of one. It keeps through [`Self::kill`] what was written with `j: true`.
 #[derive(Debug)]

@@ -1,16 +1,19 @@
 //! NATS with `JetStream`.
 
-use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::{ffi::OsString, net::SocketAddr};
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 
-use crate::port::with_free_port;
-use crate::process::{Probe, Process, controls};
-use crate::{find, folder};
+use crate::{
+    find, folder,
+    port::with_free_port,
+    process::{Probe, Process, controls},
+};
 
 /// A NATS server with `JetStream`.
 #[derive(Debug)]

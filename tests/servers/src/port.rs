@@ -5,12 +5,16 @@
 //! again and again to reach a dead server would sooner or later get the server's port for its own end, and be
 //! connected with itself.
 
-use std::collections::hash_map::RandomState;
-use std::fs;
-use std::hash::BuildHasher as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
+use std::{
+    collections::hash_map::RandomState,
+    fs,
+    hash::BuildHasher as _,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr as UnixAddr, UnixListener},
+    },
+};
 
 use anyhow::{Context as _, Result, bail};
 

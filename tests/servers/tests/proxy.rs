@@ -1,14 +1,18 @@
 //! The proxy's modes, before a server that echoes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use ta_bot_test_servers::{Mode, Proxy, Side};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
 
 const SHORT: Duration = Duration::from_millis(150);
 

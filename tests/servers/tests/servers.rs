@@ -3,15 +3,11 @@
 
 mod support;
 
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use support::{curl, is_gone, is_refused, nats_request, python};
 use ta_bot_test_servers::{KubeApi, MariaDb, Mode, Mongo, Nats, Proxy};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 const SHORT: Duration = Duration::from_millis(300);
 

@@ -108,10 +108,7 @@ impl Fleet {
             ("POD_NAME", format!("ta-bot-{index}")),
             ("SUPPORTED_SYMBOLS", symbols.join(",")),
             ("SUPPORTED_TIMEFRAMES", format!("{SHORT},{LONG}")),
-            (
-                "LOG_LEVEL",
-                "info,ta_bot::engine::pipeline::analysis=warn,ta_bot::engine::signals::relay=warn".to_owned(),
-            ),
+            ("LOG_LEVEL", "info,ta_bot_engine::pipeline::analysis=warn,ta_bot_engine::signals::relay=warn".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ]);
         Replica::new(&folder, variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())

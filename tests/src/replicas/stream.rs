@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use async_nats::{
     Client, Subscriber,
-    jetstream::{self, consumer::DeliverPolicy, consumer::pull::OrderedConfig, stream::State},
+    jetstream::{
+        self,
+        consumer::{DeliverPolicy, pull::OrderedConfig},
+        stream::State,
+    },
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ta_bot::engine::{
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
     market::{history::Series, made_up::walk},
     modules::admission::{CheckName, CheckOutcome, Recorded, Verdict, admit},
 };
-use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::{Limits, StrategyModule};
 
 use crate::support::{load, patient, sandbox};

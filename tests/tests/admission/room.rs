@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot::engine::modules::admission::{Recorded, admit};
 use ta_bot_core::{EvaluationError, Value};
+use ta_bot_engine::modules::admission::{Recorded, admit};
 use ta_bot_wasm::{Limits, StrategyModule};
 
 use crate::support::{component, evaluate, load, parameters, random_walk, sandbox};

@@ -1,7 +1,7 @@
 //! What has no fault is admitted: the built-in strategies, and the examples in every language.
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use ta_bot::engine::modules::admission::{CheckName, CheckOutcome, Recorded, admit};
+use ta_bot_engine::modules::admission::{CheckName, CheckOutcome, Recorded, admit};
 use ta_bot_tests::built_in;
 use ta_bot_wasm::StrategyModule;
 
@@ -51,7 +51,7 @@ fn a_verdict_says_what_it_took_and_on_what() {
         assert!(note.starts_with(|c: char| c.is_ascii_digit()) || check.name == CheckName::Description, "{note}");
     }
     let again = admit(&module, &recorded);
-    let outcomes = |verdict: &ta_bot::engine::modules::admission::Verdict| {
+    let outcomes = |verdict: &ta_bot_engine::modules::admission::Verdict| {
         let told = verdict.checks.iter().filter(|check| check.name != CheckName::Answers);
         told.map(|check| (check.outcome.clone(), check.evaluations)).collect::<Vec<_>>()
     };

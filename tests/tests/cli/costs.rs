@@ -1,13 +1,11 @@
 use std::time::Duration;
 
-use ta_bot::{
-    drivers::sqlite::{Database, costs::SqliteCosts},
-    engine::supervision::costs::{
-        Cost, CostEntry, CostStore as _,
-        contract::{entry, hour},
-    },
-};
 use ta_bot_core::ModuleDigest;
+use ta_bot_drivers::sqlite::{Database, costs::SqliteCosts};
+use ta_bot_engine::supervision::costs::{
+    Cost, CostEntry, CostStore as _,
+    contract::{entry, hour},
+};
 
 use crate::run::Home;
 

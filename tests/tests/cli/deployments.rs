@@ -3,11 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use serde_json::{Map, Value as Json, json};
-use ta_bot::{
-    drivers::sqlite::{Database, config::SqliteConfig},
-    engine::settings::config_store::{Author, ConfigKey, ConfigStore as _},
-};
 use ta_bot_core::Timestamp;
+use ta_bot_drivers::sqlite::{Database, config::SqliteConfig};
+use ta_bot_engine::settings::config_store::{Author, ConfigKey, ConfigStore as _};
 use ta_bot_tests::until;
 
 use crate::{

@@ -4,11 +4,9 @@ use std::{collections::HashMap, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value as Json, json};
 use sqlx::{Connection as _, SqliteConnection};
-use ta_bot::{
-    drivers::sqlite::{Database, modules::SqliteModules},
-    engine::modules::module_store::ModuleStore as _,
-};
 use ta_bot_core::ModuleDigest;
+use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
+use ta_bot_engine::modules::module_store::ModuleStore as _;
 use ta_bot_tests::{binary, root, strategies_dir};
 
 use crate::run::{Done, Home};

@@ -11,15 +11,13 @@ use std::{
 
 use mongodb::{Client, Database, bson::Document};
 use serde_json::{Map, Value as Json, json};
-use ta_bot::{
-    drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules},
-    engine::{
-        modules::module_store::{self, ModuleStore},
-        settings::config_store::{self, Author, ConfigKey, ConfigStore},
-        support::store_error::StoreError,
-    },
-};
 use ta_bot_core::Timestamp;
+use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules};
+use ta_bot_engine::{
+    modules::module_store::{self, ModuleStore},
+    settings::config_store::{self, Author, ConfigKey, ConfigStore},
+    support::store_error::StoreError,
+};
 use ta_bot_test_servers::Mongo as Server;
 use tokio::{
     sync::OnceCell,
@@ -92,7 +90,7 @@ fn assert_away(error: &StoreError) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_keep_the_contract() {
     let server = shared().await;
-    config::contract::all(async || {
+    config_store::contract::all(async || {
         let name = fresh_name();
         let store = || Arc::new(MongoConfig::new(open(&server.uri(), &name))) as Arc<dyn ConfigStore>;
         (store(), store())
@@ -103,7 +101,7 @@ async fn settings_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn modules_keep_the_contract() {
     let server = shared().await;
-    modules::contract::all(async || {
+    module_store::contract::all(async || {
         let name = fresh_name();
         let store = || Arc::new(MongoModules::new(open(&server.uri(), &name))) as Arc<dyn ModuleStore>;
         (store(), store())

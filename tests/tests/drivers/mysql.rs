@@ -8,26 +8,24 @@ use std::{
     time::Duration,
 };
 
-use ta_bot::{
-    drivers::mysql::{
-        Limits, Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments,
-        failures::MysqlFailures, outbox::MysqlOutbox, shadows::MysqlShadows,
-    },
-    engine::{
-        deployments::{
-            log::{self, contract::Replica},
-            shadow_store::{self, ShadowStore},
-        },
-        market::candle_store::{self, CandleStore},
-        signals::outbox::{self, Outbox},
-        supervision::{
-            costs::{self, CostStore},
-            failure::{self, FailureStore},
-        },
-        support::store_error::StoreError,
-    },
-};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_drivers::mysql::{
+    Limits, Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
+    outbox::MysqlOutbox, shadows::MysqlShadows,
+};
+use ta_bot_engine::{
+    deployments::{
+        log::{self, contract::Replica},
+        shadow_store::{self, ShadowStore},
+    },
+    market::candle_store::{self, CandleStore},
+    signals::outbox::{self, Outbox},
+    supervision::{
+        costs::{self, CostStore},
+        failure::{self, FailureStore},
+    },
+    support::store_error::StoreError,
+};
 use ta_bot_test_servers::MariaDb;
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -100,7 +98,7 @@ fn candle(index: i64) -> Candle {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn candles_keep_the_contract() {
-    candles::contract::all(async || {
+    candle_store::contract::all(async || {
         let (uri, _) = new_database().await;
         let store = || Arc::new(MysqlCandles::new(open(&uri))) as Arc<dyn CandleStore>;
         (store(), store())
@@ -126,7 +124,7 @@ fn replica(uri: &str) -> Replica {
 }
 
 /// Two that are ready: where both make the schema of a database at once, one is away until the other is done.
-async fn replicas() -> deployments::contract::Replicas {
+async fn replicas() -> log::contract::Replicas {
     let (uri, _) = new_database().await;
     let (one, two) = (replica(&uri), replica(&uri));
     for replica in [&one, &two] {
@@ -137,7 +135,7 @@ async fn replicas() -> deployments::contract::Replicas {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deployments_keep_the_contract() {
-    deployments::contract::all(replicas).await;
+    log::contract::all(replicas).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -157,7 +155,7 @@ async fn failures_keep_the_contract() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadows_keep_the_contract() {
-    shadows::contract::all(async || {
+    shadow_store::contract::all(async || {
         let (uri, _) = new_database().await;
         let store = || Arc::new(MysqlShadows::new(open(&uri))) as Arc<dyn ShadowStore>;
         (store(), store())

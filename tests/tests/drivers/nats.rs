@@ -13,23 +13,21 @@ use async_nats::jetstream::{
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use ta_bot::{
-    drivers::nats::{
-        NAMESPACE, Nats as Connection,
-        bus::NatsBus,
-        job_queue::{ACK_WAIT, NatsQueue},
+use ta_bot_drivers::nats::{
+    NAMESPACE, Nats as Connection,
+    bus::NatsBus,
+    job_queue::{ACK_WAIT, NatsQueue},
+};
+use ta_bot_engine::{
+    pipeline::job_queue::{
+        JobQueue,
+        contract::{self as jobs_contract, job},
     },
-    engine::{
-        pipeline::job_queue::{
-            JobQueue,
-            contract::{self as jobs_contract, job},
-        },
-        signals::bus::{
-            Bus, Notice, Outgoing,
-            contract::{self as bus_contract, Fixture, Outside, next_told},
-        },
-        support::metrics::Metrics,
+    signals::bus::{
+        Bus, Notice, Outgoing,
+        contract::{self as bus_contract, Fixture, Outside, next_told},
     },
+    support::metrics::Metrics,
 };
 use ta_bot_test_servers::{Mode, Nats, Proxy, Side};
 use tokio::time::timeout;

@@ -3,17 +3,15 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use serde_json::json;
-use ta_bot::{
-    drivers::sqlite::{Database, modules::SqliteModules},
-    engine::{
-        evaluation::{Answer, Inputs, Origin, Outcome},
-        modules::module_store::ModuleStore as _,
-        supervision::failure::Failure,
-    },
-};
 use ta_bot_core::{
     ApplicationSettings, Candle, CandleWindow, ModuleDigest, ParameterLevels, ResolvedParameters, Timeframe, Timestamp,
     Value,
+};
+use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
+use ta_bot_engine::{
+    evaluation::{Answer, Inputs, Origin, Outcome},
+    modules::module_store::ModuleStore as _,
+    supervision::failure::Failure,
 };
 use ta_bot_wasm::{Limits, StrategyModule};
 use tempfile::TempDir;

@@ -6,29 +6,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot::{
-    app::App,
-    drivers::sqlite::{Database, failures::SqliteFailures},
-    engine::{
-        evaluation::Outcome,
-        market::made_up::walk,
-        pipeline::{
-            job_queue::{JobQueue, local::LocalQueue},
-            worker::Pipeline,
-        },
-        signals::outbox::SignalFilter,
-        supervision::{
-            budget::Budget,
-            costs::{CostBy, CostFilter},
-            failure::{Failure, FailureFilter, FailureStore as _, FailureSummary},
-            recorder::recorder,
-            watch::{Quarantine, Watch},
-        },
-        support::metrics::BudgetGauge,
-    },
-    environment::Environment,
-};
+use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Job, Thresholds, Timeframe, Timestamp};
+use ta_bot_drivers::sqlite::{Database, failures::SqliteFailures};
+use ta_bot_engine::{
+    evaluation::Outcome,
+    market::made_up::walk,
+    pipeline::{
+        job_queue::{JobQueue, local::LocalQueue},
+        worker::Pipeline,
+    },
+    signals::outbox::SignalFilter,
+    supervision::{
+        budget::Budget,
+        costs::{CostBy, CostFilter},
+        failure::{Failure, FailureFilter, FailureStore as _, FailureSummary},
+        recorder::recorder,
+        watch::{Quarantine, Watch},
+    },
+    support::metrics::BudgetGauge,
+};
 use ta_bot_tests::{app::share_compiled, until};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;

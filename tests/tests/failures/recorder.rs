@@ -6,18 +6,16 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use ta_bot::{
-    drivers::sqlite::{Database, failures::SqliteFailures},
-    engine::{
-        evaluation::{Inputs, Origin},
-        supervision::{
-            failure::{FailureFilter, FailureStore, FailureSummary, packed::Packed},
-            recorder::{Recorder, recorder},
-        },
-        support::{metrics::Metrics, store_error::StoreError},
-    },
-};
 use ta_bot_core::{ApplicationSettings, CandleWindow, EvaluationError, FailureId, ParameterLevels, ResolvedParameters};
+use ta_bot_drivers::sqlite::{Database, failures::SqliteFailures};
+use ta_bot_engine::{
+    evaluation::{Inputs, Origin},
+    supervision::{
+        failure::{FailureFilter, FailureStore, FailureSummary, packed::Packed},
+        recorder::{Recorder, recorder},
+    },
+    support::{metrics::Metrics, store_error::StoreError},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use ta_bot::engine::signals::{outbox::StoredSignal, replay::Verdict};
 use ta_bot_core::{ModuleDigest, StrategyId, Timestamp};
+use ta_bot_engine::signals::{outbox::StoredSignal, replay::Verdict};
 use tokio::task::JoinSet;
 
 use crate::store::{BASE, HIGHER, Store, hours, jobs, market, symbol};
@@ -32,7 +32,7 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
     let negated = format!("UPDATE candles SET volume = -volume {at}");
     store.sql(&negated).await;
     let replay = store.replay(id).await;
-    assert_eq!(replay.cause.as_ref().map(ta_bot::engine::signals::replay::Cause::code), Some("candles_changed"));
+    assert_eq!(replay.cause.as_ref().map(ta_bot_engine::signals::replay::Cause::code), Some("candles_changed"));
     assert!(replay.windows[0].candles > 10 && replay.answer.is_some(), "{replay:?}");
     assert!(
         replay
@@ -169,10 +169,10 @@ async fn modules_that_are_gone_or_damaged_are_told() {
 
     // What failed is tried again, not remembered.
     let bytes = ta_bot_tests::built_in::bytes(gone.strategy.as_str()).unwrap();
-    let modules = ta_bot::drivers::sqlite::modules::SqliteModules::new(
-        ta_bot::drivers::sqlite::Database::open(store.folder.path()).await.unwrap(),
+    let modules = ta_bot_drivers::sqlite::modules::SqliteModules::new(
+        ta_bot_drivers::sqlite::Database::open(store.folder.path()).await.unwrap(),
     );
-    ta_bot::engine::modules::module_store::ModuleStore::put(&modules, &bytes).await.unwrap();
+    ta_bot_engine::modules::module_store::ModuleStore::put(&modules, &bytes).await.unwrap();
     assert!(store.is_equal(&gone.id).await);
 }
 

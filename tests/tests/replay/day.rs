@@ -3,14 +3,12 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
 use serde_json::{Value as Json, json};
-use ta_bot::{
-    drivers::sqlite::{Database, candles::SqliteCandles, outbox::SqliteOutbox},
-    engine::{
-        market::candle_store::CandleStore,
-        signals::outbox::{Outbox, SignalFilter, StoredSignal},
-    },
-};
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_drivers::sqlite::{Database, candles::SqliteCandles, outbox::SqliteOutbox};
+use ta_bot_engine::{
+    market::candle_store::CandleStore,
+    signals::outbox::{Outbox, SignalFilter, StoredSignal},
+};
 use ta_bot_tests::{
     app::share_compiled, binary::ta_bot, built_in, gathered_by, jobs, market, replicas::Replica, strategies_dir, until,
 };
@@ -170,6 +168,7 @@ async fn every_signal_of_a_day_is_made_again_by_another_process() {
 
 /// How many modules are kept.
 async fn sqlite_modules(data: &Path) -> usize {
-    use ta_bot::{drivers::sqlite::modules::SqliteModules, engine::modules::module_store::ModuleStore as _};
+    use ta_bot_drivers::sqlite::modules::SqliteModules;
+    use ta_bot_engine::modules::module_store::ModuleStore as _;
     SqliteModules::new(Database::open(data).await.unwrap()).list().await.unwrap().len()
 }

@@ -7,19 +7,17 @@ use std::{
 
 use serde_json::Value as Json;
 use sqlx::{Connection as _, SqliteConnection};
-use ta_bot::{
-    app::App,
-    drivers::sqlite::{Database, modules::SqliteModules},
-    engine::{
-        market::made_up::walk,
-        modules::module_store::ModuleStore as _,
-        signals::{
-            outbox::{SignalFilter, StoredSignal},
-            replay::{Replay, Verdict},
-        },
+use ta_bot::app::App;
+use ta_bot_core::{Candle, Job, Signal, Symbol, Timeframe, Timestamp};
+use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
+use ta_bot_engine::{
+    market::made_up::walk,
+    modules::module_store::ModuleStore as _,
+    signals::{
+        outbox::{SignalFilter, StoredSignal},
+        replay::{Replay, Verdict},
     },
 };
-use ta_bot_core::{Candle, Job, Signal, Symbol, Timeframe, Timestamp};
 use ta_bot_tests::{app, binary::ta_bot, built_in, gathered_by};
 use tempfile::TempDir;
 
@@ -124,7 +122,7 @@ impl Store {
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join(ta_bot::drivers::sqlite::FILE_NAME)
+        self.folder.path().join(ta_bot_drivers::sqlite::FILE_NAME)
     }
 
     /// Changes at least one row.

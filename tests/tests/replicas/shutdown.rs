@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, AckKind, consumer::PullConsumer, stream::Stream};
 use futures_util::StreamExt as _;
-use ta_bot::drivers::nats::job_queue::ACK_WAIT;
+use ta_bot_drivers::nats::job_queue::ACK_WAIT;
 use ta_bot_tests::replicas::{Fleet, Market};
 
 use crate::expected;

@@ -9,11 +9,9 @@ use std::{
 
 use serde_json::{Value as Json, json};
 use sqlx::{MySqlPool, Row as _};
-use ta_bot::{
-    drivers::mysql::{Mysql, deployments::MysqlDeployments},
-    engine::deployments::log::DeploymentStore as _,
-};
 use ta_bot_core::{Deployment, DeploymentAction, DeploymentChange, Timestamp};
+use ta_bot_drivers::mysql::{Mysql, deployments::MysqlDeployments};
+use ta_bot_engine::deployments::log::DeploymentStore as _;
 use ta_bot_tests::replicas::{Fleet, Market, Replica, deploy, upload};
 use tokio::sync::Notify;
 

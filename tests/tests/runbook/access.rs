@@ -4,8 +4,8 @@ use std::{fs::File, process::Stdio, time::Duration};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use ta_bot::engine::supervision::failure::contract::failure;
 use ta_bot_core::Timeframe;
+use ta_bot_engine::supervision::failure::contract::failure;
 use ta_bot_tests::until;
 
 use crate::{

@@ -231,7 +231,7 @@ async fn where_the_store_is_away_reading_goes_on_and_writing_is_503() {
     let service = Service::start().await;
     service.put(CONFIG, json!({"period": 20})).await.data();
     // Another process that holds the file for longer than anybody waits.
-    let file = service.folder.path().join("data").join(ta_bot::drivers::sqlite::FILE_NAME);
+    let file = service.folder.path().join("data").join(ta_bot_drivers::sqlite::FILE_NAME);
     let mut other = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let away = service.put(CONFIG, json!({"period": 21})).await;

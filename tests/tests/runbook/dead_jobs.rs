@@ -3,11 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use ta_bot::{
-    drivers::sqlite::{Database, outbox::SqliteOutbox},
-    engine::signals::outbox::{DeadFilter, DeadJob, Outbox as _},
-};
 use ta_bot_core::{Job, Timeframe, Timestamp};
+use ta_bot_drivers::sqlite::{Database, outbox::SqliteOutbox};
+use ta_bot_engine::signals::outbox::{DeadFilter, DeadJob, Outbox as _};
 
 use crate::service::{Service, Setup};
 

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use ta_bot::{
-    drivers::sqlite::{Database, candles::SqliteCandles},
-    engine::market::candle_store::CandleStore as _,
-};
 use ta_bot_core::{Candle, ModuleDigest, Timeframe, Timestamp};
+use ta_bot_drivers::sqlite::{Database, candles::SqliteCandles};
+use ta_bot_engine::market::candle_store::CandleStore as _;
 use ta_bot_tests::until;
 
 use crate::{

@@ -1,9 +1,7 @@
 //! Evaluations that failed: the list, and the bundle of each.
 
-use ta_bot::{
-    drivers::sqlite::{Database, failures::SqliteFailures},
-    engine::supervision::failure::{Failure, FailureStore as _, contract::failure, packed::Packed},
-};
+use ta_bot_drivers::sqlite::{Database, failures::SqliteFailures};
+use ta_bot_engine::supervision::failure::{Failure, FailureStore as _, contract::failure, packed::Packed};
 
 use crate::service::Service;
 

@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
-use ta_bot::{
-    drivers::sqlite::{Database, outbox::SqliteOutbox},
-    engine::{market::history::Series, signals::outbox::Outbox as _},
-};
 use ta_bot_core::{Candle, Decision, Parameters, Symbol, Timeframe, Timestamp};
+use ta_bot_drivers::sqlite::{Database, outbox::SqliteOutbox};
+use ta_bot_engine::{market::history::Series, signals::outbox::Outbox as _};
 use ta_bot_tests::{
     built_in::{self, Instead, changed},
     market, until,

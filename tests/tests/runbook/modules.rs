@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use ta_bot::engine::modules::{module_store::LARGEST_MODULE, signature::PrivateKey};
 use ta_bot_core::ModuleDigest;
+use ta_bot_engine::modules::{module_store::LARGEST_MODULE, signature::PrivateKey};
 use ta_bot_tests::{built_in, until};
 
 use crate::{

@@ -23,7 +23,7 @@ async fn replay(service: &Service, id: &str) -> Reply {
 }
 
 async fn sql(service: &Service, statement: &str) {
-    let file = service.folder.path().join("data").join(ta_bot::drivers::sqlite::FILE_NAME);
+    let file = service.folder.path().join("data").join(ta_bot_drivers::sqlite::FILE_NAME);
     let mut connection = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     assert!(
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap().rows_affected() > 0,

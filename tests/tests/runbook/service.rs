@@ -4,12 +4,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
-use ta_bot::{
-    app::App,
-    engine::{market::candle_store::CandleStore, signals::bus::local::LocalBus},
-    environment::Environment,
-};
+use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Candle, Timeframe, Timestamp};
+use ta_bot_engine::{market::candle_store::CandleStore, signals::bus::local::LocalBus};
 use ta_bot_tests::two_strategies_dir;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};

@@ -15,7 +15,7 @@ const CONFIG: &str = "/api/v1/strategies/rsi/config";
 async fn more_than_a_few_at_once_are_told_to_come_again() {
     let service = Service::start().await;
     // Another process that holds the file: a write waits for it, and keeps its turn.
-    let file = service.folder.path().join("data").join(ta_bot::drivers::sqlite::FILE_NAME);
+    let file = service.folder.path().join("data").join(ta_bot_drivers::sqlite::FILE_NAME);
     let mut other = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let turns = available_parallelism().unwrap().get().max(2);

@@ -2,14 +2,12 @@
 //! may change, in the base series and in the extra ones.
 
 use serde_json::{Value as Json, json};
-use ta_bot::{
-    app::App,
-    engine::{
-        evaluation::{Outcome, StrategyOutcome},
-        market::made_up::walk,
-    },
-};
+use ta_bot::app::App;
 use ta_bot_core::{Candle, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
+    evaluation::{Outcome, StrategyOutcome},
+    market::made_up::walk,
+};
 use ta_bot_tests::{app::app, gathered_by};
 
 const BASE: Timeframe = Timeframe::M15;

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ta_bot_core::{Promotion, StrategyId, Symbol};
+use ta_bot_engine::{
+    deployments::{impact, rollout::PROMOTE_AFTER},
+    modules::signature::PublicKey,
+    settings::config_store::{MAX_NAME, MAX_REASON},
+};
 
 use super::{Most, within};
-use crate::{
-    cli::modules::named::{Chosen, Digits},
-    engine::{
-        deployments::{impact, rollout::PROMOTE_AFTER},
-        modules::signature::PublicKey,
-        settings::config_store::{MAX_NAME, MAX_REASON},
-    },
-};
+use crate::cli::modules::named::{Chosen, Digits};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ModulesCommand {

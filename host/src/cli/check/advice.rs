@@ -1,13 +1,13 @@
 //! What an author can do about a module that is not fit to run.
 
 use ta_bot_core::EvaluationError;
-use ta_bot_wasm::{InspectError, LoadError};
-
-use super::is_defect;
-use crate::engine::{
+use ta_bot_engine::{
     evaluation::Outcome,
     modules::admission::{Check, CheckOutcome},
 };
+use ta_bot_wasm::{InspectError, LoadError};
+
+use super::is_defect;
 
 /// What to do about a file that is no strategy.
 pub(super) const fn of(error: &LoadError) -> &'static str {

@@ -4,22 +4,20 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value as Json;
+use ta_bot_api::views::{
+    impact::{CandidateCost, CandidateView},
+    shadow::{DifferenceOnCandle, ShadowDetail, ShadowProgress},
+};
 use ta_bot_core::StrategyId;
+use ta_bot_engine::deployments::impact::{self, Question};
 use tokio_util::sync::CancellationToken;
 
 use super::{deployed::write_shadow, named, open, require};
-use crate::{
-    api::views::{
-        impact::{CandidateCost, CandidateView},
-        shadow::{DifferenceOnCandle, ShadowDetail, ShadowProgress},
-    },
-    cli::{
-        Session,
-        args::CompareWanted,
-        error::CliError,
-        output::{NOTHING, one_line, price, table},
-    },
-    engine::deployments::impact::{self, Question},
+use crate::cli::{
+    Session,
+    args::CompareWanted,
+    error::CliError,
+    output::{NOTHING, one_line, price, table},
 };
 
 /// Lets a module and the one that decides look at the last closed candles.

@@ -10,22 +10,19 @@ use std::{
 };
 
 use serde::Serialize;
-use ta_bot_core::{StrategyDescription, StrategyId, Timeframe};
+use ta_bot_core::{StrategyDescription, StrategyId, Timeframe, millis};
+use ta_bot_engine::{
+    market::history::{History, View},
+    modules::admission::Recorded,
+};
 use ta_bot_wasm::{Evaluation, Sandbox, StrategyModule};
 
-use crate::{
-    cli::{
-        Session, check,
-        error::{CliError, shown},
-        output::table,
-        strategies::docs::Market,
-    },
-    engine::{
-        market::history::{History, View},
-        modules::admission::Recorded,
-    },
+use crate::cli::{
+    Session, check,
+    error::{CliError, shown},
+    output::table,
+    strategies::docs::Market,
 };
-use ta_bot_core::millis;
 
 /// How many candles are looked at, at most.
 const MOST_CANDLES: usize = 1000;

@@ -3,7 +3,11 @@
 use std::fmt;
 
 use serde::Serialize;
-use ta_bot_core::{StrategyId, Timestamp};
+use ta_bot_api::views::deployment::{
+    BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView, ShadowView,
+};
+use ta_bot_core::{DeploymentRequest, StrategyId, Timestamp};
+use ta_bot_engine::{deployments::rollout::Deployed, settings::config_store::Author};
 
 use super::{
     name_or_user,
@@ -11,9 +15,6 @@ use super::{
     open, require,
 };
 use crate::{
-    api::views::deployment::{
-        BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView, ShadowView,
-    },
     app::App,
     cli::{
         Session,
@@ -22,9 +23,7 @@ use crate::{
         output::{note, one_line, or_dash, short, table},
         strategies::yes_or_no,
     },
-    engine::{deployments::rollout::Deployed, settings::config_store::Author},
 };
-use ta_bot_core::DeploymentRequest;
 
 /// Lets a module decide.
 pub(super) async fn activate(

@@ -8,21 +8,19 @@ use std::{
 
 use indicatif::ProgressBar;
 use serde::Serialize;
+use ta_bot_api::views::module::ModuleView;
 use ta_bot_core::ModuleDigest;
+use ta_bot_engine::modules::{catalog::Uploaded, module_store::Judgement};
 
 use super::{
     keys, name_or_user,
     named::{self, Digits},
 };
-use crate::{
-    api::views::module::ModuleView,
-    cli::{
-        Session, check,
-        error::{CliError, shown},
-        new_file,
-        output::{one_line, or_dash, short, table},
-    },
-    engine::modules::{catalog::Uploaded, module_store::Judgement},
+use crate::cli::{
+    Session, check,
+    error::{CliError, shown},
+    new_file,
+    output::{one_line, or_dash, short, table},
 };
 
 /// Takes the module of a file and checks it here. Answers whether it is admitted.

@@ -11,15 +11,13 @@ use std::{
 
 use serde::Serialize;
 use ta_bot_core::ModuleDigest;
+use ta_bot_engine::modules::signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys};
 
-use crate::{
-    cli::{
-        Session, check,
-        error::{CliError, shown},
-        new_file,
-        output::note,
-    },
-    engine::modules::signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys},
+use crate::cli::{
+    Session, check,
+    error::{CliError, shown},
+    new_file,
+    output::note,
 };
 
 /// What is added to a module's name for the file of its signature.

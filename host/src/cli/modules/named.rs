@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
+use ta_bot_api::views::deployment::BUNDLED;
 use ta_bot_core::ModuleDigest;
+use ta_bot_engine::modules::module_store::KeptModule;
 
-use crate::{
-    api::views::deployment::BUNDLED, app::App, cli::error::CliError, engine::modules::module_store::KeptModule,
-};
+use crate::{app::App, cli::error::CliError};
 
 /// How many digits are enough to look for.
 const FEWEST: usize = 6;

@@ -8,22 +8,20 @@ use std::{
 };
 
 use serde::Serialize;
+use ta_bot_api::views::rerun::RerunView;
 use ta_bot_core::ModuleDigest;
+use ta_bot_drivers::sqlite::FILE_NAME;
+use ta_bot_engine::{
+    modules::bundled::{read_file, wasm_files},
+    signals::replay::{Verdict, rerun::Rerun},
+    supervision::failure::{Failure, document::LARGEST_DOCUMENT},
+};
 
-use crate::{
-    api::views::rerun::RerunView,
-    cli::{
-        Session,
-        check::read,
-        error::CliError,
-        output::{one_line, or_dash, plain},
-    },
-    drivers::sqlite::FILE_NAME,
-    engine::{
-        modules::bundled::{read_file, wasm_files},
-        signals::replay::{Verdict, rerun::Rerun},
-        supervision::failure::{Failure, document::LARGEST_DOCUMENT},
-    },
+use crate::cli::{
+    Session,
+    check::read,
+    error::CliError,
+    output::{one_line, or_dash, plain},
 };
 
 /// The path that stands for stdin.

@@ -9,6 +9,7 @@ use std::{fmt, time::Duration};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use ta_bot_core::ApplicationSettings;
+use ta_bot_engine::modules::{bundled::load_folder, registry::Registry};
 use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 
 use crate::{
@@ -18,7 +19,6 @@ use crate::{
         error::{CliError, shown},
         nothing_in, problems,
     },
-    engine::modules::{bundled::load_folder, registry::Registry},
     environment::Environment,
 };
 

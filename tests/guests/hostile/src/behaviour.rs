@@ -1,6 +1,9 @@
 //! The ways to misbehave.
 
-use std::{hint, process, sync::atomic::AtomicU64, sync::atomic::Ordering};
+use std::{
+    hint, process,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::bindings::ta_bot::strategy::{
     log,

@@ -1,13 +1,12 @@
 //! Clients that are on the machine, and raw ones.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Stdio;
-use std::{env, fs};
+use std::{env, fs, net::SocketAddr, path::Path, process::Stdio};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+};
 
 pub(crate) fn is_gone(pid: u32) -> bool {
     // A process that nobody waited for yet has ended all the same.

@@ -19,10 +19,8 @@ use kube::{
     api::PostParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use ta_bot::{
-    drivers::kubernetes::lease::{self, NAME, Options, Timing},
-    engine::{pipeline::leadership::Leadership, support::metrics::Metrics},
-};
+use ta_bot_drivers::kubernetes::lease::{self, NAME, Options, Timing};
+use ta_bot_engine::{pipeline::leadership::Leadership, support::metrics::Metrics};
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
 use tokio::{sync::OnceCell, task::JoinHandle};

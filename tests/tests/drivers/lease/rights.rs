@@ -8,7 +8,7 @@ use kube::{
     api::{ListParams, Patch, PatchParams},
 };
 use serde_json::json;
-use ta_bot::drivers::kubernetes::lease::NAME;
+use ta_bot_drivers::kubernetes::lease::NAME;
 
 use super::cluster::{Cluster, until};
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ta_bot::engine::pipeline::leadership::Leadership;
+use ta_bot_engine::pipeline::leadership::Leadership;
 
 use super::cluster::Candidate;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
-use ta_bot::drivers::kubernetes::lease::NAME;
+use ta_bot_drivers::kubernetes::lease::NAME;
 
 use super::{
     SLACK,

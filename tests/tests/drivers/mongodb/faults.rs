@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mongodb::bson::doc;
-use ta_bot::engine::{settings::config_store::AuditEntry, support::store_error::WriteError};
+use ta_bot_engine::{settings::config_store::AuditEntry, support::store_error::WriteError};
 use ta_bot_test_servers::{Mode, Proxy, Side};
 
 use super::*;

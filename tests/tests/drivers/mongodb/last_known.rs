@@ -2,25 +2,23 @@
 
 use std::path::Path;
 
-use ta_bot::{
-    drivers::sqlite::{self, candles::SqliteCandles, deployments::SqliteDeployments, modules::SqliteModules},
-    engine::{
-        deployments::rollout::{self, Rollout},
-        evaluation::Outcome,
-        market::candle_store::CandleStore,
-        modules::{loader::ModuleLoader, module_store::ModuleStore, registry::Registry},
-        pipeline::analysis::{AnalysisError, Analyst},
-        settings::{
-            application::SettingsBook,
-            last_known::{FILE_NAME, LastKnown},
-            parameters::ParameterBook,
-            refresh::Books,
-        },
-        support::metrics::Metrics,
-    },
-    environment::Environment,
-};
+use ta_bot::environment::Environment;
 use ta_bot_core::{Candle, Job, Timeframe};
+use ta_bot_drivers::sqlite::{self, candles::SqliteCandles, deployments::SqliteDeployments, modules::SqliteModules};
+use ta_bot_engine::{
+    deployments::rollout::{self, Rollout},
+    evaluation::Outcome,
+    market::candle_store::CandleStore,
+    modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore, registry::Registry},
+    pipeline::analysis::{AnalysisError, Analyst},
+    settings::{
+        application::SettingsBook,
+        last_known::{FILE_NAME, LastKnown},
+        parameters::ParameterBook,
+        refresh::Books,
+    },
+    support::metrics::Metrics,
+};
 use ta_bot_tests::{root, two_strategies_dir};
 use ta_bot_wasm::{Limits, Sandbox};
 use tempfile::TempDir;
@@ -105,7 +103,7 @@ fn loaded() -> Registry {
     let compiled = root().join("target/compiled-for-tests");
     std::fs::create_dir_all(&compiled).unwrap();
     let registry = Registry::new();
-    registry.load_folder(&Sandbox::new(Limits::default(), Some(compiled)).unwrap(), &two_strategies_dir());
+    load_folder(&registry, &Sandbox::new(Limits::default(), Some(compiled)).unwrap(), &two_strategies_dir());
     registry
 }
 

@@ -1,8 +1,11 @@
 //! Bytes of modules: damage, and keeping what is bundled.
 
 use mongodb::bson::{Binary, doc, spec::BinarySubtype};
-use ta_bot::engine::modules::{bundled::keep_bundled, registry::Registry};
 use ta_bot_core::ModuleDigest;
+use ta_bot_engine::modules::{
+    bundled::{keep_bundled, load_folder},
+    registry::Registry,
+};
 use ta_bot_tests::{root, two_strategies_dir};
 use ta_bot_wasm::{Limits, Sandbox};
 use tokio_util::sync::CancellationToken;
@@ -89,7 +92,7 @@ async fn bundled_modules_are_kept_once_the_server_is_there() {
     let compiled = root().join("target/compiled-for-tests");
     std::fs::create_dir_all(&compiled).unwrap();
     let registry = Arc::new(Registry::new());
-    registry.load_folder(&Sandbox::new(Limits::default(), Some(compiled)).unwrap(), &folder);
+    load_folder(&registry, &Sandbox::new(Limits::default(), Some(compiled)).unwrap(), &folder);
     let kept = tokio::spawn({
         let (store, registry) = (store.clone(), Arc::clone(&registry));
         async move { keep_bundled(&store, &folder, &registry, &CancellationToken::new()).await }

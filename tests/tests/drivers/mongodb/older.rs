@@ -5,7 +5,7 @@ use mongodb::{
     bson::{self, doc},
     options::IndexOptions,
 };
-use ta_bot::engine::{settings::config_store::ChangeAction, support::store_error::WriteError};
+use ta_bot_engine::{settings::config_store::ChangeAction, support::store_error::WriteError};
 
 use super::*;
 

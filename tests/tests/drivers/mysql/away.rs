@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use ta_bot::{
-    drivers::mysql::{Mysql, candles::MysqlCandles, outbox::MysqlOutbox},
-    engine::{
-        market::candle_store::CandleStore as _,
-        signals::outbox::{Outbox as _, contract},
-        support::store_error::StoreError,
-    },
-};
 use ta_bot_core::{Timeframe, Timestamp};
+use ta_bot_drivers::mysql::{Mysql, candles::MysqlCandles, outbox::MysqlOutbox};
+use ta_bot_engine::{
+    market::candle_store::CandleStore as _,
+    signals::outbox::{Outbox as _, contract},
+    support::store_error::StoreError,
+};
 use ta_bot_test_servers::{MariaDb, Mode, Proxy};
 use tokio::time::Instant;
 

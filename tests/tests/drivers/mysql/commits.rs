@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ta_bot::{
-    drivers::mysql::outbox::MysqlOutbox,
-    engine::signals::outbox::{DeadJob, Outbox as _, contract},
-};
 use ta_bot_core::{Timeframe, Timestamp};
+use ta_bot_drivers::mysql::outbox::MysqlOutbox;
+use ta_bot_engine::signals::outbox::{DeadJob, Outbox as _, contract};
 use ta_bot_test_servers::{Mode, Proxy, Side};
 use tokio::time::{Instant, sleep};
 

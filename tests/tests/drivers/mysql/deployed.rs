@@ -3,18 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::Connection as _;
-use ta_bot::{
-    drivers::mysql::{deployments::MysqlDeployments, outbox::MysqlOutbox},
-    engine::{
-        deployments::log::{
-            DeploymentStore as _,
-            contract::{change, log},
-        },
-        signals::outbox::{FinishedJob, Outbox as _, contract},
-        support::store_error::{StoreError, WriteError},
-    },
-};
 use ta_bot_core::Timestamp;
+use ta_bot_drivers::mysql::{deployments::MysqlDeployments, outbox::MysqlOutbox};
+use ta_bot_engine::{
+    deployments::log::{
+        DeploymentStore as _,
+        contract::{change, log},
+    },
+    signals::outbox::{FinishedJob, Outbox as _, contract},
+    support::store_error::{StoreError, WriteError},
+};
 use ta_bot_test_servers::{Mode, Proxy, Side};
 use ta_bot_tests::until;
 

@@ -3,20 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use ta_bot::{
-    drivers::mysql::{
-        candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox, shadows::MysqlShadows,
-    },
-    engine::{
-        deployments::{
-            log::{DeploymentStore as _, contract::change},
-            shadow_store::ShadowStore as _,
-        },
-        market::candle_store::CandleStore as _,
-        signals::outbox::{FinishedJob, Outbox as _, contract},
-    },
-};
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_drivers::mysql::{
+    candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox, shadows::MysqlShadows,
+};
+use ta_bot_engine::{
+    deployments::{
+        log::{DeploymentStore as _, contract::change},
+        shadow_store::ShadowStore as _,
+    },
+    market::candle_store::CandleStore as _,
+    signals::outbox::{FinishedJob, Outbox as _, contract},
+};
 use ta_bot_test_servers::MariaDb;
 
 use super::{open, opened, symbol};

@@ -1,15 +1,13 @@
 //! Migrations: of nothing, of what other services made, again, and by many at once.
 
-use ta_bot::{
-    drivers::mysql::{candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox},
-    engine::{
-        deployments::log::{DeploymentStore as _, contract::change},
-        market::candle_store::{CandleStore as _, Inserted},
-        signals::outbox::{Outbox as _, SignalFilter, contract},
-        support::store_error::StoreError,
-    },
-};
 use ta_bot_core::{Timeframe, Timestamp};
+use ta_bot_drivers::mysql::{candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox};
+use ta_bot_engine::{
+    deployments::log::{DeploymentStore as _, contract::change},
+    market::candle_store::{CandleStore as _, Inserted},
+    signals::outbox::{Outbox as _, SignalFilter, contract},
+    support::store_error::StoreError,
+};
 
 use super::{candle, new_database, open, opened, server, symbol};
 

@@ -3,15 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use ta_bot::{
-    drivers::mysql::{Limits, Mysql, candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox},
-    engine::{
-        deployments::log::{DeploymentStore as _, contract::change},
-        market::candle_store::CandleStore as _,
-        signals::outbox::{FinishedJob, Outbox as _, contract},
-    },
-};
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_drivers::mysql::{Limits, Mysql, candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox};
+use ta_bot_engine::{
+    deployments::log::{DeploymentStore as _, contract::change},
+    market::candle_store::CandleStore as _,
+    signals::outbox::{FinishedJob, Outbox as _, contract},
+};
 use ta_bot_test_servers::MariaDb;
 
 use super::{candle, opened, symbol};

@@ -61,7 +61,7 @@ async fn a_reader_sees_headers_and_body() {
     assert_eq!(header("tracestate").as_deref(), Some("x=1"));
     let config = stream.cached_info().config.clone();
     assert_eq!(config.subjects, ["signals.*.*.*"]);
-    assert_eq!(config.duplicate_window, ta_bot::drivers::nats::bus::DUPLICATE_WINDOW);
+    assert_eq!(config.duplicate_window, ta_bot_drivers::nats::bus::DUPLICATE_WINDOW);
 }
 
 #[tokio::test]

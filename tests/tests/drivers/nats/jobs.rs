@@ -1,7 +1,8 @@
 //! The job queue.
 
-use ta_bot::{app::App, engine::pipeline::worker::Pipeline, environment::Environment};
+use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Candle, Job};
+use ta_bot_engine::pipeline::worker::Pipeline;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

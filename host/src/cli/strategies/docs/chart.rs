@@ -20,13 +20,13 @@ use plotters::{
     },
 };
 use ta_bot_core::{Action, CandleSlice, StrategyId, Timeframe, Timestamp};
+use ta_bot_engine::market::history::Series;
 
 use super::{
     MARK,
     scan::Found,
     text::{formatted, moment, rounded},
 };
-use crate::engine::market::history::Series;
 
 /// How large the chart is, in pixels.
 const SIZE: (u32, u32) = (960, 480);

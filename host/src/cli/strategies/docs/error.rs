@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use ta_bot_core::{EvaluationError, Job, StrategyId, Symbol, Timeframe, WindowError};
 use thiserror::Error;
 
-use crate::engine::market::import::ImportError;
+use ta_bot_engine::market::import::ImportError;
 
 /// Why there are no pages, or none that are current.
 #[derive(Debug, Error)]

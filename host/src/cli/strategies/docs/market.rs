@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ta_bot_core::{CandleSlice, Symbol, Timeframe, Timestamp};
-
-use super::DocsError;
-use crate::engine::market::{
+use ta_bot_engine::market::{
     history::{History, Series},
     import,
 };
+
+use super::DocsError;
 
 /// Every series, by symbol and timeframe.
 pub(in crate::cli) struct Market {

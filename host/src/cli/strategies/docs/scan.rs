@@ -11,10 +11,10 @@ use ta_bot_core::{
     Action, ApplicationSettings, CandleSlice, Decision, EvaluationError, ParameterLevels, ResolvedParameters, Signal,
     Timestamp,
 };
+use ta_bot_engine::evaluation::{Inputs, Origin, Outcome, series_of};
 use ta_bot_wasm::StrategyModule;
 
 use super::{DocsError, market::Market};
-use crate::engine::evaluation::{Inputs, Origin, Outcome, series_of};
 
 /// What came of a strategy on a market.
 #[derive(Default)]

@@ -1,0 +1,212 @@
+//! The documents that are made of a measurement.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use serde::Serialize;
+use ta_bot_core::millis;
+use ta_bot_engine::modules::registry::Progress;
+use utoipa::ToSchema;
+
+use super::{Health, Measured};
+
+/// The state of the service as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Everything works.
+    Healthy,
+    /// The service goes on with less.
+    Degraded,
+    /// Nothing can be analysed or kept.
+    Unhealthy,
+}
+
+/// The state of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PartStatus {
+    /// It answers.
+    Connected,
+    /// It does not.
+    Disconnected,
+    /// It is part of this process, and answers.
+    Embedded,
+}
+
+/// A part and how long it took to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Part {
+    /// Whether it answers.
+    pub status: PartStatus,
+    /// Measured within the last two seconds; null where it did not answer.
+    pub latency_ms: Option<f64>,
+    /// Signals that the bus acknowledged since the start; for the bus only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_signals: Option<u64>,
+}
+
+/// Who schedules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Elections {
+    /// Whether there is an election at all.
+    pub enabled: bool,
+    /// Whether this process leads.
+    pub is_leader: bool,
+    /// The leader's name, this process's or another's; null where nobody is known to lead.
+    pub leader_id: Option<String>,
+}
+
+/// The strategies' modules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Modules {
+    /// `loading`, `ready`, or `incomplete` where some can't be used.
+    pub status: &'static str,
+    /// How many are ready.
+    pub ready: usize,
+    /// Which can't be used, and why.
+    pub failed: Vec<String>,
+}
+
+/// Whether evaluations use parameters, settings and deployments that may be older than what is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StaleParameters {
+    /// Whether the last try to read them failed.
+    pub stale: bool,
+    /// Since when; after a start without the store, when what is in use was read.
+    pub since: Option<String>,
+}
+
+/// The document of `/health`.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct HealthReport {
+    /// The whole.
+    pub status: Status,
+    /// Always `ta-bot`.
+    pub service: &'static str,
+    /// The version of the service.
+    pub version: &'static str,
+    /// Whole seconds since the start.
+    pub uptime_seconds: u64,
+    /// Who schedules.
+    pub leader_election: Elections,
+    /// Candles and outbox.
+    pub mysql: Part,
+    /// Configuration.
+    pub mongodb: Part,
+    /// The bus.
+    pub nats: Part,
+    /// The strategies' modules.
+    pub modules: Modules,
+    /// Whether last known parameters, settings or deployments are in use.
+    pub parameters: StaleParameters,
+}
+
+/// One thing that is not ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NotReady {
+    /// Which part.
+    pub part: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// The document of `/ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether work can be sent here.
+    pub ready: bool,
+    /// What is not ready.
+    pub not_ready: Vec<NotReady>,
+}
+
+impl Health {
+    /// What `/health` answers.
+    pub async fn report(&self) -> HealthReport {
+        let measured = self.measure().await;
+        let sources = &self.sources;
+        let stale_since = sources.books.stale_since();
+        let is_leader = sources.leadership.term().is_some();
+        let (modules, embedded) = (self.modules(), sources.embedded);
+        HealthReport {
+            status: status(&measured, modules.status == "ready", stale_since.is_some()),
+            service: "ta-bot",
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            leader_election: Elections {
+                enabled: sources.leadership.elected,
+                is_leader,
+                leader_id: sources.leadership.leader(),
+            },
+            mysql: part(measured.candles.zip(measured.outbox).map(|(one, other)| one.max(other)), embedded.mysql),
+            mongodb: part(measured.config, embedded.mongodb),
+            nats: Part {
+                published_signals: Some(sources.metrics.signals_published.get()),
+                ..part(measured.bus, embedded.nats)
+            },
+            modules,
+            parameters: StaleParameters {
+                stale: stale_since.is_some(),
+                since: stale_since.map(|moment| moment.to_string()),
+            },
+        }
+    }
+
+    /// What `/ready` answers.
+    pub async fn readiness(&self) -> Readiness {
+        let measured = self.measure().await;
+        let away = |part: &'static str, latency: Option<Duration>| {
+            latency.is_none().then(|| NotReady { part, reason: "does not answer".to_owned() })
+        };
+        let parts = [
+            ("candle store", measured.candles),
+            ("outbox", measured.outbox),
+            ("config store", measured.config),
+            ("bus", measured.bus),
+        ];
+        let mut not_ready: Vec<NotReady> = parts.into_iter().filter_map(|(name, part)| away(name, part)).collect();
+        match &*self.sources.registry.progress() {
+            Progress::Ready => {}
+            Progress::Loading => {
+                not_ready.push(NotReady { part: "modules", reason: "still being compiled".to_owned() });
+            }
+            Progress::Incomplete(failed) => {
+                not_ready.extend(failed.iter().map(|reason| NotReady { part: "modules", reason: reason.clone() }));
+            }
+        }
+        if let Err(error) = self.sources.books.known() {
+            not_ready.push(NotReady { part: "configuration", reason: error.to_string() });
+        }
+        if self.ending.load(Ordering::Relaxed) {
+            not_ready.push(NotReady { part: "service", reason: "shutting down".to_owned() });
+        }
+        Readiness { ready: not_ready.is_empty(), not_ready }
+    }
+
+    fn modules(&self) -> Modules {
+        let ready = self.sources.registry.strategies().len();
+        match &*self.sources.registry.progress() {
+            Progress::Loading => Modules { status: "loading", ready, failed: Vec::new() },
+            Progress::Ready => Modules { status: "ready", ready, failed: Vec::new() },
+            Progress::Incomplete(failed) => Modules { status: "incomplete", ready, failed: failed.clone() },
+        }
+    }
+}
+
+fn part(latency: Option<Duration>, embedded: bool) -> Part {
+    let status = match (latency, embedded) {
+        (None, _) => PartStatus::Disconnected,
+        (Some(_), true) => PartStatus::Embedded,
+        (Some(_), false) => PartStatus::Connected,
+    };
+    Part { status, latency_ms: latency.map(millis), published_signals: None }
+}
+
+fn status(measured: &Measured, modules_ready: bool, stale: bool) -> Status {
+    if measured.candles.is_none() || measured.outbox.is_none() {
+        Status::Unhealthy
+    } else if measured.config.is_none() || measured.bus.is_none() || !modules_ready || stale {
+        Status::Degraded
+    } else {
+        Status::Healthy
+    }
+}

@@ -1,0 +1,192 @@
+use std::sync::atomic::AtomicUsize;
+
+use async_trait::async_trait;
+use ta_bot_core::ApplicationSettings;
+use ta_bot_drivers::sqlite::{
+    Database, candles::SqliteCandles, config::SqliteConfig, deployments::SqliteDeployments, modules::SqliteModules,
+    outbox::SqliteOutbox,
+};
+use ta_bot_engine::{
+    deployments::rollout::{self, Rollout},
+    modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore},
+    settings::{application::SettingsBook, parameters::ParameterBook},
+    signals::bus::{BusError, Notice, Outgoing, local::LocalBus},
+};
+use ta_bot_wasm::{Limits, Sandbox};
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+
+use super::*;
+
+/// A bus that counts who asks, and that may hang.
+struct AskedBus {
+    inner: LocalBus,
+    asked: AtomicUsize,
+    hangs: bool,
+}
+
+#[async_trait]
+impl Bus for AskedBus {
+    async fn publish(&self, message: Outgoing) -> Result<(), BusError> {
+        self.inner.publish(message).await
+    }
+
+    fn candle_events(&self) -> broadcast::Receiver<Vec<u8>> {
+        self.inner.candle_events()
+    }
+
+    async fn notify(&self, notice: Notice) -> Result<(), BusError> {
+        self.inner.notify(notice).await
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.inner.notices()
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+struct Service {
+    health: Health,
+    bus: Arc<AskedBus>,
+    parameters: Arc<ParameterBook>,
+    registry: Arc<Registry>,
+    database: Database,
+    folder: TempDir,
+}
+
+async fn service(hangs: bool, embedded: Embedded) -> Service {
+    service_with(hangs, embedded, true).await
+}
+
+async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await.unwrap();
+    let bus = Arc::new(AskedBus { inner: LocalBus::new(), asked: AtomicUsize::new(0), hangs });
+    let config = Arc::new(SqliteConfig::new(database.clone()));
+    let registry = Arc::new(Registry::new());
+    let parameters = Arc::new(ParameterBook::new(config.clone(), Arc::clone(&registry)));
+    let from_environment = ApplicationSettings {
+        symbols: Vec::new(),
+        timeframes: Vec::new(),
+        enabled_strategies: None,
+        min_confidence: 0.6,
+        max_confidence: 0.95,
+    };
+    let settings = Arc::new(SettingsBook::new(config.clone(), Arc::clone(&registry), from_environment));
+    let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+    let modules: Arc<dyn ModuleStore> = Arc::new(SqliteModules::new(database.clone()));
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap();
+    let rollout = Rollout::new(rollout::Parts {
+        store: Arc::new(SqliteDeployments::new(database.clone())),
+        loader: Arc::new(ModuleLoader::new(Arc::clone(&modules), Arc::clone(&registry), sandbox)),
+        modules,
+        registry: Arc::clone(&registry),
+        parameters: Arc::clone(&parameters),
+        settings: Arc::clone(&settings),
+        candles: Arc::clone(&candles),
+    });
+    let books = Books { parameters: Arc::clone(&parameters), settings, rollout: Arc::new(rollout) };
+    if is_read {
+        books.begin(false).await.unwrap();
+    }
+    let health = Health::new(Sources {
+        candles,
+        outbox: Arc::new(SqliteOutbox::new(database.clone())),
+        config,
+        bus: bus.clone(),
+        registry: Arc::clone(&registry),
+        books,
+        leadership: Leadership::single_node("here".to_owned()),
+        metrics: Arc::new(Metrics::new().unwrap()),
+        embedded,
+    });
+    Service { health, bus, parameters, registry, database, folder }
+}
+
+fn load_nothing(service: &Service) {
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap();
+    let modules = service.folder.path().join("modules");
+    std::fs::create_dir_all(&modules).unwrap();
+    load_folder(&service.registry, &sandbox, &modules);
+}
+
+#[tokio::test]
+async fn a_service_where_everything_answers_is_healthy_and_ready() {
+    let service = service(false, Embedded::ALL).await;
+    assert_eq!(service.health.report().await.status, Status::Degraded, "modules are loading");
+    assert_eq!(service.health.readiness().await.not_ready[0].part, "modules");
+    load_nothing(&service);
+    let report = service.health.report().await;
+    assert_eq!(report.status, Status::Healthy);
+    for part in [&report.mysql, &report.mongodb, &report.nats] {
+        assert_eq!(part.status, PartStatus::Embedded);
+        assert!(part.latency_ms.is_some_and(|latency| latency < 1000.0));
+    }
+    assert_eq!((report.nats.published_signals, report.mysql.published_signals), (Some(0), None));
+    assert_eq!(report.leader_election.leader_id.as_deref(), Some("here"));
+    assert!(service.health.readiness().await.ready);
+    service.health.end();
+    assert_eq!(service.health.readiness().await.not_ready[0].reason, "shutting down");
+}
+
+#[tokio::test]
+async fn a_measurement_serves_all_who_ask_within_two_seconds() {
+    let service = service(false, Embedded::ALL).await;
+    tokio::join!(service.health.report(), service.health.readiness(), service.health.report());
+    assert_eq!(service.bus.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_part_that_hangs_is_away_and_hides_no_other() {
+    let service = service(true, Embedded { nats: false, mysql: false, mongodb: true }).await;
+    load_nothing(&service);
+    let started = Instant::now();
+    let report = service.health.report().await;
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert_eq!((report.status, report.nats.status), (Status::Degraded, PartStatus::Disconnected));
+    assert_eq!((report.mysql.status, report.mongodb.status), (PartStatus::Connected, PartStatus::Embedded));
+    assert_eq!(report.nats.latency_ms, None);
+    let not_ready = service.health.readiness().await.not_ready;
+    assert_eq!(not_ready.iter().map(|part| part.part).collect::<Vec<_>>(), ["bus"]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_unhealthy_and_its_parameters_are_stale() {
+    let service = service(false, Embedded::ALL).await;
+    load_nothing(&service);
+    service.database.close().await;
+    assert!(service.parameters.refresh().await.is_err());
+    let report = service.health.report().await;
+    assert_eq!((report.status, report.mysql.status), (Status::Unhealthy, PartStatus::Disconnected));
+    assert!(report.parameters.stale && report.parameters.since.is_some());
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["mysql"]["status"], "disconnected");
+    assert!(json["mysql"].get("published_signals").is_none());
+}
+
+#[tokio::test]
+async fn a_service_that_never_read_its_configuration_is_not_ready() {
+    let service = service_with(false, Embedded::ALL, false).await;
+    load_nothing(&service);
+    let not_ready = service.health.readiness().await.not_ready;
+    assert_eq!(not_ready.iter().map(|part| part.part).collect::<Vec<_>>(), ["configuration"]);
+    assert!(not_ready[0].reason.contains("no configuration is known"), "{not_ready:?}");
+}
+
+#[tokio::test]
+async fn a_module_that_failed_is_named() {
+    let service = service(false, Embedded::ALL).await;
+    let sandbox = ta_bot_wasm::Sandbox::new(ta_bot_wasm::Limits::default(), None).unwrap();
+    std::fs::write(service.folder.path().join("broken.wasm"), b"no module").unwrap();
+    load_folder(&service.registry, &sandbox, service.folder.path());
+    let not_ready = service.health.readiness().await.not_ready;
+    assert!(not_ready[0].reason.contains("broken.wasm"), "{not_ready:?}");
+    assert_eq!(service.health.report().await.modules.status, "incomplete");
+}

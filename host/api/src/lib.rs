@@ -1,0 +1,95 @@
+//! The HTTP side: health, metrics, and the API by which operators look and steer.
+//!
+//! A handler reads the request, asks the same parts that jobs use, and words the answer; it decides nothing about
+//! trading. Every answer of the API is in one envelope ([`answer`]) and every failure gets its status in one place
+//! ([`error`]).
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, middleware};
+use ta_bot_engine::{
+    deployments::{impact::Impact, rollout::Rollout, shadow_store::ShadowStore},
+    market::candle_store::CandleStore,
+    modules::{catalog::Catalog, registry::Registry},
+    pipeline::analysis::Analyst,
+    settings::{application::SettingsBook, parameters::ParameterBook},
+    signals::{bus::Bus, outbox::Outbox, replay::Replayer},
+    supervision::{failure::FailureStore, ledger::Ledger},
+    support::metrics::Metrics,
+};
+use tokio::{net::TcpListener, sync::Notify};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::{Guard, tokens::Tokens},
+    health::Health,
+};
+
+type State = Arc<Services>;
+
+pub mod access;
+mod answer;
+mod error;
+pub mod health;
+mod observe;
+mod openapi;
+mod problem;
+mod refusals;
+mod request;
+mod routes;
+mod server;
+pub mod views;
+
+/// What the handlers use.
+#[allow(missing_docs, reason = "the types say it")]
+pub struct Services {
+    pub analyst: Arc<Analyst>,
+    pub registry: Arc<Registry>,
+    pub parameters: Arc<ParameterBook>,
+    pub settings: Arc<SettingsBook>,
+    pub rollout: Arc<Rollout>,
+    pub candles: Arc<dyn CandleStore>,
+    pub outbox: Arc<dyn Outbox>,
+    pub failures: Arc<dyn FailureStore>,
+    pub replayer: Arc<Replayer>,
+    pub impact: Arc<Impact>,
+    pub shadows: Arc<dyn ShadowStore>,
+    pub ledger: Arc<Ledger>,
+    pub bus: Arc<dyn Bus>,
+    pub catalog: Arc<Catalog>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    /// None leaves everything open.
+    pub tokens: Option<Tokens>,
+    /// Set when the service begins to end, so that nothing long is begun or goes on.
+    pub ending: CancellationToken,
+    /// Tells the relay that signals were committed.
+    pub relay_wakeup: Arc<Notify>,
+}
+
+/// Every route, with what surrounds all of them.
+pub fn router(services: Arc<Services>) -> Router {
+    let guard = Guard::new(services.tokens.clone());
+    let (api, document) = openapi::api(&guard).split_for_parts();
+    let api = openapi::serve(api, &document, &guard);
+    Router::new()
+        .merge(
+            api.layer(middleware::from_fn(request::cross_site::refuse))
+                .layer(Extension(request::turns::Turns::new()))
+                .layer(Extension(request::turns::Uploads::new())),
+        )
+        .merge(routes::service::open_routes())
+        .fallback(async || error::ApiError::UnknownRoute)
+        .method_not_allowed_fallback(async || error::ApiError::Method)
+        .layer(middleware::from_fn(request::unread::drain))
+        .layer(middleware::from_fn(observe::catch_panic))
+        .layer(middleware::from_fn(observe::log))
+        .with_state(services)
+}
+
+/// Answers requests until `stop`, and then those under way within a bound.
+pub async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) {
+    server::serve(listener, router(services), stop).await;
+}

@@ -1,0 +1,175 @@
+//! Reading a request's body: at most 1 MiB, in time, JSON, an object.
+
+use std::{future::poll_fn, pin::Pin, time::Duration};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, HeaderValue, header},
+};
+use serde_json::{Map, Value, error::Category};
+
+use crate::error::ApiError;
+
+/// How many bytes a body may have.
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// A JSON object, or nothing where the body is empty.
+#[derive(Debug)]
+pub(crate) struct JsonBody(Option<Map<String, Value>>);
+
+impl JsonBody {
+    /// The object, where one has to be there.
+    pub(crate) fn required(self) -> Result<Map<String, Value>, ApiError> {
+        self.0.ok_or_else(|| ApiError::Malformed("the body is empty: give a JSON object".to_owned()))
+    }
+
+    /// The object, or an empty one.
+    pub(crate) fn optional(self) -> Map<String, Value> {
+        self.0.unwrap_or_default()
+    }
+}
+
+impl<S: Sync> FromRequest<S> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream() {
+            return Ok(Self(None));
+        }
+        check_type(&parts.headers)?;
+        let bytes = arrived(body, MAX_BYTES).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A body without a type is taken as JSON, since the API takes nothing else.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = kind_of(given);
+    if kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {
+        Ok(())
+    } else {
+        Err(wrong_type("application/json", given))
+    }
+}
+
+/// The type of a Content-Type, without its parameters.
+pub(crate) fn kind_of(given: &HeaderValue) -> String {
+    let given = String::from_utf8_lossy(given.as_bytes());
+    given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+pub(crate) fn wrong_type(expected: &'static str, given: &HeaderValue) -> ApiError {
+    let given = String::from_utf8_lossy(given.as_bytes()).chars().take(100).collect();
+    ApiError::MediaType { expected, given }
+}
+
+/// The bytes of a body, if they are no more than `limit` and are here in time.
+pub(crate) async fn arrived(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ApiError::TooLarge { limit });
+    }
+    tokio::time::timeout(ARRIVAL, collect(body, limit)).await.map_err(|_| ApiError::SlowBody)?
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(data) = next_data(&mut body).await {
+        let data = data.map_err(|_| ApiError::Malformed("the body ended early".to_owned()))?;
+        if bytes.len() + data.len() > limit {
+            return Err(ApiError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// The next piece of a body; trailers count as an empty one.
+pub(super) async fn next_data(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+    let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
+    Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
+}
+
+fn parse(bytes: &[u8]) -> Result<Option<Map<String, Value>>, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let value = serde_json::from_slice(bytes).map_err(|error| {
+        let what = if error.classify() == Category::Eof { "JSON that ends early" } else { "malformed JSON" };
+        // The error's own text ends with the place.
+        ApiError::Malformed(format!("{what}: {error}"))
+    })?;
+    match value {
+        Value::Object(object) => Ok(Some(object)),
+        other => Err(ApiError::Malformed(format!("give a JSON object, not {}", kind(&other)))),
+    }
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(kind: Option<&'static str>, body: impl Into<Body>) -> Request {
+        let mut request = Request::new(body.into());
+        if let Some(kind) = kind {
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        request
+    }
+
+    async fn read(kind: Option<&'static str>, body: impl Into<Body>) -> Result<JsonBody, ApiError> {
+        JsonBody::from_request(request(kind, body), &()).await
+    }
+
+    #[tokio::test]
+    async fn takes_objects_of_json_with_or_without_a_type() {
+        for kind in
+            [None, Some("application/json"), Some("Application/JSON; charset=utf-8"), Some("application/x+json")]
+        {
+            let body = read(kind, r#"{"period": 14}"#).await.unwrap().required().unwrap();
+            assert_eq!(body["period"], 14);
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+            assert!(matches!(read(Some(kind), "{}").await, Err(ApiError::MediaType { .. })), "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_body_is_none_whatever_its_type() {
+        let body = read(Some("application/x-www-form-urlencoded"), "").await.unwrap();
+        assert!(body.optional().is_empty());
+        assert!(matches!(read(None, " \n").await.unwrap().required(), Err(ApiError::Malformed(_))));
+    }
+
+    #[tokio::test]
+    async fn says_where_json_is_malformed() {
+        let told = async |body: &'static str| read(None, body).await.unwrap_err().to_string();
+        assert!(told("{\"period\": 14,\n \"oversold\": }").await.contains("line 2 column 14"));
+        assert!(told("{\"period\": 14").await.contains("ends early"));
+        assert!(told("[1]").await.contains("not a list"));
+        assert!(told(r#"{"period": 1e999}"#).await.contains("line 1"));
+    }
+
+    #[tokio::test]
+    async fn more_than_a_mebibyte_is_refused() {
+        let just_fits = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_BYTES - 8));
+        assert_eq!(just_fits.len(), MAX_BYTES);
+        assert!(read(None, just_fits).await.is_ok());
+        assert!(matches!(read(None, "x".repeat(MAX_BYTES + 1)).await, Err(ApiError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,224 @@
+//! Reading the fields of a body or of a query: all problems in one answer.
+
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use serde_json::{Map, Value};
+use ta_bot_core::ModuleDigest;
+use ta_bot_engine::support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS};
+
+use crate::{
+    error::ApiError,
+    problem::{Problem, Problems},
+};
+
+/// Fields that are read one by one; what does not fit is remembered for the end.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    given: Map<String, Value>,
+    problems: Problems,
+}
+
+impl Fields {
+    /// Refuses names that mean nothing here, since a misspelt field would otherwise be silently without effect.
+    pub(crate) fn new(given: Map<String, Value>, known: &[&str]) -> Result<Self, ApiError> {
+        match given.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(field) => {
+                let field = field.chars().take(100).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(ApiError::UnknownField { field, known })
+            }
+            None => Ok(Self { given, problems: Problems::default() }),
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, problem: Problem) {
+        self.problems.add(problem);
+    }
+
+    /// Whether there is no problem so far.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Takes a field out; null is as good as absent.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.given.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// A field that is read by `read`, or a problem that says what is allowed.
+    fn read<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let value = self.take(name)?;
+        let read = read(&value);
+        if read.is_none() {
+            self.refuse(Problem::new(name, &value, allowed));
+        }
+        read
+    }
+
+    /// A text of at most `max` characters.
+    pub(crate) fn text(&mut self, name: &str, max: usize) -> Option<String> {
+        let allowed = format!("a text of at most {max} characters");
+        self.read(name, &allowed, |value| value.as_str().filter(|text| text.chars().count() <= max).map(str::to_owned))
+    }
+
+    /// True or false; absent is false.
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        self.read(name, "true or false", Value::as_bool).unwrap_or_default()
+    }
+
+    /// A whole number of zero or above.
+    pub(crate) fn version(&mut self, name: &str) -> Option<i64> {
+        self.read(name, "a version, a whole number from 0", |value| value.as_i64().filter(|version| *version >= 0))
+    }
+
+    /// A number.
+    pub(crate) fn number(&mut self, name: &str) -> Option<f64> {
+        self.read(name, "a number", Value::as_f64)
+    }
+
+    /// A whole number in a body.
+    pub(crate) fn whole(&mut self, name: &str, range: &RangeInclusive<u32>, default: u32) -> u32 {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        let read = |value: &Value| u32::try_from(value.as_u64()?).ok().filter(|number| range.contains(number));
+        self.read(name, &allowed, read).unwrap_or(default)
+    }
+
+    /// A text that means something.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let value = self.take(name)?;
+        match value.as_str().map(str::parse) {
+            Some(Ok(parsed)) => return Some(parsed),
+            Some(Err(error)) => self.refuse(Problem::new(name, &value, T::Err::to_string(&error))),
+            None => self.refuse(Problem::new(name, &value, "a text")),
+        }
+        None
+    }
+
+    /// The same, where it has to be there.
+    pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        if !self.has(name) {
+            self.refuse(Problem::new(name, &Value::Null, "this field is needed"));
+        }
+        self.parsed(name)
+    }
+
+    /// A list of texts that mean something, with a problem for each that does not.
+    pub(crate) fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Vec<T>> {
+        let value = self.take(name)?;
+        self.list_of(name, &value, "a list of texts")
+    }
+
+    /// The same of a value that was taken out, where `allowed` says what it may be.
+    pub(crate) fn list_of<T: FromStr<Err: Display>>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        allowed: &str,
+    ) -> Option<Vec<T>> {
+        let Value::Array(texts) = value else {
+            self.refuse(Problem::new(name, value, allowed));
+            return None;
+        };
+        let mut read = Vec::with_capacity(texts.len());
+        for text in texts {
+            match text.as_str().map(str::parse) {
+                Some(Ok(one)) => read.push(one),
+                Some(Err(error)) => self.refuse(Problem::new(name, text, T::Err::to_string(&error))),
+                None => self.refuse(Problem::new(name, text, allowed)),
+            }
+        }
+        Some(read)
+    }
+
+    /// The module that a list is to be of.
+    pub(crate) fn module(&mut self) -> Option<ModuleDigest> {
+        let allowed = "the SHA-256 of a module, 64 hex digits; GET /api/v1/strategies lists those that decide";
+        self.read("module", allowed, |value| value.as_str()?.parse().ok())
+    }
+
+    /// How long a list may be, in a query, where everything is a text.
+    pub(crate) fn limit(&mut self) -> u32 {
+        let allowed = format!("a whole number from {} to {}", LIST_LIMITS.start(), LIST_LIMITS.end());
+        let read = |value: &Value| value.as_str()?.parse().ok().filter(|number| LIST_LIMITS.contains(number));
+        self.read("limit", &allowed, read).unwrap_or(DEFAULT_LIST_LIMIT)
+    }
+
+    /// The end: what was read, or every problem. None without a problem can't be; it is refused all the same.
+    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, ApiError> {
+        match read {
+            Some(read) if self.problems.is_empty() => Ok(read),
+            _ => Err(ApiError::Invalid(self.problems)),
+        }
+    }
+}
+
+/// The parameters of a query.
+#[derive(Debug)]
+pub(crate) struct QueryFields(Vec<(String, String)>);
+
+impl QueryFields {
+    pub(crate) fn fields(self, known: &[&str]) -> Result<Fields, ApiError> {
+        let given = self.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        Fields::new(given, known)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryFields {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(pairs)) => Ok(Self(pairs)),
+            Err(rejection) => Err(ApiError::Malformed(rejection.body_text())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use ta_bot_core::{Symbol, Timeframe};
+
+    use super::*;
+
+    fn fields(given: &Value) -> Result<Fields, ApiError> {
+        Fields::new(given.as_object().unwrap().clone(), &["symbol", "timeframe", "publish", "version", "limit"])
+    }
+
+    #[test]
+    fn every_problem_is_in_one_answer() {
+        let given = json!({"symbol": "B", "publish": "yes", "version": -1, "limit": "0"});
+        let mut fields = fields(&given).unwrap();
+        let symbol: Option<Symbol> = fields.required("symbol");
+        let timeframe: Option<Timeframe> = fields.required("timeframe");
+        assert!(!fields.flag("publish") && fields.version("version").is_none());
+        assert_eq!(fields.limit(), 100);
+        let Err(ApiError::Invalid(problems)) = fields.finish(symbol.zip(timeframe)) else { panic!("was taken") };
+        let problems = problems.named();
+        let named: Vec<&str> = problems.iter().map(|problem| problem.parameter.as_str()).collect();
+        assert_eq!(named, ["symbol", "timeframe", "publish", "version", "limit"]);
+        assert_eq!(problems[4].allowed, "a whole number from 1 to 1000");
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_refused() {
+        let told = fields(&json!({"symbl": "BTCUSDT"})).unwrap_err().to_string();
+        assert!(told.contains("symbl") && told.contains("symbol, timeframe"), "{told}");
+    }
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        let mut fields = fields(&json!({"symbol": null, "publish": null})).unwrap();
+        assert_eq!((fields.parsed::<Symbol>("symbol"), fields.flag("publish")), (None, false));
+        assert!(fields.finish(Some(())).is_ok());
+    }
+}

@@ -1,0 +1,75 @@
+//! The newest closed candle, looked at now.
+
+use axum::extract::State;
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{modules::registry::Progress, pipeline::analysis::newest_job};
+use utoipa::ToSchema;
+
+use super::{publish::publish, view::AnalysisView};
+use crate::{
+    Services,
+    answer::{Answer, Envelope},
+    error::ApiError,
+    refusals::GuestRefusals,
+    request::{
+        fields::Fields,
+        write::{Shared, WriteRequest},
+    },
+};
+
+/// What to look at.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+pub(super) struct AnalyseBody {
+    /// Such as `BTCUSDT`.
+    symbol: String,
+    /// Such as `15m`.
+    timeframe: String,
+    /// Sends the signals too; each is sent once, whoever finds it first.
+    publish: Option<bool>,
+}
+
+/// Looks at the newest closed candle with every enabled strategy, on this replica, now.
+#[utoipa::path(
+    post,
+    path = "/api/v1/test/analyze",
+    tag = "analysis",
+    request_body = AnalyseBody,
+    responses((status = 200, body = Envelope<AnalysisView>), GuestRefusals)
+)]
+pub(super) async fn analyse(State(services): Shared, request: WriteRequest) -> Result<Answer<AnalysisView>, ApiError> {
+    let mut fields = Fields::new(request.body.required()?, &["symbol", "timeframe", "publish"])?;
+    let symbol: Option<Symbol> = fields.required("symbol");
+    let timeframe: Option<Timeframe> = fields.required("timeframe");
+    let is_published = fields.flag("publish");
+    let (symbol, timeframe) = fields.finish(symbol.zip(timeframe))?;
+    if *services.registry.progress() == Progress::Loading {
+        return Err(ApiError::Loading);
+    }
+    let turn = request.turns.take()?;
+    turn.run(async move { answer(&services, symbol, timeframe, is_published).await }).await
+}
+
+async fn answer(
+    services: &Services,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    is_published: bool,
+) -> Result<Answer<AnalysisView>, ApiError> {
+    let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
+    let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
+    if is_published {
+        // What goes out is decided by what holds, not by what this replica has heard of.
+        services.rollout.refresh().await?;
+    }
+    loop {
+        let analysis = services.analyst.analyse(&job, None).await?;
+        if !is_published {
+            return Ok(Answer::new(AnalysisView::new(&analysis, None)));
+        }
+        if let Some(published) = publish(services, &analysis).await? {
+            return Ok(Answer::new(AnalysisView::new(&analysis, Some(published))));
+        }
+        services.rollout.refresh().await?;
+    }
+}

@@ -1,0 +1,104 @@
+//! What the verbs do, whichever level they are used on.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use ta_bot_engine::settings::{
+    config_store::{AuditEntry, ConfigKey},
+    parameters::{Change, Merge},
+};
+use utoipa::ToSchema;
+
+use super::{body::ConfigBody, view::ConfigView};
+use crate::{
+    Services,
+    answer::Answer,
+    error::ApiError,
+    request::{
+        condition::Condition,
+        fields::{Fields, QueryFields},
+        target::Target,
+        write::{AuditView, WriteRequest, author, changed},
+    },
+};
+
+/// What a change did, and what counts since.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangeView {
+    /// The entry of the history; null where nothing was changed.
+    change: Option<AuditView>,
+    /// Whether the parameters were only checked.
+    validate_only: bool,
+    /// What counts now.
+    config: ConfigView,
+}
+
+pub(super) type Changed = Result<Answer<ChangeView>, ApiError>;
+
+pub(super) fn read(services: &Services, target: &Target) -> Result<Answer<ConfigView>, ApiError> {
+    let (view, version) = ConfigView::of(services, &target.key)?;
+    Ok(Answer::new(view).version(version))
+}
+
+pub(super) async fn write(services: Arc<Services>, target: Target, request: WriteRequest, merge: Merge) -> Changed {
+    let ConfigBody { parameters, author, validate_only } = ConfigBody::read(request.body.required()?, request.caller)?;
+    let (key, condition) = (target.key, request.condition);
+    let change = async move {
+        let expected = expected(&services, &key, condition).await?;
+        let change = Change { key: key.clone(), parameters, merge, expected, validate_only, author };
+        let entry = services.parameters.change(change).await?;
+        done(&services, &key, entry, validate_only).await
+    };
+    request.turns.take()?.run(change).await
+}
+
+/// Who and why may be in the body or, since many clients send no body with a DELETE, in the query.
+pub(super) async fn delete(services: &Services, target: Target, query: QueryFields, request: WriteRequest) -> Changed {
+    const KNOWN: [&str; 2] = ["changed_by", "reason"];
+    let mut of_query = query.fields(&KNOWN)?;
+    let mut of_body = Fields::new(request.body.optional(), &KNOWN)?;
+    let (fallback, mut author) = (author(&mut of_query, request.caller), author(&mut of_body, request.caller));
+    of_query.finish(Some(()))?;
+    of_body.finish(Some(()))?;
+    if author.changed_by == request.caller.name() {
+        author.changed_by = fallback.changed_by;
+    }
+    author.reason = author.reason.or(fallback.reason);
+    let expected = expected(services, &target.key, request.condition).await?;
+    let entry = services.parameters.delete(&target.key, expected, &author).await?;
+    done(services, &target.key, entry, false).await
+}
+
+/// Tells of a change and answers what counts since.
+pub(crate) async fn done(
+    services: &Services,
+    key: &ConfigKey,
+    entry: Option<AuditEntry>,
+    validate_only: bool,
+) -> Changed {
+    if let Some(entry) = &entry {
+        changed(services, &key.strategy, entry.action).await;
+    }
+    let (config, version) = ConfigView::of(services, key)?;
+    // The change's own version, since another writer may have been here by now; after a deletion nothing is stored.
+    let version = match &entry {
+        Some(AuditEntry { new: Some(_), version, .. }) => *version,
+        Some(_) => 0,
+        None => version,
+    };
+    Ok(Answer::new(ChangeView { change: entry.map(AuditView::from), validate_only, config }).version(version))
+}
+
+/// The version on which a write depends.
+pub(crate) async fn expected(
+    services: &Services,
+    key: &ConfigKey,
+    condition: Condition,
+) -> Result<Option<i64>, ApiError> {
+    let current = async || {
+        // Another replica may have stored something a moment ago.
+        services.parameters.refresh().await?;
+        Ok(services.parameters.read(key)?.1.map_or(0, |stored| stored.version))
+    };
+    condition.expected(current).await
+}

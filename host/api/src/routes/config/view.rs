@@ -1,0 +1,88 @@
+//! What counts at a level, in words.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use ta_bot_core::Level;
+use ta_bot_engine::settings::config_store::{ConfigKey, StoredConfig};
+use utoipa::ToSchema;
+
+use crate::{Services, error::ApiError};
+
+/// The parameters that count for a strategy, for all symbols or for one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConfigView {
+    strategy_id: String,
+    /// Null for all symbols.
+    symbol: Option<String>,
+    /// The values that count.
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// Where each comes from: `default`, `global` or `symbol`.
+    #[schema(value_type = BTreeMap<String, String>)]
+    origins: BTreeMap<String, Level>,
+    /// The version of the nearest level at which something is stored; 0 where nothing is.
+    version: i64,
+    /// Where that level is kept: `default` where nothing is stored, else the store's name.
+    source: &'static str,
+    /// Whether something is stored for this symbol itself.
+    is_override: bool,
+    /// When the nearest level was first stored.
+    created_at: Option<String>,
+    /// When it last changed.
+    updated_at: Option<String>,
+    /// What is stored at this very level; null where it only inherits.
+    stored: Option<StoredView>,
+}
+
+/// What is stored at one level.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StoredView {
+    /// The parameters that the level names.
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// What `ETag` holds and `If-Match` is compared with.
+    version: i64,
+    created_at: String,
+    updated_at: String,
+    created_by: String,
+}
+
+impl ConfigView {
+    /// The view of `key`, and the version of that very level: 0 where nothing is stored.
+    pub(super) fn of(services: &Services, key: &ConfigKey) -> Result<(Self, i64), ApiError> {
+        let book = &services.parameters;
+        let (resolved, own) = book.read(key)?;
+        let nearest = match (&own, &key.symbol) {
+            (None, Some(_)) => book.read(&ConfigKey { symbol: None, ..key.clone() })?.1,
+            _ => own.clone(),
+        };
+        let view = Self {
+            strategy_id: key.strategy.to_string(),
+            symbol: key.symbol.as_ref().map(ToString::to_string),
+            parameters: resolved.values.to_json(),
+            origins: resolved.origins,
+            version: resolved.version,
+            source: if resolved.level == Level::Default { "default" } else { book.store_name() },
+            is_override: resolved.level == Level::Symbol,
+            created_at: nearest.as_ref().map(|level| level.created_at.to_string()),
+            updated_at: nearest.as_ref().map(|level| level.updated_at.to_string()),
+            stored: own.map(StoredView::from),
+        };
+        let version = view.stored.as_ref().map_or(0, |stored| stored.version);
+        Ok((view, version))
+    }
+}
+
+impl From<StoredConfig> for StoredView {
+    fn from(stored: StoredConfig) -> Self {
+        Self {
+            parameters: stored.parameters.into(),
+            version: stored.version,
+            created_at: stored.created_at.to_string(),
+            updated_at: stored.updated_at.to_string(),
+            created_by: stored.created_by,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Which candles are there.
+
+use axum::extract::State;
+use serde::Serialize;
+use ta_bot_engine::market::candle_store::SeriesSummary;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::{Answer, Envelope},
+    error::ApiError,
+    refusals::ReadRefusals,
+    request::write::Shared,
+};
+
+/// The candles of one symbol and timeframe.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SeriesView {
+    symbol: String,
+    timeframe: String,
+    /// How many.
+    candles: u64,
+    /// When the oldest opened.
+    first_open: String,
+    /// When the newest opened.
+    last_open: String,
+}
+
+impl From<SeriesSummary> for SeriesView {
+    fn from(series: SeriesSummary) -> Self {
+        Self {
+            symbol: series.symbol.to_string(),
+            timeframe: series.timeframe.as_str().to_owned(),
+            candles: series.candles,
+            first_open: series.first_open.to_string(),
+            last_open: series.last_open.to_string(),
+        }
+    }
+}
+
+/// Every series, by symbol and timeframe.
+#[utoipa::path(
+    get,
+    path = "/api/v1/candles",
+    operation_id = "list_series",
+    tag = "journal",
+    responses((status = 200, body = Envelope<Vec<SeriesView>>), ReadRefusals)
+)]
+pub(super) async fn list(State(services): Shared) -> Result<Answer<Vec<SeriesView>>, ApiError> {
+    let series = services.candles.series().await?;
+    Ok(Answer::list(series.into_iter().map(SeriesView::from).collect()))
+}

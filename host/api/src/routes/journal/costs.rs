@@ -1,0 +1,48 @@
+//! What evaluations cost.
+
+use axum::extract::State;
+use ta_bot_core::Timestamp;
+use ta_bot_engine::supervision::costs::{CostFilter, DEFAULT_SINCE_MS, hour_of};
+
+use crate::{
+    answer::{Answer, Envelope},
+    error::ApiError,
+    refusals::ReadRefusals,
+    request::{fields::QueryFields, write::Shared},
+    views::cost::CostView,
+};
+
+/// What evaluations of jobs took, the most expensive first: the last 90 days by the hour, of all replicas. What another
+/// replica measured in the last minute may not be there yet.
+#[utoipa::path(
+    get,
+    path = "/api/v1/costs",
+    operation_id = "list_costs",
+    tag = "journal",
+    params(
+        ("strategy" = Option<String>, Query, description = "Of this strategy only"),
+        ("module" = Option<String>, Query, description = "Of the module of this SHA-256 only"),
+        ("symbol" = Option<String>, Query, description = "Of this symbol only"),
+        ("since" = Option<String>, Query, description =
+            "From the hour on in which this moment lies: RFC 3339, or milliseconds since 1970; 24 hours ago where absent"),
+        ("by" = Option<String>, Query, description =
+            "What has a sum of its own: `strategy`, `module` or `symbol`; `strategy` where absent"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+    ),
+    responses((status = 200, body = Envelope<Vec<CostView>>), ReadRefusals)
+)]
+pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<CostView>>, ApiError> {
+    let mut fields = query.fields(&["strategy", "module", "symbol", "since", "by", "limit"])?;
+    let filter = CostFilter {
+        strategy: fields.parsed("strategy"),
+        module: fields.module(),
+        symbol: fields.parsed("symbol"),
+        since: fields.parsed("since").unwrap_or_else(|| Timestamp::now().plus_millis(-DEFAULT_SINCE_MS)),
+    };
+    let by = fields.parsed("by").unwrap_or_default();
+    let limit = fields.limit();
+    fields.finish(Some(()))?;
+    let sums = services.ledger.sums(&filter, by).await?;
+    let listed = sums.into_iter().take(limit as usize).map(CostView::from).collect();
+    Ok(Answer::list(listed).with("limit", limit).with("since", hour_of(filter.since).to_string()))
+}

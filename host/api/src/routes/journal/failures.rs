@@ -1,0 +1,70 @@
+//! Evaluations that failed.
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use ta_bot_core::FailureId;
+use ta_bot_engine::supervision::failure::{FailureFilter, document::FailureDocument};
+
+use crate::{
+    answer::{Answer, Envelope},
+    error::ApiError,
+    refusals::ReadRefusals,
+    request::{fields::QueryFields, write::Shared},
+    views::failure::FailureView,
+};
+
+/// Evaluations that failed in jobs, newest first: the newest 200 of each module.
+#[utoipa::path(
+    get,
+    path = "/api/v1/failures",
+    operation_id = "list_failures",
+    tag = "journal",
+    params(
+        ("strategy" = Option<String>, Query, description = "Of this strategy only"),
+        ("module" = Option<String>, Query, description = "Of the module of this SHA-256 only, 64 hex digits"),
+        ("symbol" = Option<String>, Query, description = "Of this symbol only"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+    ),
+    responses((status = 200, body = Envelope<Vec<FailureView>>), ReadRefusals)
+)]
+pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<FailureView>>, ApiError> {
+    let mut fields = query.fields(&["strategy", "module", "symbol", "limit"])?;
+    let filter = FailureFilter {
+        strategy: fields.parsed("strategy"),
+        symbol: fields.parsed("symbol"),
+        module: fields.module(),
+        limit: fields.limit(),
+    };
+    fields.finish(Some(()))?;
+    let failures = services.failures.list(&filter).await?;
+    Ok(Answer::list(failures.into_iter().map(FailureView::from).collect()).with("limit", filter.limit))
+}
+
+/// The bundle of a failure, as it is, in no envelope: `ta-bot replay` runs it again anywhere.
+#[utoipa::path(
+    get,
+    path = "/api/v1/failures/{failure_id}",
+    operation_id = "get_failure",
+    tag = "journal",
+    params(("failure_id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = FailureDocument), ReadRefusals)
+)]
+pub(super) async fn download(
+    State(services): Shared,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path(name) = path.map_err(|_| ApiError::UnknownRoute)?;
+    let unknown = || ApiError::UnknownFailure(name.chars().take(100).collect());
+    let id: FailureId = name.parse().map_err(|_| unknown())?;
+    let document = services.failures.get(id).await?.ok_or_else(unknown)?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"failure-{}.json\"", id.short())),
+        // A failure that is known stays as it was first.
+        (header::CACHE_CONTROL, "private, immutable, max-age=31536000".to_owned()),
+    ];
+    Ok((headers, document).into_response())
+}

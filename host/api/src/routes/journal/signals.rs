@@ -1,0 +1,74 @@
+//! The signals.
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use ta_bot_engine::signals::outbox::{SignalFilter, StoredSignal};
+use utoipa::ToSchema;
+
+use crate::{
+    answer::{Answer, Envelope},
+    error::ApiError,
+    refusals::ReadRefusals,
+    request::{fields::QueryFields, write::Shared},
+};
+
+/// A stored signal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignalView {
+    /// Position in the order in which signals were stored.
+    sequence: i64,
+    signal_id: String,
+    strategy: String,
+    symbol: String,
+    timeframe: String,
+    /// When it was stored.
+    created_at: String,
+    /// When the bus acknowledged it; null while it waits.
+    published_at: Option<String>,
+    /// The message, as it is sent.
+    #[schema(value_type = Object)]
+    message: Value,
+}
+
+impl From<StoredSignal> for SignalView {
+    fn from(signal: StoredSignal) -> Self {
+        Self {
+            message: signal.json(),
+            sequence: signal.sequence,
+            strategy: signal.strategy.to_string(),
+            symbol: signal.symbol.to_string(),
+            timeframe: signal.timeframe.as_str().to_owned(),
+            created_at: signal.created_at.to_string(),
+            published_at: signal.published_at.map(|moment| moment.to_string()),
+            signal_id: signal.id,
+        }
+    }
+}
+
+/// Signals, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/signals",
+    operation_id = "list_signals",
+    tag = "journal",
+    params(
+        ("strategy" = Option<String>, Query, description = "Of this strategy only"),
+        ("symbol" = Option<String>, Query, description = "Of this symbol only"),
+        ("timeframe" = Option<String>, Query, description = "Of this timeframe only"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+    ),
+    responses((status = 200, body = Envelope<Vec<SignalView>>), ReadRefusals)
+)]
+pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<SignalView>>, ApiError> {
+    let mut fields = query.fields(&["strategy", "symbol", "timeframe", "limit"])?;
+    let filter = SignalFilter {
+        strategy: fields.parsed("strategy"),
+        symbol: fields.parsed("symbol"),
+        timeframe: fields.parsed("timeframe"),
+        limit: fields.limit(),
+    };
+    fields.finish(Some(()))?;
+    let signals = services.outbox.signals(&filter).await?;
+    Ok(Answer::list(signals.into_iter().map(SignalView::from).collect()).with("limit", filter.limit))
+}

@@ -1,0 +1,52 @@
+//! What is open to everybody: whether the service lives, is ready, is well, and its metrics.
+
+use std::convert::Infallible;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures_util::stream;
+
+use crate::{error::ApiError, health::Status, request::write::Shared};
+
+/// What a person finds at the root.
+const WELCOME: &str = "TA Bot\n\n\
+    /health               the state of the service and its parts\n\
+    /healthz, /ready      for probes\n\
+    /metrics              for Prometheus\n\
+    /api/v1/openapi.json  the description of the API\n";
+
+pub(crate) fn open_routes() -> Router<crate::State> {
+    Router::new()
+        .route("/", get(async || WELCOME))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/ready", get(ready))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+}
+
+async fn ready(State(services): Shared) -> Response {
+    let readiness = services.health.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+/// A service that goes on with less is still of use, so only `unhealthy` is 503.
+async fn health(State(services): Shared) -> Response {
+    let report = services.health.report().await;
+    let status = if report.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(report)).into_response()
+}
+
+async fn metrics(State(services): Shared) -> Result<Response, ApiError> {
+    services.health.measure_leadership();
+    // In pieces: of a thousand symbols it is tens of megabytes.
+    let pieces = stream::iter(services.metrics.render()?.map(Ok::<_, Infallible>));
+    let body = Body::from_stream(pieces);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response())
+}

@@ -1,0 +1,242 @@
+//! What is deployed for a strategy: which module decides, since when, and what can be done about it.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{FromRequestParts, Path, State},
+    http::request::Parts,
+};
+use serde_json::{Value, json};
+use ta_bot_core::{DeploymentRequest, ModuleDigest, Promotion, StrategyId};
+use ta_bot_engine::{
+    deployments::rollout::{Deployed, PROMOTE_AFTER},
+    modules::registry::Progress,
+    signals::bus::Notice,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    answer::{Answer, Envelope},
+    error::ApiError,
+    problem::Problem,
+    refusals::{GuestRefusals, ReadRefusals},
+    request::{
+        fields::{Fields, QueryFields},
+        target,
+        write::{Shared, WriteRequest, author, tell},
+    },
+    views::deployment::{BUNDLED, DeployedView, DeploymentDetail},
+};
+
+const ACTIONS: &str = "one of activate, roll_back, enable, disable, lift, shadow, end_shadow, promote";
+
+/// What to do.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+pub(super) struct DeploymentBody {
+    /// `activate`, `roll_back`, `enable`, `disable`, `lift`, `shadow`, `end_shadow` or `promote`.
+    action: String,
+    /// For `activate`: the digest of an admitted module, or `bundled` for the one that came with the service. For `shadow`:
+    /// the digest of the module that is to look at the same candles.
+    module: Option<String>,
+    /// For `roll_back`: the revision whose module is to decide again, 0 for the one that came with the service; where absent
+    /// the module before the present one.
+    target_revision: Option<i64>,
+    /// For `shadow`: after this many compared candles it becomes the module that decides, by itself. Needs
+    /// `promote_at_most`.
+    promote_after: Option<u32>,
+    /// For `shadow`: if no more than this share of the candles differ, from 0 to 1. Needs `promote_after`.
+    promote_at_most: Option<f64>,
+    /// For `shadow`: also if admission refused the module. Such a shadow is never promoted.
+    unadmitted: Option<bool>,
+    /// Check only; change nothing.
+    validate_only: Option<bool>,
+    /// Who; the token's role or `api` where absent.
+    changed_by: Option<String>,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// A strategy that a path names, whether it is there yet or not.
+pub(super) struct Name(pub(super) StrategyId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(names): Path<HashMap<String, String>> =
+            Path::from_request_parts(parts, state).await.map_err(|_| ApiError::UnknownRoute)?;
+        let name = names.get("id").ok_or(ApiError::UnknownRoute)?;
+        name.parse()
+            .map(Self)
+            .map_err(|error: ta_bot_core::StrategyIdError| ApiError::UnknownStrategy(error.to_string()))
+    }
+}
+
+/// Which module decides for a strategy, and how it came to that.
+#[utoipa::path(
+    get,
+    path = "/api/v1/strategies/{id}/deployment",
+    operation_id = "get_deployment",
+    tag = "strategies",
+    params(
+        ("id" = String, Path, description = "The strategy"),
+        ("limit" = Option<u32>, Query, description = "How long the history may be, 1 to 1000; 100 where absent"),
+    ),
+    responses((status = 200, body = Envelope<DeploymentDetail>), ReadRefusals)
+)]
+pub(super) async fn read(
+    State(services): Shared,
+    Name(id): Name,
+    query: QueryFields,
+) -> Result<Answer<DeploymentDetail>, ApiError> {
+    let mut fields = query.fields(&["limit"])?;
+    let limit = fields.limit();
+    fields.finish(Some(()))?;
+    services.rollout.known()?;
+    if services.registry.log().of(&id).is_empty() {
+        target::known(&services, &id)?;
+    }
+    let detail = DeploymentDetail::of(&services.rollout, &id, limit as usize);
+    let revision = detail.deployment.revision;
+    Ok(Answer::new(detail).version(revision))
+}
+
+/// Changes what is deployed for a strategy. It holds, on every replica, from the next candle close on that nothing has been
+/// decided about; what is under way ends as it began. The stored parameters are checked against another module first.
+#[utoipa::path(
+    post,
+    path = "/api/v1/strategies/{id}/deployment",
+    operation_id = "change_deployment",
+    tag = "strategies",
+    params(
+        ("id" = String, Path, description = "The strategy; for activate also one that is not there yet"),
+        ("If-Match" = Option<String>, Header, description = "Change only if this revision is the newest; * for any"),
+    ),
+    request_body = DeploymentBody,
+    responses((status = 200, body = Envelope<DeployedView>), GuestRefusals)
+)]
+pub(super) async fn change(
+    State(services): Shared,
+    Name(id): Name,
+    request: WriteRequest,
+) -> Result<Answer<DeployedView>, ApiError> {
+    const KNOWN: [&str; 9] = [
+        "action",
+        "module",
+        "target_revision",
+        "promote_after",
+        "promote_at_most",
+        "unadmitted",
+        "validate_only",
+        "changed_by",
+        "reason",
+    ];
+    let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
+    let (wanted, validate_only) = (wanted(&mut fields), fields.flag("validate_only"));
+    let author = author(&mut fields, request.caller);
+    let wanted = fields.finish(wanted)?;
+    // A strategy whose module is not compiled yet would be taken for a new one.
+    if *services.registry.progress() == Progress::Loading {
+        return Err(ApiError::Loading);
+    }
+    let condition = request.condition;
+    let change = async move {
+        let expected = condition
+            .expected(async || {
+                services.rollout.refresh().await?;
+                Ok(services.registry.log().newest(&id).map_or(0, |newest| newest.revision))
+            })
+            .await?;
+        let deployed = services.rollout.change(&id, wanted, expected, validate_only, author).await?;
+        if matches!(deployed, Deployed::Added(_)) {
+            tell(&services, Notice::DeploymentsChanged).await;
+        }
+        let view = DeployedView::new(&services.rollout, &id, &deployed);
+        let revision = view.deployment.revision;
+        Ok(Answer::new(view).version(revision))
+    };
+    request.turns.take()?.run(change).await
+}
+
+/// What the body asks for.
+fn wanted(fields: &mut Fields) -> Option<DeploymentRequest> {
+    let (action, module) = (fields.required::<String>("action")?, fields.parsed::<String>("module"));
+    let revision = fields.version("target_revision");
+    let (promote, unadmitted) = (promotion(fields), fields.flag("unadmitted"));
+    let wanted = match action.as_str() {
+        "activate" => activation(fields, module.as_deref())?,
+        "roll_back" => DeploymentRequest::RollBack(revision),
+        "enable" => DeploymentRequest::Enable,
+        "disable" => DeploymentRequest::Disable,
+        "lift" => DeploymentRequest::Lift,
+        "shadow" => DeploymentRequest::Shadow { module: shadow(fields, module.as_deref())?, promote, unadmitted },
+        "end_shadow" => DeploymentRequest::EndShadow,
+        "promote" => DeploymentRequest::Promote,
+        _ => {
+            fields.refuse(Problem::new("action", &json!(action), ACTIONS));
+            return None;
+        }
+    };
+    if module.is_some() && !matches!(wanted, DeploymentRequest::Activate(_) | DeploymentRequest::Shadow { .. }) {
+        fields.refuse(Problem::new("module", &json!(module), "only with the actions activate and shadow"));
+    }
+    if revision.is_some() && !matches!(wanted, DeploymentRequest::RollBack(_)) {
+        fields.refuse(Problem::new("target_revision", &json!(revision), "only with the action roll_back"));
+    }
+    if !matches!(wanted, DeploymentRequest::Shadow { .. }) {
+        if let Some(Promotion { after, .. }) = promote {
+            fields.refuse(Problem::new("promote_after", &json!(after), "only with the action shadow"));
+        }
+        if unadmitted {
+            fields.refuse(Problem::new("unadmitted", &json!(true), "only with the action shadow"));
+        }
+    }
+    Some(wanted)
+}
+
+/// When a shadow is to decide by itself.
+fn promotion(fields: &mut Fields) -> Option<Promotion> {
+    const BOTH: &str = "promote_after and promote_at_most together, or neither";
+    let after = fields.has("promote_after").then(|| fields.whole("promote_after", &PROMOTE_AFTER, 1));
+    let given = fields.has("promote_at_most");
+    let share = fields.number("promote_at_most");
+    match (after, share) {
+        (Some(after), Some(share)) if (0.0..=1.0).contains(&share) => {
+            return Some(Promotion { after: after.into(), most_differing: share });
+        }
+        (Some(_), Some(share)) => {
+            fields.refuse(Problem::new("promote_at_most", &json!(share), "a share of candles, from 0 to 1"));
+        }
+        (Some(_), None) if !given => fields.refuse(Problem::new("promote_at_most", &Value::Null, BOTH)),
+        (None, Some(_)) => fields.refuse(Problem::new("promote_after", &Value::Null, BOTH)),
+        _ => {}
+    }
+    None
+}
+
+/// The module of a shadow.
+fn shadow(fields: &mut Fields, module: Option<&str>) -> Option<ModuleDigest> {
+    let parsed = module.and_then(|text| text.parse().ok());
+    if parsed.is_none() {
+        fields.refuse(Problem::new(
+            "module",
+            &json!(module),
+            "the SHA-256 of a module that was uploaded, 64 hex digits",
+        ));
+    }
+    parsed
+}
+
+fn activation(fields: &mut Fields, module: Option<&str>) -> Option<DeploymentRequest> {
+    const ALLOWED: &str =
+        "the SHA-256 of an admitted module, 64 hex digits, or bundled for the one that came with the service";
+    if module == Some(BUNDLED) {
+        return Some(DeploymentRequest::Activate(None));
+    }
+    let digest = module.and_then(|text| text.parse().ok());
+    if digest.is_none() {
+        fields.refuse(Problem::new("module", &json!(module), ALLOWED));
+    }
+    digest.map(|digest| DeploymentRequest::Activate(Some(digest)))
+}

@@ -1,0 +1,83 @@
+//! The list of strategies.
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use ta_bot_engine::modules::registry::Progress;
+use ta_bot_wasm::{StrategyModule, WIT_VERSION};
+use utoipa::ToSchema;
+
+use crate::{
+    Services,
+    answer::{Answer, Envelope},
+    refusals::ReadRefusals,
+    request::write::Shared,
+    views::deployment::DeploymentView,
+};
+
+/// A strategy in brief.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StrategyView {
+    id: String,
+    name: String,
+    version: String,
+    /// SHA-256 of the module.
+    digest: String,
+    /// The version of the interface that the module speaks.
+    wit_version: &'static str,
+    /// Whether the module is the one that came with the service.
+    bundled: bool,
+    /// The newest change of what is deployed for it; 0 where nothing was ever changed.
+    deployment_revision: i64,
+    /// Whether it looks at candles, unless it is quarantined.
+    enabled: bool,
+    /// `ready`: it can be evaluated. `quarantined`: it failed too often and looks at no candle.
+    state: &'static str,
+    /// Whether parameters are stored for all symbols.
+    has_global_config: bool,
+    /// The symbols for which parameters are stored.
+    symbol_overrides: Vec<String>,
+    parameter_count: usize,
+}
+
+impl StrategyView {
+    pub(super) fn of(services: &Services, module: &StrategyModule) -> Self {
+        let description = module.description();
+        let (has_global_config, symbols) = services.parameters.stored_levels(&description.id);
+        let deployment = DeploymentView::of(&services.rollout, &description.id);
+        Self {
+            id: description.id.to_string(),
+            name: description.name.clone(),
+            version: description.version.clone(),
+            digest: module.digest().to_string(),
+            wit_version: WIT_VERSION,
+            bundled: deployment.bundled,
+            deployment_revision: deployment.revision,
+            enabled: deployment.enabled,
+            state: deployment.state(),
+            has_global_config,
+            symbol_overrides: symbols.iter().map(ToString::to_string).collect(),
+            parameter_count: description.schema.specs().len(),
+        }
+    }
+}
+
+/// Every strategy that is registered. The metadata's `modules` says whether all of them are (`ready`), some are still
+/// being compiled (`loading`) or can't be used (`incomplete`).
+#[utoipa::path(
+    get,
+    path = "/api/v1/strategies",
+    operation_id = "list_strategies",
+    tag = "strategies",
+    responses((status = 200, body = Envelope<Vec<StrategyView>>), ReadRefusals)
+)]
+pub(super) async fn list(State(services): Shared) -> Answer<Vec<StrategyView>> {
+    let strategies = services.registry.strategies();
+    let views = strategies.values().map(|module| StrategyView::of(&services, module)).collect();
+    let (modules, failed) = match &*services.registry.progress() {
+        Progress::Loading => ("loading", Vec::new()),
+        Progress::Ready => ("ready", Vec::new()),
+        Progress::Incomplete(failed) => ("incomplete", failed.clone()),
+    };
+    Answer::list(views).with("modules", modules).with("failed", Value::from(failed))
+}

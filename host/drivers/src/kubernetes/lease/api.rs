@@ -1,0 +1,166 @@
+//! Calls about the one Lease: each within a time, each failure in words that an operator can act on.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream::BoxStream};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{
+    Api, Client,
+    api::{PostParams, WatchEvent, WatchParams},
+};
+use ta_bot_engine::support::metrics::Metrics;
+use thiserror::Error;
+
+use super::{NAME, record::Record};
+
+/// How long one watch lasts before the next.
+pub(super) const WATCH_SECONDS: u32 = 20;
+
+/// What is done with the Lease, by the names of the Role's verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Create,
+    Update,
+    Watch,
+}
+
+impl Verb {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+/// Why a call about the Lease did not do what it should.
+#[derive(Debug, Error)]
+pub(super) enum LeaseError {
+    #[error("the Kubernetes API did not answer within {limit:?} ({} the Lease {namespace}/{NAME})", .verb.as_str())]
+    Silent { verb: Verb, namespace: String, limit: Duration },
+    #[error(
+        "this service account may not {0} the Lease {NAME} in the namespace {namespace} (the Kubernetes API says: {said}). \
+         Its Role there needs the rule {{apiGroups: [coordination.k8s.io], resources: [leases], {1}verbs: [{0}]}}, as in \
+         k8s/base/rbac.yaml", .verb.as_str(), restriction(*.verb)
+    )]
+    Denied { verb: Verb, namespace: String, said: String },
+    #[error("can't {} the Lease {namespace}/{NAME}: {said}", .verb.as_str())]
+    Failed { verb: Verb, namespace: String, said: String },
+}
+
+/// What a rule may be restricted by: the name of what does not exist yet can't be known to it.
+fn restriction(verb: Verb) -> String {
+    if verb == Verb::Create { String::new() } else { format!("resourceNames: [{NAME}], ") }
+}
+
+/// The states of the Lease as a watch tells them; none where it is deleted.
+pub(super) type States = BoxStream<'static, Result<Option<Record>, LeaseError>>;
+
+/// The Lease of one namespace.
+#[derive(Clone)]
+pub(super) struct LeaseApi {
+    api: Api<Lease>,
+    namespace: String,
+    metrics: Arc<Metrics>,
+}
+
+impl LeaseApi {
+    pub(super) fn new(client: Client, namespace: Option<String>, metrics: Arc<Metrics>) -> Self {
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+        Self { api: Api::namespaced(client, &namespace), namespace, metrics }
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The Lease as it is now; none where there is none.
+    pub(super) async fn get(&self, limit: Duration) -> Result<Option<Record>, LeaseError> {
+        let found = self.within(limit, Verb::Get, self.api.get_opt(NAME)).await?;
+        let found = found.map_err(|error| self.failed(Verb::Get, &error))?;
+        Ok(found.map(Record::from))
+    }
+
+    /// Makes the Lease. None where somebody was first.
+    pub(super) async fn create(&self, lease: &Lease, limit: Duration) -> Result<Option<Record>, LeaseError> {
+        let parameters = PostParams::default();
+        let created = self.within(limit, Verb::Create, self.api.create(&parameters, lease)).await?;
+        self.unless_first(Verb::Create, created)
+    }
+
+    /// Writes the Lease over the version that it was made from. None where somebody was first.
+    pub(super) async fn update(&self, lease: &Lease, limit: Duration) -> Result<Option<Record>, LeaseError> {
+        let parameters = PostParams::default();
+        let written = self.within(limit, Verb::Update, self.api.replace(NAME, &parameters, lease)).await?;
+        self.unless_first(Verb::Update, written)
+    }
+
+    /// What becomes of the Lease from now on, until the watch ends.
+    pub(super) async fn watch(&self, limit: Duration) -> Result<States, LeaseError> {
+        let parameters = WatchParams::default().fields(&format!("metadata.name={NAME}")).timeout(WATCH_SECONDS);
+        // From version 0: whatever state the server has at hand comes first, so nothing has to be listed.
+        let opened = self.within(limit, Verb::Watch, self.api.watch(&parameters, "0")).await?;
+        let events = opened.map_err(|error| self.failed(Verb::Watch, &error))?;
+        let this = self.clone();
+        Ok(events.filter_map(move |event| std::future::ready(this.state(event))).boxed())
+    }
+
+    /// The state that an event tells, if it tells one.
+    fn state(&self, event: kube::Result<WatchEvent<Lease>>) -> Option<Result<Option<Record>, LeaseError>> {
+        match event {
+            Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease)) => Some(Ok(Some(Record::from(lease)))),
+            Ok(WatchEvent::Deleted(_)) => Some(Ok(None)),
+            Ok(WatchEvent::Bookmark(_)) => None,
+            Ok(WatchEvent::Error(status)) => Some(Err(self.failed(Verb::Watch, &kube::Error::Api(status)))),
+            Err(error) => Some(Err(self.failed(Verb::Watch, &error))),
+        }
+    }
+
+    async fn within<T>(&self, limit: Duration, verb: Verb, call: impl Future<Output = T>) -> Result<T, LeaseError> {
+        let Ok(answer) = tokio::time::timeout(limit, call).await else {
+            self.metrics.election.failures.with_label_values(&[verb.as_str()]).inc();
+            return Err(LeaseError::Silent { verb, namespace: self.namespace.clone(), limit });
+        };
+        Ok(answer)
+    }
+
+    fn unless_first(&self, verb: Verb, written: kube::Result<Lease>) -> Result<Option<Record>, LeaseError> {
+        match written {
+            Ok(lease) => Ok(Some(Record::from(lease))),
+            // Changed, made or deleted by somebody since it was read.
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(None),
+            Err(kube::Error::Api(status)) if verb == Verb::Update && status.is_not_found() => Ok(None),
+            Err(error) => Err(self.failed(verb, &error)),
+        }
+    }
+
+    fn failed(&self, verb: Verb, error: &kube::Error) -> LeaseError {
+        self.metrics.election.failures.with_label_values(&[verb.as_str()]).inc();
+        let namespace = self.namespace.clone();
+        match error {
+            kube::Error::Api(status) if status.is_forbidden() => {
+                LeaseError::Denied { verb, namespace, said: status.message.clone() }
+            }
+            // Its own text has everything twice.
+            kube::Error::Api(status) => LeaseError::Failed { verb, namespace, said: status.message.clone() },
+            error => LeaseError::Failed { verb, namespace, said: with_causes(error) },
+        }
+    }
+}
+
+/// An error with what led to it, of which a client's own text often says nothing.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,299 @@
+//! The task that takes part in the election: looks, takes over, renews, and gives up in the end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kube::Client;
+use ta_bot_core::Timestamp;
+use ta_bot_engine::{
+    pipeline::leadership::{Held, Other, Standing, Term},
+    support::metrics::Metrics,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Options, Timing,
+    api::{LeaseApi, LeaseError},
+    pace::{Failures, jittered},
+    record::{Claim, Record},
+    seen::Seen,
+    watching,
+};
+
+/// How many states of the Lease may wait to be heard of.
+const STATES: usize = 16;
+
+/// Keeps the leadership that was made with it.
+pub struct Keeper {
+    api: LeaseApi,
+    identity: String,
+    timing: Timing,
+    metrics: Arc<Metrics>,
+    standing: watch::Sender<Standing>,
+    /// What others wrote, and since when.
+    seen: Seen,
+    /// By what this process holds the Lease, or tries to.
+    claim: Option<Claim>,
+    /// The Lease as this process wrote it last, while nothing else is known of it.
+    own: Option<Record>,
+    failures: Failures,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        client: Client,
+        options: Options,
+        metrics: Arc<Metrics>,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
+        Self {
+            api: LeaseApi::new(client, options.namespace, Arc::clone(&metrics)),
+            identity: options.identity,
+            timing: options.timing,
+            metrics,
+            standing,
+            seen: Seen::default(),
+            claim: None,
+            own: None,
+            failures: Failures::default(),
+        }
+    }
+
+    /// Takes part in the election until `stop`, then gives the Lease up.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (told, mut states) = mpsc::channel(STATES);
+        let watching = watching::watch(self.api.clone(), self.timing, told);
+        tokio::select! {
+            () = self.keep(&mut states, &stop) => {}
+            // Ends only with what hears it.
+            () = watching => {}
+        }
+        self.release().await;
+    }
+
+    /// A call under way is not interrupted: it is short, and what became of it has to be known.
+    async fn keep(&mut self, states: &mut mpsc::Receiver<Option<Record>>, stop: &CancellationToken) {
+        let mut next = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = sleep_until(next.into()) => {}
+                Some(state) = states.recv() => if !self.is_news(state.as_ref()) { continue; },
+            }
+            next = self.turn().await;
+        }
+    }
+
+    /// Whether a state that the watch told calls for a turn at once. It may be an old one, so it decides nothing.
+    fn is_news(&mut self, state: Option<&Record>) -> bool {
+        if self.own.is_some() {
+            return !state.is_some_and(|record| self.is_own(record));
+        }
+        self.see(state);
+        self.seen.is_free(self.timing.lease(), Instant::now())
+    }
+
+    /// One try. Answers when the next is due.
+    async fn turn(&mut self) -> Instant {
+        self.end_if_over();
+        let attempt = self.attempt().await;
+        self.end_if_over();
+        let (now, retry) = (Instant::now(), self.timing.retry());
+        let error = match attempt {
+            Ok(()) => {
+                if self.failures.clear() {
+                    self.standing.send_modify(|standing| standing.problem = None);
+                    tracing::info!("the Lease can be read and written again");
+                }
+                return self.next_after_success(now);
+            }
+            Err(error) => error.to_string(),
+        };
+        if self.failures.add(&error) {
+            tracing::warn!(error, leads = self.leads(), "the election does not go on; it is tried again");
+            self.standing.send_modify(|standing| standing.problem = Some(error));
+        }
+        // Who leads has little time left; the others have all the time until the API is back.
+        let longest = if self.leads() { retry } else { 4 * retry };
+        let next = now + self.failures.pause(retry / 4, longest);
+        self.until().map_or(next, |until| next.min(until))
+    }
+
+    /// When a renewal is due, or the Lease may be free, or another look is due.
+    fn next_after_success(&self, now: Instant) -> Instant {
+        let next = now + jittered(self.timing.retry());
+        if self.own.is_some() {
+            return next;
+        }
+        match self.seen.free_at(self.timing.lease()) {
+            Some(at) if at > now => next.min(at),
+            _ => next,
+        }
+    }
+
+    /// Renews, takes over, or sees who leads.
+    async fn attempt(&mut self) -> Result<(), LeaseError> {
+        if let Some(own) = self.own.clone() {
+            if self.write(Some(&own)).await? {
+                return Ok(());
+            }
+            self.own = None;
+        }
+        let found = self.api.get(self.limit()).await?;
+        let found = found.as_ref();
+        let is_own = found.is_some_and(|record| self.is_own(record));
+        if !is_own {
+            self.see(found);
+            self.end("the Lease is not held by this process any more");
+        }
+        if is_own || self.seen.is_free(self.timing.lease(), Instant::now()) {
+            self.write(found).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes this process into the Lease, over what was found. Answers whether nobody was first.
+    async fn write(&mut self, found: Option<&Record>) -> Result<bool, LeaseError> {
+        let is_own = found.is_some_and(|record| self.is_own(record));
+        if !is_own && !self.claim.as_ref().is_some_and(|claim| claim.is_over(found)) {
+            self.claim = Some(Claim::new(&self.identity, found));
+        }
+        let Some(claim) = &self.claim else { return Ok(false) };
+        let (duration, limit) = (self.timing.lease(), self.limit());
+        // The term counts from here: no other can see the write before it is sent.
+        let sent = Instant::now();
+        let written = match found {
+            None => self.api.create(&Record::created(super::NAME, claim, duration), limit).await?,
+            Some(record) if is_own => self.api.update(&record.renewed(claim, duration), limit).await?,
+            Some(record) => self.api.update(&record.taken_over(claim, duration), limit).await?,
+        };
+        let Some(written) = written else { return Ok(false) };
+        self.metrics.election.transitions.set(i64::from(written.transitions()));
+        self.seen.take(Some(written.spec()), Instant::now());
+        self.own = Some(written);
+        self.lead_until(sent, sent + self.timing.renew_deadline());
+        Ok(true)
+    }
+
+    /// Goes on with the term, or begins one.
+    fn lead_until(&self, sent: Instant, until: Instant) {
+        // The answer may be older than the term it would give.
+        if Instant::now() >= until {
+            return;
+        }
+        let begins = !self.leads();
+        self.standing.send_modify(|standing| {
+            let term = standing.term().cloned().unwrap_or_else(|| Term { since: Timestamp::now() });
+            standing.held = Some(Held { term, until: Some(until) });
+            standing.other = None;
+            standing.renewed = Some(sent);
+        });
+        if begins {
+            self.metrics.election.terms.with_label_values(&["begun"]).inc();
+            self.metrics.is_leader.set(1);
+            tracing::info!(identity = self.identity, namespace = self.api.namespace(), "leads");
+        }
+    }
+
+    /// Notes what was found, and tells who leads.
+    fn see(&mut self, found: Option<&Record>) {
+        self.seen.take(found.map(Record::spec), Instant::now());
+        if let Some(record) = found {
+            self.metrics.election.transitions.set(i64::from(record.transitions()));
+        }
+        let holder = self.seen.holder(self.timing.lease());
+        // Its name without its claim is a process of that name that ended.
+        let holder = holder.filter(|(name, ..)| *name != self.identity);
+        let other = holder.map(|(name, until, _)| Other { name: name.to_owned(), until });
+        let renewed = holder.map(|(.., since)| since);
+        self.standing.send_if_modified(|standing| {
+            let changes = standing.other.as_ref().map(|other| &other.name) != other.as_ref().map(|other| &other.name);
+            if changes && let Some(other) = &other {
+                tracing::info!(leader = other.name, "another process leads");
+            }
+            standing.other = other;
+            standing.renewed = renewed.or(standing.renewed);
+            changes
+        });
+    }
+
+    /// Notes that the term is over where its time is.
+    fn end_if_over(&self) {
+        if self.until().is_some_and(|until| Instant::now() >= until) {
+            self.end("it was not renewed in time");
+        }
+    }
+
+    /// Ends the term, if there is one.
+    fn end(&self, reason: &str) {
+        let held = self.standing.send_if_modified(|standing| standing.held.take().is_some());
+        if held {
+            self.metrics.election.terms.with_label_values(&["lost"]).inc();
+            self.metrics.is_leader.set(0);
+            tracing::warn!(reason, "leads no longer");
+        }
+    }
+
+    /// Gives the Lease up, so that another takes it at once. Here the term ends first.
+    async fn release(mut self) {
+        let led = self.standing.send_if_modified(|standing| standing.held.take().is_some());
+        self.metrics.is_leader.set(0);
+        let released = tokio::time::timeout(self.timing.renew_deadline(), self.give_up()).await;
+        match released.unwrap_or(Ok(false)) {
+            Ok(true) => {
+                self.metrics.election.terms.with_label_values(&["released"]).inc();
+                tracing::info!("the Lease was given up");
+            }
+            Ok(false) if !led => {}
+            Ok(false) => tracing::warn!("the Lease could not be given up in time; the next leader waits for its end"),
+            Err(error) => tracing::warn!(%error, "the Lease was not given up; the next leader waits for its end"),
+        }
+    }
+
+    async fn give_up(&mut self) -> Result<bool, LeaseError> {
+        if let Some(own) = self.own.take()
+            && self.api.update(&own.released(), self.timing.call()).await?.is_some()
+        {
+            return Ok(true);
+        }
+        // A write whose answer was lost may have arrived after all.
+        match self.find_own().await? {
+            Some(own) => Ok(self.api.update(&own.released(), self.timing.call()).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// The Lease, if this process holds it. A process that never tried to does not ask.
+    async fn find_own(&self) -> Result<Option<Record>, LeaseError> {
+        if self.claim.is_none() {
+            return Ok(None);
+        }
+        Ok(self.api.get(self.timing.call()).await?.filter(|record| self.is_own(record)))
+    }
+
+    fn is_own(&self, record: &Record) -> bool {
+        self.claim.as_ref().is_some_and(|claim| record.is_held_by(claim))
+    }
+
+    fn leads(&self) -> bool {
+        self.standing.borrow().term().is_some()
+    }
+
+    /// When the term ends without another renewal, if there is one.
+    fn until(&self) -> Option<Instant> {
+        self.standing.borrow().held.as_ref()?.until
+    }
+
+    /// How long a call may take: never longer than the term.
+    fn limit(&self) -> Duration {
+        let left = self.until().map(|until| until.saturating_duration_since(Instant::now()));
+        left.filter(|left| !left.is_zero()).map_or(self.timing.call(), |left| left.min(self.timing.call()))
+    }
+}

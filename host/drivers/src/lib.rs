@@ -1,0 +1,17 @@
+//! The servers that TA Bot talks to: a folder for each, in it a file for each port.
+//!
+//! Each server but the embedded one is a cargo feature.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
+#[cfg(feature = "mysql")]
+pub mod mysql;
+#[cfg(feature = "nats")]
+pub mod nats;
+pub mod sqlite;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! How settings and histories are written as documents, and what is made of those that the older service wrote.
+
+use mongodb::bson::{Bson, Document, doc};
+use serde_json::{Value as Json, json};
+use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
+use ta_bot_engine::settings::config_store::ChangeAction;
+
+use super::{AuditEntry, Author, ConfigKey, Failure, StoredConfig, StoredSettings, value};
+
+/// The version of a document that names none: it is there, so some version it must have.
+const FIRST_VERSION: i64 = 1;
+/// What the older service took for a missing bound of confidence.
+const OLDER_BOUNDS: (f64, f64) = (0.6, 0.95);
+/// Who wrote what names nobody.
+const UNKNOWN: &str = "unknown";
+
+pub(super) fn level_filter(key: &ConfigKey) -> Document {
+    let mut filter = doc! { "strategy_id": key.strategy.as_str() };
+    if let Some(symbol) = &key.symbol {
+        filter.insert("symbol", symbol.as_str());
+    }
+    filter
+}
+
+/// The entries of one level. Null finds those without the field, too.
+pub(super) fn history_filter(key: &ConfigKey) -> Document {
+    let symbol = key.symbol.as_ref().map_or(Bson::Null, |symbol| symbol.as_str().into());
+    doc! { "strategy_id": key.strategy.as_str(), "symbol": symbol }
+}
+
+/// The documents that hold application settings: in `parameters`, or beside the version as the older service has them.
+pub(super) fn settings_filter() -> Document {
+    let there = || doc! { "$exists": true };
+    doc! { "$or": [{ "parameters.symbols": there() }, { "symbols": there() }] }
+}
+
+/// Entries of the older service have no sequence; they come after all others, by their moment.
+pub(super) fn newest_first() -> Document {
+    doc! { "sequence": -1, "changed_at": -1, "_id": -1 }
+}
+
+/// A level with its key. None where the id or the symbol can't be one of ours: other services have strategies, too.
+pub(super) fn level(document: &Document, has_symbol: bool) -> Result<Option<(ConfigKey, StoredConfig)>, Failure> {
+    let strategy = document.get_str("strategy_id").ok().and_then(|id| id.parse::<StrategyId>().ok());
+    let symbol = document.get_str("symbol").ok().and_then(|symbol| symbol.parse::<Symbol>().ok());
+    let key = match (strategy, has_symbol, symbol) {
+        (Some(strategy), false, _) => ConfigKey { strategy, symbol: None },
+        (Some(strategy), true, Some(symbol)) => ConfigKey { strategy, symbol: Some(symbol) },
+        _ => {
+            tracing::debug!(document = %name(document), "is no strategy's level and is left out");
+            return Ok(None);
+        }
+    };
+    Ok(Some((key, stored(document)?)))
+}
+
+/// What is stored at a level.
+pub(super) fn stored(document: &Document) -> Result<StoredConfig, Failure> {
+    let parameters = match document.get("parameters") {
+        Some(Bson::Document(parameters)) => value::to_object(parameters),
+        other => {
+            return Err(Failure::Corrupt(format!(
+                "the parameters of {} are {}: put a document of parameters there, or remove the document",
+                name(document),
+                other.map_or_else(|| "missing".to_owned(), ToString::to_string)
+            )));
+        }
+    };
+    let made = document.get_object_id("_id").map(|id| Timestamp::from_millis(id.timestamp().timestamp_millis()));
+    let created_at = value::moment(document, &["created_at", "updated_at"]).or(made.ok());
+    Ok(StoredConfig {
+        parameters,
+        version: version(document)?,
+        created_at: created_at.unwrap_or(Timestamp::from_millis(0)),
+        updated_at: value::moment(document, &["updated_at", "created_at"])
+            .or(created_at)
+            .unwrap_or(Timestamp::from_millis(0)),
+        created_by: value::text(document, "created_by").unwrap_or_else(|| UNKNOWN.to_owned()),
+    })
+}
+
+/// The version of a document.
+pub(super) fn version(document: &Document) -> Result<i64, Failure> {
+    match document.get("version") {
+        None | Some(Bson::Null) => Ok(FIRST_VERSION),
+        Some(found) => value::whole(document, "version").filter(|version| *version > 0).ok_or_else(|| {
+            Failure::Corrupt(format!("the version of {} is {found}: make it a whole number from 1", name(document)))
+        }),
+    }
+}
+
+pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Failure> {
+    Ok(StoredSettings {
+        settings: settings(document)?,
+        version: version(document)?,
+        updated_at: value::moment(document, &["updated_at", "created_at"]).unwrap_or(Timestamp::from_millis(0)),
+    })
+}
+
+/// Application settings: ours, or those of the older service, which calls timeframes `candle_periods`.
+pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
+    let fields = document.get_document("parameters").unwrap_or(document);
+    let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);
+    let or = |value: Json, default: Json| if value.is_null() { default } else { value };
+    let found = json!({
+        "symbols": read("symbols"),
+        "timeframes": or(read("timeframes"), read("candle_periods")),
+        "enabled_strategies": read("enabled_strategies"),
+        "min_confidence": or(read("min_confidence"), json!(OLDER_BOUNDS.0)),
+        "max_confidence": or(read("max_confidence"), json!(OLDER_BOUNDS.1)),
+    });
+    serde_json::from_value(found).map_err(|error| {
+        Failure::Corrupt(format!("the application settings of {} can't be read: {error}", name(document)))
+    })
+}
+
+/// The level of an entry.
+pub(super) fn key_of_entry(entry: &Document, strategy: &StrategyId) -> ConfigKey {
+    let symbol = entry.get_str("symbol").ok().and_then(|symbol| symbol.parse().ok());
+    ConfigKey { strategy: strategy.clone(), symbol }
+}
+
+/// An entry of a history. Those of the older service may lack a version: they can be read, not gone back to.
+pub(super) fn entry(document: &Document, key: Option<ConfigKey>) -> AuditEntry {
+    let values = |field: &str| match document.get(field) {
+        None | Some(Bson::Null) => None,
+        Some(found) => Some(value::to_json(found)),
+    };
+    let (old, new) = (values("old_parameters"), values("new_parameters"));
+    AuditEntry {
+        key,
+        action: action_of(document.get_str("action").unwrap_or_default(), new.is_some()),
+        old,
+        new,
+        version: value::whole(document, "version").unwrap_or(0),
+        author: Author {
+            changed_by: value::text(document, "changed_by").unwrap_or_else(|| UNKNOWN.to_owned()),
+            reason: value::text(document, "reason"),
+            at: value::moment(document, &["changed_at"]).unwrap_or(Timestamp::from_millis(0)),
+        },
+    }
+}
+
+/// An entry as it is stored, with the fields of `identity`.
+pub(super) fn of_entry(entry: &AuditEntry, identity: Document, sequence: i64) -> Document {
+    let values = |values: &Option<Json>| values.as_ref().map_or(Bson::Null, value::from_json);
+    let mut document = identity;
+    document.extend(doc! {
+        "action": action_text(entry.action),
+        "old_parameters": values(&entry.old),
+        "new_parameters": values(&entry.new),
+        "version": entry.version,
+        "sequence": sequence,
+        "changed_by": &entry.author.changed_by,
+        "changed_at": value::from_moment(entry.author.at),
+        "reason": entry.author.reason.clone(),
+    });
+    document
+}
+
+const fn action_text(action: ChangeAction) -> &'static str {
+    match action {
+        ChangeAction::Create => "CREATE",
+        ChangeAction::Update => "UPDATE",
+        ChangeAction::Delete => "DELETE",
+    }
+}
+
+/// The older service has actions of its own, which all left something stored.
+fn action_of(text: &str, has_new: bool) -> ChangeAction {
+    match text.to_ascii_uppercase().as_str() {
+        "CREATE" => ChangeAction::Create,
+        "DELETE" => ChangeAction::Delete,
+        _ if has_new => ChangeAction::Update,
+        _ => ChangeAction::Delete,
+    }
+}
+
+/// What an operator finds the document by.
+fn name(document: &Document) -> String {
+    let id = document.get("_id").map_or_else(|| "without _id".to_owned(), ToString::to_string);
+    match document.get_str("strategy_id") {
+        Ok(strategy) => format!("the document {id} of {strategy}"),
+        Err(_) => format!("the document {id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_with_parameters_alone_is_a_level() {
+        let document = doc! { "strategy_id": "rsi", "parameters": { "period": 14_i64, "oversold": 30.0 } };
+        let (key, stored) = level(&document, false).unwrap().unwrap();
+        assert_eq!((key.strategy.as_str(), key.symbol), ("rsi", None));
+        assert_eq!(Json::Object(stored.parameters), json!({"period": 14, "oversold": 30.0}));
+        assert_eq!((stored.version, stored.created_by.as_str()), (1, "unknown"));
+    }
+
+    #[test]
+    fn what_is_no_level_of_ours_is_left_out_and_what_is_damaged_is_told() {
+        assert!(level(&doc! { "strategy_id": "Not an id!", "parameters": {} }, false).unwrap().is_none());
+        assert!(level(&doc! { "strategy_id": "rsi", "parameters": {} }, true).unwrap().is_none());
+        for document in [
+            doc! { "strategy_id": "rsi" },
+            doc! { "strategy_id": "rsi", "parameters": "period=14" },
+            doc! { "strategy_id": "rsi", "parameters": {}, "version": "two" },
+            doc! { "strategy_id": "rsi", "parameters": {}, "version": 0 },
+        ] {
+            let Err(Failure::Corrupt(reason)) = level(&document, false) else { panic!("{document} was taken") };
+            assert!(reason.contains("rsi"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn settings_of_the_older_service_are_read() {
+        let document = doc! {
+            "symbols": ["BTCUSDT"], "candle_periods": ["5m", "1h"], "enabled_strategies": ["rsi"],
+            "max_positions": 10, "version": 3_i64, "updated_at": "2025-10-17T14:45:00",
+        };
+        let stored = stored_settings(&document).unwrap();
+        assert_eq!((stored.version, stored.settings.timeframes.len()), (3, 2));
+        assert_eq!((stored.settings.min_confidence, stored.settings.max_confidence), OLDER_BOUNDS);
+        let Err(Failure::Corrupt(reason)) = settings(&doc! { "_id": 7, "symbols": 7 }) else { panic!("was taken") };
+        assert!(reason.contains("document 7"), "{reason}");
+    }
+
+    #[test]
+    fn entries_of_the_older_service_are_read() {
+        let document = doc! { "action": "rollback", "new_parameters": { "period": 9 }, "changed_by": "llm" };
+        let read = entry(&document, None);
+        assert_eq!((read.action, read.version, read.old), (ChangeAction::Update, 0, None));
+        assert_eq!(read.new, Some(json!({"period": 9})));
+    }
+}

@@ -1,0 +1,227 @@
+//! Candles in the Data Extractor's tables: one for each timeframe, found by symbol and open time.
+//!
+//! The tables are another service's. Only the documented columns are read, whatever else there is; prices are decimals
+//! there and become the nearest `f64`. Rows whose symbol is none of ours are passed over.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
+    market::candle_store::{CandleStore, Inserted, SeriesSummary},
+    support::store_error::StoreError,
+};
+
+use crate::mysql::database::{Mysql, klines::table, row};
+
+mod insert;
+mod of_many;
+
+/// Candles on a MySQL server.
+#[derive(Debug, Clone)]
+pub struct MysqlCandles {
+    database: Mysql,
+}
+
+impl MysqlCandles {
+    /// Candles in `database`.
+    pub const fn new(database: Mysql) -> Self {
+        Self { database }
+    }
+
+    /// Symbols and close times that some queries find, each once, in order.
+    async fn closes(
+        &self,
+        timeframe: Timeframe,
+        queries: Vec<QueryBuilder<MySql>>,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let closes = async {
+            let mut closes = Vec::new();
+            let mut connection = self.database.connection().await?;
+            for mut query in queries {
+                let rows = query.build().fetch_all(&mut *connection).await;
+                match rows.and_then(|rows| named_closes(&rows, timeframe)) {
+                    Ok(found) => closes.extend(found),
+                    failed => return connection.end(failed),
+                }
+            }
+            closes.sort_unstable();
+            closes.dedup();
+            connection.end(Ok(closes))
+        };
+        self.database.read(closes).await
+    }
+}
+
+#[async_trait]
+impl CandleStore for MysqlCandles {
+    async fn newest_closed(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Candle>, StoreError> {
+        let newest = async {
+            let mut query = QueryBuilder::new("");
+            push_newest(&mut query, symbol, timeframe, until, count);
+            let mut connection = self.database.connection().await?;
+            let rows = query.build().fetch_all(&mut *connection).await;
+            Ok(connection.end(rows)?.iter().rev().map(candle).collect::<Result<_, _>>()?)
+        };
+        self.database.read(newest).await
+    }
+
+    async fn newest_closed_of(
+        &self,
+        timeframe: Timeframe,
+        wanted: &[(Symbol, Option<Timestamp>)],
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Vec<Candle>>, StoreError> {
+        let plan = of_many::Plan::new(timeframe, wanted, until, count);
+        let mut found: HashMap<Symbol, Vec<Candle>> = HashMap::new();
+        // Each query is bounded by itself: how many there are depends on the caller.
+        for mut query in plan.queries() {
+            let read = async {
+                let mut connection = self.database.connection().await?;
+                let rows = query.build().fetch_all(&mut *connection).await;
+                let rows = connection.end(rows)?;
+                Ok(rows
+                    .iter()
+                    .map(|row| Ok((row::parsed(row, "symbol")?, candle(row)?)))
+                    .collect::<Result<Vec<_>, sqlx::Error>>()?)
+            };
+            for (symbol, candle) in self.database.read(read).await? {
+                found.entry(symbol).or_default().push(candle);
+            }
+        }
+        Ok(plan.answer(wanted, found))
+    }
+
+    async fn newest_closes(
+        &self,
+        timeframe: Timeframe,
+        symbols: &[Symbol],
+        until: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        self.closes(timeframe, of_many::newest(timeframe, symbols, until)).await
+    }
+
+    async fn closed_between(
+        &self,
+        timeframe: Timeframe,
+        after: &[(Symbol, Timestamp)],
+        until: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        self.closes(timeframe, of_many::closes(timeframe, after, until)).await
+    }
+
+    async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError> {
+        if candles.is_empty() {
+            return Ok(Inserted::default());
+        }
+        let mut rows =
+            candles.iter().map(|candle| insert::Row::new(timeframe, candle)).collect::<Result<Vec<_>, _>>()?;
+        rows.sort_by_key(|row| row.candle.open_time);
+        let (rows, symbol) = (&rows, symbol);
+        let inserted = || async move {
+            let mut transaction = self.database.begin().await?;
+            let inserted = insert::all(transaction.connection(), symbol, timeframe, rows).await;
+            transaction.end(inserted).await
+        };
+        self.database.write(candles.len(), inserted).await
+    }
+
+    async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
+        let series = async {
+            let mut query = series();
+            let mut connection = self.database.connection().await?;
+            let rows = query.build().fetch_all(&mut *connection).await;
+            let rows = connection.end(rows)?;
+            let mut series = rows.iter().filter_map(|row| summary(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+            series.sort_by(|a, b| (&a.symbol, a.timeframe).cmp(&(&b.symbol, b.timeframe)));
+            Ok(series)
+        };
+        self.database.count(series).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.ping().await
+    }
+}
+
+/// The open time of the newest candle that is closed at `until`.
+const fn newest_open(timeframe: Timeframe, until: Timestamp) -> Timestamp {
+    Timestamp::from_millis(until.millis().saturating_sub(timeframe.millis()))
+}
+
+/// The columns of a candle, under the names that [`candle`] reads.
+fn columns() -> String {
+    let number = |name: &str| format!(", CAST(`{name}` AS DOUBLE) AS `{name}`");
+    let numbers: String = ["open_price", "high_price", "low_price", "close_price", "volume"].map(number).concat();
+    format!("{} AS `opened`{numbers}", row::millis_of("`timestamp`"))
+}
+
+/// A moment to compare the column `timestamp` with.
+fn push_moment(query: &mut QueryBuilder<MySql>, moment: Timestamp) {
+    query.push("CAST(").push_bind(row::datetime(moment)).push(" AS DATETIME(3))");
+}
+
+/// The newest candles of a symbol, newest first.
+fn push_newest(query: &mut QueryBuilder<MySql>, symbol: &Symbol, timeframe: Timeframe, until: Timestamp, count: u32) {
+    query.push("SELECT `symbol`, ").push(columns()).push(" FROM ").push(table(timeframe));
+    query.push(" WHERE `symbol` = ").push_bind(symbol.as_str().to_owned()).push(" AND `timestamp` <= ");
+    push_moment(query, newest_open(timeframe, until));
+    query.push(" ORDER BY `timestamp` DESC LIMIT ").push_bind(i64::from(count));
+}
+
+/// Counts every table. InnoDB keeps no counts, so this reads one index of each.
+fn series() -> QueryBuilder<MySql> {
+    let mut query = QueryBuilder::new("");
+    for (index, timeframe) in Timeframe::ALL.into_iter().enumerate() {
+        query.push(if index == 0 { "" } else { " UNION ALL " });
+        query.push("SELECT `symbol`, '").push(timeframe.as_str()).push("' AS `timeframe`, COUNT(*) AS `candles`, ");
+        query.push(row::millis_of("MIN(`timestamp`)")).push(" AS `first_open`, ");
+        query.push(row::millis_of("MAX(`timestamp`)")).push(" AS `last_open` FROM ").push(table(timeframe));
+        query.push(" GROUP BY `symbol`");
+    }
+    query
+}
+
+/// Symbols and close times of rows, without those whose symbol is none of ours or that have no candle.
+fn named_closes(rows: &[MySqlRow], timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, sqlx::Error> {
+    let named = |row: &MySqlRow| {
+        let opened: Option<i64> = row.try_get("opened")?;
+        let close = opened.map(|millis| timeframe.close_of(Timestamp::from_millis(millis)));
+        Ok(symbol(row)?.zip(close))
+    };
+    rows.iter().filter_map(|row| named(row).transpose()).collect()
+}
+
+fn symbol(row: &MySqlRow) -> Result<Option<Symbol>, sqlx::Error> {
+    Ok(row.try_get::<&str, _>("symbol")?.parse().ok())
+}
+
+fn candle(found: &MySqlRow) -> Result<Candle, sqlx::Error> {
+    Ok(Candle {
+        open_time: row::moment(found, "opened")?,
+        open: found.try_get("open_price")?,
+        high: found.try_get("high_price")?,
+        low: found.try_get("low_price")?,
+        close: found.try_get("close_price")?,
+        volume: found.try_get("volume")?,
+    })
+}
+
+fn summary(found: &MySqlRow) -> Result<Option<SeriesSummary>, sqlx::Error> {
+    let Some(symbol) = symbol(found)? else { return Ok(None) };
+    Ok(Some(SeriesSummary {
+        symbol,
+        timeframe: row::parsed(found, "timeframe")?,
+        candles: found.try_get::<i64, _>("candles")? as u64,
+        first_open: row::moment(found, "first_open")?,
+        last_open: row::moment(found, "last_open")?,
+    }))
+}

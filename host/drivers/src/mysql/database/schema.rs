@@ -1,0 +1,182 @@
+//! Brings a database up to this version's schema.
+//!
+//! MySQL commits each change of a schema by itself, so one that was interrupted is done again from its beginning: every
+//! step looks for what is there first. A lock of the server's keeps replicas apart that start at once. Where nothing is
+//! missing nothing is changed, and the account needs no right to.
+
+use std::{collections::HashSet, future::Future, time::Duration};
+
+use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
+use ta_bot_core::Timeframe;
+use ta_bot_engine::support::store_error::StoreError;
+
+use super::{Fault, NAME, error::number, unavailable};
+use crate::mysql::database::klines::table;
+
+/// What `ta_bot_schema` says of a database that this version has made or changed.
+const VERSION: i64 = 5;
+const INITIAL: &str = include_str!("../../../migrations/mysql/0001_initial.sql");
+const SIGNALS: &str = include_str!("../../../migrations/mysql/0001_signals.sql");
+const DEPLOYMENTS: &str = include_str!("../../../migrations/mysql/0002_deployments.sql");
+const FAILURES: &str = include_str!("../../../migrations/mysql/0003_failures.sql");
+const SHADOWS: &str = include_str!("../../../migrations/mysql/0004_shadows.sql");
+const COSTS: &str = include_str!("../../../migrations/mysql/0005_costs.sql");
+const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
+/// How long a change of a large table may take.
+const CHANGE_LIMIT: Duration = Duration::from_mins(5);
+
+/// What statements have to know of the tables.
+#[derive(Debug, Clone)]
+pub(crate) struct Schema {
+    /// The `AUTO_INCREMENT` column of `signals`, quoted. A table that another service made has its own.
+    pub(crate) sequence: String,
+}
+
+/// Makes what is missing.
+pub(super) async fn migrate(connection: &mut MySqlConnection, limit: Duration) -> Result<Schema, Fault> {
+    if !within(limit, is_current(connection)).await? {
+        within(limit, lock(connection, limit)).await?;
+        // Another process may have done it while this one waited.
+        if !within(limit, is_current(connection)).await? {
+            within(CHANGE_LIMIT, change(connection)).await?;
+        }
+        within(limit, unlock(connection)).await?;
+    }
+    within(limit, warn_of_missing_indexes(connection)).await?;
+    let sequence = within(limit, sequence(connection)).await?;
+    let reason = "the table `signals` lost its AUTO_INCREMENT column: restore a backup".to_owned();
+    sequence.map(|sequence| Schema { sequence }).ok_or_else(|| StoreError::Corrupt { store: NAME, reason }.into())
+}
+
+async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let late = |_| unavailable(&format!("the schema: no answer within {} s", limit.as_secs_f32()));
+    tokio::time::timeout(limit, step).await.map_err(late)?
+}
+
+/// Whether there is nothing to do; an error where a newer version was here.
+async fn is_current(connection: &mut MySqlConnection) -> Result<bool, Fault> {
+    let version = version(connection).await?;
+    if version > VERSION {
+        let reason = format!(
+            "its schema has version {version}, and this version of TA Bot knows versions up to {VERSION}: run the \
+             version of TA Bot that made it, or let MYSQL_URI name another database"
+        );
+        return Err(StoreError::Corrupt { store: NAME, reason }.into());
+    }
+    Ok(version == VERSION && missing_klines(connection).await?.is_empty())
+}
+
+async fn version(connection: &mut MySqlConnection) -> Result<i64, sqlx::Error> {
+    let version = sqlx::query_scalar("SELECT CAST(COALESCE(MAX(`version`), 0) AS SIGNED) FROM `ta_bot_schema`");
+    match version.fetch_one(connection).await {
+        // No such table
+        Err(error) if number(&error) == Some(1146) => Ok(0),
+        answer => answer,
+    }
+}
+
+/// One process at a time, by a name that databases of one server do not share. It is released with the connection.
+async fn lock(connection: &mut MySqlConnection, limit: Duration) -> Result<(), Fault> {
+    let sql = "SELECT CAST(COALESCE(GET_LOCK(CONCAT('ta_bot_', MD5(DATABASE())), ?), 0) AS SIGNED)";
+    let seconds = (limit.as_secs() / 2).max(1);
+    let taken: i64 = sqlx::query_scalar(sql).bind(seconds).fetch_one(connection).await?;
+    if taken == 1 { Ok(()) } else { Err(unavailable("another process is changing the schema").into()) }
+}
+
+async fn unlock(connection: &mut MySqlConnection) -> Result<(), Fault> {
+    let sql = "DO RELEASE_LOCK(CONCAT('ta_bot_', MD5(DATABASE())))";
+    Ok(sqlx::raw_sql(sql).execute(connection).await.map(drop)?)
+}
+
+async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
+    for timeframe in missing_klines(connection).await? {
+        let table = table(timeframe);
+        sqlx::raw_sql(AssertSqlSafe(KLINES.replace("{table}", table))).execute(&mut *connection).await?;
+        tracing::info!(table, "made, since the Data Extractor had not");
+    }
+    let version = version(connection).await?;
+    if version < 1 {
+        sqlx::raw_sql(INITIAL).execute(&mut *connection).await?;
+        complete_signals(connection).await?;
+    }
+    if version < 2 {
+        sqlx::raw_sql(DEPLOYMENTS).execute(&mut *connection).await?;
+    }
+    if version < 3 {
+        sqlx::raw_sql(FAILURES).execute(&mut *connection).await?;
+    }
+    if version < 4 {
+        sqlx::raw_sql(SHADOWS).execute(&mut *connection).await?;
+    }
+    if version < 5 {
+        sqlx::raw_sql(COSTS).execute(&mut *connection).await?;
+    }
+    let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
+                   `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
+               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5)";
+    sqlx::raw_sql(sql).execute(connection).await?;
+    Ok(())
+}
+
+/// Adds our columns and indexes to `signals`, those that are missing, in one statement: a large table is then
+/// rebuilt once at most.
+async fn complete_signals(connection: &mut MySqlConnection) -> Result<(), Fault> {
+    let there = names_in_signals(connection).await?;
+    let mut additions = Vec::new();
+    let sequence = sequence(connection).await?.unwrap_or_else(|| {
+        additions.push("ADD COLUMN `sequence` BIGINT NOT NULL AUTO_INCREMENT UNIQUE".to_owned());
+        "`sequence`".to_owned()
+    });
+    let ours = SIGNALS.lines().filter(|line| line.starts_with("ADD "));
+    let missing = ours.filter(|line| line.split('`').nth(1).is_some_and(|name| !there.contains(name)));
+    additions.extend(missing.map(|line| line.replace("{sequence}", &sequence)));
+    if !additions.is_empty() {
+        let sql = format!("ALTER TABLE `signals` {}", additions.join(", "));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// The names of columns and indexes of `signals`.
+async fn names_in_signals(connection: &mut MySqlConnection) -> Result<HashSet<String>, sqlx::Error> {
+    let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND table_name = 'signals'
+               UNION ALL
+               SELECT CAST(index_name AS CHAR) FROM information_schema.statistics
+               WHERE table_schema = DATABASE() AND table_name = 'signals'";
+    let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    Ok(names.into_iter().collect())
+}
+
+/// The `AUTO_INCREMENT` column of `signals`, quoted.
+async fn sequence(connection: &mut MySqlConnection) -> Result<Option<String>, Fault> {
+    let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND table_name = 'signals' AND extra LIKE '%auto_increment%'";
+    let name: Option<String> = sqlx::query_scalar(sql).fetch_optional(connection).await?;
+    Ok(name.map(|name| format!("`{}`", name.replace('`', "``"))))
+}
+
+/// The timeframes that have no table of candles.
+async fn missing_klines(connection: &mut MySqlConnection) -> Result<Vec<Timeframe>, sqlx::Error> {
+    let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
+               WHERE table_schema = DATABASE() AND table_name LIKE 'klines\\_%'";
+    let there: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    let is_there = |timeframe: &Timeframe| there.iter().any(|name| name == table(*timeframe));
+    Ok(Timeframe::ALL.into_iter().filter(|timeframe| !is_there(timeframe)).collect())
+}
+
+/// The candle tables are not ours to change; without an index each read goes through a whole table.
+async fn warn_of_missing_indexes(connection: &mut MySqlConnection) -> Result<(), Fault> {
+    let sql = "SELECT CAST(t.table_name AS CHAR) AS name FROM information_schema.tables t
+               WHERE t.table_schema = DATABASE() AND t.table_name LIKE 'klines\\_%' AND NOT EXISTS
+                   (SELECT 1 FROM information_schema.statistics a JOIN information_schema.statistics b
+                    ON b.table_schema = a.table_schema AND b.table_name = a.table_name AND b.index_name = a.index_name
+                    WHERE a.table_schema = t.table_schema AND a.table_name = t.table_name
+                      AND a.seq_in_index = 1 AND a.column_name = 'symbol'
+                      AND b.seq_in_index = 2 AND b.column_name = 'timestamp')";
+    for row in sqlx::query(sql).fetch_all(connection).await? {
+        let table: String = row.try_get("name")?;
+        tracing::warn!(table, "has no index on (symbol, timestamp): add one, reads are slow without it");
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Signals and finished jobs on a MySQL server that replicas share.
+//!
+//! A signal's row is found by `waiting` until the bus has acknowledged it, not by its number: a row with a smaller number
+//! may be committed later, by another replica. What a replica commits it publishes itself; another one takes it over
+//! only when it still waits after a while, so that relays which are woken together do not all send the same.
+
+use async_trait::async_trait;
+use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
+use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{
+    signals::outbox::{
+        Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal,
+        fence::Begins,
+    },
+    support::store_error::StoreError,
+};
+
+use crate::mysql::database::{Mysql, Schema, row, store_error};
+
+mod jobs;
+mod write;
+
+/// How long another replica may take to publish what it committed. Clocks that differ by more cost a second sending, which
+/// the bus recognises.
+const FOREIGN_PAUSE_MS: i64 = 2000;
+
+/// The outbox on a MySQL server.
+#[derive(Debug, Clone)]
+pub struct MysqlOutbox {
+    database: Mysql,
+}
+
+impl MysqlOutbox {
+    /// An outbox in `database`.
+    pub const fn new(database: Mysql) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl Outbox for MysqlOutbox {
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Committed, StoreError> {
+        if finished.is_empty() {
+            return Ok(Committed::default());
+        }
+        let by = self.database.instance();
+        let committed = || async move {
+            let mut transaction = self.database.begin().await?;
+            let mut begins = Begins::new();
+            loop {
+                match write::finished(transaction.connection(), finished, &begins, (at, by)).await {
+                    // Written again without what is late, which is rare: an entry begins behind what is stored.
+                    Ok(Err(known)) => {
+                        begins = known;
+                        transaction = transaction.again().await?;
+                    }
+                    Ok(Ok(committed)) => return transaction.end(Ok(committed)).await,
+                    Err(error) => return transaction.end(Err(error)).await,
+                }
+            }
+        };
+        self.database.write(finished.len(), committed).await
+    }
+
+    async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
+        if signals.is_empty() {
+            return Ok(Vec::new());
+        }
+        let by = self.database.instance();
+        let signals: &Vec<&Signal> = &signals.iter().collect();
+        let added = || async move {
+            let mut transaction = self.database.begin().await?;
+            let ids = write::signals(transaction.connection(), signals, (at, by)).await;
+            transaction.end(ids).await
+        };
+        self.database.write(signals.len(), added).await
+    }
+
+    async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
+        let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
+        let foreign = row::datetime(Timestamp::now().plus_millis(-FOREIGN_PAUSE_MS));
+        let mut query = select(&schema);
+        // The optimiser may find the primary key's order cheaper, and read every signal there ever was.
+        query.push(" FORCE INDEX (`ta_bot_waiting`) WHERE `waiting` = 1 AND (`committed_by` = ");
+        query.push_bind(self.database.instance()).push(" OR `committed_at` < CAST(").push_bind(foreign);
+        query.push(" AS DATETIME(3))) ORDER BY ").push(&schema.sequence).push(" LIMIT ").push_bind(i64::from(limit));
+        signals(&self.database.rows(query).await?)
+    }
+
+    async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        ids.sort_unstable();
+        let ids = &ids;
+        let marked = || async move {
+            let mut transaction = self.database.begin().await?;
+            let marked = write::published(transaction.connection(), ids, at).await;
+            transaction.end(marked).await
+        };
+        self.database.write(ids.len(), marked).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let oldest = row::millis_of("MIN(`committed_at`)");
+        let mut query = QueryBuilder::new(format!("SELECT COUNT(*) AS `signals`, {oldest} AS `oldest` "));
+        query.push("FROM `signals` FORCE INDEX (`ta_bot_waiting`) WHERE `waiting` = 1");
+        let rows = self.database.rows(query).await?;
+        let Some(row) = rows.first() else { return Ok(Backlog::default()) };
+        let read = || {
+            let oldest: Option<i64> = row.try_get("oldest")?;
+            let signals = row.try_get::<i64, _>("signals")? as u64;
+            Ok(Backlog { signals, oldest: oldest.map(Timestamp::from_millis) })
+        };
+        read().map_err(|error| store_error(&error))
+    }
+
+    async fn signal(&self, id: &SignalId) -> Result<Option<StoredSignal>, StoreError> {
+        let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
+        let mut query = select(&schema);
+        query.push(" WHERE `signal_id` = ").push_bind(id.as_str());
+        Ok(signals(&self.database.rows(query).await?)?.pop())
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError> {
+        let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
+        signals(&self.database.rows(selection(filter, &schema)).await?)
+    }
+
+    async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError> {
+        if series.is_empty() {
+            return Ok(());
+        }
+        let begun = || async move {
+            let mut transaction = self.database.begin().await?;
+            let begun = jobs::begin(transaction.connection(), series).await;
+            transaction.end(begun).await
+        };
+        self.database.write(series.len(), begun).await
+    }
+
+    async fn begun(&self, timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT `symbol`, `candle_close` FROM `begun_series` WHERE `timeframe` = ");
+        query.push_bind(timeframe.as_str()).push(" ORDER BY `symbol`");
+        let rows = self.database.rows(query).await?;
+        rows.iter().map(jobs::candle_close).collect::<Result<_, _>>().map_err(|error| store_error(&error))
+    }
+
+    async fn finished(
+        &self,
+        timeframe: Timeframe,
+        asked: &[(Symbol, Timestamp)],
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        let mut finished = Vec::new();
+        for query in jobs::finished(timeframe, asked) {
+            let rows = self.database.rows(query).await?;
+            let found = rows.iter().map(jobs::candle_close).collect::<Result<Vec<_>, _>>();
+            finished.extend(found.map_err(|error| store_error(&error))?);
+        }
+        Ok(finished)
+    }
+
+    async fn bury(&self, dead: &DeadJob) -> Result<(), StoreError> {
+        let buried = || async move {
+            let mut transaction = self.database.begin().await?;
+            let buried = jobs::bury(transaction.connection(), dead).await;
+            transaction.end(buried).await
+        };
+        self.database.write(1, buried).await
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadJob>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT `timeframe`, `candle_close`, `symbol`, `attempts`, `reason`, `died_at`, `retried_at` FROM `dead_jobs`
+             ORDER BY `died_at` DESC, `candle_close` DESC, `symbol` LIMIT ",
+        );
+        query.push_bind(i64::from(limit));
+        let rows = self.database.rows(query).await?;
+        rows.iter().map(dead_job).collect::<Result<_, _>>().map_err(|error| store_error(&error))
+    }
+
+    async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Result<u64, StoreError> {
+        let marked = || async move {
+            let mut transaction = self.database.begin().await?;
+            let count = jobs::retry(transaction.connection(), which, at).await;
+            transaction.end(count).await
+        };
+        self.database.write(1, marked).await
+    }
+
+    async fn retried(&self, limit: u32) -> Result<Vec<RetriedJob>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT `timeframe`, `candle_close`, `symbol`, `retried_at` FROM `dead_jobs` WHERE `retried_at` IS NOT NULL
+             ORDER BY `retried_at`, `candle_close`, `timeframe`, `symbol` LIMIT ",
+        );
+        query.push_bind(i64::from(limit));
+        let rows = self.database.rows(query).await?;
+        let retried =
+            |found: &MySqlRow| Ok(RetriedJob { job: job(found)?, retried_at: row::moment(found, "retried_at")? });
+        rows.iter().map(retried).collect::<Result<_, _>>().map_err(|error| store_error(&error))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.ping().await
+    }
+}
+
+/// The columns of a signal, from the table.
+fn select(schema: &Schema) -> QueryBuilder<MySql> {
+    let (created, published) = (row::millis_of("`committed_at`"), row::millis_of("`published_at`"));
+    QueryBuilder::new(format!(
+        "SELECT CAST({} AS SIGNED) AS `position`, `signal_id`, `strategy`, `symbol`, `timeframe`, `message`,
+                {created} AS `committed`, {published} AS `published` FROM `signals`",
+        schema.sequence
+    ))
+}
+
+/// Only the conditions that are asked for, so that each of them can use its index. Rows of the older service, which have
+/// no id, are left out.
+fn selection(filter: &SignalFilter, schema: &Schema) -> QueryBuilder<MySql> {
+    let mut query = select(schema);
+    query.push(" WHERE `signal_id` IS NOT NULL");
+    if let Some(strategy) = &filter.strategy {
+        query.push(" AND `strategy` = ").push_bind(strategy.as_str());
+    }
+    if let Some(symbol) = &filter.symbol {
+        query.push(" AND `symbol` = ").push_bind(symbol.as_str());
+    }
+    if let Some(timeframe) = filter.timeframe {
+        query.push(" AND `timeframe` = ").push_bind(timeframe.as_str());
+    }
+    query.push(" ORDER BY ").push(&schema.sequence).push(" DESC LIMIT ").push_bind(i64::from(filter.limit));
+    query
+}
+
+fn signals(rows: &[MySqlRow]) -> Result<Vec<StoredSignal>, StoreError> {
+    rows.iter().map(signal).collect::<Result<_, _>>().map_err(|error| store_error(&error))
+}
+
+fn signal(found: &MySqlRow) -> Result<StoredSignal, sqlx::Error> {
+    Ok(StoredSignal {
+        sequence: found.try_get("position")?,
+        id: found.try_get("signal_id")?,
+        strategy: row::parsed(found, "strategy")?,
+        symbol: row::parsed(found, "symbol")?,
+        timeframe: row::parsed(found, "timeframe")?,
+        message: found.try_get("message")?,
+        created_at: row::moment(found, "committed")?,
+        published_at: found.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_millis),
+    })
+}
+
+fn job(found: &MySqlRow) -> Result<Job, sqlx::Error> {
+    let (symbol, candle_close) = jobs::candle_close(found)?;
+    Ok(Job { symbol, timeframe: row::parsed(found, "timeframe")?, candle_close })
+}
+
+fn dead_job(found: &MySqlRow) -> Result<DeadJob, sqlx::Error> {
+    Ok(DeadJob {
+        job: job(found)?,
+        attempts: found.try_get("attempts")?,
+        reason: found.try_get("reason")?,
+        died_at: row::moment(found, "died_at")?,
+        retried_at: found.try_get::<Option<i64>, _>("retried_at")?.map(Timestamp::from_millis),
+    })
+}

@@ -1,0 +1,122 @@
+//! The tables of jobs: their conditions, and the statements that write.
+
+use sqlx::{MySql, MySqlConnection, QueryBuilder, mysql::MySqlRow};
+use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::signals::outbox::{DeadFilter, DeadJob};
+
+use crate::mysql::database::{
+    batch::{padded, pieces},
+    row,
+};
+
+/// How many jobs one condition names.
+pub(super) const BATCH: usize = 512;
+
+/// A job by the parts of its key, in the order of the key.
+pub(super) type Key<'a> = (Timeframe, Timestamp, &'a Symbol);
+
+pub(super) const fn key(job: &Job) -> Key<'_> {
+    (job.timeframe, job.candle_close, &job.symbol)
+}
+
+pub(super) fn candle_close(found: &MySqlRow) -> Result<(Symbol, Timestamp), sqlx::Error> {
+    Ok((row::parsed(found, "symbol")?, row::moment(found, "candle_close")?))
+}
+
+/// The condition for these jobs: points of the key.
+pub(super) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
+    query.push("(FALSE");
+    for (timeframe, close, symbol) in padded(keys) {
+        query.push(" OR (`timeframe` = ").push_bind(timeframe.as_str()).push(" AND `candle_close` = ");
+        query.push_bind(close.millis()).push(" AND `symbol` = ").push_bind(symbol.as_str()).push(")");
+    }
+    query.push(")");
+}
+
+/// The queries for those of `asked` that are finished or dead.
+pub(super) fn finished(timeframe: Timeframe, asked: &[(Symbol, Timestamp)]) -> Vec<QueryBuilder<MySql>> {
+    let query = |chunk: &[(Symbol, Timestamp)]| {
+        let keys: Vec<Key<'_>> = chunk.iter().map(|(symbol, close)| (timeframe, *close, symbol)).collect();
+        let mut query = QueryBuilder::new("SELECT `symbol`, `candle_close` FROM `finished_jobs` WHERE ");
+        push_are(&mut query, &keys);
+        query.push(" UNION SELECT `symbol`, `candle_close` FROM `dead_jobs` WHERE ");
+        push_are(&mut query, &keys);
+        query
+    };
+    asked.chunks(BATCH).map(query).collect()
+}
+
+/// Remembers where series begin, unless that is known.
+pub(super) async fn begin(
+    connection: &mut MySqlConnection,
+    series: &[(Symbol, Timeframe, Timestamp)],
+) -> Result<(), sqlx::Error> {
+    // All lock in the same order.
+    let mut ordered: Vec<_> =
+        series.iter().map(|(symbol, timeframe, close)| (timeframe.as_str(), symbol, close)).collect();
+    ordered.sort_unstable_by_key(|(timeframe, symbol, _)| (*timeframe, *symbol));
+    for batch in pieces(&ordered, BATCH) {
+        let mut insert =
+            QueryBuilder::<MySql>::new("INSERT INTO `begun_series` (`symbol`, `timeframe`, `candle_close`) ");
+        insert.push_values(batch, |mut values, (timeframe, symbol, close)| {
+            values.push_bind(symbol.as_str()).push_bind(*timeframe).push_bind(close.millis());
+        });
+        insert.push(" ON DUPLICATE KEY UPDATE `candle_close` = `begun_series`.`candle_close`");
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Gives a job up, unless another replica finishes it.
+///
+/// The dead row comes first, then the look for a finished one, which waits for a commit under way. A commit writes the
+/// finished row first and then removes a dead one. So whoever comes second sees the other, and no job is both.
+pub(super) async fn bury(connection: &mut MySqlConnection, dead: &DeadJob) -> Result<(), sqlx::Error> {
+    let keys = [key(&dead.job)];
+    let mut insert = QueryBuilder::<MySql>::new(
+        "INSERT INTO `dead_jobs` (`timeframe`, `candle_close`, `symbol`, `attempts`, `reason`, `died_at`) ",
+    );
+    insert.push_values(keys, |mut values, (timeframe, close, symbol)| {
+        values.push_bind(timeframe.as_str()).push_bind(close.millis()).push_bind(symbol.as_str());
+        values.push_bind(dead.attempts).push_bind(&dead.reason).push_bind(dead.died_at.millis());
+    });
+    insert.push(
+        " ON DUPLICATE KEY UPDATE `attempts` = VALUES(`attempts`), `reason` = VALUES(`reason`),
+          `died_at` = VALUES(`died_at`), `retried_at` = NULL",
+    );
+    insert.build().execute(&mut *connection).await?;
+    let mut finished = QueryBuilder::<MySql>::new("SELECT 1 FROM `finished_jobs` WHERE ");
+    push_are(&mut finished, &keys);
+    finished.push(" FOR UPDATE");
+    if finished.build().fetch_optional(&mut *connection).await?.is_some() {
+        revive(connection, &keys).await?;
+    }
+    Ok(())
+}
+
+/// Marks dead jobs as to be tried again, but for those that are, and answers how many were marked.
+pub(super) async fn retry(
+    connection: &mut MySqlConnection,
+    which: &DeadFilter,
+    at: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let mut update = QueryBuilder::<MySql>::new("UPDATE `dead_jobs` SET `retried_at` = ");
+    update.push_bind(at.millis()).push(" WHERE `retried_at` IS NULL");
+    if let Some(symbol) = &which.symbol {
+        update.push(" AND `symbol` = ").push_bind(symbol.as_str());
+    }
+    if let Some(timeframe) = which.timeframe {
+        update.push(" AND `timeframe` = ").push_bind(timeframe.as_str());
+    }
+    if let Some(close) = which.candle_close {
+        update.push(" AND `candle_close` = ").push_bind(close.millis());
+    }
+    Ok(update.build().execute(connection).await?.rows_affected())
+}
+
+/// Removes dead jobs.
+pub(super) async fn revive(connection: &mut MySqlConnection, keys: &[Key<'_>]) -> Result<(), sqlx::Error> {
+    let mut delete = QueryBuilder::<MySql>::new("DELETE FROM `dead_jobs` WHERE ");
+    push_are(&mut delete, keys);
+    delete.build().execute(connection).await.map(drop)
+}

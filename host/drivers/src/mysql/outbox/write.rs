@@ -1,0 +1,226 @@
+//! What a commit writes. All runs within a transaction of the caller's, which is done again from its beginning where
+//! another one inserts the same row first.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::{MySql, MySqlConnection, QueryBuilder};
+use ta_bot_core::{Job, Signal, SignalId, Timestamp};
+use ta_bot_engine::signals::outbox::{
+    Committed, FinishedJob,
+    fence::{Begins, is_late, older, split},
+};
+
+use super::jobs::{BATCH, Key, candle_close, key, push_are, revive};
+use crate::mysql::{
+    database::{
+        batch::{largest_power, padded, pieces},
+        row,
+    },
+    deployments::{first_behind, locked_head},
+};
+
+/// How many bytes of signals one statement inserts: a quarter of what servers take by default. A single signal may be
+/// larger.
+const STATEMENT_BYTES: usize = 4 << 20;
+
+/// When something is committed, and by which process.
+pub(super) type Mark = (Timestamp, i64);
+
+/// Marks jobs as finished and inserts the signals of those that were not, but for what an older log decided, as far as
+/// `begins` tells that. Where it does not tell all, answers what is known by now, and nothing of this may be committed.
+///
+/// The log is looked at last, when all is written: no entry can be added during the rest of this transaction, so that rest is
+/// to be short.
+pub(super) async fn finished(
+    connection: &mut MySqlConnection,
+    given: &[FinishedJob],
+    begins: &Begins,
+    mark: Mark,
+) -> Result<Result<Committed, Begins>, sqlx::Error> {
+    let (current, late) = split(given, begins);
+    let keys: Vec<Key<'_>> = sorted(&current).collect();
+    let mut new = HashSet::with_capacity(keys.len());
+    for batch in keys.chunks(BATCH) {
+        new.extend(new_jobs(&mut *connection, batch, mark.0).await?);
+        revive(&mut *connection, batch).await?;
+    }
+    // Removed as it is met, so that a job that is given twice brings its signals once.
+    let unsent: Vec<&Signal> =
+        current.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
+    let new = signals(&mut *connection, &unsent, mark).await?;
+    let outdated = unfinished(&mut *connection, &late).await?;
+    let known = known_begins(connection, given, begins).await?;
+    let is_all = !current.iter().any(|done| is_late(done, &known));
+    Ok(if is_all { Ok(Committed { new, outdated }) } else { Err(known) })
+}
+
+/// What `begins` tells, and what the log tells besides. No entry is added from then on until the transaction ends.
+async fn known_begins(
+    connection: &mut MySqlConnection,
+    given: &[FinishedJob],
+    begins: &Begins,
+) -> Result<Begins, sqlx::Error> {
+    let head = locked_head(&mut *connection).await?;
+    let mut known = begins.clone();
+    for revision in older(given, head) {
+        // The first entry behind a revision stays the first.
+        if !known.contains_key(&revision) {
+            known.extend(first_behind(&mut *connection, revision).await?.map(|from| (revision, from)));
+        }
+    }
+    Ok(known)
+}
+
+/// The keys of jobs, each once, in their order.
+fn sorted<'a>(jobs: &[&'a FinishedJob]) -> impl Iterator<Item = Key<'a>> {
+    jobs.iter().map(|done| key(&done.job)).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// Those of `late` that are not finished, as this transaction leaves it.
+async fn unfinished(connection: &mut MySqlConnection, late: &[&FinishedJob]) -> Result<Vec<Job>, sqlx::Error> {
+    let keys: Vec<Key<'_>> = sorted(late).collect();
+    let mut unfinished = Vec::new();
+    for batch in keys.chunks(BATCH) {
+        let known = known_jobs(&mut *connection, batch).await?;
+        let jobs = batch.iter().map(|(timeframe, candle_close, symbol)| Job {
+            symbol: (*symbol).clone(),
+            timeframe: *timeframe,
+            candle_close: *candle_close,
+        });
+        unfinished.extend(jobs.filter(|job| !known.contains(job)));
+    }
+    Ok(unfinished)
+}
+
+/// Those jobs that are finished.
+async fn known_jobs(connection: &mut MySqlConnection, batch: &[Key<'_>]) -> Result<HashSet<Job>, sqlx::Error> {
+    let mut select =
+        QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
+    push_are(&mut select, batch);
+    let mut known = HashSet::new();
+    for found in select.build().fetch_all(connection).await? {
+        let (symbol, candle_close) = candle_close(&found)?;
+        known.insert(Job { symbol, timeframe: row::parsed(&found, "timeframe")?, candle_close });
+    }
+    Ok(known)
+}
+
+/// Inserts those jobs that are not finished, and answers them.
+async fn new_jobs<'a>(
+    connection: &mut MySqlConnection,
+    batch: &[Key<'a>],
+    at: Timestamp,
+) -> Result<Vec<Key<'a>>, sqlx::Error> {
+    let known = known_jobs(&mut *connection, batch).await?;
+    let known: HashSet<Key<'_>> = known.iter().map(key).collect();
+    let new: Vec<Key<'a>> = batch.iter().filter(|key| !known.contains(*key)).copied().collect();
+    for piece in pieces(&new, BATCH) {
+        let mut insert = QueryBuilder::<MySql>::new(
+            "INSERT INTO `finished_jobs` (`timeframe`, `candle_close`, `symbol`, `finished_at`) ",
+        );
+        insert.push_values(piece, |mut values, (timeframe, close, symbol)| {
+            values.push_bind(timeframe.as_str()).push_bind(close.millis());
+            values.push_bind(symbol.as_str()).push_bind(at.millis());
+        });
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(new)
+}
+
+/// Inserts signals that are not there yet, in the order given, and answers their ids.
+pub(super) async fn signals(
+    connection: &mut MySqlConnection,
+    given: &[&Signal],
+    mark: Mark,
+) -> Result<Vec<SignalId>, sqlx::Error> {
+    let mut known = HashSet::new();
+    for batch in given.chunks(BATCH) {
+        let mut select = QueryBuilder::<MySql>::new("SELECT `signal_id` FROM `signals` WHERE `signal_id` IN (");
+        let ids: Vec<&str> = batch.iter().map(|signal| signal.id.as_str()).collect();
+        push_list(&mut select, &ids);
+        let found: Vec<String> = select.push(")").build_query_scalar().fetch_all(&mut *connection).await?;
+        known.extend(found);
+    }
+    let mut new = Vec::with_capacity(given.len());
+    for signal in given {
+        if known.insert(signal.id.as_str().to_owned()) {
+            new.push(Texts::of(signal)?);
+        }
+    }
+    let mut rest = &new[..];
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(fitting(rest));
+        insert(batch, mark).build().execute(&mut *connection).await?;
+        rest = after;
+    }
+    Ok(new.iter().map(|texts| texts.signal.id.clone()).collect())
+}
+
+/// Marks signals as acknowledged. `ids` are in order.
+pub(super) async fn published(
+    connection: &mut MySqlConnection,
+    ids: &[&str],
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for batch in ids.chunks(BATCH) {
+        let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ");
+        update.push_bind(row::datetime(at)).push("), `waiting` = NULL WHERE `signal_id` IN (");
+        push_list(&mut update, batch);
+        update.push(")").build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn push_list(query: &mut QueryBuilder<MySql>, values: &[&str]) {
+    let mut list = query.separated(", ");
+    for value in padded(values) {
+        list.push_bind(value);
+    }
+}
+
+/// A signal with what is stored of it as JSON.
+struct Texts<'a> {
+    signal: &'a Signal,
+    metadata: String,
+    message: String,
+    provenance: String,
+}
+
+impl<'a> Texts<'a> {
+    fn of(signal: &'a Signal) -> Result<Self, sqlx::Error> {
+        let metadata = row::to_json(&signal.message["metadata"])?;
+        let (message, provenance) = (row::to_json(&signal.message)?, row::to_json(&signal.provenance)?);
+        Ok(Self { signal, metadata, message, provenance })
+    }
+
+    const fn bytes(&self) -> usize {
+        self.metadata.len() + self.message.len() + self.provenance.len()
+    }
+}
+
+/// How many of the first rows make one statement: at least one, and a power of two.
+fn fitting(rows: &[Texts<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = |texts: &&Texts<'_>| {
+        bytes += texts.bytes();
+        bytes <= STATEMENT_BYTES
+    };
+    largest_power(rows.iter().take(BATCH).take_while(fits).count()).unwrap_or(1)
+}
+
+fn insert(batch: &[Texts<'_>], (at, by): Mark) -> QueryBuilder<MySql> {
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO `signals` (`symbol`, `timeframe`, `period`, `signal_type`, `confidence`, `strategy`, `metadata`,
+         `timestamp`, `created_at`, `signal_id`, `message`, `provenance`, `committed_at`, `committed_by`, `waiting`) ",
+    );
+    insert.push_values(batch, |mut values, Texts { signal, metadata, message, provenance }| {
+        let Job { symbol, timeframe, candle_close } = &signal.job;
+        let at = row::datetime(at);
+        values.push_bind(symbol.as_str()).push_bind(timeframe.as_str()).push_bind(timeframe.as_str());
+        values.push_bind(signal.action.as_str()).push_bind(signal.confidence).push_bind(signal.strategy.as_str());
+        values.push_bind(metadata).push_bind(row::datetime(*candle_close)).push_bind(at.clone());
+        values.push_bind(signal.id.as_str()).push_bind(message).push_bind(provenance);
+        values.push_bind(at).push_bind(by).push_bind(1_i8);
+    });
+    insert
+}

@@ -1,0 +1,201 @@
+//! Taking jobs out of the stream.
+//!
+//! Several are asked for at once where there is work, and one where there is none, so that a replica that is busy does
+//! not sit on jobs that another could do. What is asked for is asked for a second at most: at the end nothing is left on
+//! the way for longer than that.
+
+use std::time::Duration;
+
+use async_nats::{
+    Message, StatusCode, Subscriber,
+    jetstream::{
+        self, AckKind,
+        consumer::{PullConsumer, pull::BatchConfig},
+        message::Acker,
+    },
+};
+use async_trait::async_trait;
+use futures_util::{FutureExt as _, StreamExt as _};
+use ta_bot_engine::pipeline::job_queue::Receipt;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{Body, Delivery};
+use crate::nats::connection::{Nats, NatsError, within};
+
+/// How long NATS waits for a job when there is none.
+const WAIT: Duration = Duration::from_secs(1);
+/// How much longer its answer may take.
+const SLACK: Duration = Duration::from_secs(1);
+/// How far behind another job one may come.
+const BEHIND: Duration = Duration::from_millis(50);
+/// How long an answer to NATS may wait for room in the client.
+const ACK: Duration = Duration::from_secs(2);
+
+/// One replica's hand in the queue.
+pub(super) struct Pull {
+    nats: Nats,
+    consumer: PullConsumer,
+    inbox: Subscriber,
+    address: String,
+    connections: watch::Receiver<u64>,
+    /// Until when an answer to what was asked may come.
+    asked: Option<Instant>,
+    /// Whether there was nothing the last time.
+    idle: bool,
+    heartbeat: Duration,
+}
+
+/// What came in.
+enum Came {
+    Job(Box<Delivery>),
+    /// Nothing for what was asked, or nothing of ours.
+    Nothing,
+}
+
+impl Pull {
+    pub(super) async fn open(nats: Nats, consumer: PullConsumer, ack_wait: Duration) -> Result<Self, NatsError> {
+        let address = nats.client().new_inbox();
+        let inbox = within(nats.client().subscribe(address.clone())).await?;
+        let connections = nats.connections();
+        Ok(Self { nats, consumer, inbox, address, connections, asked: None, idle: false, heartbeat: ack_wait / 3 })
+    }
+
+    /// Up to `most` jobs that are there within a moment. May be given up at any moment: what comes later is kept.
+    pub(super) async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, NatsError> {
+        let mut taken = Vec::new();
+        while taken.len() < most && self.collect_one(&mut taken)? {}
+        if !taken.is_empty() {
+            return Ok(taken);
+        }
+        let until = match self.asked.filter(|until| *until > Instant::now()) {
+            Some(until) => until,
+            None => self.ask(most).await?,
+        };
+        let message = tokio::select! {
+            message = self.inbox.next() => message,
+            () = sleep_until(until) => None,
+            // What was asked over the connection before is forgotten.
+            _ = self.connections.changed() => None,
+        };
+        let Some(message) = message else {
+            self.asked = None;
+            return Ok(Vec::new());
+        };
+        // From here on nothing waits, so nothing that came in is lost.
+        self.read(message, &mut taken)?;
+        while taken.len() < most && self.collect_one(&mut taken)? {}
+        Ok(taken)
+    }
+
+    /// Waits for what may still be on its way and answers it.
+    pub(super) async fn close(mut self) -> Vec<Delivery> {
+        let mut left = Vec::new();
+        while let Some(until) = self.asked {
+            let Ok(Some(message)) = tokio::time::timeout_at(until, self.inbox.next()).await else { break };
+            if self.read(message, &mut left).is_err() {
+                break;
+            }
+        }
+        // Of several that were asked for at once the others come right behind the first.
+        while let Ok(Some(message)) = timeout(BEHIND, self.inbox.next()).await {
+            if self.read(message, &mut left).is_err() {
+                break;
+            }
+        }
+        left
+    }
+
+    /// Reads what has come in already. Answers whether there was anything.
+    fn collect_one(&mut self, taken: &mut Vec<Delivery>) -> Result<bool, NatsError> {
+        let Some(Some(message)) = self.inbox.next().now_or_never() else { return Ok(false) };
+        self.read(message, taken)?;
+        Ok(true)
+    }
+
+    /// Asks for jobs. Answers until when they may come.
+    async fn ask(&mut self, most: usize) -> Result<Instant, NatsError> {
+        self.nats.require_connection()?;
+        let wanted = if self.idle {
+            BatchConfig { batch: 1, expires: Some(WAIT), ..BatchConfig::default() }
+        } else {
+            BatchConfig { batch: most, no_wait: true, expires: None, ..BatchConfig::default() }
+        };
+        let until = Instant::now() + WAIT + SLACK;
+        self.asked = Some(until);
+        within(self.consumer.request_batch(wanted, self.address.clone().into())).await?;
+        Ok(until)
+    }
+
+    fn read(&mut self, message: Message, taken: &mut Vec<Delivery>) -> Result<(), NatsError> {
+        match self.came(message)? {
+            Came::Job(delivery) => {
+                // More may come of the same question; they are read when they do.
+                (self.asked, self.idle) = (None, false);
+                taken.push(*delivery);
+            }
+            Came::Nothing => (self.asked, self.idle) = (None, true),
+        }
+        Ok(())
+    }
+
+    fn came(&self, message: Message) -> Result<Came, NatsError> {
+        match message.status.unwrap_or(StatusCode::OK) {
+            StatusCode::OK => {
+                Ok(self.delivery(message).map_or(Came::Nothing, |delivery| Came::Job(Box::new(delivery))))
+            }
+            StatusCode::NOT_FOUND | StatusCode::TIMEOUT | StatusCode::IDLE_HEARTBEAT => Ok(Came::Nothing),
+            StatusCode::NO_RESPONDERS => Err(NatsError::NoStream("of jobs".to_owned())),
+            status => {
+                let description = message.description.unwrap_or_default();
+                Err(NatsError::Refused(format!("{status} {description}")))
+            }
+        }
+    }
+
+    fn delivery(&self, message: Message) -> Option<Delivery> {
+        let message = jetstream::Message { message, context: self.nats.jetstream().clone() };
+        let attempt = message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(u32::MAX));
+        let (message, acker) = message.split();
+        match serde_json::from_slice::<Body>(&message.payload) {
+            Ok(body) => {
+                let receipt = Box::new(Taken(acker));
+                Some(Delivery { queued: body.into(), attempt, heartbeat: Some(self.heartbeat), receipt })
+            }
+            Err(error) => {
+                tracing::error!(subject = %message.subject, %error, "what lies among the jobs is none and is removed");
+                tokio::spawn(async move { Taken(acker).tell(AckKind::Term).await });
+                None
+            }
+        }
+    }
+}
+
+/// A job that was taken.
+struct Taken(Acker);
+
+impl Taken {
+    async fn tell(&self, kind: AckKind) {
+        let told = timeout(ACK, self.0.ack_with(kind)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::debug!("NATS could not be told what became of a job; it comes again");
+        }
+    }
+}
+
+#[async_trait]
+impl Receipt for Taken {
+    async fn done(self: Box<Self>) {
+        self.tell(AckKind::Ack).await;
+    }
+
+    async fn give_back(self: Box<Self>, delay: Duration) {
+        self.tell(AckKind::Nak(Some(delay).filter(|delay| !delay.is_zero()))).await;
+    }
+
+    async fn working(&self) {
+        self.tell(AckKind::Progress).await;
+    }
+}

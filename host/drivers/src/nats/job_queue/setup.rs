@@ -1,0 +1,90 @@
+//! The stream of jobs and its consumer.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    consumer::{AckPolicy, PullConsumer, pull},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+};
+
+use crate::nats::connection::{Nats, NatsError, within};
+
+/// The consumer that all replicas share.
+const CONSUMER: &str = "workers";
+/// How long a job's id is remembered. Short: see the module above.
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
+/// How many jobs the stream takes before it refuses more; the sweep brings them later.
+const ROOM: i64 = 100_000;
+/// How many jobs may be under way, of all replicas. It includes those that wait for a higher candle.
+const UNDER_WAY: i64 = 4096;
+
+/// Makes stream and consumer where they are not there.
+pub(super) struct Setup {
+    nats: Nats,
+    pub(super) ack_wait: Duration,
+    making: tokio::sync::Mutex<()>,
+}
+
+impl Setup {
+    pub(super) fn new(nats: Nats, ack_wait: Duration) -> Self {
+        Self { nats, ack_wait, making: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The consumer, made where it is not there.
+    pub(super) async fn ensure(&self) -> Result<PullConsumer, NatsError> {
+        let _making = self.making.lock().await;
+        let (name, jetstream) = (self.name(), self.nats.jetstream());
+        // A stream that an operator made, with replicas perhaps, stays as it is.
+        let stream = within(jetstream.get_or_create_stream(self.stream())).await?;
+        let config = &stream.cached_info().config;
+        if config.retention != RetentionPolicy::WorkQueue
+            || !config.discard_new_per_subject
+            || config.max_messages_per_subject != 1
+        {
+            return Err(NatsError::Refused(format!(
+                "the stream {name} is not as the job queue needs it: retention workqueue, discard new, one message per \
+                 subject and discard new per subject; delete it, and it is made again"
+            )));
+        }
+        within(jetstream.create_consumer_on_stream(self.consumer(), name)).await
+    }
+
+    /// How many jobs are in the stream: a work queue drops what is done.
+    pub(super) async fn depth(&self) -> Result<usize, NatsError> {
+        self.nats.require_connection()?;
+        let stream = within(self.nats.jetstream().get_stream(self.name())).await?;
+        Ok(usize::try_from(stream.cached_info().state.messages).unwrap_or(usize::MAX))
+    }
+
+    fn name(&self) -> String {
+        self.nats.stream_name("jobs")
+    }
+
+    fn stream(&self) -> Config {
+        Config {
+            name: self.name(),
+            description: Some("Jobs of TA Bot: a message for each candle to look at".to_owned()),
+            subjects: vec![self.nats.subject("jobs.>")],
+            retention: RetentionPolicy::WorkQueue,
+            storage: StorageType::File,
+            discard: DiscardPolicy::New,
+            discard_new_per_subject: true,
+            max_messages_per_subject: 1,
+            max_messages: ROOM,
+            duplicate_window: DUPLICATE_WINDOW,
+            ..Config::default()
+        }
+    }
+
+    fn consumer(&self) -> pull::Config {
+        pull::Config {
+            durable_name: Some(CONSUMER.to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.ack_wait,
+            max_ack_pending: UNDER_WAY,
+            // For ever: a job that keeps failing is buried by its worker, with the reason.
+            max_deliver: -1,
+            ..pull::Config::default()
+        }
+    }
+}

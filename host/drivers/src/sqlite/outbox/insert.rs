@@ -1,0 +1,148 @@
+//! The statements that write. All run within a transaction of the caller's.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
+
+use super::{DeadFilter, DeadJob, FinishedJob, job};
+use crate::sqlite::database::row;
+
+/// How many rows one statement inserts: far from SQLite's limit of 32766 values.
+const BATCH: usize = 500;
+
+/// Marks jobs as finished, and no longer as dead. Answers those that were not finished before.
+pub(super) async fn jobs(
+    connection: &mut SqliteConnection,
+    finished: &[&FinishedJob],
+    at: Timestamp,
+) -> Result<HashSet<Job>, sqlx::Error> {
+    let mut new = HashSet::with_capacity(finished.len());
+    for batch in finished.chunks(BATCH) {
+        let mut insert =
+            QueryBuilder::<Sqlite>::new("INSERT INTO finished_jobs (timeframe, candle_close, symbol, finished_at) ");
+        insert.push_values(batch, |mut values, FinishedJob { job, .. }| {
+            values.push_bind(job.timeframe.as_str()).push_bind(job.candle_close.millis());
+            values.push_bind(job.symbol.as_str()).push_bind(at.millis());
+        });
+        insert.push(" ON CONFLICT DO NOTHING RETURNING timeframe, candle_close, symbol");
+        for found in insert.build().fetch_all(&mut *connection).await? {
+            new.insert(job(&found)?);
+        }
+        let mut revive =
+            QueryBuilder::<Sqlite>::new("DELETE FROM dead_jobs WHERE (timeframe, candle_close, symbol) IN (");
+        push_keys(&mut revive, batch);
+        revive.push(")").build().execute(&mut *connection).await?;
+    }
+    Ok(new)
+}
+
+/// Those of `late` that are not finished, each once, as this transaction leaves it.
+pub(super) async fn unfinished(
+    connection: &mut SqliteConnection,
+    late: &[&FinishedJob],
+) -> Result<Vec<Job>, sqlx::Error> {
+    let mut unfinished: BTreeSet<&Job> = late.iter().map(|done| &done.job).collect();
+    for batch in late.chunks(BATCH) {
+        let mut select = QueryBuilder::<Sqlite>::new(
+            "SELECT timeframe, candle_close, symbol FROM finished_jobs WHERE (timeframe, candle_close, symbol) IN (",
+        );
+        push_keys(&mut select, batch);
+        for found in select.push(")").build().fetch_all(&mut *connection).await? {
+            unfinished.remove(&job(&found)?);
+        }
+    }
+    Ok(unfinished.into_iter().cloned().collect())
+}
+
+fn push_keys(query: &mut QueryBuilder<Sqlite>, jobs: &[&FinishedJob]) {
+    query.push_values(jobs, |mut values, FinishedJob { job, .. }| {
+        values.push_bind(job.timeframe.as_str()).push_bind(job.candle_close.millis());
+        values.push_bind(job.symbol.as_str());
+    });
+}
+
+/// Inserts signals that are not there yet, and answers their ids.
+pub(super) async fn signals(
+    connection: &mut SqliteConnection,
+    signals: &[&Signal],
+    at: Timestamp,
+) -> Result<Vec<SignalId>, sqlx::Error> {
+    let mut ids = Vec::with_capacity(signals.len());
+    for batch in signals.chunks(BATCH) {
+        let mut insert = insert_signals(batch, at)?;
+        let mut new: HashSet<String> =
+            insert.build_query_scalar().fetch_all(&mut *connection).await?.into_iter().collect();
+        ids.extend(batch.iter().filter(|signal| new.remove(signal.id.as_str())).map(|signal| signal.id.clone()));
+    }
+    Ok(ids)
+}
+
+fn insert_signals(batch: &[&Signal], at: Timestamp) -> Result<QueryBuilder<Sqlite>, sqlx::Error> {
+    let texts = batch.iter().map(|signal| {
+        let metadata = row::to_json(&signal.message["metadata"])?;
+        Ok((signal, metadata, row::to_json(&signal.message)?, row::to_json(&signal.provenance)?))
+    });
+    let texts = texts.collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO signals (signal_id, symbol, timeframe, period, signal_type, confidence, strategy, metadata,
+         timestamp, message, provenance, created_at) ",
+    );
+    insert.push_values(texts, |mut values, (signal, metadata, message, provenance)| {
+        let Job { symbol, timeframe, candle_close } = &signal.job;
+        values.push_bind(signal.id.as_str()).push_bind(symbol.as_str()).push_bind(timeframe.as_str());
+        values.push_bind(timeframe.as_str()).push_bind(signal.action.as_str()).push_bind(signal.confidence);
+        values.push_bind(signal.strategy.as_str()).push_bind(metadata).push_bind(candle_close.millis());
+        values.push_bind(message).push_bind(provenance).push_bind(at.millis());
+    });
+    insert.push(" ON CONFLICT (signal_id) DO NOTHING RETURNING signal_id");
+    Ok(insert)
+}
+
+/// Remembers where series begin, unless that is known.
+pub(super) async fn begun(
+    connection: &mut SqliteConnection,
+    series: &[(Symbol, Timeframe, Timestamp)],
+) -> Result<(), sqlx::Error> {
+    for batch in series.chunks(BATCH) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO begun_series (symbol, timeframe, candle_close) ");
+        insert.push_values(batch, |mut values, (symbol, timeframe, close)| {
+            values.push_bind(symbol.as_str()).push_bind(timeframe.as_str()).push_bind(close.millis());
+        });
+        insert.push(" ON CONFLICT DO NOTHING").build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Gives a job up, unless another replica finished it.
+pub(super) async fn dead(connection: &mut SqliteConnection, dead: &DeadJob) -> Result<(), sqlx::Error> {
+    let sql = "INSERT INTO dead_jobs (timeframe, candle_close, symbol, attempts, reason, died_at)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS
+                   (SELECT 1 FROM finished_jobs WHERE timeframe = ?1 AND candle_close = ?2 AND symbol = ?3)
+               ON CONFLICT (timeframe, candle_close, symbol)
+                   DO UPDATE SET attempts = ?4, reason = ?5, died_at = ?6, retried_at = NULL";
+    let Job { symbol, timeframe, candle_close } = &dead.job;
+    let query = sqlx::query(sql).bind(timeframe.as_str()).bind(candle_close.millis()).bind(symbol.as_str());
+    let query = query.bind(dead.attempts).bind(&dead.reason).bind(dead.died_at.millis());
+    query.execute(connection).await.map(drop)
+}
+
+/// Marks dead jobs as to be tried again, but for those that are, and answers how many were marked.
+pub(super) async fn retry(
+    connection: &mut SqliteConnection,
+    which: &DeadFilter,
+    at: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let mut update = QueryBuilder::<Sqlite>::new("UPDATE dead_jobs SET retried_at = ");
+    update.push_bind(at.millis()).push(" WHERE retried_at IS NULL");
+    if let Some(symbol) = &which.symbol {
+        update.push(" AND symbol = ").push_bind(symbol.as_str());
+    }
+    if let Some(timeframe) = which.timeframe {
+        update.push(" AND timeframe = ").push_bind(timeframe.as_str());
+    }
+    if let Some(close) = which.candle_close {
+        update.push(" AND candle_close = ").push_bind(close.millis());
+    }
+    Ok(update.build().execute(connection).await?.rows_affected())
+}

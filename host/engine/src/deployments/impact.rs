@@ -1,0 +1,310 @@
+//! What a module would have changed: the last closed candles, looked at by it and by the module that decides.
+//!
+//! Guests run on the threads that live candles need, so they get a little time at once and then go behind whatever waits.
+//! One such question is answered at a time; it has an end in evaluations and in seconds, and it is given up where nobody
+//! waits for the answer any more. Nothing is stored, published or counted as an execution.
+
+use std::{
+    collections::HashMap,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::{ApplicationSettings, ModuleDigest, StrategyDescription, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_wasm::StrategyModule;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    deployments::rollout::RolloutError,
+    evaluation::series_of,
+    market::{
+        candle_store::CandleStore,
+        history::{History, Series},
+    },
+    pipeline::analysis::{AnalysisError, Analyst},
+    support::store_error::StoreError,
+};
+
+mod tally;
+mod work;
+
+pub use tally::{Cost, Example, Tally};
+use work::Work;
+
+/// On how many candles of each series a question may be.
+pub const CANDLES: RangeInclusive<u32> = 1..=1000;
+/// On how many it is where nobody says it.
+pub const DEFAULT_CANDLES: u32 = 100;
+/// How many examples of each kind of difference may be told.
+pub const EXAMPLES: RangeInclusive<u32> = 0..=100;
+/// How many are told where nobody says it.
+pub const DEFAULT_EXAMPLES: u32 = 20;
+/// How many seconds a question may take; the most where nobody says it.
+pub const SECONDS: RangeInclusive<u32> = 1..=60;
+/// How many evaluations a question may cost.
+pub const MOST_EVALUATIONS: u64 = 1_000_000;
+/// How long guests run before others have their turn.
+const SLICE: Duration = Duration::from_millis(10);
+/// How many candles of an extra series are held at once beyond a window's. One of minutes beside one of days has a million
+/// for a thousand candles.
+const MOST_EXTRA: i64 = 20_000;
+
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Whose.
+    pub strategy: StrategyId,
+    /// What would have changed if this module had decided.
+    pub candidate: ModuleDigest,
+    /// On how many of the last closed candles of each series.
+    pub candles: u32,
+    /// How many examples are told of each kind of difference.
+    pub examples: usize,
+    /// Of which of the scheduled symbols; none for all.
+    pub symbols: Option<Vec<Symbol>>,
+    /// How long it may take.
+    pub time: Duration,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Report {
+    /// The module that decides; none where the strategy is not there yet.
+    pub incumbent: Option<ModuleDigest>,
+    /// The timeframes on which either runs, among those that are scheduled.
+    pub timeframes: Vec<Timeframe>,
+    /// How many symbols were asked for.
+    pub symbols: usize,
+    /// Whether every candle was looked at.
+    pub complete: bool,
+    /// What was found.
+    pub tally: Tally,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum ImpactError {
+    /// It would take too long.
+    #[error(
+        "{series} series with {candles} candles each are {evaluations} evaluations by the two modules, and {MOST_EVALUATIONS} \
+         are the most: ask for fewer symbols, or for at most {fitting} candles"
+    )]
+    TooMuch {
+        /// How many series.
+        series: usize,
+        /// How many candles were asked for.
+        candles: u32,
+        /// What that comes to.
+        evaluations: u64,
+        /// How many candles would not be too many.
+        fitting: u64,
+    },
+    /// Another question is being answered.
+    #[error("another candidate is being compared")]
+    Busy,
+    /// The module can't be compared.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
+    /// The candles can't be read or looked at.
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+}
+
+impl From<StoreError> for ImpactError {
+    fn from(error: StoreError) -> Self {
+        Self::Analysis(error.into())
+    }
+}
+
+/// Those of some symbols that are not scheduled: there are no candles of them that a strategy would have seen.
+pub fn unscheduled<'a>(symbols: &'a [Symbol], settings: &ApplicationSettings) -> impl Iterator<Item = &'a Symbol> {
+    symbols.iter().filter(|symbol| !settings.symbols.contains(symbol))
+}
+
+/// Answers questions.
+pub struct Impact {
+    analyst: Arc<Analyst>,
+    candles: Arc<dyn CandleStore>,
+    alone: Semaphore,
+}
+
+/// The two that are compared.
+#[derive(Clone)]
+struct Sides {
+    incumbent: Option<Arc<StrategyModule>>,
+    candidate: Arc<StrategyModule>,
+}
+
+impl Sides {
+    fn modules(&self) -> impl Iterator<Item = &Arc<StrategyModule>> {
+        self.incumbent.iter().chain([&self.candidate])
+    }
+
+    fn descriptions(&self) -> impl Iterator<Item = &StrategyDescription> {
+        self.modules().map(|module| module.description())
+    }
+}
+
+impl Impact {
+    /// On these parts, where `candles` is the store itself: old candles are of no use to a cache.
+    pub fn new(analyst: Arc<Analyst>, candles: Arc<dyn CandleStore>) -> Self {
+        Self { analyst, candles, alone: Semaphore::new(1) }
+    }
+
+    /// Answers a question, unless `stop` comes first.
+    pub async fn of(&self, question: &Question, stop: &CancellationToken) -> Result<Report, ImpactError> {
+        let _alone = self.alone.try_acquire().map_err(|_| ImpactError::Busy)?;
+        let rollout = &self.analyst.rollout;
+        let candidate = rollout.candidate(&question.strategy, question.candidate).await?;
+        let incumbent = rollout.incumbent(&question.strategy).await.map_err(RolloutError::from)?;
+        let sides = Sides { incumbent, candidate };
+        let settings = self.analyst.settings.current();
+        let symbols = question.symbols.as_ref().unwrap_or(&settings.settings.symbols);
+        let runs = |timeframe: &Timeframe| sides.descriptions().any(|one| one.runs_on(*timeframe));
+        let timeframes: Vec<Timeframe> = settings.settings.timeframes.iter().copied().filter(runs).collect();
+        bounded(symbols.len() * timeframes.len(), question.candles)?;
+        let mut report = Report {
+            incumbent: sides.incumbent.as_ref().map(|module| module.digest()),
+            symbols: symbols.len(),
+            complete: true,
+            tally: Tally::new(question.examples),
+            timeframes,
+        };
+        let (now, until) = (Timestamp::now(), Instant::now() + question.time);
+        for (symbol, timeframe) in every_series(symbols, &report.timeframes) {
+            let base = self.base(&sides, (symbol, timeframe), question.candles, now).await?;
+            let newest = base.len().saturating_sub(question.candles as usize)..base.len();
+            for piece in pieces(newest, piece_length(&sides, timeframe)) {
+                let history = self.with_extra(&sides, base.clone(), &piece).await?;
+                let tally = std::mem::take(&mut report.tally);
+                let work = Work::new(&sides, (history, piece), &settings, tally);
+                let (is_complete, tally) = self.look(work, until, stop).await?;
+                report.tally = tally;
+                if !is_complete {
+                    return Ok(Report { complete: false, ..report });
+                }
+            }
+        }
+        report.complete = report.tally.left_out() == 0;
+        Ok(report)
+    }
+
+    /// The candles to look at, with what comes before them in windows.
+    async fn base(
+        &self,
+        sides: &Sides,
+        (symbol, timeframe): (&Symbol, Timeframe),
+        candles: u32,
+        now: Timestamp,
+    ) -> Result<Series, ImpactError> {
+        let extra = sides.descriptions().flat_map(|one| one.extra.iter().map(|input| input.lookback));
+        let longest = sides.descriptions().map(|one| one.lookback).chain(extra).max().unwrap_or(1);
+        let read = self.candles.newest_closed(symbol, timeframe, now, candles + longest).await?;
+        Series::new(symbol.clone(), timeframe, read).map_err(|error| AnalysisError::from(error).into())
+    }
+
+    /// Adds the further series that the modules read on some candles of `base`.
+    async fn with_extra(&self, sides: &Sides, base: Series, piece: &Range<usize>) -> Result<History, ImpactError> {
+        let Some(last) = piece.end.checked_sub(1).filter(|_| !piece.is_empty()) else { return Ok(History::default()) };
+        let (from, job) = (base.close_time(piece.start), base.job(last));
+        let mut wanted = HashMap::<(Symbol, Timeframe), i64>::new();
+        for input in sides.descriptions().flat_map(|description| &description.extra) {
+            let Some(series) = series_of(input, &job) else { continue };
+            let between = (job.candle_close.millis() - from.millis()) / series.1.millis() + 1;
+            let most = wanted.entry(series).or_default();
+            *most = (i64::from(input.lookback) + between).max(*most);
+        }
+        wanted.remove(&(base.symbol.clone(), base.timeframe));
+        let mut all = vec![base];
+        for ((symbol, timeframe), count) in wanted {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let candles = self.candles.newest_closed(&symbol, timeframe, job.candle_close, count).await?;
+            all.push(Series::new(symbol, timeframe, candles).map_err(AnalysisError::from)?);
+        }
+        Ok(History::new(all))
+    }
+
+    /// Looks at a piece, slice by slice. Answers whether it came to its end in time.
+    async fn look(
+        &self,
+        mut work: Work,
+        until: Instant,
+        stop: &CancellationToken,
+    ) -> Result<(bool, Tally), ImpactError> {
+        while !work.is_over() {
+            if stop.is_cancelled() {
+                return Err(AnalysisError::GivenUp.into());
+            }
+            if Instant::now() >= until {
+                return Ok((false, work.into_tally()));
+            }
+            let (analyst, (sender, done)) = (Arc::clone(&self.analyst), tokio::sync::oneshot::channel());
+            self.analyst.threads.spawn(move || {
+                work.go_on(&analyst.parameters, (Instant::now() + SLICE).min(until));
+                // Nobody waits any more where the process is ending.
+                let _ = sender.send(work);
+            });
+            work = done.await.map_err(|_| AnalysisError::GivenUp)?;
+        }
+        Ok((true, work.into_tally()))
+    }
+}
+
+/// Each symbol with each timeframe.
+fn every_series<'a>(symbols: &'a [Symbol], timeframes: &[Timeframe]) -> Vec<(&'a Symbol, Timeframe)> {
+    symbols.iter().flat_map(|symbol| timeframes.iter().map(move |timeframe| (symbol, *timeframe))).collect()
+}
+
+/// Refuses what would take too long.
+fn bounded(series: usize, candles: u32) -> Result<(), ImpactError> {
+    let for_each_candle = 2 * series as u64;
+    let evaluations = for_each_candle.saturating_mul(u64::from(candles));
+    if evaluations <= MOST_EVALUATIONS {
+        return Ok(());
+    }
+    let fitting = MOST_EVALUATIONS / for_each_candle.max(1);
+    Err(ImpactError::TooMuch { series, candles, evaluations, fitting })
+}
+
+/// How many candles are looked at before the extra series are read anew.
+fn piece_length(sides: &Sides, timeframe: Timeframe) -> usize {
+    let lengths = sides.descriptions().flat_map(|description| &description.extra).map(|input| match input.timeframe {
+        ta_bot_core::InputTimeframe::NextHigher => i64::MAX,
+        ta_bot_core::InputTimeframe::Fixed(extra) => (MOST_EXTRA * extra.millis() / timeframe.millis()).max(1),
+    });
+    lengths.min().and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX)
+}
+
+/// A range in pieces of that length.
+fn pieces(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    let next = move |start: usize| start.saturating_add(length).min(end);
+    let starts = std::iter::successors(Some(range.start), move |start| Some(next(*start)));
+    starts.take_while(move |start| *start < end).map(move |start| start..next(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_refused_with_what_would_not() {
+        assert!(bounded(500, 1000).is_ok() && bounded(0, 1000).is_ok());
+        let error = bounded(1002, 1000).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("2004000") && told.contains("at most 499 candles"), "{told}");
+        assert!(bounded(1002, 499).is_ok() && bounded(1002, 500).is_err());
+    }
+
+    #[test]
+    fn a_range_is_cut_without_a_gap() {
+        let cut = |range, length| pieces(range, length).collect::<Vec<_>>();
+        assert_eq!(cut(3..10, 3), [3..6, 6..9, 9..10]);
+        assert_eq!(cut(3..10, 4), [3..7, 7..10]);
+        assert_eq!(cut(3..10, usize::MAX).first(), Some(&(3..10)));
+        assert!(cut(5..5, 3).is_empty());
+    }
+}

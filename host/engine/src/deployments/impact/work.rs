@@ -1,0 +1,92 @@
+//! Some candles of one series, looked at by both modules.
+
+use std::{ops::Range, sync::Arc, time::Instant};
+
+use ta_bot_core::EvaluationError;
+use ta_bot_wasm::StrategyModule;
+
+use super::{Sides, Tally, tally::Times};
+use crate::{
+    evaluation::{Answer, Inputs, Origin, Outcome},
+    market::history::{History, Place, View},
+    settings::{config_store::StoredSettings, parameters::ParameterBook},
+};
+
+/// What is left to be done, and what came of what is done.
+pub(super) struct Work {
+    sides: Sides,
+    history: History,
+    places: Range<usize>,
+    settings: Arc<StoredSettings>,
+    tally: Tally,
+}
+
+impl Work {
+    /// These candles of the first series of `history`.
+    pub(super) fn new(
+        sides: &Sides,
+        (history, places): (History, Range<usize>),
+        settings: &Arc<StoredSettings>,
+        tally: Tally,
+    ) -> Self {
+        Self { sides: sides.clone(), history, places, settings: Arc::clone(settings), tally }
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        self.places.start >= self.places.end
+    }
+
+    pub(super) fn into_tally(self) -> Tally {
+        self.tally
+    }
+
+    /// Looks at candles until then, and at one at least.
+    pub(super) fn go_on(&mut self, parameters: &ParameterBook, until: Instant) {
+        let Self { sides, history, places, settings, tally } = self;
+        for candle in places {
+            let at = (&*history, (0, candle));
+            let incumbent = match &sides.incumbent {
+                Some(module) => evaluate(module, at, parameters, settings, &mut tally.incumbent),
+                None => Outcome::None,
+            };
+            let candidate = evaluate(&sides.candidate, at, parameters, settings, &mut tally.candidate);
+            tally.add(&history.series()[0].job(candle), &incumbent, &candidate);
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
+}
+
+/// What a module says on a candle, as in a job.
+fn evaluate(
+    module: &StrategyModule,
+    (history, place): (&History, Place),
+    parameters: &ParameterBook,
+    settings: &StoredSettings,
+    times: &mut Times,
+) -> Outcome {
+    let description = module.description();
+    let View { job, base, extra } = history.live_view(description, place);
+    if !description.runs_on(job.timeframe) {
+        return Outcome::None;
+    }
+    let resolution = parameters.resolve(module, &job.symbol);
+    if let Some(refused) = resolution.refused {
+        return Outcome::Error(refused);
+    }
+    let inputs = Inputs {
+        module,
+        parameters: &resolution.parameters,
+        job: &job,
+        base,
+        extra: &extra,
+        settings: &settings.settings,
+        origin: Origin { parameter_store: parameters.store_name(), ..Origin::NONE },
+    };
+    let Answer { outcome, duration, .. } = inputs.evaluate();
+    if !matches!(outcome, Outcome::Error(EvaluationError::NoRoom(_))) {
+        times.add(duration);
+    }
+    outcome
+}

@@ -1,0 +1,178 @@
+//! Changing what is deployed: checked against what is stored, written as one entry, and in force from the next candle on
+//! that nothing has been decided about.
+
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use ta_bot_core::{
+    Admission, ApplicationSettings, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentRequest, Known,
+    ModuleDigest, StrategyId, Timestamp, TransitionError,
+};
+use ta_bot_wasm::StrategyModule;
+
+use super::{Rollout, RolloutError};
+use crate::{
+    modules::loader::LoadingError,
+    settings::config_store::Author,
+    support::store_error::{StoreError, WriteError},
+};
+
+/// How often a change without a condition is tried where others change the same strategy at once.
+const TRIES: u32 = 5;
+
+/// What a change came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deployed {
+    /// This entry was added.
+    Added(Box<DeploymentEntry>),
+    /// It was so already.
+    Unchanged,
+    /// Nothing speaks against it, and nothing was stored.
+    Valid,
+}
+
+impl Rollout {
+    /// Brings a strategy to what is request, if its newest entry is `expected` (0: it has none). Without that condition it is
+    /// tried again where somebody else was quicker.
+    pub async fn change(
+        &self,
+        strategy: &StrategyId,
+        request: DeploymentRequest,
+        expected: Option<i64>,
+        validate_only: bool,
+        author: Author,
+    ) -> Result<Deployed, RolloutError> {
+        let mut tries = 1;
+        loop {
+            let done = self.try_to_change(strategy, request.clone(), expected, validate_only, author.clone()).await;
+            match done {
+                Err(RolloutError::Write(WriteError::Conflict { .. })) if expected.is_none() && tries < TRIES => {
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_to_change(
+        &self,
+        strategy: &StrategyId,
+        request: DeploymentRequest,
+        expected: Option<i64>,
+        validate_only: bool,
+        author: Author,
+    ) -> Result<Deployed, RolloutError> {
+        self.refresh().await?;
+        let registry = &self.parts.registry;
+        let log = registry.log();
+        let (current, revision) = log
+            .newest(strategy)
+            .map_or_else(Default::default, |newest| (newest.change.deployment.clone(), newest.revision));
+        if let Some(expected) = expected.filter(|expected| *expected != revision) {
+            return Err(WriteError::Conflict { expected, current: revision }.into());
+        }
+        let activates = matches!(request, DeploymentRequest::Activate(_) | DeploymentRequest::Shadow { .. });
+        if revision == 0 && registry.bundled(strategy).is_none() && !activates {
+            return Err(RolloutError::UnknownStrategy(strategy.clone()));
+        }
+        let known = Known {
+            strategy,
+            current: &current,
+            entries: log.of(strategy),
+            bundled: registry.bundled(strategy).map(|module| module.digest()),
+            begun: log.begun(strategy),
+        };
+        let admission = match known.needs_admission(&request) {
+            Some(module) => self.admission(module).await?,
+            None => None,
+        };
+        let (action, deployment) = known.next(request, admission)?;
+        if let Some(shadow) = deployment.shadow.as_ref().filter(|_| action == DeploymentAction::Shadow) {
+            self.check_strategy(strategy, shadow.module).await?;
+        }
+        if deployment == current {
+            return Ok(Deployed::Unchanged);
+        }
+        if deployment.module != current.module {
+            self.check_module(strategy, deployment.module).await?;
+        }
+        if validate_only {
+            return Ok(Deployed::Valid);
+        }
+        let Author { changed_by, reason, at } = author;
+        let change = DeploymentChange { strategy: strategy.clone(), action, deployment, changed_by, reason, at };
+        // Read last, so that little can be decided between this and the write; that is decided anew.
+        let seen = self.newest_close().await?;
+        let entry = self.parts.store.add(&change, revision, seen).await?;
+        tracing::info!(strategy.id = %strategy, action = action.as_str(), by = %change.changed_by,
+            from = %entry.from, revision = entry.revision, "deployment changed");
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "a deployment was written but could not be read again yet");
+        }
+        Ok(Deployed::Added(Box::new(entry)))
+    }
+
+    /// What admission says of a module; `None` if no such module is kept.
+    async fn admission(&self, module: ModuleDigest) -> Result<Option<Admission>, StoreError> {
+        let kept = self.parts.modules.find(module).await?;
+        Ok(kept.map(|kept| match &kept.judgement {
+            Some(judgement) if judgement.admits() => Admission::Admitted,
+            Some(_) => Admission::Refused,
+            None if kept.waits() => Admission::Waiting,
+            None => Admission::NeverChecked,
+        }))
+    }
+
+    /// Whether the module holds the strategy, and takes the parameters that are stored for it. It is installed here by then.
+    async fn check_module(&self, strategy: &StrategyId, module: Option<ModuleDigest>) -> Result<(), RolloutError> {
+        let module = match module {
+            Some(digest) => self.check_strategy(strategy, digest).await?,
+            None => {
+                self.parts.registry.bundled(strategy).ok_or_else(|| TransitionError::NotBundled(strategy.clone()))?
+            }
+        };
+        self.parts.parameters.refresh().await?;
+        Ok(self.parts.parameters.fits(&module).await?)
+    }
+
+    async fn check_strategy(
+        &self,
+        strategy: &StrategyId,
+        module: ModuleDigest,
+    ) -> Result<Arc<StrategyModule>, RolloutError> {
+        let loaded = self.parts.loader.get(module).await?;
+        let holds = &loaded.description().id;
+        if holds == strategy {
+            return Ok(loaded);
+        }
+        Err(RolloutError::OtherStrategy { module, holds: holds.clone(), strategy: strategy.clone() })
+    }
+
+    /// The module that decides by the newest entry; none where the strategy is not there yet.
+    pub async fn incumbent(&self, strategy: &StrategyId) -> Result<Option<Arc<StrategyModule>>, LoadingError> {
+        match self.parts.registry.log().newest(strategy).and_then(|newest| newest.change.deployment.module) {
+            Some(digest) => self.parts.loader.get(digest).await.map(Some),
+            None => Ok(self.parts.registry.bundled(strategy)),
+        }
+    }
+
+    /// A module that could decide for the strategy if it were admitted: it holds it and takes the stored parameters.
+    pub async fn candidate(
+        &self,
+        strategy: &StrategyId,
+        module: ModuleDigest,
+    ) -> Result<Arc<StrategyModule>, RolloutError> {
+        self.parts.modules.find(module).await?.ok_or(TransitionError::UnknownModule(module))?;
+        self.check_module(strategy, Some(module)).await?;
+        self.check_strategy(strategy, module).await
+    }
+
+    /// The newest close of all that is scheduled: its candle may be under way.
+    async fn newest_close(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (settings, now) = (self.parts.settings.current(), Timestamp::now());
+        let ApplicationSettings { symbols, timeframes, .. } = &settings.settings;
+        let newest = timeframes.iter().map(|timeframe| self.parts.candles.newest_closes(*timeframe, symbols, now));
+        let newest = try_join_all(newest).await?;
+        Ok(newest.iter().flatten().map(|(_, close)| *close).max())
+    }
+}

@@ -1,0 +1,266 @@
+//! Shadows look at what was decided: each is compared with the module that decided, what comes of that is kept, and one that
+//! does as well as was asked becomes the module that decides.
+//!
+//! This is beside the way of a candle. What waits here is bounded; where shadows can't keep up they miss candles, which is
+//! counted. Nothing that a shadow says is published, stored among the signals or counted as an execution.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use ta_bot_core::{DeploymentEntry, DeploymentRequest, Promotion, Shadow, StrategyId, Timestamp, TransitionError};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    deployments::{
+        rollout::{Deployed, RolloutError},
+        shadow_store::{Compared, Counts, ShadowStore},
+    },
+    pipeline::analysis::{Analyst, ToCompare},
+    settings::config_store::Author,
+    signals::bus::{Bus, Notice},
+    support::{
+        backoff::Backoff,
+        log_limit::LogLimit,
+        metrics::Metrics,
+        store_error::{StoreError, WriteError},
+    },
+};
+
+/// How many candles may wait for their shadows.
+const MOST_WAITING: usize = 128;
+/// How many comparisons are stored at once.
+const BATCH: usize = 64;
+/// How many differences of one shadow are listed. One that differs more often is told apart by these.
+const MOST_LISTED: u64 = 10_000;
+/// Pauses between tries where the store is away.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+/// How often it is looked whether a shadow has ended.
+const TIDY: Duration = Duration::from_mins(10);
+/// How long ago a shadow must have ended before its rows are removed: late candles of its time may still be compared.
+const ENDED_FOR_MS: i64 = 3_600_000;
+/// Who promotes a shadow that reaches its thresholds.
+const AUTHOR: &str = "ta-bot";
+
+/// Takes decided candles. Cheap to clone.
+#[derive(Clone)]
+pub struct Shadows {
+    waiting: mpsc::Sender<ToCompare>,
+    metrics: Arc<Metrics>,
+    missed: Arc<LogLimit>,
+}
+
+/// Has the shadows look at what a [`Shadows`] takes.
+pub struct Observer {
+    waiting: mpsc::Receiver<ToCompare>,
+    analyst: Arc<Analyst>,
+    store: Arc<dyn ShadowStore>,
+    bus: Arc<dyn Bus>,
+    failing: LogLimit,
+    /// Shadows that have ended and whose rows are removed.
+    forgotten: HashSet<i64>,
+}
+
+/// A way to hand candles over, and what has shadows look at them as long as it runs.
+pub fn shadows(analyst: &Arc<Analyst>, store: Arc<dyn ShadowStore>, bus: Arc<dyn Bus>) -> (Shadows, Observer) {
+    let (sender, waiting) = mpsc::channel(MOST_WAITING);
+    let shadows = Shadows { waiting: sender, metrics: Arc::clone(&analyst.metrics), missed: Arc::default() };
+    let analyst = Arc::clone(analyst);
+    (shadows, Observer { waiting, analyst, store, bus, failing: LogLimit::default(), forgotten: HashSet::new() })
+}
+
+impl Shadows {
+    /// Takes a candle, if there is room for it. Never waits.
+    pub fn take(&self, candle: ToCompare) {
+        if let Err(mpsc::error::TrySendError::Full(candle)) = self.waiting.try_send(candle) {
+            self.metrics.shadows.dropped();
+            if let Some(withheld) = self.missed.admit() {
+                tracing::warn!(job = %candle.job, withheld, "shadows miss a candle: too many wait for them");
+            }
+        }
+    }
+}
+
+impl Observer {
+    /// Works until `stop`. What waits then is missed.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut tidy = interval(TIDY);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = tidy.tick() => {
+                    // It may take long, and goes on where it was.
+                    stop.run_until_cancelled(self.tidy(Timestamp::now())).await;
+                }
+                candle = self.waiting.recv() => match candle {
+                    Some(candle) => self.work_on(candle, &stop).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Compares a candle and those that wait behind it, as many as are stored at once.
+    async fn work_on(&mut self, candle: ToCompare, stop: &CancellationToken) {
+        let mut compared = Vec::new();
+        let mut next = Some(candle);
+        while let Some(candle) = next.take() {
+            let job = candle.job.clone();
+            match self.analyst.compare(candle).await {
+                Ok(of_candle) => compared.extend(of_candle),
+                Err(error) => {
+                    self.analyst.metrics.shadows.dropped();
+                    if let Some(withheld) = self.failing.admit() {
+                        tracing::warn!(%job, %error, withheld, "shadows miss a candle");
+                    }
+                }
+            }
+            if compared.len() < BATCH && !stop.is_cancelled() {
+                next = self.waiting.try_recv().ok();
+            }
+        }
+        if !compared.is_empty() && self.keep(&mut compared, stop).await {
+            stop.run_until_cancelled(self.promote_those_of(&compared)).await;
+        }
+    }
+
+    /// Stores comparisons; again and again where the store is away, until `stop`. Answers whether they are stored.
+    async fn keep(&self, compared: &mut [Compared], stop: &CancellationToken) -> bool {
+        let mut pauses = PAUSES;
+        loop {
+            match self.try_to_keep(compared).await {
+                Ok(()) => return true,
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(count = compared.len(), %error, "what shadows would have changed is not kept");
+                    return false;
+                }
+                Err(error) => {
+                    if let Some(withheld) = self.failing.admit() {
+                        tracing::warn!(%error, withheld, "what shadows would have changed can't be kept yet; it is tried again");
+                    }
+                }
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(pauses.pause())).await.is_none() {
+                return false;
+            }
+        }
+    }
+
+    async fn try_to_keep(&self, compared: &mut [Compared]) -> Result<(), StoreError> {
+        let began: HashSet<i64> = compared.iter().filter(|one| one.said.is_some()).map(|one| one.began).collect();
+        for began in began {
+            if self.store.counts(began).await?.differing() >= MOST_LISTED {
+                compared.iter_mut().filter(|one| one.began == began).for_each(|one| one.said = None);
+            }
+        }
+        self.store.record(compared).await
+    }
+
+    /// Promotes those shadows that have reached their thresholds. Nobody waits for that, so where a store is away the next
+    /// candle does it.
+    async fn promote_those_of(&self, compared: &[Compared]) {
+        let began: HashSet<i64> = compared.iter().map(|one| one.began).collect();
+        for Candidate { strategy, newest, shadow, promotion, .. } in self.candidates(&began) {
+            let counts = match self.store.counts(newest.began).await {
+                Ok(counts) => counts,
+                Err(error) => {
+                    tracing::warn!(strategy.id = %strategy, %error, "the counts of a shadow can't be read");
+                    continue;
+                }
+            };
+            if counts.reach(&promotion) {
+                self.promote(&strategy, newest.revision, &shadow, &counts).await;
+            }
+        }
+    }
+
+    /// The shadows among these that look still, and become the module that decides by thresholds.
+    fn candidates(&self, began: &HashSet<i64>) -> Vec<Candidate> {
+        let log = self.analyst.registry.log();
+        let candidate = |strategy: &StrategyId| {
+            let shadowing = log.shadows(strategy).next_back().filter(|one| one.ended.is_none())?;
+            let newest = log.newest(strategy)?;
+            let looks = began.contains(&shadowing.began.revision) && newest.change.deployment.quarantined.is_none();
+            let promotion = shadowing.shadow.promote.filter(|_| looks && !shadowing.shadow.unadmitted)?;
+            let newest = Newest { revision: newest.revision, began: shadowing.began.revision };
+            Some(Candidate { strategy: strategy.clone(), newest, shadow: shadowing.shadow.clone(), promotion })
+        };
+        log.strategies().filter_map(candidate).collect()
+    }
+
+    /// Only if nothing was changed since: so one replica does it, and an operator who was quicker has his way.
+    async fn promote(&self, strategy: &StrategyId, expected: i64, shadow: &Shadow, counts: &Counts) {
+        let reason = format!(
+            "of {} candles {} differ, a share of {:.4}: {}",
+            counts.compared(),
+            counts.differing(),
+            counts.share(),
+            counts
+        );
+        let author = Author { changed_by: AUTHOR.to_owned(), reason: Some(reason), at: Timestamp::now() };
+        let promoted =
+            self.analyst.rollout.change(strategy, DeploymentRequest::Promote, Some(expected), false, author).await;
+        match promoted {
+            Ok(Deployed::Added(entry)) => {
+                tracing::info!(strategy.id = %strategy, module = %shadow.module, revision = entry.revision,
+                    from = %entry.from, "a shadow is promoted");
+                if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
+                    tracing::warn!(%error, "the other replicas are not told of a promotion yet");
+                }
+            }
+            // Another replica, or an operator.
+            Ok(_)
+            | Err(
+                RolloutError::Write(WriteError::Conflict { .. })
+                | RolloutError::Transition(TransitionError::NoShadow(_)),
+            ) => {}
+            Err(error) => {
+                if let Some(withheld) = self.failing.admit() {
+                    tracing::warn!(strategy.id = %strategy, module = %shadow.module, %error, withheld,
+                        "a shadow has reached its thresholds and can't be promoted; it goes on looking");
+                }
+            }
+        }
+    }
+
+    /// Removes the rows of shadows that ended a while ago and are not listed.
+    async fn tidy(&mut self, now: Timestamp) {
+        let log = self.analyst.registry.log();
+        let ended = log.strategies().flat_map(|strategy| log.shadows(strategy)).filter(|shadowing| {
+            let since = |ended: &DeploymentEntry| now.millis().saturating_sub(ended.change.at.millis());
+            shadowing.ended.is_some_and(|ended| since(ended) > ENDED_FOR_MS)
+        });
+        for began in ended.map(|shadowing| shadowing.began.revision).collect::<Vec<_>>() {
+            if self.forgotten.contains(&began) {
+                continue;
+            }
+            match self.store.forget(began).await {
+                Ok(()) => self.forgotten.insert(began),
+                Err(error) => {
+                    tracing::warn!(%error, "the rows of a shadow that has ended can't be removed yet");
+                    return;
+                }
+            };
+        }
+    }
+}
+
+/// A shadow that may be promoted.
+struct Candidate {
+    strategy: StrategyId,
+    newest: Newest,
+    shadow: Shadow,
+    promotion: Promotion,
+}
+
+/// Places in the log.
+struct Newest {
+    /// Of the strategy's newest entry.
+    revision: i64,
+    /// Of the entry with which the shadow began.
+    began: i64,
+}

@@ -1,0 +1,257 @@
+//! What another module would have changed on one candle: two outcomes, compared by what would go out.
+//!
+//! A signal names the module and the parameters that it was made of. Two modules can't agree in that, so it is left out
+//! of the comparison; everything else of the message counts, readings and words too.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use ta_bot_core::{EvaluationError, Signal, in_short};
+use thiserror::Error;
+
+use crate::evaluation::Outcome;
+
+/// What a signal is known by and where it comes from; the metadata are compared by themselves.
+const BESIDE_METADATA: [&str; 4] = ["signal_id", "intent_id", "_otel_trace_headers", "metadata"];
+/// Where it comes from, among its metadata.
+const ORIGIN: [&str; 2] = ["provenance", "strategy_config"];
+/// What of a signal is told where two differ; the strategy's own metadata comes besides.
+const TOLD: [&str; 7] = ["action", "confidence", "strength", "price", "stop_loss", "take_profit", "rationale"];
+
+/// What the candidate would have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Comparison {
+    /// Nothing.
+    Agree,
+    /// Only the candidate signals.
+    Added,
+    /// Only the incumbent signals.
+    Missed,
+    /// Both signal, and not the same.
+    Changed,
+    /// The candidate gave no answer.
+    Failed,
+}
+
+/// Why a word is no comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is no comparison: there are agree, added, missed, changed and failed")]
+pub struct ComparisonError(String);
+
+impl Comparison {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Agree, Self::Added, Self::Missed, Self::Changed, Self::Failed];
+    /// Those that are differences.
+    pub const DIFFERENT: [Self; 4] = [Self::Added, Self::Missed, Self::Changed, Self::Failed];
+
+    /// Compares two outcomes of one candle; none where one of the modules did not look, for want of room or since it was left
+    /// out. Whatever does not go out is no signal, whyever that is.
+    pub fn of(incumbent: &Outcome, candidate: &Outcome) -> Option<Self> {
+        Some(match (incumbent, candidate) {
+            (_, Outcome::Error(EvaluationError::NoRoom(_))) | (Outcome::Error(EvaluationError::NoRoom(_)), _) => {
+                return None;
+            }
+            (Outcome::Skipped(_), _) | (_, Outcome::Skipped(_)) => return None,
+            // A young market is no failure.
+            (_, Outcome::Error(error)) if !matches!(error, EvaluationError::InsufficientData { .. }) => Self::Failed,
+            (Outcome::Signal(one), Outcome::Signal(other)) if are_the_same(&one.message, &other.message) => Self::Agree,
+            (Outcome::Signal(_), Outcome::Signal(_)) => Self::Changed,
+            (Outcome::Signal(_), _) => Self::Missed,
+            (_, Outcome::Signal(_)) => Self::Added,
+            _ => Self::Agree,
+        })
+    }
+
+    /// The word in answers, metrics and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agree => "agree",
+            Self::Added => "added",
+            Self::Missed => "missed",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Comparison {
+    type Err = ComparisonError;
+
+    fn from_str(word: &str) -> Result<Self, ComparisonError> {
+        let found = Self::ALL.into_iter().find(|comparison| comparison.as_str() == word);
+        found.ok_or_else(|| ComparisonError(word.chars().take(80).collect()))
+    }
+}
+
+/// Whether two messages say the same but for who says it.
+fn are_the_same(one: &Json, other: &Json) -> bool {
+    let metadata = |message| content(Json::get(message, "metadata"), &ORIGIN);
+    let rest = |message| content(Some(message), &BESIDE_METADATA);
+    metadata(one) == metadata(other) && rest(one) == rest(other)
+}
+
+/// The fields of an object but some, in the order of their names.
+fn content<'a>(of: Option<&'a Json>, without: &[&str]) -> BTreeMap<&'a String, &'a Json> {
+    let fields = of.and_then(Json::as_object).into_iter().flatten();
+    fields.filter(|(name, _)| !without.contains(&name.as_str())).collect()
+}
+
+/// An outcome in brief, for a list of differences: bounded, whatever the strategy says.
+pub fn brief(outcome: &Outcome) -> Json {
+    match outcome {
+        Outcome::Signal(signal) => json!({"outcome": "signal", "signal": brief_signal(signal)}),
+        Outcome::Dropped(_, reason) => json!({"outcome": "dropped", "reason": reason.as_str()}),
+        Outcome::Error(error @ EvaluationError::InsufficientData { .. }) => {
+            json!({"outcome": "none", "reason": error.code()})
+        }
+        Outcome::Error(error) => {
+            json!({"outcome": "error", "code": error.code(), "message": in_short(&Json::String(error.to_string()))})
+        }
+        _ => json!({"outcome": "none"}),
+    }
+}
+
+fn brief_signal(signal: &Signal) -> Json {
+    let told = TOLD.iter().map(|name| ((*name).to_owned(), in_short(&signal.message[*name])));
+    let mut brief: serde_json::Map<String, Json> = told.collect();
+    let metadata = content(signal.message.get("metadata"), &ORIGIN);
+    brief.insert("metadata".to_owned(), in_short(&json!(metadata)));
+    brief.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use ta_bot_core::{Action, DropReason, Job, ModuleDigest, Provenance, SignalId, Strength, Timeframe, Timestamp};
+
+    use super::*;
+
+    fn job() -> Job {
+        let candle_close = Timestamp::from_millis(1_767_225_600_000);
+        Job { symbol: "BTCUSDT".parse().unwrap(), timeframe: Timeframe::M15, candle_close }
+    }
+
+    /// The same decision by another module with other parameters for each `module`, with some of its fields changed.
+    fn signal(module: u8, changed: &[(&str, Json)]) -> Outcome {
+        let (digest, strategy) = (ModuleDigest::of(&[module]), "rsi".parse().unwrap());
+        let parameters = ta_bot_core::Digest::of(&[module]);
+        let id = SignalId::of(&strategy, digest, parameters, &job());
+        let provenance = Provenance {
+            module_digest: digest.to_string(),
+            wit_version: "1.0.0".to_owned(),
+            parameter_version: i64::from(module),
+            parameter_hash: parameters.to_string(),
+            window_hash: "00".to_owned(),
+            candle_close: 1,
+            host_version: "1".to_owned(),
+        };
+        let mut message = json!({
+            "action": "buy", "confidence": 0.7, "price": 10.0, "stop_loss": 9.0, "take_profit": 12.0,
+            "strength": "medium", "rationale": "why", "indicators": {"rsi": 28.5},
+            "signal_id": id.as_str(), "intent_id": &id.as_str()[..32], "_otel_trace_headers": {"traceparent": module},
+            "metadata": {"rsi": 28.5, "provenance": provenance, "strategy_config": {"version": module}},
+        });
+        for (pointer, value) in changed {
+            *message.pointer_mut(pointer).unwrap() = value.clone();
+        }
+        Outcome::Signal(Box::new(Signal {
+            id,
+            job: job(),
+            strategy,
+            action: Action::Buy,
+            confidence: 0.7,
+            provenance,
+            message,
+        }))
+    }
+
+    fn dropped() -> Outcome {
+        let decision = ta_bot_core::Decision {
+            action: Action::Buy,
+            confidence: 0.1,
+            price: None,
+            stop_loss: None,
+            take_profit: None,
+            strength: Strength::Weak,
+            rationale: None,
+            metadata: Vec::new(),
+        };
+        Outcome::Dropped(Box::new(decision), DropReason::BelowMinConfidence)
+    }
+
+    fn of(incumbent: &Outcome, candidate: &Outcome) -> Option<Comparison> {
+        Comparison::of(incumbent, candidate)
+    }
+
+    #[test]
+    fn what_goes_out_is_compared_and_not_who_says_it() {
+        assert_eq!(of(&signal(1, &[]), &signal(2, &[])), Some(Comparison::Agree));
+        for (pointer, value) in [
+            ("/action", json!("sell")),
+            ("/confidence", json!(0.700_000_1)),
+            ("/stop_loss", json!(9.1)),
+            ("/take_profit", Json::Null),
+            ("/strength", json!("weak")),
+            ("/rationale", json!("another")),
+            ("/indicators/rsi", json!(28.6)),
+            ("/metadata/rsi", json!(28.6)),
+        ] {
+            let changed = signal(2, &[(pointer, value)]);
+            assert_eq!(of(&signal(1, &[]), &changed), Some(Comparison::Changed), "{pointer}");
+            assert_eq!(of(&changed, &signal(1, &[])), Some(Comparison::Changed), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_out_is_no_signal() {
+        let young = || Outcome::Error(EvaluationError::InsufficientData { needed: 5, given: 1 });
+        for silent in [Outcome::None, dropped(), young()] {
+            assert_eq!(of(&silent, &signal(2, &[])), Some(Comparison::Added), "{silent:?}");
+            assert_eq!(of(&signal(1, &[]), &silent), Some(Comparison::Missed), "{silent:?}");
+            for other in [Outcome::None, dropped(), young()] {
+                assert_eq!(of(&silent, &other), Some(Comparison::Agree), "{silent:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_the_candidate_s_alone() {
+        let trap = || Outcome::Error(EvaluationError::Trap("unreachable".to_owned()));
+        for incumbent in [Outcome::None, signal(1, &[]), trap()] {
+            assert_eq!(of(&incumbent, &trap()), Some(Comparison::Failed));
+            let no_room = Outcome::Error(EvaluationError::NoRoom(String::new()));
+            assert_eq!((of(&incumbent, &no_room), of(&no_room, &incumbent)), (None, None));
+        }
+        assert_eq!(of(&trap(), &Outcome::None), Some(Comparison::Agree));
+        assert_eq!(of(&trap(), &signal(2, &[])), Some(Comparison::Added));
+    }
+
+    #[test]
+    fn a_brief_is_short_and_names_no_module() {
+        let long = signal(1, &[("/rationale", json!("x".repeat(100_000))), ("/metadata/rsi", json!("y".repeat(9000)))]);
+        let text = brief(&long).to_string();
+        assert!(text.len() < 1500 && !text.contains("provenance") && !text.contains("signal_id"), "{text}");
+        assert_eq!(brief(&signal(1, &[])), brief(&signal(2, &[])));
+        assert_eq!(brief(&signal(1, &[]))["signal"]["metadata"], json!({"rsi": 28.5}));
+        assert_eq!(brief(&dropped()), json!({"outcome": "dropped", "reason": "below_min_confidence"}));
+        let failed = brief(&Outcome::Error(EvaluationError::Trap("z".repeat(5000))));
+        assert_eq!((&failed["outcome"], &failed["code"]), (&json!("error"), &json!("trap")));
+        assert!(failed.to_string().len() < 500);
+    }
+
+    #[test]
+    fn the_words_are_read_back() {
+        for comparison in Comparison::ALL {
+            assert_eq!(comparison.as_str().parse(), Ok(comparison));
+            assert_eq!(serde_json::to_value(comparison).unwrap(), comparison.as_str());
+        }
+        assert!("agreed".parse::<Comparison>().unwrap_err().to_string().contains("agree, added"));
+    }
+}

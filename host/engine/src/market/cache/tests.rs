@@ -1,0 +1,205 @@
+use std::sync::atomic::AtomicUsize;
+
+use crate::sqlite::{Database, candles::SqliteCandles};
+
+use super::*;
+
+const M15: Timeframe = Timeframe::M15;
+
+/// A store that counts what it is asked.
+struct Counted {
+    database: Database,
+    store: SqliteCandles,
+    reads: AtomicUsize,
+    candles: AtomicUsize,
+    _folder: tempfile::TempDir,
+}
+
+#[async_trait]
+impl CandleStore for Counted {
+    async fn newest_closed(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Candle>, StoreError> {
+        self.store.newest_closed(symbol, timeframe, until, count).await
+    }
+
+    async fn newest_closed_of(
+        &self,
+        timeframe: Timeframe,
+        wanted: &[(Symbol, Option<Timestamp>)],
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Vec<Candle>>, StoreError> {
+        let found = self.store.newest_closed_of(timeframe, wanted, until, count).await?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.candles.fetch_add(found.iter().map(Vec::len).sum(), Ordering::Relaxed);
+        Ok(found)
+    }
+
+    async fn newest_closes(
+        &self,
+        _: Timeframe,
+        _: &[Symbol],
+        _: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        unreachable!("not asked here")
+    }
+
+    async fn closed_between(
+        &self,
+        _: Timeframe,
+        _: &[(Symbol, Timestamp)],
+        _: Timestamp,
+    ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
+        unreachable!("not asked here")
+    }
+
+    async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError> {
+        self.store.insert(symbol, timeframe, candles).await
+    }
+
+    async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
+        unreachable!("not asked here")
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        unreachable!("not asked here")
+    }
+}
+
+struct Fixture {
+    store: Arc<Counted>,
+    cache: CandleCache,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(folder.path()).await.unwrap();
+        let store = Arc::new(Counted {
+            store: SqliteCandles::new(database.clone()),
+            database,
+            reads: AtomicUsize::new(0),
+            candles: AtomicUsize::new(0),
+            _folder: folder,
+        });
+        Self { cache: CandleCache::new(Arc::clone(&store) as _), store }
+    }
+
+    async fn insert(&self, name: &str, indices: impl IntoIterator<Item = i64>) {
+        let candles: Vec<_> = indices.into_iter().map(candle).collect();
+        self.store.insert(&symbol(name), M15, &candles).await.unwrap();
+    }
+
+    /// The window of `count` candles that ends with candle `index`, which must be what the store itself gives.
+    async fn window(&self, name: &str, index: i64, count: u32) -> Vec<Candle> {
+        let given = self.cache.newest_closed(&symbol(name), M15, close(index), count).await.unwrap();
+        let stored = self.store.store.newest_closed(&symbol(name), M15, close(index), count).await.unwrap();
+        assert_eq!(given, stored, "{name} {index}");
+        given
+    }
+
+    /// How many reads and candles it took since the last time.
+    fn cost(&self) -> (usize, usize) {
+        (self.store.reads.swap(0, Ordering::Relaxed), self.store.candles.swap(0, Ordering::Relaxed))
+    }
+}
+
+fn symbol(name: &str) -> Symbol {
+    name.parse().unwrap()
+}
+
+fn candle(index: i64) -> Candle {
+    let open_time = Timestamp::from_millis(index * M15.millis());
+    Candle { open_time, open: 1.0, high: 2.0, low: 0.5, close: 1.5, volume: index as f64 }
+}
+
+fn close(index: i64) -> Timestamp {
+    M15.close_of(candle(index).open_time)
+}
+
+#[tokio::test]
+async fn a_new_candle_costs_one_candle() {
+    let fixture = Fixture::new().await;
+    fixture.insert("BTCUSDT", 0..300).await;
+    fixture.window("BTCUSDT", 299, 250).await;
+    assert_eq!(fixture.cost(), (1, 250));
+    fixture.window("BTCUSDT", 299, 250).await;
+    fixture.window("BTCUSDT", 299, 20).await;
+    assert_eq!(fixture.cost(), (0, 0), "no other candle can have closed");
+    fixture.insert("BTCUSDT", [300]).await;
+    fixture.window("BTCUSDT", 300, 250).await;
+    assert_eq!(fixture.cost(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_candle_that_was_not_there_yet_is_asked_for_again() {
+    let fixture = Fixture::new().await;
+    fixture.insert("BTCUSDT", 0..300).await;
+    fixture.window("BTCUSDT", 300, 250).await;
+    fixture.insert("BTCUSDT", [300]).await;
+    assert_eq!(fixture.window("BTCUSDT", 300, 250).await.last(), Some(&candle(300)));
+}
+
+#[tokio::test]
+async fn a_gap_may_still_be_filled() {
+    let fixture = Fixture::new().await;
+    fixture.insert("BTCUSDT", (0..200).chain(201..300)).await;
+    fixture.window("BTCUSDT", 299, 250).await;
+    fixture.insert("BTCUSDT", [200]).await;
+    fixture.window("BTCUSDT", 299, 250).await;
+    // The same with a gap between what is kept and what is new.
+    fixture.insert("BTCUSDT", [302]).await;
+    fixture.window("BTCUSDT", 302, 250).await;
+    fixture.insert("BTCUSDT", [300, 301]).await;
+    fixture.window("BTCUSDT", 302, 250).await;
+}
+
+#[tokio::test]
+async fn a_young_market_and_an_old_window_are_read_whole() {
+    let fixture = Fixture::new().await;
+    fixture.insert("BTCUSDT", 100..150).await;
+    assert_eq!(fixture.window("BTCUSDT", 149, 250).await.len(), 50);
+    fixture.insert("BTCUSDT", 0..100).await;
+    assert_eq!(fixture.window("BTCUSDT", 149, 250).await.len(), 150);
+    fixture.insert("BTCUSDT", 150..600).await;
+    fixture.window("BTCUSDT", 599, 250).await;
+    fixture.window("BTCUSDT", 400, 250).await;
+    fixture.cost();
+    fixture.window("BTCUSDT", 599, 250).await;
+    assert_eq!(fixture.cost(), (0, 0), "an old window replaces nothing");
+}
+
+#[tokio::test]
+async fn a_storm_of_closes_is_one_read() {
+    let fixture = Fixture::new().await;
+    let names: Vec<_> = (0..100).map(|index| format!("S{index}USDT")).collect();
+    for name in &names {
+        fixture.insert(name, 0..30).await;
+    }
+    let storm = |index| {
+        futures_util::future::join_all(
+            names.iter().map(move |name| (name, index)).map(|(name, index)| fixture.window(name, index, 20)),
+        )
+    };
+    storm(28).await;
+    let (reads, candles) = fixture.cost();
+    // A read begins two milliseconds after its first reader, by when all of them are there on any but a stalled machine.
+    assert!(reads <= 10, "{reads} reads for 100 series");
+    assert_eq!(candles, 2000);
+    storm(29).await;
+    assert_eq!(fixture.cost().1, 100);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_said_to_be_away() {
+    let fixture = Fixture::new().await;
+    fixture.insert("BTCUSDT", 0..30).await;
+    fixture.store.database.close().await;
+    let asked = fixture.cache.newest_closed(&symbol("BTCUSDT"), M15, close(29), 20).await;
+    assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{asked:?}");
+}

@@ -1,0 +1,125 @@
+//! Reads files of candles into the store: `ta-bot candles import FILE --symbol BTCUSDT --timeframe 15m`.
+//!
+//! Two kinds of file are known by their content: ours, `open_time_ms,open,high,low,close,volume` with that header, and
+//! the klines that Binance publishes, 12 columns with or without a header, open times in milliseconds or (since 2025)
+//! in microseconds. Either may lie alone in a zip.
+//!
+//! A file goes in whole or not at all, and what is wrong with it is said by line: a strategy that is tested on half a
+//! file, or on candles in the wrong order, gives answers that look right. A last candle that is still open is left out
+//! and told of, since whoever downloads candles until now has one at the end; a candle that opens later than now is an
+//! error.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+
+use crate::market::candle_store::CandleStore;
+
+mod check;
+mod error;
+mod lines;
+mod row;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use error::{FileProblem, ImportError, LineProblem};
+
+use check::Series;
+use lines::Lines;
+use row::Layout;
+
+/// How far the reading is, in bytes of text. The total is 0 where it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// How many bytes are read.
+    pub read: u64,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// The candles of a file, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CandleFile {
+    /// Closed candles, oldest first, at least one.
+    pub candles: Vec<Candle>,
+    /// When the last candle of the file opened, if it is still open and therefore left out.
+    pub still_open: Option<Timestamp>,
+    /// How many candles are missing between the first and the last.
+    pub missing: u64,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ImportSummary {
+    /// How many closed candles the file holds.
+    pub rows: u64,
+    /// How many of them were not in the store before.
+    pub new: u64,
+    /// How many were there, the same.
+    pub same: u64,
+    /// How many were there with other numbers, which were kept.
+    pub different: u64,
+    /// When the first of them opened.
+    pub first: Timestamp,
+    /// When the last of them opened.
+    pub last: Timestamp,
+    /// How many candles are missing in between.
+    pub missing: u64,
+    /// When the last candle of the file opened, if it is still open and was left out.
+    pub still_open: Option<Timestamp>,
+}
+
+/// Imports a file of candles. `progress` is told of the reading; nothing is stored before all of it is read and
+/// checked.
+pub async fn import(
+    store: &dyn CandleStore,
+    path: &Path,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    mut progress: impl FnMut(Progress) + Send + 'static,
+) -> Result<ImportSummary, ImportError> {
+    let owned: PathBuf = path.to_owned();
+    let reading = move || read(&owned, timeframe, Timestamp::now(), &mut progress);
+    let file =
+        tokio::task::spawn_blocking(reading).await.map_err(|error| ImportError::Stopped(error.to_string()))??;
+    let inserted = store.insert(symbol, timeframe, &file.candles).await?;
+    let open = |candle: Option<&Candle>| candle.map_or(Timestamp::from_millis(0), |candle| candle.open_time);
+    Ok(ImportSummary {
+        rows: file.candles.len() as u64,
+        new: inserted.new,
+        same: inserted.same,
+        different: inserted.different,
+        first: open(file.candles.first()),
+        last: open(file.candles.last()),
+        missing: file.missing,
+        still_open: file.still_open,
+    })
+}
+
+/// Reads and checks a file of candles at the moment `now`. Blocks.
+pub fn read(
+    path: &Path,
+    timeframe: Timeframe,
+    now: Timestamp,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CandleFile, ImportError> {
+    let parsed = source::with_text(path, source::TEXT_LIMIT, progress, |text| parse(Lines::new(text), timeframe, now));
+    parsed.map_err(|problem| ImportError::File { path: path.to_owned(), problem })
+}
+
+/// The candles of the lines of a file.
+fn parse(mut lines: Lines<'_>, timeframe: Timeframe, now: Timestamp) -> Result<CandleFile, FileProblem> {
+    let mut series = Series::new(timeframe, now);
+    let Some((number, first)) = lines.next_line()? else { return Err(FileProblem::Empty) };
+    let at_line = |line| move |problem| FileProblem::Line { line, problem };
+    let (layout, is_header) = Layout::of(first).map_err(at_line(number))?;
+    if !is_header {
+        series.add(layout.candle(first).map_err(at_line(number))?).map_err(at_line(number))?;
+    }
+    while let Some((number, line)) = lines.next_line()? {
+        series.add(layout.candle(line).map_err(at_line(number))?).map_err(at_line(number))?;
+    }
+    series.finish()
+}

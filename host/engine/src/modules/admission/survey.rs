@@ -1,0 +1,231 @@
+//! One look through the recorded candles, as the service would evaluate them. What the module answers here is what the other
+//! checks compare with.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ta_bot_core::{ApplicationSettings, CandleSlice, Decision, DropReason, EvaluationError, millis};
+
+use super::{
+    CheckOutcome, Example, Recorded, Subject, Unfinished,
+    ask::{Outcome, example, told},
+};
+use crate::{
+    evaluation::{Inputs, Origin},
+    market::history::{Place, View},
+};
+
+/// How many candles are looked at, evenly from all of them.
+const CANDLES: usize = 1500;
+/// How many more where nothing moves.
+const FLAT_CANDLES: usize = 200;
+/// So many failures are enough to know.
+const ENOUGH_FAILURES: usize = 3;
+/// How often a strategy may give up on sound candles.
+const GIVES_UP_AT_MOST: f64 = 0.05;
+/// How many of its decisions the host may have to drop.
+const DROPPED_AT_MOST: f64 = 0.5;
+
+/// What the module answered at one candle.
+pub(super) struct Seen<'a> {
+    pub(super) place: Place,
+    pub(super) view: View<'a>,
+    pub(super) outcome: Outcome,
+    /// The same as text.
+    pub(super) told: String,
+    /// Why the host would drop the decision.
+    dropped: Option<DropReason>,
+}
+
+impl Seen<'_> {
+    pub(super) fn decision(&self) -> Option<&Decision> {
+        self.outcome.as_ref().ok()?.as_ref()
+    }
+}
+
+/// What it answered everywhere.
+#[derive(Default)]
+pub(super) struct Survey<'a> {
+    seen: Vec<Seen<'a>>,
+    slowest: Duration,
+    failures: Vec<Example>,
+    gave_up: Vec<Example>,
+}
+
+impl<'a> Survey<'a> {
+    /// Looks, and says whether the module answers.
+    pub(super) fn make(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<(CheckOutcome, Self), Unfinished> {
+        let mut survey = Self::default();
+        // Every decision counts here, however sure of it the strategy is.
+        let settings = ApplicationSettings {
+            symbols: Vec::new(),
+            timeframes: Vec::new(),
+            enabled_strategies: None,
+            min_confidence: 0.0,
+            max_confidence: 1.0,
+        };
+        for (place, view) in chosen(subject, recorded)? {
+            let evaluation = subject.ask(&view)?;
+            survey.slowest = survey.slowest.max(evaluation.duration);
+            let late = matches!(evaluation.outcome, Err(EvaluationError::Timeout { .. }));
+            survey.take(subject, &settings, place, view, evaluation.outcome);
+            // Each more would take as long.
+            if late || survey.failures.len() >= ENOUGH_FAILURES {
+                break;
+            }
+        }
+        Ok((survey.answers(subject), survey))
+    }
+
+    fn take(
+        &mut self,
+        subject: &Subject<'_>,
+        settings: &ApplicationSettings,
+        place: Place,
+        view: View<'a>,
+        outcome: Outcome,
+    ) {
+        let Subject { module, parameters, .. } = *subject;
+        let dropped = match &outcome {
+            Ok(Some(decision)) => {
+                let View { job, base, extra } = &view;
+                let origin = Origin::NONE;
+                Inputs { module, parameters, job, base: *base, extra, settings, origin }.signal(decision).err()
+            }
+            Ok(None) | Err(EvaluationError::InsufficientData { .. } | EvaluationError::InvalidDecision(_)) => None,
+            Err(EvaluationError::Failed(_)) => {
+                self.gave_up.push(example(&view, &outcome));
+                None
+            }
+            Err(_) => {
+                self.failures.push(example(&view, &outcome));
+                None
+            }
+        };
+        self.seen.push(Seen { place, told: told(&outcome), view, outcome, dropped });
+    }
+
+    /// What came of looking.
+    fn answers(&self, subject: &Subject<'_>) -> CheckOutcome {
+        let asked = self.seen.len();
+        if let Some(example) = self.failures.first() {
+            let problem =
+                "it does not answer on sound candles within its limits: see docs/strategies.md for what they are";
+            return CheckOutcome::failed(problem, example.clone());
+        }
+        if let Some(example) = self.gave_up.first()
+            && self.gave_up.len() as f64 > GIVES_UP_AT_MOST * asked as f64
+        {
+            let problem = format!(
+                "it gives up on {} of {asked} full windows of sound candles: let it answer, or say that it has no signal",
+                self.gave_up.len()
+            );
+            return CheckOutcome::failed(problem, example.clone());
+        }
+        let decisions = self.seen.iter().filter(|seen| seen.decision().is_some()).count();
+        CheckOutcome::passed(format!(
+            "{asked} windows, {decisions} decisions, the slowest took {:.1} ms of {:.0} ms",
+            millis(self.slowest),
+            millis(subject.module.limits().timeout)
+        ))
+    }
+
+    /// Everything that was seen.
+    pub(super) fn seen(&self) -> &[Seen<'a>] {
+        &self.seen
+    }
+
+    /// Up to so many of its answers, half of them decisions as far as there are so many; none where it never answered.
+    pub(super) fn samples(&self, count: usize) -> Result<Vec<&Seen<'a>>, CheckOutcome> {
+        let of = |decides: bool| {
+            let answered = self.seen.iter().filter(move |seen| seen.outcome.is_ok());
+            answered.filter(move |seen| seen.decision().is_some() == decides).collect::<Vec<_>>()
+        };
+        let (decisions, silence) = (of(true), of(false));
+        let decided = count.div_ceil(2).max(count.saturating_sub(silence.len()));
+        let mut samples = spread(decisions, decided);
+        let silent = count - samples.len();
+        samples.extend(spread(silence, silent));
+        // In the order of time, so that decisions and silence are mixed.
+        samples.sort_by_key(|seen| seen.place);
+        if samples.is_empty() {
+            return Err(CheckOutcome::NotApplicable { reason: "it answered on none of the candles".to_owned() });
+        }
+        Ok(samples)
+    }
+
+    /// Whether its decisions can be traded.
+    pub(super) fn decisions(&self) -> CheckOutcome {
+        let invalid = |seen: &&Seen<'_>| matches!(seen.outcome, Err(EvaluationError::InvalidDecision(_)));
+        if let Some(seen) = self.seen.iter().find(invalid) {
+            let problem =
+                "it answers what no strategy may answer: a confidence lies in [0, 1], and prices are finite numbers";
+            return CheckOutcome::failed(problem, example(&seen.view, &seen.outcome));
+        }
+        let decided: Vec<&Seen<'_>> = self.seen.iter().filter(|seen| seen.decision().is_some()).collect();
+        let dropped: Vec<&&Seen<'_>> = decided.iter().filter(|seen| seen.dropped.is_some()).collect();
+        let Some(first) = dropped.first() else {
+            return match decided.len() {
+                0 => CheckOutcome::NotApplicable { reason: format!("{} windows gave no decision", self.seen.len()) },
+                count => CheckOutcome::passed(format!("{count} decisions, each of which can be traded")),
+            };
+        };
+        let share = format!("the host would drop {} of {} decisions", dropped.len(), decided.len());
+        if dropped.len() as f64 > DROPPED_AT_MOST * decided.len() as f64 {
+            let reason = first.dropped.map_or("", DropReason::as_str);
+            let problem = format!(
+                "{share}, the first for {reason}: a price is above zero, a stop lies on the losing side of it and a target on \
+                 the winning side"
+            );
+            return CheckOutcome::failed(problem, example(&first.view, &first.outcome));
+        }
+        CheckOutcome::passed(share)
+    }
+}
+
+/// Up to `count` of these, evenly from all of them.
+pub(super) fn spread<T>(all: Vec<T>, count: usize) -> Vec<T> {
+    let total = all.len();
+    if total <= count {
+        return all;
+    }
+    let wanted: BTreeSet<usize> = (0..count).map(|index| index * total / count).collect();
+    all.into_iter().enumerate().filter(|(index, _)| wanted.contains(index)).map(|(_, one)| one).collect()
+}
+
+/// The candles to look at: evenly from all whose windows are full, and where nothing moves.
+fn chosen<'a>(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<Vec<(Place, View<'a>)>, Unfinished> {
+    let (description, history) = (subject.description(), recorded.history());
+    let view = |place| Some((place, history.view(description, place, 0)?));
+    let full: Vec<_> = history.places(description).filter_map(view).collect();
+    if full.is_empty() {
+        return Err(Unfinished(format!(
+            "among the {} there is no candle on which it runs and all its windows are full: give more of them, and every \
+             series that it reads",
+            recorded.origin()
+        )));
+    }
+    let still = |(_, view): &&(Place, View<'_>)| stands_still(view.base);
+    let places = |these: Vec<&(Place, View<'a>)>| these.into_iter().map(|(place, _)| *place).collect::<Vec<_>>();
+    let flat = places(spread(full.iter().filter(still).collect(), FLAT_CANDLES));
+    let even = places(spread(full.iter().collect(), CANDLES));
+    let wanted: BTreeSet<Place> = flat.into_iter().chain(even).collect();
+    Ok(full.into_iter().filter(|(place, _)| wanted.contains(place)).collect())
+}
+
+/// Whether the newest candle or the one before it has no range.
+fn stands_still(base: CandleSlice<'_>) -> bool {
+    base.high.iter().zip(base.low).rev().take(2).any(|(high, low)| high == low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_spread_over_all() {
+        assert_eq!(spread((0..10).collect(), 20), (0..10).collect::<Vec<_>>());
+        assert_eq!(spread((0..10).collect(), 3), [0, 3, 6]);
+        assert_eq!(spread((0..1000).collect::<Vec<_>>(), 100).len(), 100);
+        assert_eq!(spread(vec![1, 2], 0), [0; 0]);
+    }
+}

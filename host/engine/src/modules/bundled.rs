@@ -1,0 +1,168 @@
+//! The modules that come with the service, in the folder `STRATEGIES_DIR`.
+//!
+//! They are trusted as part of the image: they need no signature and no admission. Whoever can put a file there can
+//! replace the service itself.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::{ModuleDigest, StrategyId, millis};
+use ta_bot_wasm::{LARGEST_MODULE, LoadError, Sandbox, StrategyModule};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    modules::{
+        module_store::{KeepError, ModuleStore},
+        registry::{Registry, Strategies},
+    },
+    support::{backoff::Backoff, store_error::StoreError},
+};
+
+/// Pauses between tries to keep the bundled modules.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+
+/// Why a module of the folder is not ready.
+#[derive(Debug, Error)]
+pub enum ModuleFileError {
+    /// The folder can't be read.
+    #[error("STRATEGIES_DIR {path} can't be read: {reason}")]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A file can't be read.
+    #[error("{path} can't be read: {reason}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A file is no strategy.
+    #[error("{path} is no strategy: {reason}")]
+    Load {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: LoadError,
+    },
+    /// Two files hold a strategy of the same id.
+    #[error("{path} holds {id}, as another file of the folder does: remove one")]
+    Twice {
+        /// The second file.
+        path: PathBuf,
+        /// The id.
+        id: StrategyId,
+    },
+}
+
+/// Reads the file of a module. Of a file that is larger than a module may be no more is read than it takes to see that.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST_MODULE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Compiles and registers every `*.wasm` of the folder. A file that is no strategy does not keep the others from running,
+/// but the service does not call itself ready.
+pub fn load_folder(registry: &Registry, sandbox: &Sandbox, folder: &Path) {
+    let mut strategies = Strategies::new();
+    let mut failed = Vec::new();
+    for loaded in load_files(sandbox, folder) {
+        let fresh = loaded.and_then(|(path, module)| match strategies.get(&module.description().id) {
+            Some(_) => Err(ModuleFileError::Twice { path, id: module.description().id.clone() }),
+            None => Ok(module),
+        });
+        match fresh {
+            Ok(module) => {
+                strategies.insert(module.description().id.clone(), Arc::new(module));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a strategy is not available");
+                failed.push(error.to_string());
+            }
+        }
+    }
+    registry.set_bundled(strategies, failed);
+}
+
+fn load_files(sandbox: &Sandbox, folder: &Path) -> Vec<Result<(PathBuf, StrategyModule), ModuleFileError>> {
+    let mut files = match wasm_files(folder) {
+        Ok(files) => files,
+        Err(reason) => return vec![Err(ModuleFileError::Folder { path: folder.to_owned(), reason })],
+    };
+    files.sort();
+    files.into_iter().map(|path| load_file(sandbox, path)).collect()
+}
+
+/// The files of modules in a folder.
+pub fn wasm_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let paths = entries.into_iter().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect())
+}
+
+fn load_file(sandbox: &Sandbox, path: PathBuf) -> Result<(PathBuf, StrategyModule), ModuleFileError> {
+    let started = Instant::now();
+    let bytes = read_file(&path).map_err(|reason| ModuleFileError::File { path: path.clone(), reason })?;
+    match StrategyModule::load(sandbox, &bytes) {
+        Ok(module) => {
+            tracing::info!(
+                strategy.id = %module.description().id,
+                strategy.version = %module.description().version,
+                strategy.digest = %module.digest().short(),
+                cached = module.compile_cost().cached,
+                duration_ms = millis(started.elapsed()),
+                "strategy ready"
+            );
+            Ok((path, module))
+        }
+        Err(reason) => Err(ModuleFileError::Load { path, reason }),
+    }
+}
+
+/// Keeps every module of `folder` that `registry` has loaded. A store that is away is asked again, until `stop`.
+pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Registry, stop: &CancellationToken) {
+    // Whoever loads the folder tells what is wrong with it.
+    let Ok(files) = wasm_files(folder) else { return };
+    let loaded = registry.bundled_digests();
+    let mut kept = 0;
+    for file in files {
+        let path = file.clone();
+        let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+        let Ok(Ok(bytes)) = read else { continue };
+        // A file that is no strategy, or was replaced since it was loaded, makes no signals.
+        if !loaded.contains(&ModuleDigest::of(&bytes)) {
+            continue;
+        }
+        let Some(done) = stop.run_until_cancelled(keep(store, &file, &bytes)).await else { return };
+        kept += usize::from(done);
+    }
+    tracing::info!(kept, loaded = loaded.len(), "bundled modules are kept");
+}
+
+/// Keeps one module; false where trying again would not help.
+async fn keep(store: &dyn ModuleStore, file: &Path, bytes: &[u8]) -> bool {
+    let mut pauses = PAUSES;
+    loop {
+        match store.put(bytes).await {
+            Ok(_) => return true,
+            Err(KeepError::Store(error @ (StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }))) => {
+                tracing::warn!(file = %file.display(), %error, "a bundled module can't be kept yet; it is tried again");
+                tokio::time::sleep(pauses.pause()).await;
+            }
+            Err(error) => {
+                tracing::error!(file = %file.display(), %error, "a bundled module is not kept");
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Modules that come in through the API: taken, checked in the background, and judged once.
+//!
+//! An upload is inspected and kept at once; compiling it and asking it takes seconds to minutes and happens behind it,
+//! one module at a time. The replica that took the upload checks it; where it has not after ten minutes, perhaps since it
+//! ended, the others do too. The first judgement stays. What was admitted every replica compiles ahead, so that no candle
+//! waits for it when it is deployed.
+
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ta_bot_core::{ModuleDigest, Timestamp};
+use ta_bot_wasm::{LoadError, Sandbox, StrategyModule, WIT_VERSION, inspect};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    evaluation::HOST_VERSION,
+    modules::{
+        admission::{Recorded, admit},
+        module_store::{Judgement, KeptModule, ModuleStore, Upload},
+        signature::{ModuleSignature, TrustedKeys},
+    },
+    support::{backoff::Backoff, store_error::StoreError},
+};
+
+mod error;
+
+pub use error::{CheckError, UploadError};
+
+/// How many modules may wait to be checked.
+const MOST_WAITING: usize = 32;
+/// How long the replica that took an upload has to check it before another one does as well.
+const ITS_OWN_REPLICA_FIRST_MS: i64 = 600_000;
+/// How many of the newest admitted modules are compiled before somebody deploys them.
+const MOST_AHEAD: usize = 32;
+/// How often it is looked for modules that wait, beside the moments at which one comes.
+const LOOK: Duration = Duration::from_secs(30);
+/// When a check that could not be finished is tried again.
+const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(10));
+
+/// The modules that were uploaded.
+pub struct Catalog {
+    store: Arc<dyn ModuleStore>,
+    sandbox: Sandbox,
+    trusted: Option<TrustedKeys>,
+    /// Whether this process is the only one on its store: then nothing is left to others.
+    alone: bool,
+    /// Told when a module was taken here.
+    taken: Notify,
+    /// What this process has tried to compile ahead.
+    ahead: Mutex<HashSet<ModuleDigest>>,
+    /// What this process has taken or begun to check, until it is judged.
+    begun: Mutex<HashMap<ModuleDigest, Begun>>,
+    /// One upload at a time: its inspection takes up to a quarter of a second and some hundred megabytes, and how many
+    /// wait is counted before it is one of them.
+    one: Semaphore,
+}
+
+/// A module that this process checks.
+#[derive(Default)]
+struct Begun {
+    /// When it is tried again.
+    next: Option<Instant>,
+    pauses: Option<Backoff>,
+    /// What was found and could not be stored yet.
+    found: Option<Judgement>,
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// The module.
+    pub module: KeptModule,
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
+impl Catalog {
+    /// A catalog of `store`, on which this process is `alone` or not. Signatures are asked for where there are trusted keys.
+    pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox, trusted: Option<TrustedKeys>, alone: bool) -> Self {
+        let (taken, one) = (Notify::new(), Semaphore::new(1));
+        Self { store, sandbox, trusted, alone, taken, ahead: Mutex::default(), begun: Mutex::default(), one }
+    }
+
+    /// Reads the signature of an upload, as its header says it. Where no keys are trusted it is not looked at; where some
+    /// are it must be there.
+    pub fn read_signature(&self, text: Option<&str>) -> Result<Option<ModuleSignature>, UploadError> {
+        match (&self.trusted, text) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(UploadError::NotSigned),
+            (Some(_), Some(text)) => Ok(Some(text.parse()?)),
+        }
+    }
+
+    /// Takes a module. The same bytes again change nothing, unless what is kept was damaged. Once begun it has to run to its
+    /// end.
+    pub async fn upload(
+        &self,
+        bytes: Vec<u8>,
+        signature: Option<ModuleSignature>,
+        by: String,
+    ) -> Result<Uploaded, UploadError> {
+        let _one = self.one.acquire().await;
+        let inspected = tokio::task::spawn_blocking(move || inspect(&bytes).map(|found| (found.digest, bytes))).await;
+        let (digest, bytes) = inspected.map_err(|error| given_up(&error))??;
+        let signed_by = self.signer(digest, signature)?;
+        if let Some(module) = self.store.find(digest).await?
+            && module.upload.is_some()
+        {
+            // What was damaged since is whole again, and what could not be read for its check can be.
+            self.store.put(&bytes).await?;
+            if module.waits() {
+                self.check_soon(digest);
+            }
+            return Ok(Uploaded { module, is_new: false });
+        }
+        if self.store.list().await?.iter().filter(|module| module.waits()).count() >= MOST_WAITING {
+            return Err(UploadError::Full);
+        }
+        self.store.put(&bytes).await?;
+        let upload = Upload { by, at: Timestamp::now(), signed_by };
+        self.store.note_upload(digest, &upload).await?;
+        tracing::info!(module = %digest, by = %upload.by, bytes = bytes.len(), "module uploaded");
+        self.check_soon(digest);
+        let module = self.store.find(digest).await?.ok_or_else(|| gone(digest))?;
+        Ok(Uploaded { module, is_new: true })
+    }
+
+    /// Has a module checked here as soon as its turn comes, also where an earlier try was put off.
+    fn check_soon(&self, digest: ModuleDigest) {
+        let mut begun = self.lock();
+        let begun = begun.entry(digest).or_default();
+        (begun.next, begun.pauses) = (None, None);
+        self.taken.notify_one();
+    }
+
+    /// The key that vouches for the module, where one is asked for.
+    fn signer(&self, digest: ModuleDigest, signature: Option<ModuleSignature>) -> Result<Option<String>, UploadError> {
+        let Some(trusted) = &self.trusted else { return Ok(None) };
+        let signature = signature.ok_or(UploadError::NotSigned)?;
+        Ok(Some(trusted.verify(digest, &signature)?.to_string()))
+    }
+
+    /// Every module that was uploaded, by digest.
+    pub async fn uploaded(&self) -> Result<Vec<KeptModule>, StoreError> {
+        let mut modules = self.store.list().await?;
+        modules.retain(|module| module.upload.is_some());
+        Ok(modules)
+    }
+
+    /// What is known of a module, a bundled one too.
+    pub async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError> {
+        self.store.find(digest).await
+    }
+
+    /// The modules whose digests begin with these digits, bundled ones too.
+    pub async fn beginning_with(&self, digits: &str) -> Result<Vec<KeptModule>, StoreError> {
+        let mut modules = self.store.list().await?;
+        modules.retain(|module| module.digest.to_string().starts_with(digits));
+        Ok(modules)
+    }
+
+    /// Checks a module in this process and waits for it, unless it is judged. Answers what is known of it then: where another
+    /// process was quicker its judgement stays.
+    pub async fn check_now(&self, module: KeptModule) -> Result<KeptModule, CheckError> {
+        if !module.waits() {
+            return Ok(module);
+        }
+        let digest = module.digest;
+        self.check(digest).await?;
+        Ok(self.store.find(digest).await?.ok_or_else(|| gone(digest))?)
+    }
+
+    /// The bytes of a module, as they were uploaded.
+    pub async fn bytes(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(digest).await
+    }
+
+    /// Checks what waits, until `stop`. A check under way is not waited for: nothing of it is kept before it ends.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        stop.run_until_cancelled(self.check_on()).await;
+    }
+
+    async fn check_on(&self) {
+        loop {
+            let pause = self.check_waiting().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "uploaded modules can't be looked for; it is tried again");
+                LOOK
+            });
+            tokio::select! {
+                () = self.taken.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Checks the modules that wait, oldest first. Answers when to look again.
+    async fn check_waiting(&self) -> Result<Duration, StoreError> {
+        let before: Vec<ModuleDigest> = self.lock().keys().copied().collect();
+        let modules = self.store.list().await?;
+        let mut waiting: Vec<KeptModule> = modules.iter().filter(|module| module.waits()).cloned().collect();
+        waiting.sort_by_key(|module| module.upload.as_ref().map(|upload| upload.at));
+        // Those that another replica judged are done with here, too. One that was taken meanwhile is in no list yet.
+        let over = before.into_iter().filter(|digest| waiting.iter().all(|module| module.digest != *digest));
+        over.for_each(|digest| drop(self.lock().remove(&digest)));
+        let mut pause = LOOK;
+        for KeptModule { digest, upload, kept_at, .. } in waiting {
+            let since = upload.map_or(kept_at, |upload| upload.at);
+            let left_alone = Timestamp::now() >= since.plus_millis(ITS_OWN_REPLICA_FIRST_MS);
+            match self.lock().get(&digest).map(|begun| begun.next) {
+                Some(Some(next)) if next > Instant::now() => {
+                    pause = pause.min(next - Instant::now());
+                    continue;
+                }
+                Some(_) => {}
+                None if self.alone || left_alone => {}
+                None => continue,
+            }
+            // One that can't be checked keeps no other from being.
+            if let Err(error) = self.check(digest).await {
+                let again = self.put_off(digest);
+                tracing::warn!(module = %digest, %error, ?again, "a module could not be checked; it is tried again");
+                pause = pause.min(again);
+            }
+        }
+        self.compile_ahead(&modules).await;
+        Ok(pause)
+    }
+
+    /// Compiles the admitted modules that are not compiled here, the newest ones first. Where the store fails it is tried
+    /// again; a module that does not compile is not: whoever deploys it is told.
+    async fn compile_ahead(&self, modules: &[KeptModule]) {
+        let admitted = modules.iter().filter(|module| module.judgement.as_ref().is_some_and(Judgement::admits));
+        let mut admitted: Vec<_> = admitted.filter(|module| !self.sandbox.has_compiled(module.digest)).collect();
+        admitted.sort_by_key(|module| Reverse(module.upload.as_ref().map(|upload| upload.at)));
+        for KeptModule { digest, .. } in admitted.into_iter().take(MOST_AHEAD) {
+            if self.is_done_ahead(*digest) {
+                continue;
+            }
+            let bytes = match self.store.get(*digest).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::warn!(module = %digest, %error, "an admitted module can't be read");
+                    continue;
+                }
+            };
+            let sandbox = self.sandbox.clone();
+            let loaded = tokio::task::spawn_blocking(move || StrategyModule::load(&sandbox, &bytes).map(drop)).await;
+            match loaded {
+                Ok(Ok(())) => tracing::info!(module = %digest, "admitted module compiled"),
+                failed => tracing::warn!(module = %digest, ?failed, "an admitted module can't be compiled here"),
+            }
+            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+        }
+    }
+
+    fn is_done_ahead(&self, digest: ModuleDigest) -> bool {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
+    }
+
+    /// Checks a module and notes what was found.
+    async fn check(&self, digest: ModuleDigest) -> Result<(), CheckError> {
+        let found = self.lock().entry(digest).or_default().found.take();
+        let judgement = if let Some(found) = found {
+            found
+        } else {
+            // Another replica may have been quicker while this one checked others.
+            if self.store.find(digest).await?.is_none_or(|module| !module.waits()) {
+                return Ok(());
+            }
+            let Some(bytes) = self.store.get(digest).await? else { return Ok(()) };
+            judged(self.sandbox.clone(), bytes).await?
+        };
+        if let Err(error) = self.store.judge(digest, &judgement).await {
+            self.lock().entry(digest).or_default().found = Some(judgement);
+            return Err(error.into());
+        }
+        self.lock().remove(&digest);
+        tracing::info!(module = %digest, admitted = judgement.admits(), "uploaded module checked");
+        Ok(())
+    }
+
+    /// Puts a check off. Answers for how long.
+    fn put_off(&self, digest: ModuleDigest) -> Duration {
+        let mut begun = self.lock();
+        let begun = begun.entry(digest).or_default();
+        let pause = begun.pauses.get_or_insert(AGAIN).pause();
+        begun.next = Some(Instant::now() + pause);
+        pause
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ModuleDigest, Begun>> {
+        // Each entry is changed in one step, so a panic leaves it whole.
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Compiles and checks in a thread of its own, for which the end of the process does not wait. What is the host's own
+/// trouble is an error and no judgement: it says nothing about the module.
+async fn judged(sandbox: Sandbox, bytes: Vec<u8>) -> Result<Judgement, CheckError> {
+    let (done, answer) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("admission".to_owned());
+    let work = move || {
+        // Nobody waits any more where the process is ending.
+        let _ = done.send(judge(&sandbox, &bytes));
+    };
+    thread.spawn(work).map_err(CheckError::NoThread)?;
+    answer.await.map_err(|_| CheckError::Panicked)?.ok_or(CheckError::NoRoom)
+}
+
+/// Compiles a module and checks it; none where the host had no room for that.
+fn judge(sandbox: &Sandbox, bytes: &[u8]) -> Option<Judgement> {
+    let module = match StrategyModule::load(sandbox, bytes) {
+        Ok(module) => module,
+        Err(LoadError::NoRoom(_)) => return None,
+        Err(error) => return Some(unusable(error.code(), error.to_string())),
+    };
+    let recorded = match Recorded::made_up(module.description()) {
+        Ok(recorded) => recorded,
+        Err(error) => return Some(unusable("invalid_description", error.to_string())),
+    };
+    let verdict = admit(&module, &recorded);
+    let version = module.description().version.clone();
+    verdict.finished().then(|| Judgement::Checked {
+        at: Timestamp::now(),
+        version,
+        wit_version: WIT_VERSION.to_owned(),
+        verdict,
+    })
+}
+
+fn unusable(code: &str, reason: String) -> Judgement {
+    let (code, host_version) = (code.to_owned(), HOST_VERSION.to_owned());
+    Judgement::Unusable { at: Timestamp::now(), host_version, code, reason }
+}
+
+fn gone(digest: ModuleDigest) -> StoreError {
+    StoreError::Unavailable { store: "modules", reason: format!("{digest} was removed while it was uploaded") }
+}
+
+fn given_up(error: &tokio::task::JoinError) -> StoreError {
+    StoreError::Unavailable { store: "modules", reason: format!("the inspection was given up: {error}") }
+}

@@ -1,0 +1,72 @@
+//! Why a module is not taken, or not checked now.
+
+use ta_bot_wasm::InspectError;
+use thiserror::Error;
+
+use super::MOST_WAITING;
+use crate::{
+    modules::{module_store::KeepError, signature::SignatureError},
+    support::store_error::StoreError,
+};
+
+/// Why a module is not taken.
+#[derive(Debug, Error)]
+pub enum UploadError {
+    /// The bytes are no module that this host would compile.
+    #[error(transparent)]
+    Refused(#[from] InspectError),
+    /// Modules need a signature here.
+    #[error(
+        "modules need a signature here (MODULE_TRUSTED_KEYS): make one with `ta-bot modules sign` and send it in the \
+         header Module-Signature; `ta-bot modules upload` sends FILE.sig"
+    )]
+    NotSigned,
+    /// The signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Many wait already.
+    #[error("{MOST_WAITING} modules wait to be checked already: try again when some of them are")]
+    Full,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl UploadError {
+    /// A stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(error) => error.code(),
+            Self::NotSigned => "not_signed",
+            Self::Signature(_) => "bad_signature",
+            Self::Full => "busy",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// Why a module could not be checked now. This says nothing about the module.
+#[derive(Debug, Error)]
+pub enum CheckError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Others use what the checks need, or the machine has too little.
+    #[error("there was no room for its instances")]
+    NoRoom,
+    /// The system is out of something.
+    #[error("the system gives no thread: {0}")]
+    NoThread(std::io::Error),
+    /// A fault of the host.
+    #[error("the host failed in the middle of it, see the line before")]
+    Panicked,
+}
+
+impl From<KeepError> for UploadError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::TooLarge { .. } => Self::Refused(InspectError::TooLarge),
+            KeepError::Store(error) => Self::Store(error),
+        }
+    }
+}

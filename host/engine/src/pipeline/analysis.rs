@@ -1,0 +1,372 @@
+//! One candle, looked at by every enabled strategy.
+//!
+//! Both ways to an analysis, a job from the queue and a request, go through here, so that both see the same.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::try_join_all;
+use ta_bot_core::{
+    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp,
+    WindowError, millis,
+};
+use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
+use thiserror::Error;
+
+use crate::{
+    deployments::rollout::Rollout,
+    evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, StrategyOutcome, Wanted, extra_windows},
+    market::candle_store::CandleStore,
+    modules::{
+        loader::LoadingError,
+        registry::{Beside, Deciding, Registry},
+    },
+    settings::{
+        application::SettingsBook,
+        config_store::StoredSettings,
+        parameters::{Edition, ParameterBook},
+    },
+    supervision::watch::Watching,
+    support::{
+        metrics::{Metrics, Place},
+        store_error::StoreError,
+    },
+};
+
+mod awaited;
+mod beside;
+
+pub use beside::ToCompare;
+
+/// Why there is no analysis.
+#[derive(Debug, Error)]
+pub enum AnalysisError {
+    /// The candle is not in the store (yet).
+    #[error("there is no candle of {0}")]
+    NoCandle(Job),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's candles make no window.
+    #[error("the stored candles can't be used: {0}")]
+    Window(#[from] WindowError),
+    /// A module that was deployed can't be had.
+    #[error(transparent)]
+    Module(#[from] LoadingError),
+    /// The host had no room for a guest.
+    #[error("{0} could not be evaluated: {1}")]
+    NoRoom(StrategyId, EvaluationError),
+    /// Something on the way panicked, or the process is ending.
+    #[error("the analysis was given up in the middle")]
+    GivenUp,
+}
+
+/// What came of a candle.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// The candle.
+    pub job: Job,
+    /// The revision of the deployments' log by which it was decided who looks.
+    pub revision: i64,
+    /// How many candles were read.
+    pub candles: usize,
+    /// Each strategy's outcome, by id.
+    pub outcomes: Vec<StrategyOutcome>,
+    /// How long it took, reading included.
+    pub duration: Duration,
+    /// What shadows are to look at, if any look beside these strategies.
+    pub beside: Option<ToCompare>,
+}
+
+impl AnalysisError {
+    /// Whether the job is not to blame: it waits until the store is back, and is not given up for that.
+    pub const fn is_stores(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }) => true,
+            Self::Module(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+}
+
+impl Analysis {
+    /// The signals among the outcomes.
+    pub fn signals(&self) -> impl Iterator<Item = &Signal> {
+        self.outcomes.iter().filter_map(|outcome| match &outcome.outcome {
+            Outcome::Signal(signal) => Some(signal.as_ref()),
+            _ => None,
+        })
+    }
+}
+
+/// What an analysis needs.
+pub struct Analyst {
+    /// Where candles come from.
+    pub candles: Arc<dyn CandleStore>,
+    /// Which strategies there are.
+    pub registry: Arc<Registry>,
+    /// Which of their modules decides.
+    pub rollout: Arc<Rollout>,
+    /// With which parameters.
+    pub parameters: Arc<ParameterBook>,
+    /// Which of them run.
+    pub settings: Arc<SettingsBook>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The threads on which guests run.
+    pub threads: Arc<rayon::ThreadPool>,
+}
+
+/// A candle with everything that the strategies will look at.
+pub struct Prepared {
+    job: Job,
+    revision: i64,
+    settings: Arc<StoredSettings>,
+    turns: Vec<Turn>,
+    beside: Vec<Beside>,
+    edition: Edition,
+    windows: Windows,
+    candles: usize,
+    started: Instant,
+}
+
+/// What was read for a candle, by series.
+type Windows = HashMap<Series, CandleWindow>;
+
+/// A strategy that is about to look, with the places of its windows.
+struct Turn {
+    module: Arc<StrategyModule>,
+    extra: Vec<Wanted>,
+}
+
+impl Analyst {
+    /// Looks at the candle of `job` with every enabled strategy.
+    pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
+        let prepared = self.prepare(job).await?;
+        self.look(prepared, traceparent, None).await
+    }
+
+    /// Reads what the enabled strategies will look at.
+    pub async fn prepare(&self, job: &Job) -> Result<Prepared, AnalysisError> {
+        let started = Instant::now();
+        self.parameters.known()?;
+        self.settings.known()?;
+        self.rollout.known()?;
+        let (settings, edition) = (self.settings.current(), self.parameters.edition());
+        let Deciding { revision, modules, shadows, missing_shadows } = self.deciding(job, &settings).await?;
+        for digest in missing_shadows {
+            self.rollout.install_later(digest);
+        }
+        let turns = turns(modules, job);
+        let beside = beside::of_interest(shadows, &turns, job);
+        let windows = self.windows(job, &turns).await?;
+        let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
+        tracing::info!("Fetched {candles} candles for {job}");
+        Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
+    }
+
+    /// Looks at what was read. Where it is watched, what it costs is taken note of, and strategies
+    /// that keep failing or take too much are left out.
+    pub async fn look(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        traceparent: Option<&str>,
+        watch: Option<&Watching>,
+    ) -> Result<Analysis, AnalysisError> {
+        let Prepared { job, revision, settings, turns, beside, edition, windows, candles, started } = prepared;
+        let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
+        let (traceparent, watch) = (traceparent.map(str::to_owned), watch.cloned());
+        let (done, outcomes) = tokio::sync::oneshot::channel();
+        self.threads.spawn(move || {
+            // Whoever asked has gone.
+            if done.is_closed() {
+                return;
+            }
+            let (traceparent, watch) = (traceparent.as_deref(), watch.as_ref());
+            let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
+            let outcomes = turns.iter().map(evaluate).collect::<Vec<_>>();
+            if let Some(watch) = watch {
+                watch.watch.settle(&job_of_pool, &outcomes);
+            }
+            // Nobody waits any more where the process is ending.
+            let _ = done.send((outcomes, windows));
+        });
+        let (outcomes, windows) = outcomes.await.map_err(|_| AnalysisError::GivenUp)?;
+        for outcome in &outcomes {
+            if let Outcome::Error(error @ EvaluationError::NoRoom(_)) = &outcome.outcome {
+                return Err(AnalysisError::NoRoom(outcome.strategy.clone(), error.clone()));
+            }
+        }
+        let duration = started.elapsed();
+        let beside = ToCompare::new(&job, (&settings, edition), beside, &outcomes, windows);
+        let analysis = Analysis { job, revision, candles, outcomes, duration, beside };
+        self.count(&analysis, &settings);
+        Ok(analysis)
+    }
+
+    /// What looks at the job's candle. A module that is not here yet is waited for.
+    async fn deciding(&self, job: &Job, settings: &StoredSettings) -> Result<Deciding, AnalysisError> {
+        loop {
+            match self.registry.deciding_on(job.candle_close, |id| settings.settings.enables(id)) {
+                Ok(deciding) => return Ok(deciding),
+                Err(missing) => {
+                    for digest in missing {
+                        self.rollout.install(digest).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads every series once, with as many candles as the strategy that wants most. Shadows have no say in it: what they
+    /// read besides is read when nobody waits for it.
+    async fn windows(&self, job: &Job, turns: &[Turn]) -> Result<Windows, AnalysisError> {
+        let base = ((job.symbol.clone(), job.timeframe), 1);
+        self.read(job, turns.iter().flat_map(|turn| turn.wanted(job)).chain([base])).await
+    }
+
+    /// Reads each series with as many candles as are wanted of it at most.
+    async fn read(&self, job: &Job, wanted: impl IntoIterator<Item = (Series, u32)>) -> Result<Windows, AnalysisError> {
+        let mut most_of: HashMap<Series, u32> = HashMap::new();
+        for (series, count) in wanted {
+            let most = most_of.entry(series).or_default();
+            *most = count.max(*most);
+        }
+        // All at once, so that each is read together with those of other jobs.
+        let windows = most_of.into_iter().map(|(series, count)| self.window(job, series, count));
+        Ok(try_join_all(windows).await?.into_iter().collect())
+    }
+
+    /// Reads what had closed by then: a higher candle that covers the job's is still open, and unseen.
+    async fn window(&self, job: &Job, series: Series, count: u32) -> Result<(Series, CandleWindow), AnalysisError> {
+        let (symbol, timeframe) = &series;
+        let candles = self.candles.newest_closed(symbol, *timeframe, job.candle_close, count).await?;
+        let newest = candles.last().map(|candle| timeframe.close_of(candle.open_time));
+        if *symbol == job.symbol && *timeframe == job.timeframe && newest != Some(job.candle_close) {
+            return Err(AnalysisError::NoCandle(job.clone()));
+        }
+        Ok((series, CandleWindow::new(candles)?))
+    }
+
+    fn evaluate(
+        &self,
+        turn: &Turn,
+        job: &Job,
+        windows: &Windows,
+        settings: &StoredSettings,
+        traceparent: Option<&str>,
+        watch: Option<&Watching>,
+    ) -> StrategyOutcome {
+        let description = turn.module.description();
+        let (strategy, digest) = (description.id.clone(), turn.module.digest());
+        if let Some(reason) = watch.and_then(|watch| watch.leaves_out(&strategy, digest, job)) {
+            return StrategyOutcome::skipped(strategy, digest, reason);
+        }
+        let resolution = self.parameters.resolve(&turn.module, &job.symbol);
+        let none = CandleWindow::default();
+        let newest = |series: Option<&Series>, count: u32| {
+            series.map_or(&none, |series| &windows[series]).newest(count as usize)
+        };
+        let extra: Vec<CandleSlice<'_>> =
+            turn.extra.iter().map(|(series, count)| newest(series.as_ref(), *count)).collect();
+        let inputs = Inputs {
+            module: &turn.module,
+            parameters: &resolution.parameters,
+            job,
+            base: newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback),
+            extra: &extra,
+            settings: &settings.settings,
+            origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
+        };
+        let answer = match resolution.refused {
+            Some(refused) => Answer::refused(refused),
+            None => inputs.evaluate(),
+        };
+        if let Some(watch) = watch {
+            watch.watch.note(&inputs, &answer);
+        }
+        let Answer { outcome, duration, usage, log, .. } = answer;
+        StrategyOutcome { strategy, digest, outcome, duration, usage, log }
+    }
+
+    fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
+        let place = Place::of(&analysis.job, &settings.settings);
+        let mut evaluated = 0;
+        for outcome in &analysis.outcomes {
+            let strategy = &outcome.strategy;
+            let (status, action) = match &outcome.outcome {
+                Outcome::Signal(signal) => (ExecutionStatus::Success, Some(signal.action)),
+                // It did not run.
+                Outcome::Skipped(_) => continue,
+                Outcome::None => (ExecutionStatus::Success, None),
+                Outcome::Dropped(_, reason) => {
+                    self.metrics.dropped(strategy, *reason);
+                    (ExecutionStatus::Success, None)
+                }
+                Outcome::Error(error) => (error.status(), None),
+            };
+            if status != ExecutionStatus::Success
+                && let Outcome::Error(error) = &outcome.outcome
+            {
+                tracing::warn!(strategy.id = %strategy, job = %analysis.job, %error, "evaluation failed");
+            }
+            if let Outcome::Error(error) = &outcome.outcome
+                && error.is_failure()
+            {
+                self.metrics.failures.failed(strategy, error.code());
+            }
+            evaluated += 1;
+            self.metrics.executed(place, strategy, status, action, millis(outcome.duration));
+            outcome.log.iter().for_each(|line| relate(strategy, line));
+        }
+        self.metrics.analysed(place, evaluated, millis(analysis.duration));
+    }
+}
+
+/// The strategies that run on the job's timeframe.
+fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job) -> Vec<Turn> {
+    let runs = modules.into_iter().filter(|module| module.description().runs_on(job.timeframe));
+    runs.map(|module| Turn::of(&module, job)).collect()
+}
+
+impl Turn {
+    fn of(module: &Arc<StrategyModule>, job: &Job) -> Self {
+        Self { module: Arc::clone(module), extra: extra_windows(module.description(), job) }
+    }
+
+    /// The series of its windows, and how many candles of each.
+    fn wanted(&self, job: &Job) -> Vec<(Series, u32)> {
+        let base = (Some((job.symbol.clone(), job.timeframe)), self.module.description().lookback);
+        let series = self.extra.iter().cloned().chain([base]);
+        series.filter_map(|(series, count)| Some((series?, count))).collect()
+    }
+}
+
+/// A guest's line in the host's log.
+fn relate(strategy: &StrategyId, line: &LogLine) {
+    let message = line.message.as_str();
+    match line.level {
+        LogLevel::Debug => tracing::debug!(strategy.id = %strategy, "guest: {message}"),
+        LogLevel::Info => tracing::info!(strategy.id = %strategy, "guest: {message}"),
+        LogLevel::Warn => tracing::warn!(strategy.id = %strategy, "guest: {message}"),
+        LogLevel::Error => tracing::error!(strategy.id = %strategy, "guest: {message}"),
+    }
+}
+
+/// The newest closed candle of a series as a job.
+pub async fn newest_job(
+    candles: &dyn CandleStore,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    now: Timestamp,
+) -> Result<Option<Job>, StoreError> {
+    let newest = candles.newest_closed(symbol, timeframe, now, 1).await?;
+    Ok(newest.last().map(|candle| Job {
+        symbol: symbol.clone(),
+        timeframe,
+        candle_close: timeframe.close_of(candle.open_time),
+    }))
+}

@@ -1,0 +1,127 @@
+//! Shadows: modules that look at a candle after it was decided, so that the two can be compared.
+//!
+//! Nothing that is decided waits for them or follows from them. They see the windows that the strategies saw; a series that
+//! only they read is read then.
+
+use std::{fmt, sync::Arc};
+
+use ta_bot_core::{EvaluationError, Job, ModuleDigest};
+
+use super::{AnalysisError, Analyst, Turn, Windows};
+use crate::{
+    deployments::shadow_store::{Compared, Said},
+    evaluation::{
+        Outcome, Series, StrategyOutcome,
+        comparison::{Comparison, brief},
+    },
+    modules::registry::Beside,
+    settings::{config_store::StoredSettings, parameters::Edition},
+};
+
+/// A decided candle, at which shadows are to look too.
+#[derive(Clone)]
+pub struct ToCompare {
+    /// The candle.
+    pub job: Job,
+    settings: Arc<StoredSettings>,
+    parameters: Edition,
+    shadows: Vec<(Beside, Outcome)>,
+    windows: Windows,
+}
+
+impl fmt::Debug for ToCompare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shadows = self.shadows.iter().map(|(shadow, _)| shadow.module.digest()).collect::<Vec<ModuleDigest>>();
+        f.debug_struct("ToCompare").field("job", &self.job).field("shadows", &shadows).finish_non_exhaustive()
+    }
+}
+
+/// Those of which either module runs on the job's timeframe.
+pub(super) fn of_interest(mut shadows: Vec<Beside>, turns: &[Turn], job: &Job) -> Vec<Beside> {
+    shadows.retain(|shadow| {
+        let description = shadow.module.description();
+        let decides = turns.iter().any(|turn| turn.module.description().id == description.id);
+        decides || description.runs_on(job.timeframe)
+    });
+    shadows
+}
+
+impl ToCompare {
+    /// None where no shadow looks.
+    pub(super) fn new(
+        job: &Job,
+        (settings, parameters): (&Arc<StoredSettings>, Edition),
+        beside: Vec<Beside>,
+        outcomes: &[StrategyOutcome],
+        windows: Windows,
+    ) -> Option<Self> {
+        let with_incumbent = |shadow: Beside| {
+            let id = &shadow.module.description().id;
+            let outcome = outcomes.iter().find(|outcome| outcome.strategy == *id);
+            // The one that decides may not run on this timeframe.
+            let outcome = outcome.map_or(Outcome::None, |outcome| outcome.outcome.clone());
+            (shadow, outcome)
+        };
+        let shadows: Vec<_> = beside.into_iter().map(with_incumbent).collect();
+        let (job, settings) = (job.clone(), Arc::clone(settings));
+        (!shadows.is_empty()).then_some(Self { job, settings, parameters, shadows, windows })
+    }
+
+    /// How many shadows look.
+    pub const fn len(&self) -> usize {
+        self.shadows.len()
+    }
+
+    /// Whether none does.
+    pub const fn is_empty(&self) -> bool {
+        self.shadows.is_empty()
+    }
+}
+
+impl Analyst {
+    /// Lets the shadows look and compares. One for which the host has no room is left out, and so are all where parameters
+    /// were changed since the candle was decided.
+    ///
+    /// They run on a thread of their own, one at a time: those of the strategies are for what is decided.
+    pub async fn compare(self: &Arc<Self>, mut candle: ToCompare) -> Result<Vec<Compared>, AnalysisError> {
+        let wanted =
+            candle.shadows.iter().flat_map(|(shadow, _)| Turn::of(&shadow.module, &candle.job).wanted(&candle.job));
+        let is_short = |(series, count): &(Series, u32)| {
+            candle.windows.get(series).is_none_or(|window| window.len() < *count as usize)
+        };
+        let short: Vec<_> = wanted.filter(is_short).collect();
+        candle.windows.extend(self.read(&candle.job, short).await?);
+        let analyst = Arc::clone(self);
+        let compared = tokio::task::spawn_blocking(move || analyst.compare_here(&candle));
+        compared.await.map_err(|_| AnalysisError::GivenUp)
+    }
+
+    fn compare_here(&self, candle: &ToCompare) -> Vec<Compared> {
+        let ToCompare { job, settings, parameters, shadows, windows } = candle;
+        let compare = |(shadow, incumbent): &(Beside, Outcome)| {
+            let turn = Turn::of(&shadow.module, job);
+            let candidate = if shadow.module.description().runs_on(job.timeframe) {
+                self.evaluate(&turn, job, windows, settings, None, None).outcome
+            } else {
+                Outcome::None
+            };
+            if let Outcome::Error(error @ EvaluationError::NoRoom(_)) = &candidate {
+                tracing::warn!(strategy.id = %shadow.module.description().id, %job, %error, "a shadow did not look");
+            }
+            // By other parameters than those of the candle the two may differ without being different.
+            if !self.parameters.is_current(parameters) {
+                return None;
+            }
+            let comparison = Comparison::of(incumbent, &candidate)?;
+            let said = || Said { incumbent: brief(incumbent), candidate: brief(&candidate) };
+            let said = (comparison != Comparison::Agree).then(said);
+            self.metrics.shadows.compared(&shadow.module.description().id, comparison);
+            Some(Compared { began: shadow.began, job: job.clone(), comparison, said })
+        };
+        let compared: Vec<Compared> = shadows.iter().filter_map(compare).collect();
+        if compared.len() < shadows.len() {
+            self.metrics.shadows.dropped();
+        }
+        compared
+    }
+}

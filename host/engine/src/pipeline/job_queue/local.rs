@@ -1,0 +1,168 @@
+//! The job queue of a single process: a channel. What keeps jobs safe is the sweep, which finds those that were lost with
+//! the process.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use ta_bot_core::Job;
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::{Delivery, JobQueue, JobsError, QueuedJob, Receipt};
+use crate::support::metrics::Metrics;
+
+/// How many jobs may wait.
+const ROOM: usize = 4096;
+/// When a job comes again whose worker vanished, by a panic.
+const AFTER_A_LOSS: Duration = Duration::from_secs(1);
+
+/// A queue in the process.
+pub struct LocalQueue {
+    shared: Arc<Shared>,
+    receiver: tokio::sync::Mutex<mpsc::Receiver<Waiting>>,
+}
+
+struct Waiting {
+    queued: QueuedJob,
+    attempt: u32,
+}
+
+struct Shared {
+    sender: mpsc::Sender<Waiting>,
+    /// The jobs that wait or are under way.
+    held: Mutex<HashSet<Job>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    /// A panic while the set was held leaves it as it was before or after one change; both are fine.
+    fn held(&self) -> MutexGuard<'_, HashSet<Job>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) {
+        self.metrics.jobs_queued.set(self.held().len() as i64);
+    }
+}
+
+impl LocalQueue {
+    /// An empty queue.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        let (sender, receiver) = mpsc::channel(ROOM);
+        let shared = Arc::new(Shared { sender, held: Mutex::default(), metrics });
+        Self { shared, receiver: receiver.into() }
+    }
+}
+
+#[async_trait]
+impl JobQueue for LocalQueue {
+    async fn push(&self, queued: QueuedJob) -> Result<bool, JobsError> {
+        // Room first: whoever gives up waiting for it leaves nothing behind.
+        let room = self.shared.sender.reserve().await.map_err(|_| JobsError("it is closed".to_owned()))?;
+        if !self.shared.held().insert(queued.job.clone()) {
+            return Ok(false);
+        }
+        room.send(Waiting { queued, attempt: 1 });
+        self.shared.count();
+        Ok(true)
+    }
+
+    async fn next(&self, most: usize) -> Vec<Delivery> {
+        let mut receiver = self.receiver.lock().await;
+        let mut waiting = Vec::with_capacity(most);
+        // Zero would be the end of the channel, which lives as long as this.
+        receiver.recv_many(&mut waiting, most.max(1)).await;
+        let deliver = |Waiting { queued, attempt }: Waiting| {
+            let held = Some((queued.clone(), attempt));
+            let receipt = Box::new(Held { shared: Arc::clone(&self.shared), held });
+            Delivery { queued, attempt, heartbeat: None, receipt }
+        };
+        waiting.into_iter().map(deliver).collect()
+    }
+
+    async fn close(&self) {
+        // What waits ends with the process, whose next start finds it again.
+    }
+
+    async fn depth(&self) -> Result<usize, JobsError> {
+        Ok(self.shared.held().len())
+    }
+}
+
+/// A job that was taken out, until it is said what became of it.
+struct Held {
+    shared: Arc<Shared>,
+    held: Option<(QueuedJob, u32)>,
+}
+
+impl Held {
+    /// Puts the job back after a while. Without a runtime the process is ending.
+    fn return_after(&mut self, delay: Duration) {
+        let (Some((queued, attempt)), Ok(runtime)) = (self.held.take(), Handle::try_current()) else { return };
+        let sender = self.shared.sender.clone();
+        runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let _ = sender.send(Waiting { queued, attempt: attempt.saturating_add(1) }).await;
+        });
+    }
+}
+
+#[async_trait]
+impl Receipt for Held {
+    async fn done(mut self: Box<Self>) {
+        if let Some((queued, _)) = self.held.take() {
+            self.shared.held().remove(&queued.job);
+            self.shared.count();
+        }
+    }
+
+    async fn give_back(mut self: Box<Self>, delay: Duration) {
+        self.return_after(delay);
+    }
+
+    async fn working(&self) {}
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.return_after(AFTER_A_LOSS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::job_queue::contract::{self, Replicas};
+
+    fn queue() -> Arc<LocalQueue> {
+        Arc::new(LocalQueue::new(Arc::new(Metrics::new().unwrap())))
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        contract::all(async || -> Replicas {
+            let queue = queue();
+            (Arc::clone(&queue) as _, queue as _)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_whoever_adds_wait_and_forgets_who_gave_up() {
+        let queue = queue();
+        for index in 0..ROOM {
+            assert!(queue.push(contract::job(index as i64).into()).await.unwrap());
+        }
+        let last = contract::job(ROOM as i64);
+        let pushed = tokio::time::timeout(Duration::from_millis(20), queue.push(last.clone().into())).await;
+        assert!(pushed.is_err(), "there is no room");
+        assert_eq!(queue.shared.metrics.jobs_queued.get(), ROOM as i64);
+        for delivery in queue.next(1).await {
+            delivery.done().await;
+        }
+        assert!(queue.push(last.into()).await.unwrap(), "giving up left nothing behind");
+    }
+}

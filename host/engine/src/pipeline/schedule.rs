@@ -1,0 +1,303 @@
+//! Which candles become jobs.
+//!
+//! An event is a hint to look now; the sweep is the guarantee. Both end in the same look: the closed candles of a timeframe
+//! that have no finished job. Only a leader looks.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use ta_bot_core::{ApplicationSettings, CandleEvent, Symbol, Timeframe, Timestamp};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    market::candle_store::CandleStore,
+    pipeline::{
+        job_queue::{JobQueue, JobsError, QueuedJob},
+        leadership::Leadership,
+    },
+    settings::application::SettingsBook,
+    signals::{
+        bus::{Bus, Notice},
+        outbox::Outbox,
+    },
+    support::{log_limit::LogLimit, metrics::Metrics},
+};
+
+mod look;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use look::Progress;
+use waiting::{Found, Waiting};
+
+/// The sweep looks at least this often.
+const SWEEP: Duration = Duration::from_secs(15);
+/// How long after a timeframe's close the sweep looks: the extractor needs a moment to write.
+const GRACE_MS: i64 = 2_000;
+/// How long events are gathered before one look serves them all. What comes during a look is gathered for the next.
+const GATHER: Duration = Duration::from_millis(1);
+/// How many jobs are pushed, all at once, before events and the sweep have their turn.
+const PUSHED_AT_ONCE: usize = 64;
+/// How many of the dead jobs that are to be tried again one sweep takes.
+const RETRIED_AT_ONCE: u32 = 1000;
+/// Beyond the newest candle of each series, jobs are pushed only while the queue holds fewer than these. So many jobs a
+/// fresh candle waits for.
+const CATCH_UP_DEPTH: usize = 256;
+/// When it is looked again whether there is room for more.
+const UNTIL_ROOM: Duration = Duration::from_millis(20);
+/// When a queue that is away is tried again.
+const UNTIL_BACK: Duration = Duration::from_secs(1);
+
+/// What events named since the last look, with the newest trace of each symbol.
+type Hints = HashMap<Timeframe, Hinted>;
+type Hinted = HashMap<Symbol, Option<String>>;
+
+/// What the schedule needs.
+pub struct Schedule {
+    /// Where candles are looked for.
+    pub candles: Arc<dyn CandleStore>,
+    /// Where finished jobs are known.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where events come from.
+    pub bus: Arc<dyn Bus>,
+    /// What is scheduled.
+    pub settings: Arc<SettingsBook>,
+    /// Where jobs go.
+    pub queue: Arc<dyn JobQueue>,
+    /// Whether to look at all.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Which bad events are logged.
+    pub refused: LogLimit,
+}
+
+impl Schedule {
+    /// Looks until `stop`, which also ends a look under way: the next start finds what was not pushed.
+    pub async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.look_on()).await;
+    }
+
+    async fn look_on(&self) {
+        let (mut events, mut notices) = (self.bus.candle_events(), self.bus.notices());
+        let mut progress = Progress::default();
+        loop {
+            let term = self.leadership.term();
+            self.leadership.measure(&self.metrics);
+            self.sweep(&mut progress).await;
+            let next_sweep = tokio::time::sleep(self.until_next_sweep(Timestamp::now()));
+            let next_term = self.leadership.next_term(term.as_ref());
+            tokio::pin!(next_sweep, next_term);
+            loop {
+                let rest = self.push_some(&mut progress.waiting).await;
+                tokio::select! {
+                    biased;
+                    () = &mut next_sweep => break,
+                    // Who begins to lead does not wait for the next sweep: nobody looked meanwhile.
+                    _ = &mut next_term => break,
+                    event = events.recv() => match event {
+                        // The leader hears it too.
+                        Ok(_) if self.leadership.term().is_none() => {
+                            self.metrics.events.with_label_values(&["not_leading"]).inc();
+                        }
+                        Ok(body) => {
+                            let (hints, missed) = self.gather(&body, &mut events).await;
+                            self.look_at(&hints, &mut progress).await;
+                            if missed > 0 {
+                                self.missed(missed);
+                                break;
+                            }
+                        }
+                        Err(RecvError::Lagged(missed)) => {
+                            self.missed(missed);
+                            break;
+                        }
+                        Err(RecvError::Closed) => return,
+                    },
+                    notice = notices.recv() => match notice {
+                        Ok(Notice::JobsRetried) | Err(RecvError::Lagged(_)) => break,
+                        Ok(Notice::ConfigurationChanged | Notice::DeploymentsChanged) => {}
+                        Err(RecvError::Closed) => return,
+                    },
+                    () = tokio::time::sleep(rest), if !progress.waiting.is_empty() => {}
+                }
+            }
+        }
+    }
+
+    /// Looks at everything that is scheduled.
+    async fn sweep(&self, progress: &mut Progress) {
+        if let Some(refused) = self.refused.withheld() {
+            tracing::warn!(refused, "more candle events were refused");
+        }
+        // Another leader goes on meanwhile; who leads again catches up like after a stop.
+        if self.leadership.term().is_none() {
+            *progress = Progress::default();
+            return;
+        }
+        let scheduled = self.scheduled();
+        progress.keep(&scheduled);
+        for timeframe in &scheduled.timeframes {
+            self.look_or_warn(*timeframe, None, &scheduled, progress).await;
+        }
+        self.take_retried(progress).await;
+    }
+
+    /// Takes the dead jobs that are to be tried again, whatever their age: somebody asked for them. They stay marked until
+    /// they are committed or given up, so that one which is lost on the way is taken by the next sweep.
+    async fn take_retried(&self, progress: &mut Progress) {
+        match self.outbox.retried(RETRIED_AT_ONCE).await {
+            Ok(retried) => progress.waiting.add_retried(retried),
+            Err(error) => tracing::warn!(%error, "dead jobs can't be looked for; the next sweep tries again"),
+        }
+    }
+
+    /// Looks at what events named.
+    async fn look_at(&self, hints: &Hints, progress: &mut Progress) {
+        let scheduled = self.scheduled();
+        for (timeframe, hinted) in hints {
+            self.look_or_warn(*timeframe, Some(hinted), &scheduled, progress).await;
+        }
+    }
+
+    async fn look_or_warn(
+        &self,
+        timeframe: Timeframe,
+        hinted: Option<&Hinted>,
+        scheduled: &Scheduled,
+        progress: &mut Progress,
+    ) {
+        if let Err(error) = self.look(timeframe, hinted, scheduled, progress).await {
+            tracing::warn!(%timeframe, %error, "candles can't be looked for; the next sweep tries again");
+        }
+    }
+
+    /// Pushes the next few of the jobs that wait. Answers when to go on.
+    async fn push_some(&self, waiting: &mut Waiting) -> Duration {
+        // Read again at each effect: a leader that no longer leads adds nothing.
+        if self.leadership.term().is_none() {
+            *waiting = Waiting::default();
+        }
+        let fresh = waiting.fresh();
+        let mut count = fresh;
+        if fresh < PUSHED_AT_ONCE.min(waiting.len()) {
+            match self.queue.depth().await {
+                Ok(depth) => count += CATCH_UP_DEPTH.saturating_sub(depth + fresh),
+                // Where something is fresh, pushing it meets the same and says so.
+                Err(error) if fresh == 0 => return unreachable(&error),
+                Err(_) => {}
+            }
+        }
+        let taken = waiting.take(count.min(PUSHED_AT_ONCE));
+        if taken.is_empty() {
+            return UNTIL_ROOM;
+        }
+        let pushed = join_all(taken.iter().map(|found| self.queue.push(queued(found)))).await;
+        let failure = pushed.iter().find_map(|pushed| pushed.as_ref().err().cloned());
+        let failed = taken.into_iter().zip(pushed).filter_map(|(found, pushed)| pushed.is_err().then_some(found));
+        waiting.put_back(failed.collect());
+        failure.map_or(Duration::ZERO, |error| unreachable(&error))
+    }
+
+    /// Events that came faster than they were read.
+    fn missed(&self, missed: u64) {
+        self.metrics.events.with_label_values(&["missed"]).inc_by(missed);
+        tracing::warn!(missed, "candle events came too fast; the sweep looks instead");
+    }
+
+    /// Reads an event and those that come right behind it. Answers also how many were missed.
+    async fn gather(&self, first: &[u8], events: &mut broadcast::Receiver<Vec<u8>>) -> (Hints, u64) {
+        let scheduled = self.scheduled();
+        let mut hints = Hints::new();
+        self.read_event(first, &scheduled, &mut hints);
+        tokio::time::sleep(GATHER).await;
+        loop {
+            match events.try_recv() {
+                Ok(body) => self.read_event(&body, &scheduled, &mut hints),
+                Err(TryRecvError::Lagged(missed)) => return (hints, missed),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return (hints, 0),
+            }
+        }
+    }
+
+    fn read_event(&self, body: &[u8], scheduled: &Scheduled, hints: &mut Hints) {
+        let outcome = match CandleEvent::parse(body) {
+            Ok(mut event) => {
+                event.symbols.retain(|symbol| scheduled.has(symbol, event.timeframe));
+                let outcome = if event.symbols.is_empty() { "not_scheduled" } else { "taken" };
+                for symbol in event.symbols {
+                    hints.entry(event.timeframe).or_default().insert(symbol, event.traceparent.clone());
+                }
+                outcome
+            }
+            Err(error) => {
+                if let Some(withheld) = self.refused.admit() {
+                    tracing::warn!(%error, bytes = body.len(), withheld, "candle event refused");
+                }
+                "refused"
+            }
+        };
+        self.metrics.events.with_label_values(&[outcome]).inc();
+    }
+
+    fn scheduled(&self) -> Scheduled {
+        Scheduled::of(&self.settings.current().settings)
+    }
+
+    /// Until the next close of a scheduled timeframe plus grace, and never longer than the sweep's own interval.
+    fn until_next_sweep(&self, now: Timestamp) -> Duration {
+        let settings = self.settings.current();
+        let graced = now.plus_millis(-GRACE_MS);
+        let waits = settings.settings.timeframes.iter().map(|timeframe| {
+            let close = timeframe.close_of(timeframe.open_of(graced));
+            Duration::from_millis((close.millis() - graced.millis()).max(0) as u64)
+        });
+        waits.min().map_or(SWEEP, |wait| wait.min(SWEEP))
+    }
+}
+
+fn queued(found: &Found) -> QueuedJob {
+    QueuedJob { job: found.job.clone(), traceparent: found.traceparent.clone(), retry: found.retry }
+}
+
+/// Says that the queue is away. Answers when to try again.
+fn unreachable(error: &JobsError) -> Duration {
+    tracing::warn!(%error, "jobs wait for the queue");
+    UNTIL_BACK
+}
+
+/// What is scheduled at the moment, to be asked for each of many series.
+struct Scheduled {
+    timeframes: Vec<Timeframe>,
+    symbols: HashSet<Symbol>,
+}
+
+impl Scheduled {
+    fn of(settings: &ApplicationSettings) -> Self {
+        Self { timeframes: settings.timeframes.clone(), symbols: settings.symbols.iter().cloned().collect() }
+    }
+
+    fn has(&self, symbol: &Symbol, timeframe: Timeframe) -> bool {
+        self.timeframes.contains(&timeframe) && self.symbols.contains(symbol)
+    }
+
+    /// The symbols of a timeframe that are not known; with hints only those that are hinted at.
+    fn others(&self, timeframe: Timeframe, hinted: Option<&Hinted>, known: &[(Symbol, Timestamp)]) -> Vec<Symbol> {
+        let known: HashSet<&Symbol> = known.iter().map(|(symbol, _)| symbol).collect();
+        let is_other = |symbol: &&Symbol| self.has(symbol, timeframe) && !known.contains(symbol);
+        match hinted {
+            // An event hints at few, and comes for each candle.
+            Some(hinted) => hinted.keys().filter(is_other).cloned().collect(),
+            None => self.symbols.iter().filter(is_other).cloned().collect(),
+        }
+    }
+}

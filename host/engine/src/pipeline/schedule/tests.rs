@@ -1,0 +1,335 @@
+//! Looks at real stores, in a directory that is removed in the end.
+
+use ta_bot_core::{ApplicationSettings, Candle, Job, SettingsPatch};
+
+use super::*;
+use crate::{
+    pipeline::job_queue::local::LocalQueue,
+    settings::config_store::Author,
+    signals::outbox::{DeadFilter, DeadJob, FinishedJob},
+    testing::{Engine, settings, symbol},
+};
+
+mod queue;
+
+const M5: Timeframe = Timeframe::M5;
+const M15: Timeframe = Timeframe::M15;
+
+/// A service without strategies, whose queue nobody reads.
+struct Service {
+    schedule: Schedule,
+    engine: Engine,
+}
+
+impl Service {
+    async fn new(symbols: &str, timeframes: &str) -> Self {
+        let settings = ApplicationSettings {
+            symbols: symbols.split(',').map(symbol).collect(),
+            timeframes: timeframes.split(',').map(|name| name.parse().unwrap()).collect(),
+            ..settings()
+        };
+        let engine = Engine::new(settings).await;
+        Self { schedule: schedule(&engine), engine }
+    }
+
+    /// Inserts `count` candles of which the newest has `ago` candles behind it up to now. Answers their jobs.
+    async fn candles(&self, symbol: &str, timeframe: Timeframe, count: i64, ago: i64) -> Vec<Job> {
+        let symbol: Symbol = symbol.parse().unwrap();
+        let closes: Vec<_> = (0..count).rev().map(|index| closed(timeframe, ago + index)).collect();
+        let candles: Vec<_> = closes.iter().map(|close| candle(close.plus_millis(-timeframe.millis()))).collect();
+        self.engine.candles.insert(&symbol, timeframe, &candles).await.unwrap();
+        let job = |candle_close| Job { symbol: symbol.clone(), timeframe, candle_close };
+        closes.into_iter().map(job).collect()
+    }
+
+    /// Makes the service have begun with a series right before this job.
+    async fn begin_before(&self, job: &Job) {
+        let before = job.candle_close.plus_millis(-job.timeframe.millis());
+        self.engine.outbox.begin(&[(job.symbol.clone(), job.timeframe, before)]).await.unwrap();
+    }
+
+    async fn finish(&self, jobs: &[Job]) {
+        let finished = |job: &Job| FinishedJob { job: job.clone(), signals: Vec::new(), revision: 0 };
+        let finished: Vec<_> = jobs.iter().map(finished).collect();
+        self.engine.outbox.commit(&finished, Timestamp::now()).await.unwrap();
+    }
+
+    /// The jobs that a sweep finds, in the order in which they would be pushed.
+    async fn sweep(&self, progress: &mut Progress) -> Vec<Job> {
+        self.schedule.sweep(progress).await;
+        progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect()
+    }
+
+    async fn run_on(&self, timeframes: &[Timeframe]) {
+        let patch = SettingsPatch { timeframes: Some(timeframes.to_vec()), ..SettingsPatch::default() };
+        let author = Author { changed_by: "test".to_owned(), reason: None, at: Timestamp::now() };
+        self.engine.analyst.settings.change(patch, None, false, &author).await.unwrap();
+    }
+
+    fn events(&self, outcome: &str) -> u64 {
+        self.engine.analyst.metrics.events.with_label_values(&[outcome]).get()
+    }
+}
+
+fn schedule(engine: &Engine) -> Schedule {
+    Schedule {
+        candles: Arc::clone(&engine.candles),
+        outbox: Arc::clone(&engine.outbox),
+        bus: Arc::clone(&engine.bus),
+        settings: Arc::clone(&engine.analyst.settings),
+        queue: Arc::new(LocalQueue::new(Arc::clone(&engine.analyst.metrics))),
+        leadership: Leadership::single_node("test".to_owned()),
+        metrics: Arc::clone(&engine.analyst.metrics),
+        refused: LogLimit::default(),
+    }
+}
+
+/// When the candle closed that has `ago` closed ones behind it. Within a test the grid stays where it was first, so that
+/// a candle may close meanwhile.
+fn closed(timeframe: Timeframe, ago: i64) -> Timestamp {
+    thread_local!(static NOW: Timestamp = Timestamp::now());
+    timeframe.open_of(NOW.with(|now| *now)).plus_millis(-ago * timeframe.millis())
+}
+
+fn candle(open_time: Timestamp) -> Candle {
+    Candle { open_time, open: 100.0, high: 101.0, low: 99.0, close: 100.5, volume: 1.0 }
+}
+
+fn reversed(jobs: &[Job]) -> Vec<Job> {
+    jobs.iter().rev().cloned().collect()
+}
+
+#[tokio::test]
+async fn a_stale_series_stands_beside_a_live_one() {
+    let service = Service::new("LIVEUSDT,STALEUSDT", "5m").await;
+    let live = service.candles("LIVEUSDT", M5, 900, 0).await;
+    let stale = service.candles("STALEUSDT", M5, 20, 20_000).await;
+    service.candles("OTHERUSDT", M5, 20, 0).await;
+    service.begin_before(&live[0]).await;
+    service.begin_before(&stale[10]).await;
+    service.finish(&live[..899]).await;
+    service.finish(&[&stale[..15], &stale[16..]].concat()).await;
+    let mut progress = Progress::default();
+    let left = [live[899].clone(), stale[15].clone()];
+    assert_eq!(service.sweep(&mut progress).await, left);
+    service.finish(&left).await;
+    for _ in 0..2 {
+        assert_eq!(service.sweep(&mut progress).await, []);
+    }
+    let late = service.candles("STALEUSDT", M5, 1, 19_999).await;
+    assert_eq!(service.sweep(&mut progress).await, late);
+    assert_eq!(service.engine.outbox.begun(M5).await.unwrap().len(), 2, "what is not scheduled does not begin");
+}
+
+#[tokio::test]
+async fn a_timeframe_that_is_scheduled_again_is_caught_up_on() {
+    let service = Service::new("BTCUSDT", "5m,15m").await;
+    let mut progress = Progress::default();
+    let first = service.candles("BTCUSDT", M15, 1, 1500).await;
+    assert_eq!(service.sweep(&mut progress).await, [], "an old candle is no news");
+    service.run_on(&[M5]).await;
+    service.candles("BTCUSDT", M15, 1500, 0).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    service.finish(&service.candles("BTCUSDT", M15, 1, 0).await).await;
+    service.run_on(&[M5, M15]).await;
+    let found = service.sweep(&mut progress).await;
+    assert_eq!(found.len(), 999, "at most 1000 before the newest, which is done");
+    assert!(found.iter().all(|job| job.candle_close > first[0].candle_close));
+}
+
+#[tokio::test]
+async fn catching_up_is_bounded_while_it_runs() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    service.candles("BTCUSDT", M5, 1, 3000).await;
+    service.sweep(&mut progress).await;
+    let missed = service.candles("BTCUSDT", M5, 1500, 1500).await;
+    assert_eq!(service.sweep(&mut progress).await, reversed(&missed[500..]));
+}
+
+#[tokio::test]
+async fn a_dead_job_that_is_retried_is_taken_whatever_its_age_behind_what_is_new() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let new = service.candles("BTCUSDT", M5, 20, 0).await;
+    service.begin_before(&new[0]).await;
+    let old = service.candles("BTCUSDT", M5, 1, 5000).await.remove(0);
+    let elsewhere = Job { symbol: "OTHERUSDT".parse().unwrap(), timeframe: M15, ..old.clone() };
+    for job in [&old, &elsewhere, &new[3]] {
+        let (job, reason, died_at) = (job.clone(), "x".to_owned(), Timestamp::now());
+        let dead = DeadJob { job, attempts: 5, reason, died_at, retried_at: None };
+        service.engine.outbox.bury(&dead).await.unwrap();
+    }
+    let fresh = reversed(&[&new[..3], &new[4..]].concat());
+    assert_eq!(service.sweep(&mut progress).await, fresh, "nobody asked for the dead ones");
+    let all = DeadFilter::default();
+    service.engine.outbox.retry(&all, Timestamp::now()).await.unwrap();
+    let by_age = [reversed(&new), vec![elsewhere, old]].concat();
+    for _ in 0..2 {
+        let mut found = service.sweep(&mut progress).await;
+        let last = found.len() - 2;
+        found[last..].sort_by_key(|job| job.timeframe == M5);
+        assert_eq!(found, by_age, "until it is finished or given up");
+    }
+    service.finish(&by_age).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+}
+
+#[tokio::test]
+async fn a_candle_that_came_late_and_a_job_that_was_abandoned_are_found() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let mut jobs = service.candles("BTCUSDT", M5, 20, 60).await;
+    service.begin_before(&jobs[0]).await;
+    assert_eq!(service.sweep(&mut progress).await, reversed(&jobs));
+    service.finish(&[&jobs[..3], &jobs[4..]].concat()).await;
+    let abandoned = jobs[3].clone();
+    jobs = service.candles("BTCUSDT", M5, 20, 40).await;
+    assert_eq!(service.sweep(&mut progress).await, [reversed(&jobs), vec![abandoned.clone()]].concat());
+    service.finish(&jobs).await;
+    assert_eq!(service.sweep(&mut progress).await, std::slice::from_ref(&abandoned));
+    service.finish(&[abandoned]).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    service.finish(&service.candles("BTCUSDT", M5, 1, 30).await).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    service.candles("BTCUSDT", M5, 1, 38).await;
+    let late = service.candles("BTCUSDT", M5, 1, 37).await;
+    assert_eq!(service.sweep(&mut progress).await, late, "eight candles back and no more");
+}
+
+#[tokio::test]
+async fn the_newest_come_first() {
+    let service = Service::new("BTCUSDT,ETHUSDT", "5m,15m").await;
+    let btc = service.candles("BTCUSDT", M5, 40, 0).await;
+    let eth = service.candles("ETHUSDT", M5, 3, 100).await;
+    let slow = service.candles("BTCUSDT", M15, 3, 2).await;
+    for jobs in [&btc, &eth, &slow] {
+        service.begin_before(&jobs[0]).await;
+    }
+    let found = service.sweep(&mut Progress::default()).await;
+    assert_eq!(found.len(), 46);
+    assert_eq!(found[..3], [btc[39].clone(), slow[2].clone(), eth[2].clone()], "the newest of each series");
+    assert!(found[3..].is_sorted_by(|a, b| a.candle_close >= b.candle_close));
+}
+
+#[tokio::test]
+async fn events_lead_to_their_series_only_and_leave_their_trace() {
+    let service = Service::new("BTCUSDT,ETHUSDT", "5m").await;
+    let btc = service.candles("BTCUSDT", M5, 3, 0).await;
+    let eth = service.candles("ETHUSDT", M5, 1, 0).await;
+    service.begin_before(&btc[0]).await;
+    service.begin_before(&eth[0]).await;
+    let scheduled = service.schedule.scheduled();
+    let mut hints = Hints::new();
+    let mut read = |body: &str| service.schedule.read_event(body.as_bytes(), &scheduled, &mut hints);
+    read(r#"{"symbol": "BTCUSDT", "period": "5m"}"#);
+    read(r#"{"symbol": "BTCUSDT", "period": "5m", "_otel_trace_headers": {"traceparent": "00-a"}}"#);
+    read(r#"{"symbols": ["SOLUSDT"], "period": "5m"}"#);
+    read(r#"{"symbols": ["BTCUSDT"], "period": "1h"}"#);
+    read("candles");
+    assert_eq!(["taken", "not_scheduled", "refused"].map(|outcome| service.events(outcome)), [2, 2, 1]);
+    let mut progress = Progress::default();
+    service.schedule.look_at(&hints, &mut progress).await;
+    service.finish(&btc[..1]).await;
+    service.schedule.sweep(&mut progress).await;
+    let found = progress.waiting.take(usize::MAX);
+    let traces: HashMap<_, _> = found.iter().map(|found| (&found.job, found.traceparent.as_deref())).collect();
+    assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
+}
+
+/// An event finds what is behind what is done, of a series that is known and of one that is new in the same look; what came
+/// late, before that, is found by the sweep.
+#[tokio::test]
+async fn an_event_finds_what_is_new_and_the_sweep_what_is_late() {
+    let service = Service::new("BTCUSDT,ETHUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let btc = service.candles("BTCUSDT", M5, 5, 30).await;
+    service.begin_before(&btc[0]).await;
+    assert_eq!(service.sweep(&mut progress).await.len(), 5);
+    service.finish(&btc).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+    // A gap of one, and a series that was never looked at.
+    let newer = service.candles("BTCUSDT", M5, 2, 27).await;
+    let eth = service.candles("ETHUSDT", M5, 2, 27).await;
+    service.begin_before(&eth[0]).await;
+    let scheduled = service.schedule.scheduled();
+    let mut hints = Hints::new();
+    service.schedule.read_event(br#"{"symbols": ["BTCUSDT", "ETHUSDT"], "period": "5m"}"#, &scheduled, &mut hints);
+    service.schedule.look_at(&hints, &mut progress).await;
+    let found = |progress: &mut Progress| {
+        let mut found: Vec<Job> = progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect();
+        found.sort();
+        found
+    };
+    let mut wanted = [newer.clone(), eth.clone()].concat();
+    wanted.sort();
+    assert_eq!(found(&mut progress), wanted);
+    // Until they are finished each look finds them again.
+    service.schedule.look_at(&hints, &mut progress).await;
+    assert_eq!(found(&mut progress), wanted);
+    service.finish(&wanted).await;
+    service.schedule.look_at(&hints, &mut progress).await;
+    assert_eq!(found(&mut progress), []);
+    let late = service.candles("BTCUSDT", M5, 1, 29).await;
+    service.schedule.look_at(&hints, &mut progress).await;
+    assert_eq!(found(&mut progress), []);
+    assert_eq!(service.sweep(&mut progress).await, late);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_begins_to_lead_sweeps_at_once_and_who_follows_does_not() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let jobs = service.candles("BTCUSDT", M5, 3, 0).await;
+    service.begin_before(&jobs[0]).await;
+    let Service { mut schedule, engine, .. } = service;
+    let (leadership, lead) = Leadership::told();
+    schedule.leadership = leadership;
+    let (stop, metrics) = (CancellationToken::new(), Arc::clone(&engine.analyst.metrics));
+    let running = tokio::spawn(schedule.run(stop.clone()));
+    // It is there to hear, and does not act on what it hears.
+    let heard = metrics.events.with_label_values(&["not_leading"]);
+    while heard.get() == 0 {
+        engine.local_bus.announce(br#"{"symbols":["BTCUSDT"],"period":"5m"}"#.to_vec());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(metrics.jobs_queued.get(), 0);
+    lead(true);
+    let queued = async {
+        while metrics.jobs_queued.get() < 3 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    // Without being told it would look when the next candle closes, or after 15 s.
+    tokio::time::timeout(Duration::from_secs(2), queued).await.expect("it sweeps at once");
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_bad_events_is_counted_and_harmless() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let jobs = service.candles("BTCUSDT", M5, 1, 0).await;
+    service.begin_before(&jobs[0]).await;
+    let (stop, queue) = (CancellationToken::new(), Arc::clone(&service.schedule.queue));
+    let (metrics, bus) = (Arc::clone(&service.engine.analyst.metrics), Arc::clone(&service.engine.local_bus));
+    let running = tokio::spawn(service.schedule.run(stop.clone()));
+    // The first sweep has looked, so everybody listens.
+    for delivery in queue.next(1).await {
+        delivery.done().await;
+    }
+    let bad =
+        [&b"{"[..], b"[]", b"null", br#"{"symbol": 5, "period": "5m"}"#, br#"{"symbol": "BTCUSDT", "period": 5}"#];
+    for index in 0..10_000 {
+        bus.announce(bad[index % bad.len()].to_vec());
+    }
+    let counted = || ["refused", "missed"].map(|outcome| metrics.events.with_label_values(&[outcome]).get());
+    let all = async {
+        while counted().iter().sum::<u64>() < 10_000 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.unwrap();
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(counted().iter().sum::<u64>(), 10_000);
+}

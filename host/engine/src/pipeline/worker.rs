@@ -1,0 +1,291 @@
+//! Jobs in, committed signals out.
+//!
+//! Jobs are analysed side by side, and what is finished is committed together: one transaction, and one wait for the
+//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. Where a store fails
+//! it goes back and comes again later, perhaps to another replica.
+
+use std::{sync::Arc, time::Duration};
+
+use ta_bot_core::{Job, Timestamp};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    deployments::shadow::Shadows,
+    pipeline::{
+        analysis::{Analysis, AnalysisError, Analyst},
+        job_queue::{Delivery, JobQueue},
+    },
+    signals::outbox::{DeadJob, FinishedJob, Outbox},
+    supervision::watch::{Watch, Watching},
+    support::{metrics::Metrics, store_error::StoreError},
+};
+
+mod commit;
+#[cfg(test)]
+mod tests;
+
+use commit::{COMMIT_BATCH, Committer, Fate, ToCommit};
+
+/// How often a job is tried before it is given up, tries that failed because the store was away not counted.
+const ATTEMPTS: u32 = 5;
+/// How many jobs are with the strategies for each thread: one that runs and one that is ready to.
+const EVALUATED_BY_A_THREAD: usize = 2;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Analyses jobs and commits what comes of them.
+pub struct Pipeline {
+    analyst: Arc<Analyst>,
+    outbox: Arc<dyn Outbox>,
+    queue: Arc<dyn JobQueue>,
+    /// Which strategies keep failing; none where nobody watches.
+    watch: Option<Arc<Watch>>,
+    metrics: Arc<Metrics>,
+    relay_wakeup: Arc<Notify>,
+    /// Where shadows look at what was decided; none where none do.
+    shadows: Option<Shadows>,
+    parallel: Arc<Semaphore>,
+    /// How many are with the strategies. Fewer, as they share the guests' threads: so a job that waits for one can go to
+    /// another replica when this one ends.
+    evaluating: Semaphore,
+}
+
+/// What becomes of a job.
+enum End {
+    /// It leaves the queue: it was committed, given up, or finished before.
+    Over(&'static str),
+    /// It comes again after a while.
+    Again(Duration),
+    /// It comes again at once, to be decided by what is known since.
+    Anew,
+}
+
+impl Pipeline {
+    /// A pipeline that takes from `queue`. `parallel` jobs are looked at side by side.
+    pub fn new(
+        analyst: Arc<Analyst>,
+        outbox: Arc<dyn Outbox>,
+        queue: Arc<dyn JobQueue>,
+        relay_wakeup: Arc<Notify>,
+        parallel: usize,
+        watch: Option<Arc<Watch>>,
+        shadows: Option<Shadows>,
+    ) -> Arc<Self> {
+        let (metrics, parallel) = (Arc::clone(&analyst.metrics), Arc::new(Semaphore::new(parallel)));
+        let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
+        Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, shadows, parallel, evaluating })
+    }
+
+    /// Works until `stop`, then finishes the jobs that strategies look at or have looked at. The others go back at once.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
+        let committer = Committer { outbox: Arc::clone(&self.outbox), relay_wakeup: Arc::clone(&self.relay_wakeup) };
+        let committer = tokio::spawn(committer.run(to_commit));
+        let jobs = TaskTracker::new();
+        while let Some(taken) = stop.run_until_cancelled(self.take()).await {
+            for delivery in taken {
+                // Room is taken for a job that is there: one that waited for its inputs may need it meanwhile.
+                let room = Arc::clone(&self.parallel).acquire_owned();
+                let (pipeline, finished, stop) = (Arc::clone(&self), finished.clone(), stop.clone());
+                match stop.clone().run_until_cancelled(delivery.keep_while(room)).await {
+                    Some(Ok(permit)) => {
+                        jobs.spawn(async move { pipeline.finish(delivery, &finished, permit, &stop).await });
+                    }
+                    _ => self.end(delivery, End::Again(Duration::ZERO)).await,
+                }
+            }
+        }
+        drop(finished);
+        jobs.close();
+        tokio::join!(self.queue.close(), jobs.wait());
+        if let Err(error) = committer.await {
+            tracing::error!(%error, "the committer stopped");
+        }
+    }
+
+    /// Takes as many jobs as there is room for, once there is some: what is taken earlier another replica can't take.
+    async fn take(&self) -> Vec<Delivery> {
+        drop(self.parallel.acquire().await);
+        self.queue.next(self.parallel.available_permits().max(1)).await
+    }
+
+    /// Takes one job to its end.
+    async fn finish(
+        &self,
+        delivery: Delivery,
+        finished: &mpsc::Sender<ToCommit>,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) {
+        let end = delivery.keep_while(self.work_on(&delivery, finished, permit, stop)).await;
+        self.end(delivery, end).await;
+    }
+
+    async fn end(&self, delivery: Delivery, end: End) {
+        let outcome = match end {
+            End::Over(outcome) => {
+                delivery.done().await;
+                outcome
+            }
+            End::Again(delay) => {
+                delivery.give_back(delay).await;
+                "given_back"
+            }
+            End::Anew => {
+                delivery.give_back(Duration::ZERO).await;
+                "decided_anew"
+            }
+        };
+        self.metrics.jobs.with_label_values(&[outcome]).inc();
+    }
+
+    async fn work_on(
+        &self,
+        delivery: &Delivery,
+        finished: &mpsc::Sender<ToCommit>,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) -> End {
+        match self.is_over(delivery).await {
+            Ok(false) => {}
+            Ok(true) => return End::Over("known"),
+            Err(error) => return again(delivery, &error),
+        }
+        match self.complete(delivery.job(), permit, stop).await {
+            Some(permit) => self.decide(delivery, finished, permit, stop).await,
+            None => End::Again(Duration::ZERO),
+        }
+    }
+
+    /// Whether a job that comes again was finished meanwhile: its worker ended before it could say so, or another leader
+    /// had it done. At its first delivery it is not asked for, since the schedule has just done so.
+    async fn is_over(&self, delivery: &Delivery) -> Result<bool, StoreError> {
+        if delivery.attempt == 1 || delivery.queued.retry {
+            return Ok(false);
+        }
+        let Job { symbol, timeframe, candle_close } = delivery.job();
+        Ok(!self.outbox.finished(*timeframe, &[(symbol.clone(), *candle_close)]).await?.is_empty())
+    }
+
+    /// Waits for the candles that the job reads beside its own; others go on meanwhile. None where the process ends
+    /// first: the job goes back.
+    async fn complete(
+        &self,
+        job: &Job,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) -> Option<OwnedSemaphorePermit> {
+        if !self.analyst.is_early(job).await {
+            return Some(permit);
+        }
+        drop(permit);
+        stop.run_until_cancelled(self.analyst.wait_for_inputs(job)).await?;
+        stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await?.ok()
+    }
+
+    /// Analyses a job and has it committed. The next one may begin when this one only waits for its commit, so that many
+    /// share one.
+    async fn decide(
+        &self,
+        delivery: &Delivery,
+        finished: &mpsc::Sender<ToCommit>,
+        permit: OwnedSemaphorePermit,
+        stop: &CancellationToken,
+    ) -> End {
+        let analysis = match self.analyse(delivery, stop).await {
+            Ok(analysis) => analysis,
+            Err(end) => return end,
+        };
+        let signals = analysis.signals().cloned().collect();
+        let finished_job = FinishedJob { job: delivery.job().clone(), signals, revision: analysis.revision };
+        let (to_commit, committed) = ToCommit::new(finished_job);
+        let sent = finished.send(to_commit).await;
+        drop(permit);
+        match committed.await {
+            Ok(Ok(Fate::Committed)) if sent.is_ok() => {
+                // Behind the commit, so that shadows are compared with what holds, and delay nothing.
+                if let (Some(shadows), Some(candle)) = (&self.shadows, analysis.beside) {
+                    shadows.take(candle);
+                }
+                End::Over("finished")
+            }
+            Ok(Ok(Fate::Outdated)) => self.anew(delivery).await,
+            // What the store holds is broken, or what it is given: time does not mend it.
+            Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
+                self.bury(delivery, delivery.attempt, reason).await
+            }
+            Ok(Err(error)) => again(delivery, &error),
+            _ => End::Again(pause(delivery.attempt)),
+        }
+    }
+
+    /// What decides this candle had changed before the strategies looked, and this process did not know: now it does.
+    async fn anew(&self, delivery: &Delivery) -> End {
+        match self.analyst.rollout.refresh().await {
+            Ok(()) => End::Anew,
+            Err(error) => again(delivery, &error),
+        }
+    }
+
+    /// Analyses a job, several times if need be, unless a store is away.
+    async fn analyse(&self, delivery: &Delivery, stop: &CancellationToken) -> Result<Analysis, End> {
+        let job = delivery.job();
+        let mut attempts = 1;
+        loop {
+            match self.try_to_analyse(delivery, attempts, stop).await {
+                Ok(Some(analysis)) => return Ok(analysis),
+                Ok(None) => return Err(End::Again(Duration::ZERO)),
+                Err(error) if error.is_stores() => return Err(again(delivery, &error)),
+                Err(error) if attempts >= ATTEMPTS => {
+                    return Err(self.bury(delivery, attempts, error.to_string()).await);
+                }
+                Err(error) => tracing::warn!(%job, attempts, %error, "job failed and is tried again"),
+            }
+            tokio::time::sleep(pause(attempts)).await;
+            attempts += 1;
+        }
+    }
+
+    /// None where the process ends before the strategies have looked.
+    async fn try_to_analyse(
+        &self,
+        delivery: &Delivery,
+        attempt: u32,
+        stop: &CancellationToken,
+    ) -> Result<Option<Analysis>, AnalysisError> {
+        let prepared = self.analyst.prepare(delivery.job()).await?;
+        let Some(_turn) = stop.run_until_cancelled(self.evaluating.acquire()).await else { return Ok(None) };
+        let comes_again = delivery.attempt > 1 || attempt > 1;
+        let watching = self.watch.clone().map(|watch| Watching { watch, comes_again });
+        self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), watching.as_ref()).await.map(Some)
+    }
+
+    /// Gives a job up. Where even that can't be stored, the job comes again.
+    async fn bury(&self, delivery: &Delivery, attempts: u32, reason: String) -> End {
+        let dead =
+            DeadJob { job: delivery.job().clone(), attempts, reason, died_at: Timestamp::now(), retried_at: None };
+        match self.outbox.bury(&dead).await {
+            Ok(()) => {
+                tracing::error!(job = %dead.job, attempts = dead.attempts, reason = %dead.reason, "job given up");
+                End::Over("dead")
+            }
+            Err(error) => {
+                tracing::error!(job = %dead.job, reason = %dead.reason, "job can't be given up");
+                again(delivery, &error)
+            }
+        }
+    }
+}
+
+/// The job waits for a store.
+fn again(delivery: &Delivery, error: &impl std::fmt::Display) -> End {
+    let (job, attempt) = (delivery.job(), delivery.attempt);
+    tracing::warn!(%job, attempt, %error, "job waits for the store and comes again");
+    End::Again(pause(attempt))
+}
+
+/// How long to wait after the `attempt`-th try.
+fn pause(attempt: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
+}

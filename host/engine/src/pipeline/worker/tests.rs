@@ -1,0 +1,245 @@
+//! Jobs on real stores, in a directory that is removed in the end, with an outbox that fails on order.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use async_trait::async_trait;
+use ta_bot_core::{Candle, Signal, SignalId, Symbol, Timeframe};
+
+use super::*;
+use crate::{
+    pipeline::job_queue::{contract::job, local::LocalQueue},
+    signals::outbox::{Backlog, Committed, DeadFilter, RetriedJob, SignalFilter, StoredSignal},
+    testing::{Engine, settings},
+};
+
+const TIMEFRAME: Timeframe = Timeframe::M15;
+type Closes = [(Symbol, Timestamp)];
+type Stored<T> = Result<T, StoreError>;
+
+/// An outbox that fails.
+struct Troubled {
+    inner: Arc<dyn Outbox>,
+    /// What the next commits do.
+    failures: Mutex<Vec<StoreError>>,
+    /// A job that no commit takes.
+    poison: Mutex<Option<Job>>,
+    /// A job that the next commit with it leaves out, as one that an older log decided.
+    outdated: Mutex<Option<Job>>,
+}
+
+#[async_trait]
+impl Outbox for Troubled {
+    async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Stored<Committed> {
+        if let Some(failure) = self.failures.lock().unwrap().pop() {
+            return Err(failure);
+        }
+        let poison = self.poison.lock().unwrap().clone();
+        if finished.iter().any(|finished| Some(&finished.job) == poison.as_ref()) {
+            return Err(StoreError::Corrupt { store: "test", reason: "it is poison".to_owned() });
+        }
+        let outdated = self.outdated.lock().unwrap().take_if(|job| finished.iter().any(|done| done.job == *job));
+        let rest: Vec<_> = finished.iter().filter(|done| Some(&done.job) != outdated.as_ref()).cloned().collect();
+        let committed = self.inner.commit(&rest, at).await?;
+        Ok(Committed { outdated: outdated.into_iter().collect(), ..committed })
+    }
+
+    async fn add(&self, signals: &[Signal], at: Timestamp) -> Stored<Vec<SignalId>> {
+        self.inner.add(signals, at).await
+    }
+
+    async fn unpublished(&self, limit: u32) -> Stored<Vec<StoredSignal>> {
+        self.inner.unpublished(limit).await
+    }
+
+    async fn mark_published(&self, ids: &[String], at: Timestamp) -> Stored<()> {
+        self.inner.mark_published(ids, at).await
+    }
+
+    async fn backlog(&self) -> Stored<Backlog> {
+        self.inner.backlog().await
+    }
+
+    async fn signal(&self, id: &SignalId) -> Stored<Option<StoredSignal>> {
+        self.inner.signal(id).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Stored<Vec<StoredSignal>> {
+        self.inner.signals(filter).await
+    }
+
+    async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Stored<()> {
+        self.inner.begin(series).await
+    }
+
+    async fn begun(&self, timeframe: Timeframe) -> Stored<Vec<(Symbol, Timestamp)>> {
+        self.inner.begun(timeframe).await
+    }
+
+    async fn finished(&self, timeframe: Timeframe, jobs: &Closes) -> Stored<Vec<(Symbol, Timestamp)>> {
+        self.inner.finished(timeframe, jobs).await
+    }
+
+    async fn bury(&self, dead: &DeadJob) -> Stored<()> {
+        self.inner.bury(dead).await
+    }
+
+    async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Stored<u64> {
+        self.inner.retry(which, at).await
+    }
+
+    async fn retried(&self, limit: u32) -> Stored<Vec<RetriedJob>> {
+        self.inner.retried(limit).await
+    }
+
+    async fn dead(&self, limit: u32) -> Stored<Vec<DeadJob>> {
+        self.inner.dead(limit).await
+    }
+
+    async fn ping(&self) -> Stored<()> {
+        self.inner.ping().await
+    }
+}
+
+/// A service without strategies, whose pipeline is not started.
+struct Service {
+    engine: Engine,
+    outbox: Arc<Troubled>,
+    queue: Arc<dyn JobQueue>,
+}
+
+impl Service {
+    /// With the candles of the first ten jobs.
+    async fn new() -> Self {
+        let engine = Engine::new(settings()).await;
+        let candle = |index| {
+            let open_time = TIMEFRAME.open_of(job(index).candle_close.plus_millis(-1));
+            Candle { open_time, open: 100.0, high: 101.0, low: 99.0, close: 100.5, volume: 1.0 }
+        };
+        engine.candles.insert(&job(0).symbol, TIMEFRAME, &(0..10).map(candle).collect::<Vec<_>>()).await.unwrap();
+        let outbox = Troubled {
+            inner: Arc::clone(&engine.outbox),
+            failures: Mutex::default(),
+            poison: Mutex::default(),
+            outdated: Mutex::default(),
+        };
+        let queue = Arc::new(LocalQueue::new(Arc::clone(&engine.analyst.metrics)));
+        Self { engine, outbox: Arc::new(outbox), queue }
+    }
+
+    async fn push(&self, index: i64) {
+        assert!(self.queue.push(job(index).into()).await.unwrap());
+    }
+
+    /// Runs the pipeline until the queue is empty.
+    async fn work(&self) {
+        let (analyst, outbox) = (Arc::clone(&self.engine.analyst), Arc::clone(&self.outbox) as _);
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2, None, None);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(pipeline.run(stop.clone()));
+        let empty = async {
+            while self.queue.depth().await.unwrap() > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), empty).await.unwrap();
+        stop.cancel();
+        running.await.unwrap();
+    }
+
+    /// How many of the first jobs are finished or dead.
+    async fn over(&self, count: i64) -> usize {
+        let jobs: Vec<_> = (0..count).map(|index| (job(index).symbol, job(index).candle_close)).collect();
+        self.engine.outbox.finished(TIMEFRAME, &jobs).await.unwrap().len()
+    }
+
+    fn outcomes(&self) -> HashMap<&'static str, u64> {
+        let count = |outcome| (outcome, self.engine.analyst.metrics.jobs.with_label_values(&[outcome]).get());
+        ["finished", "known", "dead", "given_back", "decided_anew"]
+            .map(count)
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable { store: "test", reason: "it is away".to_owned() }
+}
+
+#[tokio::test]
+async fn a_job_stays_in_the_queue_until_a_store_that_was_away_has_it() {
+    let service = Service::new().await;
+    *service.outbox.failures.lock().unwrap() =
+        vec![away(), StoreError::CannotWrite { store: "test", reason: "disk full".to_owned() }, away()];
+    service.push(0).await;
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 1), ("given_back", 3)]));
+    assert_eq!(service.over(1).await, 1);
+}
+
+#[tokio::test]
+async fn a_job_that_no_commit_takes_is_given_up_and_holds_no_other_up() {
+    let service = Service::new().await;
+    *service.outbox.poison.lock().unwrap() = Some(job(3));
+    for index in 0..10 {
+        service.push(index).await;
+    }
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 9), ("given_back", 4), ("dead", 1)]));
+    let dead = service.engine.outbox.dead(10).await.unwrap();
+    assert_eq!((&dead[0].job, dead[0].attempts, dead[0].reason.as_str()), (&job(3), ATTEMPTS, "it is poison"));
+}
+
+/// The strategies look at it again, and it is committed then; those beside it are not held up.
+#[tokio::test]
+async fn a_job_that_an_older_log_decided_is_decided_again() {
+    let service = Service::new().await;
+    *service.outbox.outdated.lock().unwrap() = Some(job(3));
+    for index in 0..10 {
+        service.push(index).await;
+    }
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 10), ("decided_anew", 1)]));
+    assert_eq!(service.over(10).await, 10);
+}
+
+#[tokio::test]
+async fn a_job_without_its_candle_is_given_up_with_its_reason() {
+    let service = Service::new().await;
+    service.push(10).await;
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("dead", 1)]));
+    let dead = service.engine.outbox.dead(10).await.unwrap();
+    assert!(dead.len() == 1 && dead[0].reason.contains("no candle"), "{dead:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_comes_again_is_not_worked_on_where_another_replica_finished_it() {
+    let service = Service::new().await;
+    service.push(0).await;
+    service.push(1).await;
+    let finished = FinishedJob { job: job(0), signals: Vec::new(), revision: 0 };
+    service.engine.outbox.commit(&[finished], Timestamp::now()).await.unwrap();
+    for delivery in service.queue.next(2).await {
+        delivery.give_back(Duration::ZERO).await;
+    }
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("known", 1), ("finished", 1)]));
+}
+
+#[tokio::test]
+async fn an_operator_has_a_dead_job_looked_at_again() {
+    let service = Service::new().await;
+    let dead =
+        DeadJob { job: job(0), attempts: 5, reason: "once".to_owned(), died_at: Timestamp::now(), retried_at: None };
+    service.engine.outbox.bury(&dead).await.unwrap();
+    let asked = crate::pipeline::job_queue::QueuedJob { retry: true, ..job(0).into() };
+    service.queue.push(asked).await.unwrap();
+    // Also where it comes a second time.
+    for delivery in service.queue.next(1).await {
+        delivery.give_back(Duration::ZERO).await;
+    }
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 1)]));
+    assert_eq!(service.engine.outbox.dead(10).await.unwrap(), []);
+}

@@ -1,0 +1,147 @@
+//! Where operators' settings are kept: parameters for each strategy, and the application's own settings.
+//!
+//! Every change has a version and an audit entry, written in the same transaction, and a write can be made conditional
+//! on the version that the writer has seen.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
+
+use crate::support::store_error::{StoreError, WriteError};
+
+#[cfg(any(test, feature = "contract-tests"))]
+pub mod contract;
+
+/// What is stored for a strategy at one level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredConfig {
+    /// The parameters that this level names.
+    pub parameters: Map<String, Json>,
+    /// Grows with each change, deletions included, and is never used twice.
+    pub version: i64,
+    /// When the level was first stored.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Who first stored it.
+    pub created_by: String,
+}
+
+/// A level: the global one of a strategy, or that of one symbol.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConfigKey {
+    /// Whose parameters.
+    pub strategy: StrategyId,
+    /// For which symbol; none means for all.
+    pub symbol: Option<Symbol>,
+}
+
+/// How long the name of who changes something may be, in characters.
+pub const MAX_NAME: usize = 200;
+/// How long the reason may be, in characters.
+pub const MAX_REASON: usize = 2000;
+
+/// Who changes something, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// Who.
+    pub changed_by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum ChangeAction {
+    Create,
+    Update,
+    Delete,
+}
+
+/// One line of a level's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// Which level; for the application's settings the strategy is absent.
+    pub key: Option<ConfigKey>,
+    /// What was done.
+    pub action: ChangeAction,
+    /// What was stored before.
+    pub old: Option<Json>,
+    /// What is stored since.
+    pub new: Option<Json>,
+    /// The version since.
+    pub version: i64,
+    /// Who, when and why.
+    pub author: Author,
+}
+
+/// The application's settings with their version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSettings {
+    /// The settings.
+    pub settings: ApplicationSettings,
+    /// Grows with each change.
+    pub version: i64,
+    /// When they last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A store of settings.
+#[async_trait]
+pub trait ConfigStore: Send + Sync {
+    /// The name that signals give as the source of their parameters.
+    fn name(&self) -> &'static str;
+
+    /// Every stored level.
+    async fn all(&self) -> Result<Vec<(ConfigKey, StoredConfig)>, StoreError>;
+
+    /// One level.
+    async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError>;
+
+    /// Replaces a level, or deletes it where `parameters` is none, and writes the audit entry, in one transaction. With
+    /// `expected` given, only if that version is stored (0: nothing is). Deleting what is not there changes nothing and
+    /// answers none.
+    async fn write(
+        &self,
+        key: &ConfigKey,
+        parameters: Option<&Map<String, Json>>,
+        expected: Option<i64>,
+        author: &Author,
+    ) -> Result<Option<AuditEntry>, WriteError>;
+
+    /// The history of a strategy, newest first: of one symbol's level if given, else of all its levels.
+    async fn audit(
+        &self,
+        strategy: &StrategyId,
+        symbol: Option<&Symbol>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// The entry of one level's history that made `version`.
+    async fn at_version(&self, key: &ConfigKey, version: i64) -> Result<Option<AuditEntry>, StoreError>;
+
+    /// The application's settings; none until somebody changes them.
+    async fn settings(&self) -> Result<Option<StoredSettings>, StoreError>;
+
+    /// Replaces the application's settings, with audit entry and condition as for a level.
+    async fn write_settings(
+        &self,
+        settings: &ApplicationSettings,
+        expected: Option<i64>,
+        author: &Author,
+    ) -> Result<AuditEntry, WriteError>;
+
+    /// The history of the application's settings, newest first.
+    async fn settings_audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// The entry of their history that made `version`.
+    async fn settings_at_version(&self, version: i64) -> Result<Option<AuditEntry>, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,260 @@
+//! The configuration as it was last read, in a file, for a start while its store is away.
+//!
+//! Wrong parameters are worse than none: a file that is damaged, of another version or of another store counts as
+//! absent, and then the service waits for the store. It is replaced as a whole, so that a process that is killed in the
+//! middle leaves the one before.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::{
+    settings::config_store::{ConfigKey, StoredConfig, StoredSettings},
+    support::whole_file,
+};
+
+/// The name of the file in `DATA_DIR`.
+pub const FILE_NAME: &str = "last-known-configuration.json";
+/// The version of the file's format.
+const FORMAT: u32 = 1;
+
+/// Something that was read, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Read<T> {
+    /// When the store had it.
+    pub at: Timestamp,
+    /// What it was.
+    pub what: T,
+}
+
+/// The file. The books share it.
+#[derive(Debug)]
+pub struct LastKnown {
+    path: PathBuf,
+    contents: Mutex<Contents>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Contents {
+    format: u32,
+    /// Which store it was read from: another one's configuration is not this one's.
+    store: String,
+    parameters: Option<Read<Vec<Level>>>,
+    /// What was read may be that nothing is stored.
+    settings: Option<Read<Option<Settings>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Level {
+    strategy_id: StrategyId,
+    symbol: Option<Symbol>,
+    parameters: Map<String, Json>,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    created_by: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Settings {
+    values: ApplicationSettings,
+    version: i64,
+    updated_at: Timestamp,
+}
+
+impl LastKnown {
+    /// The file in `data_dir` of what `store` (where it is, without credentials) had. What is wrong with it is logged.
+    pub fn open(data_dir: &Path, store: &str) -> Arc<Self> {
+        let path = data_dir.join(FILE_NAME);
+        let contents = read(&path, store).unwrap_or_else(|problem| {
+            if let Some(problem) = problem {
+                tracing::error!(file = %path.display(), "the last known configuration is not used: {problem}");
+            }
+            Contents { format: FORMAT, store: store.to_owned(), parameters: None, settings: None }
+        });
+        Arc::new(Self { path, contents: Mutex::new(contents) })
+    }
+
+    /// The levels of all strategies, if any were ever read.
+    pub async fn parameters(&self) -> Option<Read<HashMap<ConfigKey, StoredConfig>>> {
+        let read = self.contents.lock().await.parameters.clone()?;
+        Some(Read { at: read.at, what: read.what.into_iter().map(Level::split).collect() })
+    }
+
+    /// The settings, if they were ever read.
+    pub async fn settings(&self) -> Option<Read<Option<StoredSettings>>> {
+        let read = self.contents.lock().await.settings.clone()?;
+        let stored =
+            |Settings { values, version, updated_at }| StoredSettings { settings: values, version, updated_at };
+        Some(Read { at: read.at, what: read.what.map(stored) })
+    }
+
+    /// Keeps levels that were read now.
+    pub async fn keep_parameters(&self, levels: &HashMap<ConfigKey, StoredConfig>) {
+        let mut levels: Vec<Level> = levels.iter().map(Level::join).collect();
+        levels.sort_by(|a, b| (&a.strategy_id, &a.symbol).cmp(&(&b.strategy_id, &b.symbol)));
+        let mut contents = self.contents.lock().await;
+        if contents.parameters.as_ref().is_some_and(|known| known.what == levels) {
+            return;
+        }
+        let read = Some(Read { at: Timestamp::now(), what: levels });
+        self.replace(&mut contents, |contents| contents.parameters = read).await;
+    }
+
+    /// Keeps settings that were read now.
+    pub async fn keep_settings(&self, stored: Option<&StoredSettings>) {
+        let stored = stored.map(|StoredSettings { settings, version, updated_at }| Settings {
+            values: settings.clone(),
+            version: *version,
+            updated_at: *updated_at,
+        });
+        let mut contents = self.contents.lock().await;
+        if contents.settings.as_ref().is_some_and(|known| known.what == stored) {
+            return;
+        }
+        let read = Some(Read { at: Timestamp::now(), what: stored });
+        self.replace(&mut contents, |contents| contents.settings = read).await;
+    }
+
+    /// Writes the file anew. Where that fails the change counts as not kept, so that the next reading tries again.
+    async fn replace(&self, contents: &mut Contents, change: impl FnOnce(&mut Contents)) {
+        let mut changed = contents.clone();
+        change(&mut changed);
+        let (path, to_write) = (self.path.clone(), changed.clone());
+        let write = move || whole_file::replace(&path, &serde_json::to_vec_pretty(&to_write)?);
+        let written = tokio::task::spawn_blocking(write).await;
+        match written.map_err(io::Error::other).flatten() {
+            Ok(()) => *contents = changed,
+            Err(error) => {
+                tracing::warn!(
+                    file = %self.path.display(), %error,
+                    "the last known configuration can't be written: a start while its store is away would have to wait"
+                );
+            }
+        }
+    }
+}
+
+impl Level {
+    fn join((key, stored): (&ConfigKey, &StoredConfig)) -> Self {
+        Self {
+            strategy_id: key.strategy.clone(),
+            symbol: key.symbol.clone(),
+            parameters: stored.parameters.clone(),
+            version: stored.version,
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+            created_by: stored.created_by.clone(),
+        }
+    }
+
+    fn split(self) -> (ConfigKey, StoredConfig) {
+        let Self { strategy_id, symbol, parameters, version, created_at, updated_at, created_by } = self;
+        let key = ConfigKey { strategy: strategy_id, symbol };
+        (key, StoredConfig { parameters, version, created_at, updated_at, created_by })
+    }
+}
+
+/// What the file holds; an error without words where it is not there.
+fn read(path: &Path, store: &str) -> Result<Contents, Option<String>> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(None),
+        Err(error) => return Err(Some(format!("it can't be read: {error}"))),
+    };
+    let damaged = |error: serde_json::Error| Some(format!("it is damaged: {error}"));
+    let Format { format } = serde_json::from_slice(&text).map_err(damaged)?;
+    if format != FORMAT {
+        return Err(Some(format!("it has format {format}, and this version of TA Bot knows format {FORMAT}")));
+    }
+    let contents: Contents = serde_json::from_slice(&text).map_err(damaged)?;
+    if contents.store != store {
+        return Err(Some(format!("it is of {}, not of {store}", contents.store)));
+    }
+    Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn levels() -> HashMap<ConfigKey, StoredConfig> {
+        let level = |symbol: Option<&str>, period: i64| {
+            let key =
+                ConfigKey { strategy: "rsi".parse().unwrap(), symbol: symbol.map(|symbol| symbol.parse().unwrap()) };
+            let parameters = json!({"period": period, "oversold": 100.0 / 7.0}).as_object().unwrap().clone();
+            let at = Timestamp::from_millis(period);
+            let created_by = "ann".to_owned();
+            (key, StoredConfig { parameters, version: 3, created_at: at, updated_at: at, created_by })
+        };
+        HashMap::from([level(None, 14), level(Some("BTCUSDT"), 9)])
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_comes_back_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LastKnown::open(folder.path(), "host/petrosa");
+        assert_eq!((file.parameters().await, file.settings().await), (None, None));
+        file.keep_parameters(&levels()).await;
+        file.keep_settings(None).await;
+        let again = LastKnown::open(folder.path(), "host/petrosa");
+        assert_eq!(again.parameters().await.unwrap().what, levels());
+        assert_eq!(again.settings().await.unwrap().what, None, "that nothing is stored is known, too");
+        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, [FILE_NAME]);
+    }
+
+    #[tokio::test]
+    async fn what_has_not_changed_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LastKnown::open(folder.path(), "host/petrosa");
+        file.keep_parameters(&levels()).await;
+        fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
+        file.keep_parameters(&levels()).await;
+        assert!(!folder.path().join(FILE_NAME).exists());
+        file.keep_parameters(&HashMap::new()).await;
+        assert!(folder.path().join(FILE_NAME).exists());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_or_foreign_file_counts_as_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let file = LastKnown::open(folder.path(), "host/petrosa");
+        file.keep_parameters(&levels()).await;
+        assert!(LastKnown::open(folder.path(), "host/other").parameters().await.is_none());
+        let whole = fs::read_to_string(&path).unwrap();
+        for text in ["", "{}", &whole[..whole.len() / 2], &whole.replace("\"format\": 1", "\"format\": 2")] {
+            fs::write(&path, text).unwrap();
+            assert!(LastKnown::open(folder.path(), "host/petrosa").parameters().await.is_none(), "{text}");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!(LastKnown::open(folder.path(), "host/petrosa").parameters().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("not there yet");
+        let file = LastKnown::open(&inner, "host/petrosa");
+        file.keep_parameters(&levels()).await;
+        assert_eq!(file.parameters().await, None);
+        fs::create_dir(&inner).unwrap();
+        file.keep_parameters(&levels()).await;
+        assert_eq!(LastKnown::open(&inner, "host/petrosa").parameters().await.unwrap().what, levels());
+    }
+}

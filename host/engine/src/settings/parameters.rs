@@ -1,0 +1,235 @@
+//! Strategies' parameters: read by every evaluation, written by operators.
+//!
+//! Evaluations read a snapshot of everything that is stored, which a [`Book`] holds.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+};
+
+use async_trait::async_trait;
+use ta_bot_core::{
+    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, ResolvedParameters, StrategyId,
+    Symbol, Timestamp,
+};
+use ta_bot_wasm::StrategyModule;
+use thiserror::Error;
+
+use crate::{
+    modules::registry::Registry,
+    settings::{
+        book::{Book, Contents},
+        config_store::{AuditEntry, ConfigKey, ConfigStore, StoredConfig},
+        last_known::{LastKnown, Read},
+    },
+    support::store_error::{StoreError, WriteError},
+};
+
+mod validate;
+mod write;
+
+pub use write::{Change, Merge};
+
+/// Why a configuration is not taken.
+#[derive(Debug, Error)]
+pub enum ParameterError {
+    /// No strategy has this id.
+    #[error("there is no strategy {0}")]
+    UnknownStrategy(String),
+    /// Parameters are unknown, of the wrong type or out of range.
+    #[error("{} of the parameters can't be taken; nothing was stored", .0.len())]
+    Invalid(Vec<ParameterProblem>),
+    /// The strategy refuses the parameters together.
+    #[error("the strategy refuses these parameters together: {0}")]
+    Refused(String),
+    /// The strategy could not be asked.
+    #[error("the strategy could not be asked about these parameters: {0}")]
+    Unchecked(EvaluationError),
+    /// There is no such version to go back to.
+    #[error("there is no version {0} to go back to")]
+    UnknownVersion(i64),
+    /// The write did not happen.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<StoreError> for ParameterError {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+/// Everything that is stored, at one moment.
+#[derive(Default)]
+struct Snapshot {
+    levels: HashMap<ConfigKey, StoredConfig>,
+    /// What was resolved of it, for a symbol that has an override and for all others. Resolving needs the module's schema, so
+    /// the module is part of the key.
+    resolved: RwLock<HashMap<(ModuleDigest, ConfigKey), Resolution>>,
+}
+
+/// The parameters of an evaluation, and why the strategy refuses them, if it does. A write is refused when it does not pass
+/// the strategy's check, but what was stored for an older module may not pass a newer one's; no strategy is ever
+/// evaluated with parameters that it refused.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// The parameters.
+    pub parameters: Arc<ResolvedParameters>,
+    /// Why the strategy refuses them.
+    pub refused: Option<EvaluationError>,
+}
+
+/// The parameters of every strategy.
+pub struct ParameterBook {
+    book: Book<Snapshot>,
+    registry: Arc<Registry>,
+    /// Only one caller asks a strategy about parameters at a time.
+    checking: tokio::sync::Mutex<()>,
+}
+
+/// What was stored at one moment.
+#[derive(Clone)]
+pub struct Edition(Arc<Snapshot>);
+
+#[async_trait]
+impl Contents for Snapshot {
+    type Stored = HashMap<ConfigKey, StoredConfig>;
+    const NAME: &'static str = "parameters";
+
+    async fn read(store: &dyn ConfigStore) -> Result<Self::Stored, StoreError> {
+        Ok(store.all().await?.into_iter().collect())
+    }
+
+    async fn last_known(file: &LastKnown) -> Option<Read<Self::Stored>> {
+        file.parameters().await
+    }
+
+    async fn keep(levels: &Self::Stored, file: &LastKnown) {
+        file.keep_parameters(levels).await;
+    }
+
+    /// What was resolved stays, unless something has changed.
+    fn replaced(&self, levels: &Self::Stored) -> Option<Self> {
+        (self.levels != *levels).then(|| Self { levels: levels.clone(), resolved: RwLock::default() })
+    }
+}
+
+impl ParameterBook {
+    /// A book on `store`, empty until it is refreshed.
+    pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>) -> Self {
+        Self { book: Book::new(store, Snapshot::default()), registry, checking: tokio::sync::Mutex::default() }
+    }
+
+    /// The same book, which keeps what it reads in a file and takes it from there at a start without the store.
+    #[must_use]
+    pub fn with_last_known(self, file: Arc<LastKnown>) -> Self {
+        Self { book: self.book.with_last_known(file), ..self }
+    }
+
+    /// The name of the store, as signals give it.
+    pub fn store_name(&self) -> &'static str {
+        self.book.store().name()
+    }
+
+    /// Takes a new snapshot from the store, as every book does.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.book.refresh().await
+    }
+
+    /// An error if the parameters were never read: the modules' defaults may be wrong ones, which are worse than none.
+    pub fn known(&self) -> Result<(), StoreError> {
+        self.book.known()
+    }
+
+    /// Since when the snapshot may be older than what is stored, if the last try to read it failed.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        self.book.stale_since()
+    }
+
+    /// What is in use now, to be asked later whether it [still is](Self::is_current).
+    pub fn edition(&self) -> Edition {
+        Edition(self.book.current())
+    }
+
+    /// Whether nothing was changed since.
+    pub fn is_current(&self, edition: &Edition) -> bool {
+        Arc::ptr_eq(&self.book.current(), &edition.0)
+    }
+
+    /// The parameters with which `module` looks at `symbol` now. The first time that they count the strategy is asked
+    /// whether it takes them, so this may run a guest.
+    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Resolution {
+        let id = &module.description().id;
+        let snapshot = self.book.current();
+        let mut level = ConfigKey { strategy: id.clone(), symbol: Some(symbol.clone()) };
+        // Symbols without an override have the same parameters: a thousand of them are one question.
+        if !snapshot.levels.contains_key(&level) {
+            level.symbol = None;
+        }
+        let key = (module.digest(), level);
+        if let Some(resolved) = snapshot.resolved.read().ok().and_then(|known| known.get(&key).cloned()) {
+            return resolved;
+        }
+        let schema = &module.description().schema;
+        let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, key.1.symbol.as_ref()));
+        let refused = module.check(&parameters.values).err();
+        let resolution = Resolution { parameters: Arc::new(parameters), refused };
+        // A refusal is an answer to be kept; that the strategy could not be asked is not.
+        let known = matches!(resolution.refused, None | Some(EvaluationError::InvalidParameters(_)));
+        if let Ok(mut resolved) = snapshot.resolved.write()
+            && known
+        {
+            resolved.insert(key, resolution.clone());
+        }
+        resolution
+    }
+
+    /// What counts for a strategy, for all symbols or for one, with the stored level if there is one.
+    pub fn read(&self, key: &ConfigKey) -> Result<(ResolvedParameters, Option<StoredConfig>), ParameterError> {
+        let module = self.module(&key.strategy)?;
+        self.known()?;
+        let snapshot = self.book.current();
+        let schema = &module.description().schema;
+        let levels = snapshot.levels(schema, &key.strategy, key.symbol.as_ref());
+        Ok((ResolvedParameters::resolve(schema, &levels), snapshot.levels.get(key).cloned()))
+    }
+
+    /// The symbols for which a level of `strategy` is stored, and whether a global one is.
+    pub fn stored_levels(&self, strategy: &StrategyId) -> (bool, Vec<Symbol>) {
+        let snapshot = self.book.current();
+        let keys = || snapshot.levels.keys().filter(|key| &key.strategy == strategy);
+        let mut symbols: Vec<Symbol> = keys().filter_map(|key| key.symbol.clone()).collect();
+        symbols.sort();
+        (keys().any(|key| key.symbol.is_none()), symbols)
+    }
+
+    /// The history of a strategy's levels, newest first.
+    pub async fn audit(
+        &self,
+        strategy: &StrategyId,
+        symbol: Option<&Symbol>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, ParameterError> {
+        self.module(strategy)?;
+        Ok(self.book.store().audit(strategy, symbol, limit).await?)
+    }
+
+    fn module(&self, id: &StrategyId) -> Result<Arc<StrategyModule>, ParameterError> {
+        self.registry.get(id).ok_or_else(|| ParameterError::UnknownStrategy(id.to_string()))
+    }
+}
+
+impl Snapshot {
+    /// The stored levels, read by `schema`. What a newer module no longer takes counts as not stored.
+    fn levels(&self, schema: &ParameterSchema, strategy: &StrategyId, symbol: Option<&Symbol>) -> ParameterLevels {
+        let level = |symbol: Option<Symbol>| {
+            let stored = self.levels.get(&ConfigKey { strategy: strategy.clone(), symbol })?;
+            let (parameters, problems) = schema.read_what_fits(&stored.parameters);
+            if !problems.is_empty() {
+                tracing::warn!(strategy.id = %strategy, ?problems, "stored parameters no longer fit and are left out");
+            }
+            Some((parameters, stored.version))
+        };
+        ParameterLevels { global: level(None), symbol: symbol.and_then(|symbol| level(Some(symbol.clone()))) }
+    }
+}

@@ -1,0 +1,167 @@
+//! Keeps the books in step with what is stored: at once when a replica tells of a change, and by the clock where no such
+//! word arrives.
+
+use std::{sync::Arc, time::Duration};
+
+use ta_bot_core::Timestamp;
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    deployments::rollout::Rollout,
+    modules::registry::Registry,
+    settings::{application::SettingsBook, parameters::ParameterBook},
+    signals::bus::Notice,
+    support::{backoff::Backoff, metrics::Metrics, store_error::StoreError},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Pauses between tries while the store can't be read.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+
+/// What is kept in step.
+#[derive(Clone)]
+pub struct Books {
+    /// The parameters in use.
+    pub parameters: Arc<ParameterBook>,
+    /// The settings in use.
+    pub settings: Arc<SettingsBook>,
+    /// The deployments in use.
+    pub rollout: Arc<Rollout>,
+}
+
+/// What refreshing needs.
+pub struct Refresh {
+    /// What is kept in step.
+    pub books: Books,
+    /// The strategies, for the series of what is newly scheduled.
+    pub registry: Arc<Registry>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What was told since before the books were read first.
+    pub notices: Receiver<Notice>,
+    /// How old the books may be.
+    pub interval: Duration,
+}
+
+impl Refresh {
+    /// Refreshes until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut retries = RETRIES;
+        let mut fresh = self.books.stale_since().is_none();
+        self.announce_deployments();
+        loop {
+            // A store that is away is asked sooner than one that was just read.
+            let pause = if fresh { self.interval } else { retries.pause().min(self.interval) };
+            if stop.run_until_cancelled(self.wait(pause)).await != Some(true) {
+                return;
+            }
+            // One reading answers all that is told by now.
+            while !matches!(self.notices.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+            fresh = self.refresh().await;
+            if fresh {
+                retries.reset();
+            }
+        }
+    }
+
+    /// Waits until all books are to be read: some were told to have changed, or a notice was missed, or the time is up. Answers
+    /// whether there is a bus still. Entries that are told meanwhile are read at once, and nothing but them: what a swap
+    /// costs the candles that it meets is not to hang on the store of parameters.
+    async fn wait(&mut self, pause: Duration) -> bool {
+        let up = tokio::time::sleep(pause);
+        tokio::pin!(up);
+        loop {
+            let notice = tokio::select! {
+                () = &mut up => return true,
+                notice = self.notices.recv() => notice,
+            };
+            match notice {
+                Ok(Notice::JobsRetried) => {}
+                Ok(Notice::DeploymentsChanged) if self.books.rollout.refresh().await.is_ok() => self.announce(),
+                Ok(Notice::DeploymentsChanged | Notice::ConfigurationChanged) | Err(RecvError::Lagged(_)) => {
+                    return true;
+                }
+                Err(RecvError::Closed) => return false,
+            }
+        }
+    }
+
+    async fn refresh(&self) -> bool {
+        let refreshed = self.books.refresh().await;
+        match &refreshed {
+            Ok(()) => self.announce(),
+            Err(error) => {
+                tracing::warn!(%error, "settings can't be read; the last known ones stay in use");
+                // Whichever of the books could be read.
+                self.announce_deployments();
+            }
+        }
+        refreshed.is_ok()
+    }
+
+    /// Lets the metrics show what there is.
+    fn announce(&self) {
+        self.metrics.announce(&self.books.settings.current().settings, self.registry.strategies().keys());
+        self.announce_deployments();
+    }
+
+    fn announce_deployments(&self) {
+        let (strategies, log) = (self.registry.strategies(), self.registry.log());
+        for strategy in strategies.keys().chain(log.strategies()) {
+            let is_quarantined =
+                log.newest(strategy).is_some_and(|newest| newest.change.deployment.quarantined.is_some());
+            self.metrics.failures.quarantined(strategy, is_quarantined);
+        }
+    }
+}
+
+impl Books {
+    /// Reads them for the first time. A remote store may be away: then the last known configuration is in use, or,
+    /// where there is none, the books stay unknown and nothing is evaluated, see [`until_known`](Self::until_known).
+    pub async fn begin(&self, is_remote: bool) -> Result<(), StoreError> {
+        match self.refresh().await {
+            Err(error) if is_remote => {
+                tracing::warn!(%error, "the configuration can't be read at the start");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// Waits until all are known, from the store or from the file.
+    pub async fn until_known(&self) {
+        let mut retries = RETRIES;
+        while let Err(error) = self.known() {
+            tracing::warn!(%error, "nothing is evaluated before the configuration is known; waiting");
+            tokio::time::sleep(retries.pause()).await;
+            // What is wrong is told by the books.
+            let _ = self.refresh().await;
+        }
+    }
+
+    /// An error while one of them was never read.
+    pub fn known(&self) -> Result<(), StoreError> {
+        self.parameters.known()?;
+        self.settings.known()?;
+        self.rollout.known()
+    }
+
+    /// Since when one of them may be older than what is stored.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        let since = [self.parameters.stale_since(), self.settings.stale_since(), self.rollout.stale_since()];
+        since.into_iter().flatten().min()
+    }
+
+    /// Reads all, so that each knows how fresh it is.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let (parameters, settings, rollout) =
+            tokio::join!(self.parameters.refresh(), self.settings.refresh(), self.rollout.refresh());
+        parameters.and(settings).and(rollout)
+    }
+}

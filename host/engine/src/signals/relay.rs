@@ -1,0 +1,158 @@
+//! From the outbox to the bus.
+//!
+//! The one place that publishes. It reads what is committed and not acknowledged, sends it, and marks what the bus
+//! acknowledged. If the process dies in between, the same message is sent again under the same id.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, stream};
+use ta_bot_core::Timestamp;
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    signals::{
+        bus::{Bus, BusError, Outgoing},
+        outbox::{Outbox, StoredSignal},
+    },
+    support::{metrics::Metrics, store_error::StoreError},
+};
+
+const BATCH: u32 = 256;
+/// How many signals wait for their acknowledgements at once: one after the other, a thousand would take a thousand ways
+/// to the bus and back.
+const IN_FLIGHT: usize = 64;
+/// Without being woken the relay looks this often.
+const INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;
+
+/// Why signals still wait.
+#[derive(Debug, Error)]
+enum RelayError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// What the relay needs.
+pub struct Relay {
+    /// What waits.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where it goes.
+    pub bus: Arc<dyn Bus>,
+    /// The subject; `{strategy}`, `{symbol}` and `{timeframe}` are filled in.
+    pub subject: String,
+    /// Told after each commit.
+    pub wakeup: Arc<Notify>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Relay {
+    /// Publishes until `stop`, and then what is left, once.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = INTERVAL;
+        let mut measured = None;
+        loop {
+            let stopping = stop.is_cancelled();
+            match self.drain(&mut measured).await {
+                Ok(()) => pause = INTERVAL,
+                Err(error) => {
+                    self.metrics.publish_failures.inc();
+                    tracing::warn!(%error, "signals wait to be published");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+            if stopping {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wakeup.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Publishes all that waits. What is left is measured now and then.
+    async fn drain(&self, measured: &mut Option<Instant>) -> Result<(), RelayError> {
+        loop {
+            let waiting = self.outbox.unpublished(BATCH).await?;
+            let (acknowledged, failed) = self.publish(&waiting).await;
+            if !acknowledged.is_empty() {
+                self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
+                self.metrics.signals_published.inc_by(acknowledged.len() as u64);
+            }
+            if measured.is_none_or(|before| before.elapsed() >= INTERVAL) {
+                self.measure().await?;
+                *measured = Some(Instant::now());
+            }
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+            if waiting.len() < BATCH as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Publishes several at once, each sent before the next. After a failure no other is begun, but those under way are
+    /// waited for. Answers which were acknowledged, and the first failure.
+    async fn publish(&self, waiting: &[StoredSignal]) -> (Vec<String>, Option<BusError>) {
+        let failed = AtomicBool::new(false);
+        let sending: Vec<_> = waiting.iter().map(|signal| self.publish_one(signal, &failed)).collect();
+        let sent: Vec<_> = stream::iter(sending).buffered(IN_FLIGHT).collect().await;
+        let (mut acknowledged, mut failure) = (Vec::with_capacity(waiting.len()), None);
+        for published in sent.into_iter().flatten() {
+            match published {
+                Ok(id) => acknowledged.push(id),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        (acknowledged, failure)
+    }
+
+    async fn publish_one(&self, signal: &StoredSignal, failed: &AtomicBool) -> Option<Result<String, BusError>> {
+        if failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let published = self.bus.publish(self.outgoing(signal)).await;
+        failed.fetch_or(published.is_err(), Ordering::Relaxed);
+        Some(published.map(|()| signal.id.clone()))
+    }
+
+    async fn measure(&self) -> Result<(), RelayError> {
+        let backlog = self.outbox.backlog().await?;
+        let age = backlog.oldest.map_or(0, |oldest| Timestamp::now().millis() - oldest.millis());
+        self.metrics.outbox_depth.set(backlog.signals as i64);
+        self.metrics.outbox_age_seconds.set(age as f64 / 1000.0);
+        Ok(())
+    }
+
+    fn outgoing(&self, signal: &StoredSignal) -> Outgoing {
+        let subject = self
+            .subject
+            .replace("{strategy}", signal.strategy.as_str())
+            .replace("{symbol}", signal.symbol.as_str())
+            .replace("{timeframe}", signal.timeframe.as_str());
+        tracing::info!(
+            strategy.id = %signal.strategy,
+            candle.symbol = %signal.symbol,
+            candle.timeframe = %signal.timeframe,
+            signal.id = %signal.id,
+            "signal"
+        );
+        Outgoing { subject, id: signal.id.clone(), payload: signal.message.clone() }
+    }
+}

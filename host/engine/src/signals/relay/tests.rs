@@ -1,0 +1,109 @@
+//! The relay between a real outbox and a bus that is slow or fails.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, atomic::AtomicUsize},
+};
+
+use crate::sqlite::{Database, outbox::SqliteOutbox};
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use super::*;
+use crate::signals::{
+    bus::Notice,
+    outbox::{
+        FinishedJob,
+        contract::{job, signal},
+    },
+};
+
+/// How long a way to the bus and back takes.
+const WAY: Duration = Duration::from_millis(20);
+
+#[derive(Default)]
+struct SlowBus {
+    sent: Mutex<Vec<String>>,
+    under_way: AtomicUsize,
+    most_under_way: AtomicUsize,
+    /// Which messages fail, by the order in which they are sent.
+    failing: BTreeSet<usize>,
+}
+
+#[async_trait]
+impl Bus for SlowBus {
+    async fn publish(&self, message: Outgoing) -> Result<(), BusError> {
+        let place = {
+            let mut sent = self.sent.lock().unwrap();
+            sent.push(message.id);
+            sent.len() - 1
+        };
+        let under_way = 1 + self.under_way.fetch_add(1, Ordering::SeqCst);
+        self.most_under_way.fetch_max(under_way, Ordering::SeqCst);
+        tokio::time::sleep(WAY).await;
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        if self.failing.contains(&place) { Err(BusError("it is away".to_owned())) } else { Ok(()) }
+    }
+
+    fn candle_events(&self) -> broadcast::Receiver<Vec<u8>> {
+        broadcast::channel(1).1
+    }
+
+    async fn notify(&self, _: Notice) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        broadcast::channel(1).1
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+}
+
+/// A relay before `count` signals, and their ids in the order of their commits.
+async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Arc::new(SqliteOutbox::new(Database::open(folder.path()).await.unwrap()));
+    let finished = |index| {
+        let job = job("BTCUSDT", index);
+        FinishedJob { signals: vec![signal(&job, "rsi", 0)], job, revision: 0 }
+    };
+    outbox.commit(&(0..count).map(finished).collect::<Vec<_>>(), Timestamp::now()).await.unwrap();
+    let ids = outbox.unpublished(10_000).await.unwrap().into_iter().map(|signal| signal.id).collect();
+    let relay = Relay {
+        outbox,
+        bus: Arc::clone(bus) as _,
+        subject: "signals.{strategy}".to_owned(),
+        wakeup: Arc::default(),
+        metrics: Arc::new(Metrics::new().unwrap()),
+    };
+    (relay, ids, folder)
+}
+
+#[tokio::test]
+async fn many_signals_share_the_way_to_the_bus_in_their_order() {
+    let bus = Arc::new(SlowBus::default());
+    let (relay, ids, _folder) = relay(&bus, 600).await;
+    relay.drain(&mut None).await.unwrap();
+    assert_eq!(*bus.sent.lock().unwrap(), ids);
+    assert_eq!(bus.most_under_way.load(Ordering::SeqCst), IN_FLIGHT);
+    assert_eq!(relay.outbox.backlog().await.unwrap().signals, 0);
+    assert_eq!(relay.metrics.signals_published.get(), 600);
+}
+
+#[tokio::test]
+async fn after_a_failure_what_was_acknowledged_is_not_sent_again() {
+    let bus = Arc::new(SlowBus { failing: BTreeSet::from([3, 70]), ..SlowBus::default() });
+    let (relay, ids, _folder) = relay(&bus, 200).await;
+    assert!(relay.drain(&mut None).await.is_err());
+    let begun = bus.sent.lock().unwrap().len();
+    assert!(begun < 2 * IN_FLIGHT, "nothing is begun after the failure, and {begun} were");
+    let waiting = relay.outbox.unpublished(1000).await.unwrap();
+    assert_eq!(waiting[0].id, ids[3]);
+    while relay.drain(&mut None).await.is_err() {}
+    let sent = bus.sent.lock().unwrap().clone();
+    assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), 200);
+    assert_eq!(sent.len(), 202, "each once, and each that failed once more");
+}

@@ -1,0 +1,108 @@
+//! What a stored signal says of how it was made.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use ta_bot_core::{
+    Job, Level, ModuleDigest, ParameterHash, ParameterSchema, Provenance, ResolvedParameters, SignalId, StrategyId,
+    Timestamp, WindowHash,
+};
+
+use super::Cause;
+use crate::{evaluation::Origin, signals::outbox::StoredSignal};
+
+/// How a signal was made, by its stored message.
+#[derive(Debug, Clone)]
+pub(super) struct Recorded {
+    pub(super) strategy: StrategyId,
+    pub(super) job: Job,
+    pub(super) module: ModuleDigest,
+    pub(super) window_hash: WindowHash,
+    pub(super) host_version: String,
+    parameter_hash: ParameterHash,
+    parameter_version: i64,
+    config: Config,
+    traceparent: Option<String>,
+}
+
+/// The part of a message that is read.
+#[derive(Deserialize)]
+struct Message {
+    metadata: Metadata,
+    #[serde(rename = "_otel_trace_headers", default)]
+    trace: Json,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    strategy_config: Config,
+    provenance: Provenance,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Config {
+    parameters: Map<String, Json>,
+    source: String,
+    is_override: bool,
+}
+
+impl Recorded {
+    /// Reads a stored message. Strategy, symbol and timeframe are the row's own.
+    pub(super) fn read(stored: &StoredSignal) -> Result<Self, Cause> {
+        let unreadable = |reason: String| Cause::Unreadable(reason);
+        let message: Message = serde_json::from_str(&stored.message).map_err(|error| unreadable(error.to_string()))?;
+        let Message { metadata: Metadata { strategy_config: config, provenance }, trace } = message;
+        let digest = |field: &str| unreadable(format!("metadata.provenance.{field} is no SHA-256 of 64 hex digits"));
+        Ok(Self {
+            strategy: stored.strategy.clone(),
+            job: Job {
+                symbol: stored.symbol.clone(),
+                timeframe: stored.timeframe,
+                candle_close: Timestamp::from_millis(provenance.candle_close),
+            },
+            module: provenance.module_digest.parse().map_err(|_| digest("module_digest"))?,
+            window_hash: provenance.window_hash.parse().map_err(|_| digest("window_hash"))?,
+            parameter_hash: provenance.parameter_hash.parse().map_err(|_| digest("parameter_hash"))?,
+            parameter_version: provenance.parameter_version,
+            host_version: provenance.host_version,
+            config,
+            traceparent: trace["traceparent"].as_str().map(str::to_owned),
+        })
+    }
+
+    /// Whether all that makes the signal's id is what it was.
+    pub(super) fn check_identity(&self, id: &SignalId) -> Result<(), Cause> {
+        let made = SignalId::of(&self.strategy, self.module, self.parameter_hash, &self.job);
+        if made == *id { Ok(()) } else { Err(Cause::OtherIdentity { made }) }
+    }
+
+    /// The parameters that were in use, if the stored ones still are those.
+    pub(super) fn parameters(&self, schema: &ParameterSchema) -> Result<ResolvedParameters, Cause> {
+        let unknown = |reason| Cause::UnknownParameters { hash: self.parameter_hash, reason };
+        let values = schema.read(&self.config.parameters).map_err(|problems| {
+            let names: Vec<&str> = problems.iter().take(10).map(|problem| problem.parameter.as_str()).collect();
+            unknown(format!("the module takes no such value of {}", names.join(", ")))
+        })?;
+        let hash = values.hash();
+        if hash != self.parameter_hash {
+            return Err(unknown(format!("those of the stored message have the hash {hash}")));
+        }
+        let level = match (self.config.is_override, self.config.source.as_str()) {
+            (true, _) => Level::Symbol,
+            (false, "default") => Level::Default,
+            (false, _) => Level::Global,
+        };
+        // Where each value came from is not part of a signal.
+        Ok(ResolvedParameters { values, origins: BTreeMap::new(), version: self.parameter_version, level, hash })
+    }
+
+    /// What the message tells besides. No evaluation could show it, so it is taken from the message.
+    pub(super) fn origin(&self) -> Origin<'_> {
+        Origin {
+            parameter_store: &self.config.source,
+            host_version: &self.host_version,
+            traceparent: self.traceparent.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The windows of an old evaluation, found by their hash.
+//!
+//! Closed candles do not change, but more of them may have come since: a longer candle that closed with the signal's and
+//! was stored after it, or history that was imported for a market that was young. So where the newest candles of today
+//! have another hash, the windows as they were without those are tried.
+
+use std::ops::Range;
+
+use ta_bot_core::{CandleSlice, CandleWindow, Job, StrategyDescription, Timestamp, WindowHash};
+
+use super::Cause;
+use crate::{
+    evaluation::{Series, Wanted, extra_windows},
+    market::candle_store::CandleStore,
+    pipeline::analysis::AnalysisError,
+};
+
+/// How many candles of a series may have been late.
+const LATE: usize = 32;
+/// How many bytes of candles are hashed in search of windows: about a second's work at most.
+const MOST_BYTES: usize = 128 << 20;
+/// The columns of a candle, in bytes.
+const CANDLE_BYTES: usize = 48;
+
+/// The candles of today that may have been in a window: more than are wanted where some could have been late.
+pub(super) struct Windows {
+    all: Vec<Candles>,
+}
+
+struct Candles {
+    series: Option<Series>,
+    wanted: usize,
+    window: CandleWindow,
+}
+
+/// Which candles of each series make its window.
+type Place = Vec<Range<usize>>;
+
+/// A window that a strategy was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Which series; none for an input that is empty since there is no higher timeframe.
+    pub series: Option<Series>,
+    /// How many candles it has.
+    pub candles: usize,
+    /// When the first of them opened.
+    pub first_open: Option<Timestamp>,
+    /// When the last of them opened.
+    pub last_open: Option<Timestamp>,
+    /// How many candles the window would have besides if the strategy looked today: they were stored since.
+    pub stored_since: usize,
+}
+
+impl Windows {
+    /// Reads what is there of the windows that a module asks for.
+    pub(super) async fn read(
+        store: &dyn CandleStore,
+        description: &StrategyDescription,
+        job: &Job,
+    ) -> Result<Self, super::Stop> {
+        let base = (Some((job.symbol.clone(), job.timeframe)), description.lookback);
+        let mut all = vec![Candles::read(store, base, 0, job).await?];
+        let newest = all[0].open_time(all[0].window.len().wrapping_sub(1));
+        if newest.map(|open| job.timeframe.close_of(open)) != Some(job.candle_close) {
+            return Err(Cause::CandlesMissing(job.clone()).into());
+        }
+        for wanted in extra_windows(description, job) {
+            all.push(Candles::read(store, wanted, LATE, job).await?);
+        }
+        Ok(Self { all })
+    }
+
+    /// The windows that a strategy would be given today.
+    pub(super) fn present(&self) -> Place {
+        self.all.iter().map(|candles| candles.ending(0)).collect()
+    }
+
+    /// The windows with this hash.
+    pub(super) fn find(&self, hash: WindowHash) -> Option<Place> {
+        let mut left = MOST_BYTES;
+        let mut fits = |place: &[Range<usize>]| {
+            left = left.saturating_sub(place.iter().map(|span| CANDLE_BYTES * span.len()).sum());
+            left > 0 && CandleSlice::hash(&self.slices(place)) == hash
+        };
+        let present = self.present();
+        if fits(&present) {
+            return Some(present);
+        }
+        self.without_late(&present).chain(Self::without_early(&present)).find(|place| fits(place))
+    }
+
+    /// Without the newest candle of some longer series, then without more of one of them.
+    fn without_late(&self, present: &[Range<usize>]) -> impl Iterator<Item = Place> {
+        let extra = self.all.len() - 1;
+        let some = (1_u32..1 << extra).map(move |chosen| {
+            let mut place = present.to_vec();
+            for index in (1..=extra).filter(|index| chosen >> (index - 1) & 1 == 1) {
+                place[index] = self.all[index].ending(1);
+            }
+            place
+        });
+        let more = (1..=extra).flat_map(move |index| (2..=LATE).map(move |late| (index, late)));
+        let more = more.map(move |(index, late)| {
+            let mut place = present.to_vec();
+            place[index] = self.all[index].ending(late);
+            place
+        });
+        some.chain(more)
+    }
+
+    /// With a shorter history of one series.
+    fn without_early(present: &[Range<usize>]) -> impl Iterator<Item = Place> {
+        let shorter =
+            (0..present.len()).flat_map(move |index| (0..present[index].len()).map(move |count| (index, count)));
+        shorter.map(move |(index, count)| {
+            let mut place = present.to_vec();
+            place[index].start = place[index].end - count;
+            place
+        })
+    }
+
+    pub(super) fn slices(&self, place: &[Range<usize>]) -> Vec<CandleSlice<'_>> {
+        self.all.iter().zip(place).map(|(candles, span)| candles.window.span(span.clone())).collect()
+    }
+
+    pub(super) fn seen(&self, place: &[Range<usize>]) -> Vec<Seen> {
+        let seen = |(candles, span): (&Candles, &Range<usize>)| {
+            let present = candles.ending(0);
+            Seen {
+                series: candles.series.clone(),
+                candles: span.len(),
+                first_open: candles.open_time(span.start).filter(|_| !span.is_empty()),
+                last_open: candles.open_time(span.end.wrapping_sub(1)).filter(|_| !span.is_empty()),
+                stored_since: present.filter(|index| !span.contains(index)).count(),
+            }
+        };
+        self.all.iter().zip(place).map(seen).collect()
+    }
+}
+
+impl Candles {
+    async fn read(
+        store: &dyn CandleStore,
+        (series, wanted): Wanted,
+        late: usize,
+        job: &Job,
+    ) -> Result<Self, super::Stop> {
+        let mut window = CandleWindow::default();
+        if let Some((symbol, timeframe)) = &series {
+            let candles = store.newest_closed(symbol, *timeframe, job.candle_close, wanted + late as u32).await?;
+            window = CandleWindow::new(candles).map_err(AnalysisError::from)?;
+        }
+        Ok(Self { series, wanted: wanted as usize, window })
+    }
+
+    /// The window that ends with the newest candle but `late`.
+    fn ending(&self, late: usize) -> Range<usize> {
+        let end = self.window.len().saturating_sub(late);
+        end.saturating_sub(self.wanted)..end
+    }
+
+    fn open_time(&self, index: usize) -> Option<Timestamp> {
+        let all = self.window.newest(usize::MAX);
+        all.open_time.get(index).map(|open| Timestamp::from_millis(*open as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ta_bot_core::{Candle, Timeframe};
+
+    use super::*;
+
+    fn candles(wanted: usize, count: i64) -> Candles {
+        let candle = |index: i64| {
+            let open_time = Timestamp::from_millis(index * Timeframe::M15.millis());
+            Candle { open_time, open: 10.0, high: 12.0, low: 9.0, close: 11.0, volume: index as f64 }
+        };
+        Candles { series: None, wanted, window: CandleWindow::new((0..count).map(candle)).unwrap() }
+    }
+
+    fn find(windows: &Windows, given: &[Range<usize>]) -> Option<Place> {
+        windows.find(CandleSlice::hash(&windows.slices(given)))
+    }
+
+    #[test]
+    fn windows_are_found_as_they_are_and_as_they_were() {
+        let windows = Windows { all: vec![candles(50, 50), candles(20, 52), candles(10, 42)] };
+        let (base, one, other) = (0..50, 32..52, 32..42);
+        let present = vec![base.clone(), one.clone(), other.clone()];
+        assert_eq!(windows.present(), present);
+        let late = vec![base.clone(), 31..51, 31..41];
+        let standing_still = vec![base.clone(), 25..45, other.clone()];
+        let young = vec![13..50, one.clone(), other.clone()];
+        let young_extra = vec![base, one, 39..42];
+        for given in [&present, &late, &standing_still, &young, &young_extra] {
+            assert_eq!(find(&windows, given).as_ref(), Some(given), "{given:?}");
+        }
+        assert_eq!(windows.find(CandleSlice::hash(&[])), None);
+    }
+
+    #[test]
+    fn what_was_stored_since_is_counted() {
+        let windows = Windows { all: vec![candles(50, 50), candles(20, 52)] };
+        let counts =
+            |place: &[Range<usize>]| windows.seen(place).iter().map(|seen| seen.stored_since).collect::<Vec<_>>();
+        assert_eq!(counts(&windows.present()), [0, 0]);
+        assert_eq!(counts(&[13..50, 31..51]), [13, 1]);
+        let empty = &windows.seen(&[50..50, 32..52])[0];
+        assert_eq!((empty.candles, empty.first_open, empty.last_open), (0, None, None));
+    }
+
+    #[test]
+    fn the_search_has_an_end() {
+        let windows = Windows { all: vec![candles(10_000, 10_000)] };
+        assert_eq!(windows.find(CandleSlice::hash(&[])), None);
+        let windows = Windows { all: (0..9).map(|_| candles(100, 132)).collect() };
+        assert_eq!(windows.find(CandleSlice::hash(&[])), None);
+    }
+}

@@ -37,7 +37,7 @@ mod drivers;
 mod serving;
 mod stages;
 
-use drivers::{Connections, Drivers};
+use drivers::{Connections, Drivers, Task};
 
 /// How long a change is tried to be told to the replicas.
 const TELLING: Duration = Duration::from_secs(5);
@@ -53,6 +53,8 @@ pub struct App {
     modules: Arc<dyn ModuleStore>,
     books: Books,
     embedded: Embedded,
+    /// Prepares the store of the configuration beside the work.
+    prepare: Option<Task>,
     /// What was told since before the books were read, for whoever keeps them in step.
     notices: Receiver<Notice>,
     /// The modules that were uploaded.
@@ -150,6 +152,7 @@ impl App {
             local_bus,
             queue,
             embedded,
+            prepare,
             ..
         } = drivers;
         let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
@@ -164,6 +167,7 @@ impl App {
             catalog: Arc::new(catalog),
             books,
             embedded,
+            prepare,
             notices,
             shadows,
             bus,

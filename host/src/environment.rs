@@ -6,15 +6,13 @@ use ta_bot_core::{ApplicationSettings, StrategyId};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
-use ta_bot_drivers::{
-    mongodb::Mongo,
-    mysql::{MysqlUri, MysqlUriError},
-    nats::{AddressError, EventSubjects, NatsAddress, SignalSubject, SubjectError},
-};
 use ta_bot_engine::modules::signature::{PublicKey, TrustedKeys};
 
+mod servers;
 #[cfg(test)]
 mod tests;
+
+pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings};
 
 /// A variable that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,26 +70,6 @@ pub struct Environment {
     pub nats: Option<NatsSettings>,
     /// How replicas elect a leader; none means that this process is alone.
     pub election: Option<Election>,
-}
-
-/// Where NATS is, and what goes over it.
-#[derive(Debug, Clone)]
-pub struct NatsSettings {
-    /// The servers.
-    pub address: NatsAddress,
-    /// Where candle events come in.
-    pub events: EventSubjects,
-    /// Where signals go out.
-    pub signals: SignalSubject,
-}
-
-/// Where the Lease is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Election {
-    /// Its namespace; the service account's own where none is given.
-    pub namespace: Option<String>,
-    /// How the Kubernetes API is reached from outside a cluster.
-    pub kubeconfig: Option<PathBuf>,
 }
 
 impl Environment {
@@ -281,29 +259,68 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
+    #[cfg(feature = "mysql")]
     fn mysql(&mut self) -> Option<MysqlUri> {
         let parsed = self.given("MYSQL_URI")?.parse();
-        parsed.map_err(|error: MysqlUriError| self.refuse("MYSQL_URI", error.to_string())).ok()
+        parsed.map_err(|error: ta_bot_drivers::mysql::MysqlUriError| self.refuse("MYSQL_URI", error.to_string())).ok()
     }
 
+    #[cfg(feature = "mongodb")]
     fn mongo(&mut self) -> Option<Mongo> {
         let opened = Mongo::open(&self.given("MONGODB_URI")?, &self.text("MONGODB_DATABASE", "petrosa"));
         opened.map_err(|error| self.refuse("MONGODB_URI", error.to_string())).ok()
     }
 
+    #[cfg(feature = "nats")]
     fn nats(&mut self) -> Option<NatsSettings> {
         let url = self.given("NATS_URL")?;
-        let address = url.parse().map_err(|error: AddressError| self.refuse("NATS_URL", error.to_string()));
+        let address =
+            url.parse().map_err(|error: ta_bot_drivers::nats::AddressError| self.refuse("NATS_URL", error.to_string()));
         let events = self.subject("NATS_SUBJECT_PREFIX", "binance.extraction");
         let signals = self.subject("NATS_TOPIC_INTENTS", "cio.intent.trading");
         Some(NatsSettings { address: address.ok()?, events: events?, signals: signals? })
     }
 
-    fn subject<T: FromStr<Err = SubjectError>>(&mut self, name: &'static str, default: &str) -> Option<T> {
-        self.text(name, default).parse().map_err(|error: SubjectError| self.refuse(name, error.to_string())).ok()
+    #[cfg(feature = "nats")]
+    fn subject<T: FromStr<Err = ta_bot_drivers::nats::SubjectError>>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+    ) -> Option<T> {
+        self.text(name, default).parse().map_err(|error: T::Err| self.refuse(name, error.to_string())).ok()
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn mysql(&mut self) -> Option<MysqlUri> {
+        self.absent("MYSQL_URI")
+    }
+
+    #[cfg(not(feature = "mongodb"))]
+    fn mongo(&mut self) -> Option<Mongo> {
+        self.absent("MONGODB_URI")
+    }
+
+    #[cfg(not(feature = "nats"))]
+    fn nats(&mut self) -> Option<NatsSettings> {
+        self.absent("NATS_URL")
+    }
+
+    #[cfg(not(feature = "kubernetes"))]
+    fn election(&mut self) -> Option<Election> {
+        if self.switch("LEADER_ELECTION_ENABLED") { self.absent("LEADER_ELECTION_ENABLED") } else { None }
+    }
+
+    /// Refuses a variable that names a server for which this build has no client.
+    #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+    fn absent(&mut self, name: &'static str) -> Option<Absent> {
+        if self.given(name).is_some() {
+            self.refuse(name, servers::ABSENT.to_owned());
+        }
+        None
     }
 
     /// With an election, replicas that each had a store of their own would disagree.
+    #[cfg(feature = "kubernetes")]
     fn election(&mut self) -> Option<Election> {
         if !self.switch("LEADER_ELECTION_ENABLED") {
             return None;

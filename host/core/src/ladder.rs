@@ -67,7 +67,7 @@ impl Step {
 pub struct Ladder {
     thresholds: Thresholds,
     /// Those that failed last, and did not succeed since.
-    series: HashMap<(Symbol, Timeframe), Series>,
+    series: HashMap<(Symbol, Timeframe), SeriesSteps>,
     /// Failures without a success in between.
     in_a_row: u32,
     /// How many failures there were: the clock by which series are forgotten.
@@ -76,7 +76,7 @@ pub struct Ladder {
 
 /// A series on which the module fails.
 #[derive(Debug, Clone, Default)]
-struct Series {
+struct SeriesSteps {
     in_a_row: u32,
     /// How many candles more are left out.
     left: u32,

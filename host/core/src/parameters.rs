@@ -310,5 +310,4 @@ impl ParameterSchema {
 }
 
 #[cfg(test)]
-#[path = "parameters_tests.rs"]
 pub(crate) mod tests;

@@ -279,5 +279,4 @@ fn traceparent(id: &SignalId, parent: Option<&str>) -> String {
 }
 
 #[cfg(test)]
-#[path = "signal_tests.rs"]
 mod tests;

@@ -6,5 +6,5 @@ pub mod comparison;
 mod inputs;
 mod outcome;
 
-pub use inputs::{HOST_VERSION, Inputs, Origin, Series, Wanted, extra_windows, series_of};
-pub use outcome::{Answer, Outcome, SkipReason, StrategyOutcome};
+pub use inputs::{HOST_VERSION, Inputs, Origin, SeriesKey, WindowRequest, extra_windows, series_of};
+pub use outcome::{EvaluationReport, Outcome, SkipReason, StrategyOutcome};

@@ -1,29 +1,20 @@
 //! The drivers that the environment names: the embedded ones, unless it says where the real part is.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use ta_bot_api::health::Embedded;
-use ta_bot_drivers::{
-    mongodb::{config::MongoConfig, modules::MongoModules},
-    mysql::{
-        Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
-        outbox::MysqlOutbox, shadows::MysqlShadows,
-    },
-    nats::{
-        NAMESPACE, Nats,
-        bus::NatsBus,
-        job_queue::{ACK_WAIT, NatsQueue},
-    },
-    sqlite::{
-        Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-        failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
-    },
+use ta_bot_drivers::sqlite::{
+    Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
+    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
     market::{cache::CandleCache, candle_store::CandleStore},
     modules::{copies::Copies, module_store::ModuleStore},
-    pipeline::job_queue::{JobQueue, local::LocalQueue},
+    pipeline::{
+        job_queue::{JobQueue, local::LocalQueue},
+        leadership::Leadership,
+    },
     settings::{config_store::ConfigStore, last_known::LastKnown},
     signals::{
         bus::{Bus, local::LocalBus},
@@ -32,26 +23,59 @@ use ta_bot_engine::{
     supervision::{costs::CostStore, failure::FailureStore},
     support::metrics::Metrics,
 };
+use tokio_util::sync::CancellationToken;
 
-use crate::environment::{Environment, NatsSettings};
+use crate::environment::Environment;
+
+#[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+mod absent;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+#[cfg(feature = "mongodb")]
+mod mongodb;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "nats")]
+mod nats;
+
+#[cfg(not(feature = "kubernetes"))]
+use absent as kubernetes;
+#[cfg(not(feature = "mongodb"))]
+use absent as mongodb;
+#[cfg(not(feature = "mysql"))]
+use absent as mysql;
+#[cfg(not(feature = "nats"))]
+use absent as nats;
+
+type Done = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Works until it is told to stop.
+pub(super) type Task = Box<dyn FnOnce(CancellationToken) -> Done + Send + Sync>;
+/// Sends what is still to be sent, and closes a connection.
+type Close = Box<dyn Fn() -> Done + Send + Sync>;
+
+/// Parts on a server, and how the connection to it is closed.
+struct Opened<T> {
+    parts: T,
+    close: Close,
+}
+
+#[cfg(any(feature = "mysql", feature = "nats"))]
+fn closing<F: Future<Output = ()> + Send + 'static>(close: impl Fn() -> F + Send + Sync + 'static) -> Close {
+    Box::new(move || Box::pin(close()))
+}
 
 /// What is held open for the drivers.
 pub(super) struct Connections {
     database: Database,
-    mysql: Option<Mysql>,
-    nats: Option<Nats>,
+    /// In the order in which they are closed, before the database.
+    servers: Vec<Close>,
 }
 
 impl Connections {
     /// Sends what is still to be sent, and closes them.
     pub(super) async fn close(&self) {
-        if let Some(nats) = &self.nats
-            && let Err(error) = nats.flush().await
-        {
-            tracing::warn!(%error, "the last messages to NATS may not have been sent");
-        }
-        if let Some(mysql) = &self.mysql {
-            mysql.close().await;
+        for close in &self.servers {
+            close().await;
         }
         self.database.close().await;
     }
@@ -79,30 +103,35 @@ pub(super) struct Drivers {
     pub(super) last_known: Option<Arc<LastKnown>>,
     /// Where modules are copied for the same.
     pub(super) copies: Option<Copies>,
+    /// Prepares the store of the configuration beside the work, if that takes anything.
+    pub(super) prepare: Option<Task>,
     pub(super) embedded: Embedded,
 }
 
 impl Drivers {
     pub(super) async fn open(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
         let database = Database::open(&environment.data_dir).await?;
-        let (config, modules): (Arc<dyn ConfigStore>, Arc<dyn ModuleStore>) = match &environment.mongo {
-            Some(mongo) => {
-                metrics.add(Box::new(mongo.calls()))?;
-                (Arc::new(MongoConfig::new(mongo.clone())), Arc::new(MongoModules::new(mongo.clone())))
-            }
-            None => (Arc::new(SqliteConfig::new(database.clone())), Arc::new(SqliteModules::new(database.clone()))),
+        let Configuration { config, modules, last_known, copies, prepare } = match &environment.mongo {
+            Some(mongo) => mongodb::open(mongo, environment, metrics).await?,
+            None => Configuration::on_sqlite(&database),
         };
-        let last_known = environment.mongo.as_ref().map(|mongo| LastKnown::open(&environment.data_dir, mongo.place()));
-        let copies = environment.mongo.as_ref().map(|_| Copies::of(&environment.data_dir));
-        let mysql = environment.mysql.as_ref().map(Mysql::open);
-        let Shared { candles, outbox, deployments, failures, shadows, costs } = match &mysql {
-            Some(mysql) => {
-                metrics.add(Box::new(mysql.gauge()?))?;
-                Shared::on_mysql(mysql)
+        let mut servers = Vec::new();
+        let Messaging { bus, local_bus, queue } = match &environment.nats {
+            Some(settings) => {
+                let Opened { parts, close } = nats::open(settings, environment, metrics).await?;
+                servers.push(close);
+                parts
+            }
+            None => Messaging::local(metrics),
+        };
+        let Shared { candles, outbox, deployments, failures, shadows, costs } = match &environment.mysql {
+            Some(uri) => {
+                let Opened { parts, close } = mysql::open(uri, environment, metrics).await?;
+                servers.push(close);
+                parts
             }
             None => Shared::on_sqlite(&database),
         };
-        let Messaging { bus, local_bus, queue, nats } = messaging(environment, metrics).await?;
         Ok(Self {
             candles: Arc::new(CandleCache::new(Arc::clone(&candles))),
             stored_candles: candles,
@@ -114,7 +143,7 @@ impl Drivers {
             config,
             modules,
             embedded: Embedded {
-                mysql: mysql.is_none(),
+                mysql: environment.mysql.is_none(),
                 mongodb: environment.mongo.is_none(),
                 nats: local_bus.is_some(),
             },
@@ -123,8 +152,42 @@ impl Drivers {
             queue,
             last_known,
             copies,
-            connections: Connections { database, mysql, nats },
+            prepare,
+            connections: Connections { database, servers },
         })
+    }
+}
+
+/// How this process leads, and what runs beside it for that.
+pub(super) async fn leadership(
+    environment: &Environment,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Leadership, Option<Task>)> {
+    let Some(election) = &environment.election else {
+        return Ok((Leadership::single_node(environment.identity.clone()), None));
+    };
+    let (leadership, keeper) = kubernetes::open(election, environment, metrics).await?;
+    Ok((leadership, Some(keeper)))
+}
+
+/// The stores of what operators set, and what helps a start without them.
+struct Configuration {
+    config: Arc<dyn ConfigStore>,
+    modules: Arc<dyn ModuleStore>,
+    last_known: Option<Arc<LastKnown>>,
+    copies: Option<Copies>,
+    prepare: Option<Task>,
+}
+
+impl Configuration {
+    fn on_sqlite(database: &Database) -> Self {
+        Self {
+            config: Arc::new(SqliteConfig::new(database.clone())),
+            modules: Arc::new(SqliteModules::new(database.clone())),
+            last_known: None,
+            copies: None,
+            prepare: None,
+        }
     }
 }
 
@@ -139,17 +202,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn on_mysql(database: &Mysql) -> Self {
-        Self {
-            candles: Arc::new(MysqlCandles::new(database.clone())),
-            outbox: Arc::new(MysqlOutbox::new(database.clone())),
-            deployments: Arc::new(MysqlDeployments::new(database.clone())),
-            failures: Arc::new(MysqlFailures::new(database.clone())),
-            shadows: Arc::new(MysqlShadows::new(database.clone())),
-            costs: Arc::new(MysqlCosts::new(database.clone())),
-        }
-    }
-
     fn on_sqlite(database: &Database) -> Self {
         Self {
             candles: Arc::new(SqliteCandles::new(database.clone())),
@@ -162,21 +214,18 @@ impl Shared {
     }
 }
 
-/// Bus and job queue, which share a connection.
+/// Bus and job queue.
 struct Messaging {
     bus: Arc<dyn Bus>,
+    /// The bus, if it is this process's own.
     local_bus: Option<Arc<LocalBus>>,
     queue: Arc<dyn JobQueue>,
-    nats: Option<Nats>,
 }
 
-async fn messaging(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Messaging> {
-    let Some(NatsSettings { address, events, signals }) = &environment.nats else {
-        let (bus, queue) = (Arc::new(LocalBus::new()), Arc::new(LocalQueue::new(Arc::clone(metrics))));
-        return Ok(Messaging { bus: Arc::clone(&bus) as _, local_bus: Some(bus), queue, nats: None });
-    };
-    let nats = Nats::connect(address, &environment.identity, NAMESPACE, Arc::clone(metrics)).await?;
-    let bus = Arc::new(NatsBus::start(nats.clone(), events, signals, Arc::clone(metrics)).await?);
-    let queue = Arc::new(NatsQueue::new(nats.clone(), ACK_WAIT, Arc::clone(metrics)));
-    Ok(Messaging { bus, local_bus: None, queue, nats: Some(nats) })
+impl Messaging {
+    fn local(metrics: &Arc<Metrics>) -> Self {
+        let bus = Arc::new(LocalBus::new());
+        let queue = Arc::new(LocalQueue::new(Arc::clone(metrics)));
+        Self { bus: Arc::clone(&bus) as _, local_bus: Some(bus), queue }
+    }
 }

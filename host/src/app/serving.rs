@@ -14,7 +14,6 @@ use ta_bot_api::{
     health::{Health, Sources},
 };
 use ta_bot_core::Thresholds;
-use ta_bot_drivers::kubernetes::lease::{self, Keeper, Timing};
 use ta_bot_engine::{
     deployments::{
         rollout::warden::{self, Warden},
@@ -35,9 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     App,
+    drivers::{self, Task},
     stages::{Stages, Work},
 };
-use crate::{environment::Election, simulation::Feed};
+use crate::simulation::Feed;
 
 /// How many jobs are under way at once. Those that wait for candles or for their commit share one read or one
 /// transaction; more would be kept from replicas that have nothing to do.
@@ -59,8 +59,9 @@ impl App {
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
         let listener_address = listener.local_addr()?;
         let relay_wakeup = Arc::new(Notify::new());
+        let prepare = self.prepare.take();
         let notices = std::mem::replace(&mut self.notices, self.bus.notices());
-        let (leadership, keeper) = self.leadership().await?;
+        let (leadership, keeper) = drivers::leadership(&self.environment, &self.analyst.metrics).await?;
         let stages = Stages::default();
         let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership, &stages));
         let health = Arc::clone(&services.health);
@@ -80,8 +81,8 @@ impl App {
             loaded?;
             let mut work = self.start_work(simulate, &stages, notices, relay_wakeup, leadership)?;
             // The Lease is released with the intake, so that another takes over while this process finishes its jobs.
-            work.intake.extend(keeper.map(|keeper| stages.spawn(keeper.run(stages.intake.clone()))));
-            self.keep_modules(&stages);
+            work.intake.extend(keeper.map(|keep| stages.spawn(keep(stages.intake.clone()))));
+            self.keep_modules(prepare, &stages);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = stages.broken.cancelled() => broken = true,
@@ -96,25 +97,13 @@ impl App {
         Ok(())
     }
 
-    async fn leadership(&self) -> anyhow::Result<(Leadership, Option<Keeper>)> {
-        let identity = self.environment.identity.clone();
-        let Some(Election { namespace, kubeconfig }) = self.environment.election.clone() else {
-            return Ok((Leadership::single_node(identity), None));
-        };
-        let client = lease::client(kubeconfig.as_deref()).await?;
-        let options = lease::Options { namespace, identity, timing: Timing::default() };
-        let (leadership, keeper) = lease::lease(client, options, Arc::clone(&self.analyst.metrics));
-        Ok((leadership, Some(keeper)))
-    }
-
     /// Keeps the bundled modules by their digest, so that a signal can be replayed when its module has been replaced.
-    fn keep_modules(&self, stages: &Stages) {
+    fn keep_modules(&self, prepare: Option<Task>, stages: &Stages) {
         let (modules, registry) = (Arc::clone(&self.modules), Arc::clone(&self.registry));
         let (folder, stop) = (self.environment.strategies_dir.clone(), stages.intake.clone());
         tokio::spawn(async move { keep_bundled(&*modules, &folder, &registry, &stop).await });
-        if let Some(mongo) = self.environment.mongo.clone() {
-            let stop = stages.intake.clone();
-            tokio::spawn(async move { mongo.prepare(stop).await });
+        if let Some(prepare) = prepare {
+            tokio::spawn(prepare(stages.intake.clone()));
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn analyze(
     let job = job(app.candles.as_ref(), symbol, timeframe, at).await?;
     let problems = session.load_strategies(&app).await?;
     let analysis = app.analyst.analyse(&job, None).await?;
-    session.output.answer(&Answer::new(&analysis, problems.clone()))?;
+    session.output.answer(&AnalysisReport::new(&analysis, problems.clone()))?;
     session.note_problems(&problems);
     Ok(())
 }
@@ -58,7 +58,7 @@ async fn job(
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct AnalysisReport {
     symbol: Symbol,
     timeframe: Timeframe,
     candle_close: String,
@@ -78,7 +78,7 @@ struct Row {
     outcome: OutcomeView,
 }
 
-impl Answer {
+impl AnalysisReport {
     fn new(analysis: &Analysis, problems: Vec<String>) -> Self {
         let Job { symbol, timeframe, candle_close } = analysis.job.clone();
         let row = |outcome: &StrategyOutcome| Row {
@@ -98,7 +98,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for AnalysisReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { symbol, timeframe, candle_close, candles, duration_ms, .. } = self;
         writeln!(

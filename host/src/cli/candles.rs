@@ -99,17 +99,17 @@ pub(super) async fn list(session: Session) -> Result<(), CliError> {
     let app = session.open().await?;
     let mut series = app.candles.series().await?;
     series.sort_by(|one, other| (&one.symbol, one.timeframe).cmp(&(&other.symbol, other.timeframe)));
-    session.output.answer(&Listed { series: series.into_iter().map(Series::from).collect() })
+    session.output.answer(&CandleList { series: series.into_iter().map(SeriesRow::from).collect() })
 }
 
 #[derive(Serialize)]
-struct Listed {
-    series: Vec<Series>,
+struct CandleList {
+    series: Vec<SeriesRow>,
 }
 
 /// What the store holds of one symbol and timeframe.
 #[derive(Serialize)]
-struct Series {
+struct SeriesRow {
     symbol: Symbol,
     timeframe: Timeframe,
     candles: u64,
@@ -117,20 +117,20 @@ struct Series {
     last_open: String,
 }
 
-impl From<SeriesSummary> for Series {
+impl From<SeriesSummary> for SeriesRow {
     fn from(summary: SeriesSummary) -> Self {
         let SeriesSummary { symbol, timeframe, candles, first_open, last_open } = summary;
         Self { symbol, timeframe, candles, first_open: first_open.to_string(), last_open: last_open.to_string() }
     }
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for CandleList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.series.is_empty() {
             return CliError::NoCandles.fmt(f);
         }
-        let row = |series: &Series| {
-            let Series { symbol, timeframe, candles, first_open, last_open } = series;
+        let row = |series: &SeriesRow| {
+            let SeriesRow { symbol, timeframe, candles, first_open, last_open } = series;
             [symbol.to_string(), timeframe.to_string(), candles.to_string(), first_open.clone(), last_open.clone()]
         };
         let header = ["symbol", "timeframe", "candles", "first opened", "last opened"];

@@ -9,7 +9,7 @@ use serde::Serialize;
 use ta_bot_api::views::outcome::OutcomeView;
 use ta_bot_core::{DropReason, Job, ParameterLevels, ResolvedParameters, StrategyId, Symbol, Timeframe, millis};
 use ta_bot_engine::{
-    evaluation::{Answer, Inputs, Origin, Outcome},
+    evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     market::history::View,
     modules::{
         admission::{Check, CheckOutcome, Recorded, Verdict, admit},
@@ -151,7 +151,7 @@ fn run(
     let View { job, base, extra } = newest.ok_or_else(no_window)?;
     let settings = &environment.settings;
     let inputs = Inputs { module, parameters, job: &job, base, extra: &extra, settings, origin: Origin::NONE };
-    let Answer { outcome, duration, log, .. } = inputs.evaluate();
+    let EvaluationReport { outcome, duration, log, .. } = inputs.evaluate();
     let view = OutcomeView::new(&outcome, duration, &log);
     let Job { symbol, timeframe, candle_close } = job;
     let candle_close = candle_close.to_string();

@@ -23,18 +23,18 @@ pub(super) async fn costs(session: Session, wanted: CostsWanted) -> Result<(), C
     let module = named::listed(&app, module.as_ref()).await?;
     let sums = app.ledger.sums(&CostFilter { strategy, module, symbol, since }, by).await?;
     let costs = sums.into_iter().take(most.limit as usize).map(CostView::from).collect();
-    session.output.answer(&Listed { by, since: hour_of(since).to_string(), costs })
+    session.output.answer(&CostList { by, since: hour_of(since).to_string(), costs })
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct CostList {
     #[serde(skip)]
     by: CostBy,
     since: String,
     costs: Vec<CostView>,
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for CostList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { by, since, costs } = self;
         if costs.is_empty() {

@@ -24,7 +24,7 @@ pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<()
             let module = named::listed(&app, module.as_ref()).await?;
             let filter = FailureFilter { strategy, module, symbol, limit: most.limit };
             let failures = app.failures.list(&filter).await?.into_iter().map(FailureView::from).collect();
-            session.output.answer(&Listed { failures })
+            session.output.answer(&FailureList { failures })
         }
         FailuresCommand::Download { id, output } => download(&session, id, &output).await,
     }
@@ -40,11 +40,11 @@ async fn download(session: &Session, id: FailureId, output: &Path) -> Result<(),
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct FailureList {
     failures: Vec<FailureView>,
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for FailureList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.failures.is_empty() {
             return f.write_str("There is no failure, or none of the strategy, module or symbol that is given.");

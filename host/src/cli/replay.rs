@@ -42,15 +42,15 @@ async fn signal(session: Session, id: &SignalId) -> Result<Verdict, CliError> {
     let app = session.open().await?;
     let unknown = || CliError::UnknownSignal(id.clone());
     let replay = app.replayer.replay(id).await?.ok_or_else(unknown)?;
-    session.output.answer(&Answer(ReplayView::new(&replay)))?;
+    session.output.answer(&ReplayReport(ReplayView::new(&replay)))?;
     Ok(replay.verdict())
 }
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Answer(ReplayView);
+struct ReplayReport(ReplayView);
 
-impl fmt::Display for Answer {
+impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let view = &self.0;
         let text = |value: &Option<String>| or_dash(value.as_deref(), one_line);

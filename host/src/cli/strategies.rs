@@ -86,19 +86,19 @@ pub(super) async fn list(session: Session) -> Result<(), CliError> {
     let app = session.open().await?;
     let problems = session.load_strategies(&app).await?;
     let strategies = app.registry.strategies().values().map(|module| Strategy::new(&app, module)).collect();
-    session.output.answer(&Listed { strategies, problems: problems.clone() })?;
+    session.output.answer(&StrategyList { strategies, problems: problems.clone() })?;
     session.note_problems(&problems);
     Ok(())
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct StrategyList {
     strategies: Vec<Strategy>,
     /// Strategies that can't be used, and why.
     problems: Vec<String>,
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for StrategyList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = ["id", "version", "wit", "digest", "parameters", "lookback", "timeframes", "enabled", "state"];
         let row = |strategy: &Strategy| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
-    market::{history::Series, made_up::walk},
+    market::{history::CandleSeries, made_up::walk},
     modules::admission::{CheckName, CheckOutcome, Recorded, Verdict, admit},
 };
 use ta_bot_wasm::{Limits, StrategyModule};
@@ -55,7 +55,7 @@ fn moving_year() -> Recorded {
     let (symbol, timeframe): (Symbol, _) = ("BTCUSDT".parse().unwrap(), Timeframe::H1);
     let opens = (0..8760).map(|index| Timestamp::from_millis(1_704_067_200_000 + index * timeframe.millis()));
     let candles = walk(&symbol, opens, 100.0);
-    Recorded::new("a year of hours", vec![Series::new(symbol, timeframe, candles).unwrap()])
+    Recorded::new("a year of hours", vec![CandleSeries::new(symbol, timeframe, candles).unwrap()])
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_module_that_can_not_be_asked_is_not_admitted() {
                 let symbol: Symbol = "BTCUSDT".parse().unwrap();
                 let opens = (0..200).map(|index| Timestamp::from_millis(index * Timeframe::H1.millis()));
                 let candles = walk(&symbol, opens, 100.0);
-                vec![Series::new(symbol, Timeframe::H1, candles).unwrap()]
+                vec![CandleSeries::new(symbol, Timeframe::H1, candles).unwrap()]
             }),
             "no candle on which it runs",
         ),

@@ -9,7 +9,7 @@ use ta_bot_core::{
 };
 use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
 use ta_bot_engine::{
-    evaluation::{Answer, Inputs, Origin, Outcome},
+    evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     modules::module_store::ModuleStore as _,
     supervision::failure::Failure,
 };
@@ -50,7 +50,7 @@ pub(crate) fn failure(module: &StrategyModule, behaviour: &str) -> Failure {
         origin: Origin::NONE,
     };
     let refused = module.check(&parameters.values).err();
-    let answer = refused.map_or_else(|| inputs.evaluate(), Answer::refused);
+    let answer = refused.map_or_else(|| inputs.evaluate(), EvaluationReport::refused);
     let Outcome::Error(error) = &answer.outcome else { panic!("{behaviour}: {answer:?}") };
     Failure::of(&inputs, error, &answer.log, Timestamp::now())
 }

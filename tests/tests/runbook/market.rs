@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::json;
 use ta_bot_core::{Candle, Decision, Parameters, Symbol, Timeframe, Timestamp};
 use ta_bot_drivers::sqlite::{Database, outbox::SqliteOutbox};
-use ta_bot_engine::{market::history::Series, signals::outbox::Outbox as _};
+use ta_bot_engine::{market::history::CandleSeries, signals::outbox::Outbox as _};
 use ta_bot_tests::{
     built_in::{self, Instead, changed},
     market, until,
@@ -100,7 +100,7 @@ impl Market {
     ) -> BTreeMap<(Timestamp, Symbol), Option<Decision>> {
         let mut decisions = BTreeMap::new();
         for (symbol, candles) in &self.candles {
-            let series = Series::new(symbol.clone(), TIMEFRAME, candles[..self.closed].iter().copied()).unwrap();
+            let series = CandleSeries::new(symbol.clone(), TIMEFRAME, candles[..self.closed].iter().copied()).unwrap();
             for candle in self.closed - count..self.closed {
                 let from = (candle + 1).saturating_sub(module.description().lookback as usize);
                 let (job, base) = (series.job(candle), series.span(from..candle + 1));

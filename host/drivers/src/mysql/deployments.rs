@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{DeploymentChange, DeploymentEntry, StrategyId, Timeframe, Timestamp};
 use ta_bot_engine::{
-    deployments::log::{DeploymentStore, Place},
+    deployments::log::{DeploymentStore, LogHead},
     support::store_error::{StoreError, WriteError},
 };
 
@@ -123,7 +123,7 @@ fn place_behind_all(revision: i64) -> String {
     )
 }
 
-async fn place(connection: &mut MySqlConnection, strategy: &StrategyId) -> Result<Place, sqlx::Error> {
+async fn place(connection: &mut MySqlConnection, strategy: &StrategyId) -> Result<LogHead, sqlx::Error> {
     let mut query = QueryBuilder::<MySql>::new("SELECT head.`revision`, ");
     query.push("(SELECT MAX(`revision`) FROM `ta_bot_deployments` WHERE `strategy_id` = ");
     query.push_bind(strategy.as_str()).push(") AS `current`, ");
@@ -134,7 +134,7 @@ async fn place(connection: &mut MySqlConnection, strategy: &StrategyId) -> Resul
     let found = query.build().fetch_optional(connection).await?;
     let found = found.ok_or_else(|| sqlx::Error::Decode(HEAD_IS_GONE.into()))?;
     let number = |column| found.try_get::<Option<i64>, _>(column);
-    Ok(Place {
+    Ok(LogHead {
         head: found.try_get("revision")?,
         current: number("current")?.unwrap_or(0),
         newest_from: number("newest_from")?.map(Timestamp::from_millis),

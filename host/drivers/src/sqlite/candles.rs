@@ -136,7 +136,7 @@ impl CandleStore for SqliteCandles {
                 return Ok(inserted);
             }
             let mut transaction = self.database.begin().await?;
-            let mut series = Series::get_or_make(&mut transaction, symbol, timeframe).await?;
+            let mut series = SeriesIds::get_or_make(&mut transaction, symbol, timeframe).await?;
             for batch in ordered.chunks(BATCH) {
                 series.insert(&mut transaction, batch, &mut inserted).await?;
             }
@@ -195,13 +195,13 @@ fn summary(found: &SqliteRow) -> Result<SeriesSummary, sqlx::Error> {
 }
 
 /// A series while candles are inserted into it.
-struct Series {
+struct SeriesIds {
     id: i64,
     /// The open times of its oldest and its newest candle.
     range: Option<(Timestamp, Timestamp)>,
 }
 
-impl Series {
+impl SeriesIds {
     async fn get_or_make(
         connection: &mut SqliteConnection,
         symbol: &Symbol,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use ta_bot_core::{DeploymentChange, DeploymentEntry, StrategyId, Timeframe, Timestamp};
 use ta_bot_engine::{
-    deployments::log::{DeploymentStore, Place},
+    deployments::log::{DeploymentStore, LogHead},
     support::store_error::{StoreError, WriteError},
 };
 
@@ -73,7 +73,7 @@ pub(crate) async fn first_behind(
     Ok(from.map(Timestamp::from_millis))
 }
 
-async fn place(connection: &mut SqliteConnection, strategy: &StrategyId) -> Result<Place, sqlx::Error> {
+async fn place(connection: &mut SqliteConnection, strategy: &StrategyId) -> Result<LogHead, sqlx::Error> {
     let head = head(&mut *connection).await?;
     // Each timeframe's newest is at the end of its part of the key.
     let sql = "SELECT (SELECT COALESCE(MAX(revision), 0) FROM deployments WHERE strategy_id = ?) AS current,
@@ -84,7 +84,7 @@ async fn place(connection: &mut SqliteConnection, strategy: &StrategyId) -> Resu
     let query = sqlx::query(sql).bind(strategy.as_str()).bind(head).bind(timeframes);
     let found = query.fetch_one(connection).await?;
     let moment = |column| Ok::<_, sqlx::Error>(found.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis));
-    Ok(Place {
+    Ok(LogHead {
         head,
         current: found.try_get("current")?,
         newest_from: moment("newest_from")?,

@@ -22,7 +22,7 @@ use crate::{
     evaluation::series_of,
     market::{
         candle_store::CandleStore,
-        history::{History, Series},
+        history::{CandleSeries, History},
     },
     pipeline::analysis::{AnalysisError, Analyst},
     support::store_error::StoreError,
@@ -199,15 +199,20 @@ impl Impact {
         (symbol, timeframe): (&Symbol, Timeframe),
         candles: u32,
         now: Timestamp,
-    ) -> Result<Series, ImpactError> {
+    ) -> Result<CandleSeries, ImpactError> {
         let extra = sides.descriptions().flat_map(|one| one.extra.iter().map(|input| input.lookback));
         let longest = sides.descriptions().map(|one| one.lookback).chain(extra).max().unwrap_or(1);
         let read = self.candles.newest_closed(symbol, timeframe, now, candles + longest).await?;
-        Series::new(symbol.clone(), timeframe, read).map_err(|error| AnalysisError::from(error).into())
+        CandleSeries::new(symbol.clone(), timeframe, read).map_err(|error| AnalysisError::from(error).into())
     }
 
     /// Adds the further series that the modules read on some candles of `base`.
-    async fn with_extra(&self, sides: &Sides, base: Series, piece: &Range<usize>) -> Result<History, ImpactError> {
+    async fn with_extra(
+        &self,
+        sides: &Sides,
+        base: CandleSeries,
+        piece: &Range<usize>,
+    ) -> Result<History, ImpactError> {
         let Some(last) = piece.end.checked_sub(1).filter(|_| !piece.is_empty()) else { return Ok(History::default()) };
         let (from, job) = (base.close_time(piece.start), base.job(last));
         let mut wanted = HashMap::<(Symbol, Timeframe), i64>::new();
@@ -222,7 +227,7 @@ impl Impact {
         for ((symbol, timeframe), count) in wanted {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             let candles = self.candles.newest_closed(&symbol, timeframe, job.candle_close, count).await?;
-            all.push(Series::new(symbol, timeframe, candles).map_err(AnalysisError::from)?);
+            all.push(CandleSeries::new(symbol, timeframe, candles).map_err(AnalysisError::from)?);
         }
         Ok(History::new(all))
     }

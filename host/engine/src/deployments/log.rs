@@ -29,7 +29,7 @@ pub trait DeploymentStore: Send + Sync {
 }
 
 /// What an entry that is added comes behind, all of one moment.
-pub struct Place {
+pub struct LogHead {
     /// The revision of the log's newest entry; 0 where there is none.
     pub head: i64,
     /// The revision of the strategy's newest entry; 0 where there is none.
@@ -40,7 +40,7 @@ pub struct Place {
     pub decided: Option<Timestamp>,
 }
 
-impl Place {
+impl LogHead {
     /// The entry that a change becomes here.
     pub fn entry(&self, change: &DeploymentChange, seen: Option<Timestamp>) -> DeploymentEntry {
         let undecided = self.decided.max(seen).map(|close| close.plus_millis(1));

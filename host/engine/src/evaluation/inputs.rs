@@ -6,16 +6,16 @@ use ta_bot_core::{
 };
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
-use super::{Answer, Outcome};
+use super::{EvaluationReport, Outcome};
 
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Candles of one symbol and length.
-pub type Series = (Symbol, Timeframe);
+pub type SeriesKey = (Symbol, Timeframe);
 
 /// A series and how many candles of it are wanted. Without a series the window is empty.
-pub type Wanted = (Option<Series>, u32);
+pub type WindowRequest = (Option<SeriesKey>, u32);
 
 /// All that an outcome follows from.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl Origin<'static> {
 
 impl Inputs<'_> {
     /// Runs the strategy in its sandbox, and makes the signal of what it decides.
-    pub fn evaluate(&self) -> Answer {
+    pub fn evaluate(&self) -> EvaluationReport {
         let Self { module, parameters, job, base, extra, .. } = *self;
         let input = EvaluationInput { job, base, extra, parameters: &parameters.values };
         let Evaluation { outcome, log, duration, usage } = module.evaluate(input);
@@ -66,7 +66,7 @@ impl Inputs<'_> {
                 Err(reason) => (Outcome::Dropped(Box::new(decision), reason), None),
             },
         };
-        Answer { outcome, decision, duration, usage, log }
+        EvaluationReport { outcome, decision, duration, usage, log }
     }
 
     /// The signal of a decision, or why the host drops it.
@@ -90,13 +90,13 @@ impl Inputs<'_> {
 }
 
 /// The windows of a module's extra inputs.
-pub fn extra_windows(description: &StrategyDescription, job: &Job) -> Vec<Wanted> {
+pub fn extra_windows(description: &StrategyDescription, job: &Job) -> Vec<WindowRequest> {
     description.extra.iter().map(|input| (series_of(input, job), input.lookback)).collect()
 }
 
 /// The series of an extra input, of which a job sees what had closed with its candle. Above the highest timeframe there
 /// is no higher one, and the input is empty.
-pub fn series_of(input: &ExtraInput, job: &Job) -> Option<Series> {
+pub fn series_of(input: &ExtraInput, job: &Job) -> Option<SeriesKey> {
     let symbol = match &input.symbol {
         InputSymbol::Own => job.symbol.clone(),
         InputSymbol::Fixed(symbol) => symbol.clone(),

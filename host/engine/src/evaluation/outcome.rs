@@ -50,7 +50,7 @@ impl fmt::Display for SkipReason {
 
 /// What came of an evaluation.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct EvaluationReport {
     /// The strategy's answer.
     pub outcome: Outcome,
     /// The strategy's own words behind a signal, to which the host has added.
@@ -63,7 +63,7 @@ pub struct Answer {
     pub log: Vec<LogLine>,
 }
 
-impl Answer {
+impl EvaluationReport {
     /// The answer of a strategy that was not asked, since it refuses its parameters.
     pub fn refused(error: EvaluationError) -> Self {
         let (duration, usage) = (Duration::ZERO, Usage::default());

@@ -173,8 +173,8 @@ struct Together {
     count: u32,
 }
 
-type Answer = oneshot::Sender<Result<Vec<Candle>, StoreError>>;
-type Readers = Vec<((Symbol, Option<Timestamp>), Answer)>;
+type Waiter = oneshot::Sender<Result<Vec<Candle>, StoreError>>;
+type Readers = Vec<((Symbol, Option<Timestamp>), Waiter)>;
 
 /// Reads that are gathered.
 struct Reads {

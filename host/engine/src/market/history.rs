@@ -11,7 +11,7 @@ use crate::evaluation::series_of;
 
 /// The candles of one symbol and length, oldest first.
 #[derive(Debug, Clone)]
-pub struct Series {
+pub struct CandleSeries {
     /// Whose candles.
     pub symbol: Symbol,
     /// How long they are.
@@ -19,7 +19,7 @@ pub struct Series {
     candles: CandleWindow,
 }
 
-impl Series {
+impl CandleSeries {
     /// A series of candles, which must be ordered by open time, each once.
     pub fn new(
         symbol: Symbol,
@@ -85,11 +85,11 @@ impl Series {
 /// Several series.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    series: Vec<Series>,
+    series: Vec<CandleSeries>,
 }
 
 /// A candle, by its series and its place there.
-pub type Place = (usize, usize);
+pub type CandleIndex = (usize, usize);
 
 /// What a strategy is given at a candle.
 #[derive(Debug, Clone)]
@@ -111,16 +111,16 @@ impl View<'_> {
 
 impl History {
     /// These series.
-    pub const fn new(series: Vec<Series>) -> Self {
+    pub const fn new(series: Vec<CandleSeries>) -> Self {
         Self { series }
     }
 
     /// The series.
-    pub fn series(&self) -> &[Series] {
+    pub fn series(&self) -> &[CandleSeries] {
         &self.series
     }
 
-    fn find(&self, series: &(Symbol, Timeframe)) -> Option<&Series> {
+    fn find(&self, series: &(Symbol, Timeframe)) -> Option<&CandleSeries> {
         self.series.iter().find(|one| one.symbol == series.0 && one.timeframe == series.1)
     }
 
@@ -130,14 +130,14 @@ impl History {
     }
 
     /// The candles on whose timeframes the strategy runs.
-    pub fn places(&self, description: &StrategyDescription) -> impl Iterator<Item = Place> {
+    pub fn places(&self, description: &StrategyDescription) -> impl Iterator<Item = CandleIndex> {
         let series = self.series.iter().enumerate().filter(|(_, series)| description.runs_on(series.timeframe));
         series.flat_map(|(index, series)| (0..series.len()).map(move |candle| (index, candle)))
     }
 
     /// What the strategy is given at a candle, with so many more candles in each window than it asks for; None where a
     /// window can't be full.
-    pub fn view(&self, description: &StrategyDescription, place: Place, more: usize) -> Option<View<'_>> {
+    pub fn view(&self, description: &StrategyDescription, place: CandleIndex, more: usize) -> Option<View<'_>> {
         let (series, candle) = (&self.series[place.0], place.1);
         let from = (candle + 1).checked_sub(description.lookback as usize + more)?;
         let job = series.job(candle);
@@ -151,7 +151,7 @@ impl History {
     }
 
     /// What a job gives the strategy at a candle: windows as full as the market has them.
-    pub fn live_view(&self, description: &StrategyDescription, (series, candle): Place) -> View<'_> {
+    pub fn live_view(&self, description: &StrategyDescription, (series, candle): CandleIndex) -> View<'_> {
         let series = &self.series[series];
         let (from, job) = ((candle + 1).saturating_sub(description.lookback as usize), series.job(candle));
         let extra = description.extra.iter().map(|input| {
@@ -173,7 +173,7 @@ mod tests {
         let symbol: Symbol = "BTCUSDT".parse().unwrap();
         let series = |timeframe: Timeframe, count: i64| {
             let opens = (0..count).map(|index| Timestamp::from_millis(index * timeframe.millis()));
-            Series::new(symbol.clone(), timeframe, walk(&symbol, opens, 100.0)).unwrap()
+            CandleSeries::new(symbol.clone(), timeframe, walk(&symbol, opens, 100.0)).unwrap()
         };
         History::new(vec![series(Timeframe::M15, 20), series(Timeframe::H1, 5)])
     }

@@ -26,7 +26,7 @@ mod tests;
 
 pub use error::{FileProblem, ImportError, LineProblem};
 
-use check::Series;
+use check::FileOrder;
 use lines::Lines;
 use row::Layout;
 
@@ -111,7 +111,7 @@ pub fn read(
 
 /// The candles of the lines of a file.
 fn parse(mut lines: Lines<'_>, timeframe: Timeframe, now: Timestamp) -> Result<CandleFile, FileProblem> {
-    let mut series = Series::new(timeframe, now);
+    let mut series = FileOrder::new(timeframe, now);
     let Some((number, first)) = lines.next_line()? else { return Err(FileProblem::Empty) };
     let at_line = |line| move |problem| FileProblem::Line { line, problem };
     let (layout, is_header) = Layout::of(first).map_err(at_line(number))?;

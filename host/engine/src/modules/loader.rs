@@ -77,16 +77,16 @@ impl LoadingError {
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 
 /// A module, once it is loaded. Who wants the same one waits for it.
-type Loaded = Arc<Place>;
+type Loaded = Arc<LoadSlot>;
 
 /// Where a module is put.
 #[derive(Default)]
-struct Place {
+struct LoadSlot {
     module: OnceCell<Arc<StrategyModule>>,
     failed: Mutex<Option<(Instant, LoadingError)>>,
 }
 
-impl Place {
+impl LoadSlot {
     /// The failure of a moment ago.
     fn failure(&self) -> Option<LoadingError> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);

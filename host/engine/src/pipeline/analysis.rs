@@ -18,7 +18,10 @@ use thiserror::Error;
 
 use crate::{
     deployments::rollout::Rollout,
-    evaluation::{Answer, HOST_VERSION, Inputs, Origin, Outcome, Series, StrategyOutcome, Wanted, extra_windows},
+    evaluation::{
+        EvaluationReport, HOST_VERSION, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
+        extra_windows,
+    },
     market::candle_store::CandleStore,
     modules::{
         loader::LoadingError,
@@ -31,7 +34,7 @@ use crate::{
     },
     supervision::watch::Watching,
     support::{
-        metrics::{Metrics, Place},
+        metrics::{Metrics, SeriesLabels},
         store_error::StoreError,
     },
 };
@@ -134,12 +137,12 @@ pub struct Prepared {
 }
 
 /// What was read for a candle, by series.
-type Windows = HashMap<Series, CandleWindow>;
+type Windows = HashMap<SeriesKey, CandleWindow>;
 
 /// A strategy that is about to look, with the places of its windows.
 struct Turn {
     module: Arc<StrategyModule>,
-    extra: Vec<Wanted>,
+    extra: Vec<WindowRequest>,
 }
 
 impl Analyst {
@@ -229,8 +232,12 @@ impl Analyst {
     }
 
     /// Reads each series with as many candles as are wanted of it at most.
-    async fn read(&self, job: &Job, wanted: impl IntoIterator<Item = (Series, u32)>) -> Result<Windows, AnalysisError> {
-        let mut most_of: HashMap<Series, u32> = HashMap::new();
+    async fn read(
+        &self,
+        job: &Job,
+        wanted: impl IntoIterator<Item = (SeriesKey, u32)>,
+    ) -> Result<Windows, AnalysisError> {
+        let mut most_of: HashMap<SeriesKey, u32> = HashMap::new();
         for (series, count) in wanted {
             let most = most_of.entry(series).or_default();
             *most = count.max(*most);
@@ -241,7 +248,12 @@ impl Analyst {
     }
 
     /// Reads what had closed by then: a higher candle that covers the job's is still open, and unseen.
-    async fn window(&self, job: &Job, series: Series, count: u32) -> Result<(Series, CandleWindow), AnalysisError> {
+    async fn window(
+        &self,
+        job: &Job,
+        series: SeriesKey,
+        count: u32,
+    ) -> Result<(SeriesKey, CandleWindow), AnalysisError> {
         let (symbol, timeframe) = &series;
         let candles = self.candles.newest_closed(symbol, *timeframe, job.candle_close, count).await?;
         let newest = candles.last().map(|candle| timeframe.close_of(candle.open_time));
@@ -267,7 +279,7 @@ impl Analyst {
         }
         let resolution = self.parameters.resolve(&turn.module, &job.symbol);
         let none = CandleWindow::default();
-        let newest = |series: Option<&Series>, count: u32| {
+        let newest = |series: Option<&SeriesKey>, count: u32| {
             series.map_or(&none, |series| &windows[series]).newest(count as usize)
         };
         let extra: Vec<CandleSlice<'_>> =
@@ -282,18 +294,18 @@ impl Analyst {
             origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
         };
         let answer = match resolution.refused {
-            Some(refused) => Answer::refused(refused),
+            Some(refused) => EvaluationReport::refused(refused),
             None => inputs.evaluate(),
         };
         if let Some(watch) = watch {
             watch.watch.note(&inputs, &answer);
         }
-        let Answer { outcome, duration, usage, log, .. } = answer;
+        let EvaluationReport { outcome, duration, usage, log, .. } = answer;
         StrategyOutcome { strategy, digest, outcome, duration, usage, log }
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
-        let place = Place::of(&analysis.job, &settings.settings);
+        let place = SeriesLabels::of(&analysis.job, &settings.settings);
         let mut evaluated = 0;
         for outcome in &analysis.outcomes {
             let strategy = &outcome.strategy;
@@ -338,7 +350,7 @@ impl Turn {
     }
 
     /// The series of its windows, and how many candles of each.
-    fn wanted(&self, job: &Job) -> Vec<(Series, u32)> {
+    fn wanted(&self, job: &Job) -> Vec<(SeriesKey, u32)> {
         let base = (Some((job.symbol.clone(), job.timeframe)), self.module.description().lookback);
         let series = self.extra.iter().cloned().chain([base]);
         series.filter_map(|(series, count)| Some((series?, count))).collect()

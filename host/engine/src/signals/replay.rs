@@ -11,7 +11,7 @@ use ta_bot_core::{
 use ta_bot_wasm::StrategyModule;
 
 use crate::{
-    evaluation::{Answer, Inputs, Outcome},
+    evaluation::{EvaluationReport, Inputs, Outcome},
     market::candle_store::CandleStore,
     modules::loader::{LoadingError, ModuleLoader},
     pipeline::analysis::AnalysisError,
@@ -86,7 +86,7 @@ pub struct Replay {
     /// Where the signal that was made now is another one.
     pub differences: Differences,
     /// What the strategy answered now.
-    pub answer: Option<Answer>,
+    pub answer: Option<EvaluationReport>,
 }
 
 impl Verdict {
@@ -171,7 +171,7 @@ impl From<StoreError> for Stop {
 struct Made {
     /// Whether its windows are those of then.
     are_the_same: bool,
-    answer: Answer,
+    answer: EvaluationReport,
     seen: Vec<Seen>,
 }
 

@@ -15,7 +15,7 @@ use ta_bot_core::{
 use ta_bot_wasm::{Limits, LogLine, WIT_VERSION};
 
 use crate::{
-    evaluation::{HOST_VERSION, Inputs, Series, Wanted, extra_windows},
+    evaluation::{HOST_VERSION, Inputs, SeriesKey, WindowRequest, extra_windows},
     support::store_error::StoreError,
 };
 
@@ -62,7 +62,7 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailedWindow {
     /// Which series; none for an input that is empty since there is no higher timeframe.
-    pub series: Option<Series>,
+    pub series: Option<SeriesKey>,
     /// Its candles.
     pub candles: CandleWindow,
 }
@@ -125,7 +125,7 @@ impl Failure {
     pub fn of(inputs: &Inputs<'_>, error: &EvaluationError, log: &[LogLine], at: Timestamp) -> Self {
         let description = inputs.module.description();
         let own = (inputs.job.symbol.clone(), inputs.job.timeframe);
-        let wanted: Vec<Wanted> = extra_windows(description, inputs.job);
+        let wanted: Vec<WindowRequest> = extra_windows(description, inputs.job);
         let series = std::iter::once(Some(own)).chain(wanted.into_iter().map(|(series, _)| series));
         let slices = std::iter::once(inputs.base).chain(inputs.extra.iter().copied());
         let window = |(series, slice): (_, CandleSlice<'_>)| FailedWindow { series, candles: slice.to_window() };

@@ -13,7 +13,7 @@ use std::{
 use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds, Timestamp};
 
 use crate::{
-    evaluation::{Answer, Inputs, Outcome, SkipReason, StrategyOutcome},
+    evaluation::{EvaluationReport, Inputs, Outcome, SkipReason, StrategyOutcome},
     modules::registry::Registry,
     supervision::{
         budget::{Budget, Spent},
@@ -134,7 +134,7 @@ impl Watch {
     }
 
     /// Takes note of what a module answered.
-    pub fn note(&self, inputs: &Inputs<'_>, answer: &Answer) {
+    pub fn note(&self, inputs: &Inputs<'_>, answer: &EvaluationReport) {
         let (module, job) = (inputs.module.digest(), inputs.job);
         if let Some(budget) = &self.budget {
             self.spend(budget, &inputs.module.description().id, answer.duration);

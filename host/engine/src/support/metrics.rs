@@ -231,7 +231,7 @@ impl Metrics {
     }
 
     /// One analysis of a candle by all strategies.
-    pub fn analysed(&self, place: Place<'_>, evaluations: usize, milliseconds: f64) {
+    pub fn analysed(&self, place: SeriesLabels<'_>, evaluations: usize, milliseconds: f64) {
         let labels = [place.symbol, place.timeframe];
         self.processing_duration.with_label_values(&labels).observe(milliseconds);
         self.strategies_run.with_label_values(&labels).inc_by(evaluations as u64);
@@ -240,14 +240,14 @@ impl Metrics {
     /// One evaluation.
     pub fn executed(
         &self,
-        place: Place<'_>,
+        place: SeriesLabels<'_>,
         strategy: &StrategyId,
         status: ExecutionStatus,
         signal: Option<Action>,
         milliseconds: f64,
     ) {
         let generated = if signal.is_some() { "true" } else { "false" };
-        let Place { symbol, timeframe } = place;
+        let SeriesLabels { symbol, timeframe } = place;
         let strategy = strategy.as_str();
         self.executions.add([generated, status.as_str(), strategy, symbol, timeframe], 1);
         self.evaluation_duration.with_label_values(&[strategy]).observe(milliseconds);
@@ -283,12 +283,12 @@ impl Metrics {
 
 /// The symbol and timeframe of a series, as far as they are scheduled.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct SeriesLabels<'a> {
     symbol: &'a str,
     timeframe: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> SeriesLabels<'a> {
     /// The labels of a job.
     pub fn of(job: &'a Job, settings: &ApplicationSettings) -> Self {
         Self::new(&job.symbol, job.timeframe, settings)

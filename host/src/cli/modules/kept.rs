@@ -52,7 +52,7 @@ pub(super) async fn upload(
 pub(super) async fn list(session: &Session) -> Result<(), CliError> {
     let app = session.open().await?;
     let modules = app.catalog.uploaded().await?.into_iter().map(ModuleView::from).collect();
-    session.output.answer(&Listed { modules })
+    session.output.answer(&ModuleList { modules })
 }
 
 /// Shows what is known of a module.
@@ -129,11 +129,11 @@ impl fmt::Display for Shown {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct ModuleList {
     modules: Vec<ModuleView>,
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for ModuleList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.modules.is_empty() {
             return write!(f, "No module was uploaded yet: ta-bot modules upload FILE");

@@ -39,7 +39,7 @@ pub(super) async fn run(session: Session, path: &Path, module: Option<&Path>) ->
     // Compiling takes seconds for some modules.
     let rerun = tokio::task::spawn_blocking(move || Rerun::new(failure, module.as_deref())).await;
     let rerun = rerun.map_err(|error| CliError::Start(format!("the evaluation was given up: {error}")))??;
-    output.answer(&Answer(RerunView::new(&rerun)))?;
+    output.answer(&RerunReport(RerunView::new(&rerun)))?;
     Ok(rerun.verdict())
 }
 
@@ -76,9 +76,9 @@ async fn find(session: &Session, wanted: ModuleDigest) -> Result<Option<Vec<u8>>
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Answer(RerunView);
+struct RerunReport(RerunView);
 
-impl fmt::Display for Answer {
+impl fmt::Display for RerunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let view = &self.0;
         let text = |value: &Option<String>| or_dash(value.as_deref(), one_line);

@@ -25,7 +25,7 @@ pub(crate) const APP_HISTORY: &str = "app_config_audit";
 /// What is known of each kept module; its bytes are in the GridFS bucket of the same name.
 pub(crate) const MODULES: &str = "strategy_modules";
 
-struct Wanted {
+struct IndexSpec {
     collection: &'static str,
     keys: Document,
     is_unique: bool,
@@ -41,9 +41,9 @@ pub(super) async fn make(database: &Database) -> Result<(), Failure> {
     Ok(())
 }
 
-fn all() -> [Wanted; 5] {
-    let index = |collection, keys| Wanted { collection, keys, is_unique: false };
-    let unique = |collection, keys| Wanted { collection, keys, is_unique: true };
+fn all() -> [IndexSpec; 5] {
+    let index = |collection, keys| IndexSpec { collection, keys, is_unique: false };
+    let unique = |collection, keys| IndexSpec { collection, keys, is_unique: true };
     [
         unique(GLOBAL_LEVELS, doc! { "strategy_id": 1 }),
         unique(SYMBOL_LEVELS, doc! { "strategy_id": 1, "symbol": 1 }),
@@ -53,7 +53,7 @@ fn all() -> [Wanted; 5] {
     ]
 }
 
-async fn is_there(collection: &Collection<Document>, wanted: &Wanted) -> Result<bool, Failure> {
+async fn is_there(collection: &Collection<Document>, wanted: &IndexSpec) -> Result<bool, Failure> {
     let mut indexes = match collection.list_indexes().max_time(SERVER_LIMIT).await.map_err(Failure::from) {
         Err(failure) if failure.is_no_collection() => return Ok(false),
         found => found?,
@@ -77,7 +77,7 @@ fn same_keys(found: &Document, wanted: &Document) -> bool {
     keys(found) == keys(wanted)
 }
 
-async fn create(collection: &Collection<Document>, wanted: &Wanted) -> Result<(), Failure> {
+async fn create(collection: &Collection<Document>, wanted: &IndexSpec) -> Result<(), Failure> {
     let options = IndexOptions::builder().unique(wanted.is_unique.then_some(true)).build();
     let model = IndexModel::builder().keys(wanted.keys.clone()).options(options).build();
     let Err(error) = collection.create_index(model).await else { return Ok(()) };

@@ -30,7 +30,7 @@ pub(super) struct SignalStream {
 
 /// `JetStream`'s answer to a question for streams.
 #[derive(Deserialize)]
-struct Listed {
+struct StreamList {
     streams: Option<Vec<Info>>,
 }
 
@@ -44,7 +44,7 @@ impl SignalStream {
         let _making = self.making.lock().await;
         let filter = json!({"subject": self.pattern});
         let asked = self.nats.jetstream().request("STREAM.LIST", &filter);
-        let there: Vec<Info> = within::<Listed, _>(asked).await?.streams.unwrap_or_default();
+        let there: Vec<Info> = within::<StreamList, _>(asked).await?.streams.unwrap_or_default();
         let covering = there.iter().find(|stream| stream.config.subjects.iter().any(|s| covers(s, &self.pattern)));
         match (covering, there.as_slice()) {
             (Some(stream), _) => inspect(&stream.config),

@@ -7,8 +7,8 @@ use ta_bot_wasm::StrategyModule;
 
 use super::{Sides, Tally, tally::Times};
 use crate::{
-    evaluation::{Answer, Inputs, Origin, Outcome},
-    market::history::{History, Place, View},
+    evaluation::{EvaluationReport, Inputs, Origin, Outcome},
+    market::history::{CandleIndex, History, View},
     settings::{config_store::StoredSettings, parameters::ParameterBook},
 };
 
@@ -61,7 +61,7 @@ impl Work {
 /// What a module says on a candle, as in a job.
 fn evaluate(
     module: &StrategyModule,
-    (history, place): (&History, Place),
+    (history, place): (&History, CandleIndex),
     parameters: &ParameterBook,
     settings: &StoredSettings,
     times: &mut Times,
@@ -84,7 +84,7 @@ fn evaluate(
         settings: &settings.settings,
         origin: Origin { parameter_store: parameters.store_name(), ..Origin::NONE },
     };
-    let Answer { outcome, duration, .. } = inputs.evaluate();
+    let EvaluationReport { outcome, duration, .. } = inputs.evaluate();
     if !matches!(outcome, Outcome::Error(EvaluationError::NoRoom(_))) {
         times.add(duration);
     }

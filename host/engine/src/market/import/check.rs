@@ -5,7 +5,7 @@ use ta_bot_core::{Candle, Timeframe, Timestamp};
 use super::{CandleFile, FileProblem, LineProblem};
 
 /// A series while it is read.
-pub(super) struct Series {
+pub(super) struct FileOrder {
     timeframe: Timeframe,
     now: Timestamp,
     candles: Vec<Candle>,
@@ -15,7 +15,7 @@ pub(super) struct Series {
     nearest: i64,
 }
 
-impl Series {
+impl FileOrder {
     pub(super) const fn new(timeframe: Timeframe, now: Timestamp) -> Self {
         Self { timeframe, now, candles: Vec::new(), still_open: None, missing: 0, nearest: i64::MAX }
     }

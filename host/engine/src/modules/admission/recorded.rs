@@ -8,7 +8,7 @@ use ta_bot_core::{
 use crate::{
     evaluation::series_of,
     market::{
-        history::{History, Series},
+        history::{CandleSeries, History},
         made_up::{gathered, walk},
     },
 };
@@ -37,7 +37,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// Candles that somebody has. A strategy that reads several series needs all of them to be there.
-    pub fn new(origin: impl Into<String>, series: Vec<Series>) -> Self {
+    pub fn new(origin: impl Into<String>, series: Vec<CandleSeries>) -> Self {
         Self::from_history(origin, History::new(series))
     }
 
@@ -68,8 +68,9 @@ impl Recorded {
             all.push((symbol, timeframe, candles));
         }
         // Each candle opens after the one before, so none is refused.
-        let series =
-            all.into_iter().filter_map(|(symbol, timeframe, candles)| Series::new(symbol, timeframe, candles).ok());
+        let series = all
+            .into_iter()
+            .filter_map(|(symbol, timeframe, candles)| CandleSeries::new(symbol, timeframe, candles).ok());
         Ok(Self::new(origin, series.collect()))
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     evaluation::series_of,
-    market::history::{History, Series, View},
+    market::history::{CandleSeries, History, View},
 };
 
 /// How many answers are compared in each check.
@@ -157,13 +157,13 @@ fn with_another_past(subject: &Subject<'_>, history: &History, seen: &Seen<'_>) 
             keep(series, *window);
         }
     }
-    let change = |series: &Series| {
+    let change = |series: &CandleSeries| {
         let from = kept_from.get(&(series.symbol.clone(), series.timeframe));
         let candles = series.all().candles().map(|candle| {
             if from.is_none_or(|from| (candle.open_time.millis() as f64) < *from) { unlike(candle) } else { candle }
         });
         // The order is what it was.
-        Series::new(series.symbol.clone(), series.timeframe, candles).unwrap_or_else(|_| series.clone())
+        CandleSeries::new(series.symbol.clone(), series.timeframe, candles).unwrap_or_else(|_| series.clone())
     };
     History::new(history.series().iter().map(change).collect())
 }

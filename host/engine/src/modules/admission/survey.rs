@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     evaluation::{Inputs, Origin},
-    market::history::{Place, View},
+    market::history::{CandleIndex, View},
 };
 
 /// How many candles are looked at, evenly from all of them.
@@ -27,7 +27,7 @@ const DROPPED_AT_MOST: f64 = 0.5;
 
 /// What the module answered at one candle.
 pub(super) struct Seen<'a> {
-    pub(super) place: Place,
+    pub(super) place: CandleIndex,
     pub(super) view: View<'a>,
     pub(super) outcome: Outcome,
     /// The same as text.
@@ -80,7 +80,7 @@ impl<'a> Survey<'a> {
         &mut self,
         subject: &Subject<'_>,
         settings: &ApplicationSettings,
-        place: Place,
+        place: CandleIndex,
         view: View<'a>,
         outcome: Outcome,
     ) {
@@ -193,7 +193,7 @@ pub(super) fn spread<T>(all: Vec<T>, count: usize) -> Vec<T> {
 }
 
 /// The candles to look at: evenly from all whose windows are full, and where nothing moves.
-fn chosen<'a>(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<Vec<(Place, View<'a>)>, Unfinished> {
+fn chosen<'a>(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<Vec<(CandleIndex, View<'a>)>, Unfinished> {
     let (description, history) = (subject.description(), recorded.history());
     let view = |place| Some((place, history.view(description, place, 0)?));
     let full: Vec<_> = history.places(description).filter_map(view).collect();
@@ -204,11 +204,11 @@ fn chosen<'a>(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<Vec<(Plac
             recorded.origin()
         )));
     }
-    let still = |(_, view): &&(Place, View<'_>)| stands_still(view.base);
-    let places = |these: Vec<&(Place, View<'a>)>| these.into_iter().map(|(place, _)| *place).collect::<Vec<_>>();
+    let still = |(_, view): &&(CandleIndex, View<'_>)| stands_still(view.base);
+    let places = |these: Vec<&(CandleIndex, View<'a>)>| these.into_iter().map(|(place, _)| *place).collect::<Vec<_>>();
     let flat = places(spread(full.iter().filter(still).collect(), FLAT_CANDLES));
     let even = places(spread(full.iter().collect(), CANDLES));
-    let wanted: BTreeSet<Place> = flat.into_iter().chain(even).collect();
+    let wanted: BTreeSet<CandleIndex> = flat.into_iter().chain(even).collect();
     Ok(full.into_iter().filter(|(place, _)| wanted.contains(place)).collect())
 }
 

@@ -11,7 +11,7 @@ use super::{AnalysisError, Analyst, Turn, Windows};
 use crate::{
     deployments::shadow_store::{Compared, Said},
     evaluation::{
-        Outcome, Series, StrategyOutcome,
+        Outcome, SeriesKey, StrategyOutcome,
         comparison::{Comparison, brief},
     },
     modules::registry::Beside,
@@ -86,7 +86,7 @@ impl Analyst {
     pub async fn compare(self: &Arc<Self>, mut candle: ToCompare) -> Result<Vec<Compared>, AnalysisError> {
         let wanted =
             candle.shadows.iter().flat_map(|(shadow, _)| Turn::of(&shadow.module, &candle.job).wanted(&candle.job));
-        let is_short = |(series, count): &(Series, u32)| {
+        let is_short = |(series, count): &(SeriesKey, u32)| {
             candle.windows.get(series).is_none_or(|window| window.len() < *count as usize)
         };
         let short: Vec<_> = wanted.filter(is_short).collect();

@@ -28,16 +28,16 @@ impl Fate {
     }
 }
 
-type Answer = Result<Fate, StoreError>;
+type CommitResult = Result<Fate, StoreError>;
 
 /// A finished job, and who waits for its commit.
 pub(super) struct ToCommit {
     finished: FinishedJob,
-    waiting: oneshot::Sender<Answer>,
+    waiting: oneshot::Sender<CommitResult>,
 }
 
 impl ToCommit {
-    pub(super) fn new(finished: FinishedJob) -> (Self, oneshot::Receiver<Answer>) {
+    pub(super) fn new(finished: FinishedJob) -> (Self, oneshot::Receiver<CommitResult>) {
         let (waiting, committed) = oneshot::channel();
         (Self { finished, waiting }, committed)
     }
@@ -65,7 +65,7 @@ impl Committer {
     }
 
     /// Commits all at once; one by one where one of them may be what the store can't take.
-    async fn commit(&self, jobs: &[FinishedJob]) -> Vec<Answer> {
+    async fn commit(&self, jobs: &[FinishedJob]) -> Vec<CommitResult> {
         match self.try_commit(jobs).await {
             Ok(outdated) => jobs.iter().map(|done| Ok(Fate::of(done, &outdated))).collect(),
             Err(StoreError::Corrupt { .. }) if jobs.len() > 1 => {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{Verdict, everything_goes_out};
 use crate::{
-    evaluation::{Answer, Inputs, Origin, Outcome},
+    evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     supervision::failure::Failure,
 };
 
@@ -71,7 +71,7 @@ pub struct Rerun {
     /// What was run again.
     pub failure: Failure,
     /// What the strategy answered now, or why it could not be asked.
-    pub answer: Result<Answer, RerunCause>,
+    pub answer: Result<EvaluationReport, RerunCause>,
 }
 
 impl Rerun {
@@ -100,7 +100,7 @@ impl Rerun {
     }
 }
 
-fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<Answer, RerunCause> {
+fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<EvaluationReport, RerunCause> {
     let (given, wanted) = (failure.windows.len(), 1 + module.description().extra.len());
     if given != wanted {
         return Err(RerunCause::OtherWindows { module: module.digest(), given, wanted });
@@ -117,7 +117,7 @@ fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<Answer, RerunC
     };
     // As the service does: what fails may be the strategy's check of its parameters.
     let refused = module.check(&failure.parameters.values).err();
-    let answer = refused.map_or_else(|| inputs.evaluate(), Answer::refused);
+    let answer = refused.map_or_else(|| inputs.evaluate(), EvaluationReport::refused);
     match &answer.outcome {
         Outcome::Error(EvaluationError::NoRoom(reason)) => Err(RerunCause::NoRoom(reason.clone())),
         // It says how busy this machine is, unless it ran as long then.

@@ -10,7 +10,7 @@ use ta_bot_core::{CandleSlice, CandleWindow, Job, StrategyDescription, Timestamp
 
 use super::Cause;
 use crate::{
-    evaluation::{Series, Wanted, extra_windows},
+    evaluation::{SeriesKey, WindowRequest, extra_windows},
     market::candle_store::CandleStore,
     pipeline::analysis::AnalysisError,
 };
@@ -28,19 +28,19 @@ pub(super) struct Windows {
 }
 
 struct Candles {
-    series: Option<Series>,
+    series: Option<SeriesKey>,
     wanted: usize,
     window: CandleWindow,
 }
 
 /// Which candles of each series make its window.
-type Place = Vec<Range<usize>>;
+type Span = Vec<Range<usize>>;
 
 /// A window that a strategy was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// Which series; none for an input that is empty since there is no higher timeframe.
-    pub series: Option<Series>,
+    pub series: Option<SeriesKey>,
     /// How many candles it has.
     pub candles: usize,
     /// When the first of them opened.
@@ -71,12 +71,12 @@ impl Windows {
     }
 
     /// The windows that a strategy would be given today.
-    pub(super) fn present(&self) -> Place {
+    pub(super) fn present(&self) -> Span {
         self.all.iter().map(|candles| candles.ending(0)).collect()
     }
 
     /// The windows with this hash.
-    pub(super) fn find(&self, hash: WindowHash) -> Option<Place> {
+    pub(super) fn find(&self, hash: WindowHash) -> Option<Span> {
         let mut left = MOST_BYTES;
         let mut fits = |place: &[Range<usize>]| {
             left = left.saturating_sub(place.iter().map(|span| CANDLE_BYTES * span.len()).sum());
@@ -90,7 +90,7 @@ impl Windows {
     }
 
     /// Without the newest candle of some longer series, then without more of one of them.
-    fn without_late(&self, present: &[Range<usize>]) -> impl Iterator<Item = Place> {
+    fn without_late(&self, present: &[Range<usize>]) -> impl Iterator<Item = Span> {
         let extra = self.all.len() - 1;
         let some = (1_u32..1 << extra).map(move |chosen| {
             let mut place = present.to_vec();
@@ -109,7 +109,7 @@ impl Windows {
     }
 
     /// With a shorter history of one series.
-    fn without_early(present: &[Range<usize>]) -> impl Iterator<Item = Place> {
+    fn without_early(present: &[Range<usize>]) -> impl Iterator<Item = Span> {
         let shorter =
             (0..present.len()).flat_map(move |index| (0..present[index].len()).map(move |count| (index, count)));
         shorter.map(move |(index, count)| {
@@ -141,7 +141,7 @@ impl Windows {
 impl Candles {
     async fn read(
         store: &dyn CandleStore,
-        (series, wanted): Wanted,
+        (series, wanted): WindowRequest,
         late: usize,
         job: &Job,
     ) -> Result<Self, super::Stop> {
@@ -179,7 +179,7 @@ mod tests {
         Candles { series: None, wanted, window: CandleWindow::new((0..count).map(candle)).unwrap() }
     }
 
-    fn find(windows: &Windows, given: &[Range<usize>]) -> Option<Place> {
+    fn find(windows: &Windows, given: &[Range<usize>]) -> Option<Span> {
         windows.find(CandleSlice::hash(&windows.slices(given)))
     }
 

@@ -20,7 +20,7 @@ use plotters::{
     },
 };
 use ta_bot_core::{Action, CandleSlice, StrategyId, Timeframe, Timestamp};
-use ta_bot_engine::market::history::Series;
+use ta_bot_engine::market::history::CandleSeries;
 
 use super::{
     MARK,
@@ -75,7 +75,7 @@ struct Scene<'a> {
 }
 
 /// The chart as SVG.
-pub(super) fn draw(strategy: &StrategyId, found: &Found, series: &Series) -> Drawn<String> {
+pub(super) fn draw(strategy: &StrategyId, found: &Found, series: &CandleSeries) -> Drawn<String> {
     let first = (found.candle + 1).saturating_sub(BEFORE);
     let end = (found.candle + 1 + AFTER).min(series.len());
     let level = |(name, field, color)| Some(Level { name, price: found.price(field)?, color });

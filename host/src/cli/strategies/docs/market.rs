@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ta_bot_core::{CandleSlice, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::market::{
-    history::{History, Series},
+    history::{CandleSeries, History},
     import,
 };
 
@@ -35,11 +35,11 @@ impl Market {
         self.history
     }
 
-    pub(super) fn series(&self, index: usize) -> &Series {
+    pub(super) fn series(&self, index: usize) -> &CandleSeries {
         &self.history.series()[index]
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Series> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &CandleSeries> {
         self.history.series().iter()
     }
 
@@ -49,15 +49,16 @@ impl Market {
     }
 }
 
-fn key(series: &Series) -> (&Symbol, Timeframe) {
+fn key(series: &CandleSeries) -> (&Symbol, Timeframe) {
     (&series.symbol, series.timeframe)
 }
 
-fn series(path: &Path) -> Result<Series, DocsError> {
+fn series(path: &Path) -> Result<CandleSeries, DocsError> {
     let (symbol, timeframe) = named(path).map_err(|problem| DocsError::FileName { path: path.to_owned(), problem })?;
     let file = import::read(path, timeframe, Timestamp::now(), &mut |_| {})
         .map_err(|problem| DocsError::Candles { timeframe, problem })?;
-    Series::new(symbol, timeframe, file.candles).map_err(|problem| DocsError::Window { path: path.to_owned(), problem })
+    CandleSeries::new(symbol, timeframe, file.candles)
+        .map_err(|problem| DocsError::Window { path: path.to_owned(), problem })
 }
 
 /// The series that a file's name gives, or what is wrong with it.

@@ -1,0 +1,12 @@
+//! In the place of a server that this build does not know: there is no address that could be opened.
+
+use std::sync::Arc;
+
+use ta_bot_engine::support::metrics::Metrics;
+
+use crate::environment::{Absent, Environment};
+
+#[allow(clippy::unused_async, reason = "it stands for the functions that open servers")]
+pub(super) async fn open<T>(address: &Absent, _: &Environment, _: &Arc<Metrics>) -> anyhow::Result<T> {
+    match *address {}
+}

@@ -1,0 +1,22 @@
+//! The election by a Lease of the Kubernetes API.
+
+use std::sync::Arc;
+
+use ta_bot_drivers::kubernetes::lease::{self, Timing};
+use ta_bot_engine::{pipeline::leadership::Leadership, support::metrics::Metrics};
+
+use super::Task;
+use crate::environment::{Election, Environment};
+
+/// How this process is elected, and what keeps the Lease as long as it runs.
+pub(super) async fn open(
+    election: &Election,
+    environment: &Environment,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Leadership, Task)> {
+    let Election { namespace, kubeconfig } = election.clone();
+    let client = lease::client(kubeconfig.as_deref()).await?;
+    let options = lease::Options { namespace, identity: environment.identity.clone(), timing: Timing::default() };
+    let (leadership, keeper) = lease::lease(client, options, Arc::clone(metrics));
+    Ok((leadership, Box::new(move |stop| Box::pin(keeper.run(stop)))))
+}

@@ -1,0 +1,26 @@
+//! The configuration and the modules on the MongoDB that replicas share.
+
+use std::sync::Arc;
+
+use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules};
+use ta_bot_engine::{modules::copies::Copies, settings::last_known::LastKnown, support::metrics::Metrics};
+
+use super::Configuration;
+use crate::environment::Environment;
+
+#[allow(clippy::unused_async, reason = "other servers are opened by asking them")]
+pub(super) async fn open(
+    mongo: &Mongo,
+    environment: &Environment,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Configuration> {
+    metrics.add(Box::new(mongo.calls()))?;
+    let preparing = mongo.clone();
+    Ok(Configuration {
+        config: Arc::new(MongoConfig::new(mongo.clone())),
+        modules: Arc::new(MongoModules::new(mongo.clone())),
+        last_known: Some(LastKnown::open(&environment.data_dir, mongo.place())),
+        copies: Some(Copies::of(&environment.data_dir)),
+        prepare: Some(Box::new(move |stop| Box::pin(async move { preparing.prepare(stop).await }))),
+    })
+}

@@ -1,0 +1,52 @@
+//! The servers that this build knows. One whose feature is off has no address: naming it in the environment is an error.
+
+#[cfg(feature = "mongodb")]
+pub use ta_bot_drivers::mongodb::Mongo;
+#[cfg(feature = "mysql")]
+pub use ta_bot_drivers::mysql::MysqlUri;
+#[cfg(feature = "nats")]
+pub use ta_bot_drivers::nats::{EventSubjects, NatsAddress, SignalSubject};
+
+/// What is said of a variable that names a server for which this build has no client.
+#[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+pub(super) const ABSENT: &str =
+    "this build of TA Bot has no client for it: use the one of `make build`, which has all, or unset the variable";
+
+/// The address of a server that this build does not know. There is none.
+#[derive(Debug, Clone)]
+pub enum Absent {}
+
+#[cfg(not(feature = "mongodb"))]
+#[allow(missing_docs, reason = "see `Absent`")]
+pub type Mongo = Absent;
+#[cfg(not(feature = "mysql"))]
+#[allow(missing_docs, reason = "see `Absent`")]
+pub type MysqlUri = Absent;
+#[cfg(not(feature = "nats"))]
+#[allow(missing_docs, reason = "see `Absent`")]
+pub type NatsSettings = Absent;
+#[cfg(not(feature = "kubernetes"))]
+#[allow(missing_docs, reason = "see `Absent`")]
+pub type Election = Absent;
+
+/// Where NATS is, and what goes over it.
+#[cfg(feature = "nats")]
+#[derive(Debug, Clone)]
+pub struct NatsSettings {
+    /// The servers.
+    pub address: NatsAddress,
+    /// Where candle events come in.
+    pub events: EventSubjects,
+    /// Where signals go out.
+    pub signals: SignalSubject,
+}
+
+/// Where the Lease is.
+#[cfg(feature = "kubernetes")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Election {
+    /// Its namespace; the service account's own if none is given.
+    pub namespace: Option<String>,
+    /// How the Kubernetes API is reached from outside a cluster.
+    pub kubeconfig: Option<std::path::PathBuf>,
+}

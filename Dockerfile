@@ -1,15 +1,15 @@
-# The service with its built-in strategies: docker build --tag petrosa-ta-bot:0.1.0 .
+# The service with its built-in strategies. To build it: docker build --tag petrosa-ta-bot:0.1.0 .
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
-# Caches stay on the builder; what the image gets is copied out of them.
+# The caches stay on the builder; the files for the image are copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
     make build CI=1 \
     && install -D --mode=755 target/release/ta-bot /out/ta-bot \
     && install -D --mode=644 --target-directory=/out/strategies target/strategies/*.wasm
 
 FROM debian:bookworm-slim
-# curl and nc are for whoever looks at the network from inside a pod.
+# curl and nc are for operators who examine the network from inside a pod.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates curl netcat-openbsd \
     && rm -rf /var/lib/apt/lists/* \
@@ -18,7 +18,7 @@ RUN apt-get update \
 COPY --from=build /out/ta-bot /usr/local/bin/ta-bot
 COPY --from=build /out/strategies /strategies
 ENV HTTP_ADDR=0.0.0.0:8080 DATA_DIR=/data STRATEGIES_DIR=/strategies
-# By number: Kubernetes can't tell from a name that it is not root.
+# A number, since Kubernetes can't tell from a name that the user is not root.
 USER 10001:10001
 VOLUME /data
 EXPOSE 8080

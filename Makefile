@@ -8,14 +8,16 @@ VENV := $(TARGET)/venv
 # Recorded candles, which are not part of the project.
 PARITY_DIR ?= ../shared/parity
 FUZZ_SECONDS ?= 1800
+# The crates of the host.
+HOST := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
-NATIVE := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm -p ta-bot-sdk -p ta-bot-example-momentum \
+NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-momentum \
 	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests -p ta-bot-test-servers -p ta-bot-fuzz
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build strategies guests test test-setup parity bench fuzz docs docs-candles lint clean
+.PHONY: help run build check strategies guests test test-setup parity bench fuzz docs docs-candles lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,14 +26,15 @@ help: ## list the commands
 run: export DATA_DIR ?= data/simulated
 # A line for every candle would hide the signals.
 run: export LOG_LEVEL ?= info,ta_bot_engine::pipeline::analysis=warn
-run: build ## build everything and run the service on a simulated market
+run: strategies ## build the service for one machine and run it on a simulated market
+	@$(CARGO) build $(LOCKED) --profile local -p ta-bot --no-default-features
 	@for file in examples/candles/*.csv; do \
 		series=$$(basename $$file .csv); \
-		$(TARGET)/release/ta-bot candles import $$file --symbol $${series%_*} --timeframe $${series#*_} >/dev/null || exit 1; \
+		$(TARGET)/local/ta-bot candles import $$file --symbol $${series%_*} --timeframe $${series#*_} >/dev/null || exit 1; \
 	done
-	@exec $(TARGET)/release/ta-bot serve --simulate
+	@exec $(TARGET)/local/ta-bot serve --simulate
 
-build: strategies ## build the service and the built-in strategies
+build: strategies ## build the service with all servers, and the built-in strategies
 	@$(CARGO) build $(LOCKED) --release -p ta-bot
 
 strategies: ## build the built-in strategies into target/strategies
@@ -41,6 +44,12 @@ strategies: ## build the built-in strategies into target/strategies
 	@for name in $(STRATEGIES); do \
 		cp $(TARGET)/wasm32-unknown-unknown/guest/$$name.wasm $(TARGET)/strategies/$$name.wasm || exit 1; \
 	done
+
+check: strategies ## the quick loop: formatting, warnings and unit tests of the host
+	@$(CARGO) fmt --all --check
+	@sh scripts/check-comments.sh
+	@$(CARGO) clippy --quiet $(LOCKED) $(HOST) --all-targets -- -D warnings
+	@$(CARGO) test --quiet $(LOCKED) $(HOST) --lib
 
 test: test-setup guests ## run every test
 	@$(CARGO) test $(LOCKED) --no-fail-fast $(NATIVE)
@@ -61,16 +70,21 @@ fuzz: strategies ## look for bytes that break the loading of modules, FUZZ_SECON
 	@sh scripts/fuzz.sh $(TARGET) $(FUZZ_SECONDS)
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
-docs: docs-candles build ## write the pages of docs/strategies, on the recorded candles of PARITY_DIR
+docs: docs-candles build ## write docs/routes.md and the pages of docs/strategies, these on the recorded candles of PARITY_DIR
+	@$(CARGO) run --quiet $(LOCKED) -p ta-bot-api --example routes >docs/routes.md.new && mv docs/routes.md.new docs/routes.md
 	@$(TARGET)/release/ta-bot strategies docs --output docs/strategies --sources strategies \
 		--strategies-dir $(TARGET)/strategies $(addprefix $(PARITY_DIR)/candles/,$(shell cat docs/strategies/candles.txt))
 
 docs-candles:
 	@test -d '$(PARITY_DIR)/candles' || { echo "there is no folder $(PARITY_DIR)/candles: set PARITY_DIR" >&2; exit 1; }
 
-lint: ## check formatting and warnings
+lint: test-setup ## check formatting, comments, warnings, documentation and dependencies
 	@$(CARGO) fmt --all --check
+	@sh scripts/check-comments.sh
 	@$(CARGO) clippy $(LOCKED) $(NATIVE) --all-targets -- -D warnings
+	@$(CARGO) clippy $(LOCKED) -p ta-bot --no-default-features -- -D warnings
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --no-deps $(HOST) -p ta-bot-sdk
+	@PATH='$(VENV)/bin:'"$$PATH" $(CARGO) deny --log-level error check bans licenses sources
 
 clean: ## remove everything that was built
 	@$(CARGO) clean

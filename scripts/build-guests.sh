@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds the guests of the tests: build-guests.sh FOLDER
-# The same small strategy in four languages, a guest for each way to misbehave, one that asks WASI for the time, two
-# versions of one strategy, and a component for each fault that admission has to see.
-# What is newer than its sources stays.
+# Builds the guests that the tests load: build-guests.sh FOLDER
+# The guests are the same small strategy in four languages, a guest for each way to misbehave, one that asks WASI for
+# the time, two versions of one strategy, and a component for each fault that admission must detect.
+# A component that is newer than its sources is kept.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p "$1"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # build-kube-apiserver.sh [check]
-# Puts a Kubernetes API server and its etcd into the user's cache folder: the server is built from Debian's source
-# package, since no package registry offers it built. The first run takes about 7 minutes of two cores, later ones do
-# nothing; `check` only tells whether they are there. Nothing is installed into the system: what the build needs is
-# unpacked into a folder that is removed.
+# Puts a Kubernetes API server and its etcd into the user's cache folder. The server is built from Debian's source
+# package, since no package registry offers a built one. The first run takes about 7 minutes on two cores; later runs
+# do nothing. `check` only reports whether both are there. Nothing is installed into the system: what the build needs
+# is unpacked into a folder that is removed afterwards.
 set -eu
 version=1.20.2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ta-bot
@@ -24,7 +24,7 @@ work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 log=$work/log
-# run COMMAND...: quietly, unless it fails
+# run COMMAND...: runs it quietly, unless it fails
 run() {
     "$@" >>"$log" 2>&1 || {
         tail -n 40 "$log" >&2
@@ -33,7 +33,7 @@ run() {
     }
 }
 
-# Lists of packages of our own, with the hosts and keys of the system's: sources are usually turned off there.
+# Our own package lists, with the hosts and keys of the system's: source packages are usually turned off there.
 mkdir -p "$work/sources" "$work/lists/partial" "$work/archives/partial" "$work/root"
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
     [ -e "$file" ] || continue
@@ -42,7 +42,7 @@ for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/source
     *) sed -n -e '/^deb /{p;s/^deb /deb-src /;p;}' "$file" ;;
     esac >"$work/sources/$(basename "$file")"
 done
-# apt OPERATION...: as whoever runs this, in our own folders
+# apt OPERATION...: runs apt-get as the current user, in our own folders
 apt() {
     run apt-get -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/sources" \
         -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work" -o Dir::Cache::Archives=archives \
@@ -52,7 +52,7 @@ cd "$work"
 apt update
 
 if [ ! -x "$etcd" ]; then
-    # Unpacked, not installed: the package would run a service.
+    # The package is unpacked, not installed: installing it would run a service.
     apt download etcd-server
     run dpkg-deb -x etcd-server_*.deb root
     mv root/usr/bin/etcd "$etcd"
@@ -68,8 +68,8 @@ run dpkg-source -x "$(ls kubernetes_*"$version"*.dsc)" go/src/k8s.io/kubernetes
 export GOROOT="$work/root/usr/lib/go-1.19" GOPATH="$work/go" GOCACHE="$work/go-cache" GOPROXY=off CGO_ENABLED=0
 export PATH="$GOROOT/bin:$PATH" KUBE_GIT_VERSION="v$version"
 cd go/src/k8s.io/kubernetes
-# The library that comes with it was written before Go 1.18, whose maps it corrupts: a server that is built with it dies
-# of the first request by curl, for which it prints the answer prettily.
+# The reflect2 library that comes with Kubernetes was written before Go 1.18 and corrupts the maps of that version. A
+# server that is built with it dies on the first request by curl, for which it pretty-prints the response.
 reflect=github.com/modern-go/reflect2
 rm vendor/$reflect/*.go
 cp "$work/root/usr/share/gocode/src/$reflect"/*.go vendor/$reflect

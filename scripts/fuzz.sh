@@ -1,21 +1,21 @@
 #!/bin/sh
-# Runs libFuzzer on the loading of modules, for so many seconds in each of two ways: bytes made of real components, and
-# components that wasm-smith makes. What it finds it leaves in target/fuzz/found. Usage: fuzz.sh TARGET SECONDS
+# Fuzzes the loading of modules with libFuzzer, for SECONDS in each of two ways: with bytes made from real components,
+# and with components that wasm-smith generates. Findings are left in target/fuzz/found. Usage: fuzz.sh TARGET SECONDS
 #
-# cargo-fuzz is made for nightly Rust, whose sanitizers it uses; without them it works with the project's own toolchain. What
-# is unsafe here is wasmtime's, and fuzzed with sanitizers there.
+# cargo-fuzz is made for nightly Rust, whose sanitizers it uses. Without them it works with the project's own
+# toolchain. The unsafe code here is wasmtime's, and wasmtime fuzzes it with sanitizers.
 set -eu
 target=$1
 seconds=$2
 command -v c++ >/dev/null || { echo "make fuzz needs a C++ compiler for libFuzzer: install g++" >&2; exit 1; }
 [ -x "$target/tools/bin/cargo-fuzz" ] || cargo install --quiet --locked --root "$target/tools" cargo-fuzz@0.13.2
 PATH="$(pwd)/$target/tools/bin:$PATH"
-# Linking all at once would take longer than the fuzzing, and a stack trace without names says little.
+# Link-time optimization would take longer than the fuzzing, and a stack trace without names says little.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=false
 
 seeds="$target/fuzz/seeds"
 mkdir -p "$seeds" "$target/fuzz/found"
-# Smaller ones, of whatever is built: a mutation of 10 MB says no more than one of 60 kB.
+# The seeds are the small components among those that are built: a mutation of 10 MB says no more than one of 60 kB.
 for folder in "$target/strategies" "$target/components"; do
     if [ -d "$folder" ]; then
         find "$folder" -name '*.wasm' -size -100k -exec cp {} "$seeds" \;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Adds a compilation target to the Rust toolchain, unless it is there: need-target.sh TARGET
+# Adds a compilation target to the Rust toolchain, unless it is already installed: need-target.sh TARGET
 set -eu
 if [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]; then
     exit 0

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs what the tests need: two Rust targets, Python packages in target/venv, npm packages in examples/js and a
-# Kubernetes API server in the user's cache folder. Debian packages are installed only where a command is missing. Does
-# nothing where everything is there.
+# Kubernetes API server in the user's cache folder. Debian packages are installed only if a command is missing. If
+# everything is there, it does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-$PWD/target/venv}
 
-# install_debian PACKAGE...: as root, or by sudo
+# install_debian PACKAGE...: installs Debian packages, as root or with sudo
 install_debian() {
     echo "installing $*" >&2
     if [ "$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; else
@@ -31,8 +31,8 @@ command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mari
     install_debian mariadb-server-core mariadb-client-core
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 
-# What is installed is remembered by the content of the lists.
-lists="tests/oracle/requirements.txt tests/servers/requirements.txt tests/conformance/requirements.txt examples/requirements.txt"
+# A checksum of the lists records what is installed.
+lists="scripts/requirements.txt tests/oracle/requirements.txt tests/servers/requirements.txt tests/conformance/requirements.txt examples/requirements.txt"
 wanted=$(cat $lists | cksum)
 if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
     echo "installing the Python packages of the tests" >&2

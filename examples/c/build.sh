@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes a component of momentum.c: build.sh OUTPUT
-# Needs a virtual environment with ../requirements.txt installed (Zig is the C compiler), which VENV names, and the
-# Rust toolchain, whose component linker turns the module into a component.
+# Builds a component from momentum.c: build.sh OUTPUT
+# Needs a virtual environment with ../requirements.txt installed (Zig is the C compiler), whose path is in VENV, and
+# the Rust toolchain, whose component linker turns the module into a component.
 #
-# --wasi-adapter none refuses a program that reaches for files, the clock or stdio: the host would refuse it later.
+# --wasi-adapter none refuses a program that uses files, the clock or stdio, which the host would refuse later.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 VENV=$(cd "${VENV:-$here/../../target/venv}" && pwd)
@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 export VENV
 
 for source in "$here/momentum.c" "$sdk/strategy_module.c"; do
-    # No contraction into fused operations: every language must round at the same places.
+    # Nothing is contracted into fused operations, since every language must round at the same places.
     "$VENV/bin/python" -m ziglang cc -target wasm32-wasi -O2 -ffp-contract=off -Wall -Wextra -I "$sdk" \
         -c "$source" -o "$work/$(basename "$source" .c).o"
 done

@@ -1,9 +1,9 @@
 // Momentum: the close against the close some candles ago. Buys strength, sells weakness.
 //
-// The same rule stands beside this folder in other languages; all of them answer the same numbers.
-// A strategy is the three functions at the end of this file. The host calls each evaluation in a fresh
-// instance, so static variables never carry anything from one to the next. Arguments are the callee's to free, but
-// the instance is dropped after the call and its memory with it, so these functions leave them.
+// The folders beside this one hold the same rule in other languages; all of them give the same numbers.
+// A strategy is the three functions at the end of this file. The host makes each evaluation in a fresh instance, so
+// static variables never carry anything from one to the next. These functions own their arguments, but do not free
+// them: the instance and its memory are dropped after the call.
 #include "ta_bot.h"
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +11,8 @@
 static const double STOP_DISTANCE = 0.02;
 static const double TARGET_DISTANCE = 0.04;
 
-// A fraction in percent with two decimals. Whole hundredths, since languages round decimals differently.
+// Formats a fraction as a percentage with two decimals. It rounds to whole hundredths, since languages round decimals
+// differently.
 static const char *percent(double fraction, char room[32]) {
   double size = fraction < 0.0 ? -fraction : fraction;
   int64_t hundredths = (int64_t)(size * 10000.0 + 0.5);
@@ -35,14 +36,14 @@ static void set_bounds(ta_bot_parameter *parameter, double min, double max) {
   parameter->max.val = max;
 }
 
-// Says what the strategy is and what it needs. Always the same answer. `ret` comes unset.
+// Describes what the strategy is and what it needs, always in the same way. `ret` is not initialized.
 void exports_ta_bot_strategy_strategy_describe(ta_bot_description *ret) {
   *ret = (ta_bot_description){
       .id = ta_bot_text("momentum"),
       .name = ta_bot_text("Momentum"),
       .version = ta_bot_text("1.0.0"),
       .description = ta_bot_text("Follows the change of the close over the last candles once it passes a threshold."),
-      // The longest period and the newest candle. Asking only for the columns that are read saves time.
+      // The longest period plus the newest candle. Asking only for the columns that are read saves time.
       .lookback = 201,
       .columns = TA_BOT_STRATEGY_TYPES_COLUMNS_CLOSE | TA_BOT_STRATEGY_TYPES_COLUMNS_VOLUME,
       .parameters = {.ptr = ta_bot_new(4, sizeof(ta_bot_parameter)), .len = 4},
@@ -67,13 +68,13 @@ void exports_ta_bot_strategy_strategy_describe(ta_bot_description *ret) {
   p[2].choices.ptr[1] = ta_bot_text("long");
   p[2].choices.ptr[2] = ta_bot_text("short");
 
-  // No default makes it optional: it arrives only where an operator has set it.
+  // Without a default, a parameter is optional: it is passed only if an operator has set it.
   p[3] = parameter("min_volume", "Volume that the newest candle must have, in units of the base asset.",
                    TA_BOT_STRATEGY_TYPES_VALUE_KIND_NUMBER);
 }
 
-// Rules between parameters; types, bounds and choices were checked by the host before.
-// True accepts; false refuses, and `err` says why.
+// Checks the rules between parameters; the host has already checked types, bounds and choices.
+// Returns true to accept the parameters. False refuses them, and `err` says why.
 bool exports_ta_bot_strategy_strategy_check(ta_bot_parameters *parameters, ta_bot_string *err) {
   double threshold = ta_bot_find(parameters, "threshold")->val.number;
   ta_bot_string direction = ta_bot_find(parameters, "direction")->val.text;
@@ -84,8 +85,8 @@ bool exports_ta_bot_strategy_strategy_check(ta_bot_parameters *parameters, ta_bo
   return accepted;
 }
 
-// One decision on one window, oldest candle first. True with `is_some` left false says nothing about this candle;
-// false is a fault, and `err` says which.
+// Makes one decision on one window, oldest candle first. Returning true with `is_some` left false means no signal for
+// this candle. False is a fault, and `err` says which.
 bool exports_ta_bot_strategy_strategy_evaluate(ta_bot_context *context, ta_bot_candles *base, ta_bot_candles_list *extra,
                                                ta_bot_parameters *parameters, ta_bot_option_signal *ret,
                                                ta_bot_fault *err) {
@@ -122,7 +123,7 @@ bool exports_ta_bot_strategy_strategy_evaluate(ta_bot_context *context, ta_bot_c
   bool sell = momentum < -threshold && !ta_bot_is(direction, "long");
   if (!buy && !sell) return true;
 
-  // A buy is stopped below its entry, a sell above.
+  // The stop of a buy lies below its entry, that of a sell above.
   double side = buy ? 1.0 : -1.0;
   double more = (momentum < 0.0 ? -momentum : momentum) * 10.0;
   snprintf(line, sizeof line, "The close moved by %s %% in %d candles, past the threshold of %s %%.", moved, (int)period,

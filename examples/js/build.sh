@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes a component of momentum.js: build.sh OUTPUT
-# Needs the packages of package.json beside this file (npm ci).
+# Builds a component from momentum.js: build.sh OUTPUT
+# Needs the packages of package.json beside this file (run npm ci).
 #
-# --stub-wasi leaves no WASI import, which the host would refuse; --sync leaves out the support for promises,
-# which a strategy has no use for; --opt-size takes the smaller of two QuickJS builds.
+# --stub-wasi removes the WASI imports, which the host would refuse; --sync leaves out the support for promises, which
+# a strategy has no use for; --opt-size uses the smaller of two QuickJS builds.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/node_modules/.bin/componentize-qjs" --wit "$here/../../wit/1.0.0" --world strategy-module \

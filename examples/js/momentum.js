@@ -1,22 +1,22 @@
 // Momentum: the close against the close some candles ago. Buys strength, sells weakness.
 //
-// The same rule stands beside this folder in other languages; all of them answer the same numbers.
-// A strategy is one exported object with three functions. The host calls each `evaluate` in a fresh
-// instance, so nothing kept between calls would survive.
+// The folders beside this one hold the same rule in other languages; all of them give the same numbers.
+// A strategy is one exported object with three functions. The host calls each `evaluate` in a fresh instance, so
+// nothing is kept between calls.
 import { write } from 'ta-bot:strategy/log@1.0.0';
 
 const STOP_DISTANCE = 0.02;
 const TARGET_DISTANCE = 0.04;
 
 export const strategy = {
-  // Says what the strategy is and what it needs. Always the same answer.
+  // Describes what the strategy is and what it needs, always in the same way.
   describe() {
     return {
       id: 'momentum',
       name: 'Momentum',
       version: '1.0.0',
       description: 'Follows the change of the close over the last candles once it passes a threshold.',
-      // The longest period and the newest candle. Asking only for the columns that are read saves time.
+      // The longest period plus the newest candle. Asking only for the columns that are read saves time.
       lookback: 201,
       columns: { close: true, volume: true },
       timeframes: [],
@@ -48,7 +48,7 @@ export const strategy = {
           choices: ['both', 'long', 'short'],
         },
         {
-          // No default makes it optional: it arrives only where an operator has set it.
+          // Without a default, a parameter is optional: it is passed only if an operator has set it.
           name: 'min_volume',
           description: 'Volume that the newest candle must have, in units of the base asset.',
           kind: 'number',
@@ -58,8 +58,8 @@ export const strategy = {
     };
   },
 
-  // Types, bounds and choices were checked by the host; what is left are rules between parameters.
-  // A thrown string is the refusal.
+  // Checks the rules between parameters; the host has already checked types, bounds and choices.
+  // Throwing a string refuses the parameters; the string says why.
   check(parameters) {
     const { threshold, direction } = byName(parameters);
     if (threshold === 0 && direction === 'both') {
@@ -67,7 +67,7 @@ export const strategy = {
     }
   },
 
-  // One decision on one window, oldest candle first. `undefined` says nothing about this candle.
+  // Makes one decision on one window, oldest candle first. `undefined` means no signal for this candle.
   evaluate(context, base, _extra, parameters) {
     const { period, threshold, direction, min_volume: minVolume } = byName(parameters);
     const newest = base.close.length - 1;
@@ -93,7 +93,7 @@ export const strategy = {
     } else {
       return undefined;
     }
-    // A buy is stopped below its entry, a sell above.
+    // The stop of a buy lies below its entry, that of a sell above.
     const side = action === 'buy' ? 1 : -1;
     const extra = Math.abs(momentum) * 10;
     return {
@@ -113,12 +113,13 @@ export const strategy = {
   },
 };
 
-// Parameters come as pairs of a name and a tagged value.
+// The values by name. Parameters come as pairs of a name and a tagged value.
 function byName(parameters) {
   return Object.fromEntries(parameters.map(([name, value]) => [name, value.val]));
 }
 
-// A fraction in percent with two decimals. Whole hundredths, since languages round decimals differently.
+// Formats a fraction as a percentage with two decimals. It rounds to whole hundredths, since languages round decimals
+// differently.
 function percent(fraction) {
   const hundredths = Math.floor(Math.abs(fraction) * 10000 + 0.5);
   const sign = fraction < 0 ? '-' : '';

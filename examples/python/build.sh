@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes a component of momentum.py: build.sh OUTPUT
-# Needs a virtual environment with ../requirements.txt installed; VENV names it.
+# Builds a component from momentum.py: build.sh OUTPUT
+# Needs a virtual environment with ../requirements.txt installed, whose path is in VENV.
 #
-# --stub-wasi leaves no WASI import, which the host would refuse.
+# --stub-wasi removes the WASI imports, which the host would refuse.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${VENV:-$here/../../target/venv}

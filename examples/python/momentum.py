@@ -1,9 +1,8 @@
 """Momentum: the close against the close some candles ago. Buys strength, sells weakness.
 
-The same rule stands beside this folder in other languages; all of them answer the same numbers.
-`wit_world` is made by componentize-py from the WIT package; `componentize-py bindings` writes it to disk
-for an editor to complete names from. The host calls each `evaluate` in a fresh instance, so nothing kept
-between calls would survive.
+The folders beside this one hold the same rule in other languages; all of them give the same numbers.
+componentize-py makes `wit_world` from the WIT package; `componentize-py bindings` writes it to disk, so that an editor
+can complete its names. The host calls each `evaluate` in a fresh instance, so nothing is kept between calls.
 """
 
 import math
@@ -18,16 +17,16 @@ TARGET_DISTANCE = 0.04
 
 
 class Strategy(exports.Strategy):
-    """The export of the component; componentize-py finds it by its name."""
+    """The export of the component. componentize-py finds it by its name."""
 
     def describe(self) -> types.Description:
-        """What the strategy is and what it needs. Always the same answer."""
+        """Describes what the strategy is and what it needs, always in the same way."""
         return types.Description(
             id="momentum",
             name="Momentum",
             version="1.0.0",
             description="Follows the change of the close over the last candles once it passes a threshold.",
-            # The longest period and the newest candle. Each column asked for costs time in Python.
+            # The longest period plus the newest candle. Each requested column costs time in Python.
             lookback=201,
             columns=types.Columns.CLOSE | types.Columns.VOLUME,
             timeframes=[],
@@ -64,7 +63,7 @@ class Strategy(exports.Strategy):
                     name="min_volume",
                     description="Volume that the newest candle must have, in units of the base asset.",
                     kind=types.ValueKind.NUMBER,
-                    # No default makes it optional: it arrives only where an operator has set it.
+                    # Without a default, a parameter is optional: it is passed only if an operator has set it.
                     default=None,
                     min=None,
                     max=None,
@@ -74,7 +73,7 @@ class Strategy(exports.Strategy):
         )
 
     def check(self, parameters: list[tuple[str, types.Value]]) -> None:
-        """Rules between parameters. Types, bounds and choices were checked by the host before."""
+        """Checks the rules between parameters. The host has already checked types, bounds and choices."""
         values = by_name(parameters)
         if values["threshold"] == 0.0 and values["direction"] == "both":
             raise Err("threshold must be above 0 when direction is both, or every candle gives a signal")
@@ -86,7 +85,7 @@ class Strategy(exports.Strategy):
         extra: list[types.Candles],
         parameters: list[tuple[str, types.Value]],
     ) -> types.Signal | None:
-        """One decision on one window, oldest candle first. None says nothing about this candle."""
+        """Makes one decision on one window, oldest candle first. None means no signal for this candle."""
         values = by_name(parameters)
         period, threshold, direction = values["period"], values["threshold"], values["direction"]
         if len(base.close) < period + 1:
@@ -99,7 +98,7 @@ class Strategy(exports.Strategy):
 
         if "min_volume" in values and base.volume[-1] < values["min_volume"]:
             return None
-        # A buy is stopped below its entry, a sell above.
+        # The stop of a buy lies below its entry, that of a sell above.
         if momentum > threshold and direction != "short":
             action, side = types.Action.BUY, 1.0
         elif momentum < -threshold and direction != "long":
@@ -123,12 +122,15 @@ class Strategy(exports.Strategy):
 
 
 def by_name(parameters: list[tuple[str, types.Value]]) -> dict[str, Any]:
-    """Parameters come as pairs of a name and a tagged value."""
+    """The values by name. Parameters come as pairs of a name and a tagged value."""
     return {name: tagged.value for name, tagged in parameters}
 
 
 def percent(fraction: float) -> str:
-    """A fraction in percent with two decimals. Whole hundredths, since languages round decimals differently."""
+    """Formats a fraction as a percentage with two decimals.
+
+    It rounds to whole hundredths, since languages round decimals differently.
+    """
     hundredths = math.floor(abs(fraction) * 10000.0 + 0.5)
     sign = "-" if fraction < 0.0 else ""
     return f"{sign}{hundredths // 100}.{hundredths % 100:02}"

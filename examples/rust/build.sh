@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a component of src/lib.rs: build.sh OUTPUT
+# Builds a component from src/lib.rs: build.sh OUTPUT
 # Needs the Rust toolchain with the target wasm32-unknown-unknown; .cargo/config.toml names the component linker.
 set -eu
 output=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")

@@ -1,6 +1,6 @@
 //! Makes the sample candles of `examples/candles`: `cargo run -p ta-bot --example make-candles`.
 //!
-//! They come from the simulated market, so nobody has to ask whose they are, and every run makes the same files.
+//! They come from the simulated market, so nobody else owns them, and every run makes the same files.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
@@ -9,13 +9,13 @@ use std::{fmt::Write as _, fs, io, path::PathBuf};
 use ta_bot_core::{Candle, Symbol, SymbolError, Timeframe, Timestamp};
 use ta_bot_engine::market::made_up::{gathered, simulated};
 
-/// Where the last candle closes: the first moment of 2026.
+/// When the last candle closes: the first moment of 2026.
 const END: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-/// How long the market runs before.
+/// How many hours the market runs until then.
 const HOURS: i64 = 300;
-/// How many candles a file holds: the newest.
+/// How many candles a file holds. They are the newest ones.
 const CANDLES: usize = 300;
-/// Each symbol with its first price and the decimals that its market quotes.
+/// Each symbol with its first price and the number of decimals that its market quotes.
 const MARKETS: [(&str, f64, usize); 3] = [("BTCUSDT", 50_000.0, 2), ("ETHUSDT", 3000.0, 2), ("ADAUSDT", 0.8, 4)];
 const TIMEFRAMES: [Timeframe; 3] = [Timeframe::M5, Timeframe::M15, Timeframe::H1];
 
@@ -31,7 +31,7 @@ fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/candles"))
 }
 
-/// Every file by its name.
+/// The name and text of every file.
 fn files() -> Result<Vec<(String, String)>, SymbolError> {
     let mut files = Vec::new();
     for (name, first_price, decimals) in MARKETS {
@@ -58,7 +58,8 @@ fn market(symbol: &Symbol, first_price: f64, decimals: usize) -> Vec<Candle> {
     (0..count).scan(first_price, next).collect()
 }
 
-/// The candle at prices of so many decimals. Rounding keeps the order of prices, so high and low still enclose the rest.
+/// The candle with prices of `decimals` decimals. Rounding keeps the order of prices, so high and low still enclose the
+/// rest.
 fn quoted(candle: &Candle, decimals: usize) -> Candle {
     let unit = 10_f64.powi(decimals as i32);
     let round = |price: f64| (price * unit).round() / unit;
@@ -79,7 +80,7 @@ fn gather(shortest: &[Candle], timeframe: Timeframe) -> Vec<Candle> {
 fn csv(candles: &[Candle], decimals: usize) -> String {
     let mut text = "open_time_ms,open,high,low,close,volume\n".to_owned();
     for Candle { open_time, open, high, low, close, volume } in candles {
-        // Writing to a text can't fail.
+        // Writing to a `String` can't fail.
         let _ = writeln!(
             text,
             "{},{open:.decimals$},{high:.decimals$},{low:.decimals$},{close:.decimals$},{volume:.3}",

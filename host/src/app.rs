@@ -1,4 +1,4 @@
-//! Puts the parts together, runs them, and ends them in order. The only place that names drivers.
+//! Puts the parts together, runs them, and ends them in order. This is the only module that names drivers.
 
 use std::{
     sync::Arc,
@@ -39,7 +39,7 @@ mod stages;
 
 use drivers::{Connections, Drivers, Task};
 
-/// How long a change is tried to be told to the replicas.
+/// How long to keep trying to tell the replicas of a change.
 const TELLING: Duration = Duration::from_secs(5);
 /// Pauses between the tries.
 const TELL_AGAIN: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
@@ -53,15 +53,15 @@ pub struct App {
     modules: Arc<dyn ModuleStore>,
     books: Books,
     embedded: Embedded,
-    /// Prepares the store of the configuration beside the work.
+    /// Prepares the configuration store in the background.
     prepare: Option<Task>,
-    /// What was told since before the books were read, for whoever keeps them in step.
+    /// The notices since before the books were read, for the task that keeps the books up to date.
     notices: Receiver<Notice>,
-    /// The modules that were uploaded.
+    /// The uploaded modules.
     pub catalog: Arc<Catalog>,
     /// Where candles are announced and signals go.
     pub bus: Arc<dyn Bus>,
-    /// The bus, where it is this process's own.
+    /// The bus, if it is this process's own.
     pub local_bus: Option<Arc<LocalBus>>,
     /// Where settings are kept.
     pub config: Arc<dyn ConfigStore>,
@@ -69,17 +69,17 @@ pub struct App {
     pub candles: Arc<dyn CandleStore>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
-    /// What failed.
+    /// The evaluations that failed.
     pub failures: Arc<dyn FailureStore>,
     /// What shadows would have changed.
     pub shadows: Arc<dyn ShadowStore>,
     /// The strategies.
     pub registry: Arc<Registry>,
-    /// What looks at candles.
+    /// Evaluates candles.
     pub analyst: Arc<Analyst>,
-    /// What makes stored signals again.
+    /// Makes stored signals again.
     pub replayer: Arc<Replayer>,
-    /// What says what a module would have changed.
+    /// Works out what a module would have changed.
     pub impact: Arc<Impact>,
     /// What evaluations cost.
     pub ledger: Arc<Ledger>,
@@ -89,7 +89,7 @@ impl App {
     /// Opens the stores and makes the sandbox. No module is loaded yet.
     pub async fn open(environment: Environment) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new()?);
-        // Boxed, as connecting to servers takes a deep state that every command would carry.
+        // Boxed, since the future that connects to servers has a large state, which every command would carry.
         let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
         let sandbox = Sandbox::new(environment.limits, Some(environment.data_dir.join("compiled")))?;
         let registry = Arc::new(Registry::new());
@@ -101,7 +101,8 @@ impl App {
             parameters = parameters.with_last_known(Arc::clone(&file));
             settings = settings.with_last_known(file);
         }
-        let (parameters, settings) = (Arc::new(parameters), Arc::new(settings));
+        let parameters = Arc::new(parameters);
+        let settings = Arc::new(settings);
         let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
         if let Some(copies) = drivers.copies {
             loader = loader.with_copies(copies);
@@ -155,7 +156,8 @@ impl App {
             prepare,
             ..
         } = drivers;
-        let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
+        let trusted = environment.trusted_keys.clone();
+        let alone = local_bus.is_some();
         let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone);
         Ok(Self {
             environment,
@@ -183,9 +185,11 @@ impl App {
         })
     }
 
-    /// Tells every replica of a deployment. The bus of a command may still be connecting, so it is tried for some seconds.
+    /// Tells every replica that the deployments have changed. A command's bus may still be connecting, so this is tried
+    /// for some seconds.
     pub async fn tell_of_deployment(&self) -> Result<(), BusError> {
-        let (begun, mut pauses) = (Instant::now(), TELL_AGAIN);
+        let begun = Instant::now();
+        let mut pauses = TELL_AGAIN;
         loop {
             match self.bus.notify(Notice::DeploymentsChanged).await {
                 Err(_) if begun.elapsed() < TELLING => tokio::time::sleep(pauses.pause()).await,
@@ -194,15 +198,17 @@ impl App {
         }
     }
 
-    /// Compiles and registers the bundled modules. Without a configuration none of them could be run.
+    /// Compiles and registers the bundled modules. This fails without a configuration, since none of them could be run.
     pub async fn load_strategies(&self) -> anyhow::Result<()> {
         self.books.known()?;
         self.load_strategies_in_background().await.context("the modules could not be loaded")
     }
 
     fn load_strategies_in_background(&self) -> JoinHandle<()> {
-        let (registry, sandbox) = (Arc::clone(&self.registry), self.sandbox.clone());
-        let (folder, metrics) = (self.environment.strategies_dir.clone(), Arc::clone(&self.analyst.metrics));
+        let registry = Arc::clone(&self.registry);
+        let sandbox = self.sandbox.clone();
+        let folder = self.environment.strategies_dir.clone();
+        let metrics = Arc::clone(&self.analyst.metrics);
         let settings = Arc::clone(&self.analyst.settings);
         tokio::task::spawn_blocking(move || {
             load_folder(&registry, &sandbox, &folder);
@@ -214,7 +220,7 @@ impl App {
             let settings = settings.current();
             metrics.announce(&settings.settings, strategies.keys());
             for id in settings.settings.enabled_strategies.iter().flatten().filter(|id| !strategies.contains_key(id)) {
-                tracing::warn!(strategy.id = %id, "enabled, but no module of STRATEGIES_DIR has it");
+                tracing::warn!(strategy.id = %id, "enabled, but no module in STRATEGIES_DIR has this id");
             }
         })
     }
@@ -223,7 +229,8 @@ impl App {
 /// The threads on which guests run, one for each core.
 fn guest_threads() -> anyhow::Result<rayon::ThreadPool> {
     let pool = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("guest-{index}"));
-    // Whoever waits for the work is told, since its channel closes; the job is tried again, and given up if it goes on so.
-    let pool = pool.panic_handler(|_| tracing::error!("a thread for guests panicked; what it did is tried again"));
+    // The caller that waits for the work notices this, since its channel closes. The job is tried again, and given up
+    // if it keeps failing.
+    let pool = pool.panic_handler(|_| tracing::error!("a guest thread panicked; its work is tried again"));
     pool.build().context("the threads for guests can't start")
 }

@@ -1,7 +1,7 @@
-//! The command line: one binary that serves, and that answers a person's questions about candles and strategies.
+//! The command line: one binary that runs the service and answers questions about candles and strategies.
 //!
-//! Commands other than `serve` open the same store as a service that may be running beside them. What they change of it,
-//! candles and modules and which of them decides, they change as the service's API would.
+//! Commands other than `serve` open the same store as a service that may be running beside them. They change candles,
+//! modules and which module decides in the same way as the service's API.
 
 use std::{ffi::OsString, io, path::Path, process::ExitCode, time::Duration};
 
@@ -31,13 +31,13 @@ use args::{CandlesCommand, Command, CommandLine, ModulesCommand, Options, Strate
 use error::{CliError, WRONG_USAGE};
 use output::Output;
 
-/// What every command is given.
+/// What every command gets.
 struct Session {
     environment: Environment,
     output: Output,
 }
 
-/// Does what the command line says, and answers the process's exit code.
+/// Does what the command line says, and returns the process's exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     let line = match CommandLine::try_parse_from(&arguments) {
@@ -54,10 +54,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Help and the version were asked for; anything else is wrong usage.
+/// Handles a command line that clap did not accept. A request for help or the version succeeds; anything else is wrong
+/// usage.
 fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !refusal.use_stderr() {
-        // Where the reader has gone there is nobody to tell.
+        // If the reader is gone, there is nobody to tell.
         refusal.print().ok();
         return ExitCode::SUCCESS;
     }
@@ -80,7 +81,7 @@ fn execute(line: CommandLine, output: Output) -> Result<ExitCode, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Start(format!("the threads can't start: {error}")))?;
     let done = runtime.block_on(dispatch(Session { environment, output }, command));
-    // What still blocks has nothing left to answer to.
+    // Nobody waits for tasks that are still blocking.
     runtime.shutdown_background();
     done
 }
@@ -108,11 +109,11 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Reads the environment with the options laid over it, and starts the log.
+/// Reads the environment, applies the options on top of it, and starts the log.
 fn environment(options: &Options, serves: bool) -> Result<Environment, CliError> {
     let variable = |name: &str| std::env::var(name).ok();
     let level = variable("LOG_LEVEL").filter(|level| !level.trim().is_empty());
-    // A person who asks a question wants the answer, not the log; what goes wrong is part of the answer.
+    // The user of a command wants the answer, not the log; what goes wrong is part of the answer.
     let filter = logging::filter(level.as_deref().unwrap_or(if serves { "info" } else { "off" }));
     match (Environment::read(variable), filter) {
         (Ok(mut environment), Ok(filter)) => {
@@ -137,7 +138,7 @@ impl Session {
         App::open(self.environment.clone()).await.map_err(CliError::of_app)
     }
 
-    /// Compiles the strategies of the folder, and says which of them can't be used.
+    /// Compiles the strategies in the folder, and returns which of them can't be used.
     async fn load_strategies(&self, app: &App) -> Result<Vec<String>, CliError> {
         let folder = &self.environment.strategies_dir;
         if let Some(problem) = nothing_in(folder) {
@@ -148,8 +149,8 @@ impl Session {
         if app.registry.strategies().is_empty() { Err(CliError::NoneUsable(problems)) } else { Ok(problems) }
     }
 
-    /// The same for what can do without any of them. A folder that can't be read is an error all the same: whoever changes
-    /// what decides has to know what does.
+    /// Like [`load_strategies`](Self::load_strategies), for commands that can do without any strategy. A folder that
+    /// can't be read is still an error: an operator who changes which module decides has to know which one does.
     async fn load_bundled(&self, app: &App) -> Result<Vec<String>, CliError> {
         let folder = &self.environment.strategies_dir;
         if let Err(error) = folder.read_dir() {
@@ -159,7 +160,7 @@ impl Session {
         Ok(problems(&app.registry))
     }
 
-    /// Says beside the answer which strategies are missing from it; JSON has them in the answer.
+    /// Writes beside the answer which strategies are missing from it. An answer in JSON contains them.
     fn note_problems(&self, problems: &[String]) {
         if !self.output.json {
             for problem in problems {

@@ -20,16 +20,16 @@ pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings};
 pub struct EnvError {
     /// Which variable.
     pub name: &'static str,
-    /// What was given, what is allowed, what to do.
+    /// What was given, what is allowed, and what to do.
     pub problem: String,
 }
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
@@ -38,37 +38,37 @@ pub enum LogFormat {
 pub struct Environment {
     /// Where the service listens.
     pub http_addr: SocketAddr,
-    /// Where the embedded database and the compiled modules are.
+    /// The folder of the embedded database and the compiled modules.
     pub data_dir: PathBuf,
-    /// Where the bundled modules are.
+    /// The folder of the bundled modules.
     pub strategies_dir: PathBuf,
-    /// Where signals go.
+    /// The subject that signals are published to.
     pub subject: String,
-    /// What counts until an operator changes it.
+    /// The settings that apply until an operator changes them.
     pub settings: ApplicationSettings,
     /// How old parameters in use may be.
     pub cache_ttl: Duration,
-    /// How much is logged, by the syntax of `tracing`'s filter.
+    /// How much is logged, in the syntax of `tracing`'s filter.
     pub log_level: String,
-    /// How it is written; none means by where it goes.
+    /// How the log is written; `None` means that this depends on where the log goes.
     pub log_format: Option<LogFormat>,
     /// The file of API tokens.
     pub tokens_file: Option<PathBuf>,
-    /// Whose signatures of modules count; none means that modules need no signature.
+    /// The keys whose signatures of modules count; `None` means that modules need no signature.
     pub trusted_keys: Option<TrustedKeys>,
     /// What an evaluation may use.
     pub limits: Limits,
-    /// How long evaluations of one strategy may take together in a minute; none means as long as they will.
+    /// How long the evaluations of one strategy may take per minute in total; `None` means without a bound.
     pub strategy_budget: Option<Duration>,
     /// This process's name among replicas.
     pub identity: String,
-    /// The MySQL of candles, signals and jobs; none means the embedded database.
+    /// The MySQL of candles, signals and jobs; `None` means the embedded database.
     pub mysql: Option<MysqlUri>,
-    /// The MongoDB of configuration and modules; none means the embedded database.
+    /// The MongoDB of configuration and modules; `None` means the embedded database.
     pub mongo: Option<Mongo>,
-    /// The NATS of events, jobs and signals; none means that they stay in this process.
+    /// The NATS of events, jobs and signals; `None` means that they stay in this process.
     pub nats: Option<NatsSettings>,
-    /// How replicas elect a leader; none means that this process is alone.
+    /// How replicas elect a leader; `None` means that this process is alone.
     pub election: Option<Election>,
 }
 
@@ -111,7 +111,7 @@ struct Reader<Get> {
 }
 
 impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
-    /// A variable that is set to something.
+    /// The value of a variable, unless it is unset or blank.
     fn given(&self, name: &str) -> Option<String> {
         (self.get)(name).filter(|value| !value.trim().is_empty())
     }
@@ -133,7 +133,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
             Ok(value) => value,
             Err(error) => {
                 self.refuse(name, format!("{text:?} is not {allowed} ({error})"));
-                // Only to go on and find the other mistakes; what is read is thrown away.
+                // The default only lets the reader go on and find the other mistakes; what is read is thrown away.
                 default.parse().unwrap_or_else(|_| unreachable!("the default of {name} parses"))
             }
         }
@@ -175,7 +175,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
     fn settings(&mut self) -> ApplicationSettings {
         let symbols = self.text("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT,ADAUSDT");
         let timeframes = self.text("SUPPORTED_TIMEFRAMES", "5m,15m,1h");
-        // Set to nothing means none; not set at all means every bundled strategy.
+        // If the variable is set to nothing, no strategy is enabled; if it is not set, every bundled strategy is.
         let enabled = (self.get)("ENABLED_STRATEGIES");
         let settings = ApplicationSettings {
             symbols: self.list("SUPPORTED_SYMBOLS", &symbols),
@@ -191,7 +191,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         settings
     }
 
-    /// Each key that is wrong is named by its place, since its text may be a secret that was put here by mistake.
+    /// A wrong key is named by its place in the list, since its text may be a secret that was put here by mistake.
     fn trusted_keys(&mut self) -> Option<TrustedKeys> {
         const NAME: &str = "MODULE_TRUSTED_KEYS";
         let text = self.given(NAME)?;
@@ -208,7 +208,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
             }
         }
         let trusted = TrustedKeys::new(keys);
-        // Set, and yet nobody trusted: it must not come to mean that everybody is.
+        // The variable is set but trusts nobody. That must not come to mean that everybody is trusted.
         if trusted.is_none() && !self.errors.iter().any(|error| error.name == NAME) {
             self.refuse(NAME, "it holds no key: give at least one, or unset it to take modules unsigned".to_owned());
         }
@@ -224,7 +224,8 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
     fn strategy_budget(&mut self) -> Option<Duration> {
         const NAME: &str = "STRATEGY_BUDGET_MS_PER_MINUTE";
         self.given(NAME)?;
-        // An hour: more threads than a machine has can't take more in a minute.
+        // The maximum is an hour, on the assumption that the threads of a machine can't take more than that in a
+        // minute.
         Some(Duration::from_millis(self.in_range(NAME, "60000", 1, 3_600_000)))
     }
 
@@ -240,7 +241,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
-    /// True or false, however it is written; off where it is not set.
+    /// Reads true or false, however it is written; false if the variable is not set.
     fn switch(&mut self, name: &'static str) -> bool {
         match self.text(name, "false").trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => true,
@@ -252,7 +253,8 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
-    /// Ignoring it would leave an operator believing that telemetry goes where it does not.
+    /// Refuses a variable whose feature this version does not have. If it were ignored, the operator would believe that
+    /// telemetry is sent.
     fn refuse_what_is_not_built(&mut self) {
         if self.switch("OTEL_ENABLED") {
             self.refuse("OTEL_ENABLED", "this version does not have it; unset it or set it to false".to_owned());
@@ -319,7 +321,8 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         None
     }
 
-    /// With an election, replicas that each had a store of their own would disagree.
+    /// Reads how a leader is elected. With an election the stores must be shared: replicas with a store of their own
+    /// would disagree.
     #[cfg(feature = "kubernetes")]
     fn election(&mut self) -> Option<Election> {
         if !self.switch("LEADER_ELECTION_ENABLED") {

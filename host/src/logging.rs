@@ -1,7 +1,7 @@
-//! The log: to stderr, since stdout belongs to what a command answers.
+//! The log. It goes to stderr, since stdout is for a command's answer.
 //!
-//! A level is checked strictly. The usual filters take any word for the name of a module, so that `LOG_LEVEL=verbose`
-//! would silence the service instead of being refused.
+//! Levels are checked strictly. The usual filters take any word for the name of a module, so `LOG_LEVEL=verbose` would
+//! silence the service instead of being refused.
 
 use std::io::{self, IsTerminal as _};
 
@@ -10,9 +10,10 @@ use tracing_subscriber::{Layer as _, filter::Targets, layer::SubscriberExt as _,
 
 use crate::environment::{EnvError, LogFormat};
 
-const ALLOWED: &str = "off, error, warn, info, debug or trace, also for a part of it, such as info,ta_bot::relay=debug";
+const ALLOWED: &str =
+    "off, error, warn, info, debug or trace, also for a part of it, such as info,ta_bot_engine::signals=debug";
 
-/// Reads `LOG_LEVEL`: levels, and levels of parts of the program, divided by commas.
+/// Parses `LOG_LEVEL`: levels, and levels of parts of the program, separated by commas.
 pub fn filter(text: &str) -> Result<Targets, EnvError> {
     let mut targets = Targets::new();
     for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -28,7 +29,7 @@ pub fn filter(text: &str) -> Result<Targets, EnvError> {
     Ok(targets)
 }
 
-/// A level by its name, in the words of Python's logging too.
+/// A level by its name; the names in Python's logging are accepted too.
 fn level(name: &str) -> Option<LevelFilter> {
     match name.trim().to_ascii_lowercase().as_str() {
         "off" => Some(LevelFilter::OFF),
@@ -41,7 +42,7 @@ fn level(name: &str) -> Option<LevelFilter> {
     }
 }
 
-/// Starts the log of this process. Where one is running already, that one stays.
+/// Starts the log of this process. If one is already running, it stays.
 pub fn start(filter: Targets, format: Option<LogFormat>) {
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn levels_of_the_whole_and_of_parts() {
-        let read = filter("WARNING, ta_bot::relay=debug").unwrap();
+        let read = filter("WARNING, ta_bot_engine::signals=debug").unwrap();
         assert!(read.would_enable("ta_bot", &Level::WARN) && !read.would_enable("ta_bot", &Level::INFO));
         assert!(read.would_enable("ta_bot::relay", &Level::DEBUG));
         assert!(!filter("off").unwrap().would_enable("ta_bot", &Level::ERROR));

@@ -1,4 +1,4 @@
-//! The binary `ta-bot`. Everything is in the library, where tests reach it.
+//! The binary `ta-bot`. Everything else is in the library, where tests can reach it.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
-//! A simulated market, for looking at the service without one. Only `serve --simulate` runs it.
+//! A simulated market, for trying the service without a real one. Only `serve --simulate` runs it.
 //!
-//! Every second it closes one candle of each symbol, whatever the timeframe's real length, going on from the newest
-//! candle in the store; longer timeframes are gathered from the shortest, where they are multiples of it. A candle is a
-//! function of its symbol, its time and the price before it, so the same history always continues the same way.
+//! Every second it closes one candle of each symbol, whatever the timeframe's real length, continuing from the newest
+//! candle in the store. Candles of longer timeframes are gathered from those of the shortest if they are multiples of
+//! it. A candle is a function of its symbol, its time and the price before it, so the same history always continues in
+//! the same way.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,9 +21,9 @@ use ta_bot_engine::{
     support::store_error::StoreError,
 };
 
-/// How often a candle of the shortest timeframe closes, unless told otherwise.
+/// How often a candle of the shortest timeframe closes by default.
 pub const PACE: Duration = Duration::from_secs(1);
-/// Where a symbol's price starts if the store has none.
+/// The price at which a symbol starts if the store has none.
 const FIRST_PRICE: f64 = 100.0;
 
 /// What the simulation needs.
@@ -31,18 +32,18 @@ pub struct Feed {
     pub candles: Arc<dyn CandleStore>,
     /// Where it announces them.
     pub bus: Arc<LocalBus>,
-    /// What is scheduled.
+    /// The settings, which say what is scheduled.
     pub settings: Arc<SettingsBook>,
     /// How often a candle of the shortest timeframe closes.
     pub pace: Duration,
 }
 
 impl Feed {
-    /// Closes candles until `stop`.
+    /// Closes candles until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         tracing::warn!(pace = ?self.pace, "this is a SIMULATED market: a candle of each symbol closes at this pace");
         for timeframe in Timeframes::of(&self.settings.current().settings.timeframes).skipped {
-            tracing::warn!(%timeframe, "not simulated: it is no multiple of the shortest timeframe");
+            tracing::warn!(%timeframe, "this timeframe is not simulated: it is not a multiple of the shortest one");
         }
         let mut ticks = tokio::time::interval(self.pace);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -55,8 +56,8 @@ impl Feed {
         }
     }
 
-    /// Closes the next candle of `symbol`, and the longer ones that it completes. They are announced when all of them
-    /// are stored: whoever looks at the shortest one then sees the longer one that closed at the same moment.
+    /// Closes the next candle of `symbol` and the longer candles that it completes. They are announced once all of them
+    /// are stored, so that a reader of the shortest candle also sees the longer ones that closed at the same moment.
     async fn close_candles(&self, symbol: &Symbol, timeframes: &[Timeframe]) -> Result<(), StoreError> {
         let timeframes = Timeframes::of(timeframes);
         let Some(shortest) = timeframes.shortest else { return Ok(()) };
@@ -66,7 +67,7 @@ impl Feed {
             Some(candle) => shortest.close_of(candle.open_time),
             None => shortest.open_of(now.plus_millis(-1000 * shortest.millis())),
         };
-        // Caught up with the real time: a candle that is still open does not close.
+        // The simulation has caught up with real time, and this candle is still open.
         if shortest.close_of(open_time) > now {
             return Ok(());
         }
@@ -85,7 +86,7 @@ impl Feed {
         Ok(())
     }
 
-    /// The newest longer candle that the shorter ones complete, if it is not there yet.
+    /// The newest longer candle that the shorter ones complete, if it is not stored yet.
     async fn completed(
         &self,
         symbol: &Symbol,
@@ -120,14 +121,14 @@ impl Feed {
     }
 }
 
-/// Timeframes, by what the simulation makes of them.
+/// Timeframes, grouped by what the simulation does with them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Timeframes {
-    /// Its candles are simulated.
+    /// The candles of this one are simulated.
     shortest: Option<Timeframe>,
-    /// Their candles are gathered from those.
+    /// The candles of these are gathered from those of the shortest.
     longer: Vec<Timeframe>,
-    /// Theirs would begin or end within one of those, as 5m with 3m.
+    /// The candles of these would begin or end within one of the shortest, such as 5m with 3m.
     skipped: Vec<Timeframe>,
 }
 

@@ -1,5 +1,5 @@
-//! That the binary runs. The tests of what it does are in the crate `ta-bot-tests`; this one is here so that cargo builds the
-//! binary together with the tests, with the same features, and not a second time.
+//! Tests that the binary runs. The tests of what it does are in the crate `ta-bot-tests`. This test exists so that
+//! cargo builds the binary together with the tests and with the same features, instead of a second time.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 

@@ -1,7 +1,7 @@
 // Helpers for strategies in C, over the generated bindings: short names, texts, parameters by name.
 //
-// Whatever a strategy returns is freed by the bindings afterwards, so every text and list in it must come from
-// malloc. `ta_bot_text` and `ta_bot_new` take care of that; a literal would be freed and the call would trap.
+// The bindings free whatever a strategy returns, so every text and list in it must come from malloc. `ta_bot_text` and
+// `ta_bot_new` take care of that; a literal would be freed, too, and the call would trap.
 #ifndef TA_BOT_H
 #define TA_BOT_H
 
@@ -23,7 +23,7 @@ typedef exports_ta_bot_strategy_strategy_option_signal_t ta_bot_option_signal;
 typedef exports_ta_bot_strategy_strategy_signal_t ta_bot_signal;
 typedef exports_ta_bot_strategy_strategy_fault_t ta_bot_fault;
 
-// Room for `count` items, zeroed: zero is "none" for options and "empty" for lists.
+// Allocates zeroed room for `count` items: zero is "none" for options and "empty" for lists.
 static inline void *ta_bot_new(size_t count, size_t size) {
   void *room = calloc(count, size);
   if (!room) abort();
@@ -41,8 +41,8 @@ static inline bool ta_bot_is(ta_bot_string text, const char *other) {
   return text.len == strlen(other) && memcmp(text.ptr, other, text.len) == 0;
 }
 
-// The value of a parameter, or NULL where an optional one was left unset. Which member of the union is
-// filled follows from the description; the host has checked it.
+// The value of a parameter, or NULL if it is optional and was not set. The description determines which member of the
+// union is filled; the host has checked that.
 static inline const ta_bot_value *ta_bot_find(const ta_bot_parameters *parameters, const char *name) {
   for (size_t i = 0; i < parameters->len; i++) {
     if (ta_bot_is(parameters->ptr[i].f0, name)) return &parameters->ptr[i].f1;
@@ -62,7 +62,7 @@ static inline ta_bot_value ta_bot_value_text(const char *text) {
   return (ta_bot_value){.tag = TA_BOT_STRATEGY_TYPES_VALUE_TEXT, .val.text = ta_bot_text(text)};
 }
 
-// One line for the host's log; the host copies it before this returns.
+// Writes one line to the host's log; the host copies it before this returns.
 static inline void ta_bot_log(ta_bot_strategy_log_level_t level, const char *message) {
   ta_bot_string text;
   strategy_module_string_set(&text, message);

@@ -1,5 +1,5 @@
-//! From the close of a candle to its committed and published signals, for 100 symbols at once: the whole service in this
-//! process, the embedded database on this machine's disk, two strategies.
+//! The time from the close of a candle to its committed and published signals, for 100 symbols at once. The whole
+//! service runs in this process, with the embedded database on this machine's disk and two strategies.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly; criterion's macro is undocumented")]
 
@@ -62,7 +62,7 @@ async fn start(data_dir: &Path) -> Market {
         market.insert_candles().await;
     }
     tokio::spawn(app.serve(None, CancellationToken::new(), |_| ()));
-    // The service begins with a series behind its newest candle; the first close after that is its first job.
+    // The service begins a series after its newest candle, so the next close is the first job.
     while market.outbox.begun(TIMEFRAME).await.unwrap().len() < SYMBOLS {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -70,7 +70,7 @@ async fn start(data_dir: &Path) -> Market {
 }
 
 impl Market {
-    /// One more candle of every symbol. Answers when they closed.
+    /// Inserts one more candle of every symbol. Returns the time at which they close.
     async fn insert_candles(&mut self) -> Timestamp {
         for (symbol, price) in self.symbols.iter().zip(&mut self.prices) {
             let candle: Candle = simulated(symbol, self.next_open, *price);

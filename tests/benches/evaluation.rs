@@ -1,5 +1,5 @@
-//! What the sandbox costs: making a module ready, and one evaluation in a fresh instance against the same rule called
-//! natively. The benchmark of the service prints the ratios of one run.
+//! What the sandbox costs: making a module ready, and one evaluation in a fresh instance compared with the same rule
+//! called natively. The benchmark `service` prints the ratios of one run.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly; criterion's macro is undocumented")]
 
@@ -25,7 +25,7 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Open, high, low, close and volume of a walk.
+/// Open, high, low, close and volume of a random walk.
 fn walk(length: usize) -> Vec<[f64; 5]> {
     let mut seed = 7_u64;
     let mut close = 100.0;
@@ -69,7 +69,7 @@ fn make_ready(criterion: &mut Criterion) {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let module = StrategyModule::load(&sandbox, &rsi).unwrap();
     let parameters = module.description().schema.defaults();
-    // A check does next to nothing but make an instance.
+    // A check does little more than create an instance.
     criterion.bench_function("ready/instantiate and call", |bencher| {
         bencher.iter(|| module.check(&parameters).unwrap());
     });
@@ -108,8 +108,8 @@ fn against_native(criterion: &mut Criterion) {
     compare::<Heavy>(criterion, "heavy");
 }
 
-/// The same work by one thread and shared by two: evaluations in the sandbox, and the rule called natively, which shows what
-/// the machine itself gives.
+/// The same work done by one thread and shared by two: evaluations in the sandbox, and the rule called natively, which
+/// shows how much the machine itself gains from a second thread.
 fn threads(criterion: &mut Criterion) {
     const EVALUATIONS: usize = 2000;
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
@@ -122,7 +122,7 @@ fn threads(criterion: &mut Criterion) {
     let context = ta_bot_sdk::testing::context(&candles);
     let settings = <Rsi as Strategy>::Parameters::parse(&[]).unwrap();
     let natively = |count| {
-        // As long as the evaluations take, roughly.
+        // This takes roughly as long as the evaluations.
         for _ in 0..count * 15 {
             black_box(Rsi::evaluate(&context, black_box(candles.window()), &[], &settings)).unwrap();
         }

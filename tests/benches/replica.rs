@@ -1,6 +1,6 @@
-//! One replica on MariaDB, NATS, a MongoDB-compatible server and a Kubernetes API, all on this machine: a close of 1,000
-//! symbols at once from its event to the last acknowledged signal, a close of one symbol, memory, and the shutdown
-//! under load. What a swap of a module costs is in the benchmark `swap`.
+//! One replica on MariaDB, NATS, a MongoDB-compatible server and a Kubernetes API, all on this machine: a close of
+//! 1,000 symbols at once from its event to the last acknowledged signal, a close of one symbol, memory, and the
+//! shutdown under load. The benchmark `swap` measures what a swap of a module costs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
@@ -15,12 +15,13 @@ use ta_bot_tests::{
 };
 
 const SYMBOLS: usize = 1000;
-/// How many minutes all symbols close. Every fifth the candles of five minutes close beside, so it has twice the jobs.
+/// In how many minutes all symbols close. In every fifth one the five-minute candles close as well, so it has twice the
+/// jobs.
 const ROUNDS: i64 = 10;
-/// In which minute symbols close one by one, and how many of them.
+/// The minute in which symbols close one by one, and how many of them do.
 const ALONE: (i64, usize) = (10, 500);
 
-/// What is counted beside the time.
+/// What is counted in addition to the time.
 #[derive(Clone, Copy)]
 struct Counts {
     evaluations: f64,
@@ -50,11 +51,12 @@ impl Bench {
         let market = Market::new(SYMBOLS, 12);
         let mut fleet = Fleet::start(&market, 1).await;
         fleet.without_proxies();
-        // As it is run.
+        // The log settings of a real deployment.
         fleet.replicas[0].set("LOG_LEVEL", "info");
         fleet.replicas[0].set("LOG_FORMAT", "json");
         fleet.start_replicas().await;
-        let (pool, client) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
+        let pool = fleet.pool();
+        let client = async_nats::connect(fleet.nats.url()).await.unwrap();
         println!("memory when ready: {} MB", fleet.replicas[0].memory("VmRSS") / 1024);
         Self { market, fleet, pool, client }
     }

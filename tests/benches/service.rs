@@ -1,6 +1,6 @@
-//! What the built service takes: time until it is ready, memory after ten thousand evaluations, the size of the binary, and
-//! how long it takes to refuse tokens that are nearly right.
-//! At the end it puts the figures of the whole run side by side, as ratios, since the machine's own speed varies.
+//! What the built service takes: time until it is ready, memory after ten thousand evaluations, the size of the binary,
+//! and the time to refuse tokens that are nearly right. At the end it prints the figures of the whole run side by side,
+//! as ratios, because the machine's own speed varies.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
@@ -16,18 +16,18 @@ use sha2::{Digest as _, Sha256};
 use ta_bot_tests::{replicas::Replica, root, strategies_dir};
 use tokio::process::Command;
 
-/// Each analysis evaluates every built-in strategy that runs on its timeframe.
+/// How many analyses are requested. Each one evaluates every built-in strategy that runs on its timeframe.
 const ANALYSES: usize = 1000;
-/// How often each wrong token is given.
+/// How often each wrong token is sent.
 const REFUSALS: usize = 3000;
-/// A token that counts.
+/// The valid token.
 const TOKEN: &str = "the-operators-token-of-forty-characters!";
 
 fn binary() -> PathBuf {
     root().join("target/release/ta-bot")
 }
 
-/// Starts the service; with a file of tokens, if one is given. Answers also how long it took to its first 200 of `/ready`.
+/// Starts the service, with a file of tokens if one is given. Also returns the time until its first 200 from `/ready`.
 async fn start(data_dir: &Path, tokens: Option<&Path>) -> (Replica, Duration) {
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
@@ -38,7 +38,8 @@ async fn start(data_dir: &Path, tokens: Option<&Path>) -> (Replica, Duration) {
     let tokens = tokens.map(|file| ("API_TOKENS_FILE", file.display().to_string()));
     let variables = variables.into_iter().chain(tokens).map(|(name, value)| (name.to_owned(), value)).collect();
     let mut service = Replica::new(data_dir, variables);
-    let (started, client) = (Instant::now(), reqwest::Client::new());
+    let started = Instant::now();
+    let client = reqwest::Client::new();
     service.start().await;
     let ready = async || client.get(service.url("/ready")).send().await.is_ok_and(|answer| answer.status() == 200);
     while !ready().await {
@@ -82,7 +83,7 @@ async fn main() {
     summarise();
 }
 
-/// Whoever guesses a token must not learn from the time of the answer how much of it is right.
+/// The time of a refusal must not tell a guesser how much of the token is right.
 async fn refuse_tokens(data_dir: &Path) {
     let file = data_dir.join("tokens");
     fs::write(&file, format!("operator:{}\n", hex::encode(Sha256::digest(TOKEN)))).unwrap();
@@ -90,7 +91,7 @@ async fn refuse_tokens(data_dir: &Path) {
     let client = reqwest::Client::new();
     let right = [0, TOKEN.len() / 2, TOKEN.len() - 1];
     let mut times = right.map(|_| Vec::with_capacity(REFUSALS));
-    // In turns, so that whatever else the machine does falls on all alike.
+    // The tokens take turns, so that other load on the machine affects all of them alike.
     for turn in 0..REFUSALS * right.len() {
         let which = turn % right.len();
         let token = format!("{}{}", &TOKEN[..right[which]], "x".repeat(TOKEN.len() - right[which]));
@@ -129,7 +130,8 @@ fn summarise() {
         }
     }
     if let Some((native, sandbox)) = mean("thirty/native/250").zip(mean("thirty/sandbox/250")) {
-        let (name, adds) = ("all thirty, 250 candles", sandbox - native);
+        let name = "all thirty, 250 candles";
+        let adds = sandbox - native;
         println!("{name:<28}{native:>12.2}{sandbox:>12.2}{adds:>10.2}{:>10.2}", sandbox / native);
     }
     let figures = [

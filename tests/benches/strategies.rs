@@ -1,5 +1,5 @@
-//! What one candle costs with every built-in strategy: in the sandbox, each in a fresh instance, against the same rules called
-//! natively; how two threads share the work; and how long all modules take to load from a warm cache.
+//! What one candle costs with every built-in strategy: in the sandbox, each in a fresh instance, compared with the same
+//! rules called natively; how two threads share the work; and how long all modules take to load from a warm cache.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly; criterion's macro is undocumented")]
 
@@ -14,22 +14,22 @@ use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};
 
 /// How many candles a strategy sees.
 const WINDOW: usize = 250;
-/// How many windows of the same market are looked at in turn, so that the figure is of no single one.
+/// How many windows of the same market are evaluated in turn, so that the figure does not depend on a single one.
 const WINDOWS: usize = 64;
 const TIMEFRAME: Timeframe = Timeframe::M15;
 
-/// A rule called natively with its defaults.
+/// A rule that is called natively with its default parameters.
 type Native = fn(&ta_bot_sdk::Context, &Candles);
 
 fn native<S: Strategy>(context: &ta_bot_sdk::Context, candles: &Candles) {
     let parameters = S::Parameters::parse(&[]).unwrap();
     let window = black_box(candles.window());
     let extra = [window; 1];
-    // A young series is an answer, too.
+    // An error because the series is too young is an answer, too.
     let _ = black_box(S::evaluate(context, window, &extra[..S::EXTRA.len()], &parameters));
 }
 
-/// Every built-in strategy, natively.
+/// Every built-in strategy as a native rule.
 const NATIVE: [Native; 30] = [
     native::<band_fade_reversal::BandFadeReversal>,
     native::<bear_trap_buy::BearTrapBuy>,
@@ -63,7 +63,7 @@ const NATIVE: [Native; 30] = [
     native::<volume_surge_breakout::VolumeSurgeBreakout>,
 ];
 
-/// A made-up market, and the windows of it that are looked at.
+/// A made-up market and the windows of it that are evaluated.
 struct Market {
     candles: CandleWindow,
     /// The same windows for the native rules.
@@ -90,7 +90,7 @@ impl Market {
     }
 }
 
-/// Every strategy on one window, each in a fresh instance.
+/// Evaluates every strategy on one window, each in a fresh instance.
 fn analyse(modules: &[(StrategyModule, Parameters)], market: &Market, place: usize) {
     let (job, base) = (market.job(place), market.window(place));
     for (module, parameters) in modules {
@@ -113,7 +113,8 @@ fn modules() -> Vec<(StrategyModule, Parameters)> {
 }
 
 fn one_candle(criterion: &mut Criterion) {
-    let (modules, market) = (modules(), Market::new());
+    let modules = modules();
+    let market = Market::new();
     let context = ta_bot_sdk::testing::context(&market.native[0]);
     let mut group = criterion.benchmark_group("thirty");
     let mut places = (0..WINDOWS).cycle();
@@ -127,7 +128,8 @@ fn one_candle(criterion: &mut Criterion) {
 }
 
 fn threads(criterion: &mut Criterion) {
-    let (modules, market) = (modules(), Market::new());
+    let modules = modules();
+    let market = Market::new();
     let mut group = criterion.benchmark_group("thirty/threads");
     group.sample_size(20).throughput(Throughput::Elements((WINDOWS * modules.len()) as u64));
     for threads in [1, 2] {
@@ -140,7 +142,8 @@ fn threads(criterion: &mut Criterion) {
 }
 
 fn load(criterion: &mut Criterion) {
-    let (cache, ids) = (tempfile::tempdir().unwrap(), built_in::ids().unwrap());
+    let cache = tempfile::tempdir().unwrap();
+    let ids = built_in::ids().unwrap();
     let bytes: Vec<_> = ids.iter().map(|id| built_in::bytes(id).unwrap()).collect();
     let sandbox = Sandbox::new(Limits::default(), Some(cache.path().to_owned())).unwrap();
     let load = || bytes.iter().map(|bytes| StrategyModule::load(&sandbox, bytes).unwrap()).collect::<Vec<_>>();

@@ -1,11 +1,12 @@
-//! What a swap of a module costs the candles that it meets: three replicas on MariaDB, NATS, a MongoDB-compatible server
-//! and a Kubernetes API, all on this machine, and closes that meet nothing, a request that only checks a swap, or a swap
-//! between two modules that are compiled already.
+//! What a swap of a module costs the closes that it meets. Three replicas run on MariaDB, NATS, a MongoDB-compatible
+//! server and a Kubernetes API, all on this machine. A close meets nothing, a request that only checks a swap, or a
+//! swap between two modules that are already compiled.
 //!
-//! A check does what a swap does before it writes. So what it costs is work on the same processors, and what a swap costs
-//! beyond it is the pause: the lock on the log that commits wait for, and what replicas do when they hear of it. How long
-//! each commit takes for that lock is noted by the server in its log of slow statements. That leaves out what a client waits
-//! for its answer; a thread of the server that waits for a busy processor is in it, in all kinds of closes alike.
+//! A check does what a swap does before it writes. So the cost of a check is work on the same processors, and what a
+//! swap costs beyond that is the pause: the lock on the deployment log that commits wait for, and what replicas do when
+//! they learn of the swap. The server records how long each commit takes for that lock in its log of slow statements.
+//! That time excludes a client's wait for its answer. It includes the wait of a server thread for a busy processor, in
+//! all kinds of closes alike.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
@@ -26,13 +27,14 @@ use ta_bot_tests::{
 
 const SYMBOLS: usize = 200;
 const REPLICAS: usize = 3;
-/// How many minutes all symbols close at once.
+/// In how many minutes all symbols close at once.
 const ROUNDS: i64 = 375;
-/// How many minutes after those symbols close one by one.
+/// In how many minutes after those the symbols close one by one.
 const MINUTES_ALONE: i64 = 3;
-/// How long after the event of a whole close a swap comes: its jobs are being decided and committed then.
+/// How long after the event of a close of all symbols the swap comes: at that time its jobs are being decided and
+/// committed.
 const IN_THE_MIDDLE: Duration = Duration::from_millis(20);
-/// Statements that take as long are noted by the server, in seconds. Of those that take less nothing is known but that.
+/// The server records statements that take at least this many seconds. Of shorter ones nothing else is known.
 const NOTED: &str = "0.0002";
 
 /// What a close meets.
@@ -46,7 +48,7 @@ enum Meets {
 impl Meets {
     const ALL: [Self; 3] = [Self::Nothing, Self::Check, Self::Swap];
 
-    /// In turns, so that whatever else the machine does falls on all alike.
+    /// The kinds take turns, so that other load on the machine affects all of them alike.
     const fn next(number: usize) -> Self {
         Self::ALL[number % Self::ALL.len()]
     }
@@ -62,12 +64,12 @@ impl fmt::Display for Meets {
     }
 }
 
-/// What was measured of the closes of one kind.
+/// The measurements of the closes of one kind.
 #[derive(Default)]
 struct Times {
     closes: Vec<Duration>,
     requests: Vec<Duration>,
-    /// Of each close the longest that one of its commits took to lock the log.
+    /// For each close, the longest time that one of its commits took to lock the log.
     commits: Vec<Duration>,
 }
 
@@ -96,17 +98,19 @@ impl Bench {
         let market = Market::new(SYMBOLS, ROUNDS + MINUTES_ALONE);
         let mut fleet = Fleet::start(&market, REPLICAS).await;
         fleet.without_proxies();
-        // Connections take it over when they are made.
+        // Connections take these settings over when they are opened.
         let note =
             format!("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = {NOTED}, GLOBAL slow_query_log = ON");
         fleet.maria.sql(&note).await.unwrap();
         fleet.start_replicas().await;
-        let (pool, client) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
+        let pool = fleet.pool();
+        let client = async_nats::connect(fleet.nats.url()).await.unwrap();
         let replica = &fleet.replicas[0];
         let versions = [upload(replica, "versions_v1").await, upload(replica, "versions_v2").await];
-        let (http, revision) = (reqwest::Client::new(), AtomicI64::new(0));
+        let http = reqwest::Client::new();
+        let revision = AtomicI64::new(0);
         let bench = Self { market, fleet, pool, client, http, versions, revision };
-        // From here on every replica has both.
+        // After these two swaps every replica has both versions.
         for _ in 0..2 {
             bench.ask(Meets::Swap).await;
             bench.until_all_know().await;
@@ -114,7 +118,7 @@ impl Bench {
         bench
     }
 
-    /// All symbols close, and in the middle of their jobs comes what they meet.
+    /// All symbols close at once, and the check or the swap comes in the middle of their jobs.
     async fn all_at_once(&self) {
         let mut times = [(); 3].map(|()| Times::default());
         for minute in 0..ROUNDS {
@@ -131,7 +135,7 @@ impl Bench {
             let (_, timeframe, candle) = closing[0];
             self.fleet.until_closed(timeframe.close_of(candle.open_time), closing.len()).await;
             let took = stream::last_stored(&self.client).await - event.millis();
-            // Every fifth the longer candles close beside: those would be something else.
+            // In every fifth minute the longer candles close as well, which would be something else.
             if closing.len() == SYMBOLS {
                 let took = Some(Duration::from_millis(took as u64));
                 self.add_to(&mut times[meets as usize], took, request).await;
@@ -163,14 +167,14 @@ impl Bench {
         report("close of one symbol", times);
     }
 
-    /// Adds a close, with what the server noted of it.
+    /// Adds the times of a close, including what the server recorded about it.
     async fn add_to(&self, times: &mut Times, took: Option<Duration>, request: Option<Duration>) {
         times.closes.extend(took);
         times.requests.extend(request);
         times.commits.push(self.longest("SELECT `revision` FROM `ta_bot_deployment_head`%SHARE MODE").await);
     }
 
-    /// Asks the first replica. Answers how long it took.
+    /// Sends what the close meets to the first replica. Returns how long that took.
     async fn ask(&self, meets: Meets) -> Option<Duration> {
         let revision = self.revision.load(Ordering::Relaxed);
         let module = &self.versions[revision as usize % 2];
@@ -213,12 +217,12 @@ impl Bench {
         println!("{swaps} swaps; {anew} jobs were decided anew, {errors} evaluations failed");
     }
 
-    /// Has the server forget what it noted.
+    /// Clears the server's log of slow statements.
     async fn note_anew(&self) {
         sqlx::query("TRUNCATE mysql.slow_log").execute(&self.pool).await.unwrap();
     }
 
-    /// How long the longest statement of a kind took that the server noted; nothing where all were too short.
+    /// How long the longest recorded statement of a kind took; zero if all were too short to be recorded.
     async fn longest(&self, kind: &str) -> Duration {
         let sql =
             "SELECT CAST(MAX(TIME_TO_SEC(query_time)) * 1000000 AS SIGNED) FROM mysql.slow_log WHERE sql_text LIKE ?";

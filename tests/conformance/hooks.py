@@ -1,4 +1,4 @@
-"""What schemathesis has to be told: a module's bytes go into a request as they are, and nothing is read of them."""
+"""Tells schemathesis to send a module's bytes as they are, and not to parse those that it receives."""
 
 import schemathesis
 

@@ -1,12 +1,12 @@
-"""What TA-Lib says of every candle series in a folder.
+"""Computes TA-Lib's indicators for every candle series in a folder.
 
-The indicators of the Rust SDK are compared with this. TA-Lib is an independent implementation that most of the field
-measures itself by.
+The indicators of the Rust SDK are compared with the result. TA-Lib is an independent implementation that most of the
+field uses as its reference.
 
     python talib_oracle.py CANDLES OUTPUT
 
 reads CANDLES/*.csv (open_time_ms,open,high,low,close,volume) and writes OUTPUT/<series>.csv: one line for each candle,
-one column for each indicator, `nan` where TA-Lib has no value yet.
+one column for each indicator, `nan` while TA-Lib has no value yet.
 """
 
 import csv
@@ -18,7 +18,7 @@ import talib
 
 
 def ema_from_first_value(values: np.ndarray, period: int) -> np.ndarray:
-    """TA-Lib's EMA of a series that begins with NaN, which TA-Lib itself spreads over everything."""
+    """TA-Lib's EMA of a series that begins with NaN. TA-Lib itself would spread the NaN over the whole result."""
     average = np.full(len(values), np.nan)
     numbers = np.flatnonzero(~np.isnan(values))
     if len(numbers):

@@ -1,4 +1,4 @@
-//! The parts of the service in this process, with every built-in strategy.
+//! The service as an `App` in the test's own process, with every built-in strategy.
 
 use std::{collections::HashMap, fs, os::unix::fs::symlink, path::Path};
 
@@ -7,7 +7,8 @@ use ta_bot::{app::App, environment::Environment};
 
 use crate::{root, strategies_dir};
 
-/// An app on the embedded store of `data_dir`, its strategies loaded. What was compiled for another test is used again.
+/// Opens an app on the embedded store of `data_dir` and loads its strategies. Modules that were compiled for another
+/// test are reused.
 pub async fn app(data_dir: &Path) -> anyhow::Result<App> {
     share_compiled(data_dir)?;
     let app = open(data_dir).await?;
@@ -15,19 +16,19 @@ pub async fn app(data_dir: &Path) -> anyhow::Result<App> {
     Ok(app)
 }
 
-/// The same without a strategy.
+/// Like [`app()`], but without strategies.
 pub async fn open(data_dir: &Path) -> anyhow::Result<App> {
     let variables = HashMap::from([
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", strategies_dir().display().to_string()),
-        // An evaluation on a busy machine is no failure of what is tested.
+        // A slow evaluation on a busy machine must not fail a test.
         ("STRATEGY_TIMEOUT_MS", "20000".to_owned()),
     ]);
     let environment = Environment::read(|name| variables.get(name).cloned());
     App::open(environment.map_err(|errors| anyhow!("{errors:?}"))?).await
 }
 
-/// Lets a service on `data_dir` use what was compiled for other tests.
+/// Lets a service on `data_dir` use the modules that were compiled for other tests.
 pub fn share_compiled(data_dir: &Path) -> anyhow::Result<()> {
     let (compiled, shared) = (data_dir.join("compiled"), root().join("target/compiled-for-tests"));
     fs::create_dir_all(&shared)?;

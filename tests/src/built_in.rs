@@ -1,4 +1,4 @@
-//! The built-in strategies, as `make strategies` made them.
+//! The built-in strategies, as built by `make strategies`.
 
 use std::fs;
 
@@ -13,14 +13,14 @@ pub fn bytes(id: &str) -> anyhow::Result<Vec<u8>> {
     fs::read(&path).map_err(|error| anyhow::anyhow!("{}: {error}; run make strategies first", path.display()))
 }
 
-/// Instructions in the place of a number that a component's code holds: as many bytes.
+/// Instructions that replace a number constant in a component's code. They take as many bytes as the constant.
 #[derive(Debug, Clone, Copy)]
 pub enum Instead {
     /// Another number.
     Number(f64),
-    /// The code stops there.
+    /// The code traps there.
     Trap,
-    /// The code never comes further.
+    /// The code loops there forever.
     Hang,
 }
 
@@ -36,15 +36,16 @@ impl Instead {
     }
 }
 
-/// The instruction `f64.const`.
+/// The instruction `f64.const` with a number.
 const fn constant(number: f64) -> [u8; 9] {
     let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
     [0x44, a, b, c, d, e, f, g, h]
 }
 
-/// A component with something else wherever its code has `number`: a changed version of a strategy.
+/// Replaces every constant `number` in a component's code, which makes a changed version of the strategy.
 pub fn changed(component: &[u8], number: f64, instead: Instead) -> anyhow::Result<Vec<u8>> {
-    let (number_s, mut changed) = (constant(number), component.to_vec());
+    let number_s = constant(number);
+    let mut changed = component.to_vec();
     let mut places = 0;
     for place in 0..changed.len().saturating_sub(number_s.len()) {
         if changed[place..].starts_with(&number_s) {
@@ -56,14 +57,14 @@ pub fn changed(component: &[u8], number: f64, instead: Instead) -> anyhow::Resul
     Ok(changed)
 }
 
-/// The same component in other bytes: it has a section more that means nothing.
+/// The same component with different bytes: it gets an additional section that has no meaning.
 pub fn relabelled(component: &[u8], label: u8) -> Vec<u8> {
     const CUSTOM_SECTION: u8 = 0;
-    // Its length, and a name of one letter.
+    // The section's length, then a name of one letter.
     [component, &[CUSTOM_SECTION, 3, 1, b'x', label]].concat()
 }
 
-/// The ids of all of them: the folders of `strategies/`, in order.
+/// The ids of all built-in strategies: the folders of `strategies/`, in order.
 pub fn ids() -> anyhow::Result<Vec<String>> {
     let folders = fs::read_dir(root().join("strategies"))?;
     let mut ids: Vec<String> =
@@ -72,13 +73,13 @@ pub fn ids() -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// All of them, loaded into one sandbox, in the order of their ids.
+/// All built-in strategies, loaded into one sandbox, in the order of their ids.
 pub fn modules() -> anyhow::Result<Vec<StrategyModule>> {
     let sandbox = Sandbox::new(Limits::default(), Some(root().join("target/compiled-for-tests")))?;
     ids()?.iter().map(|id| Ok(StrategyModule::load(&sandbox, &bytes(id)?)?)).collect()
 }
 
-/// One evaluation, with the same window for each extra input as for the base.
+/// Evaluates once, with the base window for each extra input as well.
 pub fn evaluate(module: &StrategyModule, job: &Job, base: CandleSlice<'_>, parameters: &Parameters) -> Evaluation {
     let extra = vec![base; module.description().extra.len()];
     module.evaluate(EvaluationInput { job, base, extra: &extra, parameters })

@@ -1,16 +1,16 @@
-//! Which jobs had to be done, and whether they are.
+//! Which jobs are due, and whether they are finished.
 
 use ta_bot_core::{Job, Timeframe, Timestamp};
 use ta_bot_engine::{market::candle_store::CandleStore, signals::outbox::Outbox, support::store_error::StoreError};
 
-/// The jobs of `timeframe` that there had to be: of each series from where a service began with it.
+/// The due jobs of `timeframe`: for each series, all closes since a service began with it.
 pub async fn due(outbox: &dyn Outbox, candles: &dyn CandleStore, timeframe: Timeframe) -> Result<Vec<Job>, StoreError> {
     let begun = outbox.begun(timeframe).await?;
     let closed = candles.closed_between(timeframe, &begun, Timestamp::now()).await?;
     Ok(closed.into_iter().map(|(symbol, candle_close)| Job { symbol, timeframe, candle_close }).collect())
 }
 
-/// How many of them are not done.
+/// How many of the due jobs are not finished.
 pub async fn unfinished(
     outbox: &dyn Outbox,
     candles: &dyn CandleStore,

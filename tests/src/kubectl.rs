@@ -5,9 +5,9 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-/// What `kubectl ARGUMENTS` prints, given `input`.
+/// Runs `kubectl ARGUMENTS` with `input` on its standard input. Returns what it prints.
 pub async fn kubectl(arguments: &[&str], input: &str) -> anyhow::Result<String> {
-    // A cache of its own for each call: tests share no server.
+    // Each call has its own cache, because tests share no server.
     let cache = tempfile::tempdir()?;
     let mut command = Command::new("kubectl");
     command.arg("--cache-dir").arg(cache.path()).args(arguments).env_remove("KUBECONFIG");

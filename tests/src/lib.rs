@@ -1,4 +1,4 @@
-//! What the tests across the whole system share: where the built parts are.
+//! Helpers shared by the tests across the whole system, including the paths of what was built.
 
 use std::{
     path::PathBuf,
@@ -17,29 +17,29 @@ pub mod parity;
 pub mod replicas;
 pub mod threads;
 
-/// `count` candles of a made-up market, of which the first opens at `first`. Their prices do not depend on that, so that a
-/// market that ends now is the same at any time of day.
+/// `count` candles of a made-up market, the first of which opens at `first`. Their prices do not depend on `first`, so
+/// a market that ends now is the same at any time of day.
 pub fn market(symbol: &Symbol, timeframe: Timeframe, first: Timestamp, count: i64) -> Vec<Candle> {
     let opens = (0..count).map(|index| Timestamp::from_millis(index * timeframe.millis()));
     let moved = |candle: Candle| Candle { open_time: first.plus_millis(candle.open_time.millis()), ..candle };
     walk(symbol, opens, 100.0).into_iter().map(moved).collect()
 }
 
-/// Longer candles, each of `parts` of these.
+/// Combines `candles` into longer ones of `parts` candles each.
 ///
 /// # Panics
 ///
-/// Where a longer candle is to have no parts.
+/// If `parts` is 0.
 pub fn gathered_by(parts: usize, candles: &[Candle]) -> Vec<Candle> {
     let of_parts = |parts: &[Candle]| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>());
     candles.chunks_exact(parts).filter_map(of_parts).collect()
 }
 
-/// Waits until something holds, and fails with `otherwise` where it does not within that time.
+/// Waits until `holds` returns true, and fails with the message of `otherwise` if it does not within that time.
 ///
 /// # Panics
 ///
-/// Then.
+/// If `holds` still returns false after `within`.
 pub async fn until(within: Duration, otherwise: impl AsyncFn() -> String, mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
@@ -48,7 +48,7 @@ pub async fn until(within: Duration, otherwise: impl AsyncFn() -> String, mut ho
     }
 }
 
-/// The median and the 99th percentile of some times, in words.
+/// The median and the 99th percentile of some times, as text.
 #[must_use]
 pub fn quantiles(mut times: Vec<Duration>) -> String {
     times.sort();
@@ -57,7 +57,7 @@ pub fn quantiles(mut times: Vec<Duration>) -> String {
     format!("p50 {:.1} ms, p99 {:.1} ms, of {}", millis(0.5), millis(0.99), times.len())
 }
 
-/// The project's own folder.
+/// The project's root folder.
 pub fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
@@ -67,20 +67,20 @@ pub fn strategies_dir() -> PathBuf {
     root().join("target/strategies")
 }
 
-/// A folder with two of them, `rsi` and `macd`. What the service does around its strategies is the same for two as for
-/// thirty, and a test that starts on an empty folder compiles them all.
+/// A folder with two of the built-in strategies, `rsi` and `macd`. What the service does around its strategies is the
+/// same for two as for thirty, and a test that starts with an empty data folder compiles them all.
 ///
 /// # Panics
 ///
-/// Where the folder can't be made.
+/// If the folder can't be made.
 pub fn two_strategies_dir() -> PathBuf {
     let folder = root().join("target/tmp/two-strategies");
     let made = std::fs::create_dir_all(&folder);
     assert!(made.is_ok(), "{} can't be made: {made:?}", folder.display());
     for name in ["rsi.wasm", "macd.wasm"] {
-        // Relative, so that the link holds where the whole target folder is moved.
+        // A relative link survives a move of the whole target folder.
         let linked = std::os::unix::fs::symlink(PathBuf::from("../../strategies").join(name), folder.join(name));
-        // Another test has made it.
+        // The link can't be made if another test has made it already.
         let there = linked.is_ok() || folder.join(name).exists();
         assert!(there, "{name} is not in {}: run make strategies", folder.display());
     }

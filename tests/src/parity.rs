@@ -1,5 +1,5 @@
-//! The folder of recorded market data and answers, which is not part of the project: `PARITY_DIR`, or `../shared/parity`
-//! beside it. A relative path counts from the project's folder.
+//! The folder of recorded market data and answers, which is not part of the project: `PARITY_DIR`, or
+//! `../shared/parity` by default. A relative path starts at the project's folder.
 
 use std::{
     env, fs,
@@ -12,18 +12,18 @@ use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Symbol, Timeframe, Tim
 
 use crate::root;
 
-/// The folder, or None with a word about it where it is missing: only then may a test that needs it do nothing.
+/// The folder, or `None` with a printed note if it is missing. Only then may a test that needs the folder do nothing.
 ///
 /// # Panics
 ///
-/// Where a folder was named that is not there.
+/// If `PARITY_DIR` names a folder that does not exist.
 pub fn folder() -> Option<PathBuf> {
     let named = env::var_os("PARITY_DIR").map(PathBuf::from);
     let path = root().join(named.as_deref().unwrap_or(Path::new("../shared/parity")));
     if path.is_dir() {
         return Some(path);
     }
-    assert!(named.is_none(), "PARITY_DIR is {}, where there is no folder", path.display());
+    assert!(named.is_none(), "PARITY_DIR is {}, but there is no such folder", path.display());
     eprintln!("SKIPPED: there is no folder {}; set PARITY_DIR to compare with the recorded answers", path.display());
     None
 }
@@ -32,11 +32,11 @@ pub fn folder() -> Option<PathBuf> {
 pub struct Series {
     /// The file's name without its ending.
     pub name: String,
-    /// Whose candles.
+    /// The symbol of the candles.
     pub symbol: Symbol,
-    /// How long each is.
+    /// The length of each candle.
     pub timeframe: Timeframe,
-    /// All of them.
+    /// All candles of the series.
     pub candles: CandleWindow,
 }
 
@@ -48,7 +48,7 @@ struct Listed {
 }
 
 impl Series {
-    /// Every series of the folder whose file is there.
+    /// Every series of the folder whose file exists.
     pub fn all(folder: &Path) -> Result<Vec<Self>> {
         let folder = folder.join("candles");
         let list = fs::read(folder.join("series.json")).context("series.json")?;
@@ -61,7 +61,7 @@ impl Series {
         there.map(read).collect()
     }
 
-    /// The candle at `index` as a job.
+    /// The job of the candle at `index`.
     pub fn job(&self, index: usize) -> Job {
         let open = Timestamp::from_millis(self.candles.newest(usize::MAX).open_time[index] as i64);
         Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.timeframe.close_of(open) }
@@ -73,8 +73,8 @@ impl Series {
     }
 }
 
-/// Reads `open_time_ms,open,high,low,close,volume` below that header. Unlike an import it takes any numbers: recorded
-/// answers on odd candles are answers, too.
+/// Parses lines of `open_time_ms,open,high,low,close,volume` below a header line. Unlike an import it accepts any
+/// numbers, because there are recorded answers for odd candles, too.
 pub fn candles(text: &str) -> Result<CandleWindow> {
     let candle = |line: &str| {
         let numbers: Vec<f64> = line.split(',').map(str::parse).collect::<Result<_, _>>().context(line.to_owned())?;

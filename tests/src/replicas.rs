@@ -1,5 +1,5 @@
-//! Replicas of the service as they run in production: MySQL, MongoDB, NATS and a Kubernetes Lease, all of them real
-//! servers, each `ta-bot` a process of its own; and a market that is written for them as the Data Extractor writes it.
+//! Replicas of the service as they run in production: each `ta-bot` is a process of its own, and MySQL, MongoDB, NATS
+//! and a Kubernetes Lease are on real servers. A market is written for them the way the Data Extractor writes it.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
-//! Work that threads share, for benchmarks.
+//! Work shared by threads, for benchmarks.
 
 use std::time::{Duration, Instant};
 
-/// How long `threads` take for their shares, `rounds` times.
+/// How long `threads` threads take for `rounds` rounds in which each of them does its share.
 pub fn shared(rounds: u64, threads: usize, share: &(impl Fn() + Sync)) -> Duration {
     let started = Instant::now();
     for _ in 0..rounds {

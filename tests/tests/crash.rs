@@ -1,5 +1,5 @@
-//! The process is killed at random moments while candles come in. Afterwards the table holds exactly the signals that an
-//! undisturbed run gives: none lost, none twice.
+//! The process is killed at random moments while candles come in. Afterwards the table holds exactly the signals that
+//! an undisturbed run gives: none is lost, none is there twice.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -45,7 +45,7 @@ async fn open(data_dir: &Path) -> App {
     app
 }
 
-/// The ids of every signal that is stored, and how many are published.
+/// The ids of all stored signals, and how many of them are published.
 async fn stored(app: &App) -> (BTreeSet<String>, usize) {
     let all = app.outbox.signals(&SignalFilter { limit: u32::MAX, ..SignalFilter::default() }).await.unwrap();
     let published = all.iter().filter(|signal| signal.published_at.is_some()).count();
@@ -54,7 +54,7 @@ async fn stored(app: &App) -> (BTreeSet<String>, usize) {
     (ids, published)
 }
 
-/// A number that follows from the round, spread over 0..1000.
+/// A pseudo-random number that is determined by the round.
 fn spread(round: u64) -> u64 {
     round.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 33
 }

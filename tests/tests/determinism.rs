@@ -1,5 +1,5 @@
-//! The same job gives the same bytes: again, on another thread, and in another process. With it the ids of signals stay
-//! what they are when the service is started again.
+//! The same job gives the same bytes when it is repeated, on another thread, and in another process. So the ids of
+//! signals stay the same when the service is restarted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -12,7 +12,7 @@ use ta_bot_tests::app::app;
 
 const CANDLES: i64 = 600;
 const JOBS: i64 = 100;
-/// Set for the second process: where it writes what it found.
+/// The environment variable for the second process: the folder of the store, to which it writes what it found.
 const CHILD: &str = "TA_BOT_TEST_SECOND_PROCESS";
 
 fn symbol() -> Symbol {
@@ -31,7 +31,7 @@ fn jobs() -> impl Iterator<Item = Job> {
     })
 }
 
-/// Every message of every job, one to a line.
+/// Every message of every job, one per line.
 async fn messages(app: &App) -> String {
     let mut messages = String::new();
     for job in jobs() {
@@ -50,7 +50,7 @@ async fn the_same_job_gives_the_same_bytes_everywhere() {
     app.candles.insert(&symbol(), Timeframe::M15, &market()).await.unwrap();
     let first = messages(&app).await;
     assert!(first.lines().count() > 20, "{} signals prove little", first.lines().count());
-    // The pool has a thread for each core; at once, the jobs fall on all of them.
+    // The pool has a thread for each core, so concurrent jobs fall on all of them.
     let (second, third) = tokio::join!(messages(&app), messages(&app));
     assert_eq!(first, second);
     assert_eq!(first, third);
@@ -69,7 +69,7 @@ fn in_another_process(data_dir: &Path) -> String {
     std::fs::read_to_string(answer).unwrap()
 }
 
-/// Does nothing but in the process that the test above starts.
+/// Does nothing except in the process that the test above starts.
 #[tokio::test]
 async fn second_process() {
     let Some(data_dir) = std::env::var_os(CHILD) else { return };

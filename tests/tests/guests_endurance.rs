@@ -1,7 +1,7 @@
-//! A thousand rounds of every way to misbehave: no memory, no instance and no thread is lost, and a well behaved
-//! evaluation beside them answers as ever.
+//! A thousand rounds of every way to misbehave: no memory, no instance and no thread leaks, and a well-behaved
+//! evaluation in between answers as always.
 //!
-//! A file of its own, with one test: the memory and the threads of the process are what it measures.
+//! This file has only one test, because the test measures the memory and the threads of the whole process.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -16,11 +16,11 @@ use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 use support::{evaluate, load, parameters, random_walk, sandbox};
 
 const ROUNDS: usize = 1000;
-/// Rounds of what fills 64 MiB each time: dear, and with nothing in it that grows by the round.
+/// Rounds of the behaviours that fill 64 MiB each time: they are expensive, and nothing in them grows with the rounds.
 const LARGE_ROUNDS: usize = 50;
 const LARGE: [&str; 4] = ["memory_hog", "huge_log_line", "huge_result", "huge_text"];
-/// How much the process may have grown at the end. A lost instance of the smallest kind would be 64 KiB a failure, a
-/// thousand times; a lost answer a megabyte.
+/// How much the process may have grown at the end. A leaked instance of the smallest kind would be 64 KiB a failure, a
+/// thousand times; a leaked answer would be a megabyte.
 const TOLERANCE: usize = 24 << 20;
 
 struct Guest {
@@ -42,7 +42,7 @@ impl Guest {
         Self { module, window, behaviours }
     }
 
-    /// Every behaviour once, each followed by a normal answer.
+    /// Runs every behaviour once, each followed by a normal answer.
     fn round(&self) {
         let fine = parameters(&self.module, &[]);
         for (name, set) in &self.behaviours {
@@ -58,7 +58,7 @@ impl Guest {
         }
     }
 
-    /// An answer that takes microseconds, tried again where the machine was busy for the whole of a short timeout.
+    /// An answer that takes microseconds. It is tried again if the machine was busy for the whole of a short timeout.
     fn answer(&self, parameters: &Parameters) -> Result<Option<Decision>, EvaluationError> {
         let mut outcomes = (0..10).map(|_| evaluate(&self.module, &self.window, parameters).outcome);
         outcomes.find(|outcome| !matches!(outcome, Err(EvaluationError::Timeout { .. }))).unwrap()
@@ -77,7 +77,8 @@ fn resident() -> usize {
     statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
-/// The threads of this process, once those that were joined are gone from the system's books: a join may return before.
+/// The number of threads of this process, after those that were joined have disappeared from the system's count: a join
+/// may return before that.
 fn threads() -> usize {
     let count = || -> usize {
         let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -91,7 +92,7 @@ fn threads() -> usize {
     later.min().unwrap()
 }
 
-/// Two threads share the rounds, as the pipeline's workers would: most of a round is waiting for a timeout.
+/// Two threads share the rounds, like the pipeline's workers, because most of a round is waiting for a timeout.
 fn run(guest: &Guest, rounds: usize) {
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -102,7 +103,8 @@ fn run(guest: &Guest, rounds: usize) {
 
 #[test]
 fn a_thousand_rounds_lose_nothing() {
-    // The smaller memory lets the large ones fail early here; they have rounds of their own with the usual memory.
+    // The smaller memory makes the large behaviours fail early here; they have rounds of their own with the usual
+    // memory.
     let short = Limits { timeout: Duration::from_millis(20), memory_bytes: 4 << 20, ..Limits::default() };
     let long = Limits { timeout: Duration::from_secs(10), ..Limits::default() };
     let every = Guest::new(&sandbox(short), |_| true);
@@ -119,7 +121,7 @@ fn a_thousand_rounds_lose_nothing() {
     println!("resident {} to {} KiB, threads {} to {}", before.0 >> 10, after.0 >> 10, before.1, after.1);
     assert_eq!(after.1, before.1, "threads");
     assert!(after.0 <= before.0 + TOLERANCE, "resident memory went from {} to {} bytes", before.0, after.0);
-    // Far more evaluations than the pool has instances have failed by now; it still has one to give.
+    // Far more evaluations have failed by now than the pool has instances, and it still has a free one.
     every.round();
     large.round();
 }

@@ -1,6 +1,6 @@
-//! A guest that never ends is stopped when its time is up, and not long after.
+//! A guest that never ends is stopped soon after its time is up.
 //!
-//! A file of its own, with one test: other tests beside it would be the noise in what it measures.
+//! This file has only one test, because other tests beside it would distort what it measures.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

@@ -1,4 +1,4 @@
-//! The manifests: they build, fit Kubernetes' schemas, and an API server takes them.
+//! The manifests build, fit Kubernetes' schemas, and are accepted by an API server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -8,7 +8,7 @@ use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
 use tokio::process::Command;
 
-/// The Kubernetes that the manifests are written for.
+/// The Kubernetes version that the manifests are written for.
 const VERSION: &str = "1.32";
 /// Kinds that the tests' API server, 1.20, does not have: the first is newer than it, the others come with an operator.
 const UNKNOWN: [&str; 3] = ["PodDisruptionBudget", "ServiceMonitor", "PrometheusRule"];
@@ -40,7 +40,7 @@ async fn every_folder_builds_and_fits_the_schemas() {
         let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         assert!(output.status.success(), "{name}: {told}");
         assert!(told.contains("passed for resource deployment/petrosa-ta-bot"), "{name}: {told}");
-        // A kind without a schema is only warned of.
+        // A kind without a schema only causes a warning.
         let without: Vec<_> = told.lines().filter(|line| line.contains("Couldn't find schema")).collect();
         assert_eq!(without.len(), unknown.len(), "{name}: {told}");
         assert!(unknown.iter().all(|kind| without.iter().any(|line| line.contains(kind))), "{name}: {told}");
@@ -63,7 +63,7 @@ async fn an_api_server_takes_them() {
     assert_eq!(answer.lines().count(), known.len(), "{answer}");
     assert!(answer.lines().all(|line| line.ends_with("created (server dry run)")), "{answer}");
     assert!(answer.contains("deployment.apps/petrosa-ta-bot "), "{answer}");
-    // The server would say so.
+    // The server does report a broken manifest.
     let broken = known.join("\n---\n").replace("replicas: 3", "replicas: three");
     kubectl(&apply, &broken).await.unwrap_err();
 }
@@ -117,7 +117,7 @@ async fn the_names_are_those_of_the_contract() {
     has("PrometheusRule", &["alert: TABotNoSignalsGenerated", "alert: TABotHighLatency", "> 5000"]);
 }
 
-/// An alert on a name that nothing has would never fire.
+/// An alert on a metric that does not exist would never fire.
 #[tokio::test]
 async fn every_metric_of_the_alerts_is_there() {
     let built = built("overlays/production").await;
@@ -133,7 +133,7 @@ async fn every_metric_of_the_alerts_is_there() {
     for name in names {
         let family = name.strip_suffix("_bucket").unwrap_or(name);
         let known = rendered.contains(&format!("# TYPE {family} "))
-            // One of a strategy's is there with its first evaluation.
+            // A metric of a strategy appears with its first evaluation.
             || family == "ta_bot_evaluation_duration_milliseconds";
         assert!(known, "there is no metric {name}");
     }

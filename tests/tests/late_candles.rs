@@ -1,4 +1,5 @@
-//! A strategy that reads two timeframes waits for the higher candle that closes with its own, wherever it is written first.
+//! A strategy that reads two timeframes waits for the higher candle that closes together with its own, whichever of the
+//! two is written first.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 const BASE: Timeframe = Timeframe::M15;
 const HIGHER: Timeframe = Timeframe::H1;
 
-/// A pipeline on a store of its own, with the real strategies, that is at work.
+/// A running pipeline on a store of its own, with the real strategies.
 struct Service {
     app: App,
     queue: Arc<dyn JobQueue>,
@@ -35,7 +36,8 @@ impl Service {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let app = app(data.path()).await.unwrap();
-        let (analyst, outbox): (Arc<Analyst>, Arc<dyn Outbox>) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
+        let analyst: Arc<Analyst> = Arc::clone(&app.analyst);
+        let outbox: Arc<dyn Outbox> = Arc::clone(&app.outbox);
         let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&analyst.metrics)));
         let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1, None, None);
         let stop = CancellationToken::new();
@@ -43,8 +45,8 @@ impl Service {
         Self { app, queue, stop, running, _data: data }
     }
 
-    /// Stores the candles of a symbol that end at `close`, without the newest hour's where it is to be late. Answers
-    /// that one.
+    /// Stores the candles of a symbol that end at `close`, without the one of the newest hour if that is to be late.
+    /// Returns the candle of the newest hour.
     async fn insert(&self, symbol: &Symbol, close: Timestamp, late: bool) -> Candle {
         let base = market(symbol, BASE, close.plus_millis(-400 * BASE.millis()), 400);
         let mut hours = gathered_by(4, &base);
@@ -66,7 +68,7 @@ impl Service {
         !self.app.outbox.finished(BASE, &[(symbol.clone(), close)]).await.unwrap().is_empty()
     }
 
-    /// Until the job is finished; a test that waits in vain is ended by its runner.
+    /// Waits until the job is finished; the test runner ends a test that waits in vain.
     async fn finished(&self, symbol: &Symbol, close: Timestamp) {
         while !self.is_finished(symbol, close).await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -83,7 +85,7 @@ fn symbol(name: &str) -> Symbol {
     name.parse().unwrap()
 }
 
-/// The end of the hour that has begun: a close that nobody can be too late for.
+/// The end of the current hour: a close that no candle can be too late for.
 fn next_hour() -> Timestamp {
     HIGHER.close_of(HIGHER.open_of(Timestamp::now()))
 }
@@ -91,7 +93,8 @@ fn next_hour() -> Timestamp {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_waits_for_the_higher_candle_and_others_pass_it() {
     let service = Service::start().await;
-    let (waiting, complete, close) = (symbol("ETHUSDT"), symbol("BTCUSDT"), next_hour());
+    let (waiting, complete) = (symbol("ETHUSDT"), symbol("BTCUSDT"));
+    let close = next_hour();
     let hour = service.insert(&waiting, close, true).await;
     service.insert(&complete, close, false).await;
     service.push(&waiting, close).await;
@@ -111,7 +114,7 @@ async fn neither_an_old_candle_nor_a_series_that_stands_still_is_waited_for() {
     service.insert(&old, hour_ago, true).await;
     service.push(&old, hour_ago).await;
     service.finished(&old, hour_ago).await;
-    // Its newest hour but one is missing, too.
+    // The hour before its newest one is missing, too.
     let close = next_hour();
     service.insert(&still, close.plus_millis(-HIGHER.millis()), true).await;
     let next = |index: i64| simulated(&still, close.plus_millis(-(index + 1) * BASE.millis()), 100.0);
@@ -124,11 +127,12 @@ async fn neither_an_old_candle_nor_a_series_that_stands_still_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_waits_does_not_hold_up_the_end() {
     let service = Service::start().await;
-    let (waiting, close) = (symbol("ETHUSDT"), next_hour());
+    let waiting = symbol("ETHUSDT");
+    let close = next_hour();
     service.insert(&waiting, close, true).await;
     service.push(&waiting, close).await;
     let Service { app, queue, stop, running, .. } = service;
-    // It is under way once nobody else can take it.
+    // The job is under way once nobody else can take it.
     tokio::time::timeout(Duration::from_millis(100), queue.next(1)).await.unwrap_err();
     stop.cancel();
     running.await.unwrap();

@@ -1,6 +1,6 @@
 //! Momentum: the close against the close some candles ago. Buys strength, sells weakness.
 //!
-//! The same rule stands beside this folder in other languages; all of them answer the same numbers.
+//! The folders beside this one hold the same rule in other languages; all of them give the same numbers.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 
@@ -21,7 +21,7 @@ choices! {
     }
 }
 
-// The doc comments are what an operator reads.
+// Operators read these doc comments.
 parameters! {
     /// The parameters of the rule.
     pub struct Parameters {
@@ -50,7 +50,7 @@ impl Strategy for Momentum {
     const VERSION: &'static str = "1.0.0";
     const DESCRIPTION: &'static str =
         "Follows the change of the close over the last candles once it passes a threshold.";
-    // The longest period and the newest candle. Asking only for the columns that are read saves time.
+    // The longest period plus the newest candle. Asking only for the columns that are read saves time.
     const LOOKBACK: u32 = 201;
     const COLUMNS: &'static [Column] = &[Column::Close, Column::Volume];
 
@@ -80,7 +80,7 @@ impl Strategy for Momentum {
         if min_volume.is_some_and(|least| window.volume().newest() < least) {
             return Ok(None);
         }
-        // A buy is stopped below its entry, a sell above.
+        // The stop of a buy lies below its entry, that of a sell above.
         let (action, side) = if momentum > threshold && direction != Direction::Short {
             (Action::Buy, 1.0)
         } else if momentum < -threshold && direction != Direction::Long {
@@ -103,7 +103,8 @@ impl Strategy for Momentum {
     }
 }
 
-/// A fraction in percent with two decimals. Whole hundredths, since languages round decimals differently.
+/// Formats a fraction as a percentage with two decimals. It rounds to whole hundredths, since languages round decimals
+/// differently.
 fn percent(fraction: f64) -> String {
     let hundredths = (fraction.abs() * 10_000.0 + 0.5).floor() as u64;
     let sign = if fraction < 0.0 { "-" } else { "" };

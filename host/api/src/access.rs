@@ -1,6 +1,7 @@
-//! Who may call: every route of the API is added with the least role that may call it.
+//! Who may call: every API route is registered with the lowest role that may call it.
 //!
-//! If there are no tokens, nothing needs any, but what needs an operator is done from this machine only.
+//! Without configured tokens, no route requires one, but routes that need an operator accept requests from this machine
+//! only.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -19,17 +20,17 @@ pub mod tokens;
 use super::{State, error::ApiError, server::Peer};
 use tokens::{Role, Tokens};
 
-/// Where an operation's description says which role it needs.
+/// The extension of an operation's description that holds the role it needs.
 pub(crate) const ROLE: &str = "x-role";
-/// What a proxy adds to a request.
+/// Headers that a proxy adds to a request.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
-/// Who calls, as far as that is known.
+/// The caller's role, if the request had a token.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Caller(Option<Role>);
 
 impl Caller {
-    /// The author of a change that names none.
+    /// The author recorded for a change that names none.
     pub(crate) const fn name(self) -> &'static str {
         match self.0 {
             Some(role) => role.as_str(),
@@ -38,17 +39,18 @@ impl Caller {
     }
 }
 
-/// What lets requests through. Cheap to clone.
+/// Checks whether a request is allowed. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guard(Option<Arc<Tokens>>);
 
 impl Guard {
-    /// A guard by these tokens; `None` leaves everything open, except to other machines what needs an operator.
+    /// Creates a guard that checks these tokens. `None` leaves everything open, except that other machines can't call
+    /// what needs an operator.
     pub(crate) fn new(tokens: Option<Tokens>) -> Self {
         Self(tokens.map(Arc::new))
     }
 
-    /// Puts the guard before every method of a route.
+    /// Applies the guard to every method of a route.
     pub(crate) fn before(&self, route: MethodRouter<State>, needed: Role) -> MethodRouter<State> {
         route.layer(middleware::from_fn_with_state((self.clone(), needed), check))
     }
@@ -61,27 +63,27 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// No routes yet.
+    /// Creates an empty set of routes.
     pub(crate) fn new(guard: &Guard) -> Self {
         Self { guard: guard.clone(), router: OpenApiRouter::new() }
     }
 
-    /// Adds a route that reads.
+    /// Adds a route that only reads.
     pub(crate) fn viewer(self, route: UtoipaMethodRouter<State>) -> Self {
         self.with(Role::Viewer, route)
     }
 
-    /// Adds a route that changes configuration, or has strategies run.
+    /// Adds a route that changes configuration or runs strategies.
     pub(crate) fn trader(self, route: UtoipaMethodRouter<State>) -> Self {
         self.with(Role::Trader, route)
     }
 
-    /// Adds a route that is about the code of modules or what is deployed.
+    /// Adds a route that handles the code of modules or changes what is deployed.
     pub(crate) fn operator(self, route: UtoipaMethodRouter<State>) -> Self {
         self.with(Role::Operator, route)
     }
 
-    /// Every route, with its role in the description.
+    /// All routes, each with its role in the API's description.
     pub(crate) fn into_router(self) -> OpenApiRouter<State> {
         self.router
     }
@@ -95,13 +97,28 @@ impl Routes {
     }
 }
 
-/// The operations that a path has.
-pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// The operations of a path, with their methods.
+pub(crate) fn by_method(path: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let PathItem { get, put, post, delete, options, head, patch, trace, .. } = path;
-    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+    let all = [
+        ("GET", get),
+        ("PUT", put),
+        ("POST", post),
+        ("DELETE", delete),
+        ("OPTIONS", options),
+        ("HEAD", head),
+        ("PATCH", patch),
+        ("TRACE", trace),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Lets a request through whose token has the role that it needs, and notes its role.
+/// The operations of a path.
+pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    by_method(path).map(|(_, operation)| operation)
+}
+
+/// Lets a request through if its token has the needed role, and records that role for the handler.
 async fn check(
     axum::extract::State((Guard(tokens), needed)): axum::extract::State<(Guard, Role)>,
     mut request: Request,
@@ -121,8 +138,9 @@ async fn check(
     }
 }
 
-/// Whether a request comes from this machine: by its connection, not on behalf of another one, and to a name that only
-/// means this machine. A page whose name was made to lead here has another one in `Host`.
+/// Whether a request comes from this machine: over a loopback connection, not forwarded by a proxy, and addressed to a
+/// name that can only mean this machine. The last check stops DNS rebinding: a page whose domain was made to resolve to
+/// this machine sends that domain in `Host`.
 fn is_local(request: &Request) -> bool {
     let peer = request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.to_canonical().is_loopback());
     let forwarded = FORWARDED.iter().any(|name| request.headers().contains_key(*name));

@@ -1,4 +1,4 @@
-//! The envelope of every JSON answer of the API, in one place.
+//! The envelope of every JSON response of the API, in one place.
 
 use axum::{
     Json,
@@ -10,36 +10,36 @@ use serde_json::{Map, Value};
 use ta_bot_core::Timestamp;
 use utoipa::ToSchema;
 
-/// What every answer of the API looks like.
+/// The envelope of every API response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Envelope<T> {
-    /// Whether the request did what it asked for.
+    /// Whether the request succeeded.
     success: bool,
-    /// The answer; null where there is an error.
+    /// The result; null if there is an error.
     data: Option<T>,
-    /// What went wrong; null where nothing did.
+    /// What went wrong; null on success.
     error: Option<ErrorBody>,
-    /// `timestamp`, and what belongs to the kind of answer, such as `count`.
+    /// `timestamp`, and further entries that depend on the kind of response, such as `count`.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
 }
 
-/// An answer without data.
+/// A response without data.
 pub(crate) type Failure = Envelope<Value>;
 
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub(crate) code: &'static str,
-    /// For people, with what to do.
+    /// A message for people that says what to do.
     pub(crate) message: String,
-    /// What belongs to the code: a list of `{parameter, given, allowed}` for an invalid value, the stored version for a
-    /// conflict, else null.
+    /// Depends on the code: a list of `{parameter, given, allowed}` for invalid values, the expected and the stored
+    /// version for a conflict, or null.
     pub(crate) details: Value,
 }
 
-/// A successful answer.
+/// A successful response.
 #[derive(Debug)]
 pub(crate) struct Answer<T> {
     data: T,
@@ -52,13 +52,13 @@ impl<T> Answer<T> {
         Self { data, metadata: Map::new(), etag: None }
     }
 
-    /// Adds an entry of the metadata.
+    /// Adds an entry to the metadata.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.metadata.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Adds the version by which a later write can be made conditional.
+    /// Adds the version, as the `ETag` with which a later write can be made conditional.
     pub(crate) fn version(mut self, version: i64) -> Self {
         self.etag = Some(version);
         self
@@ -66,7 +66,7 @@ impl<T> Answer<T> {
 }
 
 impl<T> Answer<Vec<T>> {
-    /// A list with its length.
+    /// A list, with its length in the metadata.
     pub(crate) fn list(data: Vec<T>) -> Self {
         let count = data.len();
         Self::new(data).with("count", count)
@@ -85,13 +85,13 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
-/// A refusal or a failure.
+/// The response for a refused or failed request.
 pub(crate) fn failure(status: StatusCode, error: ErrorBody) -> Response {
     let envelope = Failure { success: false, data: None, error: Some(error), metadata: stamped(Map::new()) };
     (status, NO_STORE, Json(envelope)).into_response()
 }
 
-/// What is configured may change at any moment.
+/// Responses must not be cached, because configuration may change at any moment.
 const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 fn stamped(mut metadata: Map<String, Value>) -> Map<String, Value> {

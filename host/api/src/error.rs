@@ -1,6 +1,6 @@
-//! Every way in which a request can fail, and the one place that chooses the status and the words.
+//! Every way in which a request can fail, and the one place that chooses its status and message.
 //!
-//! What a store or a driver said is for the log: the answer says which store is away and no more.
+//! Error texts of stores and drivers go to the log only: the response says which store is unavailable and no more.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::access::tokens::Role;
 
-/// Why a request is not answered as it wished.
+/// Why a request fails.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
     #[error("{0}")]
@@ -102,11 +102,11 @@ pub(crate) enum ApiError {
     Upload(#[from] UploadError),
 }
 
-/// The text of an error that an answer hides, for the request's line in the log.
+/// The text of an error that the response hides, for the request's line in the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) String);
 
-/// Status, code, the message where the error's own text won't do, and details.
+/// Status, code, a message that replaces the error's own text if needed, and details.
 type Choice = (StatusCode, &'static str, Option<String>, Value);
 
 impl ApiError {
@@ -167,7 +167,7 @@ impl ApiError {
             Self::Analysis(AnalysisError::GivenUp) => told(S::SERVICE_UNAVAILABLE, "given_up"),
             Self::Analysis(AnalysisError::NoRoom(..)) => told(S::SERVICE_UNAVAILABLE, "busy"),
             Self::Analysis(AnalysisError::Module(error)) if error.is_passing() => choose_for_loading(error),
-            // The caller named no module.
+            // The caller named no module, so this is the service's own failure.
             Self::Analysis(AnalysisError::Module(_)) => hidden(
                 S::INTERNAL_SERVER_ERROR,
                 "bad_module",

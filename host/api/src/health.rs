@@ -1,11 +1,11 @@
-//! What the service says of its own state.
+//! What the service reports about its own state.
 //!
-//! Every part is asked, with a limit of its own, so that a part that hangs is found and hides no other. What was
-//! measured serves for two seconds: probes of many watchers together cost the stores one question.
+//! Every part is pinged with its own time limit, so that a hanging part is detected and does not hide the others. A
+//! measurement is reused for two seconds, so many probes together cost the stores one ping.
 //!
-//! `status` is `unhealthy` where nothing can be analysed or kept (the store of candles and signals is away), `degraded`
-//! where the service goes on with less (last known parameters, signals that wait for the bus, modules that are missing
-//! or still being compiled), else `healthy`.
+//! `status` is `unhealthy` if nothing can be analysed or stored (the store of candles and signals is unavailable),
+//! `degraded` if the service continues with limitations (last known parameters, signals waiting for the bus, modules
+//! missing or still being compiled), and otherwise `healthy`.
 
 use std::{
     future::Future,
@@ -33,27 +33,27 @@ pub use report::{Elections, HealthReport, Modules, NotReady, Part, PartStatus, R
 
 /// How long a part may take to answer.
 const PING_LIMIT: Duration = Duration::from_secs(1);
-/// How long a measurement serves.
+/// How long a measurement is reused.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// Which parts are embedded drivers.
+/// Which parts are embedded in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Embedded {
-    /// Candles and outbox.
+    /// The store of candles and the outbox.
     pub mysql: bool,
-    /// Settings.
+    /// The store of settings.
     pub mongodb: bool,
     /// The bus.
     pub nats: bool,
 }
 
 impl Embedded {
-    /// Nothing else is installed.
+    /// All parts are embedded: no other server is used.
     pub const ALL: Self = Self { mysql: true, mongodb: true, nats: true };
 }
 
-/// What is asked.
-#[allow(missing_docs, reason = "the types say it")]
+/// The parts whose state is measured.
+#[allow(missing_docs, reason = "the types are self-explanatory")]
 pub struct Sources {
     pub candles: Arc<dyn CandleStore>,
     pub outbox: Arc<dyn Outbox>,
@@ -74,7 +74,7 @@ pub struct Health {
     measured: Mutex<Option<(Instant, Measured)>>,
 }
 
-/// How long each part took to answer; none where it did not.
+/// How long each part took to answer; `None` if it did not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Measured {
     candles: Option<Duration>,
@@ -84,23 +84,23 @@ struct Measured {
 }
 
 impl Health {
-    /// Uptime counts from here.
+    /// Creates the measurement. Uptime counts from here.
     pub fn new(sources: Sources) -> Self {
         Self { sources, started: Instant::now(), ending: AtomicBool::new(false), measured: Mutex::new(None) }
     }
 
-    /// The service is shutting down: it is not ready from now on, so that nobody sends it anything new.
+    /// Marks the service as shutting down: from now on it is not ready, so that no new work is sent to it.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Sets what a scrape shows of leadership.
+    /// Updates the leadership metrics before a scrape.
     pub fn measure_leadership(&self) {
         self.sources.leadership.measure(&self.sources.metrics);
     }
 
     async fn measure(&self) -> Measured {
-        // The lock is held while the parts are asked, so that those who come in the meantime share the answer.
+        // The lock is held during the pings, so that concurrent callers share the result.
         let mut known = self.measured.lock().await;
         if let Some((at, measured)) = *known
             && at.elapsed() < FRESH
@@ -122,7 +122,8 @@ impl Health {
     }
 }
 
-/// Asks a part and answers how long it took. A part that goes away or comes back is logged once.
+/// Pings a part and returns how long it took, or `None` if it failed. A part that becomes unavailable or available
+/// again is logged once.
 async fn timed<E: std::fmt::Display>(
     part: &'static str,
     was_away: bool,
@@ -132,7 +133,7 @@ async fn timed<E: std::fmt::Display>(
     let failure = match tokio::time::timeout(PING_LIMIT, ping).await {
         Ok(Ok(())) => {
             if was_away {
-                tracing::info!(part, "answers again");
+                tracing::info!(part, "part answers again");
             }
             return Some(started.elapsed());
         }
@@ -140,7 +141,7 @@ async fn timed<E: std::fmt::Display>(
         Err(_) => format!("no answer within {} ms", PING_LIMIT.as_millis()),
     };
     if !was_away {
-        tracing::warn!(part, error = failure, "does not answer");
+        tracing::warn!(part, error = failure, "part does not answer");
     }
     None
 }

@@ -1,10 +1,10 @@
-//! The HTTP side: health, metrics, and the API by which operators look and steer.
+//! The HTTP side: health, metrics, and the API through which operators inspect and control the service.
 //!
-//! A handler reads the request, asks the same parts that jobs use, and words the answer; it decides nothing about
-//! trading. Every answer of the API is in one envelope ([`answer`]) and every failure gets its status in one place
-//! ([`error`]).
+//! A handler reads the request, calls the same components that jobs use, and builds the response; it makes no trading
+//! decisions. Every API response has the same envelope ([`answer`]), and the status of every failure is chosen in one
+//! place ([`error`]).
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic"))]
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ mod routes;
 mod server;
 pub mod views;
 
-/// What the handlers use.
-#[allow(missing_docs, reason = "the types say it")]
+/// The components that the handlers use.
+#[allow(missing_docs, reason = "the types are self-explanatory")]
 pub struct Services {
     pub analyst: Arc<Analyst>,
     pub registry: Arc<Registry>,
@@ -61,15 +61,15 @@ pub struct Services {
     pub catalog: Arc<Catalog>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
-    /// None leaves everything open.
+    /// `None` leaves the API open.
     pub tokens: Option<Tokens>,
-    /// Set when the service begins to end, so that nothing long is begun or goes on.
+    /// Cancelled when the service begins to shut down, so that long work is neither started nor continued.
     pub ending: CancellationToken,
-    /// Tells the relay that signals were committed.
+    /// Notifies the relay that signals were committed.
     pub relay_wakeup: Arc<Notify>,
 }
 
-/// Every route, with what surrounds all of them.
+/// Every route, with the middleware that all of them share.
 pub fn router(services: Arc<Services>) -> Router {
     let guard = Guard::new(services.tokens.clone());
     let (api, document) = openapi::api(&guard).split_for_parts();
@@ -89,7 +89,12 @@ pub fn router(services: Arc<Services>) -> Router {
         .with_state(services)
 }
 
-/// Answers requests until `stop`, and then those under way within a bound.
+/// The page `docs/routes.md`: every route, with the role it needs and the statuses it can return.
+pub fn routes_page() -> String {
+    openapi::routes_page()
+}
+
+/// Serves requests until `stop`, then gives those in progress a limited time to finish.
 pub async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) {
     server::serve(listener, router(services), stop).await;
 }

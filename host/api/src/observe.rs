@@ -1,4 +1,4 @@
-//! What happens around every request: its line in the log, and an answer even where a handler panics.
+//! What happens around every request: its line in the log, and a response even if a handler panics.
 
 use std::{
     any::Any,
@@ -18,13 +18,16 @@ use ta_bot_core::millis;
 
 use super::error::{ApiError, Cause};
 
-/// One line per request: at debug, or at warn with the cause where the service failed. A probe that is told of a part that
-/// is away is no failure; the part's going is logged where it is noticed. The query is left out.
+/// Logs one line per request: at debug level, or at warn with the cause if the service failed. A probe whose response
+/// reports an unavailable part does not count as a failure; the outage is logged where it is detected. The query string
+/// is left out.
 pub(super) async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
     let response = next.run(request).await;
-    let (status, duration_ms) = (response.status().as_u16(), millis(started.elapsed()));
+    let status = response.status().as_u16();
+    let duration_ms = millis(started.elapsed());
     if let Some(Cause(cause)) = response.extensions().get() {
         tracing::warn!(%method, path, status, duration_ms, cause, "request failed");
     } else {
@@ -33,7 +36,7 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-/// A panic becomes an answer; without this the connection would just end.
+/// Turns a panic into a response; without this the connection would just be closed.
 pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
     let mut answer = pin!(next.run(request));
     let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {

@@ -1,4 +1,4 @@
-//! The description of the API, made from the handlers themselves.
+//! The API's description, generated from the handlers themselves.
 
 use axum::{Json, Router, routing::get};
 use serde_json::Value;
@@ -13,45 +13,46 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     State,
-    access::{Guard, Routes, tokens::Role},
+    access::{Guard, ROLE, Routes, by_method, tokens::Role},
     answer::Envelope,
     problem::Problem,
     routes,
 };
 
-/// Where the description is.
+/// The path of the description.
 const PATH: &str = "/api/v1/openapi.json";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "TA Bot",
-        description = "Runs trading strategies as sandboxed WebAssembly components. Every answer is in one envelope: \
-            `success`, `data`, `error`, `metadata`.",
+        description = "Runs trading strategies as sandboxed WebAssembly components. Every response has the same \
+            envelope: `success`, `data`, `error`, `metadata`.",
         version = env!("CARGO_PKG_VERSION"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(Envelope<Value>, Problem)),
     tags(
-        (name = "strategies", description = "The strategies and what they take"),
-        (name = "configuration", description = "The parameters of strategies"),
+        (name = "strategies", description = "The strategies and the parameters that they take"),
+        (name = "configuration", description = "The stored parameters of strategies"),
         (name = "application", description = "The application's own settings"),
         (name = "analysis", description = "Analyses on request"),
-        (name = "modules", description = "Modules that are uploaded, and what admission says of them"),
-        (name = "journal", description = "Signals, evaluations that failed, jobs that were given up, and candles"),
+        (name = "modules", description = "Uploaded modules, and the results of their admission"),
+        (name = "journal", description = "Signals, failed evaluations and their costs, dead jobs, and candles"),
     ),
     modifiers(&Token),
 )]
 struct Document;
 
-/// The API's token. It may be absent, since the service may have no tokens.
+/// The API's token. It is optional, because the service may run without tokens.
 struct Token;
 
 impl Modify for Token {
     fn modify(&self, document: &mut OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-            "GET needs the role viewer, a module's upload and bytes, a candidate and a deployment operator, everything \
-             else trader. Without API_TOKENS_FILE no token is needed, and modules are taken and given on this machine only.",
+            "Each operation names the role that it needs in x-role: operator for uploading a module, downloading its \
+             bytes, comparing a candidate and changing a deployment; otherwise viewer for GET and trader for the rest. \
+             Without API_TOKENS_FILE no token is needed, and what needs operator is accepted from this machine only.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
@@ -60,7 +61,7 @@ impl Modify for Token {
     }
 }
 
-/// Every route of the API with its description.
+/// Every route of the API, with its description.
 pub(super) fn api(guard: &Guard) -> OpenApiRouter<State> {
     let groups = [
         routes::strategies::routes,
@@ -74,8 +75,43 @@ pub(super) fn api(guard: &Guard) -> OpenApiRouter<State> {
     groups.into_iter().fold(OpenApiRouter::with_openapi(Document::openapi()), merged)
 }
 
-/// Adds the description itself.
+/// Adds the route that serves the description.
 pub(super) fn serve(api: Router<State>, document: &OpenApi, guard: &Guard) -> Router<State> {
     let document = serde_json::to_value(document).unwrap_or_default();
     api.route(PATH, guard.before(get(async move || Json(document.clone())), Role::Viewer))
+}
+
+/// The beginning of `docs/routes.md`.
+const PAGE: &str = "# Routes, roles and statuses
+
+Written by `make docs` from the routes themselves. Where each is described: [http.md](http.md). `viewer` may do what needs \
+`viewer`, `trader` that too, `operator` all; `none` needs no token. Without `API_TOKENS_FILE` no route needs a token, and \
+what needs `operator` is done from this machine only.
+
+| method | path | role | statuses |
+|---|---|---|---|
+";
+
+/// The page of all routes: the open ones, those of the API, and that of the description itself.
+pub(super) fn routes_page() -> String {
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    let mut row = |method: &str, path: &str, role: &str, statuses: String| {
+        rows.push([method.to_owned(), path.to_owned(), role.to_owned(), statuses]);
+    };
+    for (path, statuses) in routes::service::OPEN {
+        row("GET", path, "none", statuses.to_owned());
+    }
+    row("GET", PATH, Role::Viewer.as_str(), "200, 401".to_owned());
+    let (_, mut document) = api(&Guard::new(None)).split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in by_method(item) {
+            let role = operation.extensions.as_ref().and_then(|extensions| extensions.get(ROLE)?.as_str());
+            let statuses: Vec<&str> = operation.responses.responses.keys().map(String::as_str).collect();
+            row(method, path, role.unwrap_or("?"), statuses.join(", "));
+        }
+    }
+    rows.sort_by(|one, other| (&one[1], &one[0]).cmp(&(&other[1], &other[0])));
+    let lines =
+        rows.iter().map(|[method, path, role, statuses]| format!("| {method} | `{path}` | {role} | {statuses} |\n"));
+    PAGE.to_owned() + &lines.collect::<String>()
 }

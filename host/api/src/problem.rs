@@ -1,30 +1,30 @@
-//! The values of a request that can't be taken.
+//! The invalid values of a request.
 
 use serde::Serialize;
 use serde_json::Value;
 use ta_bot_core::{ParameterProblem, SettingProblem, in_short};
 use utoipa::ToSchema;
 
-/// How many problems an answer names. A body of a mebibyte may have half a million, and its answer would be many times
-/// as large.
+/// How many problems a response lists. A body of one MiB may have half a million of them, and a response that lists
+/// them all would be many times as large.
 const MOST: usize = 100;
 
 /// Why one value is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// Which parameter; `*` where it is the values together.
+    /// The parameter; `*` if the values are refused in combination.
     pub(crate) parameter: String,
-    /// What was given; null where nothing was.
+    /// The given value; null if none was given.
     pub(crate) given: Value,
     /// What is allowed.
     pub(crate) allowed: String,
 }
 
-/// The problems of one request, with an end.
+/// The problems of one request, up to a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     named: Vec<Problem>,
-    /// How many there are besides.
+    /// How many more there are.
     more: usize,
 }
 
@@ -59,17 +59,17 @@ impl Problems {
         self.named.is_empty()
     }
 
-    /// How many there are.
+    /// The number of all problems, listed or not.
     pub(crate) const fn count(&self) -> usize {
         self.named.len() + self.more
     }
 
-    /// Those that are named.
+    /// The problems that are listed.
     pub(crate) fn named(&self) -> &[Problem] {
         &self.named
     }
 
-    /// What to add to a message that is about them: how many are not named.
+    /// A suffix for the error message that says how many problems are not listed.
     pub(crate) fn remark(&self) -> String {
         match self.more {
             0 => String::new(),

@@ -1,4 +1,4 @@
-//! How requests can be refused, for the description of the API.
+//! The ways in which requests can be refused, for the API's description.
 
 use std::collections::BTreeMap;
 
@@ -7,48 +7,48 @@ use utoipa::{
     openapi::{Content, Ref, RefOr, Response, ResponseBuilder},
 };
 
-/// How a request that reads can be refused.
+/// How a request that only reads can be refused.
 pub(crate) struct ReadRefusals;
 
 /// How a request that changes something can be refused.
 pub(crate) struct WriteRefusals;
 
-/// How a request for which strategies run can be refused.
+/// How a request that runs strategies can be refused.
 pub(crate) struct GuestRefusals;
 
-/// How an upload of a module can be refused.
+/// How the upload of a module can be refused.
 pub(crate) struct UploadRefusals;
 
 const READ: [(&str, &str); 7] = [
     ("400", "A query or a header is malformed"),
-    ("401", "No valid token, where tokens are needed"),
+    ("401", "Tokens are required, and the request has no valid one"),
     (
         "403",
-        "The token's role does not allow this, or the request comes from a page of another site or another machine",
+        "The token's role does not allow this, or the request comes from another site's page or from another machine",
     ),
-    ("404", "Unknown strategy, symbol, signal, failure or module, or nothing that fits"),
-    ("422", "A value of the query can't be taken; details has an entry for each"),
+    ("404", "The strategy, symbol, signal, failure or module is unknown, or nothing matches"),
+    ("422", "Values of the query are invalid; details has an entry for each"),
     ("500", "The service failed"),
-    ("503", "A store or the bus is away, or strategies are still being compiled"),
+    ("503", "A store or the bus is unavailable, or strategies are still being compiled"),
 ];
 
 const WRITE: [(&str, &str); 6] = [
-    ("400", "The body is no JSON object, or has a field that means nothing here; or a header is malformed"),
+    ("400", "The body is not a JSON object or has an unknown field, or a header is malformed"),
     ("408", "The body did not arrive in time"),
-    ("409", "Another version is stored than If-Match says; details has both"),
+    ("409", "The stored version is not the one in If-Match; details has both"),
     ("413", "The body has more than 1 MiB"),
-    ("415", "The body is not JSON by its Content-Type"),
-    ("422", "Values can't be taken; details has an entry for each. Nothing was stored"),
+    ("415", "The Content-Type of the body is not JSON"),
+    ("422", "Values are invalid; details has an entry for each. Nothing was stored"),
 ];
 
-const GUEST: [(&str, &str); 1] = [("429", "As many such requests as the service has cores are under way")];
+const GUEST: [(&str, &str); 1] = [("429", "As many such requests are already running as the service has cores")];
 
 const UPLOAD: [(&str, &str); 5] = [
     ("408", "The body did not arrive in time"),
     ("413", "The body has more than 64 MiB"),
-    ("415", "The body is no application/wasm by its Content-Type"),
-    ("422", "The bytes are no module that can be run here, or their signature is not good; nothing was kept"),
-    ("429", "Uploads are under way, or as many modules as may wait to be checked"),
+    ("415", "The Content-Type of the body is not application/wasm"),
+    ("422", "The bytes are not a module that can run here, or their signature is invalid; nothing was stored"),
+    ("429", "Too many uploads are running, or too many modules are waiting to be checked"),
 ];
 
 impl IntoResponses for UploadRefusals {

@@ -1,7 +1,7 @@
-//! The connections.
+//! Accepting and serving connections.
 //!
-//! A client that opens a connection and never finishes its request would hold it for ever; so the head of a request has to
-//! arrive in time (its body has a limit of its own), and a connection without requests is closed after the same time.
+//! A client that opens a connection and never finishes its request would hold it for ever. So the head of a request has
+//! to arrive in time (its body has its own limit), and a connection without requests is closed after the same time.
 
 use std::{io, net::IpAddr, time::Duration};
 
@@ -21,16 +21,16 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the head of a request may take to arrive.
 const HEAD: Duration = Duration::from_secs(30);
-/// How long requests under way may take at shutdown.
+/// How long requests in progress may take at shutdown.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
-/// How long nothing is accepted where the system has no more connections to give.
+/// How long to pause when no connection can be accepted because the system has run out of resources.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Where a request comes from: the other end of its connection, which may be a proxy.
+/// The other end of a request's connection, which may be a proxy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// Answers requests until `stop`, and then those under way within a bound.
+/// Serves requests until `stop`, then gives those in progress a limited time to finish.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -40,19 +40,20 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             Ok((stream, peer)) => answer(&builder, &connections, (stream, Peer(peer.ip())), router.clone()),
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted");
+                tracing::warn!(%error, "can't accept connections");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
     drop(listener);
     if tokio::time::timeout(LAST_REQUESTS, connections.shutdown()).await.is_err() {
-        tracing::warn!("requests under way were given up");
+        tracing::warn!("gave up on requests that were still running");
     }
 }
 
 fn answer(builder: &Builder, connections: &GracefulShutdown, (stream, peer): (TcpStream, Peer), router: Router) {
-    // Answers are small: waiting to fill a packet would only delay them. Where the system refuses, they are slower.
+    // Responses are small, and waiting to fill a packet would only delay them. If the system refuses this option, they
+    // are merely slower.
     stream.set_nodelay(true).ok();
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -63,7 +64,7 @@ fn answer(builder: &Builder, connections: &GracefulShutdown, (stream, peer): (Tc
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            // The client's doing: it went away, was too slow, or speaks something else.
+            // Caused by the client: it went away, was too slow, or speaks another protocol.
             tracing::debug!(%error, "connection ended early");
         }
     });

@@ -1,6 +1,6 @@
-//! What the service knows in the words of JSON, for the API and for the commands.
+//! The JSON views of what the service knows, for the API and the commands.
 
-#![allow(missing_docs, reason = "a field has the name of the JSON, and words if the name does not say all")]
+#![allow(missing_docs, reason = "a field is named as in the JSON, and documented if the name is not enough")]
 
 pub mod cost;
 pub mod deployment;

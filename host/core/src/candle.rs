@@ -1,6 +1,7 @@
 //! Candles and windows of them.
 //!
-//! A window keeps its candles by column, since that is how they cross into the sandbox: one copy for each column.
+//! A window stores its candles by column, because that is how they are copied into the sandbox: one copy for each
+//! column.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use crate::{Timestamp, WindowHash};
 
 /// One closed candle. Prices are in the quote currency, the volume in the base currency.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(missing_docs, reason = "the field's own names")]
+#[allow(missing_docs, reason = "common names of candle columns")]
 pub struct Candle {
     pub open_time: Timestamp,
     pub open: f64,
@@ -21,7 +22,7 @@ pub struct Candle {
     pub volume: f64,
 }
 
-/// Why numbers make no candle.
+/// Why a set of numbers is not a valid candle.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum CandleError {
     /// A price or the volume is NaN or infinite.
@@ -32,7 +33,7 @@ pub enum CandleError {
         /// What was given.
         value: f64,
     },
-    /// A price is zero or below.
+    /// A price is zero or negative.
     #[error("{field} is {value}: a price is above zero")]
     NotPositive {
         /// Which column.
@@ -40,10 +41,10 @@ pub enum CandleError {
         /// What was given.
         value: f64,
     },
-    /// The volume is below zero.
+    /// The volume is negative.
     #[error("volume is {0}: a volume is zero or above")]
     NegativeVolume(f64),
-    /// High and low do not enclose open and close.
+    /// The high is below the open or close, or the low is above one of them.
     #[error("high {high} and low {low} do not enclose open {open} and close {close}")]
     NotEnclosed {
         /// The candle's open.
@@ -58,7 +59,8 @@ pub enum CandleError {
 }
 
 impl Candle {
-    /// Whether the numbers can be a candle's: finite, positive prices, high and low enclosing open and close.
+    /// Checks that the numbers are a valid candle: finite, positive prices, a volume that is not negative, and a high
+    /// and low that enclose open and close.
     pub fn check(&self) -> Result<(), CandleError> {
         let prices = [("open", self.open), ("high", self.high), ("low", self.low), ("close", self.close)];
         for (field, value) in prices.into_iter().chain([("volume", self.volume)]) {
@@ -94,15 +96,15 @@ pub struct CandleWindow {
     volume: Vec<f64>,
 }
 
-/// Why candles make no window.
+/// Why candles do not form a window.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WindowError {
-    /// Two candles are in the wrong order, or the same candle comes twice.
+    /// Two candles are in the wrong order, or the same candle appears twice.
     #[error(
         "candle {index} opens at {this}, not after the one before it ({before}): order them by open time, each once"
     )]
     NotOrdered {
-        /// Position of the later one, from 0.
+        /// Index of the later one, from 0.
         index: usize,
         /// Its open time.
         this: Timestamp,
@@ -112,7 +114,7 @@ pub enum WindowError {
 }
 
 impl CandleWindow {
-    /// A window from candles, which must be ordered by open time, each once.
+    /// Builds a window from candles, which must be ordered by open time without duplicates.
     pub fn new(candles: impl IntoIterator<Item = Candle>) -> Result<Self, WindowError> {
         let mut window = Self::default();
         for candle in candles {
@@ -140,21 +142,21 @@ impl CandleWindow {
         self.open_time.len()
     }
 
-    /// Whether there is no candle.
+    /// Whether there are no candles.
     pub fn is_empty(&self) -> bool {
         self.open_time.is_empty()
     }
 
-    /// The newest `count` candles, or all where there are fewer.
+    /// The newest `count` candles, or all if there are fewer.
     pub fn newest(&self, count: usize) -> CandleSlice<'_> {
         self.span(self.len().saturating_sub(count)..self.len())
     }
 
-    /// The candles at these places, counted from the oldest.
+    /// The candles in this range of indices, counted from the oldest.
     ///
     /// # Panics
     ///
-    /// Where the window has no such places, like a slice.
+    /// Panics if the range is out of bounds, as slicing does.
     pub fn span(&self, places: Range<usize>) -> CandleSlice<'_> {
         CandleSlice {
             open_time: &self.open_time[places.clone()],
@@ -167,9 +169,9 @@ impl CandleWindow {
     }
 }
 
-/// A borrowed window: what one evaluation is given. All columns have the same length.
+/// A borrowed window: the input of one evaluation. All columns have the same length.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(missing_docs, reason = "the field's own names")]
+#[allow(missing_docs, reason = "common names of candle columns")]
 pub struct CandleSlice<'a> {
     pub open_time: &'a [f64],
     pub open: &'a [f64],
@@ -180,7 +182,7 @@ pub struct CandleSlice<'a> {
 }
 
 impl CandleSlice<'static> {
-    /// No candle.
+    /// A slice without candles.
     pub const EMPTY: Self = Self { open_time: &[], open: &[], high: &[], low: &[], close: &[], volume: &[] };
 }
 
@@ -197,7 +199,7 @@ impl CandleSlice<'_> {
         })
     }
 
-    /// A window of its own.
+    /// Copies the candles into an owned window.
     pub fn to_window(&self) -> CandleWindow {
         CandleWindow {
             open_time: self.open_time.to_vec(),
@@ -214,12 +216,12 @@ impl CandleSlice<'_> {
         self.open_time.len()
     }
 
-    /// Whether there is no candle.
+    /// Whether there are no candles.
     pub fn is_empty(&self) -> bool {
         self.open_time.is_empty()
     }
 
-    /// Feeds the count and every column, as little-endian bytes, into `hash`.
+    /// Feeds the candle count and then every column, as little-endian bytes, into `hash`.
     fn feed(&self, hash: &mut Sha256) {
         hash.update((self.len() as u64).to_le_bytes());
         for column in [self.open_time, self.open, self.high, self.low, self.close, self.volume] {
@@ -229,7 +231,7 @@ impl CandleSlice<'_> {
         }
     }
 
-    /// The hash of the windows of one evaluation: the base series first, then each extra input in its order.
+    /// The hash of all windows of one evaluation: the base series first, then each extra input in order.
     pub fn hash(windows: &[CandleSlice<'_>]) -> WindowHash {
         let mut hash = Sha256::new();
         for window in windows {

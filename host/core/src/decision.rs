@@ -1,4 +1,4 @@
-//! What came of one evaluation.
+//! The result of one evaluation.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use crate::Value;
 
-/// What a strategy wants done.
+/// What a strategy wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the field's own names")]
+#[allow(missing_docs, reason = "common trading terms")]
 pub enum Action {
     Buy,
     Sell,
@@ -19,10 +19,10 @@ pub enum Action {
 }
 
 impl Action {
-    /// All of them, in the order of the WIT.
+    /// All actions, in the order of the WIT.
     pub const ALL: [Self; 4] = [Self::Buy, Self::Sell, Self::Hold, Self::Close];
 
-    /// The name in messages and labels.
+    /// The name used in messages and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Buy => "buy",
@@ -33,10 +33,10 @@ impl Action {
     }
 }
 
-/// How strong a strategy holds its signal to be.
+/// How strong a strategy considers its signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the field's own names")]
+#[allow(missing_docs, reason = "common trading terms")]
 pub enum Strength {
     Weak,
     #[default]
@@ -45,9 +45,9 @@ pub enum Strength {
     Extreme,
 }
 
-/// A strategy's answer on one window, before the host's own checks.
+/// A strategy's answer for one window, before the host's own checks.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "the fields of the WIT record, where they are explained")]
+#[allow(missing_docs, reason = "the fields of the WIT record, which documents them")]
 pub struct Decision {
     pub action: Action,
     pub confidence: f64,
@@ -60,8 +60,9 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Refuses what no strategy may answer: a confidence outside [0, 1] or a price that is no number. What trading
-    /// needs beyond that (stops on their sides) is for the signal's own check, which drops and does not fail.
+    /// Rejects answers that no strategy may give: a confidence outside [0, 1], or a price that is not a finite number.
+    /// Further trading rules (each stop on its side of the price) belong to the signal's own check, which drops a
+    /// decision instead of failing.
     pub fn check(&self) -> Result<(), EvaluationError> {
         if !(0.0..=1.0).contains(&self.confidence) {
             return Err(EvaluationError::InvalidDecision(format!(
@@ -81,47 +82,48 @@ impl Decision {
     }
 }
 
-/// Why an evaluation gave no answer. Each concerns one strategy on one window; the strategies beside it go on.
+/// Why an evaluation gave no answer. Each error concerns one strategy on one window; the other strategies are not
+/// affected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EvaluationError {
-    /// The strategy wants more candles than the market has.
+    /// The strategy needs more candles than the market has.
     #[error("needs {needed} candles, {given} are there")]
     InsufficientData {
-        /// How many it wants.
+        /// How many it needs.
         needed: u32,
         /// How many it got.
         given: usize,
     },
-    /// The strategy refused its parameters.
+    /// The strategy rejected its parameters.
     #[error("the strategy refused its parameters: {0}")]
     InvalidParameters(String),
-    /// The strategy gave up.
+    /// The strategy reported a failure.
     #[error("the strategy failed: {0}")]
     Failed(String),
-    /// The strategy answered what no strategy may answer.
+    /// The strategy gave an answer that no strategy may give.
     #[error("the strategy's answer is invalid: {0}")]
     InvalidDecision(String),
-    /// The strategy's code stopped in the middle.
+    /// The strategy's code trapped.
     #[error("the strategy trapped: {0}")]
     Trap(String),
     /// The strategy ran too long.
     #[error("the strategy was stopped after its {limit_ms} ms")]
     Timeout {
-        /// How long it may run.
+        /// How long it may run, in milliseconds.
         limit_ms: u64,
     },
-    /// The strategy wanted more than it may have.
+    /// The strategy exceeded a resource limit.
     #[error("the strategy hit a limit: {0}")]
     Limit(String),
-    /// The host had no room for an instance. It says nothing about the strategy, so the job is tried again.
+    /// The host had no room for an instance. This says nothing about the strategy, so the job is tried again.
     #[error("the host has no room for another instance: {0}")]
     NoRoom(String),
 }
 
-/// How an execution ended, as metrics tell it.
+/// How an execution ended, as reported in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the values of the status label, in the contract's words")]
+#[allow(missing_docs, reason = "the values of the status label, as the contract names them")]
 pub enum ExecutionStatus {
     Success,
     Error,
@@ -150,8 +152,8 @@ impl fmt::Display for ExecutionStatus {
 }
 
 impl EvaluationError {
-    /// Whether the strategy's code failed. A young market, parameters that it refuses, and a host without room for it are
-    /// none of its failures.
+    /// Whether the strategy's code failed. Too few candles, rejected parameters and a host without room do not count as
+    /// its failures.
     pub const fn is_failure(&self) -> bool {
         match self {
             Self::InsufficientData { .. } | Self::InvalidParameters(_) | Self::NoRoom(_) => false,
@@ -159,7 +161,7 @@ impl EvaluationError {
         }
     }
 
-    /// How metrics count it. A young market is no failure of the strategy's.
+    /// The status under which metrics count it. Too few candles are not a failure of the strategy.
     pub const fn status(&self) -> ExecutionStatus {
         match self {
             Self::InsufficientData { .. } => ExecutionStatus::Success,
@@ -172,7 +174,7 @@ impl EvaluationError {
         }
     }
 
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InsufficientData { .. } => "insufficient_data",

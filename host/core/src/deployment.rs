@@ -1,8 +1,8 @@
 //! Which module decides for a strategy, and from which candle on.
 //!
-//! Every change is an entry of one log, and names the first candle close that it decides: one after all that was decided
-//! before it. So what decides a candle follows from the log and the candle alone, however late the candle is looked at,
-//! and whoever looks.
+//! Every change is an entry in one log and names the first candle close that it applies to, which lies after everything
+//! decided before it. The module that decides a candle therefore follows from the log and the candle alone, no matter
+//! how late the candle is evaluated, or by which process.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,68 +16,68 @@ use serde::{
 
 use crate::{ModuleDigest, StrategyId, Timestamp};
 
-/// What an operator, or the service for him, has decided about a strategy.
+/// What an operator, or the service on their behalf, has decided about a strategy.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Deployment {
-    /// The module that decides; none for the bundled one.
+    /// The module that decides; `None` for the bundled one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<ModuleDigest>,
-    /// Whether it looks at candles; none where the application's settings say so.
+    /// Whether the strategy evaluates candles; `None` if the application's settings decide that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Why it looks at none although it is enabled; none where it is not quarantined.
+    /// Why it is quarantined and so evaluates no candles even if enabled; `None` if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<String>,
-    /// The module that looks at the same candles and publishes nothing.
+    /// The module that evaluates the same candles without publishing anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Shadow>,
 }
 
-/// A module that looks at the same candles as the one that decides, so that the two can be compared.
+/// A module that evaluates the same candles as the one that decides, so that the two can be compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shadow {
-    /// Which module.
+    /// The module.
     pub module: ModuleDigest,
-    /// When it becomes the one that decides, if it does by itself.
+    /// The condition for automatic promotion, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promote: Option<Promotion>,
-    /// Whether somebody let it look although admission had refused it.
+    /// Whether it was started although admission had refused it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unadmitted: bool,
 }
 
-/// When a shadow becomes the module that decides.
+/// The condition under which a shadow becomes the module that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Promotion {
-    /// After this many candles that both have looked at.
+    /// The number of candles that both modules must have evaluated.
     pub after: u64,
-    /// If no more than this share of them differ, from 0 to 1.
+    /// The largest share of those candles that may differ, from 0 to 1.
     pub most_differing: f64,
 }
 
-/// What was done.
+/// What a change did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum DeploymentAction {
     Activate,
     RollBack,
     Enable,
     Disable,
-    /// It failed too often.
+    /// The module failed too often.
     Quarantine,
-    /// Out of quarantine.
+    /// The strategy leaves quarantine.
     Lift,
-    /// A shadow begins to look.
+    /// A shadow starts.
     Shadow,
-    /// The shadow looks no more.
+    /// The shadow stops.
     EndShadow,
-    /// The shadow decides from here on.
+    /// The shadow becomes the module that decides.
     Promote,
 }
 
 impl DeploymentAction {
-    /// The word in messages, metrics and tables.
+    /// The name used in messages, metrics and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Activate => "activate",
@@ -101,68 +101,68 @@ impl FromStr for DeploymentAction {
     }
 }
 
-/// A change that is to be added to the log.
+/// A change to be added to the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeploymentChange {
-    /// Whose.
+    /// The strategy.
     pub strategy: StrategyId,
-    /// What is done.
+    /// What the change does.
     pub action: DeploymentAction,
-    /// What holds from then on, as a whole.
+    /// The complete deployment after the change.
     pub deployment: Deployment,
-    /// Who.
+    /// Who makes the change.
     pub changed_by: String,
-    /// Why.
+    /// Why, if a reason was given.
     pub reason: Option<String>,
-    /// When.
+    /// When it is made.
     pub at: Timestamp,
 }
 
-/// An entry of the log.
+/// An entry in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeploymentEntry {
-    /// Its place in the log of all strategies, from 1 on.
+    /// Its position in the log, which all strategies share, counted from 1.
     pub revision: i64,
-    /// The first candle close that it decides. Never before that of an earlier entry.
+    /// The first candle close that it applies to, never before that of an earlier entry.
     pub from: Timestamp,
-    /// What was changed.
+    /// The change.
     pub change: DeploymentChange,
 }
 
 impl Deployment {
-    /// The modules that it names.
+    /// The modules that the deployment names.
     pub fn modules(&self) -> impl Iterator<Item = ModuleDigest> {
         self.module.into_iter().chain(self.shadow.as_ref().map(|shadow| shadow.module))
     }
 
-    /// Whether the strategy looks at candles, where the application's settings say `enabled`.
+    /// Whether the strategy evaluates candles, given that the application's settings say `enabled`.
     pub fn runs(&self, enabled: bool) -> bool {
         self.quarantined.is_none() && self.enabled.unwrap_or(enabled)
     }
 }
 
 impl DeploymentEntry {
-    /// The module that looks beside the one that decides from this entry on.
+    /// The shadow that runs from this entry on, if there is one.
     pub const fn shadow(&self) -> Option<&Shadow> {
         self.change.deployment.shadow.as_ref()
     }
 }
 
-/// A shadow from its beginning to its end. What else is changed meanwhile does not end it.
+/// One run of a shadow, from start to end. Other changes in between do not end it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shadowing<'a> {
-    /// What looks.
+    /// The shadow.
     pub shadow: &'a Shadow,
-    /// The entry with which it began, whose revision stands for it.
+    /// The entry that started it. Its revision identifies the run.
     pub began: &'a DeploymentEntry,
-    /// The entry with which it ended; none while it looks.
+    /// The entry that ended it; `None` while it runs.
     pub ended: Option<&'a DeploymentEntry>,
 }
 
-/// How many of a strategy's newest entries are about candles that may still come, late ones too.
+/// How many of a strategy's newest entries may still apply to candles to come, including late ones.
 const RECENT: usize = 3;
 
-/// The log, as far as it was read.
+/// The log, as far as it has been read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeploymentLog {
     revision: i64,
@@ -170,12 +170,12 @@ pub struct DeploymentLog {
 }
 
 impl DeploymentLog {
-    /// The place of its last entry; 0 where there is none.
+    /// The revision of the last entry; 0 if there is none.
     pub const fn revision(&self) -> i64 {
         self.revision
     }
 
-    /// Adds what was read behind [`revision`](Self::revision), in its order. What is known already is left out.
+    /// Adds the entries read after [`revision`](Self::revision), in order. Known entries are ignored.
     pub fn extend(&mut self, entries: impl IntoIterator<Item = DeploymentEntry>) {
         for entry in entries {
             if entry.revision > self.revision {
@@ -210,21 +210,21 @@ impl DeploymentLog {
         newest.flat_map(|entry| entry.change.deployment.modules()).collect()
     }
 
-    /// The newest entry of a strategy, which may be about candles that have not closed yet.
+    /// The newest entry of a strategy. It may apply only to candles that have not closed yet.
     pub fn newest(&self, strategy: &StrategyId) -> Option<&DeploymentEntry> {
         self.of(strategy).last()
     }
 
-    /// The revision at which the module that decides for a strategy was last put to work, or let out of quarantine: what it
-    /// did before counts no more. 0 where there is no such entry.
+    /// The revision at which the strategy's current module was last activated, rolled back to, promoted or let out of
+    /// quarantine: what it did before no longer counts. 0 if there is no such entry.
     pub fn begun(&self, strategy: &StrategyId) -> i64 {
         use DeploymentAction::{Activate, Lift, Promote, RollBack};
         let begins = |entry: &&DeploymentEntry| matches!(entry.change.action, Activate | RollBack | Promote | Lift);
         self.of(strategy).iter().rev().find(begins).map_or(0, |entry| entry.revision)
     }
 
-    /// The entry that holds for the candles of a strategy that close at `candle_close`; none where the bundled module decides
-    /// and the settings say whether it runs.
+    /// The entry that applies to a strategy's candles that close at `candle_close`. `None` means that the bundled
+    /// module decides and the settings say whether it runs.
     pub fn at(&self, strategy: &StrategyId, candle_close: Timestamp) -> Option<&DeploymentEntry> {
         self.of(strategy).iter().rev().find(|entry| entry.from <= candle_close)
     }
@@ -241,7 +241,7 @@ impl DeploymentLog {
         spans.into_iter().filter_map(|(began, ended)| Some(Shadowing { shadow: began.shadow()?, began, ended }))
     }
 
-    /// The shadow that looks at the candles of a strategy that close at `candle_close`.
+    /// The shadow that evaluates a strategy's candles that close at `candle_close`.
     pub fn shadow_at(&self, strategy: &StrategyId, candle_close: Timestamp) -> Option<Shadowing<'_>> {
         let entries = self.of(strategy);
         let holds = entries.iter().rposition(|entry| entry.from <= candle_close)?;

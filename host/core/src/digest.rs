@@ -1,4 +1,4 @@
-//! Content hashes: what makes a signal's origin provable.
+//! Content hashes, which make a signal's origin provable.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Job;
 
-/// A SHA-256, written as 64 hex digits. `Of` keeps the digests of different things apart.
+/// A SHA-256 digest, written as 64 hex digits. The type parameter `Of` keeps digests of different things apart.
 pub struct Digest<Of> {
     bytes: [u8; 32],
     of: PhantomData<fn() -> Of>,
@@ -23,23 +23,23 @@ pub enum OfParameters {}
 #[derive(Debug)]
 pub enum OfWindows {}
 
-/// Marks the hash of what a failed evaluation followed from.
+/// Marks the hash that identifies a failed evaluation.
 #[derive(Debug)]
 pub enum OfFailure {}
 
-/// The SHA-256 of a component's bytes: the identity of a strategy's code.
+/// The SHA-256 of a component's bytes, which identifies a strategy's code.
 pub type ModuleDigest = Digest<OfModule>;
-/// The SHA-256 of resolved parameters in canonical JSON (sorted names, no blanks).
+/// The SHA-256 of resolved parameters in canonical JSON (sorted names, no whitespace).
 pub type ParameterHash = Digest<OfParameters>;
-/// The SHA-256 of every candle that an evaluation was given.
+/// The SHA-256 over every candle of an evaluation's input.
 pub type WindowHash = Digest<OfWindows>;
-/// The SHA-256 of what a failed evaluation followed from, and of how it failed: the same failure is one, however often
-/// it happens.
+/// The SHA-256 over the inputs of a failed evaluation and how it failed. The same failure has the same id, however
+/// often it happens.
 pub type FailureId = Digest<OfFailure>;
 
 impl FailureId {
-    /// SHA-256 over module digest, parameter hash, window hash, symbol, timeframe, candle close (milliseconds) and the
-    /// code of the error, one to a line.
+    /// The SHA-256 over module digest, parameter hash, window hash, symbol, timeframe, candle close (milliseconds) and
+    /// error code, one per line.
     pub fn of_evaluation(
         module: ModuleDigest,
         parameters: ParameterHash,
@@ -64,7 +64,7 @@ impl<Of> Digest<Of> {
         Self { bytes, of: PhantomData }
     }
 
-    /// The digest that these bytes are; none where there are not 32 of them.
+    /// Builds a digest from its bytes, or returns `None` if there are not exactly 32.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self::from_bytes)
     }
@@ -74,7 +74,7 @@ impl<Of> Digest<Of> {
         &self.bytes
     }
 
-    /// The first 12 digits: enough for a person to tell modules apart.
+    /// The first 12 hex digits: enough for a person to tell modules apart.
     pub fn short(&self) -> String {
         hex::encode(&self.bytes[..6])
     }

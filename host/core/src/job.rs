@@ -1,4 +1,4 @@
-//! What is to be evaluated: a job, and the announcement that may lead to one.
+//! What to evaluate: a job, and the announcement that may lead to one.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use thiserror::Error;
 
 use crate::{Symbol, Timeframe, Timestamp};
 
-/// One candle to look at with every enabled strategy. Its fields are its identity: the same job twice is one job.
+/// One candle to evaluate with every enabled strategy. Its fields are its identity: two equal jobs are the same job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Job {
-    /// Whose candle.
+    /// The symbol of the candle.
     pub symbol: Symbol,
-    /// How long the candle is.
+    /// The timeframe of the candle.
     pub timeframe: Timeframe,
     /// When the candle closed.
     pub candle_close: Timestamp,
@@ -24,24 +24,24 @@ impl fmt::Display for Job {
     }
 }
 
-/// An announcement that new candles may be there: a hint to look, never the data.
+/// An announcement that new candles may be available. It is a hint to look for them and never carries data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandleEvent {
-    /// Whose candles.
+    /// The symbols of the candles.
     pub symbols: Vec<Symbol>,
-    /// How long they are.
+    /// The timeframe of the candles.
     pub timeframe: Timeframe,
-    /// The sender's trace, by the W3C's `traceparent`.
+    /// The sender's trace context, in the W3C `traceparent` format.
     pub traceparent: Option<String>,
 }
 
-/// Why a message is no candle event.
+/// Why a message is not a candle event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EventError {
     /// The body is not a JSON object.
     #[error("not a JSON object: {0}")]
     NotJson(String),
-    /// A field is missing or of the wrong kind.
+    /// A field is missing or has the wrong type.
     #[error("{field}: {problem}")]
     Field {
         /// Which field.
@@ -49,13 +49,13 @@ pub enum EventError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The extractor says that it failed, so there is nothing new to look at.
+    /// The extractor reports a failure, so there are no new candles.
     #[error("the extraction did not succeed")]
     Unsuccessful,
 }
 
 impl CandleEvent {
-    /// Reads the body of a message from the Data Extractor: a single extraction or a batch of them.
+    /// Parses the body of a message from the Data Extractor: a single extraction or a batch.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         let json: Json = serde_json::from_slice(body).map_err(|error| EventError::NotJson(error.to_string()))?;
         let object = json.as_object().ok_or_else(|| EventError::NotJson("it is another kind of JSON".to_owned()))?;

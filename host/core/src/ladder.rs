@@ -1,28 +1,31 @@
-//! What happens to a module that keeps failing: it is skipped, then left out for a while, then to be quarantined.
+//! What happens to a module that keeps failing: its evaluation is skipped, then it is backed off for some candles, then
+//! it is quarantined.
 //!
-//! One failure costs one evaluation, and nobody else anything. A module that fails on every candle of a series costs its
-//! timeout each time, so it looks at fewer and fewer of them; and one that fails on and on is handed to a person.
+//! A single failure costs one evaluation and affects no other strategy. A module that fails on every candle of a series
+//! would cost its timeout each time, so it is given fewer and fewer of them. A module that fails persistently is
+//! quarantined until a person steps in.
 //!
-//! Candles are told apart by their close and not by their order, since a service that catches up looks at the newest
-//! first: a job that comes again neither counts twice nor uses up what is left out.
+//! Candles are identified by their close, not by the order in which they arrive, because a service that catches up
+//! evaluates the newest first. A repeated job therefore neither counts twice nor uses up a candle of the back-off.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::{Job, Symbol, Timeframe, Timestamp};
 
-/// How many candles of a series are remembered of each kind.
+/// How many failed candles, and how many left-out candles, are remembered for each series.
 const REMEMBERED: usize = 64;
-/// How many series are remembered: more than are scheduled.
+/// How many series are remembered, which is more than are ever scheduled.
 const MOST_SERIES: usize = 20_000;
 
-/// When which step is taken.
+/// The failure counts at which each step is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    /// From this many failures in a row on a series on, candles of it are left out: one, then twice as many each time.
+    /// From this many consecutive failures on a series on, the next candles of the series are left out: one at first,
+    /// then twice as many after each further failure.
     pub back_off: u32,
-    /// How many candles are left out at most before the next is looked at.
+    /// The most candles that are left out before the next one is evaluated.
     pub most_left_out: u32,
-    /// From this many failures in a row on a series on, the module is to be quarantined.
+    /// From this many consecutive failures on a series on, the module should be quarantined.
     pub quarantine: u32,
     /// The same for failures on any series, without a success in between.
     pub quarantine_in_all: u32,
@@ -34,25 +37,26 @@ impl Default for Thresholds {
     }
 }
 
-/// What follows from a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing: the evaluation is lost, and the next candle is looked at.
+    /// Nothing further: this evaluation is lost, and the next candle is evaluated.
     Skip,
     /// The next candles of the series are left out.
     BackOff {
         /// How many.
         candles: u32,
     },
-    /// The module is to be quarantined. Until that is done it is backed off, and asked for again with its next failure.
+    /// The module should be quarantined. Until that happens it is backed off, and each further failure asks for the
+    /// quarantine again.
     Quarantine {
-        /// Why, for people.
+        /// The reason, in words.
         reason: String,
     },
 }
 
 impl Step {
-    /// The name in metrics and logs.
+    /// The name used in metrics and logs.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Skip => "skip",
@@ -66,11 +70,11 @@ impl Step {
 #[derive(Debug, Clone, Default)]
 pub struct Ladder {
     thresholds: Thresholds,
-    /// Those that failed last, and did not succeed since.
+    /// The series whose newest result is a failure.
     series: HashMap<(Symbol, Timeframe), SeriesSteps>,
-    /// Failures without a success in between.
+    /// Consecutive failures on any series.
     in_a_row: u32,
-    /// How many failures there were: the clock by which series are forgotten.
+    /// The total number of failures, used as a clock for forgetting old series.
     failures: u64,
 }
 
@@ -78,9 +82,9 @@ pub struct Ladder {
 #[derive(Debug, Clone, Default)]
 struct SeriesSteps {
     in_a_row: u32,
-    /// How many candles more are left out.
+    /// How many more candles are left out.
     left: u32,
-    /// The candles that counted.
+    /// The failed candles that were counted.
     failed: VecDeque<Timestamp>,
     /// The candles that were left out.
     left_out: VecDeque<Timestamp>,
@@ -88,7 +92,7 @@ struct SeriesSteps {
 }
 
 impl Ladder {
-    /// The ladder of a module that has not failed yet.
+    /// Creates the ladder of a module that has not failed yet.
     pub fn new(thresholds: Thresholds) -> Self {
         Self { thresholds, ..Self::default() }
     }
@@ -98,7 +102,7 @@ impl Ladder {
         self.series.is_empty() && self.in_a_row == 0
     }
 
-    /// Whether the module looks at the candle. The same candle gets the same answer when it comes again.
+    /// Whether the module may evaluate the candle. A repeated candle gets the same answer.
     pub fn admits(&mut self, job: &Job) -> bool {
         let Some(series) = self.series.get_mut(&key(job)) else { return true };
         if series.left_out.contains(&job.candle_close) {
@@ -112,13 +116,13 @@ impl Ladder {
         false
     }
 
-    /// The module answered on the candle.
+    /// Records that the module answered for the candle.
     pub fn succeeded(&mut self, job: &Job) {
         self.in_a_row = 0;
         self.series.remove(&key(job));
     }
 
-    /// The module failed on the candle.
+    /// Records that the module failed on the candle.
     pub fn failed(&mut self, job: &Job) -> Step {
         let Thresholds { back_off, most_left_out, quarantine, quarantine_in_all } = self.thresholds;
         self.make_room(&key(job));
@@ -146,7 +150,7 @@ impl Ladder {
         if series.left > 0 { Step::BackOff { candles: series.left } } else { Step::Skip }
     }
 
-    /// Forgets the series that failed longest ago where there is no room for another.
+    /// Forgets the series whose last failure is the oldest, if there is no room for another one.
     fn make_room(&mut self, key: &(Symbol, Timeframe)) {
         if self.series.len() < MOST_SERIES || self.series.contains_key(key) {
             return;
@@ -162,7 +166,7 @@ fn key(job: &Job) -> (Symbol, Timeframe) {
     (job.symbol.clone(), job.timeframe)
 }
 
-/// Adds a candle, and forgets the one that was added first where there are too many.
+/// Adds a candle, and forgets the oldest one if there are too many.
 fn remember(candles: &mut VecDeque<Timestamp>, close: Timestamp) {
     if candles.len() >= REMEMBERED {
         candles.pop_front();
@@ -181,8 +185,8 @@ mod tests {
         Job { symbol: symbol.parse().unwrap(), timeframe: Timeframe::M15, candle_close }
     }
 
-    /// Looks at candles of BTCUSDT on all of which the module fails, until it is to be quarantined. Answers which of them
-    /// it looked at.
+    /// Lets the module fail on every admitted candle of BTCUSDT until it should be quarantined. Returns the candles
+    /// that were admitted, and the steps taken.
     fn looked_at(ladder: &mut Ladder, closes: impl IntoIterator<Item = i64>) -> (Vec<i64>, Vec<Step>) {
         let (mut seen, mut steps) = (Vec::new(), Vec::new());
         for close in closes {
@@ -207,7 +211,7 @@ mod tests {
         assert_eq!(steps[..5], [Step::Skip, Step::Skip, back_off(1), back_off(2), back_off(4)]);
         let Step::Quarantine { reason } = &steps[5] else { panic!("{steps:?}") };
         assert_eq!(reason, "it failed on 6 candles of BTCUSDT 15m in a row");
-        // Another series of the module goes on.
+        // The module's other series are not affected.
         assert!((13..40).all(|close| ladder.admits(&job("ETHUSDT", close))));
     }
 
@@ -265,7 +269,7 @@ mod tests {
             assert!(ladder.admits(&job("BTCUSDT", close)));
             ladder.failed(&job("BTCUSDT", close));
         }
-        // One is left out: whichever comes first.
+        // One candle is left out: the first one to arrive.
         assert!((0..5).all(|_| !ladder.admits(&job("BTCUSDT", 7))));
         assert!((0..5).all(|_| ladder.admits(&job("BTCUSDT", 3))));
         assert!(ladder.admits(&job("BTCUSDT", 2)), "it was looked at before");
@@ -315,8 +319,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: a series is looked at again after the most that is left out, and nothing is
-        /// to be quarantined before its threshold.
+        /// Whatever happens, in any order: a series is evaluated again after at most `most_left_out` candles, and
+        /// quarantine is never requested before its threshold.
         #[test]
         fn no_series_is_left_out_for_good(
             events in prop::collection::vec((0..3_i64, 0..60_i64, prop::bool::weighted(0.2)), 1..300),
@@ -334,7 +338,7 @@ mod tests {
                     rows.remove(&coin);
                     all = 0;
                 } else {
-                    // A candle that comes again may count less here, never more.
+                    // A repeated candle may count less in the ladder than here, never more.
                     *rows.entry(coin).or_default() += 1;
                     all += 1;
                     if let Step::Quarantine { .. } = ladder.failed(&job) {

@@ -1,7 +1,7 @@
-//! The words and the rules of TA Bot, free of any runtime, database or sandbox.
+//! The domain types and rules of TA Bot, free of any runtime, database or sandbox.
 //!
-//! Everything here is a value or a pure function of values, so that what decides about money can be read and
-//! tested without starting anything. The crates around it fetch, run and store; they decide nothing.
+//! Everything here is a value or a pure function of values, so the code that makes trading decisions can be read and
+//! tested without starting anything. The surrounding crates fetch, run and store; they decide nothing.
 
 #![cfg_attr(
     test,
@@ -10,7 +10,7 @@
         clippy::expect_used,
         clippy::panic,
         clippy::needless_pass_by_value,
-        reason = "a test may fail loudly, and reads best with values made in place"
+        reason = "tests may panic, and read best with values built in place"
     )
 )]
 

@@ -1,7 +1,7 @@
-//! Parameters: what a strategy lets an operator set, and the check of what an operator gives.
+//! Parameters: what a strategy lets an operator set, and the validation of the given values.
 //!
-//! A configuration is refused whole, with one entry for each parameter that does not fit, so that an operator mends
-//! everything in one go.
+//! A configuration is accepted or refused as a whole, with one entry for each invalid parameter, so that an operator
+//! can fix all of them at once.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,13 @@ use serde_json::{Map, Value as Json};
 
 use crate::{ParameterHash, strategy::is_name};
 
-/// How many bytes a text may have. Parameters are kept in memory, handed to every evaluation and told with every signal.
+/// The most bytes that a text value may have. Parameters are held in memory, passed to every evaluation and included in
+/// every signal.
 const MAX_TEXT: usize = 1000;
-/// How many unknown names are told which names there are. A hostile body may have a hundred thousand of them.
+/// For how many unknown names the error lists the known ones. A hostile body may hold a hundred thousand unknown names.
 const MOST_TOLD: usize = 100;
 
-/// A parameter's or a metadata entry's value.
+/// The value of a parameter or of a metadata entry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// True or false.
@@ -76,7 +77,7 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// In words.
+    /// The kind in words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Boolean => "true or false",
@@ -86,8 +87,8 @@ impl ValueKind {
         }
     }
 
-    /// Reads JSON as this kind. A whole number written with a fraction of zero is a whole number; nothing else is
-    /// converted, since `"14"` is as likely a mistake as a 14.
+    /// Reads JSON as this kind. A whole number may be written with a zero fraction, such as `14.0`. Nothing else is
+    /// converted, because `"14"` is as likely a mistake as it is a 14.
     pub fn read(self, given: &Json) -> Option<Value> {
         match self {
             Self::Boolean => given.as_bool().map(Value::Boolean),
@@ -105,25 +106,25 @@ impl ValueKind {
 /// One parameter's declaration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParameterSpec {
-    /// Lower case letters, digits and underscores.
+    /// Lower-case letters, digits and underscores.
     pub name: String,
-    /// For an operator, with the unit.
+    /// The description for operators, with the unit.
     pub description: String,
-    /// What kind of value it takes.
+    /// The kind of value it takes.
     #[serde(rename = "type")]
     pub kind: ValueKind,
-    /// None makes it optional.
+    /// The default; `None` makes the parameter optional.
     pub default: Option<Value>,
-    /// The least value allowed.
+    /// The smallest value allowed.
     pub min: Option<f64>,
     /// The largest value allowed.
     pub max: Option<f64>,
-    /// The texts allowed; empty allows any.
+    /// The allowed texts; empty allows any.
     pub choices: Vec<String>,
 }
 
 impl ParameterSpec {
-    /// What a value must be, in words.
+    /// What values are allowed, in words.
     pub fn allowed(&self) -> String {
         if !self.choices.is_empty() {
             return format!("one of {}", self.choices.join(", "));
@@ -144,7 +145,7 @@ impl ParameterSpec {
         value.ok_or_else(|| ParameterProblem::new(&self.name, given, self.allowed()))
     }
 
-    /// Whether a value of the right kind lies in the declared range.
+    /// Whether a value of the right kind is in the declared range.
     fn holds(&self, value: &Value) -> bool {
         match value {
             Value::Text(text) => text.len() <= MAX_TEXT && (self.choices.is_empty() || self.choices.contains(text)),
@@ -156,7 +157,7 @@ impl ParameterSpec {
         }
     }
 
-    /// Whether the declaration agrees with itself.
+    /// Checks that the declaration is consistent.
     pub(crate) fn check(&self) -> Result<(), String> {
         if !is_name(&self.name) {
             return Err("give a name of up to 64 lower case letters, digits and underscores, a letter first".to_owned());
@@ -199,7 +200,8 @@ impl ParameterProblem {
     }
 }
 
-/// A value, or the beginning of its text. A hostile value may be of any size; an answer that repeats it is not.
+/// The value itself or, if it is long, the beginning of its JSON text. A hostile value may be of any size, and a
+/// response that repeats it must stay small.
 pub fn in_short(given: &Json) -> Json {
     let text = given.to_string();
     match text.char_indices().nth(200) {
@@ -208,7 +210,7 @@ pub fn in_short(given: &Json) -> Json {
     }
 }
 
-/// Values by name, sorted, so that the same values are always the same bytes.
+/// Values by name, sorted, so that equal values always have the same bytes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Parameters(BTreeMap<String, Value>);
@@ -234,7 +236,7 @@ impl Parameters {
         self.0.is_empty()
     }
 
-    /// Names and values in the order of their names.
+    /// Names and values, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
@@ -244,7 +246,8 @@ impl Parameters {
         Json::Object(self.0.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
     }
 
-    /// The SHA-256 of the canonical JSON: sorted names, no blanks, the shortest digits that read back.
+    /// The SHA-256 of the canonical JSON: sorted names, no whitespace, the shortest digits that parse back to the same
+    /// number.
     pub fn hash(&self) -> ParameterHash {
         ParameterHash::of(self.to_json().to_string().as_bytes())
     }
@@ -256,13 +259,13 @@ impl FromIterator<(String, Value)> for Parameters {
     }
 }
 
-/// What a strategy lets an operator set, in the order of its description.
+/// The parameters that a strategy lets an operator set, in the order of its description.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(transparent)]
 pub struct ParameterSchema(Vec<ParameterSpec>);
 
 impl ParameterSchema {
-    /// A schema of these parameters.
+    /// Creates a schema from parameter declarations.
     pub const fn new(specs: Vec<ParameterSpec>) -> Self {
         Self(specs)
     }
@@ -272,18 +275,18 @@ impl ParameterSchema {
         &self.0
     }
 
-    /// The values that count where nobody sets any.
+    /// The values that apply if nothing is set.
     pub fn defaults(&self) -> Parameters {
         self.0.iter().filter_map(|spec| Some((spec.name.clone(), spec.default.clone()?))).collect()
     }
 
-    /// Reads a configuration: all of it, or one problem for each parameter that does not fit.
+    /// Reads a configuration. Returns all of it, or one problem for each invalid parameter.
     pub fn read(&self, given: &Map<String, Json>) -> Result<Parameters, Vec<ParameterProblem>> {
         let (parameters, problems) = self.read_what_fits(given);
         if problems.is_empty() { Ok(parameters) } else { Err(problems) }
     }
 
-    /// Reads what fits, with one problem for each parameter that does not.
+    /// Reads the valid parameters, and returns one problem for each invalid one.
     pub fn read_what_fits(&self, given: &Map<String, Json>) -> (Parameters, Vec<ParameterProblem>) {
         let mut parameters = Parameters::default();
         let mut problems = Vec::new();
@@ -297,7 +300,7 @@ impl ParameterSchema {
         (parameters, problems)
     }
 
-    /// What is said of an unknown name that is one of many.
+    /// The text for an unknown name, after `before` other problems.
     fn unknown(&self, before: usize) -> String {
         let no = "no such parameter";
         if before < MOST_TOLD { format!("{no}; there are {}", self.names()) } else { no.to_owned() }

@@ -1,4 +1,4 @@
-//! Which value of a parameter counts: the symbol's, else the global one, else the module's default.
+//! Which value of a parameter applies: the symbol's, else the global one, else the module's default.
 
 use std::collections::BTreeMap;
 
@@ -10,40 +10,40 @@ use crate::{ParameterHash, ParameterSchema, Parameters};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// The module declares it.
+    /// The default that the module declares.
     Default,
-    /// An operator set it for every symbol.
+    /// Set by an operator for all symbols.
     Global,
-    /// An operator set it for this symbol.
+    /// Set by an operator for this symbol.
     Symbol,
 }
 
-/// What an operator has stored for a strategy, with the versions of it.
+/// The parameters that operators have stored for a strategy, with their versions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ParameterLevels {
-    /// For every symbol, with its version.
+    /// The parameters for all symbols, with their version.
     pub global: Option<(Parameters, i64)>,
-    /// For one symbol, with its version.
+    /// The parameters for one symbol, with their version.
     pub symbol: Option<(Parameters, i64)>,
 }
 
-/// The parameters of one evaluation, and where each comes from.
+/// The parameters of one evaluation, and where each value comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedParameters {
     /// The values.
     pub values: Parameters,
     /// The level of each value.
     pub origins: BTreeMap<String, Level>,
-    /// The version of the nearest stored level; 0 where nothing is stored.
+    /// The version of the nearest stored level; 0 if nothing is stored.
     pub version: i64,
-    /// The nearest level at which something is stored.
+    /// The nearest level at which parameters are stored.
     pub level: Level,
     /// The hash of `values`.
     pub hash: ParameterHash,
 }
 
 impl ResolvedParameters {
-    /// Lays the stored levels over the defaults. A stored name that the schema no longer has is left out.
+    /// Applies the stored levels on top of the defaults. Stored parameters that the schema no longer has are left out.
     pub fn resolve(schema: &ParameterSchema, levels: &ParameterLevels) -> Self {
         let defaults = schema.defaults();
         let mut values = Parameters::default();

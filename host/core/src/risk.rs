@@ -1,7 +1,8 @@
-//! Stop-loss and take-profit where a strategy gives none: 2 and 3 average true ranges from the price.
+//! Default stop-loss and take-profit, for strategies that give none: 2 and 3 average true ranges from the price.
 //!
-//! The average is Wilder's ATR(14), by the definition of the service that this one replaces, so that its consumers
-//! see the levels they know. The indicators of the SDK are for guests; guest and host share nothing but the WIT.
+//! The average is Wilder's ATR(14) as defined by the service that this one replaces, so its consumers see the levels
+//! they know. The SDK's indicators are not used here: they are for guests, and guest and host share nothing but the
+//! WIT.
 
 use crate::{Action, CandleSlice};
 
@@ -11,17 +12,17 @@ const TARGET_RANGES: f64 = 3.0;
 const STOP_SHARE: f64 = 0.02;
 const TARGET_SHARE: f64 = 0.05;
 
-/// Where a trade ends.
+/// The prices at which a trade ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RiskLevels {
-    /// Where it ends with a loss.
+    /// The price at which it ends with a loss.
     pub stop_loss: f64,
-    /// Where it ends with a profit.
+    /// The price at which it ends with a profit.
     pub take_profit: f64,
 }
 
-/// The levels of a trade at `price` after `window`: 2 and 3 × ATR(14) away, or 2 % and 5 % where the window is too short
-/// for an ATR. A buy's stop lies below the price, any other action's above it.
+/// The levels of a trade at `price` after `window`: 2 and 3 × ATR(14) away, or 2 % and 5 % if the window is too short
+/// for an ATR. The stop of a buy lies below the price, that of any other action above it.
 pub fn default_levels(action: Action, price: f64, window: CandleSlice<'_>) -> RiskLevels {
     let (stop, target) = match average_true_range(window) {
         Some(atr) if atr > 0.0 => (STOP_RANGES * atr / price, TARGET_RANGES * atr / price),
@@ -34,7 +35,7 @@ pub fn default_levels(action: Action, price: f64, window: CandleSlice<'_>) -> Ri
 }
 
 /// Wilder's ATR at the newest candle: seeded with the mean of the first 14 true ranges, then smoothed by 1/14. A candle
-/// of no range counts as the smallest step of a float, so that the average is never exactly zero.
+/// without a range counts as `f64::EPSILON`, so that the average is never exactly zero.
 fn average_true_range(window: CandleSlice<'_>) -> Option<f64> {
     let true_range = |i: usize| {
         let range = window.high[i] - window.low[i];

@@ -1,4 +1,4 @@
-//! What the service as a whole runs: symbols, timeframes, strategies and the bounds of confidence.
+//! Settings of the service as a whole: symbols, timeframes, strategies and the confidence bounds.
 
 use std::{collections::HashSet, hash::Hash};
 
@@ -8,25 +8,26 @@ use crate::{StrategyId, Symbol, Timeframe};
 
 /// The most symbols that one service schedules.
 const MAX_SYMBOLS: usize = 5000;
-/// How many unknown strategies are told which ones there are. A hostile list may have a hundred thousand of them.
+/// For how many unknown strategies the error lists the known ones. A hostile list may hold a hundred thousand unknown
+/// names.
 const MOST_TOLD: usize = 100;
 
-/// What is scheduled, and which signals go out.
+/// What is scheduled, and which signals are sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApplicationSettings {
-    /// Whose candles are looked at.
+    /// The symbols whose candles are evaluated.
     pub symbols: Vec<Symbol>,
-    /// On which timeframes.
+    /// The timeframes that are evaluated.
     pub timeframes: Vec<Timeframe>,
-    /// Which strategies run; none given means all that are registered, an empty list means none.
+    /// Which strategies run; `None` means all registered ones, an empty list means none of them.
     pub enabled_strategies: Option<Vec<StrategyId>>,
-    /// Signals below are counted and dropped.
+    /// Signals with a lower confidence are counted and dropped.
     pub min_confidence: f64,
-    /// Signals above are counted and dropped.
+    /// Signals with a higher confidence are counted and dropped.
     pub max_confidence: f64,
 }
 
-/// A change of some settings; what is not named stays.
+/// A change of some settings; the others stay as they are.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[allow(missing_docs, reason = "see ApplicationSettings")]
 pub struct SettingsPatch {
@@ -40,9 +41,9 @@ pub struct SettingsPatch {
 /// Which strategies a change enables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enabled {
-    /// All that are registered.
+    /// All registered strategies.
     All,
-    /// These.
+    /// Only these strategies.
     Only(Vec<StrategyId>),
 }
 
@@ -58,17 +59,17 @@ pub struct SettingProblem {
 }
 
 impl ApplicationSettings {
-    /// Whether `id` runs.
+    /// Whether the strategy `id` runs.
     pub fn enables(&self, id: &StrategyId) -> bool {
         self.enabled_strategies.as_ref().is_none_or(|enabled| enabled.contains(id))
     }
 
-    /// Whether candles of `symbol` and `timeframe` are looked at.
+    /// Whether candles of `symbol` and `timeframe` are evaluated.
     pub fn schedules(&self, symbol: &Symbol, timeframe: Timeframe) -> bool {
         self.timeframes.contains(&timeframe) && self.symbols.contains(symbol)
     }
 
-    /// These settings with the change laid over them. What a list names twice counts once.
+    /// These settings with the patch applied. Duplicates in a list are removed.
     #[must_use]
     pub fn patched(&self, patch: SettingsPatch) -> Self {
         let enabled_strategies = match patch.enabled_strategies {
@@ -85,7 +86,7 @@ impl ApplicationSettings {
         }
     }
 
-    /// What does not fit, one entry for each value. `known` are the strategies that are registered.
+    /// Every invalid value, one entry each. `known` lists the registered strategies.
     pub fn problems(&self, known: &[StrategyId]) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
         let mut refuse = |parameter, given: serde_json::Value, allowed: String| {
@@ -113,7 +114,7 @@ impl ApplicationSettings {
     }
 }
 
-/// The list without what it repeats, in its order.
+/// Removes duplicates, keeping the order of first occurrence.
 fn each_once<T: Clone + Eq + Hash>(list: Vec<T>) -> Vec<T> {
     let mut seen = HashSet::new();
     list.into_iter().filter(|one| seen.insert(one.clone())).collect()

@@ -1,7 +1,7 @@
-//! The signal: a decision that passed the host's checks, as the message that goes out.
+//! A signal: a decision that passed the host's checks, as the message that is sent.
 //!
-//! The message is made once, stored with its identity, and sent as stored, so that whoever sends it and however often,
-//! the bytes are the same.
+//! The message is built once, stored with its identity and sent as stored, so every send has the same bytes, no matter
+//! which process sends it or how often.
 
 use std::{fmt, str::FromStr};
 
@@ -15,19 +15,20 @@ use crate::{
     RiskLevels, StrategyId, Value, WindowHash, default_levels,
 };
 
-/// The identity of a signal: what was decided, by what, on what. The same evaluation has the same id, in every process.
+/// The identity of a signal: a hash of which strategy, code and parameters decided, and on which candle. The same
+/// evaluation has the same id in every process.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SignalId(String);
 
-/// Why a text is no signal id.
+/// Why a text is not a signal id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no signal id: give the 64 hex digits that a signal has as signal_id")]
 pub struct SignalIdError(String);
 
 impl SignalId {
-    /// SHA-256 over strategy id, module digest, parameter hash, symbol, timeframe and candle close (milliseconds), one to a
-    /// line, in hex.
+    /// The SHA-256, in hex, over strategy id, module digest, parameter hash, symbol, timeframe and candle close
+    /// (milliseconds), one per line.
     pub fn of(strategy: &StrategyId, module: ModuleDigest, parameters: ParameterHash, job: &Job) -> Self {
         let Job { symbol, timeframe, candle_close } = job;
         let identity = format!("{strategy}\n{module}\n{parameters}\n{symbol}\n{timeframe}\n{}", candle_close.millis());
@@ -43,7 +44,7 @@ impl SignalId {
 impl FromStr for SignalId {
     type Err = SignalIdError;
 
-    /// Capital digits are taken as small ones.
+    /// Upper-case digits are converted to lower case.
     fn from_str(text: &str) -> Result<Self, SignalIdError> {
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             Ok(Self(text.to_ascii_lowercase()))
@@ -59,34 +60,34 @@ impl fmt::Display for SignalId {
     }
 }
 
-/// One decision with everything that led to it.
+/// One decision and everything it was made from.
 #[derive(Debug, Clone)]
 pub struct Evaluated<'a> {
-    /// The candle.
+    /// The evaluated candle.
     pub job: &'a Job,
-    /// Who decided.
+    /// The strategy that decided.
     pub strategy: &'a StrategyId,
-    /// By which code.
+    /// The digest of its code.
     pub module: ModuleDigest,
-    /// The WIT version that the module speaks.
+    /// The WIT version that the module implements.
     pub wit_version: &'a str,
-    /// With which parameters.
+    /// The parameters of the evaluation.
     pub parameters: &'a ResolvedParameters,
-    /// Where the parameters are kept: the driver's name.
+    /// The name of the driver that stores the parameters.
     pub parameter_store: &'a str,
     /// The base window.
     pub window: CandleSlice<'a>,
-    /// The hash of all windows.
+    /// The hash of all windows, extra inputs included.
     pub window_hash: WindowHash,
     /// The version of the host.
     pub host_version: &'a str,
-    /// The trace of the event that led here, by the W3C's `traceparent`.
+    /// The trace context of the triggering event, in the W3C `traceparent` format.
     pub traceparent: Option<&'a str>,
-    /// What was decided.
+    /// The decision.
     pub decision: &'a Decision,
 }
 
-/// Where a signal comes from: enough to run the evaluation again.
+/// Where a signal comes from: enough to repeat the evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "see Evaluated")]
 pub struct Provenance {
@@ -102,20 +103,20 @@ pub struct Provenance {
 /// Why a decision does not become a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DropReason {
-    /// The confidence is below the service's bound.
+    /// The confidence is below the configured minimum.
     BelowMinConfidence,
-    /// The confidence is above the service's bound.
+    /// The confidence is above the configured maximum.
     AboveMaxConfidence,
     /// The entry price or the newest close is not above zero.
     PriceNotPositive,
-    /// The stop-loss is not above zero or on the wrong side of the price.
+    /// The stop-loss is not above zero, or is on the wrong side of the price.
     StopLossWrong,
-    /// The take-profit is not above zero or on the wrong side of the price.
+    /// The take-profit is not above zero, or is on the wrong side of the price.
     TakeProfitWrong,
 }
 
 impl DropReason {
-    /// The name in metrics and answers.
+    /// The name used in metrics and API responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BelowMinConfidence => "below_min_confidence",
@@ -134,7 +135,7 @@ pub struct Signal {
     pub id: SignalId,
     /// The candle it is for.
     pub job: Job,
-    /// Who decided.
+    /// The strategy that decided.
     pub strategy: StrategyId,
     /// What to do.
     pub action: Action,
@@ -142,12 +143,12 @@ pub struct Signal {
     pub confidence: f64,
     /// Where it comes from.
     pub provenance: Provenance,
-    /// The message that goes out.
+    /// The message to send.
     pub message: Json,
 }
 
 impl Signal {
-    /// Checks a decision and makes the message of it.
+    /// Checks a decision and builds its message.
     pub fn new(evaluated: &Evaluated<'_>, settings: &ApplicationSettings) -> Result<Self, DropReason> {
         let Decision { action, confidence, .. } = *evaluated.decision;
         if confidence < settings.min_confidence {
@@ -170,8 +171,8 @@ impl Signal {
     }
 }
 
-/// The strategy's own stop and target, each replaced by the default where it is missing; for a buy or a sell both must
-/// lie on the right sides.
+/// For a buy or a sell: the strategy's own stop and target, with the default for each one that is missing. Both must
+/// lie on the correct side of the price. For any other action: the strategy's own, if it gave both.
 fn levels(evaluated: &Evaluated<'_>, price: f64) -> Result<Option<RiskLevels>, DropReason> {
     let decision = evaluated.decision;
     let given = decision.stop_loss.zip(decision.take_profit);
@@ -243,7 +244,7 @@ fn message(
     })
 }
 
-/// The numbers among the readings behind a decision.
+/// The numeric readings behind a decision.
 fn indicators(decision: &Decision) -> Json {
     let numbers = decision.metadata.iter().filter(|(_, value)| matches!(value, Value::Number(_) | Value::Integer(_)));
     numbers.map(|(name, value)| (name.clone(), value.to_json())).collect::<Map<_, _>>().into()
@@ -266,7 +267,7 @@ fn metadata(evaluated: &Evaluated<'_>, parameters: &ResolvedParameters, provenan
     metadata.into()
 }
 
-/// Continues the sender's trace, or starts one that follows from the signal's id. The span is the signal's own.
+/// Continues the sender's trace, or starts one derived from the signal's id. The span is the signal's own.
 fn traceparent(id: &SignalId, parent: Option<&str>) -> String {
     let digits = id.as_str();
     let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());

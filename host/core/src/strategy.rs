@@ -1,4 +1,4 @@
-//! What a strategy says of itself.
+//! What a strategy declares about itself.
 
 use std::{collections::HashSet, fmt, str::FromStr, sync::Arc};
 
@@ -12,12 +12,13 @@ const MAX_LOOKBACK: u32 = 10_000;
 /// The most extra series that a strategy may ask for.
 const MAX_EXTRA: usize = 8;
 
-/// A strategy's name in URLs, metrics and messages: up to 64 lower case letters, digits and underscores, a letter first.
+/// A strategy's name in URLs, metrics and messages: up to 64 lower-case letters, digits and underscores, starting with
+/// a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StrategyId(Arc<str>);
 
-/// Why a text is no strategy id.
+/// Why a text is not a valid strategy id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no strategy id: give up to 64 lower case letters, digits and underscores, a letter first")]
 pub struct StrategyIdError(String);
@@ -29,7 +30,7 @@ impl StrategyId {
     }
 }
 
-/// Whether `text` may name a strategy or a parameter.
+/// Whether `text` is a valid name for a strategy or a parameter.
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -61,9 +62,9 @@ impl fmt::Display for StrategyId {
     }
 }
 
-/// Which columns of a window a strategy reads; the others come empty.
+/// Which columns of a window a strategy reads; the others are passed empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, clippy::struct_excessive_bools, reason = "one flag for each column, under the column's name")]
+#[allow(missing_docs, clippy::struct_excessive_bools, reason = "one flag for each column, named after it")]
 pub struct Columns {
     pub open_time: bool,
     pub open: bool,
@@ -77,14 +78,14 @@ impl Columns {
     /// Every column.
     pub const ALL: Self = Self { open_time: true, open: true, high: true, low: true, close: true, volume: true };
 
-    /// How many there are.
+    /// How many columns are read.
     pub const fn count(self) -> usize {
         let Self { open_time, open, high, low, close, volume } = self;
         open_time as usize + open as usize + high as usize + low as usize + close as usize + volume as usize
     }
 }
 
-/// Whose candles an extra input has.
+/// The symbol whose candles an extra input holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputSymbol {
     /// The symbol under evaluation.
@@ -93,55 +94,55 @@ pub enum InputSymbol {
     Fixed(Symbol),
 }
 
-/// How long the candles of an extra input are.
+/// The timeframe of the candles of an extra input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputTimeframe {
-    /// The rung above the timeframe under evaluation, see [`Timeframe::next_higher`].
+    /// The next timeframe above the one under evaluation, see [`Timeframe::next_higher`].
     NextHigher,
     /// Always this one.
     Fixed(Timeframe),
 }
 
-/// A further series that a strategy reads.
+/// An additional series that a strategy reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraInput {
-    /// Whose candles.
+    /// The symbol.
     pub symbol: InputSymbol,
-    /// How long they are.
+    /// The timeframe.
     pub timeframe: InputTimeframe,
-    /// How many.
+    /// How many candles.
     pub lookback: u32,
-    /// Which columns.
+    /// Which columns it reads.
     pub columns: Columns,
 }
 
-/// What a strategy says of itself, as its module's `describe` answered it.
+/// What a strategy declares about itself, as returned by its module's `describe`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StrategyDescription {
     /// The name in URLs, metrics and messages.
     pub id: StrategyId,
-    /// The name for people.
+    /// The display name.
     pub name: String,
     /// Semantic version.
     pub version: String,
-    /// What it does.
+    /// What the strategy does.
     pub description: String,
-    /// How many base candles it gets.
+    /// How many candles of the base series it gets.
     pub lookback: u32,
-    /// Which base columns it reads.
+    /// Which columns of the base series it reads.
     pub columns: Columns,
-    /// Where it may run; empty means on any timeframe.
+    /// The timeframes it may run on; empty means all.
     pub timeframes: Vec<Timeframe>,
-    /// What else it reads.
+    /// The extra series it reads.
     pub extra: Vec<ExtraInput>,
-    /// What can be set.
+    /// The parameters that can be set.
     pub schema: ParameterSchema,
 }
 
 /// Why a description can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DescriptionError {
-    /// The id is not one.
+    /// The id is not a valid strategy id.
     #[error(transparent)]
     Id(#[from] StrategyIdError),
     /// A field is empty or too long.
@@ -159,10 +160,10 @@ pub enum DescriptionError {
     Lookback {
         /// The base series or an extra input.
         what: String,
-        /// What was asked for.
+        /// How many candles were asked for.
         given: u32,
     },
-    /// Too many extra inputs.
+    /// There are too many extra inputs.
     #[error("{0} extra inputs: give {MAX_EXTRA} at most")]
     TooManyInputs(usize),
     /// A parameter's declaration contradicts itself.
@@ -176,7 +177,7 @@ pub enum DescriptionError {
 }
 
 impl StrategyDescription {
-    /// Whether the strategy can run by this description.
+    /// Checks that the strategy can run with this description.
     pub fn check(&self) -> Result<(), DescriptionError> {
         for (field, text, max) in
             [("name", &self.name, 100), ("version", &self.version, 64), ("description", &self.description, 4000)]

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol(Arc<str>);
 
-/// Why a text is no symbol.
+/// Why a text is not a valid symbol.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no symbol: give 3 to 20 letters or digits (also - and _), such as BTCUSDT")]
 pub struct SymbolError(String);
@@ -25,7 +25,7 @@ impl Symbol {
 impl FromStr for Symbol {
     type Err = SymbolError;
 
-    /// Lower case is taken as upper case.
+    /// Lower-case letters are converted to upper case.
     fn from_str(text: &str) -> Result<Self, SymbolError> {
         let fits =
             (3..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');

@@ -14,7 +14,7 @@ const DAY: i64 = 24 * HOUR;
 /// The length of a candle, under the names that exchanges use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[allow(missing_docs, reason = "each name says the whole of it: M5 is five minutes, H1 an hour")]
+#[allow(missing_docs, reason = "the names are self-explanatory: M5 is five minutes, H1 is one hour")]
 pub enum Timeframe {
     M1,
     M3,
@@ -32,13 +32,13 @@ pub enum Timeframe {
     W1,
 }
 
-/// Why a text is no timeframe.
+/// Why a text is not a valid timeframe.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no timeframe: give one of 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w")]
 pub struct TimeframeError(String);
 
 impl Timeframe {
-    /// All of them, shortest first.
+    /// All timeframes, shortest first.
     pub const ALL: [Self; 14] = [
         Self::M1,
         Self::M3,
@@ -56,7 +56,7 @@ impl Timeframe {
         Self::W1,
     ];
 
-    /// The name in messages, labels and URLs, such as `15m`.
+    /// The name used in messages, labels and URLs, such as `15m`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::M1 => "1m",
@@ -96,8 +96,9 @@ impl Timeframe {
         }
     }
 
-    /// The timeframe that a trader looks at for the larger trend: the next rung of 1m, 5m, 15m, 1h, 4h, 1d, 1w that
-    /// is at least three times as long (so 30m goes to 4h). None above a week's.
+    /// The timeframe that a trader consults for the larger trend: the next one of 1m, 5m, 15m, 1h, 4h, 1d and 1w that
+    /// is at least three times as long (so 30m leads to 4h). `None` if there is none above, which is the case from 3d
+    /// on.
     pub const fn next_higher(self) -> Option<Self> {
         match self {
             Self::M1 => Some(Self::M5),
@@ -110,8 +111,8 @@ impl Timeframe {
         }
     }
 
-    /// The open time of the candle that covers `moment`. Weeks open on Monday, the other candles at multiples of their
-    /// length since the epoch.
+    /// The open time of the candle that covers `moment`. Weekly candles open on Monday; all others open at multiples of
+    /// their length since the epoch.
     pub const fn open_of(self, moment: Timestamp) -> Timestamp {
         // The epoch was a Thursday.
         let offset = if matches!(self, Self::W1) { 4 * DAY } else { 0 };
@@ -119,7 +120,7 @@ impl Timeframe {
         Timestamp::from_millis(since - since.rem_euclid(self.millis()) + offset)
     }
 
-    /// When the candle that opened at `open` closes: the moment at which the next one opens.
+    /// When the candle that opened at `open` closes, which is when the next one opens.
     pub const fn close_of(self, open: Timestamp) -> Timestamp {
         open.plus_millis(self.millis())
     }

@@ -1,4 +1,4 @@
-//! Moments as whole milliseconds since the Unix epoch, the unit of candles and of messages.
+//! Moments in whole milliseconds since the Unix epoch, the unit of candles and messages.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -12,7 +12,7 @@ use thiserror::Error;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// A moment from milliseconds since the epoch.
+    /// Creates a timestamp from milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
@@ -22,20 +22,21 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment `millis` later (earlier where negative).
+    /// The moment `millis` later, or earlier if negative.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// The wall clock of this machine.
+    /// The current time by this machine's clock.
     pub fn now() -> Self {
         Self(Utc::now().timestamp_millis())
     }
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 with an explicit offset, as the service's messages write it; fractions only where there are some.
+    /// RFC 3339 with an explicit offset, as the service's messages write it. Fractions of a second are written only if
+    /// there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match DateTime::<Utc>::from_timestamp_millis(self.0) {
             Some(moment) => f.write_str(&moment.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
@@ -44,12 +45,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A duration in milliseconds, with their fraction.
+/// A duration in milliseconds, with the fraction.
 pub fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// Why a text is no moment.
+/// Why a text is not a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("give a moment such as 2026-01-01T00:15:00Z, or milliseconds since 1970 such as 1767226500000")]
 pub struct TimestampError;
@@ -57,7 +58,7 @@ pub struct TimestampError;
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// RFC 3339, or milliseconds since 1970.
+    /// Accepts RFC 3339 or milliseconds since 1970.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         if let Ok(millis) = text.parse() {
             return Ok(Self(millis));

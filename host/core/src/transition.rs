@@ -1,50 +1,51 @@
-//! The next deployment of a strategy: what a request makes of the present one, or why it is refused.
+//! The next deployment of a strategy: what a request turns the current one into, or why it is refused.
 //!
-//! The caller reads what the decision depends on ([`Known`]) and carries the answer out. Nothing here asks a store or
-//! loads a module, so that every case is a plain table of values.
+//! The caller reads what the decision depends on ([`Known`]) and applies the result. Nothing here reads a store or
+//! loads a module, so every case can be tested with plain values.
 
 use thiserror::Error;
 
 use crate::{Deployment, DeploymentAction, DeploymentEntry, ModuleDigest, Promotion, Shadow, StrategyId};
 
-/// What somebody asks of a strategy's deployment.
+/// A requested change of a strategy's deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeploymentRequest {
-    /// This module decides from now on; `None` stands for the bundled one.
+    /// This module decides from now on; `None` is the bundled one.
     Activate(Option<ModuleDigest>),
-    /// The module of this revision decides again; `None` stands for the one before the present one.
+    /// The module of this revision decides again; `None` is the module before the current one.
     RollBack(Option<i64>),
-    /// The strategy looks at candles, whatever the application's settings say.
+    /// The strategy evaluates candles, whatever the application's settings say.
     Enable,
-    /// The strategy looks at no candles.
+    /// The strategy evaluates no candles.
     Disable,
-    /// The strategy leaves its quarantine.
+    /// The strategy leaves quarantine.
     Lift,
-    /// This module looks at the same candles and publishes nothing.
+    /// This module evaluates the same candles without publishing anything.
     Shadow {
         /// The module.
         module: ModuleDigest,
-        /// When the shadow is promoted without being asked.
+        /// The condition for automatic promotion, if there is one.
         promote: Option<Promotion>,
-        /// Whether a module that admission refused may look.
+        /// Whether a module that admission refused is accepted.
         unadmitted: bool,
     },
-    /// No module looks beside the one that decides.
+    /// The shadow stops.
     EndShadow,
     /// The shadow decides from now on.
     Promote,
-    /// The module failed too often.
+    /// The module failed too often and should be quarantined.
     Quarantine {
-        /// The module that failed. If another one decides by now, nothing changes.
+        /// The module that failed. If another one decides by the time of the request, nothing changes.
         module: ModuleDigest,
-        /// The revision from which on its failures count. If the module was put to work anew since, nothing changes.
+        /// The revision from which on its failures were counted. If the module has been activated or let out of
+        /// quarantine since then, nothing changes.
         since: i64,
         /// How it failed.
         why: String,
     },
 }
 
-/// What admission has said of a module that is kept.
+/// The result of admission for a stored module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// It may decide.
@@ -53,59 +54,60 @@ pub enum Admission {
     Refused,
     /// It was uploaded and is being checked.
     Waiting,
-    /// It was never uploaded, so nobody checked it.
+    /// It was never uploaded, so it was never checked.
     NeverChecked,
 }
 
-/// What the next deployment depends on, beside the request.
+/// What the next deployment depends on, besides the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// The strategy.
     pub strategy: &'a StrategyId,
-    /// The deployment by the newest entry.
+    /// The deployment of the newest entry.
     pub current: &'a Deployment,
     /// The strategy's entries, oldest first.
     pub entries: &'a [DeploymentEntry],
-    /// The module that came with the service, if there is one.
+    /// The module bundled with the service, if there is one.
     pub bundled: Option<ModuleDigest>,
-    /// The revision with which the present module was put to work.
+    /// The revision at which the current module was last activated or let out of quarantine; see
+    /// [`DeploymentLog::begun`](crate::DeploymentLog::begun).
     pub begun: i64,
 }
 
-/// Why there is no next deployment.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TransitionError {
-    /// No such module is kept.
+    /// The module is not stored.
     #[error("there is no module {0}: upload it first")]
     UnknownModule(ModuleDigest),
-    /// Admission has not come to its end.
+    /// Admission is still checking the module.
     #[error(
         "the module {0} is still being checked: wait until it is admitted, which GET /api/v1/modules/{0} and `ta-bot \
          modules show {0}` say"
     )]
     Waiting(ModuleDigest),
-    /// It is kept, but nobody uploaded it.
+    /// The module is stored but was never uploaded.
     #[error("the module {0} came with another version of the service and was never checked: upload it first")]
     NeverChecked(ModuleDigest),
-    /// Admission refused it.
+    /// Admission refused the module.
     #[error("the module {0} was refused by admission; GET /api/v1/modules/{0} and `ta-bot modules show {0}` say why")]
     NotAdmitted(ModuleDigest),
-    /// Admission refused it, so it may look but is never promoted.
+    /// Admission refused the module, so it may run as a shadow but is never promoted.
     #[error(
         "admission refused the module {0}, so a shadow of it is never promoted: leave out promote_after and promote_at_most \
          (--promote-after and --promote-at-most)"
     )]
     NeverPromoted(ModuleDigest),
-    /// No module of the strategy came with the service.
+    /// The service has no bundled module for the strategy.
     #[error("no module of {0} came with the service: name one by its digest")]
     NotBundled(StrategyId),
-    /// Nothing was deployed before.
+    /// There is no earlier module.
     #[error("there is nothing to go back to")]
     NothingBefore,
-    /// There is no such entry.
+    /// The strategy has no entry with this revision.
     #[error("the strategy has no entry {0} to go back to")]
     UnknownRevision(i64),
-    /// Enabling alone does not end a quarantine.
+    /// The strategy is quarantined, and enabling it does not lift that.
     #[error("{0} is quarantined: lift that first, or activate another module")]
     Quarantined(StrategyId),
     /// The strategy is not in quarantine.
@@ -114,13 +116,13 @@ pub enum TransitionError {
     /// The strategy has no shadow.
     #[error("no module looks on beside the one of {0}: begin with the action shadow, or `ta-bot modules shadow`")]
     NoShadow(StrategyId),
-    /// The module decides already.
+    /// The module already decides.
     #[error("the module {0} decides already: a shadow is another one")]
     DecidesAlready(ModuleDigest),
 }
 
 impl TransitionError {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownModule(_) => "unknown_module",
@@ -137,7 +139,7 @@ impl TransitionError {
 }
 
 impl Known<'_> {
-    /// The module whose admission [`next`](Self::next) has to know for this request, if there is one.
+    /// The module whose admission [`next`](Self::next) needs for this request, if there is one.
     pub fn needs_admission(&self, request: &DeploymentRequest) -> Option<ModuleDigest> {
         match request {
             DeploymentRequest::Activate(module) => *module,
@@ -147,8 +149,8 @@ impl Known<'_> {
         }
     }
 
-    /// What the request makes of the deployment. `admission` is that of the module which
-    /// [`needs_admission`](Self::needs_admission) names; `None` means that no such module is kept.
+    /// Applies the request to the current deployment. `admission` is the result for the module that
+    /// [`needs_admission`](Self::needs_admission) returns; `None` means that this module is not stored.
     pub fn next(
         &self,
         request: DeploymentRequest,
@@ -197,7 +199,7 @@ impl Known<'_> {
                 (A::Shadow, Deployment { enabled: self.enabled(), shadow, ..current })
             }
             DeploymentRequest::Quarantine { module, since, why } => {
-                // Each failure asks for it, and somebody may have put another module in its place meanwhile.
+                // Every further failure requests this again, and another module may have been deployed in the meantime.
                 let is_over = current.quarantined.is_some() || self.deciding() != Some(module) || self.begun > since;
                 let quarantined = if is_over { current.quarantined.clone() } else { Some(why) };
                 (A::Quarantine, Deployment { quarantined, ..current })
@@ -205,7 +207,8 @@ impl Known<'_> {
         })
     }
 
-    /// A module has to be admitted, except the bundled one and those that have decided before.
+    /// Checks that the module is admitted. The bundled module and those that have decided before need no completed
+    /// check, but are refused if admission refused them.
     fn check(&self, module: ModuleDigest, admission: Option<Admission>) -> Result<(), TransitionError> {
         let is_known = self.bundled == Some(module)
             || self.entries.iter().any(|entry| entry.change.deployment.module == Some(module));
@@ -218,7 +221,7 @@ impl Known<'_> {
         }
     }
 
-    /// Another module begins without quarantine and without a shadow.
+    /// The deployment with another module, which starts without quarantine and without a shadow.
     fn with_module(&self, module: Option<ModuleDigest>) -> Result<Deployment, TransitionError> {
         if module.is_none() && self.bundled.is_none() {
             return Err(TransitionError::NotBundled(self.strategy.clone()));
@@ -226,7 +229,8 @@ impl Known<'_> {
         Ok(Deployment { module, enabled: self.enabled(), quarantined: None, shadow: None })
     }
 
-    /// Whether the strategy looks at candles from now on: as before, but a strategy that had no module begins to.
+    /// Whether the strategy is enabled from now on: as before, except that a strategy gets enabled with its first
+    /// module.
     fn enabled(&self) -> Option<bool> {
         let had_one =
             self.bundled.is_some() || self.entries.iter().any(|entry| entry.change.deployment.module.is_some());
@@ -238,7 +242,7 @@ impl Known<'_> {
         self.current.module.or(self.bundled)
     }
 
-    /// The module to go back to; `None` stands for the bundled one.
+    /// The module to go back to; `None` is the bundled one.
     fn before(&self, revision: Option<i64>) -> Result<Option<ModuleDigest>, TransitionError> {
         let module = |entry: &DeploymentEntry| entry.change.deployment.module;
         match revision {
@@ -249,7 +253,7 @@ impl Known<'_> {
             }
             None => {
                 let other = self.entries.iter().rev().map(module).find(|module| *module != self.current.module);
-                // Before the first entry the bundled module decided.
+                // Before the first entry, the bundled module decided.
                 let bundled = self.current.module.is_some().then_some(None);
                 other.or(bundled).ok_or(TransitionError::NothingBefore)
             }

@@ -1,6 +1,6 @@
-//! The servers that TA Bot talks to: a folder for each, in it a file for each port.
+//! The servers that TA Bot talks to: one folder for each server, with one file for each port.
 //!
-//! Each server but the embedded one is a cargo feature.
+//! Each server except the embedded SQLite is a cargo feature.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 

@@ -1,4 +1,4 @@
-//! The MongoDB that replicas share: configuration, its history, and the bytes of modules.
+//! The MongoDB server that replicas share: it holds the configuration, its history, and the bytes of modules.
 
 pub mod config;
 pub mod database;

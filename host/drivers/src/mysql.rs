@@ -1,4 +1,4 @@
-//! The MySQL server that replicas share: candles of the Data Extractor, and signals and jobs of ours.
+//! The MySQL server that replicas share: candles of the Data Extractor, and TA Bot's own signals and jobs.
 
 pub mod candles;
 pub mod costs;

@@ -1,5 +1,5 @@
-//! The tests of the embedded drivers. Those of the drivers of servers are in `tests/tests/drivers`, with the servers.
+//! Tests of the embedded drivers. Tests of the other drivers are in `tests/tests/drivers`, with the servers they need.
 //!
-//! They do not lie beneath `sqlite`, whose source the engine's unit tests compile in.
+//! They are not inside the `sqlite` module, because the engine's unit tests compile its source.
 
 mod sqlite;

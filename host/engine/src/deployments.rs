@@ -1,4 +1,4 @@
-//! Which module decides for a strategy, and what another one would change.
+//! Which module decides for a strategy, and what a different one would change.
 pub mod impact;
 pub mod log;
 pub mod rollout;

@@ -1,7 +1,7 @@
-//! What happens to a candle, a module and a parameter.
+//! The engine of TA Bot: it processes candles, modules and parameters.
 //!
-//! The engine knows no server, no HTTP and no command line. A *port* is a file with a trait and its errors; the drivers of
-//! the port are in `ta-bot-drivers`.
+//! The engine depends on no server, no HTTP and no command line. A *port* is a file with a trait and its errors; the
+//! drivers that implement it are in `ta-bot-drivers`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
@@ -21,13 +21,13 @@ pub mod support;
 /// The embedded drivers, for unit tests: see [`testing`].
 #[cfg(test)]
 #[path = "../../drivers/src"]
-#[allow(dead_code, unused_imports, unreachable_pub, reason = "the tests here use a part of the drivers")]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "the tests use only a part of the drivers")]
 mod drivers {
     pub(crate) mod sqlite;
 }
 #[cfg(test)]
 mod testing;
 
-// The drivers name their own crate's modules.
+// The drivers refer to modules of their own crate by this path.
 #[cfg(test)]
 use drivers::sqlite;

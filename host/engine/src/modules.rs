@@ -1,4 +1,4 @@
-//! Modules: their bytes, whether they may decide, and those that are ready to run.
+//! Modules: their bytes, whether they may decide, and which of them are ready to run.
 pub mod admission;
 pub mod bundled;
 pub mod catalog;

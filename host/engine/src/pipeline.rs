@@ -1,4 +1,4 @@
-//! From a closed candle to a committed job.
+//! The path from a closed candle to a committed job.
 pub mod analysis;
 pub mod job_queue;
 pub mod leadership;

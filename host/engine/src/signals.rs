@@ -1,4 +1,4 @@
-//! Signals: where they wait, how they go out, and how they are made again.
+//! Signals: where they wait, how they are published, and how they are replayed.
 pub mod bus;
 pub mod outbox;
 pub mod relay;

@@ -1,4 +1,4 @@
-//! Strategies at work: what they fail on, what they cost, and what follows.
+//! Supervision of running strategies: what they fail on, what they cost, and what the host does about it.
 pub mod budget;
 pub mod costs;
 pub mod failure;

@@ -1,4 +1,4 @@
-//! What every room needs.
+//! Code that all other modules use.
 pub mod backoff;
 pub(crate) mod freshness;
 pub mod log_limit;

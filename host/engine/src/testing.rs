@@ -1,12 +1,12 @@
-//! The whole engine on real stores, for the unit tests of its parts.
+//! The whole engine on real stores, for its unit tests.
 //!
-//! The embedded drivers are compiled into the tests from their own source: as a dependency they would implement the ports
-//! of another build of this crate.
+//! The embedded drivers are compiled into the tests from their source. As a dependency they would implement the ports
+//! of a different build of this crate.
 
 use std::{path::Path, sync::Arc};
 
-use ta_bot_core::{ApplicationSettings, Symbol, Timeframe};
-use ta_bot_wasm::{Limits, Sandbox};
+use ta_bot_core::{ApplicationSettings, Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
+use ta_bot_wasm::{Limits, Sandbox, WIT_VERSION};
 use tempfile::TempDir;
 
 use crate::{
@@ -14,10 +14,17 @@ use crate::{
         impact::Impact,
         rollout::{self, Rollout},
     },
+    evaluation::HOST_VERSION,
     market::{cache::CandleCache, candle_store::CandleStore},
-    modules::{bundled::load_folder, loader::ModuleLoader, registry::Registry},
+    modules::{
+        admission::{Check, CheckName, CheckOutcome, Verdict},
+        bundled::load_folder,
+        loader::ModuleLoader,
+        module_store::{Judgement, ModuleStore as _, Upload},
+        registry::Registry,
+    },
     pipeline::analysis::Analyst,
-    settings::{application::SettingsBook, parameters::ParameterBook, refresh::Books},
+    settings::{application::SettingsBook, config_store::Author, parameters::ParameterBook, refresh::Books},
     signals::{
         bus::{Bus, local::LocalBus},
         outbox::Outbox,
@@ -29,12 +36,12 @@ use crate::{
     support::metrics::Metrics,
 };
 
-/// The parts of the engine on one SQLite file, in a folder that is removed in the end.
+/// The parts of the engine on one SQLite file, in a folder that is removed when the engine is dropped.
 pub(crate) struct Engine {
     pub(crate) analyst: Arc<Analyst>,
     pub(crate) books: Books,
     pub(crate) bus: Arc<dyn Bus>,
-    /// The same bus.
+    /// The same bus as `bus`.
     pub(crate) local_bus: Arc<LocalBus>,
     pub(crate) candles: Arc<dyn CandleStore>,
     pub(crate) impact: Impact,
@@ -45,7 +52,10 @@ pub(crate) struct Engine {
     pub(crate) folder: TempDir,
 }
 
-/// The settings of a service whose environment says nothing of them.
+/// When the candles of tests begin: 2026-01-01.
+const BEGIN: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// The default settings of a service without any in its environment.
 pub(crate) fn settings() -> ApplicationSettings {
     ApplicationSettings {
         symbols: ["BTCUSDT", "ETHUSDT", "ADAUSDT"].map(symbol).into(),
@@ -66,13 +76,68 @@ pub(crate) fn strategy(id: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make strategies`", path.display()))
 }
 
+/// The same module with other bytes, and so with another digest: it gets a custom section that nothing reads.
+pub(crate) fn variant(id: &str, number: u8) -> Vec<u8> {
+    let mut bytes = strategy(id);
+    // Section 0, three bytes long: a name of one byte, and one byte of content.
+    bytes.extend([0, 3, 1, b'v', number]);
+    bytes
+}
+
+/// Who changes something in tests.
+pub(crate) fn author() -> Author {
+    Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() }
+}
+
 impl Engine {
-    /// An engine without strategies.
+    /// Keeps a module as one that admission has admitted, or has refused.
+    pub(crate) async fn keep(&self, bytes: &[u8], is_admitted: bool) -> ModuleDigest {
+        let digest = self.modules.put(bytes).await.unwrap();
+        let at = Timestamp::now();
+        self.modules.note_upload(digest, &Upload { by: "ann".to_owned(), at, signed_by: None }).await.unwrap();
+        let outcome = if is_admitted {
+            CheckOutcome::Passed { note: "it holds".to_owned() }
+        } else {
+            CheckOutcome::Failed { problem: "it does not hold".to_owned(), example: None }
+        };
+        let check = Check { name: CheckName::Answers, outcome, evaluations: 1, duration_ms: 1.0 };
+        let verdict = Verdict {
+            digest: digest.to_string(),
+            strategy: "rsi".to_owned(),
+            host_version: HOST_VERSION.to_owned(),
+            candles: "none".to_owned(),
+            checks: vec![check],
+        };
+        let (version, wit_version) = ("1.0.0".to_owned(), WIT_VERSION.to_owned());
+        self.modules.judge(digest, &Judgement::Checked { at, version, wit_version, verdict }).await.unwrap();
+        digest
+    }
+
+    /// Stores `count` candles of a market that falls to its end, and returns the job of the last one.
+    pub(crate) async fn fall(&self, name: &str, timeframe: Timeframe, count: i64) -> Job {
+        let symbol = symbol(name);
+        let open = |index: i64| BEGIN.plus_millis(index * timeframe.millis());
+        let candle = |index: i64| {
+            let close = 100.0 - 0.1 * index as f64;
+            Candle {
+                open_time: open(index),
+                open: close + 0.05,
+                high: close + 0.1,
+                low: close - 0.05,
+                close,
+                volume: 5.0,
+            }
+        };
+        self.candles.insert(&symbol, timeframe, &(0..count).map(candle).collect::<Vec<_>>()).await.unwrap();
+        Job { symbol, timeframe, candle_close: open(count) }
+    }
+
+    /// Creates an engine without strategies.
     pub(crate) async fn new(settings: ApplicationSettings) -> Self {
         Self::with_strategies(settings, &[]).await
     }
 
-    /// An engine with these of the built-in strategies.
+    /// Creates an engine with the given built-in strategies.
     pub(crate) async fn with_strategies(settings: ApplicationSettings, strategies: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let database = Database::open(folder.path()).await.unwrap();

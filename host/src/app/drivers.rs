@@ -1,4 +1,5 @@
-//! The drivers that the environment names: the embedded ones, unless it says where the real part is.
+//! The drivers that the environment names. A part uses its embedded driver unless the environment gives the address of
+//! a server.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -48,12 +49,12 @@ use absent as mysql;
 use absent as nats;
 
 type Done = Pin<Box<dyn Future<Output = ()> + Send>>;
-/// Works until it is told to stop.
+/// A background task, which works until it is told to stop.
 pub(super) type Task = Box<dyn FnOnce(CancellationToken) -> Done + Send + Sync>;
-/// Sends what is still to be sent, and closes a connection.
+/// Sends what is still pending, and closes a connection.
 type Close = Box<dyn Fn() -> Done + Send + Sync>;
 
-/// Parts on a server, and how the connection to it is closed.
+/// Parts on a server, and how to close the connection to it.
 struct Opened<T> {
     parts: T,
     close: Close,
@@ -64,15 +65,15 @@ fn closing<F: Future<Output = ()> + Send + 'static>(close: impl Fn() -> F + Send
     Box::new(move || Box::pin(close()))
 }
 
-/// What is held open for the drivers.
+/// The connections that are held open for the drivers.
 pub(super) struct Connections {
     database: Database,
-    /// In the order in which they are closed, before the database.
+    /// In the order in which they are closed. The database is closed after them.
     servers: Vec<Close>,
 }
 
 impl Connections {
-    /// Sends what is still to be sent, and closes them.
+    /// Sends what is still pending, and closes the connections.
     pub(super) async fn close(&self) {
         for close in &self.servers {
             close().await;
@@ -81,14 +82,14 @@ impl Connections {
     }
 }
 
-/// One driver for each port. None of them needs its server to be there yet.
+/// One driver for each port. No driver needs its server to be available yet.
 pub(super) struct Drivers {
     pub(super) connections: Connections,
     pub(super) candles: Arc<dyn CandleStore>,
-    /// The store of candles without a cache before it.
+    /// The candle store without the cache in front of it.
     pub(super) stored_candles: Arc<dyn CandleStore>,
     pub(super) outbox: Arc<dyn Outbox>,
-    /// In the outbox's database.
+    /// In the same database as the outbox.
     pub(super) deployments: Arc<dyn DeploymentStore>,
     pub(super) failures: Arc<dyn FailureStore>,
     pub(super) shadows: Arc<dyn ShadowStore>,
@@ -96,14 +97,14 @@ pub(super) struct Drivers {
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
     pub(super) bus: Arc<dyn Bus>,
-    /// The bus, where it is this process's own.
+    /// The bus, if it is this process's own.
     pub(super) local_bus: Option<Arc<LocalBus>>,
     pub(super) queue: Arc<dyn JobQueue>,
-    /// Where the configuration is kept for a start without its store; none where that is embedded.
+    /// Where the configuration is kept for a start without its store; `None` if that store is embedded.
     pub(super) last_known: Option<Arc<LastKnown>>,
-    /// Where modules are copied for the same.
+    /// Where modules are copied for the same purpose.
     pub(super) copies: Option<Copies>,
-    /// Prepares the store of the configuration beside the work, if that takes anything.
+    /// Prepares the configuration store in the background, if it needs to be prepared.
     pub(super) prepare: Option<Task>,
     pub(super) embedded: Embedded,
 }
@@ -158,7 +159,7 @@ impl Drivers {
     }
 }
 
-/// How this process leads, and what runs beside it for that.
+/// How this process leads, and the background task that this needs, if any.
 pub(super) async fn leadership(
     environment: &Environment,
     metrics: &Arc<Metrics>,
@@ -170,7 +171,7 @@ pub(super) async fn leadership(
     Ok((leadership, Some(keeper)))
 }
 
-/// The stores of what operators set, and what helps a start without them.
+/// The stores of what operators set, and what makes a start without these stores possible.
 struct Configuration {
     config: Arc<dyn ConfigStore>,
     modules: Arc<dyn ModuleStore>,
@@ -214,7 +215,7 @@ impl Shared {
     }
 }
 
-/// Bus and job queue.
+/// The bus and the job queue.
 struct Messaging {
     bus: Arc<dyn Bus>,
     /// The bus, if it is this process's own.

@@ -1,4 +1,4 @@
-//! The service: HTTP, the parts behind it, and the order in which they begin and end.
+//! The service: HTTP, the parts behind it, and the order in which they start and end.
 
 use std::{
     fs::{File, TryLockError},
@@ -39,13 +39,13 @@ use super::{
 };
 use crate::simulation::Feed;
 
-/// How many jobs are under way at once. Those that wait for candles or for their commit share one read or one
-/// transaction; more would be kept from replicas that have nothing to do.
+/// How many jobs are in progress at once. Jobs that wait for candles or for their commit share one read or one
+/// transaction. A higher number would keep jobs from replicas that have nothing to do.
 const JOBS_UNDER_WAY: usize = 64;
 
 impl App {
-    /// Runs the service until `stop`; with `simulate`, on a simulated market that closes candles at that pace. `listening`
-    /// is told the address once connections are taken.
+    /// Runs the service until `stop` is cancelled. With `simulate`, it runs on a simulated market that closes candles
+    /// at that pace. `listening` is called with the address once connections are accepted.
     pub async fn serve(
         mut self,
         simulate: Option<Duration>,
@@ -69,9 +69,9 @@ impl App {
         tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
         let server = tokio::spawn(server);
-        // Series are there from the first scrape on, so the service takes no work before the modules are known.
+        // The service takes no work before the modules are known, so that metric series exist from the first scrape on.
         let mut broken = false;
-        // Nor before the configuration is: wrong parameters are worse than none.
+        // Nor does it take work before the configuration is known: wrong parameters are worse than no parameters.
         let begun = stop.run_until_cancelled(async {
             let loaded = self.load_strategies_in_background().await;
             self.books.until_known().await;
@@ -80,7 +80,8 @@ impl App {
         if let Some(loaded) = begun.await {
             loaded?;
             let mut work = self.start_work(simulate, &stages, notices, relay_wakeup, leadership)?;
-            // The Lease is released with the intake, so that another takes over while this process finishes its jobs.
+            // The Lease is released with the intake, so that another replica takes over while this process finishes its
+            // jobs.
             work.intake.extend(keeper.map(|keep| stages.spawn(keep(stages.intake.clone()))));
             self.keep_modules(prepare, &stages);
             tokio::select! {
@@ -97,10 +98,12 @@ impl App {
         Ok(())
     }
 
-    /// Keeps the bundled modules by their digest, so that a signal can be replayed when its module has been replaced.
+    /// Stores the bundled modules by digest, so that a signal can still be replayed after its module has been replaced.
     fn keep_modules(&self, prepare: Option<Task>, stages: &Stages) {
-        let (modules, registry) = (Arc::clone(&self.modules), Arc::clone(&self.registry));
-        let (folder, stop) = (self.environment.strategies_dir.clone(), stages.intake.clone());
+        let modules = Arc::clone(&self.modules);
+        let registry = Arc::clone(&self.registry);
+        let folder = self.environment.strategies_dir.clone();
+        let stop = stages.intake.clone();
         tokio::spawn(async move { keep_bundled(&*modules, &folder, &registry, &stop).await });
         if let Some(prepare) = prepare {
             tokio::spawn(prepare(stages.intake.clone()));
@@ -158,10 +161,12 @@ impl App {
         leadership: Leadership,
     ) -> anyhow::Result<Work> {
         let bus = Arc::clone(&self.bus);
-        let (analyst, outbox) = (&self.analyst, &self.outbox);
+        let analyst = &self.analyst;
+        let outbox = &self.outbox;
         let (recorder, keeper) = recorder(Arc::clone(&self.failures), Arc::clone(&analyst.metrics));
         let (on_quarantine, told) = warden::told();
-        let (registry, metrics) = (Arc::clone(&self.registry), Arc::clone(&analyst.metrics));
+        let registry = Arc::clone(&self.registry);
+        let metrics = Arc::clone(&analyst.metrics);
         let watch = Watch::new(Thresholds::default(), recorder, registry, metrics, on_quarantine);
         let watch = watch.with_ledger(Arc::clone(&self.ledger), self.budget()?);
         let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
@@ -215,7 +220,7 @@ impl App {
         })
     }
 
-    /// What strategies are held to, if there is something.
+    /// The time budget of strategies, if there is one.
     fn budget(&self) -> anyhow::Result<Option<Arc<Budget>>> {
         let Some(allowed) = self.environment.strategy_budget else { return Ok(None) };
         let budget = Arc::new(Budget::new(allowed, Instant::now()));
@@ -223,14 +228,15 @@ impl App {
         Ok(Some(budget))
     }
 
-    /// A simulated market. On a bus that others read, they would take it for a real one.
+    /// A simulated market. It needs the in-process bus, since other readers of a shared bus would take it for a real
+    /// market.
     fn feed(&self, pace: Duration) -> anyhow::Result<Feed> {
         let bus = self.local_bus.clone().context("--simulate needs the in-process bus: unset NATS_URL")?;
         Ok(Feed { pace, candles: Arc::clone(&self.candles), bus, settings: Arc::clone(&self.analyst.settings) })
     }
 }
 
-/// Keeps a second service off the folder: both would publish what waits there. The system gives the lock back when the
+/// Keeps a second service off the folder: both would publish what waits there. The system releases the lock when the
 /// process ends, however it ends.
 fn lock(data_dir: &Path) -> anyhow::Result<File> {
     let path = data_dir.join("serve.lock");

@@ -1,4 +1,4 @@
-//! What runs beside HTTP, and the order in which it ends.
+//! The parts that run beside HTTP, and the order in which they end.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 /// How long jobs and the relay may take to finish at shutdown.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What runs, in the order in which it ends.
+/// The running parts, in the order in which they end.
 pub(super) struct Work {
     pub(super) intake: Vec<JoinHandle<()>>,
     pub(super) pipeline: JoinHandle<()>,
@@ -17,7 +17,7 @@ pub(super) struct Work {
     pub(super) ledger: JoinHandle<()>,
 }
 
-/// The stages of the shutdown: each ends when the one before it has.
+/// The stages of the shutdown. Each ends after the one before it has ended.
 #[derive(Default)]
 pub(super) struct Stages {
     pub(super) intake: CancellationToken,
@@ -26,12 +26,13 @@ pub(super) struct Stages {
     pub(super) failures: CancellationToken,
     pub(super) ledger: CancellationToken,
     pub(super) http: CancellationToken,
-    /// Set when a part ends, whoever told it to.
+    /// Cancelled when any part ends, whether or not it was told to.
     pub(super) broken: CancellationToken,
 }
 
 impl Stages {
-    /// Runs a part. Where it ends without being told to, the service must not go on half: nobody would notice.
+    /// Runs a part. If it ends without being told to, the service must end too: nobody would notice that half of it is
+    /// missing.
     pub(super) fn spawn(&self, part: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let ended = self.broken.clone().drop_guard();
         tokio::spawn(async move {
@@ -40,7 +41,8 @@ impl Stages {
         })
     }
 
-    /// No new work, then the jobs under way, then what waits to be published; all within the deadline.
+    /// Ends the parts, all within the deadline: first no new work is taken, then the jobs in progress finish, then what
+    /// waits is published.
     pub(super) async fn end(&self, work: Work) {
         let in_order = async {
             self.intake.cancel();

@@ -1,4 +1,4 @@
-//! `ta-bot analyze`: one candle of the local store, looked at as the service would.
+//! `ta-bot analyze`: evaluates one candle of the local store as the service would.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub(super) async fn analyze(
     Ok(())
 }
 
-/// The newest candle that had closed at `at`.
+/// The newest candle that had closed at `at`, or by now if that is `None`.
 async fn job(
     candles: &dyn CandleStore,
     symbol: &Symbol,

@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The arguments of the command line.
 
 #![allow(clippy::doc_markdown, reason = "these are help texts, read in a terminal")]
 
@@ -37,7 +37,7 @@ With --json, stdout is one JSON document, also where a command fails: {\"error\"
 pub(super) struct CommandLine {
     #[command(flatten)]
     pub(super) options: Options,
-    /// What to do; nothing given means serve.
+    /// What to do; without a command, serve.
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -58,11 +58,11 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run the service (this is what happens without a command)
+    /// Run the service (the default without a command)
     Serve {
-        /// Invent a market: THE CANDLES ARE MADE UP, and close every second, whatever the timeframe's real length
+        /// Invent a market: THE CANDLES ARE MADE UP and close every second, whatever the timeframe's real length
         ///
-        /// They go into the store in DATA_DIR like real ones and stay there, so use a DATA_DIR of its own.
+        /// They go into the store in DATA_DIR like real ones and stay there, so use a separate DATA_DIR.
         #[arg(long)]
         simulate: bool,
         /// How often a made-up candle of each symbol closes, in milliseconds
@@ -72,37 +72,37 @@ pub(super) enum Command {
     /// Import and list candles
     #[command(subcommand)]
     Candles(CandlesCommand),
-    /// Look at one candle of the local store with every enabled strategy; nothing is published
+    /// Evaluate one candle of the local store with every enabled strategy; nothing is published
     Analyze {
-        /// Whose candle, such as BTCUSDT
+        /// The symbol of the candle, such as BTCUSDT
         symbol: Symbol,
-        /// How long the candle is, such as 15m
+        /// The timeframe of the candle, such as 15m
         timeframe: Timeframe,
-        /// The newest candle that had closed at this moment: RFC 3339, or milliseconds since 1970 [default: now]
+        /// Take the newest candle that had closed at this moment: RFC 3339, or milliseconds since 1970 [default: now]
         #[arg(long)]
         at: Option<Timestamp>,
     },
-    /// Make a stored signal again, of the same module, parameters and candles, and compare the bytes; or run the bundle of a
-    /// failure again, and compare how it fails
+    /// Make a stored signal again from the same module, parameters and candles, and compare the bytes; or run the
+    /// bundle of a failure again, and compare how it fails
     ///
-    /// Exit codes: 0 equal, 3 different, 4 impossible since an input is not there any more, 1 no such signal or failed.
+    /// Exit codes: 0 equal, 3 different, 4 impossible because an input no longer exists, 1 no such signal or failed.
     Replay {
-        /// A signal_id, 64 hex digits; or the file of a failure's bundle, - for stdin
+        /// A signal_id of 64 hex digits, or the file of a failure's bundle (- for stdin)
         #[arg(value_name = "SIGNAL_ID | BUNDLE.json")]
         what: PathBuf,
-        /// The component that failed, for a bundle [default: the one of STRATEGIES_DIR or DATA_DIR that has its digest]
+        /// For a bundle: the component that failed [default: the one in STRATEGIES_DIR or DATA_DIR that has its digest]
         #[arg(long, value_name = "FILE.wasm")]
         module: Option<PathBuf>,
     },
-    /// List what evaluations of jobs took, the most expensive first
+    /// List what evaluations of jobs cost, the most expensive first
     Costs(CostsWanted),
-    /// List evaluations that failed, and take one home
+    /// List evaluations that failed, and download the bundle of one
     #[command(subcommand)]
     Failures(FailuresCommand),
-    /// Look at the strategies of STRATEGIES_DIR
+    /// List, show and document the strategies in STRATEGIES_DIR
     #[command(subcommand)]
     Strategies(StrategiesCommand),
-    /// Inspect, check and sign modules, upload and compare them, and say which of them decides
+    /// Inspect, check and sign modules, upload and compare them, and choose which of them decides
     #[command(subcommand)]
     Modules(ModulesCommand),
     /// The same as `modules check`: load a module in the sandbox and say whether it is fit to run
@@ -116,14 +116,15 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CandlesCommand {
-    /// Import a file of candles: open_time_ms,open,high,low,close,volume below that header, or Binance's klines; either may be zipped
+    /// Import a file of candles: CSV with the header open_time_ms,open,high,low,close,volume, or Binance's klines;
+    /// either may be zipped
     Import {
         /// The file
         file: PathBuf,
-        /// Whose candles, such as BTCUSDT
+        /// The symbol of the candles, such as BTCUSDT
         #[arg(long)]
         symbol: Symbol,
-        /// How long the candles are, such as 15m
+        /// The timeframe of the candles, such as 15m
         #[arg(long)]
         timeframe: Timeframe,
     },
@@ -135,24 +136,24 @@ pub(super) enum CandlesCommand {
 pub(super) enum FailuresCommand {
     /// List evaluations that failed in jobs, newest first: the newest 200 of each module
     List {
-        /// Of this strategy only
+        /// Only of this strategy
         #[arg(long, value_name = "ID")]
         strategy: Option<StrategyId>,
-        /// Of this module only: its digest, or the first digits of it, 6 at least
+        /// Only of this module: its digest, or at least the first 6 digits of it
         #[arg(long, value_name = "DIGEST")]
         module: Option<Digits>,
-        /// Of this symbol only
+        /// Only of this symbol
         #[arg(long)]
         symbol: Option<Symbol>,
         #[command(flatten)]
         most: Most,
     },
-    /// Write the bundle of a failure into a file: everything that it followed from, for `ta-bot replay`
+    /// Write the bundle of a failure into a file: everything that the failure followed from, for `ta-bot replay`
     Download {
-        /// Its id, 64 hex digits
+        /// The id of the failure, 64 hex digits
         #[arg(value_name = "FAILURE_ID")]
         id: FailureId,
-        /// Where it goes; a file that is there is never overwritten
+        /// The file to write; an existing file is never overwritten
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
@@ -164,7 +165,7 @@ pub(super) enum StrategiesCommand {
     List,
     /// Show one strategy: what it does, and its parameters
     Show {
-        /// Its id, such as rsi
+        /// The id of the strategy, such as rsi
         id: StrategyId,
     },
     /// Write a page for each strategy, with a chart of a signal that it gives on these candles; needs no database
@@ -179,7 +180,7 @@ pub(super) struct Most {
     pub(super) limit: u32,
 }
 
-/// A whole number of a range.
+/// A whole number in a range.
 fn within(range: &RangeInclusive<u32>) -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
 }
@@ -187,35 +188,35 @@ fn within(range: &RangeInclusive<u32>) -> RangedI64ValueParser<u32> {
 /// Which costs to list.
 #[derive(Debug, Args)]
 pub(super) struct CostsWanted {
-    /// What has a sum of its own: strategy, module or symbol
+    /// What to sum up by: strategy, module or symbol
     #[arg(long, value_name = "WHAT", default_value = "strategy")]
     pub(super) by: CostBy,
-    /// Of this strategy only
+    /// Only of this strategy
     #[arg(long, value_name = "ID")]
     pub(super) strategy: Option<StrategyId>,
-    /// Of this module only: its digest, or the first digits of it, 6 at least
+    /// Only of this module: its digest, or at least the first 6 digits of it
     #[arg(long, value_name = "DIGEST")]
     pub(super) module: Option<Digits>,
-    /// Of this symbol only
+    /// Only of this symbol
     #[arg(long)]
     pub(super) symbol: Option<Symbol>,
-    /// From the hour on in which this moment lies: RFC 3339, or milliseconds since 1970 [default: 24 hours ago]
+    /// From the beginning of the hour of this moment on: RFC 3339, or milliseconds since 1970 [default: 24 hours ago]
     #[arg(long, value_name = "MOMENT")]
     pub(super) since: Option<Timestamp>,
     #[command(flatten)]
     pub(super) most: Most,
 }
 
-/// What `strategies docs` is to do.
+/// The arguments of `strategies docs`.
 #[derive(Debug, Args)]
 pub(super) struct DocsWanted {
-    /// The folder of the pages; README.md in it is the index
+    /// The folder of the pages; its README.md is the index
     #[arg(long, value_name = "FOLDER")]
     pub(super) output: PathBuf,
     /// The folder of the strategies' sources: the `//!` lines at the top of FOLDER/ID/src/lib.rs go into the page
     #[arg(long, value_name = "FOLDER")]
     pub(super) sources: Option<PathBuf>,
-    /// Write nothing, and fail where the folder does not hold what would be written
+    /// Write nothing, and fail if the folder does not hold what would be written
     #[arg(long)]
     pub(super) check: bool,
     /// Files of candles as `candles import` reads them, named SYMBOL_TIMEFRAME.csv or SYMBOL_TIMEFRAME_ANYTHING.csv

@@ -23,7 +23,7 @@ pub(super) async fn import(
     timeframe: Timeframe,
 ) -> Result<(), CliError> {
     let app = session.open().await?;
-    // Hides itself where stderr is no terminal.
+    // The bar hides itself if stderr is not a terminal.
     let bar = if session.output.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(style());
     let told = bar.clone();
@@ -54,7 +54,7 @@ struct Imported {
     missing: u64,
     first_open: String,
     last_open: String,
-    /// When the candle opened that was left out, since it is still open.
+    /// The opening time of the candle that was left out because it is still open.
     still_open: Option<String>,
 }
 

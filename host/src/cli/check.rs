@@ -1,7 +1,7 @@
-//! `ta-bot modules check`, also as `ta-bot check`: whether a module is fit to run, without a service.
+//! `ta-bot modules check`, also available as `ta-bot check`: whether a module is fit to run, without a service.
 //!
-//! It needs no store and keeps nothing, so that a build can run it wherever it likes: the module is compiled anew each time.
-//! What it shows of one evaluation is for the author to look at; what the service asks of a module is the admission.
+//! It needs no store and keeps nothing, so that a build can run it anywhere; the module is compiled anew each time. The
+//! one evaluation that it shows is for the author to look at. What the service asks of a module is the admission.
 
 use std::{fmt, path::Path};
 
@@ -30,7 +30,7 @@ use crate::environment::Environment;
 
 mod advice;
 
-/// Checks the module of a file. Answers whether it is fit to run.
+/// Checks the module in a file. Returns whether it is fit to run.
 pub(super) fn check(session: &Session, path: &Path) -> Result<bool, CliError> {
     let bytes = read(path)?;
     let sandbox = Sandbox::new(session.environment.limits, None)?;
@@ -42,12 +42,12 @@ pub(super) fn check(session: &Session, path: &Path) -> Result<bool, CliError> {
     Ok(report.fit)
 }
 
-/// The bytes of a module.
+/// Reads the bytes of a module.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     read_file(path).map_err(|reason| CliError::ModuleFile { path: path.to_owned(), reason })
 }
 
-/// Why the file is no strategy, with what to do.
+/// The error for a file that is not a strategy, with what to do about it.
 pub(super) fn unfit_bytes(path: &Path, error: InspectError) -> CliError {
     unfit(path, &LoadError::Inspect(error))
 }
@@ -61,7 +61,7 @@ pub(super) fn unfit(path: &Path, error: &LoadError) -> CliError {
 struct Report {
     file: String,
     fit: bool,
-    /// What keeps it from being fit.
+    /// Why it is not fit to run.
     problem: Option<String>,
     id: StrategyId,
     name: String,
@@ -113,7 +113,7 @@ impl Report {
         let (outcome, evaluation) = run(module, recorded, &parameters, environment)?;
         let verdict = admit(module, recorded);
         let refused = refused.map(|error| format!("it does not accept its own defaults: {error}"));
-        // Admission decides; where the one evaluation already shows what is wrong, its advice is the nearest.
+        // Admission decides. If the one evaluation already shows what is wrong, its advice is the most to the point.
         let obstacle = verdict.obstacle().map(|check| advice::of_outcome(&outcome).or_else(|| advice::of_check(check)));
         let problem = refused.or(obstacle.flatten());
         Ok(Self {
@@ -145,7 +145,8 @@ fn run(
     parameters: &ResolvedParameters,
     environment: &Environment,
 ) -> Result<(Outcome, Run), CliError> {
-    let (description, history) = (module.description(), recorded.history());
+    let description = module.description();
+    let history = recorded.history();
     let newest = history.places(description).filter_map(|place| history.view(description, place, 0)).last();
     let no_window = || CliError::Start("there are no made-up candles for all of its series".to_owned());
     let View { job, base, extra } = newest.ok_or_else(no_window)?;
@@ -158,7 +159,7 @@ fn run(
     Ok((outcome, Run { symbol, timeframe, candle_close, candles: base.len(), outcome: view }))
 }
 
-/// Whether a decision is dropped for what the strategy says, whatever the service's settings.
+/// Whether a decision is dropped because of what the strategy says, whatever the service's settings.
 const fn is_defect(reason: DropReason) -> bool {
     match reason {
         DropReason::BelowMinConfidence | DropReason::AboveMaxConfidence => false,
@@ -196,7 +197,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Each check of an admission, and what came of it.
+/// Each check of an admission, with its outcome.
 pub(super) fn check_table(verdict: &Verdict) -> String {
     table(&["check", "outcome", "calls", "ms", "what"], &[2, 3], verdict.checks.iter().map(row))
 }

@@ -1,4 +1,4 @@
-//! `ta-bot costs`: what evaluations of jobs took, as the store has it.
+//! `ta-bot costs`: what evaluations of jobs cost, according to the store.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use super::{
     output::{or_dash, short, table},
 };
 
-/// Lists costs. A service that runs beside adds what it measured once a minute.
+/// Lists costs. A service that is running adds what it measured once a minute.
 pub(super) async fn costs(session: Session, wanted: CostsWanted) -> Result<(), CliError> {
     let CostsWanted { by, strategy, module, symbol, since, most } = wanted;
     let since = since.unwrap_or_else(|| Timestamp::now().plus_millis(-DEFAULT_SINCE_MS));

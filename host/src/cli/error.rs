@@ -1,4 +1,4 @@
-//! What can go wrong with a command, said so that whoever typed it knows what to do next.
+//! What can go wrong with a command. The messages tell the user what to do next.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ pub(super) const FAILED: u8 = 1;
 /// Exit code of wrong usage and of a wrong environment.
 pub(super) const WRONG_USAGE: u8 = 2;
 
-/// Why a command was not done.
+/// Why a command failed.
 #[derive(Debug, Error)]
 pub(super) enum CliError {
     #[error("{}", lines(.0))]
@@ -49,7 +49,7 @@ pub(super) enum CliError {
     Analysis(#[from] AnalysisError),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// From the wiring of the parts, which knows no errors of its own.
+    /// An error from the wiring of the parts, which has no error type of its own.
     #[error("{0:#}")]
     App(anyhow::Error),
     #[error("{0}")]
@@ -134,9 +134,9 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    /// Finds the errors that have a name of their own in one of the wiring.
+    /// Converts an error of the wiring, and finds the errors in it that have a variant of their own.
     pub(super) fn of_app(error: anyhow::Error) -> Self {
-        // The file of tokens belongs to the environment, though only the service reads it.
+        // The token file belongs to the environment, though only the service reads it.
         let error = match error.downcast::<TokenFileError>() {
             Ok(tokens) => return Self::Tokens(tokens),
             Err(other) => other,
@@ -144,7 +144,7 @@ impl CliError {
         error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
     }
 
-    /// Why the module of a file was not taken.
+    /// Why the upload of a module in a file was refused.
     pub(super) fn of_upload(path: &Path, error: UploadError) -> Self {
         match error {
             UploadError::Refused(error) => check::unfit_bytes(path, error),
@@ -246,13 +246,13 @@ impl From<ImpactError> for CliError {
         match error {
             ImpactError::Rollout(error) => error.into(),
             ImpactError::Analysis(error) => error.into(),
-            // This process asks one question only, so it is never busy with another.
+            // This process asks only one question, so it is never busy with another.
             ImpactError::TooMuch { .. } | ImpactError::Busy => Self::TooMuch(error),
         }
     }
 }
 
-/// What a change was refused for, each parameter on a line of its own.
+/// Why a change was refused, with each parameter on its own line.
 fn told(error: &RolloutError) -> String {
     let RolloutError::Misfits(problems) = error else { return error.to_string() };
     let line = |ParameterProblem { parameter, given, allowed }: &ParameterProblem| {
@@ -261,7 +261,7 @@ fn told(error: &RolloutError) -> String {
     [error.to_string()].into_iter().chain(problems.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Names in a row, with an end.
+/// A comma-separated list of names, cut off after a certain number.
 fn listed<T: ToString>(all: &[T]) -> String {
     const MOST: usize = 50;
     let named = all.iter().take(MOST).map(T::to_string).collect::<Vec<_>>().join(", ");

@@ -16,7 +16,7 @@ use super::{
     output::{one_line, short},
 };
 
-/// Does what one of these commands says.
+/// Runs one of these commands.
 pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<(), CliError> {
     match command {
         FailuresCommand::List { strategy, module, symbol, most } => {
@@ -30,11 +30,11 @@ pub(super) async fn run(session: Session, command: FailuresCommand) -> Result<()
     }
 }
 
-/// Writes a bundle into a new file, as it was kept.
+/// Writes a bundle into a new file, exactly as it is stored.
 async fn download(session: &Session, id: FailureId, output: &Path) -> Result<(), CliError> {
     let app = session.open().await?;
     let document = app.failures.get(id).await?.ok_or(CliError::UnknownFailure(id))?;
-    // Parameters and logs are the business of few.
+    // Only the owner can read the file, since it holds parameters and logs.
     new_file::write(output, 0o600, document.as_bytes())?;
     session.output.answer(&Downloaded { id: id.to_string(), size_bytes: document.len(), file: shown(output) })
 }
@@ -50,7 +50,7 @@ impl fmt::Display for FailureList {
             return f.write_str("There is no failure, or none of the strategy, module or symbol that is given.");
         }
         for failure in &self.failures {
-            // No table: the id is there to be copied.
+            // Not a table, so that the id can be copied.
             writeln!(f, "{}", failure.id)?;
             writeln!(f, "  strategy    {}, module {}", failure.strategy, short(&failure.module_digest))?;
             writeln!(f, "  candle      {} {}, closed {}", failure.symbol, failure.timeframe, failure.candle_close)?;

@@ -1,5 +1,5 @@
-//! `ta-bot modules`: what a module is and who vouches for it, which modules are kept, and which of them decides. Whether one
-//! is fit to run is [`check`](super::check)'s.
+//! `ta-bot modules`: what a module is and who vouches for it, which modules are kept, and which of them decides.
+//! [`check`](super::check) says whether a module is fit to run.
 
 use std::{fmt, path::Path, process::ExitCode};
 
@@ -24,7 +24,7 @@ mod kept;
 mod keys;
 pub(super) mod named;
 
-/// Does what one of these commands says. Answers its exit code.
+/// Runs one of these commands and returns its exit code.
 pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<ExitCode, CliError> {
     use ModulesCommand as M;
     let (strategy, wanted, change) = match command {
@@ -71,7 +71,7 @@ fn verdict(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-/// The stores, with the bundled modules: without them it is not known what decides.
+/// Opens the stores and loads the bundled modules, without which it is not known which module decides.
 async fn open(session: &Session) -> Result<App, CliError> {
     let app = session.open().await?;
     let problems = session.load_bundled(&app).await?;
@@ -79,7 +79,7 @@ async fn open(session: &Session) -> Result<App, CliError> {
     Ok(app)
 }
 
-/// Refuses a strategy that is not there and never was.
+/// Refuses a strategy that does not exist and never did.
 fn require(app: &App, strategy: &StrategyId) -> Result<(), CliError> {
     if app.registry.log().of(strategy).is_empty() && app.registry.get(strategy).is_none() {
         let known = app.registry.strategies().keys().cloned().collect();
@@ -88,7 +88,7 @@ fn require(app: &App, strategy: &StrategyId) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The name under which something is changed: the one that was given, else the user's.
+/// The name under which something is changed: the given one, else the user's, else `cli`.
 fn name_or_user(given: Option<String>) -> String {
     let user =
         || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| is_name(name)));
@@ -99,7 +99,7 @@ fn is_name(name: &str) -> bool {
     !name.trim().is_empty() && name.chars().count() <= MAX_NAME
 }
 
-/// Says what the bytes of a module tell.
+/// Shows what the bytes of a module tell about it.
 fn inspect(session: &Session, path: &Path) -> Result<(), CliError> {
     let bytes = check::read(path)?;
     let inspection = ta_bot_wasm::inspect(&bytes).map_err(|error| check::unfit_bytes(path, error))?;

@@ -1,4 +1,4 @@
-//! What came of one strategy as a row of a table.
+//! The outcome of one strategy as a row of a table.
 
 use serde_json::Value as Json;
 use ta_bot_api::views::outcome::OutcomeView;
@@ -8,7 +8,7 @@ use super::output::{one_line, or_dash, price};
 /// The names of the columns.
 pub(super) const HEADER: [&str; 7] = ["outcome", "confidence", "price", "stop", "target", "ms", "why"];
 
-/// The cells under [`HEADER`]. A signal shows what the host filled in.
+/// The cells under [`HEADER`]. For a signal they include what the host filled in.
 pub(super) fn cells(view: &OutcomeView) -> [String; 7] {
     let decision = view.signal.as_ref().or(view.dropped.as_ref().map(|dropped| &dropped.decision));
     let decision = decision.unwrap_or(&Json::Null);

@@ -1,7 +1,7 @@
-//! Where answers go: as text for people, or as one JSON document.
+//! How answers are written: as text for people, or as one JSON document.
 //!
-//! Everything is written by hand to the stream instead of by `println!`, which panics when the reader has gone
-//! (`| head`) or the disk is full.
+//! Everything is written to the stream directly instead of with `println!`, which panics if the disk is full or if the
+//! reader is gone, as with `| head`.
 
 use std::{
     fmt::Display,
@@ -31,7 +31,7 @@ impl Output {
         to_stdout(&text).map_err(CliError::Output)
     }
 
-    /// Writes an error: as JSON to stdout, else to stderr.
+    /// Writes an error: as JSON to stdout, or as text to stderr.
     pub(super) fn error(self, error: &CliError) {
         // There is nowhere left to report a failure of this.
         if self.json && !matches!(error, CliError::Output(_)) {
@@ -43,12 +43,12 @@ impl Output {
     }
 }
 
-/// Writes a line beside the answer, for people.
+/// Writes a line for people to stderr, beside the answer.
 pub(super) fn note(text: &str) {
     writeln!(io::stderr(), "{}", plain(text)).ok();
 }
 
-/// A reader that has gone has seen what it wanted.
+/// Writes a text to stdout. It is no error if the reader is gone: it has seen what it wanted.
 fn to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
@@ -58,7 +58,7 @@ fn to_stdout(text: &str) -> io::Result<()> {
     }
 }
 
-/// A table without lines, wrapped to the width of the terminal if there is one. The columns of `numbers` are aligned to
+/// A table without lines, wrapped to the width of the terminal if there is one. The columns in `numbers` are aligned to
 /// the right.
 pub(super) fn table<R>(header: &[&str], numbers: &[usize], rows: impl IntoIterator<Item = R>) -> String
 where
@@ -76,7 +76,7 @@ where
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    // The last column would be filled up with blanks.
+    // Trimmed, since the last column would be padded with blanks.
     table.trim_fmt()
 }
 
@@ -85,7 +85,7 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same on one line.
+/// A guest's words without control characters, on one line.
 pub(super) fn one_line(text: &str) -> String {
     plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
@@ -100,15 +100,15 @@ pub(super) fn price(price: f64) -> String {
     format!("{price:.digits$}")
 }
 
-/// What stands where nothing is.
+/// Stands for an absent value.
 pub(super) const NOTHING: &str = "–";
 
-/// A digest in a table, where its first digits have to do.
+/// The first digits of a digest, which are enough in a table.
 pub(super) fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
-/// Something that may be absent.
+/// A value that may be absent, as text.
 pub(super) fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| NOTHING.to_owned(), show)
 }

@@ -5,14 +5,14 @@ use ta_bot_core::{Level, ParameterSchema, ParameterSpec, ResolvedParameters, Val
 
 use super::output::{one_line, or_dash, table};
 
-/// A parameter's declaration and what counts now.
+/// A parameter's declaration and its current value.
 #[derive(Debug, Serialize)]
 pub(super) struct ParameterView {
     #[serde(flatten)]
     spec: ParameterSpec,
     /// The value for all symbols.
     value: Option<Value>,
-    /// Where the value comes from.
+    /// The level that the value comes from.
     origin: Option<Level>,
 }
 
@@ -27,12 +27,12 @@ impl ParameterView {
     }
 }
 
-/// The parameters below each other.
+/// A table with a row for each parameter.
 pub(super) fn parameter_table(parameters: &[ParameterView]) -> String {
     if parameters.is_empty() {
         return "It has no parameters.".to_owned();
     }
-    // Where nothing is configured a second column of the same values only takes room.
+    // If nothing is configured, a second column of the same values would only take up room.
     let configured = parameters.iter().any(|parameter| parameter.origin.is_some_and(|level| level != Level::Default));
     let header: &[&str] = if configured {
         &["parameter", "default", "configured", "allowed", "description"]

@@ -1,4 +1,4 @@
-//! `ta-bot replay`: a stored signal, made again from the local store; or the bundle of a failure, run again.
+//! `ta-bot replay`: makes a stored signal again from the local store, or runs the bundle of a failure again.
 
 use std::{fmt, path::Path, process::ExitCode};
 
@@ -15,12 +15,13 @@ use super::{
 
 mod bundle;
 
-/// Exit code where something else came of the same inputs.
+/// Exit code if the same inputs gave something else.
 const DIFFERENT: u8 = 3;
-/// Exit code where an input is not there any more.
+/// Exit code if an input no longer exists.
 const IMPOSSIBLE: u8 = 4;
 
-/// Replays what is named by a signal's id, else by the file of a bundle. Answers the exit code of the verdict.
+/// Replays a signal that is named by its id, or else a bundle that is named by its file. Returns the exit code of the
+/// verdict.
 pub(super) async fn replay(session: Session, what: &Path, module: Option<&Path>) -> Result<ExitCode, CliError> {
     let id = what.to_str().and_then(|text| text.parse::<SignalId>().ok());
     let verdict = match (id, module) {

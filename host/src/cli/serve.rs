@@ -1,4 +1,4 @@
-//! `ta-bot serve`: runs the service until a signal, and tells a person where to look.
+//! `ta-bot serve`: runs the service until a signal arrives, and tells the user where to look.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ pub(super) async fn serve(session: Session, simulate: Option<Duration>) -> Resul
     let invite = |address| {
         let invitation = Invitation::new(address, simulate.is_some(), &session.environment);
         if told && let Err(error) = output.answer(&invitation) {
-            tracing::warn!(%error, "where to look could not be printed");
+            tracing::warn!(%error, "the addresses of the service could not be printed");
         }
     };
     app.serve(simulate, stop, invite).await.map_err(CliError::of_app)
@@ -42,7 +42,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// The number of the next signal.
+    /// Waits for the next signal and returns its number.
     async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
@@ -68,7 +68,7 @@ impl Signals {
 struct Invitation {
     url: String,
     simulated: bool,
-    /// How this program was called, so that the same way works again.
+    /// How this program was called, so that the suggested command works in the same way.
     #[serde(skip)]
     program: String,
     #[serde(skip)]
@@ -92,7 +92,7 @@ impl Invitation {
     }
 }
 
-/// An address to call: one that stands for all of this machine's can be listened on, not called.
+/// An address that can be called. One that stands for all addresses of this machine can be listened on, but not called.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -18,7 +18,7 @@ use crate::app::App;
 
 pub(super) mod docs;
 
-/// What `list` and `show` say of a strategy.
+/// What `list` and `show` say about a strategy.
 #[derive(Serialize)]
 struct Strategy {
     id: StrategyId,
@@ -27,9 +27,9 @@ struct Strategy {
     digest: String,
     /// The version of the interface that the module speaks.
     wit_version: &'static str,
-    /// Whether the module is the one of the folder.
+    /// Whether the module is the one in the folder.
     bundled: bool,
-    /// The newest change of what is deployed for it; 0 where nothing was ever changed.
+    /// The revision of the newest change of what is deployed for it; 0 if nothing was ever changed.
     deployment_revision: i64,
     /// Whether it looks at candles, unless it is quarantined.
     enabled: bool,
@@ -69,7 +69,7 @@ impl Strategy {
     }
 }
 
-/// Timeframes by name; none named means all.
+/// Timeframes by name; an empty list means all.
 pub(super) fn timeframes(timeframes: &[Timeframe]) -> String {
     if timeframes.is_empty() {
         "all".to_owned()

@@ -11,7 +11,7 @@ use super::{error::CliError, output::Output};
 struct About {
     name: &'static str,
     version: &'static str,
-    /// The version of `ta-bot:strategy` that modules are to speak.
+    /// The version of `ta-bot:strategy` that modules have to speak.
     wit_version: &'static str,
 }
 

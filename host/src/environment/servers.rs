@@ -1,4 +1,5 @@
-//! The servers that this build knows. One whose feature is off has no address: naming it in the environment is an error.
+//! The servers that this build has clients for. A server whose feature is off has no address: naming it in the
+//! environment is an error.
 
 #[cfg(feature = "mongodb")]
 pub use ta_bot_drivers::mongodb::Mongo;
@@ -7,12 +8,12 @@ pub use ta_bot_drivers::mysql::MysqlUri;
 #[cfg(feature = "nats")]
 pub use ta_bot_drivers::nats::{EventSubjects, NatsAddress, SignalSubject};
 
-/// What is said of a variable that names a server for which this build has no client.
+/// The problem with a variable that names a server for which this build has no client.
 #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
 pub(super) const ABSENT: &str =
     "this build of TA Bot has no client for it: use the one of `make build`, which has all, or unset the variable";
 
-/// The address of a server that this build does not know. There is none.
+/// The address of a server that this build has no client for. This type has no values.
 #[derive(Debug, Clone)]
 pub enum Absent {}
 
@@ -35,9 +36,9 @@ pub type Election = Absent;
 pub struct NatsSettings {
     /// The servers.
     pub address: NatsAddress,
-    /// Where candle events come in.
+    /// The subjects on which candle events come in.
     pub events: EventSubjects,
-    /// Where signals go out.
+    /// The subject on which signals go out.
     pub signals: SignalSubject,
 }
 
@@ -45,8 +46,8 @@ pub struct NatsSettings {
 #[cfg(feature = "kubernetes")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Election {
-    /// Its namespace; the service account's own if none is given.
+    /// Its namespace; `None` means the service account's own.
     pub namespace: Option<String>,
-    /// How the Kubernetes API is reached from outside a cluster.
+    /// How to reach the Kubernetes API from outside a cluster.
     pub kubeconfig: Option<std::path::PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! What `bindgen` makes of the WIT package. Private to this crate: the rest of the host speaks the domain's types.
+//! The code that `bindgen` generates from the WIT package. It is private to this crate: the rest of the host uses the
+//! domain's types.
 
 #![allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, reason = "generated code")]
 

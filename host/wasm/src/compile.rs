@@ -1,10 +1,11 @@
-//! Compiling ahead of time, with the results kept on disk.
+//! Ahead-of-time compilation, with the results kept on disk.
 //!
-//! A compiled module is machine code that the process will run, so only what this host wrote is loaded: the folder is
-//! the owner's alone, a file's name says module and engine, and its first 32 bytes are the SHA-256 of the rest.
+//! A compiled module is machine code that this process will run, so only files that this host wrote are loaded: only
+//! the owner has access to the folder, a file's name contains the module's digest and the engine's key, and its first
+//! 32 bytes are the SHA-256 of the rest.
 //!
-//! The compiler can't be interrupted. What it may be given is bounded by [`inspect`](crate::inspect()), and how many work
-//! at once by the [`Desk`] here; who comes later waits.
+//! The compiler can't be interrupted. [`inspect`](crate::inspect()) bounds its input, and the [`Desk`] bounds how many
+//! modules are compiled at once; further callers wait.
 
 use std::{
     fs,
@@ -22,14 +23,14 @@ use wasmtime::{Engine, component::Component};
 use crate::engine::SandboxError;
 
 const CHECKSUM_BYTES: usize = 32;
-/// How many modules are compiled at once. Each compile uses every core and, for the largest modules, a gigabyte of
-/// memory; a second one keeps a small module from waiting behind a large one.
+/// How many modules are compiled at once. Each compilation uses every core and, for the largest modules, a gigabyte of
+/// memory. A second place keeps a small module from waiting behind a large one.
 pub(crate) const COMPILES_AT_ONCE: usize = 2;
 
-/// What it took to make a component ready.
+/// What it cost to make a component ready.
 #[derive(Debug, Clone, Copy)]
 pub struct CompileCost {
-    /// Whether it was compiled before.
+    /// Whether it had been compiled before.
     pub cached: bool,
     /// How long it took.
     pub duration: Duration,
@@ -44,7 +45,7 @@ pub(crate) struct CompileCache {
     desk: Arc<Desk>,
 }
 
-/// Has so many places for those who compile.
+/// A limited number of places for callers that compile.
 #[derive(Debug)]
 struct Desk {
     free: Mutex<usize>,
@@ -56,9 +57,9 @@ impl Desk {
         Self { free: Mutex::new(places), freed: Condvar::new() }
     }
 
-    /// Waits for a place, and keeps it until what is answered is dropped.
+    /// Waits for a place, which is taken until the returned value is dropped.
     fn place(&self) -> Place<'_> {
-        // The number is right whoever panicked: it is changed in one step.
+        // A poisoned lock is fine: the number is changed in one step.
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
         *free -= 1;
@@ -87,12 +88,12 @@ impl CompileCache {
         self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine_key)))
     }
 
-    /// Whether a module is in the folder.
+    /// Whether the folder holds the compiled module.
     pub(crate) fn has(&self, digest: ModuleDigest) -> bool {
         self.path(digest).is_some_and(|path| path.exists())
     }
 
-    /// The compiled component of `bytes`, from the folder if it is there.
+    /// Returns the compiled component of `bytes`, from the folder if it is there.
     pub(crate) fn compile(
         &self,
         engine: &Engine,
@@ -109,15 +110,15 @@ impl CompileCache {
             return Ok(kept);
         }
         let _place = self.desk.place();
-        // Whoever was at the desk before may have compiled the same.
+        // The previous holder of the place may have compiled the same module.
         if let Some(kept) = kept() {
             return Ok(kept);
         }
         let compiled = engine.precompile_component(bytes)?;
         if let Some(path) = &path {
-            // Without the file the next start compiles again; that is slower, and nothing else.
+            // Without the file the next start compiles again, which is slower but does no other harm.
             if let Err(error) = write(path, &compiled) {
-                tracing::warn!(path = %path.display(), %error, "a compiled module can't be kept");
+                tracing::warn!(path = %path.display(), %error, "a compiled module can't be written to the cache");
             }
         }
         let component = deserialize(engine, &compiled)?;
@@ -144,11 +145,11 @@ fn engine_key(engine: &Engine) -> String {
 fn make_private_dir(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    // One that was there before may be open to others, who could put code there. Only its owner can close it.
+    // An existing folder may be open to other users, who could put code there. Only its owner can close it.
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
-/// The component in the file, or none where the file is absent, damaged or another engine's.
+/// The component in the file, or `None` if the file is absent, damaged or from another engine.
 fn read(engine: &Engine, path: &Path) -> Option<Component> {
     let file = fs::read(path).ok()?;
     let (checksum, compiled) = file.split_at_checked(CHECKSUM_BYTES)?;
@@ -159,7 +160,7 @@ fn read(engine: &Engine, path: &Path) -> Option<Component> {
     deserialize(engine, compiled).ok()
 }
 
-/// Writes beside the place and moves there, so that a reader never sees half a file.
+/// Writes a temporary file in the same folder and moves it into place, so that a reader never sees half a file.
 fn write(path: &Path, compiled: &[u8]) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
@@ -171,8 +172,9 @@ fn write(path: &Path, compiled: &[u8]) -> std::io::Result<()> {
 
 #[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see the safety comment")]
 fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes are this process's own, or come from a file in a folder of the owner's alone that matches its
-    // checksum, so they are what `precompile_component` made; the engine refuses another version's or setting's.
+    // SAFETY: this process made the bytes, or they come from a file that matches its checksum in a folder that only the
+    // owner has access to. So they are what `precompile_component` made. The engine refuses code of another version or
+    // of other settings.
     unsafe { Component::deserialize(engine, compiled) }
 }
 
@@ -184,7 +186,9 @@ mod tests {
 
     #[test]
     fn no_more_compile_at_once_than_there_are_places() {
-        let (desk, at_once, most) = (Desk::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
+        let desk = Desk::new(2);
+        let at_once = AtomicUsize::new(0);
+        let most = AtomicUsize::new(0);
         let compile = || {
             let _place = desk.place();
             most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! From the WIT's types to the domain's and back. Nothing is decided here, only spelled differently.
+//! Conversions between the WIT's types and the domain's. Nothing is decided here, only represented differently.
 
 use ta_bot_core::{
     Action, CandleSlice, Columns, Decision, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, ParameterSchema,
@@ -7,7 +7,7 @@ use ta_bot_core::{
 
 use crate::bindings::ta_bot::strategy::types as wit;
 
-/// The columns that the guest wants of `window`; the others are empty.
+/// The columns of `window` that the guest wants; the others are empty.
 pub(crate) fn candles<'a>(window: CandleSlice<'a>, columns: Columns) -> wit::Candles<'a> {
     let pick = |wanted: bool, column: &'a [f64]| if wanted { column } else { &[] };
     wit::Candles {
@@ -20,7 +20,7 @@ pub(crate) fn candles<'a>(window: CandleSlice<'a>, columns: Columns) -> wit::Can
     }
 }
 
-/// The values in the order of the description.
+/// The parameters' values, in the order of the description.
 pub(crate) fn parameters<'a>(
     schema: &'a ParameterSchema,
     values: &'a Parameters,
@@ -70,7 +70,7 @@ pub(crate) fn decision(signal: wit::Signal) -> Decision {
     }
 }
 
-/// How much an answer says, in bytes: its texts, and its numbers as such.
+/// The size of an answer, in bytes: its texts, and its numbers as the size of their types.
 pub(crate) fn answer_bytes(answer: &Result<Option<wit::Signal>, wit::Fault>) -> usize {
     let number = |given: Option<f64>| given.map_or(0, |_| size_of::<f64>());
     match answer {
@@ -95,7 +95,7 @@ const fn value_bytes(value: &wit::ValueResult) -> usize {
     }
 }
 
-/// No flag set asks for all.
+/// If no flag is set, all columns are wanted.
 fn columns(flags: wit::Columns) -> Columns {
     if flags == wit::Columns::default() {
         return Columns::ALL;
@@ -110,7 +110,7 @@ fn columns(flags: wit::Columns) -> Columns {
     }
 }
 
-/// Reads and checks what a module says of itself.
+/// Reads and checks a module's description of itself.
 pub(crate) fn description(given: wit::Description) -> Result<StrategyDescription, String> {
     let timeframes = given.timeframes.iter().map(|name| name.parse::<Timeframe>());
     let description = StrategyDescription {

@@ -23,19 +23,19 @@ use crate::{
 
 /// How often the clock ticks. A guest is stopped at the first tick after its time is up.
 const TICK: Duration = Duration::from_millis(5);
-/// How many components may be running at once, and what they may consist of in all: enough for a guest on each of a hundred
-/// threads.
+/// How many components may run at once, and how many parts they may have in total: enough for a guest on each of a
+/// hundred threads.
 const COMPONENT_INSTANCES: u32 = 128;
 const CORE_INSTANCES_IN_ALL: u32 = 4096;
 const MEMORIES_IN_ALL: u32 = 256;
 const TABLES_IN_ALL: u32 = 2048;
-/// How many bytes of a memory slot stay in place between two guests and are wiped instead of unmapped. What a small
-/// guest touches is cheaper to wipe than to fault in again.
+/// How many bytes of a memory slot stay mapped between two guests and are wiped instead of unmapped. Wiping the memory
+/// that a small guest touches is cheaper than faulting it in again.
 const KEEP_RESIDENT: usize = 2 << 20;
-/// The host's records of one instance, in bytes. Components of `CPython` need about a megabyte.
+/// How large the host's records of one instance may be, in bytes. `CPython` components need about a megabyte.
 const INSTANCE_RECORD: usize = 4 << 20;
 
-/// Why there is no sandbox.
+/// Why a sandbox can't be made.
 #[derive(Debug, Error)]
 pub enum SandboxError {
     /// The engine does not run on this machine.
@@ -49,30 +49,30 @@ pub enum SandboxError {
     Cache {
         /// Which folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: std::io::Error,
     },
 }
 
-/// Everything that modules share. Cheap to clone; the clock stops with the last clone.
+/// Everything that modules share. Cheap to clone. The clock stops when the last clone is dropped.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) cache: CompileCache,
-    /// Whether what guests execute is counted.
+    /// Whether the fuel of guests is counted.
     pub(crate) counts_fuel: bool,
     _clock: Arc<Clock>,
 }
 
 impl Sandbox {
-    /// A sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if given.
+    /// Makes a sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if it is given.
     pub fn new(limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
         Self::with(&config(&limits), limits, cache_dir)
     }
 
-    /// A sandbox that counts what its guests execute, as [`Usage::fuel`](crate::Usage::fuel). They run slower in it, and are
-    /// compiled anew.
+    /// Makes a sandbox that counts what its guests execute, as [`Usage::fuel`](crate::Usage::fuel). Guests run slower
+    /// in it and are compiled anew.
     pub fn counting_fuel(limits: Limits) -> Result<Self, SandboxError> {
         let mut config = config(&limits);
         config.consume_fuel(true);
@@ -86,7 +86,7 @@ impl Sandbox {
         Ok(Self { engine, limits, cache, counts_fuel: false, _clock: Arc::new(clock) })
     }
 
-    /// Whether a module was compiled before, so that loading it takes milliseconds.
+    /// Whether a module has been compiled before, so that loading it takes milliseconds.
     pub fn has_compiled(&self, module: ModuleDigest) -> bool {
         self.cache.has(module)
     }
@@ -97,11 +97,11 @@ impl Sandbox {
     }
 }
 
-/// Stops a guest that starts now when it has had its time, and not before: where the clock's thread was kept from ticking
-/// it makes up for that, and ticks come faster than time passes.
+/// Stops a guest that starts now once it has had `time`, and not before. Ticks alone are not enough: if the clock's
+/// thread was kept from ticking, it catches up, and ticks come faster than time passes.
 pub(crate) fn stop_after<T: 'static>(store: &mut Store<T>, time: Duration) {
     let started = Instant::now();
-    // One more, since the tick under way has begun already.
+    // One more, since the current tick has already begun.
     store.set_epoch_deadline((time.as_micros().div_ceil(TICK.as_micros()) as u64).saturating_add(1));
     store.epoch_deadline_callback(move |_| {
         let is_up = started.elapsed() >= time;
@@ -109,20 +109,20 @@ pub(crate) fn stop_after<T: 'static>(store: &mut Store<T>, time: Duration) {
     });
 }
 
-/// Fills the tank of a guest where it has one. None of them runs dry before its time is up.
+/// Fills the guest's tank, if the sandbox counts fuel. No tank runs dry before the guest's time is up.
 pub(crate) fn refuel<T>(store: &mut Store<T>, sandbox: &Sandbox) {
     if sandbox.counts_fuel {
-        // It fails only where the engine has no tanks.
+        // This fails only if the engine has no tanks.
         store.set_fuel(u64::MAX).ok();
     }
 }
 
-/// How much fuel a guest has burnt since then, where it has a tank.
+/// How much fuel the guest has burnt since [`refuel`], or `None` if the sandbox does not count it.
 pub(crate) fn burnt<T>(store: &Store<T>, sandbox: &Sandbox) -> Option<u64> {
     sandbox.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left))
 }
 
-/// Deterministic, interruptible, pooled. See the notes in `docs/decisions.md` for what was measured.
+/// The engine's configuration: deterministic, interruptible, pooled. `docs/decisions.md` says what was measured.
 fn config(limits: &Limits) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(COMPONENT_INSTANCES)
@@ -146,14 +146,14 @@ fn config(limits: &Limits) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
-        // What a NaN's bits are would otherwise depend on the machine.
+        // Otherwise the bits of a NaN would depend on the machine.
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false);
     config
 }
 
-/// Ticks the engine's epoch from a thread of its own, so that a guest that holds every other thread is still stopped.
+/// Ticks the engine's epoch from its own thread, so that a guest is stopped even if guests hold every other thread.
 struct Clock {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -168,7 +168,7 @@ impl Clock {
             let mut ticks = 0;
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(TICK);
-                // By the time that has passed: on a busy machine a sleep takes longer, and ticks would be lost.
+                // Ticks follow the elapsed time: on a busy machine a sleep takes longer, and ticks would be lost.
                 let due = started.elapsed().as_micros() / TICK.as_micros();
                 (ticks..due).for_each(|_| engine.increment_epoch());
                 ticks = due;
@@ -182,7 +182,7 @@ impl Drop for Clock {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say but that it ended.
+            // The thread has nothing to report but that it has ended.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! One evaluation: a fresh instance, one call, and the instance is gone.
+//! One evaluation: a fresh instance, one call, and the instance is dropped.
 
 use std::time::{Duration, Instant};
 
@@ -16,59 +16,59 @@ use crate::{
     module::{StrategyModule, new_store},
 };
 
-/// How much of a guest's reason is repeated, in characters.
+/// How many characters of a guest's reason are repeated.
 const REASON_CHARS: usize = 1000;
 
-/// What a guest answers.
+/// What a guest returns.
 type GuestAnswer = Result<Option<wit::Signal>, wit::Fault>;
 
 /// What a strategy is asked to decide on.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationInput<'a> {
-    /// The candle.
+    /// The job, which names the candle.
     pub job: &'a Job,
     /// The base window: the newest candles that the description asks for, as far as the market has them.
     pub base: CandleSlice<'a>,
-    /// One window for each extra input of the description, in its order.
+    /// One window for each extra input of the description, in the same order.
     pub extra: &'a [CandleSlice<'a>],
     /// The resolved parameters.
     pub parameters: &'a Parameters,
 }
 
-/// What came of it.
+/// The result of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// A decision, nothing to say, or why there is no answer.
+    /// A decision, `None` if the strategy has nothing to say, or why there is no answer.
     pub outcome: Result<Option<Decision>, EvaluationError>,
     /// What the guest logged.
     pub log: Vec<LogLine>,
-    /// How long it took, the instance's making included.
+    /// How long it took, including making the instance.
     pub duration: Duration,
-    /// What else it took.
+    /// What else the evaluation used.
     pub usage: Usage,
 }
 
-/// What an evaluation takes beside time. All of it follows from the module and the input.
+/// What an evaluation uses besides time. All of it follows from the module and the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How large the instance's memories were together, in bytes. They never shrink, so that is their peak.
+    /// The total size of the instance's memories, in bytes. Memories never shrink, so this is the peak.
     pub memory_bytes: u64,
-    /// How much the guest was handed: the columns of its windows, in bytes.
+    /// The size of the guest's input, in bytes: the columns of its windows.
     pub bytes_in: u64,
-    /// How much it handed back: its signal or its words why there is none, and its log, in bytes.
+    /// The size of the guest's output, in bytes: its signal or its reason why there is none, and its log.
     pub bytes_out: u64,
-    /// What it executed, in wasmtime's units of about an instruction; none where the sandbox does not count.
+    /// What the guest executed, in wasmtime's units of about an instruction; `None` if the sandbox does not count it.
     pub fuel: Option<u64>,
 }
 
 impl StrategyModule {
-    /// Evaluates in a fresh instance. The answer is a function of the module and the input, and of nothing else.
+    /// Evaluates in a fresh instance. The answer depends on the module and the input, and on nothing else.
     pub fn evaluate(&self, input: EvaluationInput<'_>) -> Evaluation {
         self.evaluate_at(input, input.job.candle_close)
     }
 
-    /// [`evaluate`](Self::evaluate) with another moment on the guest's clocks than the candle's close. The service never
-    /// does that; it shows whether a strategy answers by the clock.
+    /// Like [`evaluate`](Self::evaluate), but the guest's clocks show `now` instead of the candle's close. The service
+    /// never does this; it shows whether a strategy's answer depends on the clock.
     pub fn evaluate_at(&self, input: EvaluationInput<'_>, now: Timestamp) -> Evaluation {
         let started = Instant::now();
         let state = GuestState::new(self.limits(), now, seed(self, input.job));
@@ -82,8 +82,8 @@ impl StrategyModule {
         Evaluation { outcome, log, duration: started.elapsed(), usage }
     }
 
-    /// Evaluates each of `inputs` in turn in one and the same instance, up to the first that ends it. The service never
-    /// does that; it shows whether a strategy keeps something from one call to the next.
+    /// Evaluates `inputs` one after the other in the same instance, up to the first evaluation that ends the instance.
+    /// The service never does this; it shows whether a strategy keeps state from one call to the next.
     pub fn evaluate_in_one_instance(&self, inputs: &[EvaluationInput<'_>]) -> Vec<Evaluation> {
         let Some(first) = inputs.first() else { return Vec::new() };
         let limits = self.limits();
@@ -105,7 +105,7 @@ impl StrategyModule {
             refuel(&mut store, &self.sandbox);
             let answer = self.call_evaluate(&instance, &mut store, input);
             let answer = answer.map_err(|error| fault::classify(&error, store.data(), limits));
-            // An instance that was stopped in the middle is not used again.
+            // An instance that was stopped in the middle of a call is not used again.
             let ended = answer.is_err();
             let usage = self.usage(&store, input, answer.as_ref().ok());
             let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
@@ -119,12 +119,13 @@ impl StrategyModule {
         evaluations
     }
 
-    /// Asks the strategy whether `parameters` fit together. Types and ranges are the host's to check before.
+    /// Asks the strategy whether `parameters` fit together. The host checks types and ranges beforehand.
     pub fn check(&self, parameters: &Parameters) -> Result<(), EvaluationError> {
         self.check_within(self.limits(), parameters)
     }
 
-    /// [`check`](Self::check) under limits of its own. No candle is looked at, so the guest's clock stands at the epoch.
+    /// Like [`check`](Self::check), but under the given limits. There is no candle, so the guest's clock shows the Unix
+    /// epoch.
     pub(crate) fn check_within(&self, limits: &Limits, parameters: &Parameters) -> Result<(), EvaluationError> {
         let values = convert::parameters(&self.description().schema, parameters);
         let state = GuestState::new(limits, Timestamp::from_millis(0), [0; 32]);
@@ -133,7 +134,7 @@ impl StrategyModule {
             .map_err(|reason| EvaluationError::InvalidParameters(in_short(reason)))
     }
 
-    /// Makes an instance and calls it; whatever goes wrong there is the guest's.
+    /// Makes an instance and calls it. Whatever goes wrong there is classified as the guest's error.
     fn call<T>(
         &self,
         store: &mut Store<GuestState>,
@@ -144,7 +145,7 @@ impl StrategyModule {
         answer.map_err(|error| fault::classify(&error, store.data(), limits))
     }
 
-    /// What the evaluation took that has just ended, beside time.
+    /// What the evaluation that has just ended used besides time.
     fn usage(&self, store: &Store<GuestState>, input: EvaluationInput<'_>, answer: Option<&GuestAnswer>) -> Usage {
         let state = store.data();
         let description = self.description();
@@ -183,7 +184,7 @@ impl StrategyModule {
     }
 }
 
-/// The seed of an evaluation's chance: the module and the job decide it.
+/// The seed of an evaluation's random numbers. It follows from the module and the job.
 fn seed(module: &StrategyModule, job: &Job) -> [u8; 32] {
     Sha256::digest(format!("{}\n{job}", module.digest())).into()
 }
@@ -202,7 +203,7 @@ fn read_answer(answer: GuestAnswer, given: usize) -> Result<Option<Decision>, Ev
     }
 }
 
-/// A guest's reason, cut to what a log line and an answer can hold.
+/// A guest's reason, shortened to what fits into a log line and an answer.
 fn in_short(mut reason: String) -> String {
     if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS) {
         reason.truncate(end);

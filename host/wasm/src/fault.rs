@@ -9,13 +9,14 @@ use crate::{
     virtual_wasi::GuestExit,
 };
 
-/// The words by which wasmtime says that a guest handed over more than it may, in an answer or in a log line; its error
-/// type is private.
+/// Wasmtime's message if a guest passes more to the host than it may, in an answer or in a log line. The type of this
+/// error is private.
 const TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
-/// How much of a guest's last words is repeated.
+/// How many characters of a guest's last words are repeated.
 const LAST_WORDS: usize = 500;
 
-/// Tells apart time, limits and traps. What the guest was denied counts for more than the trap that it ran into later.
+/// Distinguishes timeouts, limits and traps. What the guest was denied counts for more than the trap that it ran into
+/// later.
 pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Limits) -> EvaluationError {
     if let Some(flood) = error.downcast_ref::<LogFlood>() {
         return EvaluationError::Limit(flood.to_string());
@@ -55,7 +56,7 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Lim
     EvaluationError::Trap(with_last_words(what, state))
 }
 
-/// Adds what the guest logged last as an error: a panic says there why it stops.
+/// Adds the guest's last log line of level error: a panic writes its reason there.
 fn with_last_words(what: String, state: &GuestState) -> String {
     match state.log.iter().rev().find(|line| line.level == LogLevel::Error) {
         Some(line) => {

@@ -1,4 +1,4 @@
-//! What the host keeps for one instance while it lives: its log, its clock, its chance, and the watch over it.
+//! What the host keeps for one instance while it lives: its log, its clock, its random numbers, and the watch over it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     limits::{Limits, Watch},
 };
 
-/// How much a line of a guest's log matters.
+/// How important a line of a guest's log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the usual names")]
 pub enum LogLevel {
@@ -21,7 +21,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// All of them, the least first.
+    /// All levels, the least important first.
     pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
 
     /// The name in answers and documents.
@@ -38,7 +38,7 @@ impl LogLevel {
 /// A line of a guest's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How much it matters.
+    /// How important it is.
     pub level: LogLevel,
     /// What it says.
     pub message: String,
@@ -86,14 +86,14 @@ impl GuestState {
         }
     }
 
-    /// Stands for another evaluation, with a log, a clock and a chance of its own.
+    /// Prepares the state for another evaluation, with its own log, clock and random numbers.
     pub(crate) fn begin(&mut self, now: Timestamp, seed: [u8; 32]) {
         self.log.clear();
         self.log_bytes = 0;
         (self.now, self.seed, self.drawn) = (now, seed, 0);
     }
 
-    /// Takes a line into the log, or fails where the log is full.
+    /// Adds a line to the log, or fails if the log is full.
     pub(crate) fn log(&mut self, level: LogLevel, message: &str) -> Result<(), LogFlood> {
         self.log_bytes += message.len();
         if self.log_bytes > self.most_log_bytes || self.log.len() >= self.most_log_lines {
@@ -108,7 +108,7 @@ impl GuestState {
         self.log_bytes
     }
 
-    /// The next 8 bytes of the job's own chance: SHA-256 over the seed and a counter.
+    /// The next 8 bytes of the job's random numbers: SHA-256 over the seed and a counter.
     pub(crate) fn draw(&mut self) -> u64 {
         let block = Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_le_bytes()).finalize();
         self.drawn += 1;

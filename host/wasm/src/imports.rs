@@ -1,6 +1,6 @@
 //! Which imports a component may have: the strategy package's own, and the part of WASI that the host virtualises.
 
-/// The packages of WASI 0.2 that the host answers by itself, see [`crate::virtual_wasi`].
+/// The packages of WASI 0.2 that the host implements itself, see [`crate::virtual_wasi`].
 const VIRTUALISED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
 
 /// The imports that a strategy may not have.
@@ -8,7 +8,7 @@ pub(crate) fn forbidden(imports: &[String]) -> Vec<String> {
     imports.iter().filter(|name| !is_allowed(name)).cloned().collect()
 }
 
-/// The versions of WASI among the imports; none where nothing of WASI is imported.
+/// The versions of WASI among the imports; empty if nothing is imported from WASI.
 pub(crate) fn wasi_versions(imports: &[String]) -> Vec<String> {
     let wasi = imports.iter().filter_map(|name| name.strip_prefix("wasi:")?.split_once('@'));
     let mut versions: Vec<String> = wasi.map(|(_, version)| version.to_owned()).collect();

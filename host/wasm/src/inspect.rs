@@ -1,8 +1,7 @@
-//! What a component is, as far as its bytes tell: read before anything is compiled.
+//! What the bytes of a component tell about it, read before anything is compiled.
 //!
-//! A compiler can't be interrupted, so what it will have to do is bounded here. The bounds leave several times what
-//! the largest known strategies need, which are those with an interpreter inside. Nothing is allocated by a count that
-//! the bytes only claim.
+//! The compiler can't be interrupted, so its work is bounded here. The bounds are several times what the largest known
+//! strategies need, those with an interpreter inside. No allocation is sized by a count that the bytes only claim.
 
 use serde::Serialize;
 use ta_bot_core::ModuleDigest;
@@ -15,8 +14,8 @@ mod walk;
 
 pub use parts::{Part, Parts};
 
-/// The most bytes that a module may have. One that was written in Python has about 18 MB, so this leaves room for
-/// libraries, and still bounds what one module takes of the memory.
+/// The most bytes that a module may have. A module that is written in Python has about 18 MB, so this leaves room for
+/// libraries and still bounds how much memory one module takes.
 pub const LARGEST_MODULE: usize = 64 << 20;
 
 /// The WIT versions that this host speaks.
@@ -24,26 +23,26 @@ pub const WIT_VERSIONS: [&str; 1] = ["1.0.0"];
 
 /// The interface that a strategy exports, without its version.
 const STRATEGY: &str = "ta-bot:strategy/strategy";
-/// The first bytes of all WebAssembly.
+/// The first bytes of every WebAssembly binary.
 const MAGIC: &[u8] = b"\0asm";
-/// The first bytes of a core WebAssembly module; a component differs in the second four.
+/// The first bytes of a core WebAssembly module. A component differs in the second four bytes.
 const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 /// How many names a refusal repeats. A hostile component may import a hundred thousand.
 const MOST_NAMED: usize = 10;
-/// How much of a name it repeats, in characters.
+/// How many characters of each name it repeats.
 const NAME_CHARS: usize = 100;
 
-/// What the bytes of a component tell.
+/// What the bytes of a component tell about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inspection {
     /// The identity of the bytes.
     #[serde(serialize_with = "as_text")]
     pub digest: ModuleDigest,
-    /// How many there are.
+    /// How many bytes there are.
     pub size_bytes: usize,
     /// The version of the interface that it exports.
     pub wit_version: &'static str,
-    /// What it imports, each allowed.
+    /// What it imports. Each import is allowed.
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
@@ -55,10 +54,10 @@ fn as_text<S: serde::Serializer>(digest: &ModuleDigest, serializer: S) -> Result
     serializer.collect_str(digest)
 }
 
-/// Why bytes are no component that this host would compile.
+/// Why this host does not compile the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InspectError {
-    /// The bytes are no WebAssembly, or none that holds together.
+    /// The bytes are not WebAssembly, or are not valid.
     #[error("this is no WebAssembly component: {0}")]
     NotAComponent(String),
     /// The bytes are a core module.
@@ -70,23 +69,23 @@ pub enum InspectError {
     /// There are too many bytes.
     #[error("it has more than the {LARGEST_MODULE} bytes that a module may have: strip its debug information")]
     TooLarge,
-    /// It has more of something than is compiled here.
+    /// The component has more of a part than this host compiles.
     #[error("it is too complex: {given} {}, and at most {most} are taken", .part.words())]
     TooComplex {
-        /// Of what.
+        /// Which part.
         part: Part,
         /// How much of it there is, at least.
         given: u64,
-        /// How much there may be.
+        /// How much of it is allowed.
         most: u64,
     },
-    /// The component wants what no strategy gets.
+    /// The component imports something that no strategy gets.
     #[error(
         "it imports {}: a strategy may import ta-bot:strategy/log and the virtualised part of WASI 0.2 (cli, clocks, \
          filesystem, io, random), nothing else", named(.0)
     )]
     ForbiddenImports(Vec<String>),
-    /// The component does not have the strategy interface, or has another version's.
+    /// The component does not export the strategy interface, or exports another version of it.
     #[error(
         "it does not export {STRATEGY}@{} as this host speaks it: it exports {}", WIT_VERSIONS.join(" or "), named(.0)
     )]
@@ -107,10 +106,10 @@ impl InspectError {
     }
 }
 
-/// Reads the bytes of a module and says what it is, or why it is not to be compiled. This takes time in proportion to
-/// the bytes: a few milliseconds for most, a quarter of a second for the largest.
+/// Reads the bytes of a module and returns what it is, or why it must not be compiled. The time is proportional to the
+/// number of bytes: a few milliseconds for most modules, a quarter of a second for the largest.
 ///
-/// What is inside functions is left to the compiler, which checks it as it goes.
+/// The insides of functions are left to the compiler, which checks them as it compiles.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     if bytes.len() > LARGEST_MODULE {
         return Err(InspectError::TooLarge);
@@ -139,7 +138,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     Ok(Inspection { digest: ModuleDigest::of(bytes), size_bytes: bytes.len(), wit_version, imports, exports, parts })
 }
 
-/// The first of the names, each cut to what a line can hold.
+/// The first few names, each shortened to what fits on a line.
 fn named(names: &[String]) -> String {
     if names.is_empty() {
         return "nothing".to_owned();
@@ -172,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_count_that_is_only_claimed_is_not_believed() {
-        // A section of core types that claims four billion entries, with nothing in it.
+        // A section of core types that claims four billion entries but holds none.
         let claims = [COMPONENT, &[3, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat();
         let refusal = inspect(&claims).unwrap_err();
         assert!(

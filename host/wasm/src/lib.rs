@@ -1,8 +1,8 @@
-//! The sandbox: takes a component's bytes, makes a strategy of them, and evaluates it under limits.
+//! The sandbox: loads a strategy from a component's bytes, and evaluates it under limits.
 //!
-//! A guest is not trusted. It gets its candles, its parameters and a log; it has no clock but the candle's, no chance
-//! but the job's, and no more time, memory or words than its limits. Each evaluation has an instance of its own,
-//! so nothing that a guest does outlives its answer. What a guest does wrong is an
+//! A guest is not trusted. It gets its candles, its parameters and a log. Its clock shows the candle's close, its
+//! random numbers come from the job, and its time, memory and output are limited. Each evaluation has its own instance,
+//! so nothing that a guest does outlives its answer. Whatever a guest does wrong is an
 //! [`EvaluationError`](ta_bot_core::EvaluationError) of that guest, never of the host.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]

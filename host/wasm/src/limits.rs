@@ -1,4 +1,4 @@
-//! What a guest may use, and the watch over it.
+//! What a guest may use, and the watch that enforces it.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// How long an evaluation may run.
     pub timeout: Duration,
-    /// How large an instance's memories may grow together, in bytes.
+    /// How large an instance's memories may grow in total, in bytes.
     pub memory_bytes: usize,
     /// How much text an evaluation may log, in bytes.
     pub log_bytes: usize,
     /// How many lines an evaluation may log.
     pub log_lines: usize,
-    /// How much an answer may take once it is in the host, in bytes.
+    /// How large an answer may be once it is in the host, in bytes.
     pub result_bytes: usize,
 }
 
-/// How long `describe` may take. It runs once for a module, in the background, perhaps on a busy machine.
+/// How long `describe` may take. It runs once for each module, in the background, perhaps on a busy machine.
 pub(crate) const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How deep a guest's calls may go, in bytes of stack.
 pub(crate) const STACK_BYTES: usize = 512 << 10;
-/// How many entries a table may have. `CPython` needs some 10,000.
+/// How many entries a table may have. `CPython` needs about 10,000.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 /// How many core instances a component may consist of. A linked Python component has about 20.
 pub(crate) const CORE_INSTANCES: u32 = 64;
@@ -44,12 +44,12 @@ impl Default for Limits {
     }
 }
 
-/// Watches what one instance asks for, and remembers the first thing that was denied: a guest that is denied memory
-/// usually traps somewhere else, and the cause is worth more than the place.
+/// Watches what one instance asks for, and remembers the first request that was denied: a guest that is denied memory
+/// usually traps somewhere else, and the cause is more useful than the place.
 #[derive(Debug)]
 pub(crate) struct Watch {
     memory_bytes: usize,
-    /// What the instance's memories have together.
+    /// The total size of the instance's memories, in bytes.
     granted_bytes: usize,
     pub(crate) denied: Option<String>,
 }
@@ -59,7 +59,7 @@ impl Watch {
         Self { memory_bytes: limits.memory_bytes, granted_bytes: 0, denied: None }
     }
 
-    /// What the instance's memories have together.
+    /// The total size of the instance's memories, in bytes.
     pub(crate) const fn granted_bytes(&self) -> usize {
         self.granted_bytes
     }

@@ -1,4 +1,4 @@
-//! A strategy's module: a component that was found fit to run, with what it says of itself.
+//! A strategy's module: a component that was found fit to run, with its description of itself.
 
 use std::{
     sync::Arc,
@@ -25,29 +25,29 @@ use crate::{
 /// The WIT version that modules speak.
 pub const WIT_VERSION: &str = WIT_VERSIONS[0];
 
-/// How long is waited for room in the pool, and how long between two tries.
+/// How long to wait for room in the pool, and how long to pause between two tries.
 const ROOM_WITHIN: Duration = Duration::from_secs(30);
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 
-/// Why bytes make no strategy.
+/// Why bytes can't be loaded as a strategy.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// The bytes were refused before anything was compiled.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// The compiler found that the bytes do not hold together.
+    /// The compiler found that the bytes are not valid.
     #[error("this is no WebAssembly component: {0}")]
     NotAComponent(String),
-    /// What the component exports or imports has the right name and another type.
+    /// An export or import of the component has the right name but another type.
     #[error("it does not export ta-bot:strategy/strategy@{WIT_VERSION} as this host speaks it: {0}")]
     WrongExports(String),
-    /// The component could not be asked what it is.
+    /// The component could not be asked for its description.
     #[error("it can't say what it is: {0}")]
     Describe(String),
-    /// The host had no room for an instance. It says nothing about the component: try again.
+    /// The host had no room for an instance. This says nothing about the component: try again.
     #[error("the host has no room for another instance: {0}")]
     NoRoom(String),
-    /// What the component says of itself does not hold.
+    /// The component's description of itself is not valid.
     #[error("its description is unusable: {0}")]
     Description(String),
 }
@@ -77,8 +77,8 @@ pub struct StrategyModule {
 }
 
 impl StrategyModule {
-    /// Inspects `bytes`, compiles them (or finds them compiled) and asks what they are. This may take seconds, and waits
-    /// where others are being compiled: keep it off the paths that others wait for.
+    /// Inspects `bytes`, compiles them (or finds them already compiled) and asks the component for its description.
+    /// This may take seconds, and waits while other modules are being compiled: keep it off paths that others wait for.
     pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<Self, LoadError> {
         let inspection = inspect(bytes)?;
         let digest = inspection.digest;
@@ -101,7 +101,7 @@ impl StrategyModule {
         Ok(module)
     }
 
-    /// A strategy must at least run as it comes.
+    /// A strategy must at least accept its own default parameters.
     fn check_defaults(&self) -> Result<(), LoadError> {
         let defaults = self.description.schema.defaults();
         with_room(|| self.check_within(&patient(self.limits()), &defaults)).map_err(|error| match error {
@@ -115,23 +115,23 @@ impl StrategyModule {
         self.inspection.digest
     }
 
-    /// What its bytes tell.
+    /// What its bytes tell about it.
     pub fn inspection(&self) -> &Inspection {
         &self.inspection
     }
 
-    /// What the strategy says of itself.
+    /// The strategy's description of itself.
     pub fn description(&self) -> &StrategyDescription {
         &self.description
     }
 
-    /// What it took to compile.
+    /// What the compilation cost.
     pub const fn compile_cost(&self) -> CompileCost {
         self.cost
     }
 
-    /// Asks an instance twice, at a moment and with a chance of its own, what the module is: for whoever wants to know
-    /// whether that is always the same.
+    /// Asks one instance twice for the module's description, with `now` on its clocks and its own `seed`. This shows
+    /// whether the description is always the same.
     pub fn describe_again(&self, now: Timestamp, seed: [u8; 32]) -> Result<Vec<StrategyDescription>, LoadError> {
         describe_times(&self.sandbox, &self.pre, 2, (now, seed))
     }
@@ -142,18 +142,18 @@ impl StrategyModule {
     }
 }
 
-/// The limits of what happens once for a module, while no candle waits.
+/// The limits of what is done once for each module, while no candle waits.
 fn patient(limits: &Limits) -> Limits {
     Limits { timeout: limits.timeout.max(DESCRIBE_TIMEOUT), ..*limits }
 }
 
-/// Asks a fresh instance what it is.
+/// Asks a fresh instance for its description.
 fn describe(sandbox: &Sandbox, pre: &StrategyModulePre<GuestState>) -> Result<StrategyDescription, LoadError> {
     let mut answers = describe_times(sandbox, pre, 1, (Timestamp::from_millis(0), [0; 32]))?;
     answers.pop().ok_or_else(|| LoadError::Describe("it was not asked".to_owned()))
 }
 
-/// Asks one instance, as often as said, what it is, at a moment and with a seed.
+/// Asks one instance `times` times for its description, with the given clock and seed.
 fn describe_times(
     sandbox: &Sandbox,
     pre: &StrategyModulePre<GuestState>,
@@ -176,8 +176,8 @@ fn describe_times(
     answers.into_iter().map(|answer| convert::description(answer).map_err(LoadError::Description)).collect()
 }
 
-/// Calls again while the pool has no room for an instance, for as long as a pool full of guests may take to empty. A
-/// failure for want of room says nothing about the guest.
+/// Repeats `call` while the pool has no room for an instance, for as long as a pool full of guests may take to empty. A
+/// failure for lack of room says nothing about the guest.
 pub fn with_room<T>(mut call: impl FnMut() -> Result<T, EvaluationError>) -> Result<T, EvaluationError> {
     let begun = Instant::now();
     loop {

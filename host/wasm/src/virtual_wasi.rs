@@ -1,8 +1,9 @@
-//! The part of WASI 0.2 that a guest may import, without a system behind it.
+//! The part of WASI 0.2 that a guest may import, with no system behind it.
 //!
-//! Some languages' runtimes import WASI whether the author uses it or not. Here every clock shows the candle's close,
-//! chance comes from the job's seed, environment, arguments and files are empty, and what is written to standard
-//! output or error becomes a line of the guest's log. Whatever else is imported traps when it is called.
+//! Some languages' runtimes import WASI whether or not the author uses it. Here every clock shows the candle's close,
+//! random numbers come from the job's seed, and there are no environment variables, arguments or files. Text that is
+//! written to standard output or standard error becomes a line of the guest's log. Every other import traps when it is
+//! called.
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ impl fmt::Display for GuestExit {
 
 impl std::error::Error for GuestExit {}
 
-/// Marks a handle of each kind; there is nothing behind any.
+/// These types mark the kinds of handles. No handle has anything behind it.
 enum InputStream {}
 enum OutputStream {}
 enum IoError {}
@@ -50,13 +51,13 @@ enum StreamError {
     Closed,
 }
 
-/// How much of a line is written at once, in bytes.
+/// How many bytes a guest may write at once.
 const WRITE_PERMIT: u64 = 4096;
-/// The handle that stands for standard error; the other streams have 0.
+/// The handle of standard error. The other streams have handle 0.
 const STDERR: u32 = 2;
 
-/// A linker that defines each interface under the version that the component imports, since a definition of another version,
-/// though compatible, would lose against the trap that stands for whatever else is imported.
+/// A linker that defines each interface under the version that the component imports. A definition under another
+/// version, even a compatible one, would lose to the traps that stand for all other imports.
 struct Virtual<'a> {
     linker: &'a mut Linker<GuestState>,
     version: String,
@@ -68,8 +69,8 @@ impl Virtual<'_> {
     }
 }
 
-/// Gives `component` everything of WASI that it imports, which is of these versions. One version of WASI serves a
-/// component; a mixture is refused, since the handles of one version are not those of another.
+/// Links everything that `component` imports from WASI, in the given versions. There must be exactly one version: a
+/// mixture is refused, since the handles of one version are not those of another.
 pub(crate) fn link(
     linker: &mut Linker<GuestState>,
     component: &Component,
@@ -96,7 +97,7 @@ pub(crate) fn link(
     linker.linker.define_unknown_imports_as_traps(component)
 }
 
-/// Defines a kind of handle. An interface that uses another's handles has to name them, too.
+/// Defines a kind of handle. An interface that uses another interface's handles must define them too.
 fn resource<T: 'static>(instance: &mut LinkerInstance<'_, GuestState>, name: &str) -> wasmtime::Result<()> {
     instance.resource(name, ResourceType::host::<T>(), |_, _| Ok(()))
 }
@@ -106,7 +107,7 @@ fn link_io(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     resource::<IoError>(&mut errors, "error")?;
     let mut poll = linker.interface("wasi:io/poll")?;
     resource::<Pollable>(&mut poll, "pollable")?;
-    // Nothing here ever has to be waited for.
+    // Everything is always ready: nothing here has to be waited for.
     poll.func_wrap("[method]pollable.ready", |_, (_,): (Resource<Pollable>,)| Ok((true,)))?;
     poll.func_wrap("[method]pollable.block", |_, (_,): (Resource<Pollable>,)| Ok(()))?;
     poll.func_wrap("poll", |_, (all,): (Vec<Resource<Pollable>>,)| Ok(((0..all.len() as u32).collect::<Vec<_>>(),)))?;
@@ -170,7 +171,8 @@ fn link_random(linker: &mut Virtual<'_>) -> wasmtime::Result<()> {
     for (interface, bytes, number) in packages {
         let mut random = linker.interface(&format!("wasi:random/{interface}"))?;
         random.func_wrap(bytes, |mut store, (length,): (u64,)| {
-            // What a guest asks for is taken from its own memory limit, and a larger block than that can't reach it.
+            // The bytes are copied into the guest's memory, which has its own limit. A larger block than this is
+            // refused.
             let state: &mut GuestState = store.data_mut();
             if length > WRITE_PERMIT * 16 {
                 wasmtime::bail!("it asked for {length} random bytes at once");

@@ -1,8 +1,9 @@
-//! The allocator of a component. Each evaluation runs in a fresh instance that is dropped afterwards, so memory is
-//! handed out upwards and given back only from the top. It first uses the rest of the last page that the linker laid
-//! out, so a usual evaluation never asks the host for more memory, and it touches no page that it does not need.
+//! The allocator of a component. Each evaluation runs in a fresh instance that is dropped afterwards, so the allocator
+//! hands out memory upwards and takes back only the topmost block. It starts with the unused rest of the last page
+//! that the linker laid out. A typical evaluation therefore never asks the host for more memory and touches no page
+//! that it does not need.
 
-#![allow(unsafe_code, reason = "an allocator is unsafe by its trait")]
+#![allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait")]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32;
@@ -25,7 +26,7 @@ struct Bump {
 unsafe impl Sync for Bump {}
 
 unsafe extern "C" {
-    /// Where the linker's data ends.
+    /// The address at which the linker's data ends.
     static __heap_base: u8;
 }
 
@@ -41,11 +42,12 @@ impl Bump {
 
     #[cold]
     fn grow(&self, end: usize) -> bool {
-        // The first time, the memory that the linker laid out is enough.
+        // On the first call, the memory that the linker laid out is usually enough.
         let size = wasm32::memory_size::<0>();
         let missing = end.div_ceil(PAGE).saturating_sub(size);
         if missing > 0 {
-            // As much again, so that a growing need asks a few times only; a limit may allow just what is missing.
+            // Doubles the memory, so that a growing need asks only a few times. A limit may allow only what is
+            // missing.
             let asked = [size.max(missing), missing];
             let _ = asked.into_iter().any(|pages| wasm32::memory_grow::<0>(pages) != usize::MAX);
         }
@@ -54,8 +56,8 @@ impl Bump {
     }
 }
 
-// SAFETY: every block lies between the linker's data and the end of the memory, and none overlaps another, since the
-// top only moves down over the last block, when that block is given back.
+// SAFETY: every block lies between the linker's data and the end of the memory. Blocks do not overlap, since the top
+// moves down only over the last block, when that block is freed.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut top = self.top.get();
@@ -86,8 +88,8 @@ unsafe impl GlobalAlloc for Bump {
         if size <= layout.size() {
             return block;
         }
-        // SAFETY: the layout's alignment was valid and the caller keeps the size within bounds; the new block is at
-        // least as large as the old one.
+        // SAFETY: the alignment comes from a valid layout, the caller keeps the size within bounds, and the new block
+        // is at least as large as the old one.
         unsafe {
             let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !moved.is_null() {

@@ -1,5 +1,5 @@
-//! What `wit-bindgen` makes of the WIT package. Hidden: authors see the re-exported types only, so that a
-//! later version of the WIT can be served behind the same names. Public only because `export!` reaches in here.
+//! The code that `wit-bindgen` generates from the WIT package. It is hidden: authors see only the re-exported types,
+//! so that a later version of the WIT can be served behind the same names. It is public only for `export!`.
 #![allow(
     clippy::all,
     clippy::pedantic,
@@ -7,7 +7,7 @@
     missing_docs,
     unreachable_pub,
     unsafe_code,
-    reason = "generated: the calling convention of components is unsafe code by nature"
+    reason = "generated code: the calling convention of components is inherently unsafe"
 )]
 
 wit_bindgen::generate!({

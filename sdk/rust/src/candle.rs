@@ -16,37 +16,37 @@ pub struct Candle {
 }
 
 impl Candle {
-    /// From the lowest to the highest price.
+    /// The distance from the lowest to the highest price.
     pub const fn range(&self) -> f64 {
         self.high - self.low
     }
 
-    /// From open to close, whichever is higher.
+    /// The distance between open and close, whichever is higher.
     pub const fn body(&self) -> f64 {
         (self.close - self.open).abs()
     }
 
-    /// From the body up to the highest price.
+    /// The distance from the body up to the highest price.
     pub const fn upper_shadow(&self) -> f64 {
         self.high - if self.close > self.open { self.close } else { self.open }
     }
 
-    /// From the lowest price up to the body.
+    /// The distance from the lowest price up to the body.
     pub const fn lower_shadow(&self) -> f64 {
         (if self.close < self.open { self.close } else { self.open }) - self.low
     }
 
-    /// Whether it closed above its open.
+    /// Whether the candle closed above its open.
     pub const fn is_rising(&self) -> bool {
         self.close > self.open
     }
 
-    /// Whether it closed below its open.
+    /// Whether the candle closed below its open.
     pub const fn is_falling(&self) -> bool {
         self.close < self.open
     }
 
-    /// Whether it lies within the range of the one before: a lower high and a higher low.
+    /// Whether the candle lies within the range of the one before: a lower high and a higher low.
     pub const fn is_inside(&self, before: &Self) -> bool {
         self.high < before.high && self.low > before.low
     }

@@ -1,4 +1,4 @@
-//! Between the WIT and a [`Strategy`]: what the exports of a component do. The same functions run natively under
+//! Connects the WIT to a [`Strategy`]: what the exports of a component do. The same functions run natively under
 //! [`testing`](crate::testing), so a test sees what the host sees.
 
 use core::marker::PhantomData;
@@ -38,9 +38,9 @@ impl<S: Strategy> Guest for Component<S> {
     }
 }
 
-/// Makes the component of a strategy: `export!(MyStrategy);` once in the crate.
+/// Exports a strategy as a component. Write `export!(MyStrategy);` once in the crate.
 ///
-/// Where the target is not WebAssembly it only checks that the type is a strategy.
+/// On targets other than WebAssembly, it only checks that the type is a strategy.
 #[macro_export]
 macro_rules! export {
     ($Strategy:ty) => {
@@ -87,7 +87,7 @@ pub(crate) fn evaluate<S: Strategy>(
     S::evaluate(context, window, &windows, &parameters)
 }
 
-/// The names of extra series in messages; a format on each evaluation would cost more than it says.
+/// The names of extra series in error messages. Formatting them on each evaluation would cost more than it is worth.
 const EXTRA_NAMES: [&str; 4] = ["extra 1", "extra 2", "extra 3", "extra 4"];
 
 fn parse<S: Strategy>(parameters: &[(String, Value)]) -> Result<S::Parameters, Fault> {
@@ -133,7 +133,7 @@ fn flags(columns: &[Column]) -> Columns {
     })
 }
 
-/// A trap says nothing about its cause, so a panic is written to the host's log before it becomes one.
+/// Makes a panic write its message to the host's log before it becomes a trap, which says nothing about its cause.
 fn report_panics() {
     #[cfg(target_arch = "wasm32")]
     std::panic::set_hook(Box::new(|panic| crate::log::write(crate::log::Level::Error, &panic.to_string())));

@@ -1,12 +1,13 @@
 //! Technical indicators over whole columns.
 //!
-//! A function returns as many values as its shortest input has, oldest first, with NaN until it has seen enough (the
-//! *warm-up*; each states the index of its first value). So short, empty or broken data gives NaN and no indicator
-//! panics. NaN compares false with everything: a rule that compares readings says nothing where there are none.
+//! A function returns as many values as its shortest input has, oldest first. They are NaN until it has seen enough
+//! (the *warm-up*; each function states the index of its first value). Short, empty or broken data therefore gives
+//! NaN, and no indicator panics. NaN compares false with everything, so a rule that compares readings gives no signal
+//! if there are none.
 //!
-//! Everything is computed from the window alone, as a fresh instance must. An exponential average therefore depends on
-//! its seed: after `k` periods beyond the warm-up, the seed's share has fallen to about `e^-2k` for [`ema`] and `e^-k` for
-//! [`rma`].
+//! Everything is computed from the window alone, since each evaluation runs in a fresh instance. An exponential
+//! average therefore depends on its seed: after `k` periods beyond the warm-up, the seed's share has fallen to about
+//! `e^-2k` for [`ema`] and `e^-k` for [`rma`].
 //!
 //! A constant series gives constant averages, bit for bit, so strict comparisons on flat data are safe. A period of 0
 //! gives NaN throughout.

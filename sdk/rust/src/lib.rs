@@ -33,12 +33,12 @@ pub mod prelude {
     };
 }
 
-/// For the macros of this crate; not part of what it promises.
+/// Used by the macros of this crate; not part of its public API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::component::Component;
     pub use crate::parameters::{below, not_above};
 
-    /// Fails to compile for a type that is no strategy, also where no component is built.
+    /// Fails to compile for a type that is not a strategy, even if no component is built.
     pub fn exportable<S: crate::Strategy>() {}
 }

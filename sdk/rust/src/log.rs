@@ -1,12 +1,12 @@
-//! Lines for the host's log. The host limits their volume, and a line is formatted whether or not anyone reads it:
-//! keep them out of the usual path of a rule.
+//! Writes lines to the host's log. The host limits their volume, and a line is formatted whether or not anyone reads
+//! it, so do not log on the usual path of a rule.
 
 use core::fmt::Arguments;
 
 pub use crate::bindings::ta_bot::strategy::log::Level;
 pub use crate::{debug, error, info, warn};
 
-/// Writes one line. The macros beside it take a format instead.
+/// Writes one line. The macros of this module take a format string instead.
 pub fn write(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
     crate::bindings::ta_bot::strategy::log::write(level, message);
@@ -14,7 +14,7 @@ pub fn write(level: Level, message: &str) {
     eprintln!("{level:?}: {message}");
 }
 
-/// For the macros.
+/// Used by the macros.
 #[doc(hidden)]
 pub fn write_formatted(level: Level, message: Arguments<'_>) {
     match message.as_str() {

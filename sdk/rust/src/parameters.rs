@@ -1,5 +1,5 @@
-//! Parameters, declared once. [`parameters!`](crate::parameters) makes a struct of typed fields; the description for
-//! the host, the reading and the checking of values all come from that one declaration, so they cannot disagree.
+//! Parameters, declared once. [`parameters!`](crate::parameters) makes a struct of typed fields. The description for
+//! the host and the reading and checking of values all come from that one declaration, so they cannot disagree.
 
 mod macros;
 mod reader;
@@ -13,39 +13,39 @@ use core::fmt::Display;
 pub use crate::bindings::ta_bot::strategy::types::ValueKind as Kind;
 use crate::{Fault, Value};
 
-/// One declared parameter, as the host is told of it.
+/// One declared parameter, as described to the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// The field's name.
     pub name: &'static str,
     /// The field's doc comment.
     pub description: String,
-    /// What kind of value it takes.
+    /// The kind of value it takes.
     pub kind: Kind,
-    /// None makes it optional.
+    /// The default; `None` makes the parameter optional.
     pub default: Option<Value>,
     /// Inclusive bounds; for integers and numbers only.
     pub bounds: Bounds,
-    /// The texts allowed; empty allows any.
+    /// The allowed texts; empty allows any.
     pub choices: &'static [&'static str],
 }
 
 /// A struct of parameters. Implemented by [`parameters!`](crate::parameters).
 pub trait ParameterSet: Default {
-    /// What the host is told.
+    /// The parameters, as described to the host.
     fn declare() -> Vec<Parameter>;
 
-    /// Reads and checks the values that the host handed over; what is left out takes its default.
+    /// Reads and checks the values that the host passed. A parameter that is left out takes its default.
     fn parse(values: &[(String, Value)]) -> Result<Self, Fault>;
 }
 
-/// For [`in_order!`](crate::in_order): refuses a parameter that is not below the other.
+/// Used by [`in_order!`](crate::in_order): refuses a parameter that is not below the other.
 #[doc(hidden)]
 pub fn below<T: PartialOrd + Display>((low_name, low): (&str, T), (high_name, high): (&str, T)) -> Result<(), String> {
     if low < high { Ok(()) } else { Err(format!("{low_name} = {low} must be below {high_name} = {high}")) }
 }
 
-/// For [`in_order!`](crate::in_order): refuses a parameter that is above the other.
+/// Used by [`in_order!`](crate::in_order): refuses a parameter that is above the other.
 #[doc(hidden)]
 pub fn not_above<T: PartialOrd + Display>(
     (low_name, low): (&str, T),

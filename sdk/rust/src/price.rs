@@ -1,11 +1,11 @@
-//! Prices in sentences.
+//! Formats prices for sentences.
 
 use core::fmt;
 
-/// The digits that tell prices apart: Bitcoin's to the cent, and a coin's of a millionth.
+/// The number of digits that tell prices apart: that of Bitcoin to the cent, and that of a coin worth a millionth.
 const SIGNIFICANT_DIGITS: usize = 7;
 
-/// A price for a rationale: seven significant digits, without zeros at the end.
+/// A price for a rationale: seven significant digits, without trailing zeros.
 ///
 /// ```
 /// use ta_bot_sdk::price;
@@ -28,7 +28,7 @@ impl fmt::Display for Price {
     }
 }
 
-/// How many decimals leave the digits that count.
+/// How many decimals show the significant digits.
 fn decimals(size: f64) -> usize {
     let mut decimals = SIGNIFICANT_DIGITS - 1;
     let mut scaled = size;

@@ -1,5 +1,6 @@
-//! Reading a series from its newest end, where rules look. No index is ever out of bounds: what is not there is NaN
-//! or empty, and NaN compares false with everything, so a rule on short data says nothing.
+//! Reads a series from its newest end, which is the one that rules look at. No index is ever out of bounds: a missing
+//! value is NaN, and a missing range is empty. NaN compares false with everything, so a rule gives no signal on short
+//! data.
 
 use core::ops::Range;
 
@@ -11,11 +12,11 @@ pub trait Series {
     /// The newest value, or NaN.
     fn newest(&self) -> f64;
 
-    /// The newest `count` values, oldest first, or as many as there are.
+    /// The newest `count` values, oldest first, or as many as exist.
     fn tail(&self, count: usize) -> &[f64];
 
-    /// Those of the values that are there with an age in `ages`, oldest first: `span(5..20)` is the 20th-newest up
-    /// to the 6th-newest, fifteen values.
+    /// The existing values with an age in `ages`, oldest first: `span(5..20)` gives fifteen values, from the
+    /// 20th-newest to the 6th-newest.
     fn span(&self, ages: Range<usize>) -> &[f64];
 
     /// Whether every value is greater than the one before it: `ema.tail(3).is_rising()` compares two pairs.
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(series.tail(9), series);
         assert_eq!(series.span(1..9), [1.0]);
         assert!(series.span(5..9).is_empty());
-        #[expect(clippy::reversed_empty_ranges, reason = "an empty span is what is tested")]
+        #[expect(clippy::reversed_empty_ranges, reason = "the test is about an empty span")]
         let reversed = series.span(2..1);
         assert!(reversed.is_empty());
     }

@@ -1,14 +1,14 @@
-//! Building a [`Signal`] so that it reads as one sentence.
+//! Builds a [`Signal`] with calls that read as one sentence.
 
 use crate::{Action, Fault, Signal, Strength, Value};
 
 impl Signal {
-    /// A call to buy with a confidence in [0, 1].
+    /// A signal to buy, with a confidence in [0, 1].
     pub const fn buy(confidence: f64) -> Self {
         Self::new(Action::Buy, confidence)
     }
 
-    /// A call to sell with a confidence in [0, 1].
+    /// A signal to sell, with a confidence in [0, 1].
     pub const fn sell(confidence: f64) -> Self {
         Self::new(Action::Sell, confidence)
     }
@@ -18,12 +18,12 @@ impl Signal {
         Self::new(Action::Hold, confidence)
     }
 
-    /// A call to close what is open, with a confidence in [0, 1].
+    /// A signal to close what is open, with a confidence in [0, 1].
     pub const fn close(confidence: f64) -> Self {
         Self::new(Action::Close, confidence)
     }
 
-    /// A signal with nothing but its action and confidence.
+    /// A signal with only an action and a confidence.
     pub const fn new(action: Action, confidence: f64) -> Self {
         Self {
             action,
@@ -37,29 +37,29 @@ impl Signal {
         }
     }
 
-    /// The entry price. Without it: the newest close.
+    /// Sets the entry price. Without one, it is the newest close.
     #[must_use]
     pub const fn price(mut self, price: f64) -> Self {
         self.price = Some(price);
         self
     }
 
-    /// The price at which the trade is given up. Without it the host chooses one.
+    /// Sets the price at which the trade is given up. Without one, the host chooses it.
     #[must_use]
     pub const fn stop_loss(mut self, price: f64) -> Self {
         self.stop_loss = Some(price);
         self
     }
 
-    /// The price at which the profit is taken. Without it the host chooses one.
+    /// Sets the price at which the profit is taken. Without one, the host chooses it.
     #[must_use]
     pub const fn take_profit(mut self, price: f64) -> Self {
         self.take_profit = Some(price);
         self
     }
 
-    /// The levels of a trade: entered at `price`, given up at `stop_loss`, and its profit taken `reward` times as far
-    /// from the price as the stop is. Of a sell the target lies below the price, of everything else above.
+    /// Sets the levels of a trade: the entry at `price`, the stop at `stop_loss`, and the target `reward` times as far
+    /// from the price as the stop. The target of a sell lies below the price, that of any other action above.
     #[must_use]
     pub const fn trade(self, price: f64, stop_loss: f64, reward: f64) -> Self {
         let distance = (price - stop_loss).abs() * reward;
@@ -67,7 +67,7 @@ impl Signal {
         self.price(price).stop_loss(stop_loss).take_profit(take_profit)
     }
 
-    /// Tells the stop and the target also as metadata, under `stop_loss` and `take_profit`.
+    /// Adds the stop and the target to the metadata as well, under `stop_loss` and `take_profit`.
     #[must_use]
     pub fn levels_as_metadata(self) -> Self {
         let levels = [("stop_loss", self.stop_loss), ("take_profit", self.take_profit)];
@@ -77,21 +77,21 @@ impl Signal {
         })
     }
 
-    /// How strong the signal is. Without it: medium.
+    /// Sets the strength of the signal. Without one, it is medium.
     #[must_use]
     pub const fn strength(mut self, strength: Strength) -> Self {
         self.strength = Some(strength);
         self
     }
 
-    /// One sentence, with the numbers, that says why.
+    /// Sets the rationale: one sentence, with the numbers, that says why.
     #[must_use]
     pub fn rationale(mut self, sentence: impl Into<String>) -> Self {
         self.rationale = Some(sentence.into());
         self
     }
 
-    /// A reading behind the decision.
+    /// Adds a reading behind the decision to the metadata.
     #[must_use]
     pub fn metadata(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.metadata.push((name.into(), value.into()));
@@ -103,7 +103,7 @@ impl Signal {
         self.metadata.iter().find_map(|(entry, value)| (entry == name).then_some(value))
     }
 
-    /// The metadata entry of this name as a number; NaN if it is none.
+    /// The metadata entry of this name as a number; NaN if there is none or it is not a number.
     pub fn number(&self, name: &str) -> f64 {
         match self.reading(name) {
             Some(&Value::Number(number)) => number,
@@ -125,7 +125,7 @@ impl From<i32> for Value {
     }
 }
 
-/// A count is an integer, or a number where it is too large for one.
+/// A count is an integer, or a number if it is too large for one.
 impl From<usize> for Value {
     fn from(value: usize) -> Self {
         i32::try_from(value).map_or(Self::Number(value as f64), Self::Integer)
@@ -151,7 +151,7 @@ impl From<String> for Value {
 }
 
 impl Fault {
-    /// A fault that is neither the parameters' nor the data's making.
+    /// A fault that neither the parameters nor a lack of data has caused.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed(message.into())
     }

@@ -1,38 +1,39 @@
-//! The rule and what it declares about itself. Constants, not methods: a description that cannot depend on anything
-//! is the same each time it is asked for.
+//! The rule and what it declares about itself. The declarations are constants, not methods: a description that cannot
+//! depend on anything is the same each time it is asked for.
 
 use crate::{Context, Fault, ParameterSet, Signal, Window};
 
 /// A trading rule: a pure function from closed candles and parameters to a decision.
 pub trait Strategy {
-    /// The parameters, declared with [`parameters!`](crate::parameters). `()` for none.
+    /// The parameters, declared with [`parameters!`](crate::parameters). `()` if there are none.
     type Parameters: ParameterSet;
 
-    /// Lower case letters, digits and underscores, a letter first: the name in URLs and metrics.
+    /// The name in URLs and metrics: lower case letters, digits and underscores, beginning with a letter.
     const ID: &'static str;
     /// The name for people.
     const NAME: &'static str;
     /// The semantic version of the rule, usually `env!("CARGO_PKG_VERSION")`.
     const VERSION: &'static str;
-    /// What it does, in a sentence or two.
+    /// What the rule does, in a sentence or two.
     const DESCRIPTION: &'static str;
-    /// The number of candles handed over. Fewer come only where the market has fewer.
+    /// The number of candles that the rule gets. It gets fewer only if the market has fewer.
     const LOOKBACK: u32;
-    /// The columns that the rule reads; the others come empty. No column asks for all.
+    /// The columns that the rule reads; the others are empty. An empty list asks for all columns.
     const COLUMNS: &'static [Column] = &[];
-    /// The timeframes it may run on, such as `"15m"`. None means any.
+    /// The timeframes that the rule may run on, such as `"15m"`. An empty list means any.
     const TIMEFRAMES: &'static [&'static str] = &[];
-    /// Further series that the rule reads, handed to [`evaluate`](Self::evaluate) in this order.
+    /// Further series that the rule reads, passed to [`evaluate`](Self::evaluate) in this order.
     const EXTRA: &'static [Input] = &[];
 
-    /// Rules across parameters. Types and ranges were checked before. The error names the rule and the values.
+    /// Checks the constraints between parameters. Types and ranges have been checked before. The error names the
+    /// constraint and the values.
     ///
     /// It runs when an operator sets parameters and again before each evaluation.
     fn check(_parameters: &Self::Parameters) -> Result<(), String> {
         Ok(())
     }
 
-    /// One decision on one window. `None`: nothing to say about this candle.
+    /// Makes one decision on one window. `None` means no signal for this candle.
     fn evaluate(
         context: &Context,
         window: Window<'_>,
@@ -59,7 +60,7 @@ pub enum Column {
 }
 
 impl Column {
-    /// All, in the order of the candles' columns.
+    /// All columns, in the order in which the candles have them.
     pub const ALL: [Self; 6] = [Self::OpenTime, Self::Open, Self::High, Self::Low, Self::Close, Self::Volume];
 
     /// The name in messages.
@@ -94,23 +95,23 @@ pub struct Input {
 }
 
 impl Input {
-    /// The symbol under evaluation on the timeframe after the one under evaluation.
+    /// The evaluated symbol on the timeframe after the evaluated one.
     pub const fn next_higher_timeframe(lookback: u32) -> Self {
         Self { symbol: None, timeframe: None, lookback, columns: &[] }
     }
 
-    /// The symbol under evaluation, always on this timeframe, such as `"1h"`.
+    /// The evaluated symbol, always on this timeframe, such as `"1h"`.
     pub const fn timeframe(timeframe: &'static str, lookback: u32) -> Self {
         Self { symbol: None, timeframe: Some(timeframe), lookback, columns: &[] }
     }
 
-    /// Always this symbol, such as `"BTCUSDT"`.
+    /// Sets a fixed symbol, such as `"BTCUSDT"`.
     #[must_use]
     pub const fn symbol(self, symbol: &'static str) -> Self {
         Self { symbol: Some(symbol), ..self }
     }
 
-    /// The columns that the rule reads of it. Without this, all.
+    /// Sets the columns that the rule reads of this series. Without this, it reads all.
     #[must_use]
     pub const fn columns(self, columns: &'static [Column]) -> Self {
         Self { columns, ..self }

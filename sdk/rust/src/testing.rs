@@ -1,13 +1,13 @@
-//! Testing a rule natively. A test evaluates through the same code as the component: parameters are read and checked,
-//! only the declared columns are filled, and no more candles are handed over than the strategy asks for. So a column
-//! that was forgotten in the declaration shows up in `cargo test`.
+//! Tests a rule natively. A test runs the same code as the component: parameters are read and checked, only the
+//! declared columns are filled, and no more candles are passed than the strategy asks for. A column that is missing
+//! from the declaration therefore shows up in `cargo test`.
 
 use crate::bindings::ta_bot::strategy::types::Candles as Columns;
 use crate::{Column, Context, Fault, Input, Signal, Strategy, Value, Window, component};
 
 pub use crate::bindings::ta_bot::strategy::types::Description;
 
-/// Candles that a test makes up.
+/// Candles made up by a test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candles(Columns);
 
@@ -19,14 +19,14 @@ impl Default for Candles {
 }
 
 impl Candles {
-    /// Candles with these closes. Each opens at the close before it, the highest and lowest price are those two, and
-    /// the volume is 1.
+    /// Candles with these closes. Each opens at the close before it, its highest and lowest price are those two
+    /// prices, and its volume is 1.
     pub fn from_closes(closes: &[f64]) -> Self {
         let opens = closes.first().into_iter().chain(closes);
         opens.zip(closes).map(|(&open, &close)| [open, open.max(close), open.min(close), close, 1.0]).collect()
     }
 
-    /// Appends a candle: open, high, low, close and volume. Candles follow each other by the minute.
+    /// Appends a candle: open, high, low, close and volume. Candles are one minute apart.
     pub fn push(&mut self, [open, high, low, close, volume]: [f64; 5]) {
         self.0.open_time.push(self.len() as f64 * 60_000.0);
         self.0.open.push(open);
@@ -51,7 +51,7 @@ impl Candles {
         Window::new(&self.0, &Column::ALL, "test").unwrap_or_default()
     }
 
-    /// The newest candles as a host would hand them over.
+    /// The newest candles, as a host would pass them.
     fn handed_over(&self, lookback: u32, columns: &[Column]) -> Columns {
         let start = self.len().saturating_sub(lookback as usize);
         let fill = |column: Column, values: &[f64]| {
@@ -82,7 +82,7 @@ pub fn evaluate<S: Strategy>(candles: &Candles, parameters: &[(&str, Value)]) ->
     evaluate_with::<S>(&context(candles), candles, &[], parameters)
 }
 
-/// [`evaluate`] with a context of its own and with the extra series that the strategy declares.
+/// Like [`evaluate`], with the given context and with the extra series that the strategy declares.
 pub fn evaluate_with<S: Strategy>(
     context: &Context,
     candles: &Candles,
@@ -97,18 +97,18 @@ pub fn evaluate_with<S: Strategy>(
     component::evaluate::<S>(context, &base, &extra, &named(parameters))
 }
 
-/// What the host would say of these parameters.
+/// Checks these parameters as the host would.
 pub fn check<S: Strategy>(parameters: &[(&str, Value)]) -> Result<(), String> {
     use crate::bindings::exports::ta_bot::strategy::strategy::Guest as _;
     component::Component::<S>::check(named(parameters))
 }
 
-/// What the strategy tells the host about itself.
+/// The description that the strategy gives to the host.
 pub fn describe<S: Strategy>() -> Description {
     component::describe::<S>()
 }
 
-/// A context for candles of BTCUSDT that follow each other by the minute.
+/// A context for candles of BTCUSDT that are one minute apart.
 pub fn context(candles: &Candles) -> Context {
     Context { symbol: "BTCUSDT".into(), timeframe: "1m".into(), close_time: candles.len() as f64 * 60_000.0 }
 }

@@ -1,10 +1,11 @@
-//! A borrowed view of candles by column. Nothing is copied: the slices lie where the host wrote them.
+//! A borrowed view of candles by column. Nothing is copied: the slices point into the memory that the host has
+//! written.
 
 use crate::bindings::ta_bot::strategy::types::Candles;
 use crate::{Candle, Column, Fault, Series as _};
 
-/// Closed candles by column, oldest first. A column that the strategy did not ask for may be empty; every other has
-/// [`len`](Self::len) entries.
+/// Closed candles by column, oldest first. A column that the strategy did not ask for may be empty; every other column
+/// has [`len`](Self::len) entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Window<'a> {
     open_time: &'a [f64],
@@ -17,8 +18,8 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Views `candles`, of which the columns `asked` are needed (none: all). `series` names them in the refusal of
-    /// columns that differ in length.
+    /// Creates a view of `candles`. The columns `asked` are needed; if there are none, all are. `series` names the
+    /// candles in the error for columns that differ in length.
     pub(crate) fn new(candles: &'a Candles, asked: &[Column], series: &str) -> Result<Self, Fault> {
         let mut window = Self {
             open_time: &candles.open_time,
@@ -54,7 +55,7 @@ impl<'a> Window<'a> {
         self.len == 0
     }
 
-    /// Asks for at least `candles`; the error tells the host how many the rule needs.
+    /// Requires at least this many candles; the error tells the host how many the rule needs.
     pub fn require(&self, candles: usize) -> Result<(), Fault> {
         if self.len < candles {
             return Err(Fault::InsufficientData(u32::try_from(candles).unwrap_or(u32::MAX)));
@@ -62,7 +63,7 @@ impl<'a> Window<'a> {
         Ok(())
     }
 
-    /// Asks for as many candles as the greatest of these needs.
+    /// Requires as many candles as the greatest of `needs`.
     pub fn require_all(&self, needs: impl IntoIterator<Item = usize>) -> Result<(), Fault> {
         self.require(needs.into_iter().fold(0, usize::max))
     }
@@ -97,8 +98,8 @@ impl<'a> Window<'a> {
         self.volume
     }
 
-    /// The candle `candles` before the newest; `candle(0)` is the newest. What is not there is NaN, also where the
-    /// column was not asked for.
+    /// The candle `candles` before the newest; `candle(0)` is the newest. Missing values are NaN, including those of
+    /// columns that were not asked for.
     pub fn candle(&self, candles: usize) -> Candle {
         Candle {
             open: self.open.ago(candles),

@@ -1,13 +1,14 @@
-//! The indicators against TA-Lib, on every candle of the parity data.
+//! Compares the indicators with TA-Lib, on every candle of the parity data.
 //!
-//! TA-Lib is an implementation of its own by which most of the field measures itself. Where the definitions agree, the
-//! readings agree to nine digits, and one has a value where the other has. The documented differences are checked for
-//! what they are:
+//! TA-Lib is an independent implementation against which most of the field measures itself. If the definitions agree,
+//! the readings agree to nine digits, and both have values at the same candles. The documented differences are checked
+//! as well:
 //!
-//! * a candle without a range has a true range of 2.2e-16 here and of 0 there;
-//! * before the price has moved, RSI and ADX are NaN here and 0 there, and ADX begins with the first movement here;
-//! * TA-Lib's `MACD` seeds the fast average together with the slow one, so it agrees with ours once both seeds have faded;
-//!   a MACD composed of TA-Lib's own `EMA` agrees from the start;
+//! * a candle without a range has a true range of 2.2e-16 here and of 0 in TA-Lib;
+//! * before the price has moved, RSI and ADX are NaN here and 0 in TA-Lib, and ADX begins with the first movement
+//!   here;
+//! * TA-Lib's `MACD` seeds the fast average together with the slow one, so it agrees with ours once both seeds have
+//!   faded; a MACD composed of TA-Lib's own `EMA` agrees from the start;
 //! * TA-Lib's simple average is a running sum, which keeps a residue of the largest price it has seen.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -20,15 +21,15 @@ use ta_bot_sdk::indicators::{
     adx, atr, bollinger, ema, macd, rolling_max, rolling_min, rolling_standard_deviation, rsi, sma, true_range,
 };
 
-/// Relative, for every reading.
+/// The relative tolerance of every reading.
 const TOLERANCE: f64 = 1e-9;
-/// In parts of the close, for readings that are differences of nearly equal prices.
+/// The tolerance of readings that are differences of nearly equal prices, as a fraction of the close.
 const CANCELLATION: f64 = 1e-11;
-/// In parts of the largest close so far, for what a running sum leaves behind.
+/// The tolerance for what a running sum leaves behind, as a fraction of the largest close so far.
 const RESIDUE: f64 = 1e-14;
-/// From here on nothing is left of the difference between the seeds of the two fast averages.
+/// The candle from which nothing is left of the difference between the seeds of the two fast averages.
 const MACD_CONVERGED: usize = 200;
-/// This long after its beginning nothing is left of the seed of ADX.
+/// The number of candles after the beginning of ADX from which nothing is left of its seed.
 const ADX_CONVERGES: usize = 350;
 
 #[test]
@@ -70,12 +71,13 @@ fn ta_libs_macd_converges_to_ours() {
 fn ranges_agree_except_that_ours_are_never_zero() {
     for series in every_series().unwrap_or_default() {
         let (high, low, close) = (series.candles("high"), series.candles("low"), series.candles("close"));
-        let (ranges, averages) = (true_range(high, low, close), atr(high, low, close, 14));
+        let ranges = true_range(high, low, close);
+        let averages = atr(high, low, close, 14);
         for (index, (&ours, &theirs)) in ranges.iter().zip(series.ta_lib("tr")).enumerate() {
             let exact = ours == theirs || (ours.is_nan() && theirs.is_nan());
             assert!(exact || (theirs == 0.0 && ours == f64::EPSILON), "{}: tr[{index}]", series.name);
         }
-        // Where they differ, it is by the ranges that are 0 there.
+        // Any difference is due to the ranges that are 0 in TA-Lib.
         for (index, (&ours, &theirs)) in averages.iter().zip(series.ta_lib("atr14")).enumerate() {
             let close = agree(ours, theirs, 0.0) || (ours - theirs).abs() <= f64::EPSILON;
             assert!(close, "{}: atr14[{index}] is {ours}, in TA-Lib {theirs}", series.name);
@@ -114,7 +116,7 @@ fn adx_agrees_except_that_ours_begins_with_the_first_movement() {
     }
 }
 
-/// A candle series with what TA-Lib says of it.
+/// A candle series with TA-Lib's readings of it.
 struct Series {
     name: String,
     candles: HashMap<String, Vec<f64>>,
@@ -135,7 +137,8 @@ impl Series {
     }
 
     fn compare_from(&self, from: usize, indicator: &str, ours: &[f64], residue: f64) {
-        let (theirs, close) = (self.ta_lib(indicator), self.candles("close"));
+        let theirs = self.ta_lib(indicator);
+        let close = self.candles("close");
         assert_eq!(ours.len(), theirs.len(), "{}: {indicator}", self.name);
         let mut largest = 0.0_f64;
         for (index, (&ours, &theirs)) in ours.iter().zip(theirs).enumerate() {
@@ -155,7 +158,7 @@ fn agree(ours: f64, theirs: f64, slack: f64) -> bool {
     (ours.is_nan() && theirs.is_nan()) || distance <= slack || distance <= TOLERANCE * ours.abs().max(theirs.abs())
 }
 
-/// Every series of the parity data, or None where that is not there.
+/// Every series of the parity data, or `None` if there is no such data.
 fn every_series() -> Option<Vec<Series>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = std::env::var_os("PARITY_DIR").map_or_else(|| "../shared/parity".into(), PathBuf::from);
@@ -178,7 +181,8 @@ fn every_series() -> Option<Vec<Series>> {
     Some(series)
 }
 
-/// Runs the script and returns the folder of its answers. Each test has its own, as they run at the same time.
+/// Runs the script and returns the folder with its results. Each test has its own folder, since tests run at the same
+/// time.
 fn ask_ta_lib(workspace: &Path, candles: &Path) -> PathBuf {
     let python = std::env::var_os("TA_BOT_PYTHON").map_or_else(|| "target/venv/bin/python".into(), PathBuf::from);
     let python = workspace.join(python);

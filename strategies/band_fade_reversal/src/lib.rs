@@ -66,7 +66,7 @@ impl Strategy for BandFadeReversal {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, bb_period, band_tolerance, stop_buffer, .. } = parameters;
-        // The turn is made of three closes.
+        // The turn consists of three closes.
         window.require_all([min_data_points, bb_period, 3])?;
         let closes = window.close();
         let close = closes.newest();

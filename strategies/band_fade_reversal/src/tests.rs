@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// Quiet closes at 100, and then these two.
+/// Quiet closes at 100, followed by these two.
 fn quiet_and(newest: [f64; 2]) -> Vec<f64> {
     [&[100.0; 18][..], &newest].concat()
 }
@@ -25,7 +25,7 @@ fn buys_a_turn_near_the_lower_band() {
 
 #[test]
 fn the_tolerance_is_a_share_of_the_lower_band() {
-    // 99.9 is 0.15 % above it.
+    // 99.9 is 0.15 % above the lower band.
     assert_eq!(signal(&quiet_and(TURN), &[("band_tolerance", 0.001.into())]), None);
     assert!(signal(&quiet_and(TURN), &[("band_tolerance", 0.002.into())]).is_some());
 }

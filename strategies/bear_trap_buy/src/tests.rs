@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// A steady climb, so that the average lies below the price, and then this candle.
+/// A steady climb, so that the average lies below the price, followed by this candle.
 fn climb_and(newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&(0..249).map(|i| 100.0 + 0.1 * f64::from(i)).collect::<Vec<_>>());
     candles.push(newest);
@@ -13,7 +13,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<BearTrapBuy>(candles, parameters).unwrap()
 }
 
-/// In the climb the average lies near 120.9.
+/// A dip below the average, which lies near 120.9 in the climb.
 const TRAP: [f64; 5] = [125.0, 126.0, 118.0, 124.0, 1.0];
 
 #[test]

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// A steady decline, so that the average lies above the price, and then this candle.
+/// A steady decline, so that the average lies above the price, followed by this candle.
 fn decline_and(newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&(0..249).map(|i| 125.0 - 0.1 * f64::from(i)).collect::<Vec<_>>());
     candles.push(newest);
@@ -13,7 +13,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<BearTrapSell>(candles, parameters).unwrap()
 }
 
-/// In the decline the average lies near 104.1.
+/// A rise above the average, which lies near 104.1 in the decline.
 const TRAP: [f64; 5] = [100.0, 110.0, 99.0, 103.0, 1.0];
 
 #[test]

@@ -112,7 +112,7 @@ impl Strategy for BollingerBreakoutSignals {
     }
 }
 
-/// The further outside the band, the more.
+/// The confidence, which grows with the distance of the close from the band.
 fn confidence(distance: f64, parameters: &Parameters) -> f64 {
     let bonus = (parameters.distance_weight * distance).min(parameters.max_distance_bonus);
     (parameters.base_confidence + bonus).min(parameters.max_confidence)

@@ -2,7 +2,8 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// 19 and more closes at 100, and then this one. For 97 and for 103 the deviation is the root of 0.4275.
+/// 29 closes at 100, at least 19 of which count, followed by this one. For 97 and for 103 the standard deviation is
+/// the square root of 0.4275.
 fn flat_and(close: f64) -> Candles {
     Candles::from_closes(&[[100.0; 29].as_slice(), &[close]].concat())
 }
@@ -38,7 +39,7 @@ fn sells_above_the_band() {
 
 #[test]
 fn a_close_on_the_band_or_within_it_says_nothing() {
-    // Four of 20 closes that are lower by the same amount lie exactly two deviations below the mean.
+    // If four of 20 closes are lower by the same amount, they lie exactly two deviations below the mean.
     let on_the_band = Candles::from_closes(&[[99.97; 26].as_slice(), &[99.47; 4]].concat());
     assert_eq!(signal(&on_the_band, &[]), None);
     assert!(signal(&on_the_band, &[("bb_std", 1.99.into())]).is_some());

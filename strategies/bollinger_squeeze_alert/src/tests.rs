@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// Closes of 99 and 101 in turn: the mean is 100, the deviation 1, so the band goes from 98 to 102.
+/// Closes that alternate between 99 and 101: the mean is 100 and the deviation 1, so the band goes from 98 to 102.
 fn alternating() -> Candles {
     Candles::from_closes(&[99.0, 101.0].repeat(15))
 }

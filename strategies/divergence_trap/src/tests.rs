@@ -2,7 +2,8 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// A fall without a rise down to 156, whose RSI is 0, and then these closes. Each candle goes from close to close.
+/// A fall to 156 without any rise, so that the RSI is 0, followed by these closes. Each candle opens at the previous
+/// close.
 fn fall_and(newest: &[f64]) -> Candles {
     let fall: Vec<f64> = (0..45).map(|i| 200.0 - f64::from(i)).collect();
     Candles::from_closes(&[&fall[..], newest].concat())
@@ -31,7 +32,7 @@ fn a_low_that_is_not_lower_says_nothing() {
 
 #[test]
 fn an_rsi_that_is_not_higher_says_nothing() {
-    // The rise to 160 lies before the candle that is compared with, but after the one six candles ago.
+    // The rise to 160 comes before the candle that the newest is compared with, but after the one six candles ago.
     let candles = fall_and(&[160.0, 159.0, 158.0, 157.0, 155.0, 155.1]);
     assert_eq!(signal(&candles, &[]), None);
     assert!(signal(&candles, &[("divergence_candles", 6.into())]).is_some());

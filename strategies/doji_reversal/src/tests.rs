@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// Candles at this price, and then this one.
+/// Candles at this price, followed by `newest`.
 fn flat_and(close: f64, newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&[close; 30]);
     candles.push(newest);
@@ -13,10 +13,10 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<DojiReversal>(candles, parameters).unwrap()
 }
 
-/// A body of 0.1 in a range of 4: half of what is allowed.
+/// A body of 0.1 in a range of 4: half of the allowed share.
 const DOJI: [f64; 5] = [99.9, 102.0, 98.0, 100.0, 1.0];
 
-/// `base_confidence`, half of `quality_weight`, and this distance from the mean.
+/// The confidence from `base_confidence`, half of `quality_weight`, and this distance from the mean.
 fn half_quality_and(distance: f64) -> f64 {
     0.40 + 0.20 * 0.5 + 10.0 * distance
 }

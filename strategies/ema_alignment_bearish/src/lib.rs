@@ -126,10 +126,10 @@ impl Strategy for EmaAlignmentBearish {
     }
 }
 
-/// How many slopes of each average the metadata tells.
+/// How many slopes of each average are in the metadata.
 const TOLD_SLOPES: usize = 2;
 
-/// What the series rose by with the candle `candles` before the newest.
+/// The rise of the series on the candle `candles` before the newest.
 fn slope(values: &[f64], candles: usize) -> f64 {
     values.ago(candles) - values.ago(candles + 1)
 }

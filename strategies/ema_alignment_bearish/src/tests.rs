@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A flat price at 100 and then these closes; each candle's high is the greater of its close and the one before.
+/// A flat price at 100, followed by these closes. Each candle's high is the greater of its close and the previous one.
 fn flat_and(newest: &[f64]) -> Candles {
     Candles::from_closes(&[&[100.0; 200], newest].concat())
 }
@@ -11,7 +11,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<EmaAlignmentBearish>(candles, parameters).unwrap()
 }
 
-/// What one step from `average` towards `close` makes of an exponential average.
+/// The exponential average after one step from `average` towards `close`.
 fn step(average: f64, close: f64, period: f64) -> f64 {
     average + (close - average) * 2.0 / (period + 1.0)
 }

@@ -90,7 +90,8 @@ impl Strategy for EmaAlignmentBullish {
         window.require_all([min_data_points, ema_slow + rising_candles])?;
         let fast_averages = indicators::ema_adjusted(window.close(), ema_fast);
         let slow_averages = indicators::ema_adjusted(window.close(), ema_slow);
-        let (close, fast, slow) = (window.close().newest(), fast_averages.newest(), slow_averages.newest());
+        let close = window.close().newest();
+        let (fast, slow) = (fast_averages.newest(), slow_averages.newest());
         let is_aligned = close > fast && fast > slow;
         let is_rising = |averages: &[f64]| averages.tail(rising_candles + 1).is_rising();
         if !(is_aligned && is_rising(&fast_averages) && is_rising(&slow_averages)) {

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady move from 100, and then these closes, told by their distance from the last of the move.
+/// A steady move from 100, followed by closes that are given as distances from the last close of the move.
 fn moving_by(step: f64, then: &[f64]) -> Candles {
     let mut closes: Vec<_> = (0..=200).map(|i| 100.0 + step * f64::from(i)).collect();
     let last = closes.newest();
@@ -19,7 +19,7 @@ fn buys_a_climb_and_stops_at_the_slow_average() {
     let signal = signal(&moving_by(0.1, &[]), &[]).unwrap();
     let (fast, slow) = (signal.number("ema8"), signal.number("ema80"));
     assert_eq!(signal.action, Action::Buy);
-    // In a steady climb an average over n candles stands where the price stood (n - 1) / 2 candles ago.
+    // In a steady climb, an average over n candles is the price of (n - 1) / 2 candles ago.
     assert!((fast - (120.0 - 0.1 * 3.5)).abs() < 1e-9);
     assert!((slow - (120.0 - 0.1 * 39.5)).abs() < 0.2, "{slow}");
     assert_eq!((signal.price, signal.stop_loss), (Some(120.0), Some(slow)));
@@ -45,7 +45,7 @@ fn one_candle_on_which_an_average_fell_interrupts_the_rise() {
 
 #[test]
 fn a_jump_in_a_fall_waits_until_the_fast_average_has_passed_the_slow_one() {
-    // The slow average lies some 3.9 above the price, the fast one 0.35.
+    // The slow average lies about 3.9 above the price, the fast one 0.35.
     assert_eq!(signal(&moving_by(-0.1, &[5.0, 5.0]), &[]), None, "both rise, but the fast one is still below");
     assert!(signal(&moving_by(-0.1, &[5.0; 8]), &[]).is_some());
     assert_eq!(signal(&moving_by(-0.1, &[]), &[]), None);

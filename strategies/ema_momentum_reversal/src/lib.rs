@@ -118,7 +118,9 @@ impl Strategy for EmaMomentumReversal {
         let averages = indicators::ema_adjusted(window.close(), ema_period);
         let slopes: Vec<_> = averages.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let Some(setup) = setup(window, &averages, &slopes, parameters) else { return Ok(None) };
-        let (candle, average, slope) = (window.candle(0), averages.newest(), slopes.newest());
+        let candle = window.candle(0);
+        let average = averages.newest();
+        let slope = slopes.newest();
         let distance = (candle.close - average).abs() / average;
         Ok(Some(
             Signal::buy(confidence(setup.confidence, slope, distance, parameters))
@@ -145,7 +147,7 @@ impl Strategy for EmaMomentumReversal {
     }
 }
 
-/// How many lows the pattern looks at. With the defaults it hardly ever matters: where the slope is negative, the low
+/// How many lows the pattern looks at. With the defaults this hardly ever matters: if the slope is negative, the low
 /// lies below the average.
 const PATTERN_LOWS: usize = 3;
 
@@ -158,8 +160,9 @@ struct Setup {
 
 /// The first setup that holds.
 ///
-/// There are three, though their names number a fourth. That one wanted a slope turned positive, among other things,
-/// but such a slope means a close above the average, so the first setup would take every candle of it.
+/// The setups are numbered 9.1 to 9.3. There is no fourth one: among other things, it would require a slope that has
+/// turned positive. Such a slope means a close above the average, so the first setup would take every candle of the
+/// fourth.
 fn setup(window: Window<'_>, averages: &[f64], slopes: &[f64], parameters: &Parameters) -> Option<Setup> {
     if slopes.ago(1) < 0.0 && slopes.newest() > 0.0 && window.close().newest() > averages.newest() {
         return Some(Setup {

@@ -2,8 +2,8 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady move to 100, and then these closes. Where each candle moves by 0.1, the average stands 0.4 behind: where
-/// the price stood four candles ago. It goes a fifth of the way to each next close.
+/// A steady move to 100, followed by these closes. If each candle moves by 0.1, the average lags by 0.4: it is the
+/// price of four candles ago. With each further close it moves a fifth of the way to that close.
 fn moving_by(step: f64, then: &[f64]) -> Candles {
     let closes: Vec<_> = (0..=150).rev().map(|i| 100.0 - step * f64::from(i)).collect();
     Candles::from_closes(&[closes.as_slice(), then].concat())
@@ -19,7 +19,7 @@ fn setup(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Value> {
 
 #[test]
 fn buys_a_turn_of_the_average() {
-    // From 100.4 to 100.6.
+    // The average goes from 100.4 to 100.6.
     let signal = signal(&moving_by(-0.1, &[101.4]), &[]).unwrap();
     assert_eq!(signal.action, Action::Buy);
     assert_eq!((signal.price, signal.stop_loss), (Some(101.4), Some(100.0)));
@@ -34,7 +34,7 @@ fn buys_a_capitulation() {
     let fall = signal(&moving_by(-0.1, &[]), &[]).unwrap();
     assert_eq!(fall.reading("setup_type"), Some(&"setup_9_2_capitulation".into()));
     assert!((fall.confidence - (0.78 - 10.0 * 0.4 / 100.4)).abs() < 1e-9);
-    // Lasts seven candles, counted from a rise of the average.
+    // The capitulation lasts seven candles, counted from a rise of the average.
     let seven: Vec<_> = (1..=7).map(|i| 100.0 - f64::from(i)).collect();
     let capitulation = Some("setup_9_2_capitulation".into());
     assert_eq!(setup(&moving_by(0.1, &seven), &[("capitulation_candles", 7.into())]), capitulation);
@@ -43,7 +43,7 @@ fn buys_a_capitulation() {
 
 #[test]
 fn buys_a_fall_that_makes_no_new_low() {
-    // The low before is 100, too.
+    // The previous low is 100, too.
     let pattern = signal(&moving_by(-0.1, &[100.0]), &[]).unwrap();
     assert_eq!(pattern.reading("setup_type"), Some(&"setup_9_3_pattern_reversal".into()));
     assert!((pattern.confidence - (0.74 - 10.0 * 0.32 / 100.32)).abs() < 1e-9);
@@ -57,7 +57,7 @@ fn a_pattern_needs_a_low_that_is_not_above_the_average() {
         lows.iter().zip([99.9, 99.8, 99.85]).for_each(|(&low, close)| candles.push([close, close, low, close, 1.0]));
         setup(&candles, &[])
     };
-    // Lows above the closes are made up: without them the average would not fall.
+    // These lows lie above the closes, which no real candle has. Otherwise the average would not fall.
     assert_eq!(lows_at([101.0, 101.0, 101.0]), None);
     assert_eq!(lows_at([99.0, 101.0, 101.0]), Some("setup_9_3_pattern_reversal".into()));
 }

@@ -2,8 +2,8 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady move by `step` that has 0.1 to go to 120, and then this candle. With each candle at 0.1, the averages over
-/// 20 and 30 candles stand 0.95 and 1.45 behind a close at 120: where the price stood 9.5 and 14.5 candles ago.
+/// A steady move by `step` that ends one step before 120, followed by this candle. With steps of 0.1 and a close at
+/// 120, the averages over 20 and 30 candles lag by 0.95 and 1.45: they are the price of 9.5 and 14.5 candles ago.
 fn moving_by(step: f64, newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&(1..=200).rev().map(|i| 120.0 - step * f64::from(i)).collect::<Vec<_>>());
     candles.push(newest);
@@ -14,10 +14,10 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<EmaPullbackContinuation>(candles, parameters).unwrap()
 }
 
-/// Comes down to 119 and closes where the climb goes on.
+/// Comes down to 119 and closes at the price with which the climb continues.
 const DOWN: [f64; 5] = [119.9, 121.0, 119.0, 120.0, 1.0];
 
-/// Comes up to 121 and closes where the fall goes on.
+/// Comes up to 121 and closes at the price with which the fall continues.
 const UP: [f64; 5] = [120.1, 121.0, 119.0, 120.0, 1.0];
 
 fn assert_confidence(signal: &Signal, separation: f64, depth: f64) {

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// A flat price at 100 and then these closes.
+/// A flat price at 100, followed by these closes.
 fn flat_and(newest: &[f64]) -> Candles {
     Candles::from_closes(&[&[100.0; 100], newest].concat())
 }
@@ -13,7 +13,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
 
 #[test]
 fn sells_when_the_average_turns_down() {
-    // The weight of a close is 0.2: the average goes from 100 to 101 and to 100.4.
+    // The weight of a close is 0.2, so the average goes from 100 to 101 and then to 100.4.
     let signal = signal(&flat_and(&[105.0, 98.0]), &[("max_confidence", 1.into())]).unwrap();
     assert_eq!(signal.action, Action::Sell);
     assert_eq!((signal.price, signal.stop_loss, signal.take_profit), (Some(98.0), Some(105.0), Some(84.0)));
@@ -28,7 +28,7 @@ fn sells_when_the_average_turns_down() {
 
 #[test]
 fn confidence_grows_with_the_turn_and_the_distance() {
-    // From 100 to 100.02 and to 100.002.
+    // The average goes from 100 to 100.02 and then to 100.002.
     let small = signal(&flat_and(&[100.1, 99.93]), &[]).unwrap();
     assert!((small.confidence - (0.55 + (50.0 * 0.038 + 10.0 * 0.072) / 99.93)).abs() < 1e-9);
     assert_eq!(signal(&flat_and(&[105.0, 98.0]), &[]).unwrap().confidence, 0.80);

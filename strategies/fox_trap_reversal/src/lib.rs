@@ -142,7 +142,8 @@ struct Averages {
 
 fn is_bullish(window: Window<'_>, averages: &Averages, parameters: &Parameters) -> bool {
     let &Parameters { pullback_threshold, trap_candles, aligned_candles, .. } = parameters;
-    let (candle, fast) = (window.candle(0), averages.fast.newest());
+    let candle = window.candle(0);
+    let fast = averages.fast.newest();
     let before = 1..trap_candles + 1;
     let (highs, fasts) = (window.high().span(before.clone()), averages.fast.span(before));
     candle.close > fast
@@ -154,7 +155,8 @@ fn is_bullish(window: Window<'_>, averages: &Averages, parameters: &Parameters) 
 
 fn is_bearish(window: Window<'_>, averages: &Averages, parameters: &Parameters) -> bool {
     let &Parameters { pullback_threshold, trap_candles, aligned_candles, .. } = parameters;
-    let (candle, fast) = (window.candle(0), averages.fast.newest());
+    let candle = window.candle(0);
+    let fast = averages.fast.newest();
     let before = 1..trap_candles + 1;
     let (lows, fasts) = (window.low().span(before.clone()), averages.fast.span(before));
     candle.close < fast
@@ -174,7 +176,7 @@ fn trade(action: Action, candle: Candle, averages: &Averages, parameters: &Param
     };
     let separation = (fast - slow).abs() / slow;
     let spread = (fast - medium).abs() / medium;
-    // What comes back to the average is the end at which the stop lies.
+    // The end of the candle that comes back to the average is the one at which the stop lies.
     let distance = (stop - fast).abs() / fast;
     let trend_quality = (parameters.trend_multiplier * separation).min(1.0);
     let spread_quality = (parameters.spread_multiplier * spread).min(1.0);

@@ -2,8 +2,8 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady move that has one step to go to 120, and then these candles. Where each candle moves by 0.1, the averages
-/// over 8 and 20 candles stand 0.35 and 0.95 behind a close at 120, and that over 80 nearly 3.95.
+/// A steady move that ends one step before 120, followed by these candles. With steps of 0.1 and a close at 120, the
+/// averages over 8 and 20 candles lag by 0.35 and 0.95, and that over 80 by nearly 3.95.
 fn moving_by(step: f64, newest: &[[f64; 5]]) -> Candles {
     let mut candles = Candles::from_closes(&(1..=200).rev().map(|i| 120.0 - step * f64::from(i)).collect::<Vec<_>>());
     for &candle in newest {
@@ -16,10 +16,10 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<FoxTrapReversal>(candles, parameters).unwrap()
 }
 
-/// The low is the fast average of a climb.
+/// A candle whose low is the fast average of a climb.
 const DOWN: [f64; 5] = [119.9, 121.0, 119.65, 120.0, 1.0];
 
-/// The high is the fast average of a fall.
+/// A candle whose high is the fast average of a fall.
 const UP: [f64; 5] = [120.1, 120.35, 119.0, 120.0, 1.0];
 
 fn assert_confidence(signal: &Signal, spread: f64) {
@@ -61,7 +61,7 @@ fn the_candle_must_come_near_the_fast_average() {
 
 #[test]
 fn a_candle_shortly_before_must_have_been_beyond_the_fast_average() {
-    // Two candles wholly below the fast average, which is near 119 then, and one that closes above it.
+    // Two candles lie entirely below the fast average, which is near 119 at that time, and one closes above it.
     let below = [118.0, 118.5, 117.5, 118.0, 1.0];
     let candles = moving_by(0.1, &[below, below, [118.0, 121.0, 118.0, 121.0, 1.0]]);
     assert_eq!(signal(&candles, &[]), None);
@@ -70,7 +70,7 @@ fn a_candle_shortly_before_must_have_been_beyond_the_fast_average() {
 
 #[test]
 fn the_averages_must_have_been_aligned_for_a_while() {
-    // A jump in a fall: the fast average passes the slow one, near 124.2, with the sixth candle of eight.
+    // A jump in a fall: on the sixth of eight candles, the fast average passes the slow one, near 124.2.
     let candles = moving_by(-0.1, &[[125.0, 126.0, 124.0, 125.5, 1.0]; 8]);
     assert_eq!(signal(&candles, &[]), None);
     assert_eq!(signal(&candles, &[("aligned_candles", 4.into())]), None);

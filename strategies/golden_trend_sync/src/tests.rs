@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady change up to 124.8, and then this candle. In a steady climb of 0.1 the fast average lies 1.0 below the
+/// A steady move to 124.8, followed by this candle. If each candle climbs by 0.1, the fast average lies 1.0 below the
 /// close and the slow one 2.45.
 fn trend_and(change: f64, open: f64, close: f64) -> Candles {
     let closes: Vec<f64> = (0..249).map(|i| 124.8 + change * f64::from(i - 248)).collect();

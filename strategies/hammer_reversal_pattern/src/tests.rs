@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// Closes, and then this candle.
+/// These closes, followed by this candle.
 fn closes_and(closes: &[f64], newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(closes);
     candles.push(newest);
@@ -13,7 +13,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<HammerReversalPattern>(candles, parameters).unwrap()
 }
 
-/// A body of 2, a lower shadow of 5 and no upper one.
+/// A body of 2, a lower shadow of 5 and no upper shadow.
 const HAMMER: [f64; 5] = [105.0, 107.0, 100.0, 107.0, 1.0];
 const FLAT: [f64; 20] = [100.0; 20];
 

@@ -131,7 +131,7 @@ impl Strategy for IchimokuCloudMomentum {
     }
 }
 
-/// The lines at the newest candle, and two of them at the one before.
+/// The lines at the newest candle, and two of them at the candle before it.
 struct Lines {
     tenkan: f64,
     kijun: f64,

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady change from 100, and then a candle that goes from there to `close` on this volume.
+/// A steady move from 100, followed by a candle that goes from there to `close` with this volume.
 fn trend_and(change: f64, close: f64, volume: f64) -> Candles {
     let closes: Vec<f64> = (0..99).map(|i| 100.0 + change * f64::from(i)).collect();
     let open = closes.newest();
@@ -23,7 +23,7 @@ fn is_near(actual: Option<f64>, expected: f64) -> bool {
 fn buys_above_a_rising_cloud() {
     let signal = signal(&trend_and(0.1, 109.9, 1.0), &[]).unwrap();
     assert_eq!((signal.action, signal.confidence, signal.price), (Action::Buy, 0.70, Some(109.9)));
-    // Each low is the close before: K is the middle of 109.9 and 107.3.
+    // Each low is the previous close, so K is the middle of 109.9 and 107.3.
     assert!(is_near(signal.stop_loss, 108.6) && is_near(signal.take_profit, 109.9 + 2.0 * 1.3));
     assert!(is_near(Some(signal.number("tenkan_sen")), 109.45));
     assert!(is_near(Some(signal.number("senkou_span_a")), 106.425));
@@ -40,7 +40,7 @@ fn sells_below_a_falling_cloud() {
 
 #[test]
 fn says_nothing_within_the_cloud() {
-    // The cloud of the climb lies from 104.7 to 106.425.
+    // The cloud of the climb extends from 104.7 to 106.425.
     assert!(signal(&trend_and(0.1, 106.5, 1.0), &[]).is_some());
     assert_eq!(signal(&trend_and(0.1, 106.4, 1.0), &[]), None);
 }
@@ -49,10 +49,10 @@ fn says_nothing_within_the_cloud() {
 fn a_crossing_suffices_above_a_falling_cloud_but_only_as_it_happens() {
     let flat = |close| [close, close, close, close, 1.0];
     let mut candles: Candles = [110.0; 40].into_iter().chain([100.0; 39]).map(flat).collect();
-    // T is at 100 after this, and K at 101.
+    // After this candle, T is at 100 and K at 101.
     candles.push([100.0, 106.0, 96.0, 100.0, 1.0]);
     (0..20).for_each(|_| candles.push(flat(100.0)));
-    // T is the middle of 100 and 120, K that of 96 and 120.
+    // T is the middle of 100 and 120, K the middle of 96 and 120.
     candles.push([100.0, 120.0, 100.0, 120.0, 1.0]);
     let crossed = signal(&candles, &[]).unwrap();
     assert_eq!((crossed.action, crossed.stop_loss), (Action::Buy, Some(108.0)));
@@ -66,7 +66,7 @@ fn volume_adds_to_the_confidence_and_none_at_all_forbids_it() {
     let confidence = |volume, parameters: &[(&str, Value)]| {
         signal(&trend_and(0.1, 109.9, volume), parameters).map(|signal| signal.confidence)
     };
-    // 1.46 and 1.55 times its mean.
+    // The volume is 1.46 and 1.55 times its mean.
     assert!(is_near(confidence(1.5, &[]), 0.70) && is_near(confidence(1.6, &[]), 0.75));
     assert_eq!(confidence(1.6, &[("base_confidence", 0.98.into())]), Some(1.0));
     let untraded: Candles = (0..100).map(|i| 100.0 + f64::from(i)).map(|p| [p, p, p, p, 0.0]).collect();

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A steady climb to 119.8, a wide candle from 118 to 122 that closes at `close`, and then this candle.
+/// A steady climb to 119.8 and a wide candle from 118 to 122 that closes at `close`, followed by this candle.
 fn climb_and(close: f64, newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&(0..199).map(|i| 100.0 + 0.1 * f64::from(i)).collect::<Vec<_>>());
     candles.push([119.8, 122.0, 118.0, close, 1.0]);
@@ -33,7 +33,7 @@ fn a_candle_that_touches_an_end_of_the_one_before_is_not_inside() {
 
 #[test]
 fn a_close_below_the_fast_average_breaks_the_trend() {
-    // The fast average stands near 119.5, and the dip below it is followed by closes above it.
+    // The fast average is near 119.5. After a dip below it, the closes lie above it.
     let mut candles = climb_and(118.5, [120.0, 123.0, 117.0, 121.0, 1.0]);
     candles.push([121.0, 122.0, 118.0, 121.0, 1.0]);
     assert_eq!(signal(&candles, &[]), None);

@@ -2,8 +2,8 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A flat price, a wide candle, and then this one. After it the averages lie at 100 - 2/9·d and 100 - 2/81·d, where
-/// its close is 100 - d.
+/// A flat price and a wide candle, followed by this candle. After it the averages lie at 100 - 2/9·d and 100 - 2/81·d
+/// if its close is 100 - d.
 fn flat_and(newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&[100.0; 200]);
     candles.push([100.0, 105.0, 90.0, 100.0, 1.0]);
@@ -22,7 +22,8 @@ fn sells_an_inside_bar_below_both_averages() {
     let signal = signal(&flat_and(INSIDE), &[]).unwrap();
     assert_eq!(signal.action, Action::Sell);
     assert_eq!((signal.price, signal.stop_loss, signal.take_profit), (Some(98.0), Some(101.0), Some(92.0)));
-    let (context, separation) = ((1.0 - 2.0 / 81.0) / 99.0, (2.0 / 9.0 - 2.0 / 81.0) / 99.0);
+    let context = (1.0 - 2.0 / 81.0) / 99.0;
+    let separation = (2.0 / 9.0 - 2.0 / 81.0) / 99.0;
     assert!((signal.confidence - (0.55 + 10.0 * context + 5.0 * separation)).abs() < 1e-12);
     assert_eq!(signal.reading("inside_bar_range"), Some(&Value::Number(15.0)));
     let rationale = signal.rationale.unwrap();
@@ -37,7 +38,7 @@ fn a_touch_of_either_end_is_not_inside() {
     assert_eq!(signal(&flat_and([99.5, 101.0, 90.0, 99.0, 1.0]), &[]), None);
 }
 
-/// A steady climb or decline, a wide candle, and then an inside bar with this close.
+/// A steady climb or decline and a wide candle, followed by an inside bar with this close.
 fn drift_and(from: f64, step: f64, close: f64) -> Candles {
     let mut candles = Candles::from_closes(&(0..200).map(|i| from + step * f64::from(i)).collect::<Vec<_>>());
     candles.push([close, close + 9.0, close - 9.0, close, 1.0]);
@@ -47,10 +48,10 @@ fn drift_and(from: f64, step: f64, close: f64) -> Candles {
 
 #[test]
 fn a_close_above_either_average_says_nothing() {
-    // A climb to 119.9: the fast average near 119.6, the slow one near 116.
+    // After a climb to 119.9, the fast average is near 119.6 and the slow one near 116.
     assert_eq!(signal(&drift_and(100.0, 0.1, 118.0), &[]), None, "below the fast one only");
     assert!(signal(&drift_and(100.0, 0.1, 114.0), &[]).is_some(), "below both");
-    // A decline to 100.1: the fast average near 100.4, the slow one near 104.
+    // After a decline to 100.1, the fast average is near 100.4 and the slow one near 104.
     assert_eq!(signal(&drift_and(120.0, -0.1, 102.0), &[]), None, "below the slow one only");
     assert_eq!(signal(&flat_and([100.0, 101.0, 98.0, 100.0, 1.0]), &[]), None, "at both");
 }

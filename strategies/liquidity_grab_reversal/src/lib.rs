@@ -165,7 +165,7 @@ impl Strategy for LiquidityGrabReversal {
     }
 }
 
-/// What the candles before the pattern set up.
+/// The levels and the mean volume that the candles before the pattern set.
 struct Levels {
     support: f64,
     resistance: f64,
@@ -183,7 +183,7 @@ impl Levels {
         }
     }
 
-    /// Whether any of the candles that may be the grab is one, given the closes that must confirm it.
+    /// Whether any of the candles that may be the grab is one, confirmed by the closes after it.
     fn was_grabbed(
         &self,
         window: Window<'_>,
@@ -213,7 +213,7 @@ impl Levels {
     }
 }
 
-/// Whether the close is far enough away from an end of the candle. Without a range, no close is.
+/// Whether the close is far enough away from an end of the candle. If the candle has no range, no close is.
 fn is_rejected(distance: f64, candle: &Candle, parameters: &Parameters) -> bool {
     candle.range() != 0.0 && distance / candle.range() > parameters.price_rejection_threshold
 }

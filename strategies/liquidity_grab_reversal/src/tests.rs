@@ -3,12 +3,12 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 use super::*;
 
 const QUIET: [f64; 5] = [100.0, 101.0, 99.0, 100.0, 1.0];
-/// Below the support at 99 and back.
+/// A candle that goes below the support at 99 and comes back.
 const GRAB_LOW: [f64; 5] = [99.2, 99.8, 98.8, 99.7, 3.0];
-/// Above the resistance at 101 and back.
+/// A candle that goes above the resistance at 101 and comes back.
 const GRAB_HIGH: [f64; 5] = [100.8, 101.2, 100.2, 100.3, 3.0];
 
-/// Quiet candles, and then these.
+/// Quiet candles, followed by these.
 fn quiet_and(newest: &[[f64; 5]]) -> Candles {
     [QUIET; 40].iter().chain(newest).copied().collect()
 }
@@ -54,7 +54,7 @@ fn each_condition_holds_it_back() {
     assert!(!speaks([98.9, 99.0, 99.0, 99.1, volume], QUIET), "odd prices around a candle without a range");
     // The level's tolerance ends at 99.495.
     assert!(speaks([99.5, 99.8, 99.49, 99.7, 3.0], QUIET) && !speaks([99.5, 99.8, 99.5, 99.7, 3.0], QUIET));
-    // 0.29 and 0.31 of the range.
+    // The closes are 0.31 and 0.29 of the range above the low.
     assert!(speaks([98.9, 99.8, 98.8, 99.11, 3.0], QUIET) && !speaks([98.9, 99.8, 98.8, 99.09, 3.0], QUIET));
 }
 

@@ -35,7 +35,7 @@ use ta_bot_sdk::prelude::*;
 #[cfg(test)]
 mod tests;
 
-/// The length of the average true range that measures a swing.
+/// The length of the average true range with which a swing is measured.
 const ATR_PERIOD: usize = 14;
 
 parameters! {
@@ -91,7 +91,7 @@ impl Strategy for MacdCross {
         let Some(action) = crossing(&lines.histogram) else { return Ok(None) };
         let trend = trend_period.map(|period| ema(close, period).newest());
         let swing = swing(&lines.histogram);
-        // A line that leaves the signal after lying on it, as after a standstill, has crossed nothing.
+        // A line that leaves the signal after lying on it, as it does after a standstill, has not crossed it.
         if swing == 0.0 || trend.is_some_and(|trend| !with_trend(action, close.newest(), trend)) {
             return Ok(None);
         }
@@ -100,7 +100,7 @@ impl Strategy for MacdCross {
     }
 }
 
-/// What the newest candle calls for, if line and signal have changed sides on it.
+/// The action that the newest candle calls for, if line and signal have changed sides on it.
 fn crossing(histogram: &[f64]) -> Option<Action> {
     let (now, before) = (histogram.newest(), histogram.ago(1));
     if before <= 0.0 && now > 0.0 {
@@ -119,7 +119,7 @@ fn swing(histogram: &[f64]) -> f64 {
     before.fold(0.0, |widest, value| if value.abs() > widest { value.abs() } else { widest })
 }
 
-/// Whether the close is on the side that the action needs; a trend that is not known holds the action back.
+/// Whether the close is on the side of the trend that the action needs. An unknown trend holds the action back.
 fn with_trend(action: Action, close: f64, trend: f64) -> bool {
     if action == Action::Buy { close > trend } else { close < trend }
 }

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// A market that swings: `amplitude` around a level that rises by `drift` with each candle.
+/// A market that swings by `amplitude` around a level that rises by `drift` with each candle.
 fn swinging(candles: usize, amplitude: f64, drift: f64) -> Vec<f64> {
     (0..candles)
         .map(|i| 1000.0 + drift * i as f64 + amplitude * (i as f64 * core::f64::consts::TAU / 40.0).sin())

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// Closes at 100, and then these.
+/// Closes at 100, followed by these.
 fn quiet_and(newest: &[f64]) -> Vec<f64> {
     [&[100.0; 60][..], newest].concat()
 }
@@ -15,7 +15,7 @@ fn is_near(actual: Option<f64>, expected: f64) -> bool {
     actual.is_some_and(|actual| (actual - expected).abs() < 1e-9)
 }
 
-/// The deviation of a single close 2.5 away from nineteen at 100, which is 0.125 from their mean.
+/// The standard deviation of nineteen closes at 100 and a single one that is 2.5 away. Their mean is 0.125 from 100.
 fn deviation() -> f64 {
     (2.5_f64.powi(2) * 19.0 / 400.0).sqrt()
 }
@@ -55,10 +55,10 @@ fn each_condition_holds_it_back() {
     let speaks = |close, name, value: f64| signal(&quiet_and(&[close]), &[(name, value.into())]).is_some();
     // 98.5 is 1.4 % from the average.
     assert!(!speaks(98.5, "deviation_threshold", 0.02) && speaks(98.5, "deviation_threshold", 0.01));
-    // Nothing but a fall: the RSI is 0. Nothing but a rise: it is 100.
+    // After nothing but a fall the RSI is 0; after nothing but a rise it is 100.
     assert!(!speaks(97.5, "rsi_oversold", 0.0) && speaks(97.5, "rsi_oversold", 1.0));
     assert!(!speaks(102.5, "rsi_overbought", 100.0) && speaks(102.5, "rsi_overbought", 99.0));
-    // One close among twenty lies √19 = 4.36 deviations from their mean.
+    // One close that differs from nineteen equal ones lies √19 = 4.36 deviations from their mean.
     assert!(!speaks(97.5, "bb_std", 4.4) && speaks(97.5, "bb_std", 4.3));
 }
 

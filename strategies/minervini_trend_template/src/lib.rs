@@ -194,7 +194,7 @@ fn needs(parameters: &Parameters) -> [usize; 8] {
     ]
 }
 
-/// What the template looks at.
+/// The readings that the template looks at.
 struct Readings {
     close: f64,
     sma_50: f64,

@@ -2,10 +2,11 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// How many closes each step of [`steps`] has: the ages 220 to 264, 200 to 219, 150 to 199, 50 to 149, 1 to 49, and 0.
+/// How many closes each step of [`steps`] has. Their ages are 220 to 264, 200 to 219, 150 to 199, 50 to 149, 1 to 49,
+/// and 0.
 const COUNTS: [usize; 6] = [45, 20, 50, 100, 49, 1];
 
-/// Closes at these prices.
+/// Closes in steps at these prices.
 fn steps(prices: [f64; 6]) -> Candles {
     let closes: Vec<f64> = prices.iter().zip(COUNTS).flat_map(|(&price, count)| vec![price; count]).collect();
     Candles::from_closes(&closes)
@@ -78,7 +79,7 @@ fn the_counts_reach_as_far_as_they_say() {
     };
     assert!(fires_with_a_spike(260));
     assert!(!fires_with_a_spike(259));
-    // Each span of the relative strength in turn, by its weight.
+    // Removes each span of the relative strength in turn, by setting its weight to 0.
     for (name, percent) in [
         ("rs_first_weight", 40.0 * 170.0 / 140.0),
         ("rs_second_weight", 20.0 * 170.0 / 140.0),

@@ -93,7 +93,7 @@ impl Strategy for MomentumPulse {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { ema_fast, ema_slow, macd_slow, macd_signal, rsi_period, adx_period, .. } = parameters;
-        // The histogram is read twice, and begins where the signal does.
+        // Two readings of the histogram are needed, and it begins with the signal.
         window.require_all([
             parameters.min_data_points,
             ema_fast,

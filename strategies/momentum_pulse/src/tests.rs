@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// The end of a rise in waves of some forty candles.
+/// The end of a rise in waves of about forty candles.
 fn waves(len: i32) -> Vec<f64> {
     (len - 250..len).map(f64::from).map(|i| 200.0 + 0.1 * i + 3.0 * (i / 6.0).sin()).collect()
 }
@@ -18,7 +18,8 @@ const PULSE: i32 = 261;
 fn buys_when_the_macd_turns_up_in_a_trend() {
     let closes = waves(PULSE);
     let signal = signal(&closes, &[]).unwrap();
-    let (close, slow) = (closes.newest(), indicators::ema(&closes, 50).newest());
+    let close = closes.newest();
+    let slow = indicators::ema(&closes, 50).newest();
     assert!(slow < close);
     assert_eq!((signal.action, signal.confidence), (Action::Buy, 0.74));
     assert_eq!((signal.price, signal.stop_loss), (Some(close), Some(slow)));
@@ -47,7 +48,7 @@ fn the_bounds_of_the_rsi_belong_to_it_and_that_of_the_adx_does_not() {
 
 #[test]
 fn a_turn_below_either_average_says_nothing() {
-    // A long rise, a fall, and the beginning of a recovery: above EMA(2) and EMA(200), below EMA(60).
+    // A long rise, a fall, and the beginning of a recovery. The close is above EMA(2) and EMA(200), and below EMA(60).
     let rise = (0..220).map(|i| 100.0 + 0.5 * f64::from(i));
     let fall = (1..=15).map(|i| 209.5 - f64::from(i));
     let recovery = (1..=10).map(|i| 194.5 + 0.2 * f64::from(i));

@@ -189,7 +189,7 @@ impl Strategy for MultiTimeframeTrendContinuation {
     }
 }
 
-/// The direction of a trade. What a buy asks of prices, a sell asks of the same prices with their sign turned.
+/// The direction of a trade. The conditions of a sell are those of a buy with the sign of all prices turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Buy,
@@ -204,12 +204,12 @@ impl Side {
         }
     }
 
-    /// Above for a buy, below for a sell.
+    /// Whether `value` is above `other` for a buy, or below it for a sell.
     fn is_beyond(self, value: f64, other: f64) -> bool {
         self.sign() * value > self.sign() * other
     }
 
-    /// The least and the greatest RSI.
+    /// The least and the greatest RSI that are allowed.
     const fn room(self, &Parameters { rsi_min, rsi_max, .. }: &Parameters) -> (f64, f64) {
         match self {
             Self::Buy => (rsi_min, rsi_max),
@@ -218,7 +218,7 @@ impl Side {
     }
 }
 
-/// What is read of both timeframes.
+/// The readings of one timeframe, taken on both.
 struct Trend {
     close: f64,
     fast: Vec<f64>,
@@ -242,7 +242,7 @@ impl Trend {
     }
 }
 
-/// Whether a candle before the newest came back to its fast average.
+/// Whether one of the candles before the newest came back to its fast average.
 fn pulled_back(side: Side, window: Window<'_>, fast: &[f64], parameters: &Parameters) -> bool {
     let extremes = match side {
         Side::Buy => window.low(),

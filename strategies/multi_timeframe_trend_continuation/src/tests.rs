@@ -7,7 +7,7 @@ fn climb() -> Vec<f64> {
     (0..249).map(|i| 100.0 + 0.1 * f64::from(i) + if i % 2 == 0 { 0.2 } else { -0.2 }).collect()
 }
 
-/// Candles with these closes; the low of the one of this age lies a point further down.
+/// Candles with these closes. The low of the candle of this age lies one point lower.
 fn dipping(closes: &[f64], age: usize) -> Vec<[f64; 5]> {
     let opens = closes.first().into_iter().chain(closes);
     let dip = |index: usize| if index + age + 1 == closes.len() { 1.0 } else { 0.0 };
@@ -17,7 +17,7 @@ fn dipping(closes: &[f64], age: usize) -> Vec<[f64; 5]> {
     opens.zip(closes).enumerate().map(candle).collect()
 }
 
-/// A climb whose pace grows.
+/// A climb that accelerates.
 fn higher() -> Vec<f64> {
     (0..100).map(|i| 80.0 + 0.5 * f64::from(i) + 0.001 * f64::from(i * i)).collect()
 }
@@ -35,7 +35,7 @@ fn evaluate(base: &[[f64; 5]], higher: &[[f64; 5]], parameters: &[(&str, Value)]
     evaluate_with::<MultiTimeframeTrendContinuation>(&context(&base), &base, &[candles(higher)], parameters)
 }
 
-/// The signal of these candles; those upside down must give the same on the other side.
+/// The signal of these candles. The candles upside down must give the same signal on the other side.
 fn signal(base: &[[f64; 5]], higher: &[f64], parameters: &[(&str, Value)]) -> Option<Signal> {
     let higher = dipping(higher, 0);
     let buy = evaluate(base, &higher, parameters).unwrap();
@@ -90,7 +90,7 @@ fn each_condition_of_the_trend_alone_holds_it_back() {
     assert!(!fires(&ending(123.6), &higher(), &[]), "the close is below the fast average");
     assert!(!fires(&ending(124.2), &higher(), &[("macd_fast", 2.into()), ("macd_slow", 3.into())]), "MACD(2, 3) < 0");
 
-    // After a fall the fast average is below the medium one, and still above one of 100.
+    // After a fall, the fast average is below a medium one of 50 candles, and still above one of 100.
     let fallen = [&climb()[..229], &[117.5; 19], &[119.0]].concat();
     let mild = |medium: i32| {
         [
@@ -104,7 +104,7 @@ fn each_condition_of_the_trend_alone_holds_it_back() {
     assert!(fires(&dipping(&fallen, 1), &higher(), &mild(100)));
     assert!(!fires(&dipping(&fallen, 1), &higher(), &mild(50)), "the fast average is below the medium one");
 
-    // Old prices that only the slow average remembers.
+    // The old prices matter only to the slow average.
     let high_before = [&[170.0; 50], &climb()[50..]].concat();
     assert!(fires(&dipping(&high_before, 1), &higher(), &[("ema_slow", 100.into())]));
     assert!(!fires(&dipping(&high_before, 1), &higher(), &[]), "the medium average is below the slow one");
@@ -169,7 +169,8 @@ fn trend_strength_and_momentum_add_to_the_confidence() {
 
 #[test]
 fn asks_for_the_candles_that_it_needs() {
-    let (closes, higher) = (climb(), dipping(&higher(), 0));
+    let closes = climb();
+    let higher = dipping(&higher(), 0);
     let faults =
         |count: usize, parameters: &[(&str, Value)]| evaluate(&dipping(&closes[..count], 1), &higher, parameters).err();
     assert_eq!(faults(199, &[]), Some(Fault::InsufficientData(200)));

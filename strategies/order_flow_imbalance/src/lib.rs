@@ -172,13 +172,13 @@ fn is_consolidating(closes: &[f64], parameters: &Parameters) -> bool {
     spread / indicators::mean(closes) < parameters.consolidation_threshold
 }
 
-/// Whether heavy volume left the price about where it was.
+/// Whether the candle had heavy volume, but hardly moved the price.
 fn absorbs(candle: Candle, usual_volume: f64, parameters: &Parameters) -> bool {
     candle.volume > parameters.volume_spike_multiplier * usual_volume
         && candle.range() / candle.low < parameters.price_impact_threshold
 }
 
-/// The mean volume of the newest candles, and of as many before them.
+/// The mean volume of the newest candles, and that of as many candles before them.
 fn volumes(window: Window<'_>, parameters: &Parameters) -> (f64, f64) {
     let candles = parameters.volume_trend_candles;
     let older = indicators::mean(window.volume().span(candles..2 * candles));

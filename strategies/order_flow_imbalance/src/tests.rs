@@ -2,8 +2,9 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// 20 candles between 99 and 101 with a volume of 10, and ten recent ones with little range, of which the one of age 5
-/// has this volume, and the newest five have that one. The closes change by 0.2 in turn, so that the RSI is near 50.
+/// 20 candles between 99 and 101 with a volume of 10, followed by ten with a smaller range. Of these, the one of age 5
+/// has the volume `absorbed`, and the newest five have the volume `newest`. The closes alternate by 0.2, so that the
+/// RSI is near 50.
 fn market(absorbed: f64, newest: f64) -> Candles {
     (0..30).rev().map(|age| candle(age, absorbed, newest)).collect()
 }
@@ -24,7 +25,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
 
 #[test]
 fn buys_where_volume_grows_after_an_absorption() {
-    // The older five have a mean of 13.
+    // The older five candles have a mean volume of 13.
     let signal = signal(&market(25.0, 16.0), &[]).unwrap();
     assert_eq!(signal.action, Action::Buy);
     assert_eq!((signal.price, signal.stop_loss), (Some(100.0), Some(99.0 * 0.99)));
@@ -45,7 +46,7 @@ fn sells_where_it_dries_up() {
 
 #[test]
 fn volume_that_stays_as_it_was_says_nothing() {
-    // 1.2 and 0.8 times the older mean of 15.
+    // The volumes are 1.2 and 0.8 times the older mean of 15.
     assert_eq!(signal(&market(35.0, 18.0), &[]), None);
     assert_eq!(signal(&market(35.0, 12.0), &[]), None);
     assert!(signal(&market(35.0, 18.1), &[]).is_some() && signal(&market(35.0, 11.9), &[]).is_some());
@@ -63,7 +64,7 @@ fn absorption_is_heavy_volume_in_a_small_range_and_not_of_this_moment() {
 
 #[test]
 fn the_recent_closes_must_lie_together_on_the_right_side() {
-    // From 100 to 100.2, with a mean of 100.1.
+    // The closes go from 100 to 100.2, with a mean of 100.1.
     assert_eq!(signal(&market(25.0, 16.0), &[("consolidation_threshold", 0.0019.into())]), None);
     assert!(signal(&market(25.0, 16.0), &[("consolidation_threshold", 0.002.into())]).is_some());
     let below_support: Candles = (0..30)

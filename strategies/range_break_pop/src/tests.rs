@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// Candles with a range of 1, so that the ATR is 1, of which the last rises; and then this one.
+/// Candles with a range of 1, so that the ATR is 1. The last of them rises, and is followed by this candle.
 fn quiet_and(newest: [f64; 5]) -> Candles {
     let quiet = core::iter::repeat_n([100.0, 100.5, 99.5, 100.0, 1.0], 40);
     quiet.chain([[100.0, 100.6, 99.6, 100.1, 1.0], newest]).collect()
@@ -12,7 +12,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<RangeBreakPop>(candles, parameters).unwrap()
 }
 
-/// Its range of 2.25 brings the ATR to 15.25 / 14.
+/// A candle whose range of 2.25 brings the ATR to 15.25 / 14.
 const POP: [f64; 5] = [100.1, 102.0, 99.75, 101.9, 5.0];
 
 #[test]

@@ -102,7 +102,7 @@ impl Strategy for Rsi {
     }
 }
 
-/// The most extreme reading of the excursion that the trigger speaks of, or None if it says nothing now.
+/// The most extreme reading of the excursion that the trigger reacts to, or `None` if there is no signal now.
 fn excursion(
     rsi: &[f64],
     trigger: Trigger,
@@ -120,13 +120,14 @@ fn excursion(
     }
 }
 
-/// From 0.6 at the threshold to 0.95 at the end of the scale.
+/// The confidence: from 0.6 at the threshold to 0.95 at the end of the scale.
 fn confidence(depth: f64) -> f64 {
     0.6 + 0.35 * depth.clamp(0.0, 1.0)
 }
 
 fn reversal(signal: Signal, rsi: &[f64], extreme: f64, threshold: f64, parameters: &Parameters) -> Signal {
-    let (now, before, period) = (rsi.newest(), rsi.ago(1), parameters.period);
+    let (now, before) = (rsi.newest(), rsi.ago(1));
+    let period = parameters.period;
     let buy = signal.action == Action::Buy;
     let rationale = match (parameters.trigger, buy) {
         (Trigger::Cross, true) => {

@@ -99,7 +99,7 @@ impl Strategy for RsiExtremeReversal {
     const DESCRIPTION: &'static str = "Buys a sharp dip, told by a relative strength index of two candles.";
     const LOOKBACK: u32 = 250;
     const COLUMNS: &'static [Column] = &[Column::Low, Column::Close];
-    /// All but those below a quarter of an hour.
+    /// All timeframes except those below a quarter of an hour.
     const TIMEFRAMES: &'static [&'static str] = &["15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"];
 
     fn check(parameters: &Parameters) -> Result<(), String> {
@@ -114,11 +114,11 @@ impl Strategy for RsiExtremeReversal {
         parameters: &Parameters,
     ) -> Result<Option<Signal>, Fault> {
         let &Parameters { min_data_points, rsi_period, stop_candles, .. } = parameters;
-        // A host does not ask on other timeframes, but a component may be called by anyone.
+        // A host does not evaluate on other timeframes, but anyone may call a component.
         if !Self::TIMEFRAMES.contains(&context.timeframe.as_str()) {
             return Ok(None);
         }
-        // The RSI begins after as many changes, and two of it are compared.
+        // The RSI begins after `rsi_period` changes, and two of its readings are compared.
         window.require_all([min_data_points, rsi_period + 2, stop_candles])?;
         let readings = indicators::rsi_adjusted(window.close(), rsi_period);
         let rsi = readings.newest();
@@ -157,7 +157,7 @@ impl Strategy for RsiExtremeReversal {
     }
 }
 
-/// What the change of the RSI adds to the confidence. Nothing where the RSI has only just begun.
+/// What the change of the RSI adds to the confidence. It adds nothing if the RSI has only just begun.
 fn adjustment(momentum: f64, parameters: &Parameters) -> f64 {
     if momentum > 0.0 {
         (momentum * parameters.momentum_adjustment_factor).min(parameters.momentum_boost)
@@ -168,7 +168,7 @@ fn adjustment(momentum: f64, parameters: &Parameters) -> f64 {
     }
 }
 
-/// Below the newest lows, and not too near.
+/// The stop: at the lowest of the newest lows, but not too near the close.
 fn stop(window: Window<'_>, parameters: &Parameters) -> f64 {
     let nearest = window.close().newest() * (1.0 - parameters.min_stop_distance);
     let lowest = indicators::lowest(window.low().tail(parameters.stop_candles));

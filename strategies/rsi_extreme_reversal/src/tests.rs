@@ -2,9 +2,10 @@ use ta_bot_sdk::testing::{Candles, check, context, evaluate_with};
 
 use super::*;
 
-/// A steady climb by 1 up to 300, and then these closes.
+/// A steady climb by 1 up to 300, followed by these closes.
 ///
-/// There the average rise is 1 and the average fall 0; each candle halves both and adds half of its own change.
+/// After the climb, the average rise is 1 and the average fall 0. Each further candle halves both and adds half of its
+/// own change.
 fn climb_and(closes: &[f64]) -> Candles {
     let climb: Vec<_> = (101..=300).map(f64::from).collect();
     Candles::from_closes(&[climb.as_slice(), closes].concat())
@@ -21,7 +22,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
 
 #[test]
 fn buys_a_dip_with_a_penalty_while_it_falls() {
-    // Rises 0.5, falls 4.5: the RSI falls from 100 to 10.
+    // The average rise is 0.5 and the average fall 4.5, so the RSI falls from 100 to 10.
     let dip = signal(&climb_and(&[291.0]), &[]).unwrap();
     assert_eq!((dip.action, dip.price), (Action::Buy, Some(291.0)));
     assert!((dip.number("rsi_2") - 10.0).abs() < 1e-9 && (dip.number("rsi_momentum") + 90.0).abs() < 1e-9);
@@ -35,7 +36,7 @@ fn buys_a_dip_with_a_penalty_while_it_falls() {
 
 #[test]
 fn a_turn_upwards_is_worth_more() {
-    // Rises 0.5, falls 2.25: the RSI goes from 10 to 18.2.
+    // The average rise is 0.5 and the average fall 2.25, so the RSI goes from 10 to 18.2.
     let turned = signal(&climb_and(&[291.0, 291.5]), &[]).unwrap();
     assert!((turned.confidence - (0.72 + 0.08)).abs() < 1e-12);
     let slight = signal(&climb_and(&[291.0, 291.5]), &[("momentum_adjustment_factor", 0.001.into())]).unwrap();
@@ -44,7 +45,7 @@ fn a_turn_upwards_is_worth_more() {
 
 #[test]
 fn below_the_lower_threshold_the_dip_is_extreme() {
-    // Rises 0.5, falls 49.5: the RSI is exactly 1.
+    // The average rise is 0.5 and the average fall 49.5, so the RSI is exactly 1.
     let dip = signal(&climb_and(&[201.0]), &[]).unwrap();
     assert_eq!(dip.reading("signal_strength"), Some(&"extreme".into()));
     assert_eq!(dip.reading("strategy_origin"), Some(&"quantzed_screening_08".into()));

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, evaluate};
 
 use super::*;
 
-/// As many candles at this price, and then this one.
+/// `count` candles at the price `close`, followed by `newest`.
 fn flat_and(count: usize, close: f64, newest: [f64; 5]) -> Candles {
     let mut candles = Candles::from_closes(&vec![close; count]);
     candles.push(newest);
@@ -13,7 +13,7 @@ fn signal(candles: &Candles, parameters: &[(&str, Value)]) -> Option<Signal> {
     evaluate::<ShootingStarReversal>(candles, parameters).unwrap()
 }
 
-/// A falling body of 2, an upper shadow of 5 and no lower one.
+/// A falling body of 2, an upper shadow of 5 and no lower shadow.
 const STAR: [f64; 5] = [102.0, 107.0, 100.0, 100.0, 1.0];
 
 #[test]

@@ -2,7 +2,7 @@ use ta_bot_sdk::testing::{Candles, check, evaluate};
 
 use super::*;
 
-/// Closes between 100 and 100.5 on a volume of 1, before that closes about `former`, and then this candle.
+/// Closes about `former`, then closes between 100 and 100.5, all with a volume of 1, followed by this candle.
 fn range_and(former: f64, newest: [f64; 5]) -> Candles {
     let zigzag = |base: f64, len: i32| (0..len).map(move |i| base + 0.5 * f64::from(i % 2));
     let mut candles = Candles::from_closes(&zigzag(former, 224).chain(zigzag(100.0, 25)).collect::<Vec<_>>());

@@ -1,5 +1,6 @@
-//! Bytes that are made to break the loading of a module: never a panic, always a reason or a module that answers, and
-//! not the time of the host. The tests `fuzz_modules` do that for a minute, `make fuzz` for as long as one likes.
+//! Bytes that are made to break the loading of a module. Loading must never panic, must always return a reason or a
+//! module that answers, and must not use up the host's time. The tests `fuzz_modules` try that for a minute, and `make
+//! fuzz` does it for as long as it is left running.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a part of a test may fail loudly")]
 
@@ -8,15 +9,16 @@ use std::time::{Duration, Instant};
 use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Timeframe, Timestamp};
 use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};
 
-/// How long one may take: `describe` has five seconds, and the machine may be busy.
+/// How long one load may take: `describe` has five seconds, and the machine may be busy.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// The sandbox as it is run, without a folder for what is compiled.
+/// The sandbox as the service runs it, without a folder for compiled modules.
 pub fn sandbox() -> Sandbox {
     Sandbox::new(Limits::default(), None).unwrap()
 }
 
-/// Loads, within time. What is taken is asked once; its answer is its own.
+/// Loads the bytes within `LONGEST` and returns whether they were accepted. An accepted module is asked once; its
+/// answer does not matter.
 pub fn takes(sandbox: &Sandbox, what: &str, bytes: &[u8]) -> bool {
     let begun = Instant::now();
     let loaded = StrategyModule::load(sandbox, bytes);
@@ -52,6 +54,6 @@ fn ask(module: &StrategyModule) {
     };
     let extra: Vec<CandleSlice<'_>> = vec![base; module.description().extra.len()];
     let parameters = module.description().schema.defaults();
-    // Whatever it is, it comes back.
+    // Whatever the module answers, the call must return.
     let _ = module.evaluate(EvaluationInput { job: &job, base, extra: &extra, parameters: &parameters });
 }

@@ -1,4 +1,4 @@
-//! Components that `wasm-smith` makes: valid, and nothing that anybody would write. None is a strategy.
+//! Components that `wasm-smith` generates: they are valid, but nothing that anybody would write. None is a strategy.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Bytes that libFuzzer makes of real components: cut off, flipped, put together.
+//! Bytes that libFuzzer derives from real components: cut off, flipped, put together.
 
 #![no_main]
 

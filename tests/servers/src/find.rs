@@ -1,4 +1,5 @@
-//! Where the servers are. Nothing is installed from here: a test that installs would need the network and root.
+//! Where the servers' programs are. Nothing is installed from here: a test that installs would need the network and
+//! root.
 
 use std::{
     env,
@@ -21,7 +22,7 @@ pub(crate) fn in_venv(name: &str) -> Result<PathBuf> {
     in_folders(name, [venv.join("bin")])
 }
 
-/// What `scripts/build-kube-apiserver.sh` made.
+/// A program that `scripts/build-kube-apiserver.sh` built.
 pub(crate) fn in_cache(name: &str) -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),

@@ -7,11 +7,11 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "ta-bot-test-";
 
-/// A new folder, which is removed with its guard.
+/// A new folder, which is removed when its guard is dropped.
 pub(crate) fn new(name: &str) -> Result<TempDir> {
     static SWEEP: Once = Once::new();
     SWEEP.call_once(sweep);
-    // The system's folder for temporary files: the path of a Unix socket may have 107 bytes.
+    // The system's folder for temporary files has a short path: the path of a Unix socket may have at most 107 bytes.
     tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{}-{name}-", process::id()))
         .tempdir()

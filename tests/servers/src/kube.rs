@@ -18,7 +18,7 @@ use crate::{
 };
 
 const ADMIN_TOKEN: &str = "token-of-admin";
-/// Name, token, groups. What a group may do is up to the tests: none of the users but the admin may do anything.
+/// Name, token and groups of each user. Tests decide what the groups may do: at first only the admin may do anything.
 const USERS: [(&str, &str, &str); 4] = [
     (KubeApi::ADMIN, ADMIN_TOKEN, "system:masters"),
     (KubeApi::ALICE, "token-of-alice", ""),
@@ -49,7 +49,7 @@ impl KubeApi {
     /// Named like the service account `ta-bot` of the namespace `ta-bot`; bindings to that account apply to it.
     pub const SERVICE_ACCOUNT: &str = "system:serviceaccount:ta-bot:ta-bot";
 
-    /// Starts an API server with the namespaces that it makes itself.
+    /// Starts an API server with only the namespaces that it creates itself.
     pub async fn start() -> Result<Self> {
         let etcd = find::in_cache("etcd")?;
         let program = find::in_cache("kube-apiserver-1.20.2")?;
@@ -69,7 +69,7 @@ impl KubeApi {
             Process::start("kube-apiserver", (program.clone(), arguments), folder.path(), port, probe).await
         })
         .await?;
-        // The server signed a certificate for itself and appended its authority's.
+        // The server signed a certificate for itself and appended the one of its authority.
         let chain = fs::read_to_string(&certificate)?;
         let last = chain.rfind("-----BEGIN CERTIFICATE-----").context("the server's certificate is empty")?;
         let ca = chain[last..].to_owned();
@@ -83,7 +83,7 @@ impl KubeApi {
         format!("https://{}", self.address())
     }
 
-    /// The certificate of its authority, as PEM.
+    /// The certificate of the server's authority, as PEM.
     pub fn ca(&self) -> &str {
         &self.ca
     }
@@ -104,9 +104,10 @@ impl KubeApi {
         self.kubeconfig_at(self.address(), user)
     }
 
-    /// The kubeconfig of a user by another address, that of a [`Proxy`](crate::Proxy).
+    /// The kubeconfig of a user for another address, such as that of a [`Proxy`](crate::Proxy).
     pub fn kubeconfig_at(&self, address: SocketAddr, user: &str) -> Result<String> {
-        let (token, ca) = (self.token(user)?, self.ca_path.display());
+        let token = self.token(user)?;
+        let ca = self.ca_path.display();
         Ok(format!(
             r#"apiVersion: v1
 kind: Config
@@ -132,7 +133,7 @@ fn etcd_arguments(folder: &Path, port: &Port, peers: &Port) -> Vec<OsString> {
     let rest = [
         format!("--listen-client-urls=http://127.0.0.1:{clients}"),
         format!("--advertise-client-urls=http://127.0.0.1:{clients}"),
-        // It is alone, and listens for others regardless.
+        // This etcd has no peers, but listens for them regardless.
         format!("--listen-peer-urls=http://127.0.0.1:{peers}"),
         format!("--initial-advertise-peer-urls=http://127.0.0.1:{peers}"),
         format!("--initial-cluster=default=http://127.0.0.1:{peers}"),
@@ -171,13 +172,13 @@ struct Connect;
 
 impl Probe for Connect {
     async fn check(&self, address: SocketAddr) -> Result<()> {
-        // The API server has its own patience with etcd.
+        // A connection is enough, because the API server waits for etcd by itself.
         TcpStream::connect(address).await?;
         Ok(())
     }
 }
 
-/// Asks by curl: a TLS client is a lot to build for one question.
+/// Asks with curl, because a TLS client would be a lot to build for one request.
 #[derive(Debug)]
 struct Ready {
     curl: PathBuf,

@@ -1,8 +1,8 @@
 //! Real servers for tests: what a store, a bus or an election does when its server dies, hangs or cuts a connection
 //! can't be learnt from a mock.
 //!
-//! Each server runs on loopback, in a temporary folder, and ends with its guard; [`Proxy`] stands between a client and
-//! a server and spoils the connection. `make test-setup` installs them.
+//! Each server runs on loopback, in a temporary folder, and ends with its guard. [`Proxy`] stands between a client and
+//! a server and disturbs the connection. `make test-setup` installs the servers.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -23,7 +23,7 @@
 //! ```
 //!
 //! A guard depends on no tokio runtime, so tests of one binary can share a server in a `tokio::sync::OnceCell`. Such a
-//! static is never dropped; its server ends with the process all the same.
+//! static is never dropped, but its server still ends with the process.
 
 mod find;
 mod folder;

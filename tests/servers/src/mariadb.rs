@@ -1,4 +1,4 @@
-//! `MariaDB`, which stands for `MySQL`: the statements of the service are those that both understand.
+//! `MariaDB`, which stands in for `MySQL`: the service only uses statements that both understand.
 
 use std::{
     ffi::OsString,
@@ -17,7 +17,7 @@ use crate::{
     process::{Probe, Process, controls},
 };
 
-/// A `MariaDB` server. It answers `root` without a password.
+/// A `MariaDB` server. It lets `root` in without a password.
 #[derive(Debug)]
 pub struct MariaDb {
     process: Process<Greeting>,
@@ -51,7 +51,7 @@ impl MariaDb {
         self.uri_at(self.address(), database)
     }
 
-    /// The URI of a database by another address, that of a [`Proxy`](crate::Proxy).
+    /// The URI of a database for another address, such as that of a [`Proxy`](crate::Proxy).
     pub fn uri_at(&self, address: SocketAddr, database: &str) -> String {
         format!("mysql://root@{address}/{database}")
     }
@@ -64,7 +64,8 @@ impl MariaDb {
         Ok(self.uri(name))
     }
 
-    /// What the command-line client prints for these statements: a line for each row, columns separated by tabs.
+    /// Runs statements with the command-line client. Returns what it prints: a line for each row, columns separated by
+    /// tabs.
     pub async fn sql(&self, statements: &str) -> Result<String> {
         let mut command = Command::new(&self.client);
         command.args(["--no-defaults", "--host=127.0.0.1", "--user=root", "--batch", "--skip-column-names"]);
@@ -82,7 +83,7 @@ fn arguments(folder: &Path, port: &Port) -> Vec<OsString> {
     let number = format!("--port={}", port.number());
     let mut arguments = vec!["--no-defaults".into()];
     arguments.extend([path("--datadir=", "data"), path("--socket=", "socket"), path("--pid-file=", "pid")]);
-    // In a folder that servers share, one that starts removes the temporary tables of those that run.
+    // If servers shared this folder, one that starts would remove the temporary tables of those that run.
     arguments.push(path("--tmpdir=", ""));
     arguments.extend([as_root(), Some(number.into())].into_iter().flatten());
     let rest = [
@@ -95,12 +96,12 @@ fn arguments(folder: &Path, port: &Port) -> Vec<OsString> {
     arguments
 }
 
-/// Root has to say that it means it; nobody else may.
+/// Root has to give this option to run the server; nobody else may give it.
 fn as_root() -> Option<OsString> {
     rustix::process::geteuid().is_root().then(|| "--user=root".into())
 }
 
-/// A data folder to copy: making one takes seconds. It is kept with what cargo built.
+/// A data folder to copy, because making one takes seconds. It is kept in cargo's target folder.
 async fn template(program: &Path) -> Result<PathBuf> {
     let version = run(Command::new(program).arg("--version")).await?;
     let version = version.split_whitespace().nth(2).context("mariadbd does not tell its version")?;
@@ -109,7 +110,7 @@ async fn template(program: &Path) -> Result<PathBuf> {
     if template.exists() {
         return Ok(template);
     }
-    // Test processes that start together each make their own, and one of them stays.
+    // Test processes that start at the same time each make a template, and one of them is kept.
     fs::create_dir_all(&target)?;
     let scratch = tempfile::Builder::new().prefix("mariadb-").tempdir_in(&target)?;
     let made = scratch.path().join("made");
@@ -125,7 +126,7 @@ async fn template(program: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Copies a folder without its 100 MB of zeros, the empty log.
+/// Copies a folder without the 100 MB of zeros of its empty log.
 async fn copy(from: &Path, to: &Path) -> Result<()> {
     run(Command::new("cp").args(["-a", "--sparse=always"]).args([from, to])).await?;
     Ok(())
@@ -147,7 +148,8 @@ struct Greeting;
 impl Probe for Greeting {
     async fn check(&self, address: SocketAddr) -> Result<()> {
         let mut stream = TcpStream::connect(address).await?;
-        // Three bytes for the length, one for the number, then the version of the protocol. An error has 255 there.
+        // Three bytes of length, one of the packet's number, then the version of the protocol. An error has 255 in its
+        // place.
         let mut head = [0; 5];
         stream.read_exact(&mut head).await?;
         ensure!(head[4] == 10, "it greets with an error");

@@ -15,7 +15,7 @@ use crate::{
     process::{Probe, Process, controls},
 };
 
-/// A MongoDB-compatible server, a replica set of one. It keeps through [`Self::kill`] what was written with `j: true`.
+/// A MongoDB-compatible server, as a replica set of one. What was written with `j: true` survives [`Self::kill`].
 #[derive(Debug)]
 pub struct Mongo {
     process: Process<Hello>,
@@ -40,8 +40,8 @@ impl Mongo {
         let program = find::in_venv("secantusd-py")?;
         with_free_port(async |port| {
             let folder = folder::new("mongo")?;
-            // It honours `j: true` of a plain write and not that of a transaction's commit, which MongoDB does. With this
-            // option it puts every commit on the disk.
+            // The server honours `j: true` for a plain write, but unlike MongoDB not for the commit of a transaction.
+            // With this option it writes every commit to the disk.
             let mut arguments: Vec<OsString> =
                 ["--host", "127.0.0.1", "--cache-size", "64M", "--sync-on-commit", "--port"].map(OsString::from).into();
             arguments.extend([
@@ -61,9 +61,9 @@ impl Mongo {
         self.uri_at(self.address())
     }
 
-    /// The URI by another address, that of a [`Proxy`](crate::Proxy).
+    /// The URI for another address, such as that of a [`Proxy`](crate::Proxy).
     pub fn uri_at(&self, address: SocketAddr) -> String {
-        // Directly: else a client goes on to the address that the replica set tells, past the proxy.
+        // A direct connection: otherwise a client goes on to the address that the replica set reports, past the proxy.
         format!("mongodb://{address}/?directConnection=true")
     }
 }

@@ -28,7 +28,7 @@ controls!(Nats);
 impl Nats {
     /// Starts a server without streams.
     pub async fn start() -> Result<Self> {
-        // Never the distribution's: its key-value answers can't be read by current clients.
+        // Never the server of the Linux distribution: current clients can't read its key-value answers.
         let program = find::in_venv("nats-server")?;
         with_free_port(async |port| {
             let folder = folder::new("nats")?;
@@ -45,7 +45,7 @@ impl Nats {
         self.url_at(self.address())
     }
 
-    /// The URL by another address, that of a [`Proxy`](crate::Proxy).
+    /// The URL for another address, such as that of a [`Proxy`](crate::Proxy).
     pub fn url_at(&self, address: SocketAddr) -> String {
         format!("nats://{address}")
     }

@@ -1,9 +1,9 @@
 //! Ports of servers.
 //!
-//! A port is kept for its guard's lifetime, also while the server is down, because tests kill a server and expect it
-//! back under the same address. So it is below the range that Linux gives to outgoing connections: a client that tries
-//! again and again to reach a dead server would sooner or later get the server's port for its own end, and be
-//! connected with itself.
+//! A port stays reserved for its guard's lifetime, even while the server is down, because tests kill a server and
+//! expect it back at the same address. So the ports are below the range that Linux uses for outgoing connections.
+//! Otherwise a client that keeps trying to reach a dead server would sooner or later get the server's port for its own
+//! end, and be connected to itself.
 
 use std::{
     collections::hash_map::RandomState,
@@ -21,17 +21,17 @@ use anyhow::{Context as _, Result, bail};
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// A port of loopback that no other guard has, in this process or another.
+/// A loopback port that no other guard has, in this process or another.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,
-    /// An abstract Unix socket, which exists once, leaves no file, and ends with the process.
+    /// An abstract Unix socket, which can exist only once, leaves no file, and ends with the process.
     _lock: UnixListener,
 }
 
 impl Port {
     pub(crate) fn reserve() -> Result<Self> {
-        // Starts anywhere, so that processes do not queue for the same ports.
+        // Starts at a random port, so that processes do not compete for the same ones.
         let start = (RandomState::new().hash_one(0) % u64::from(COUNT)) as u16;
         for step in 0..COUNT {
             let number = FIRST + (start + step) % COUNT;
@@ -52,7 +52,7 @@ impl Port {
         (Ipv4Addr::LOCALHOST, self.number).into()
     }
 
-    /// Whether this process listens on the port. Without asking, a probe could be answered by somebody else's server
+    /// Whether the process `pid` listens on the port. Without this check another program's server could answer a probe
     /// while ours is about to fail.
     pub(crate) fn is_held_by(&self, pid: u32) -> Result<bool> {
         let local = format!("0100007F:{:04X}", self.number);
@@ -69,13 +69,13 @@ impl Port {
     }
 }
 
-/// Starts something on a free port, and on another one if a program took the port meanwhile.
+/// Starts a server on a free port, and on another one if a program took the port in the meantime.
 pub(crate) async fn with_free_port<T>(start: impl AsyncFn(Port) -> Result<T>) -> Result<T> {
     const ATTEMPTS: usize = 3;
     let mut attempt = 1;
     loop {
         match start(Port::reserve()?).await {
-            // All servers say it with these words, and an error shows the server's log.
+            // All servers use these words for it, and the error contains the end of the server's log.
             Err(error) if attempt < ATTEMPTS && format!("{error:#}").contains("ddress already in use") => attempt += 1,
             result => return result,
         }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{find, port::Port};
 
-/// Long enough for a machine that builds on all its cores meanwhile.
+/// Long enough for a machine that builds on all its cores at the same time.
 const START_DEADLINE: Duration = Duration::from_secs(90);
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(20);
 const LOG_LINES: usize = 20;
 const LOG_BYTES: u64 = 16 * 1024;
 
-/// Asks a server whether it serves.
+/// Checks whether a server is able to serve.
 pub(crate) trait Probe {
     async fn check(&self, address: SocketAddr) -> Result<()>;
 }
@@ -52,7 +52,7 @@ impl<P> Process<P> {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Ends it at once; nothing happens if it is down. The port stays reserved.
+    /// Ends the process at once; does nothing if it is down. The port stays reserved.
     pub(crate) fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
@@ -61,7 +61,7 @@ impl<P> Process<P> {
         Ok(())
     }
 
-    /// Stops it, and waits for that: until then its threads go on for a moment.
+    /// Stops the process and waits until that has happened, because its threads go on for a moment after the signal.
     pub(crate) fn pause(&self) -> Result<()> {
         let pid = self.signal(Signal::STOP)?;
         let deadline = Instant::now() + PROBE_DEADLINE;
@@ -77,7 +77,7 @@ impl<P> Process<P> {
     }
 
     fn signal(&self, signal: Signal) -> Result<Pid> {
-        // The id is not reused before the child was waited for, which `kill` does when it takes it.
+        // The id is not reused before the child is waited for, and `kill` takes the child out before it waits.
         let pid = self.child.as_ref().map(Pid::from_child).with_context(|| format!("{} is down", self.name))?;
         kill_process(pid, signal).with_context(|| format!("can't signal {}", self.name))?;
         Ok(pid)
@@ -86,7 +86,7 @@ impl<P> Process<P> {
 
 fn are_threads_stopped(pid: Pid) -> Result<bool> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("the server has ended")?;
-    // The state follows the name in brackets, which may hold anything. A thread without a file has just ended.
+    // The state follows the name in parentheses, which may contain anything. A thread without a file has just ended.
     Ok(tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("stat")).ok()).all(|stat| {
         let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
         state == Some("T")
@@ -94,7 +94,7 @@ fn are_threads_stopped(pid: Pid) -> Result<bool> {
 }
 
 impl<P: Probe> Process<P> {
-    /// Starts a server and waits until it serves. What it writes goes to `NAME.log` in `folder`.
+    /// Starts a server and waits until it serves. Its output goes to `NAME.log` in `folder`.
     pub(crate) async fn start(
         name: &'static str,
         (program, arguments): (PathBuf, Vec<OsString>),
@@ -108,7 +108,7 @@ impl<P: Probe> Process<P> {
         Ok(process)
     }
 
-    /// Kills it if it runs, starts it and waits until it listens and the probe succeeds.
+    /// Kills the process if it runs, starts it, and waits until it listens and the probe succeeds.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.kill()?;
         self.child = Some(self.spawn()?);
@@ -140,7 +140,8 @@ impl<P: Probe> Process<P> {
 
     fn spawn(&self) -> Result<Child> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
-        // The process must not outlive the tests, however they end; setpriv becomes the server, so it is one process.
+        // The server must not outlive the tests, however they end. `setpriv` becomes the server, so there is only one
+        // process.
         let mut command = Command::new(find::system("setpriv")?);
         command.args(["--pdeathsig", "KILL", "--"]).arg(&self.program).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -177,7 +178,7 @@ fn spawn_from_a_lasting_thread(command: Command) -> Result<Child> {
         let (sender, orders) = mpsc::channel::<Order>();
         thread::spawn(move || {
             for (mut command, reply) in orders {
-                // An order is always awaited.
+                // The sender of an order always waits for the reply.
                 let _ = reply.send(command.spawn());
             }
         });
@@ -188,36 +189,36 @@ fn spawn_from_a_lasting_thread(command: Command) -> Result<Child> {
     Ok(answer.recv()??)
 }
 
-/// What every server's guard can do with its `process`.
+/// The methods of every server's guard that control its `process`.
 macro_rules! controls {
     ($server:ty) => {
         impl $server {
-            /// Where the server listens.
+            /// The address that the server listens on.
             pub fn address(&self) -> ::std::net::SocketAddr {
                 self.process.address()
             }
 
-            /// The id of its process; `None` while it is down.
+            /// The id of the server's process; `None` while it is down.
             pub fn pid(&self) -> Option<u32> {
                 self.process.pid()
             }
 
-            /// Kills it (SIGKILL). Connections are refused until [`Self::restart`].
+            /// Kills the process (SIGKILL). Connections are refused until [`Self::restart`].
             pub fn kill(&mut self) -> ::anyhow::Result<()> {
                 self.process.kill()
             }
 
-            /// Kills it if it runs, and starts it on the same port and folder.
+            /// Kills the process if it runs, and starts it with the same port and folder.
             pub async fn restart(&mut self) -> ::anyhow::Result<()> {
                 self.process.restart().await
             }
 
-            /// Stops its process (SIGSTOP): connections are accepted by the kernel and nothing answers.
+            /// Stops the process (SIGSTOP): the kernel still accepts connections, but nothing answers.
             pub fn pause(&self) -> ::anyhow::Result<()> {
                 self.process.pause()
             }
 
-            /// Lets it go on after [`Self::pause`].
+            /// Lets the process go on after [`Self::pause`].
             pub fn resume(&self) -> ::anyhow::Result<()> {
                 self.process.resume()
             }

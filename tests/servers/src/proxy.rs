@@ -1,4 +1,4 @@
-//! A TCP proxy that spoils connections.
+//! A TCP proxy that disturbs connections.
 
 mod connection;
 
@@ -17,25 +17,25 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::port::Port;
 
-/// What the proxy does, with the connections that it has and with those that come.
+/// What the proxy does with its open connections and with new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Passes everything on.
     Forward,
     /// Passes each chunk on after this time.
     Delay(Duration),
-    /// Accepts and holds everything, and passes it on in the next mode.
+    /// Accepts connections and holds back everything until the next mode, which passes it on.
     Stall,
     /// Resets every connection (RST).
     Reset,
-    /// Accepts nothing: new connections are refused; those that are open go on, see [`Proxy::reset_all`].
+    /// Refuses new connections. Open ones go on; see [`Proxy::reset_all`].
     Refuse,
-    /// Passes on this many bytes that come from one side, counted for each connection from now on or from its start,
-    /// then closes it on both sides. What the other side sends is passed on until then.
+    /// Passes on some bytes from one side, counted for each connection from now on or from its start, then closes the
+    /// connection on both sides. What the other side sends is passed on until then.
     CutAfter {
-        /// Whose bytes count: [`Side::Server`] loses an answer, [`Side::Client`] cuts a request in two.
+        /// Whose bytes count: with [`Side::Server`] an answer is lost, with [`Side::Client`] a request is cut in two.
         from: Side,
-        /// How many are passed on. With 0 the first chunk is swallowed.
+        /// How many bytes are passed on. With 0 the first chunk is swallowed.
         bytes: u64,
     },
 }
@@ -43,13 +43,13 @@ pub enum Mode {
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Who connected to the proxy.
+    /// The side that connected to the proxy.
     Client,
-    /// Whom the proxy connected to.
+    /// The side that the proxy connected to.
     Server,
 }
 
-/// A TCP proxy on loopback before one server. It runs in a thread of its own and ends with this guard.
+/// A TCP proxy on loopback in front of one server. It runs in a thread of its own and ends with this guard.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -59,7 +59,7 @@ pub struct Proxy {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// What is wanted now. The numbers tell a repeated order from an old one.
+/// The current order. The numbers distinguish a repeated order from an old one.
 #[derive(Clone, Copy, Debug)]
 struct Orders {
     mode: Mode,
@@ -74,7 +74,7 @@ struct Counts {
 }
 
 impl Proxy {
-    /// Starts a proxy that forwards to this address. The server may be down, or come later.
+    /// Starts a proxy that forwards to this address. The server may be down and start later.
     pub fn start(upstream: SocketAddr) -> Result<Self> {
         let port = Port::reserve()?;
         let address = port.address();
@@ -93,22 +93,23 @@ impl Proxy {
         Ok(Self { address, orders, applied, counts, thread: Some(thread) })
     }
 
-    /// Where clients connect to.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Switches to a mode. It holds for new connections when this returns, and for each open one from its next chunk.
+    /// Switches to a mode. When this returns, the mode applies to new connections, and to each open one from its next
+    /// chunk.
     pub async fn set(&self, mode: Mode) -> Result<()> {
         self.order(|orders| orders.mode = mode).await
     }
 
-    /// Resets the connections that are open (RST) and stays in its mode.
+    /// Resets all open connections (RST) and stays in the current mode.
     pub async fn reset_all(&self) -> Result<()> {
         self.order(|orders| orders.resets += 1).await
     }
 
-    /// How many connections were accepted so far.
+    /// How many connections have been accepted so far.
     pub fn accepted(&self) -> usize {
         self.counts.accepted.load(Ordering::Acquire)
     }
@@ -142,7 +143,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Accepts until the guard is dropped.
+/// Accepts connections until the guard is dropped.
 async fn accept(
     listener: std::net::TcpListener,
     upstream: SocketAddr,

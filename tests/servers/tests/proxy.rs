@@ -1,4 +1,4 @@
-//! The proxy's modes, before a server that echoes.
+//! The proxy's modes, in front of a server that echoes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::{
@@ -77,7 +77,7 @@ async fn forwards_and_counts() {
     assert_eq!(echo(&mut second, b"two").await.unwrap(), b"two");
     assert_eq!((proxy.accepted(), proxy.open()), (2, 2));
 
-    // The end of what one side sends is passed on too.
+    // The proxy also passes on the end of what one side sends.
     first.shutdown().await.unwrap();
     assert_eq!(first.read(&mut [0; 8]).await.unwrap(), 0);
     wait_for_open(&proxy, 1).await;

@@ -1,4 +1,4 @@
-//! Each server: it answers, dies, comes back with its data, hangs on request, and leaves nothing behind.
+//! Each server answers, dies, comes back with its data, hangs on request, and leaves nothing behind.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod support;
@@ -61,7 +61,7 @@ async fn nats_keeps_its_streams_through_a_kill() {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     assert!(timeout(SHORT, stream.read_u8()).await.is_err());
     let pid = server.pid().unwrap();
-    // Also a stopped process ends with its guard.
+    // A stopped process ends with its guard, too.
     drop(server);
     assert!(is_gone(pid));
 }
@@ -108,7 +108,7 @@ async fn the_kubernetes_api_keeps_its_objects_through_a_kill() {
     assert!(denied.contains("Forbidden"), "{denied}");
     let unknown = curl(&ca, "no-token", &namespaces, None).await;
     assert!(unknown.contains("Unauthorized"), "{unknown}");
-    // The key of service accounts works: Kubernetes signs a token and knows it again.
+    // The key of service accounts works: Kubernetes signs a token and recognises it afterwards.
     let accounts = format!("{namespaces}/mine/serviceaccounts");
     let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"a"}}"#;
     curl(&ca, admin, &accounts, Some(account)).await;
@@ -161,14 +161,14 @@ async fn a_server_ends_with_a_killed_test_process() {
     assert!(!is_gone(pid));
     test.kill().await.unwrap();
     let ended = async {
-        // Its threads close their sockets a moment later.
+        // The server's threads close their sockets a moment later.
         while !is_gone(pid) || !is_refused(address).await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(Duration::from_secs(5), ended).await.unwrap();
 
-    // The folder is found by the next process that starts a server.
+    // The next process that starts a server removes the folder.
     let (mut next, ..) = support::test_process("holds_a_server").await;
     let dead = format!("ta-bot-test-{}-", test.id);
     let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten();

@@ -1,4 +1,4 @@
-//! Putting modules to work over REST, as an operator does.
+//! Uploads and deploys modules over REST, as an operator does.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{root, until};
 /// How long admission may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Uploads a component of the tests and waits until it is admitted. Answers its digest.
+/// Uploads a component of the tests and waits until it is admitted. Returns its digest.
 pub async fn upload(replica: &Replica, component: &str) -> String {
     let bytes = std::fs::read(root().join(format!("target/components/{component}.wasm"))).unwrap();
     let digest = ModuleDigest::of(&bytes).to_string();
@@ -25,12 +25,13 @@ pub async fn upload(replica: &Replica, component: &str) -> String {
     digest
 }
 
-/// Changes what is deployed for a strategy, on the condition that `revision` is its newest. Answers the new entry.
+/// Changes a strategy's deployment, on the condition that `revision` is its newest one. Returns the new entry.
 pub async fn deploy(replica: &Replica, strategy: &str, body: &Json, revision: i64) -> Json {
     let url = replica.url(&format!("/api/v1/strategies/{strategy}/deployment"));
     let request = Client::new().post(url).header("If-Match", format!("\"{revision}\""));
     let answer = request.json(body).send().await.unwrap();
-    let (status, answer) = (answer.status(), answer.json::<Json>().await.unwrap());
+    let status = answer.status();
+    let answer = answer.json::<Json>().await.unwrap();
     assert_eq!((status, &answer["data"]["outcome"]), (StatusCode::OK, &Json::from("changed")), "{body}: {answer}");
     answer["data"]["entry"].clone()
 }

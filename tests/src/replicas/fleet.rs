@@ -1,4 +1,4 @@
-//! The servers, what lies between them and the replicas, and the replicas.
+//! The servers, the replicas, and the proxies between them.
 
 use std::{collections::HashMap, fs, time::Duration};
 
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::{root, strategies_dir, until};
 
-/// Where signals go.
+/// The subject that signals are published on.
 pub const SUBJECT: &str = "cio.intent.trading";
 const NAMESPACE: &str = "petrosa-apps";
 const DATABASE: &str = "market";
 /// How long the replicas may take to come to rest once everything works.
 const REST: Duration = Duration::from_mins(3);
 
-/// Everything that a run needs. Replicas reach the servers through proxies; the test itself goes straight to them.
+/// Everything that a run needs. Replicas reach the servers through proxies; the test itself connects to them directly.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each is named for the server it is")]
 pub struct Fleet {
@@ -41,7 +41,8 @@ pub struct Fleet {
     folder: TempDir,
 }
 
-/// What can be spoiled: the way to each store and bus for all replicas, and the way to the Lease for each by itself.
+/// The connections that a test can disturb: to each store and bus for all replicas at once, and to the Lease for each
+/// replica separately.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each is named for the server it leads to")]
 pub struct Proxies {
@@ -52,14 +53,15 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// Each of them.
+    /// All proxies.
     pub fn all(&self) -> impl Iterator<Item = &Proxy> {
         [&self.mysql, &self.nats, &self.mongodb].into_iter().chain(&self.kube)
     }
 }
 
 impl Fleet {
-    /// Starts the servers, writes the market's history, and prepares as many replicas, which are not started yet.
+    /// Starts the servers, writes the market's history, and prepares the given number of replicas, which are not
+    /// started yet.
     pub async fn start(market: &Market, replicas: usize) -> Self {
         let (maria, nats, mongo, kube) =
             tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start()).unwrap();
@@ -114,8 +116,8 @@ impl Fleet {
         Replica::new(&folder, variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    /// Starts every replica, and waits until all are ready and have begun with every series: what closes after that they
-    /// look at.
+    /// Starts every replica, and waits until all are ready and have begun with every series. They look at what closes
+    /// after that.
     pub async fn start_replicas(&mut self) {
         for replica in &mut self.replicas {
             replica.start().await;
@@ -126,7 +128,7 @@ impl Fleet {
         self.until("series begun", "SELECT COUNT(*) FROM begun_series", self.series).await;
     }
 
-    /// Lets the replicas reach the servers without a proxy between. Before they start.
+    /// Lets the replicas reach the stores and the bus without a proxy. Must be called before the replicas start.
     pub fn without_proxies(&mut self) {
         for replica in &mut self.replicas {
             replica.set("MYSQL_URI", &self.maria.uri(DATABASE));
@@ -135,24 +137,24 @@ impl Fleet {
         }
     }
 
-    /// Straight to the database.
+    /// Direct connections to the database.
     pub fn pool(&self) -> sqlx::MySqlPool {
         sqlx::MySqlPool::connect_lazy(&self.mysql_uri()).unwrap()
     }
 
-    /// The address of the database, without a proxy between.
+    /// The URI of the database, without a proxy between.
     pub fn mysql_uri(&self) -> String {
         self.maria.uri(DATABASE)
     }
 
-    /// Waits until as many jobs are finished and all their signals published.
+    /// Waits until `jobs` jobs are finished and all their signals are published.
     pub async fn until_finished(&self, jobs: usize) {
         self.until("jobs finished", "SELECT COUNT(*) FROM finished_jobs", jobs).await;
         self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE published_at IS NULL", 0).await;
     }
 
-    /// Waits until as many jobs of one close are finished and no signal waits, without going through all that there is:
-    /// a measurement is not to take the server's time.
+    /// Waits until `jobs` jobs of one close are finished and no signal waits. It does not go through everything in the
+    /// tables, because a measurement must not take the server's time.
     pub async fn until_closed(&self, close: Timestamp, jobs: usize) {
         let (short, long, close) = (SHORT, LONG, close.millis());
         let finished = format!(
@@ -162,10 +164,10 @@ impl Fleet {
         self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE waiting = 1", 0).await;
     }
 
-    /// Waits until a query counts as many as that.
+    /// Waits until the query `count` returns `wanted`.
     async fn until(&self, what: &str, count: &str, wanted: usize) {
         let pool = self.pool();
-        // The table may not be there yet.
+        // The table may not exist yet.
         let found = async || sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).fetch_one(&pool).await.unwrap_or(-1);
         let otherwise = async || format!("{what}: {} instead of {wanted}\n{}", found().await, self.logs());
         until(REST, otherwise, async || found().await == wanted as i64).await;
@@ -176,7 +178,7 @@ impl Fleet {
         sqlx::query_scalar("SELECT COUNT(*) FROM dead_jobs").fetch_one(&self.pool()).await.unwrap()
     }
 
-    /// The logs' ends, for a failure's message.
+    /// The ends of all logs, for the message of a failure.
     pub fn logs(&self) -> String {
         let log = |(index, replica): (usize, &Replica)| format!("--- replica {index}\n{}", replica.log_tail());
         self.replicas.iter().enumerate().map(log).collect::<Vec<_>>().join("\n")

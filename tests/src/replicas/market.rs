@@ -9,13 +9,13 @@ use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
 use crate::{gathered_by, market};
 
-/// The longest window of any strategy, and some more.
+/// How many candles of each timeframe the history has: the longest window of any strategy and some more.
 const HISTORY: i64 = 300;
 /// How many rows one statement inserts.
 const ROWS: usize = 1000;
 /// The shorter timeframe.
 pub const SHORT: Timeframe = Timeframe::M1;
-/// The longer one: in one long candle there are five short ones.
+/// The longer timeframe: one long candle consists of five short ones.
 pub(super) const LONG: Timeframe = Timeframe::M5;
 
 /// Candles of many symbols: a history, and what comes after it.
@@ -23,7 +23,8 @@ pub(super) const LONG: Timeframe = Timeframe::M5;
 pub struct Market {
     /// The symbols.
     pub symbols: Vec<Symbol>,
-    /// When the newest candles of the history close. It lies in the past, so that the minutes after it can pass in seconds.
+    /// The time at which the newest candles of the history close. It lies in the past, so that the minutes after it can
+    /// pass in seconds.
     pub start: Timestamp,
     minutes: i64,
     short: Vec<Vec<Candle>>,
@@ -31,7 +32,7 @@ pub struct Market {
 }
 
 impl Market {
-    /// A market of `count` symbols with `minutes` after its history.
+    /// A market of `count` symbols with `minutes` minutes after its history.
     pub fn new(count: usize, minutes: i64) -> Self {
         let hour_before = Timestamp::now().plus_millis(-Timeframe::H1.millis() - minutes * SHORT.millis());
         let start = LONG.open_of(hour_before);
@@ -48,12 +49,12 @@ impl Market {
         self.minutes
     }
 
-    /// How many candles close after the history: as many jobs there are.
+    /// How many candles close after the history, which is also the number of jobs.
     pub fn jobs(&self) -> usize {
         self.symbols.len() * (self.minutes + self.minutes / 5) as usize
     }
 
-    /// Each series with its candles up to a close, as many before the start as windows need.
+    /// Each series with its candles up to a close, including as many before the start as windows need.
     pub fn series(&self, until: Timestamp) -> Vec<(&Symbol, Timeframe, &[Candle])> {
         let mut series = Vec::new();
         for (timeframe, all) in [(LONG, &self.long), (SHORT, &self.short)] {
@@ -80,7 +81,7 @@ impl Market {
         long.chain(short).collect()
     }
 
-    /// Makes the extractor's tables and writes the history.
+    /// Creates the extractor's tables and writes the history.
     pub async fn write_history(&self, pool: &MySqlPool) -> sqlx::Result<()> {
         let mut connection = pool.acquire().await?;
         for timeframe in [SHORT, LONG] {
@@ -94,20 +95,20 @@ impl Market {
             for some in rows.chunks(ROWS) {
                 insert(&mut connection, timeframe, some).await?;
             }
-            // A server that has had its tables for a while knows what is in them, and plans by that.
+            // A server that has had its tables for a while has statistics about them, and plans its queries by those.
             let analyse = format!("ANALYZE TABLE {}", table(timeframe));
             sqlx::query(sqlx::AssertSqlSafe(analyse)).fetch_all(&mut *connection).await?;
         }
         Ok(())
     }
 
-    /// Writes what closes in a minute.
+    /// Writes the candles that close in a minute.
     pub async fn write_minute(&self, pool: &MySqlPool, minute: i64) {
         self.write(pool, &self.closing(minute)).await;
     }
 
-    /// Writes candles in one transaction, for as long as it takes: an extractor whose server is away comes back, too. What
-    /// was written by a try whose answer was lost is left as it is.
+    /// Writes candles in one transaction and tries again until that succeeds, as an extractor does whose server is
+    /// away. Rows of an earlier attempt whose answer was lost are left as they are.
     pub async fn write(&self, pool: &MySqlPool, rows: &[(&Symbol, Timeframe, Candle)]) {
         while let Err(error) = self.try_to_write(pool, rows).await {
             eprintln!("the extractor tries again: {error}");
@@ -126,7 +127,7 @@ impl Market {
         transaction.commit().await
     }
 
-    /// Announces what closed in a minute, as the extractor does after a batch. Nobody hears it while NATS is away.
+    /// Announces what closed in a minute, as the extractor does after a batch. The event is lost while NATS is away.
     pub async fn announce(&self, client: &Client, minute: i64) {
         for timeframe in [LONG, SHORT] {
             if self.closing(minute).iter().any(|row| row.1 == timeframe) {
@@ -144,7 +145,7 @@ impl Market {
         let _ = client.flush().await;
     }
 
-    /// Announces a single candle. Answers when.
+    /// Announces a single candle. Returns the time of the announcement.
     pub async fn announce_one(
         &self,
         client: &Client,
@@ -159,14 +160,14 @@ impl Market {
     }
 }
 
-/// The extractor's name of a table.
+/// The extractor's name for the table of a timeframe.
 fn table(timeframe: Timeframe) -> String {
     let name = timeframe.as_str();
     let (number, unit) = name.split_at(name.len() - 1);
     format!("klines_{unit}{number}")
 }
 
-/// The extractor's table, with columns that are nothing to us.
+/// The definition of an extractor's table, with columns that the service does not use.
 fn table_definition(timeframe: Timeframe) -> String {
     let prices: String = ["open_price", "high_price", "low_price", "close_price", "volume", "quote_asset_volume"]
         .map(|column| format!("{column} DECIMAL(20, 8) NOT NULL, "))

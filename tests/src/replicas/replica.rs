@@ -1,4 +1,4 @@
-//! One `ta-bot`, a process of its own.
+//! One `ta-bot` in a process of its own.
 
 use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A replica that is not running yet. Its log is gathered in `folder`.
+    /// A replica that is not running yet. Its log is kept in `folder`.
     pub fn new(folder: &Path, variables: HashMap<String, String>) -> Self {
         Self { variables, log: folder.join("log"), process: None, url: String::new() }
     }
@@ -30,7 +30,7 @@ impl Replica {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
-    /// The names of the files in a folder of its `DATA_DIR`; none where there is no such folder.
+    /// The names of the files in a folder of its `DATA_DIR`; empty if there is no such folder.
     pub fn files(&self, folder: &str) -> Vec<String> {
         let folder = Path::new(&self.variables["DATA_DIR"]).join(folder);
         let files = std::fs::read_dir(folder).into_iter().flatten();
@@ -42,7 +42,7 @@ impl Replica {
         self.start_with(&[]).await;
     }
 
-    /// The same with more options of `serve`.
+    /// Like [`Self::start`], with more options of `serve`.
     pub async fn start_with(&mut self, options: &[&str]) {
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let mut process = Command::new(binary::ta_bot())
@@ -67,11 +67,12 @@ impl Replica {
         self.process = Some(process);
     }
 
-    /// Runs a command beside it, in its environment, as `kubectl exec` does. Answers the document that it prints.
+    /// Runs a command beside the replica, in its environment, as `kubectl exec` does. Returns the document that the
+    /// command prints.
     ///
     /// # Panics
     ///
-    /// Where the command fails.
+    /// If the command fails.
     pub async fn run(&self, arguments: &[&str]) -> Json {
         let mut command = Command::new(binary::ta_bot());
         let done = command.args(arguments).arg("--json").envs(&self.variables).output().await.unwrap();
@@ -80,14 +81,14 @@ impl Replica {
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"))
     }
 
-    /// SIGKILL.
+    /// Kills the process (SIGKILL).
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().await.unwrap();
         }
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM and waits until the process ends.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
         let mut process = self.process.take().unwrap();
         let id = process.id().unwrap().to_string();
@@ -105,17 +106,17 @@ impl Replica {
         until(Duration::from_mins(1), async || format!("not ready:\n{}", self.log_tail()), ready).await;
     }
 
-    /// The address of a path.
+    /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
-    /// The answer to GET.
+    /// The answer to a GET of a path.
     pub async fn get(&self, path: &str) -> Json {
         reqwest::get(self.url(path)).await.unwrap().json().await.unwrap()
     }
 
-    /// The sum of a metric's series whose labels hold a text.
+    /// The sum of those series of a metric whose labels contain a text.
     pub async fn metric(&self, name: &str, labels: &str) -> f64 {
         let scrape = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
         let series = scrape.lines().filter(|line| {
@@ -124,7 +125,7 @@ impl Replica {
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).fold(0.0, |sum, value| sum + value)
     }
 
-    /// A line of what the system says of the process, in kB.
+    /// A line of the process's status in `/proc`, in kB.
     pub fn memory(&self, line: &str) -> u64 {
         let id = self.process.as_ref().and_then(Child::id).unwrap();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
@@ -132,7 +133,7 @@ impl Replica {
         found.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Everything that it has logged.
+    /// Everything that the replica has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

@@ -14,12 +14,14 @@ use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::SUBJECT;
 
-/// After so long without a signal there is none to come: the first one, and another.
+/// After this long without a signal no more are expected: the time to wait for the first one, and for each further one.
 const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(60));
 
-/// When the last of the signals came that come now; none where none comes, since not every candle makes one.
+/// When the last of the signals arrived that are arriving now. `None` if none arrives, since not every candle makes a
+/// signal.
 pub async fn last_arrival(signals: &mut Subscriber) -> Option<Instant> {
-    let (mut last, (mut patience, further)) = (None, QUIET);
+    let mut last = None;
+    let (mut patience, further) = QUIET;
     while let Ok(Some(_)) = tokio::time::timeout(patience, signals.next()).await {
         (last, patience) = (Some(Instant::now()), further);
         while signals.next().now_or_never().is_some() {}
@@ -27,14 +29,14 @@ pub async fn last_arrival(signals: &mut Subscriber) -> Option<Instant> {
     last
 }
 
-/// What NATS says of the stream of signals.
+/// The state of the stream of signals, as NATS reports it.
 pub async fn state(client: &Client) -> State {
     let context = jetstream::new(client.clone());
     let name = context.stream_by_subject(SUBJECT).await.unwrap();
     context.get_stream(name).await.unwrap().cached_info().state.clone()
 }
 
-/// When NATS stored the last signal, in Unix milliseconds; it acknowledges it at once.
+/// When NATS stored the last signal, in Unix milliseconds. NATS acknowledges a signal at once when it has stored it.
 pub async fn last_stored(client: &Client) -> i64 {
     (state(client).await.last_timestamp.unix_timestamp_nanos() / 1_000_000) as i64
 }

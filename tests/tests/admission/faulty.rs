@@ -1,4 +1,4 @@
-//! Each fault is seen, and by the check that is for it.
+//! Each fault is detected by the check that is meant for it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn failed(verdict: &Verdict) -> Vec<CheckName> {
     failed.map(|check| check.name).collect()
 }
 
-/// What a check that failed says, with its example.
+/// The message of a failed check, with its example.
 fn said(verdict: &Verdict, name: CheckName) -> String {
     format!("{:?}", verdict.outcome(name).unwrap())
 }
@@ -50,7 +50,7 @@ fn each_fault_is_seen_by_its_check() {
     }
 }
 
-/// A year in which nothing stands still.
+/// A year in which the market never stands still.
 fn moving_year() -> Recorded {
     let (symbol, timeframe): (Symbol, _) = ("BTCUSDT".parse().unwrap(), Timeframe::H1);
     let opens = (0..8760).map(|index| Timestamp::from_millis(1_704_067_200_000 + index * timeframe.millis()));
@@ -71,11 +71,11 @@ fn what_is_too_slow_has_failed_and_nothing_about_it_has_passed() {
     let verdict = verdict(&load(&sandbox(limits), "faulty_never_ends"));
     assert_eq!(failed(&verdict), [CheckName::Answers, CheckName::Hostile], "{verdict:#?}");
     let passed = verdict.checks.iter().filter(|check| matches!(check.outcome, CheckOutcome::Passed { .. }));
-    // Of its answers nothing can be shown; that it describes itself can.
+    // Nothing can be shown about its answers; only the check of its description passes.
     let passed: Vec<CheckName> = passed.map(|check| check.name).collect();
     assert_eq!(passed, [CheckName::Description], "{verdict:#?}");
     assert!(said(&verdict, CheckName::Answers).contains("stopped after its 40 ms"), "{verdict:#?}");
-    // Twice on one candle, and twice on one hostile window: time that runs out is not waited for again and again.
+    // It is called twice on one candle, and twice on one hostile window: a timeout is not waited for again and again.
     let calls: u64 = verdict.checks.iter().map(|check| check.evaluations).sum();
     assert!(calls <= 4 + 2 + 2, "{calls} calls");
 }
@@ -105,13 +105,13 @@ fn a_module_that_can_not_be_asked_is_not_admitted() {
 #[test]
 fn a_guest_that_answers_what_wasi_tells_it_is_seen() {
     let verdict = verdict(&load(&sandbox(patient()), "wasi_probe"));
-    // The keys of its maps are drawn once for an instance and counted on from there.
+    // The keys of its hash maps are drawn once for an instance and counted on from there.
     assert_eq!(failed(&verdict), [CheckName::NoMemory, CheckName::Past, CheckName::NoClock], "{verdict:#?}");
 }
 
 #[test]
 fn a_rule_that_looks_at_all_it_is_given_has_its_window_as_its_lookback() {
-    // It compares with the least and the greatest of its window, so more candles give other answers, for ever.
+    // It compares with the lowest and the highest close of its window, so more candles always give other answers.
     let verdict = admit(&load(&sandbox(patient()), "faulty_flat_trap"), &moving_year());
     let CheckOutcome::Passed { note } = verdict.outcome(CheckName::WarmUp).unwrap() else { panic!("{verdict:#?}") };
     assert!(note.contains("it looks at all that it is given"), "{note}");

@@ -1,4 +1,4 @@
-//! What is refused before anything is compiled, and that nothing that works is.
+//! What is refused before anything is compiled. No module that works is refused.
 
 use std::{
     fmt::Write as _,
@@ -18,7 +18,7 @@ fn refusal(wat: &str) -> InspectError {
     refusal
 }
 
-/// The part of which there is too much.
+/// The part that there is too much of.
 fn too_much(wat: &str) -> Part {
     match refusal(wat) {
         InspectError::TooComplex { part, .. } => part,
@@ -42,9 +42,9 @@ fn everything_that_works_keeps_well_within_the_bounds() {
         assert!(imports.contains(&"ta-bot:strategy/log@1.0.0".to_owned()), "{name}: {imports:?}");
         for part in Part::ALL {
             let (here, most) = (parts.get(part), part.most());
-            // Of instances there can't be more than the pool has; a Python component has 38 of them.
+            // There can't be more instances than the pool has; a Python component has 38 of them.
             let room = if part == Part::ModuleInstances { 1 } else { 2 };
-            assert!(room * here <= most, "{name}: {here} {} where {most} are taken", part.words());
+            assert!(room * here <= most, "{name}: {here} {}, the bound is {most}", part.words());
         }
     }
 }
@@ -71,12 +71,12 @@ fn forbidden_imports_are_named() {
     let sockets = wat::parse_file(root().join("tests/guests/hostile/sockets.wat")).unwrap();
     let InspectError::ForbiddenImports(names) = inspect(&sockets).unwrap_err() else { panic!("it was taken") };
     assert!(names.contains(&"wasi:sockets/tcp@0.2.0".to_owned()), "{names:?}");
-    // Also where nothing else is right.
+    // Forbidden imports are named even if nothing else is right.
     let env = r#"(component (import "env" (func)))"#;
     assert!(refusal(env).to_string().contains("it imports env"), "{}", refusal(env));
 }
 
-/// A component that makes ten of one that makes ten, and so on.
+/// A component that makes ten instances of one that makes ten instances, and so on.
 fn bomb(levels: usize, leaf: &str) -> String {
     let mut wat = format!("(component $top (component $c0 {leaf})");
     for level in 1..levels {
@@ -95,7 +95,7 @@ fn a_component_that_makes_endless_instances_is_refused() {
     assert_eq!(too_much(&bomb(10, core)), Part::ModuleInstances);
     assert_eq!(too_much(&bomb(3, core)), Part::ModuleInstances);
     assert_eq!(too_much(&bomb(12, "")), Part::ComponentInstances);
-    // A small one is only no strategy.
+    // A small one is refused only because it is no strategy.
     assert!(matches!(refusal(&bomb(2, core)), InspectError::WrongExports(_)));
 }
 

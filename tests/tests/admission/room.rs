@@ -1,4 +1,4 @@
-//! A host that is busy says nothing about a module.
+//! A busy host is not counted against a module.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -11,7 +11,7 @@ use ta_bot_wasm::{Limits, StrategyModule};
 
 use crate::support::{component, evaluate, load, parameters, random_walk, sandbox};
 
-/// More than the pool has instances.
+/// More guests than the pool has instances.
 const GUESTS: usize = 160;
 
 #[test]
@@ -20,8 +20,9 @@ fn a_full_pool_is_waited_for() {
     let (endless, module) = (load(&sandbox, "hostile"), load(&sandbox, "momentum_rust"));
     let recorded = Recorded::made_up(module.description()).unwrap();
     let behaviour = parameters(&endless, &[("behaviour", Value::Text("endless_loop".to_owned()))]);
-    let (window, turned_away) = (random_walk(2, 7), AtomicUsize::new(0));
-    // Each goes on until somebody was turned away: on a busy machine the first may be over before the last begins.
+    let window = random_walk(2, 7);
+    let turned_away = AtomicUsize::new(0);
+    // Each guest goes on until one was turned away: on a busy machine the first may be over before the last begins.
     let guest = || {
         while turned_away.load(Ordering::SeqCst) == 0 {
             let outcome = evaluate(&endless, &window, &behaviour).outcome;
@@ -39,7 +40,7 @@ fn a_full_pool_is_waited_for() {
             assert!(begun.elapsed() < Duration::from_mins(2), "the pool was never full");
             std::thread::yield_now();
         }
-        // Neither loading nor admission takes a full pool for a fault of the module's.
+        // Neither loading nor admission takes a full pool for a fault of the module.
         let loaded = StrategyModule::load(&sandbox, &component("momentum_rust"));
         (admit(&module, &recorded), loaded)
     });

@@ -1,4 +1,4 @@
-//! What has no fault is admitted: the built-in strategies, and the examples in every language.
+//! Modules without a fault are admitted: the built-in strategies, and the examples in every language.
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ta_bot_engine::modules::admission::{CheckName, CheckOutcome, Recorded, admit};
@@ -44,7 +44,7 @@ fn a_verdict_says_what_it_took_and_on_what() {
         ["description", "answers", "warm_up", "decisions", "repeatable", "no_memory", "past", "no_clock", "hostile"];
     assert_eq!(names, expected);
     for check in &verdict.checks {
-        // Decisions are judged by the answers that are there already.
+        // Decisions are judged by the answers of other checks.
         assert_eq!(check.evaluations == 0, check.name == CheckName::Decisions, "{check:?}");
         assert!(check.duration_ms > 0.0, "{check:?}");
         let CheckOutcome::Passed { note } = &check.outcome else { panic!("{check:?}") };

@@ -1,10 +1,10 @@
-//! How many modules stand side by side.
+//! How many modules a folder holds side by side.
 
 use std::{fs, path::Path};
 
 use crate::source;
 
-/// More than these are a corridor in which nobody finds a door.
+/// With more modules than this in a folder a reader loses track.
 const MOST: usize = 12;
 /// Folders that may hold more: each entry is one word of the domain, one route or one command.
 const LISTS: [&str; 3] = ["host/core/src", "host/api/src/routes", "host/src/cli"];

@@ -1,4 +1,4 @@
-//! Imports run one way: between crates by their manifests, and within each crate from module to module.
+//! Imports run in one direction: between crates, as their manifests say, and within each crate from module to module.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,9 +7,9 @@ use std::{
 
 use crate::source::{self, Module, Name};
 
-/// The crates of the host in the order of their imports: each may name those behind it.
+/// The crates of the host in the order of their imports: each may import those after it.
 const ORDER: [&str; 6] = ["ta-bot", "ta-bot-api", "ta-bot-drivers", "ta-bot-engine", "ta-bot-wasm", "ta-bot-core"];
-/// What the engine must not know of.
+/// The crates that the engine must not depend on.
 const SERVERS: [&str; 6] = ["sqlx", "mongodb", "async-nats", "kube", "axum", "clap"];
 
 /// The dependencies of a crate, without those of its tests.
@@ -42,7 +42,7 @@ fn crates_import_one_way() {
     }
 }
 
-/// The module in which an item is, through the rooms that hand it on.
+/// The module that an item is in, found through the rooms that hand it on.
 fn home(path: &[String], modules: &BTreeMap<Name, Module>) -> Name {
     let length = (0..=path.len()).rev().find(|length| modules.contains_key(&path[..*length])).unwrap();
     let module = &modules[&path[..length]];
@@ -52,7 +52,8 @@ fn home(path: &[String], modules: &BTreeMap<Name, Module>) -> Name {
     }
 }
 
-/// What stands beside what it may not import in a circle: the first module on the way that is no room, below `parent`.
+/// The unit that must not take part in a circle of imports: the first module on the way to `module`, below `parent`,
+/// that is no room.
 fn unit(module: &[String], parent: usize, modules: &BTreeMap<Name, Module>) -> Option<Name> {
     let on_the_way = (parent + 1..=module.len()).map(|length| &module[..length]);
     on_the_way.into_iter().find(|name| !modules[*name].is_room).map(<[String]>::to_vec)
@@ -76,7 +77,7 @@ fn edges(parent: &Name, modules: &BTreeMap<Name, Module>) -> BTreeMap<Name, BTre
     edges
 }
 
-/// A way along the imports that ends where it began.
+/// A path along the imports that ends with the module that it begins with.
 fn circle(edges: &BTreeMap<Name, BTreeSet<Name>>) -> Option<Vec<Name>> {
     fn walk(at: &Name, edges: &BTreeMap<Name, BTreeSet<Name>>, way: &mut Vec<Name>, done: &mut BTreeSet<Name>) -> bool {
         if let Some(begin) = way.iter().position(|name| name == at) {
@@ -127,7 +128,7 @@ fn a_circle_is_found() {
     assert_eq!(circle(&edges(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
     let found = circle(&edges(&[("a", "b"), ("b", "c"), ("c", "b")]));
     assert_eq!(found, Some(vec![name("b"), name("c"), name("b")]));
-    // The check reads what it says that it reads: the engine's rooms and their modules are there, with their imports.
+    // The source is really read: the engine's rooms and their modules are found, with their imports.
     let engine = source::modules("host/engine");
     assert!(engine[&vec!["market".to_owned()]].is_room);
     let cache = vec!["market".to_owned(), "cache".to_owned()];

@@ -1,4 +1,4 @@
-//! What `docs/architecture.md` promises of the tree, checked on the source of the host's crates.
+//! What `docs/architecture.md` promises about the tree, checked on the source of the host's crates.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

@@ -17,7 +17,8 @@ fn expected() -> BTreeSet<String> {
     names
 }
 
-/// The modules that the page's tables name: the first column of the tables under "Modules", below the heading of a crate.
+/// The modules that the page's tables name: the first column of the tables under "Modules", below the heading of a
+/// crate.
 fn named(page: &str) -> BTreeSet<String> {
     let section = page.split("\n## Modules\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let mut names = BTreeSet::new();

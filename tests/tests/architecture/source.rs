@@ -1,4 +1,4 @@
-//! The modules of a crate, as their files say.
+//! The modules of a crate, read from its source files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,15 +31,15 @@ pub(crate) fn root() -> PathBuf {
 
 /// A module that has a file of its own.
 pub(crate) struct Module {
-    /// The modules and items of this crate that it names, tests left out.
+    /// The modules and items of this crate that it names, without those that its tests name.
     pub(crate) imports: BTreeSet<Name>,
-    /// Whether it holds nothing but modules and what it hands on of them.
+    /// Whether it holds nothing but modules and what it hands on from them.
     pub(crate) is_room: bool,
-    /// What it hands on, by the name that it has here.
+    /// What it hands on, by the name that each item has here.
     pub(crate) handed_on: BTreeMap<String, Name>,
 }
 
-/// The modules of a crate, by name. Those that only tests have are left out.
+/// The modules of a crate, by name. Modules that exist only for tests are left out.
 pub(crate) fn modules(folder: &str) -> BTreeMap<Name, Module> {
     let source = root().join(folder).join("src");
     let mut found = BTreeMap::new();
@@ -84,7 +84,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Whether what has these attributes is compiled for tests only, the suites of the ports included.
+/// Whether an item with these attributes is compiled for tests only, including the test suites of the ports.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");
@@ -92,10 +92,10 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Collects what a module names.
+/// Collects the paths that a module names.
 struct Reader {
     module: Name,
-    /// How many inline modules surround the place.
+    /// How many inline modules surround the current place.
     inner: usize,
     imports: BTreeSet<Name>,
 }
@@ -129,7 +129,7 @@ impl<'ast> Visit<'ast> for Reader {
     }
 }
 
-/// The path from the crate's root on, if it is within the crate.
+/// The path from the crate's root, if it is within the crate.
 fn absolute(path: &[String], module: &Name, inner: usize) -> Option<Name> {
     match path.first()?.as_str() {
         "crate" => Some(path[1..].to_vec()),
@@ -142,7 +142,7 @@ fn absolute(path: &[String], module: &Name, inner: usize) -> Option<Name> {
     }
 }
 
-/// Each path of an import, and the name under which it is known.
+/// Collects each path of an import, and the name under which it is known.
 fn flatten(tree: &UseTree, before: &Name, paths: &mut Vec<(Name, String)>) {
     let with = |name: String| [before.clone(), vec![name]].concat();
     match tree {

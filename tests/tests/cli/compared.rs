@@ -1,4 +1,4 @@
-//! What another module would change, by commands: on the candles of the store, and beside the module that decides.
+//! Commands that show what another module would change, on the candles of the store and beside the module that decides.
 
 use std::{fs, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     run::{Done, Home},
 };
 
-/// Uploads bytes, admitted or not. Answers their digest.
+/// Uploads bytes, admitted or not. Returns their digest.
 fn upload_bytes(home: &Home, bytes: &[u8]) -> String {
     let file = home.path().join("module.wasm");
     fs::write(&file, bytes).unwrap();
@@ -33,7 +33,7 @@ fn counts(of: &Json) -> [u64; 5] {
 #[test]
 fn a_module_is_compared_on_the_last_closed_candles() {
     let home = Home::with_candles();
-    // Its index goes up to 90 only, so that it buys earlier and sells later.
+    // Its index only goes up to 90, so it buys earlier and sells later.
     let eager = upload_bytes(&home, &changed(&rsi(), 100.0, Instead::Number(90.0)).unwrap());
     let compare = ["modules", "compare", "rsi", &eager[..12], "--symbol", "BTCUSDT", "--candles", "1000"];
     let compared = home.json(&[&compare[..], &["--examples", "2", "--symbol", "BTCUSDT"]].concat());
@@ -59,16 +59,16 @@ fn a_module_is_compared_on_the_last_closed_candles() {
     assert!(examples.iter().all(shown), "{told}");
     assert!(!told.contains("INCOMPLETE") && !told.contains('\u{1b}'), "{told}");
 
-    // All that is scheduled, by other bytes of the same code.
+    // All scheduled symbols, with other bytes of the same code.
     let same = upload_bytes(&home, &relabelled(&rsi(), 1));
     let compared = home.json(&["modules", "compare", "rsi", &same]);
     assert_eq!((&compared["symbols"], counts(&compared)[1..].iter().sum()), (&json!(3), 0_u64), "{compared}");
     assert!(counts(&compared)[0] > 100, "{compared}");
-    // One that is not there yet.
+    // A strategy that does not exist yet.
     let new = upload(&home, "versions_v1");
     let told = home.run(["modules", "compare", "versions", &new]).succeeded().stdout;
     assert!(told.contains("none yet") && told.contains("outcomes    added "), "{told}");
-    // One that fails, and that admission refused.
+    // A module that fails, and that admission refused.
     let traps = upload_bytes(&home, &changed(&rsi(), 0.35, Instead::Trap).unwrap());
     let compared = home.json(&["modules", "compare", "rsi", &traps, "--candles", "1000"]);
     assert_eq!(compared["failures"]["trap"], counts(&compared)[4], "{compared}");
@@ -155,7 +155,7 @@ fn a_shadow_begins_ends_and_is_promoted() {
     assert_eq!((&deployment["module"], &deployment["shadow"]), (&json!(two), &Json::Null));
     assert_eq!(change(&home, &["roll-back", "versions"])["deployment"]["module"], json!(one));
 
-    // One that admission refused may look, if somebody says so, and never decides.
+    // A module that admission refused may be a shadow, if that is asked for explicitly, but never decides.
     let traps = upload_bytes(&home, &changed(&rsi(), 0.35, Instead::Trap).unwrap());
     assert_eq!(error(&home, &["shadow", "rsi", &traps])["code"], "not_admitted");
     let thresholds = ["shadow", "rsi", &traps, "--unadmitted", "--promote-after", "5", "--promote-at-most", "0"];
@@ -173,7 +173,8 @@ fn where_nothing_is_compared_it_says_why() {
     let same = upload_bytes(&home, &relabelled(&rsi(), 1));
     let told = home.run(["modules", "compare", "rsi", &same]).succeeded().stdout;
     assert!(told.contains("NOTHING was compared") && told.contains("ta-bot candles list"), "{told}");
-    let (new, of_hours) = ("rsi_extreme_reversal", built_in::bytes("rsi_extreme_reversal").unwrap());
+    let new = "rsi_extreme_reversal";
+    let of_hours = built_in::bytes("rsi_extreme_reversal").unwrap();
     let digest = upload_bytes(&home, &of_hours);
     let mut command = home.command();
     command.env("SUPPORTED_TIMEFRAMES", "5m").args(["modules", "compare", new, &digest]);
@@ -181,7 +182,7 @@ fn where_nothing_is_compared_it_says_why() {
     assert!(told.contains("NOTHING was compared") && told.contains("no timeframe"), "{told}");
 }
 
-/// A service takes up the shadow of a command, and what comes of it is told by a command.
+/// A service takes up a shadow that a command began, and a command shows the result.
 #[tokio::test]
 async fn a_shadow_looks_at_the_candles_of_a_service() {
     let home = Home::new();
@@ -193,7 +194,7 @@ async fn a_shadow_looks_at_the_candles_of_a_service() {
     let enough = async || looked()["compared"].as_u64().is_some_and(|compared| compared >= 5);
     until(Duration::from_mins(2), async || looked().to_string(), enough).await;
     let shadow = looked();
-    // One buys where the other one sells.
+    // One buys whenever the other one sells.
     assert_eq!((&shadow["changed"], &shadow["differing_share"]), (&shadow["compared"], &json!(1.0)), "{shadow}");
     assert_eq!(shadow["differences"].as_array().unwrap().len(), 3);
     let told = home.run(["modules", "differences", "versions"]).succeeded().stdout;

@@ -1,4 +1,4 @@
-//! Which module decides, changed by commands on the store of a service.
+//! Commands that change which module decides, on the store of a service.
 
 use std::{path::Path, time::Duration};
 
@@ -25,7 +25,7 @@ pub(crate) fn error(home: &Home, arguments: &[&str]) -> Json {
     done.json()["error"].clone()
 }
 
-/// What is in the history of a strategy, newest first.
+/// The history of a strategy, newest first.
 fn history(home: &Home, strategy: &str) -> Vec<Json> {
     home.json(&["modules", "history", strategy])["history"].as_array().unwrap().clone()
 }
@@ -49,7 +49,7 @@ fn modules_are_activated_and_rolled_back() {
         listed.iter().map(|series| series["last_open"].as_str().unwrap().parse().unwrap()).max().unwrap();
     let first = &history(&home, "versions")[0];
     let from: Timestamp = first["decides_from"].as_str().unwrap().parse().unwrap();
-    assert!(from > newest, "{from} is not behind {newest}");
+    assert!(from > newest, "{from} is not after {newest}");
     assert_eq!((&first["changed_by"], &first["reason"]), (&json!("ann"), &json!("new")));
 
     assert_eq!(change(&home, &["activate", "versions", &one])["outcome"], "unchanged");
@@ -118,11 +118,11 @@ fn what_can_not_be_deployed_is_refused_with_the_reason() {
     }
     assert!(history(&home, "rsi").is_empty());
 
-    // Without the bundled modules it is not known what decides.
+    // Without the bundled modules it is not known which module decides.
     let mut command = home.command();
     command.env("STRATEGIES_DIR", home.path().join("absent")).args(["modules", "disable", "rsi"]);
     Done::of(&mut command).failed(1, &["STRATEGIES_DIR", "can't be read"]);
-    // A service may be started without any; then there is only what is uploaded.
+    // A service may be started without any; then there are only the uploaded ones.
     let empty = home.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let alone = |arguments: &[&str]| {
@@ -174,8 +174,8 @@ fn of_two_that_change_the_same_at_once_one_is_told_so() {
     assert_eq!(history(&home, "rsi").len(), 1);
 }
 
-/// A service on a made-up market of one symbol that closes five times a second, and its URL. No clock tells it of a
-/// deployment: only that a commit is left out by the change.
+/// A service on a made-up market of one symbol that closes five times a second, and its URL. The service does not learn
+/// of a deployment by the clock, only because a commit is left out after the change.
 pub(crate) fn on_made_up_market(home: &Home) -> (Service, String) {
     let mut command = home.command();
     command
@@ -199,7 +199,7 @@ pub(crate) async fn made(url: &str) -> Vec<(String, Timestamp)> {
     answer["data"].as_array().unwrap().iter().map(provenance).collect()
 }
 
-/// A service decides by what was deployed before it began, and by what is deployed beside it.
+/// A service decides by what was deployed before it started, and by what is deployed beside it while it runs.
 #[tokio::test]
 async fn a_service_on_the_same_folder_follows() {
     let home = Home::new();

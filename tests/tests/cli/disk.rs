@@ -1,4 +1,4 @@
-//! A disk that is full, read-only or not there: a clear error, never a panic.
+//! A disk that is full, read-only or missing causes a clear error, never a panic.
 
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
@@ -6,7 +6,8 @@ use ta_bot_tests::binary;
 
 use crate::run::{Done, Home};
 
-/// Runs the binary with `DATA_DIR` on a file system of its own, mounted with `options`. None where this user may not mount.
+/// Runs the binary with `DATA_DIR` on a file system of its own, mounted with `options`. Returns `None` if this user may
+/// not mount.
 fn on_tmpfs(home: &Home, options: &str, arguments: &[&str]) -> Option<Done> {
     let may = |flag: &str| {
         let tried = Command::new("unshare").args([flag, "sh", "-c", "mount -t tmpfs none /mnt"]).output();
@@ -65,6 +66,6 @@ fn a_folder_that_can_not_be_made_is_said() {
         home.run(list).failed(1, &["DATA_DIR", "set DATA_DIR to a directory"]);
         assert_eq!(home.json(&list)["error"]["code"], "store");
     }
-    // The service says it in the same way.
+    // The service reports it in the same way.
     home.run(["serve", "--data-dir", file.to_str().unwrap()]).failed(1, &["DATA_DIR"]);
 }

@@ -7,7 +7,7 @@ use ta_bot_tests::{parity, root, strategies_dir};
 
 use crate::run::{Done, Home, sample};
 
-/// Writes pages into the folder `pages`, with `arguments` besides.
+/// Writes pages into the folder `pages`, with additional `arguments`.
 fn docs(home: &Home, arguments: &[&Path]) -> Done {
     let mut command = home.command();
     Done::of(command.args(["strategies", "docs", "--output", "pages"]).args(arguments))
@@ -40,7 +40,8 @@ fn the_project_s_own_pages_are_current() {
 #[test]
 fn a_page_says_what_the_strategy_is_and_shows_a_signal() {
     let home = Home::new();
-    let (sources, candles) = (root().join("strategies"), sample("BTCUSDT", "15m"));
+    let sources = root().join("strategies");
+    let candles = sample("BTCUSDT", "15m");
     let done = docs(&home, &["--sources".as_ref(), &sources, &candles]).succeeded();
     assert!(done.stdout.starts_with("pages: 5 files, 5 of them changed"), "{done:?}");
     assert!(!home.data_dir().exists(), "it needs no database");

@@ -1,4 +1,4 @@
-//! Failures by commands, where there are none. Those of a service are listed and taken home in the tests `failures`.
+//! The commands for failures if there are none. The tests `failures` list and download those of a service.
 
 use serde_json::json;
 
@@ -10,7 +10,8 @@ fn where_nothing_failed_there_is_nothing_to_take_home() {
     assert_eq!(home.json(&["failures", "list"])["failures"], json!([]));
     let none = home.run(["failures", "list", "--strategy", "rsi"]).succeeded().stdout;
     assert!(none.contains("There is no failure, or none of the strategy"), "{none}");
-    let (id, output) = ("ab".repeat(32), home.path().join("bundle.json").display().to_string());
+    let id = "ab".repeat(32);
+    let output = home.path().join("bundle.json").display().to_string();
     let download = ["failures", "download", &id, "--output", &output];
     home.run(download).failed(1, &["there is no failure", "ta-bot failures list"]);
     assert!(!home.path().join("bundle.json").exists());

@@ -1,4 +1,4 @@
-//! Modules that are uploaded by a command, as a service would take them.
+//! Modules that a command uploads, accepted in the same way as by a service.
 
 use std::{collections::HashMap, fs, path::PathBuf, process::Command};
 
@@ -18,7 +18,7 @@ pub(crate) fn component(name: &str) -> String {
     path.display().to_string()
 }
 
-/// Uploads a component that is admitted. Answers its digest.
+/// Uploads a component that is admitted. Returns its digest.
 pub(crate) fn upload(home: &Home, name: &str) -> String {
     let taken = home.json(&["modules", "upload", &component(name)]);
     assert_eq!(taken["state"], "admitted", "{taken}");
@@ -65,12 +65,12 @@ fn what_is_refused_is_kept_and_says_why() {
     for words in ["REFUSED: the check no_memory failed", "was expected", "FAILED"] {
         assert!(done.stdout.contains(words), "{words:?} is not in {done:?}");
     }
-    // One that says something else of itself each time can't even be asked.
+    // A module that describes itself differently each time can't even be asked.
     let changes = home.run(["modules", "upload", &component("faulty_describe_changes"), "--json"]);
     assert_eq!((changes.code, &changes.json()["state"]), (Some(1), &"refused".into()), "{changes:?}");
     assert_eq!(home.json(&["modules", "list"])["modules"].as_array().unwrap().len(), 2);
 
-    // What would not be compiled is not kept.
+    // A file that would not be compiled is not kept.
     let readme = root().join("README.md").display().to_string();
     home.run(["modules", "upload", &readme]).failed(1, &["is no strategy", "Give the component"]);
     home.run(["modules", "upload", "absent.wasm"]).failed(1, &["absent.wasm", "can't be read"]);
@@ -103,7 +103,7 @@ fn a_signature_is_taken_from_beside_the_module_where_one_is_asked_for() {
     assert_eq!((&taken["signed_by"], &taken["is_new"]), (&json!(public), &true.into()));
     home.run(["modules", "sign", &module, "--key", &key]).succeeded();
     assert_eq!(trusting(&["--json"]).succeeded().json()["is_new"], false);
-    // Where none is asked for one that is broken is in nobody's way.
+    // If no signature is required, a broken one does no harm.
     fs::write(format!("{module}.sig"), "broken").unwrap();
     home.run(["modules", "upload", &module]).succeeded();
 }
@@ -145,7 +145,7 @@ async fn a_damaged_module_is_whole_again_after_an_upload() {
 async fn digits_that_name_no_module_or_several_are_refused() {
     let home = Home::new();
     let store = SqliteModules::new(Database::open(&home.data_dir()).await.unwrap());
-    // Two whose digests begin with the same six digits.
+    // Two modules whose digests begin with the same six digits.
     let mut seen = HashMap::new();
     let twins = (0_u32..).find_map(|number| {
         let digest = ModuleDigest::of(&number.to_be_bytes()).to_string();
@@ -168,7 +168,7 @@ async fn digits_that_name_no_module_or_several_are_refused() {
     }
 }
 
-/// Whoever checks first judges for both.
+/// The process that checks first judges for both.
 #[test]
 fn two_uploads_at_once_are_judged_alike() {
     let home = Home::new();

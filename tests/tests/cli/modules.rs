@@ -83,7 +83,7 @@ fn what_is_signed_is_verified_and_nothing_else_is() {
         Done::of(command.env("MODULE_TRUSTED_KEYS", keys).args(["modules", "verify", text(&module)]))
     };
     trusting(public).succeeded();
-    // Signing again is the same signature.
+    // Signing again gives the same signature.
     let again = home.json(&["modules", "sign", text(&module), "--key", text(&key)]);
     assert_eq!(fs::read_to_string(home.path().join("rsi.wasm.sig")).unwrap().trim(), again["signature"]);
 
@@ -115,7 +115,7 @@ fn a_private_key_is_its_owners_alone_and_never_lost() {
 
     home.run(["modules", "keygen", text(&key)]).failed(1, &["a.key is there already", "never overwritten"]);
     assert_eq!(fs::read_to_string(&key).unwrap(), private);
-    // Also where only the public part is in the way, and then no half of a pair is left.
+    // This is also refused if only the public part is in the way, and then no half of a pair is left.
     let (half, taken) = (home.path().join("b.key"), home.path().join("b.key.pub"));
     fs::write(&taken, "another's").unwrap();
     home.run(["modules", "keygen", text(&half)]).failed(1, &["b.key.pub is there already"]);
@@ -123,7 +123,7 @@ fn a_private_key_is_its_owners_alone_and_never_lost() {
     assert_eq!(fs::read_to_string(&taken).unwrap(), "another's");
     home.run(["modules", "keygen", "absent/c.key"]).failed(1, &["absent/c.key", "can't be written"]);
 
-    // What is no module, or no key, is not signed, and nothing of a key is repeated.
+    // Nothing is signed without a valid module and key, and no part of a key is repeated.
     let rsi = strategies_dir().join("rsi.wasm");
     let signature = home.path().join("signature");
     let sign = |file: &Path, key: &Path| {
@@ -162,7 +162,7 @@ fn what_a_module_takes_is_measured_and_its_fuel_is_the_same_each_time() {
         );
     }
     assert_eq!(number("memory_bytes", "max") % 65_536.0, 0.0, "{first}");
-    // At least an instruction for each number that it reads.
+    // It executes at least one instruction for each number that it reads.
     assert!(number("fuel", "p50") > number("bytes_in", "p50") / 8.0, "{first}");
     let days = first["days"].as_array().unwrap();
     let minutes = days.iter().find(|day| day["timeframe"] == "1m").unwrap();

@@ -48,7 +48,7 @@ impl Home {
         self.path().join("data")
     }
 
-    /// The binary with this environment and nothing else of it.
+    /// A command of the binary with only this environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(binary::ta_bot());
         self.environment(&mut command);
@@ -62,7 +62,7 @@ impl Home {
             .env("DATA_DIR", self.data_dir())
             .env("STRATEGIES_DIR", two_strategies_dir())
             .env("HTTP_ADDR", "127.0.0.1:0")
-            // An evaluation on a busy machine is no failure of the command.
+            // A slow evaluation on a busy machine must not fail the command.
             .env("STRATEGY_TIMEOUT_MS", "20000")
             .current_dir(self.path())
             .stdin(Stdio::null());
@@ -72,7 +72,7 @@ impl Home {
         Done::of(self.command().args(arguments))
     }
 
-    /// Runs with `--json` and answers the document, which has to be all of stdout.
+    /// Runs with `--json` and returns the document, which has to be all of stdout.
     pub(crate) fn json(&self, arguments: &[&str]) -> Json {
         self.run(arguments.iter().chain(&["--json"])).json()
     }
@@ -92,7 +92,7 @@ impl Done {
         self
     }
 
-    /// It failed with `code`, having said each of `words` on stderr and nothing on stdout.
+    /// Checks that the command failed with `code`, with each of `words` on stderr and nothing on stdout.
     pub(crate) fn failed(&self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
         assert!(self.stderr.starts_with("error: "), "{self:?}");

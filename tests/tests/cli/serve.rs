@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::run::{Done, Home};
 
-/// A running service, ended with the test.
+/// A running service, which ends with the test.
 pub(crate) struct Service {
     child: Child,
 }
@@ -21,7 +21,7 @@ impl Service {
         Self::of(home.command(), arguments)
     }
 
-    /// The same of a command whose environment says more.
+    /// Like [`Self::start`], with a command whose environment has more variables.
     pub(crate) fn of(mut command: Command, arguments: &[&str]) -> Self {
         command.arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { child: command.spawn().unwrap() }

@@ -80,5 +80,5 @@ fn answers_are_quiet_unless_a_level_is_given() {
     let mut command = home.command();
     let done = Done::of(command.env("LOG_LEVEL", "info").args(["analyze", "BTCUSDT", "15m"])).succeeded();
     let first: serde_json::Value = serde_json::from_str(done.stderr.lines().next().unwrap()).unwrap();
-    assert_eq!(first["level"], "INFO", "one JSON object a line where stderr is no terminal");
+    assert_eq!(first["level"], "INFO", "one JSON object a line if stderr is no terminal");
 }

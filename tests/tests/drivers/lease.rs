@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use cluster::{Candidate, Cluster, LEASE, until};
 use sampler::Sampler;
 
-/// Room for a machine that is busy with other things.
+/// Additional time for a machine that is busy with other things.
 const SLACK: Duration = Duration::from_millis(1500);
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn who_stops_gives_the_lease_up_and_the_next_one_leads_within_a_second() {
     assert_eq!(second.stop().await, 1);
     let spec = cluster.lease().await.unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.renew_time), (Some(""), None));
-    // Who never led has nothing to give up.
+    // A candidate that never led has nothing to give up.
     let third = cluster.candidate("third").await;
     third.leads().await;
     let fourth = cluster.candidate("fourth").await;
@@ -98,7 +98,7 @@ async fn who_dies_silently_is_followed_within_the_lease_s_time() {
     second.stop().await;
 }
 
-/// A container that was killed and started again has its old name, and may not be alone with it.
+/// A container that was killed and started again has its old name, and another one may have the same name.
 #[tokio::test]
 async fn a_name_is_no_claim() {
     let cluster = Cluster::shared().await;
@@ -118,7 +118,7 @@ async fn a_name_is_no_claim() {
     second.stop().await;
 }
 
-/// Whoever leads goes, in turns by dying and in order, and a new one comes.
+/// The leader goes, by turns by dying and in order, and a new candidate comes.
 #[tokio::test]
 async fn of_many_that_come_and_go_one_leads_at_a_time() {
     let cluster = Cluster::shared().await;

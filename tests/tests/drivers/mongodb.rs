@@ -29,10 +29,10 @@ mod last_known;
 mod modules_kept;
 mod older;
 
-/// Long enough for a machine that builds on all its cores meanwhile.
+/// Long enough for a machine that builds on all its cores at the same time.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The server of the tests that do not harm it.
+/// The server that tests share if they do not harm it.
 async fn shared() -> &'static Server {
     static SERVER: OnceCell<Server> = OnceCell::const_new();
     SERVER.get_or_init(async || Server::start().await.unwrap()).await
@@ -48,7 +48,7 @@ fn open(uri: &str, database: &str) -> Mongo {
     Mongo::open(uri, database).unwrap()
 }
 
-/// A client that is not ours.
+/// A database through a plain client, without our driver.
 async fn plain(uri: &str, database: &str) -> Database {
     Client::with_uri_str(uri).await.unwrap().database(database)
 }

@@ -36,7 +36,7 @@ mod plans;
 mod schema;
 mod statements;
 
-/// Long enough for a machine that builds meanwhile.
+/// Long enough for a machine that builds at the same time.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
@@ -58,7 +58,7 @@ fn open(uri: &str) -> Mysql {
     Mysql::open(&uri.parse().unwrap())
 }
 
-/// Waits as briefly as a test of failures can afford.
+/// Opens a database with waits that are as short as a test of failures can afford.
 fn open_impatiently(uri: &str) -> Mysql {
     let limits = Limits {
         acquire: Duration::from_millis(700),
@@ -69,7 +69,7 @@ fn open_impatiently(uri: &str) -> Mysql {
     Mysql::open_with(&uri.parse().unwrap(), limits)
 }
 
-/// Repeats what fails because the server is away.
+/// Repeats a call that fails because the server is away.
 async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -87,7 +87,7 @@ fn symbol(name: &str) -> Symbol {
     name.parse().unwrap()
 }
 
-/// The open time of a quarter of an hour.
+/// The open time of the 15-minute candle `index`.
 fn opened(index: i64) -> Timestamp {
     Timestamp::from_millis(START + index * Timeframe::M15.millis())
 }
@@ -123,7 +123,8 @@ fn replica(uri: &str) -> Replica {
     Replica { deployments, outbox: Arc::new(MysqlOutbox::new(database)) }
 }
 
-/// Two that are ready: where both make the schema of a database at once, one is away until the other is done.
+/// Two replicas that are ready. If both create the schema of a database at once, it is away for one until the other is
+/// done.
 async fn replicas() -> log::contract::Replicas {
     let (uri, _) = new_database().await;
     let (one, two) = (replica(&uri), replica(&uri));
@@ -173,7 +174,7 @@ async fn costs_keep_the_contract() {
     .await;
 }
 
-/// Every decimal that the tables hold becomes the `f64` that is nearest to it, and goes back as it was.
+/// Every decimal that the tables hold becomes the nearest `f64`, and is written back as it was.
 #[tokio::test]
 async fn decimals_are_read_to_the_nearest_bit() {
     let (uri, name) = new_database().await;
@@ -198,7 +199,7 @@ async fn decimals_are_read_to_the_nearest_bit() {
     let columns = "id, symbol, timestamp, open_time, close_time, `interval`, open_price, high_price, low_price,
         close_price, volume, quote_asset_volume, number_of_trades, taker_buy_base_asset_volume,
         taker_buy_quote_asset_volume, extracted_at, extractor_version, source";
-    // The client takes statements as an argument, whose length is limited.
+    // The client takes its statements as an argument, whose length is limited.
     for rows in rows.chunks(200) {
         let insert = format!("INSERT INTO {name}.klines_m15 ({columns}) VALUES {}", rows.join(","));
         server().await.sql(&format!("SET time_zone = '+00:00'; {insert}")).await.unwrap();
@@ -216,7 +217,7 @@ async fn decimals_are_read_to_the_nearest_bit() {
     assert_eq!(again, usable);
 }
 
-/// Rows of other programs are passed over where they name no symbol, and stand in no one's way.
+/// Rows of other programs are skipped if they do not name a symbol, and do no harm.
 #[tokio::test]
 async fn foreign_rows_are_passed_over() {
     let (uri, name) = new_database().await;
@@ -230,7 +231,7 @@ async fn foreign_rows_are_passed_over() {
     assert_eq!(store.series().await.unwrap().len(), 1);
 }
 
-/// The pool stays within its bound, and tells how it is used.
+/// The pool stays within its bound, and reports how it is used.
 #[tokio::test]
 async fn connections_are_bounded() {
     let (uri, name) = new_database().await;

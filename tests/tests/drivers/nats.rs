@@ -44,7 +44,7 @@ async fn soon<T>(awaited: impl Future<Output = T>) -> T {
     timeout(PATIENCE, awaited).await.expect("it should have come by now")
 }
 
-/// Waits until something holds.
+/// Waits until `holds` returns true.
 async fn until(mut holds: impl AsyncFnMut() -> bool) {
     soon(async {
         while !holds().await {
@@ -75,7 +75,7 @@ async fn queue_at(url: &str, ack_wait: Duration) -> (Arc<NatsQueue>, Arc<Metrics
     (Arc::new(NatsQueue::new(connection, ack_wait, Arc::clone(&metrics))), metrics)
 }
 
-/// A client that is not ours.
+/// A plain client, without our driver.
 async fn plain(url: &str) -> async_nats::Client {
     let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
     options.reconnect_delay_callback(|_| Duration::from_millis(20)).connect(url).await.unwrap()
@@ -92,7 +92,7 @@ async fn stream_named(url: &str, name: &str) -> Stream {
     found.unwrap()
 }
 
-/// A reader that may have as many messages as it likes.
+/// A reader that gets any number of messages, because it does not acknowledge them.
 fn unacknowledged() -> pull::Config {
     pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() }
 }
@@ -112,7 +112,7 @@ fn message(id: &str) -> Outgoing {
     Outgoing { subject: "signals.rsi.BTCUSDT.15m".to_owned(), id: id.to_owned(), payload: payload.to_owned() }
 }
 
-/// Publishes until it is acknowledged, as the relay does. Answers how often it was tried.
+/// Publishes until it is acknowledged, as the relay does. Returns how often it tried.
 async fn publish_at_last(bus: &NatsBus, id: &str) -> usize {
     let mut tries = 0;
     until(async || {

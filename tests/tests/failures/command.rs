@@ -29,12 +29,13 @@ const SETTINGS: ApplicationSettings = ApplicationSettings {
     max_confidence: 1.0,
 };
 
-/// Little time for a guest that never ends; the memory is less than usual, so that the bundle's own limit counts.
+/// Little time for a guest that never ends, and less memory than usual, so that a replay shows that the bundle's own
+/// limit counts.
 fn limits() -> Limits {
     Limits { timeout: Duration::from_millis(300), memory_bytes: 16 << 20, ..Limits::default() }
 }
 
-/// The failure of the strategy that misbehaves as told, or that is told to have failed so.
+/// The failure of the hostile strategy with a behaviour, whether its check or its evaluation fails.
 pub(crate) fn failure(module: &StrategyModule, behaviour: &str) -> Failure {
     let mut parameters = ResolvedParameters::resolve(&module.description().schema, &ParameterLevels::default());
     parameters.values.set("behaviour", Value::Text(behaviour.to_owned()));
@@ -79,7 +80,7 @@ impl Home {
         path.display().to_string()
     }
 
-    /// Runs a document again by the component beside it.
+    /// Replays a bundle with the component beside it.
     fn run(&self, text: &str) -> (Option<i32>, serde_json::Value) {
         replay(self.folder.path(), &[&self.write(text), "--module", &self.module], &[])
     }
@@ -93,7 +94,8 @@ impl Home {
 
 #[test]
 fn every_kind_of_failure_is_reproduced() {
-    let (home, module) = (Home::new(), hostile());
+    let home = Home::new();
+    let module = hostile();
     for (behaviour, code) in [
         ("endless_loop", "timeout"),
         ("endless_check", "timeout"),
@@ -110,7 +112,7 @@ fn every_kind_of_failure_is_reproduced() {
         let (exit, answer) = home.run(&failure.to_json());
         assert_eq!((exit, answer["verdict"].as_str()), (Some(0), Some("equal")), "{behaviour}: {answer}");
         assert_eq!(answer["outcome"]["error"]["code"], code, "{behaviour}");
-        // The limits are those of the bundle: the words tell them.
+        // The limits are those of the bundle: the message names them.
         assert_eq!(answer["outcome"]["error"]["message"], failure.error.message, "{behaviour}");
         assert_eq!(answer["outcome"]["log"].as_array().unwrap().len(), failure.log.len(), "{behaviour}");
     }
@@ -118,14 +120,15 @@ fn every_kind_of_failure_is_reproduced() {
 
 #[test]
 fn the_verdict_is_the_exit_code() {
-    let (home, module) = (Home::new(), hostile());
+    let home = Home::new();
+    let module = hostile();
     let trapped = failure(&module, "panic");
     let mut other = trapped.clone();
     "limit".clone_into(&mut other.error.code);
     let (exit, answer) = home.run(&other.to_json());
     assert_eq!((exit, &answer["verdict"]), (Some(3), &json!("different")), "{answer}");
 
-    // Nobody can say whether what runs longer here would have trapped.
+    // If it runs longer here, nobody can say whether it would have trapped.
     let mut slow = failure(&module, "endless_loop");
     "trap".clone_into(&mut slow.error.code);
     let (exit, answer) = home.run(&slow.to_json());
@@ -145,7 +148,8 @@ fn the_verdict_is_the_exit_code() {
 
 #[test]
 fn a_bundle_may_come_from_stdin_and_be_read_by_people() {
-    let (home, module) = (Home::new(), hostile());
+    let home = Home::new();
+    let module = hostile();
     let mut trapped = failure(&module, "panic");
     let text = trapped.to_json();
     let (exit, answer) = replay(home.folder.path(), &["-", "--module", &home.module], text.as_bytes());
@@ -164,7 +168,8 @@ fn a_bundle_may_come_from_stdin_and_be_read_by_people() {
 
 #[tokio::test]
 async fn the_module_is_looked_for_where_strategies_are() {
-    let (home, module) = (Home::new(), hostile());
+    let home = Home::new();
+    let module = hostile();
     let bundle = home.write(&failure(&module, "panic").to_json());
     let run = |data: &str, strategies: &str| {
         let mut command = std::process::Command::new(ta_bot_tests::binary::ta_bot());
@@ -183,7 +188,8 @@ async fn the_module_is_looked_for_where_strategies_are() {
 
 #[test]
 fn what_is_no_bundle_or_not_its_module_is_refused() {
-    let (home, module) = (Home::new(), hostile());
+    let home = Home::new();
+    let module = hostile();
     let trapped = failure(&module, "panic");
     let bundle = home.write(&trapped.to_json());
     let other = home.folder.path().join("other.wasm");
@@ -206,7 +212,7 @@ fn what_is_no_bundle_or_not_its_module_is_refused() {
         let (exit, code, told) = home.error(&[&home.write(&text), "--module", &home.module]);
         assert_eq!((exit, code.as_str()), (Some(1), "bad_bundle"), "{told}");
     }
-    // A module that is named by its own digest and is none.
+    // A file that is no module, but has the digest that the bundle names.
     let none = home.folder.path().join("none.wasm");
     fs::write(&none, b"no component").unwrap();
     let mut unusable = trapped;

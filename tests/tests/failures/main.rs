@@ -1,5 +1,5 @@
-//! A strategy that fails is nobody else's trouble, leaves a bundle of each failure, and looks at fewer and fewer candles;
-//! and a bundle is run again by another process that has nothing but it and the module.
+//! A strategy that fails disturbs no other one, leaves a bundle of each failure, and evaluates fewer and fewer candles.
+//! Another process can replay a bundle with nothing but the bundle and the module.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -22,15 +22,15 @@ use ta_bot_tests::{binary::ta_bot, strategies_dir};
 /// The strategy that traps on ETHUSDT.
 const FAULTY: &str = "traps_on_symbol";
 
-/// What `ta-bot replay` answers, and by which exit code, in a process that knows of no service: its `DATA_DIR` is not there,
-/// and must not be made.
+/// Runs `ta-bot replay` in a process without a service. Returns its exit code and its answer. Its `DATA_DIR` does not
+/// exist, and must not be created.
 fn replay(folder: &Path, arguments: &[&str], stdin: &[u8]) -> (Option<i32>, Json) {
     let nowhere = folder.join("nowhere");
     let mut command = Command::new(ta_bot());
     command.env_clear().env("DATA_DIR", &nowhere).env("STRATEGIES_DIR", &nowhere);
     command.arg("replay").args(arguments).arg("--json").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Whoever does not read it has ended.
+    // Writing fails if the command has ended without reading it.
     let _ = child.stdin.take().unwrap().write_all(stdin);
     let output = child.wait_with_output().unwrap();
     assert!(!nowhere.exists(), "a folder was made");

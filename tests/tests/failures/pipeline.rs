@@ -35,9 +35,9 @@ use super::{FAULTY, replay, strategies};
 const TIMEFRAME: Timeframe = Timeframe::M15;
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "ADAUSDT"];
 const CANDLES: i64 = 400;
-/// How many of the newest candles are looked at.
+/// How many of the newest candles are evaluated.
 const JOBS: i64 = 40;
-/// Which of these candles a strategy looks at that fails on all of them: what is left out between them grows.
+/// The candles among these that a strategy evaluates if it fails on all of them: the gaps between them grow.
 const LOOKED_AT: [i64; 8] = [0, 1, 2, 4, 7, 12, 21, 38];
 
 fn job(symbol: &str, index: i64) -> Job {
@@ -45,7 +45,7 @@ fn job(symbol: &str, index: i64) -> Job {
     Job { symbol: symbol.parse().unwrap(), timeframe: TIMEFRAME, candle_close }
 }
 
-/// What came of the jobs.
+/// The results of the jobs.
 struct Done {
     folder: TempDir,
     app: App,
@@ -54,12 +54,12 @@ struct Done {
     quarantined: Vec<Quarantine>,
 }
 
-/// Has every job of these symbols done, one after the other, with some sound strategies and these.
+/// Does every job of these symbols, one after the other, with some sound strategies and the faulty ones.
 async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     work_within(None, symbols, faulty, timeout_ms).await
 }
 
-/// The same where a strategy may take no more than this in a minute.
+/// Like [`work`], but with a budget of time that a strategy may take in a minute.
 async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -103,7 +103,7 @@ async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str]
     until(Duration::from_mins(3), left, async || queue.depth().await.unwrap() == 0).await;
     stop.cancel();
     running.await.unwrap();
-    // With the pipeline the last recorder is gone, and all that waited is kept.
+    // The last recorder has ended with the pipeline, so everything that waited is stored.
     keeping.await.unwrap();
     let filter = SignalFilter { limit: u32::MAX, ..SignalFilter::default() };
     let signals = app.outbox.signals(&filter).await.unwrap().into_iter();
@@ -129,7 +129,7 @@ impl Done {
         all
     }
 
-    /// A line of the metrics.
+    /// The value of a line of the metrics.
     fn metric(&self, series: &str) -> Option<u64> {
         self.reading(series).map(|value| value as u64)
     }
@@ -146,7 +146,8 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
     let without = work(&SYMBOLS, &[], 20_000).await;
     let with = work(&SYMBOLS, &[FAULTY], 20_000).await;
 
-    // Every signal of the others, byte for byte; and its own on the other symbols, one for each candle.
+    // The others have every signal as before, byte for byte. The faulty strategy has its own on the other symbols, one
+    // for each candle.
     let (own, others): (BTreeSet<_>, BTreeSet<_>) =
         with.signals.iter().cloned().partition(|(strategy, ..)| strategy == FAULTY);
     assert!(without.signals.len() > 10, "{} signals prove little", without.signals.len());
@@ -155,7 +156,7 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
     assert_eq!(SYMBOLS.map(of), [JOBS, 0, JOBS]);
     assert_eq!((without.failures().await.len(), without.quarantined.len()), (0, 0));
 
-    // The ladder.
+    // The steps of the ladder.
     let failures = with.failures().await;
     let closes: Vec<Job> = failures.iter().map(|(summary, _)| summary.job.clone()).collect();
     assert_eq!(closes, LOOKED_AT.map(|index| job("ETHUSDT", index)));
@@ -173,7 +174,7 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
     assert_eq!(with.quarantined[0].strategy.as_str(), FAULTY);
     assert_eq!(with.quarantined[0].reason, "it failed on 6 candles of ETHUSDT 15m in a row");
 
-    // Elsewhere, with nothing but the document and the module.
+    // Replays each failure elsewhere, with nothing but the document and the module.
     let elsewhere = tempfile::tempdir().unwrap();
     let module = elsewhere.path().join("module.wasm");
     std::fs::write(&module, super::support::component(&format!("faulty_{FAULTY}"))).unwrap();
@@ -190,7 +191,7 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
         assert_eq!(answer["outcome"]["error"]["message"], answer["recorded"]["message"]);
     }
 
-    // Whoever asks for it is answered, and it counts for nothing.
+    // A request for an analysis is answered, and its failure does not count.
     let asked = with.app.analyst.analyse(&job("ETHUSDT", JOBS - 1), None).await.unwrap();
     let outcome = asked.outcomes.iter().find(|outcome| outcome.strategy.as_str() == FAULTY).unwrap();
     assert!(matches!(&outcome.outcome, Outcome::Error(error) if error.code() == "trap"), "{outcome:?}");
@@ -217,7 +218,7 @@ async fn a_strategy_that_uses_up_its_time_is_left_out_for_the_rest_of_the_minute
     let symbols = &SYMBOLS[..2];
     let without = work(symbols, &[], 20_000).await;
     let began = Instant::now();
-    // Its first evaluation takes all; the others together far less.
+    // Its first evaluation takes the whole budget; the others together take far less.
     let with = work_within(Some(Duration::from_secs(3)), symbols, &[SLOW], 3500).await;
     assert!(with.signals == without.signals, "{} signals, {} without it", with.signals.len(), without.signals.len());
 
@@ -237,7 +238,7 @@ async fn a_strategy_that_uses_up_its_time_is_left_out_for_the_rest_of_the_minute
     let ratio = with.reading(&format!("ta_bot_strategy_budget_ratio{{strategy=\"{SLOW}\"}}")).unwrap();
     assert!(ratio >= 1.0, "{ratio}");
 
-    // Its evaluations, and no others, are in the ledger as failures; they are what is most expensive.
+    // Only its evaluations are in the ledger as failures, and they cost the most.
     let filter = CostFilter { strategy: None, module: None, symbol: None, since: Timestamp::from_millis(0) };
     let sums = with.app.ledger.sums(&filter, CostBy::Strategy).await.unwrap();
     let (group, cost) = &sums[0];

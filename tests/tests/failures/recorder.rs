@@ -1,4 +1,4 @@
-//! Keeping bundles is never in the way of the work, and what is lost is counted.
+//! Storing bundles never holds up the work, and lost bundles are counted.
 
 use std::sync::{
     Arc,
@@ -69,7 +69,7 @@ impl Setup {
     }
 }
 
-/// Takes a failure on each of the newest candles of a window.
+/// Takes failures on a window, each at another close.
 fn take(recorder: &Recorder, window: &CandleWindow, lookback: usize, times: usize) {
     let module = hostile();
     let parameters = ResolvedParameters::resolve(&module.description().schema, &ParameterLevels::default());

@@ -72,7 +72,7 @@ async fn by_commands(service: &Replica, newest: &serde_json::Value, document: &s
     assert_eq!(std::fs::read_to_string(&output).unwrap(), document);
 }
 
-/// The strategy is taken out until somebody lifts that, and again when it goes on as before.
+/// The strategy is quarantined until somebody lifts that, and again when it goes on failing.
 async fn quarantined_and_lifted(service: &Replica) {
     let path = format!("/api/v1/strategies/{FAULTY}/deployment");
     let entries = async || service.get(&path).await["data"]["history"].as_array().cloned().unwrap_or_default();
@@ -86,7 +86,7 @@ async fn quarantined_and_lifted(service: &Replica) {
     assert!(first["quarantined"].as_str().unwrap().contains("candles of ETHUSDT 5m in a row"), "{first}");
     let from: Timestamp = first["decides_from"].as_str().unwrap().parse().unwrap();
 
-    // The market goes on, and the others look at it.
+    // The market goes on, and the other strategies evaluate it.
     let evaluated = async |strategy: &str| {
         service.metric("ta_bot_strategy_executions_total", &format!("strategy=\"{strategy}\"")).await
     };
@@ -99,7 +99,7 @@ async fn quarantined_and_lifted(service: &Replica) {
 
     let lift = json!({"action": "lift", "changed_by": "ann", "reason": "looked at it"});
     deploy(service, FAULTY, &lift, 1).await;
-    // What was counted before the lift counts no more: it has to fail as often again.
+    // Failures before the lift no longer count: the strategy has to fail as often again.
     let again = quarantines(2).await;
     assert!(again["quarantined"].as_str().unwrap().contains("6 candles"), "{again}");
     let actions: Vec<_> = entries().await.iter().map(|entry| entry["action"].clone()).collect();

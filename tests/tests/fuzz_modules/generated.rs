@@ -1,4 +1,5 @@
-//! Components and modules that `wasm-smith` makes of random bytes: valid, and nothing that anybody would write.
+//! Components and modules that `wasm-smith` generates from random bytes: they are valid, but nothing that anybody would
+//! write.
 
 use arbitrary::Unstructured;
 
@@ -8,7 +9,9 @@ use crate::Chance;
 
 #[test]
 fn components_that_a_generator_makes_are_refused_with_a_reason() {
-    let (sandbox, mut chance, mut made) = (sandbox(), Chance(1), 0);
+    let sandbox = sandbox();
+    let mut chance = Chance(1);
+    let mut made = 0;
     for index in 0..250 {
         let size = 200 + chance.below(6000);
         let seed = chance.bytes(size);
@@ -24,7 +27,8 @@ fn components_that_a_generator_makes_are_refused_with_a_reason() {
 
 #[test]
 fn core_modules_that_a_generator_makes_are_told_how_to_become_components() {
-    let (sandbox, mut chance) = (sandbox(), Chance(2));
+    let sandbox = sandbox();
+    let mut chance = Chance(2);
     for index in 0..50 {
         let seed = chance.bytes(2000);
         let Ok(module) = wasm_smith::Module::new(wasm_smith::Config::default(), &mut Unstructured::new(&seed)) else {

@@ -1,5 +1,5 @@
-//! Functions as large as are taken, of shapes that compilers are slow at. There is no time limit for compiling, so the
-//! bounds of the inspection are what keeps these short.
+//! The largest functions that are accepted, in shapes that are slow to compile. There is no time limit for compiling,
+//! so only the bounds of the inspection keep the time short.
 
 use std::{
     fmt::Write as _,
@@ -55,7 +55,7 @@ fn jump_tables(count: usize) -> Vec<u8> {
     with_function(1, &format!("{}{tables}{}", "(block ".repeat(500), ")".repeat(500)))
 }
 
-/// Branches without end, each of which changes a value.
+/// A great many branches, each of which changes a value.
 fn branches(count: usize) -> Vec<u8> {
     let piece = |index: usize| {
         let (one, other) = (1 + index % 200, 1 + (index * 17) % 200);
@@ -89,7 +89,7 @@ fn the_largest_functions_that_are_taken_are_compiled_in_bounded_time() {
         let loaded = StrategyModule::load(&sandbox, &bytes);
         let took = begun.elapsed();
         println!("{name}: {} bytes in {took:?}", bytes.len());
-        // It was compiled, and only then was found to be no strategy.
+        // It was compiled, and only then found to be no strategy.
         assert!(matches!(loaded, Err(LoadError::WrongExports(_))), "{name}");
         assert!(took < LONGEST, "{name} took {took:?}");
     }

@@ -1,5 +1,5 @@
-//! Bytes that are made to break the loading of a module: never a panic, always a reason or a module that answers, and
-//! neither the time nor the memory of the host.
+//! Bytes that are made to break the loading of a module. Loading must never panic, must always return a reason or a
+//! module that answers, and must use up neither the time nor the memory of the host.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -15,10 +15,10 @@ use ta_bot_fuzz::{sandbox, takes};
 use ta_bot_tests::built_in;
 use ta_bot_wasm::LARGEST_MODULE;
 
-/// How much memory the process may have had at most, in kB.
+/// The most memory that the process may have used at any time, in kB.
 const MOST_MEMORY_KB: u64 = 3_000_000;
 
-/// Numbers that follow from a seed.
+/// Pseudo-random numbers from a seed.
 struct Chance(u64);
 
 impl Chance {
@@ -39,7 +39,7 @@ impl Chance {
     }
 }
 
-/// The most memory that this process ever had, in kB.
+/// The most memory that this process has ever used, in kB.
 fn peak_memory_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -48,7 +48,8 @@ fn peak_memory_kb() -> u64 {
 
 #[test]
 fn a_strategy_cut_off_anywhere_is_refused() {
-    let (sandbox, rsi) = (sandbox(), built_in::bytes("rsi").unwrap());
+    let sandbox = sandbox();
+    let rsi = built_in::bytes("rsi").unwrap();
     let step = rsi.len() / 300;
     for length in (0..rsi.len()).step_by(step).chain(rsi.len() - 20..rsi.len()) {
         assert!(!takes(&sandbox, &format!("the first {length} bytes"), &rsi[..length]));
@@ -58,7 +59,9 @@ fn a_strategy_cut_off_anywhere_is_refused() {
 
 #[test]
 fn a_strategy_with_flipped_bits_is_refused_or_answers() {
-    let (sandbox, rsi, mut chance) = (sandbox(), built_in::bytes("rsi").unwrap(), Chance(3));
+    let sandbox = sandbox();
+    let rsi = built_in::bytes("rsi").unwrap();
+    let mut chance = Chance(3);
     let mut taken = 0;
     for index in 0..150 {
         let mut bytes = rsi.clone();
@@ -68,13 +71,15 @@ fn a_strategy_with_flipped_bits_is_refused_or_answers() {
         }
         taken += usize::from(takes(&sandbox, &format!("flips {index}"), &bytes));
     }
-    // Some bits are in texts and numbers, where nothing tells that they were others.
+    // Some bits are in texts and numbers, and nothing shows that those were different.
     assert!((1..150).contains(&taken), "{taken} were taken");
 }
 
 #[test]
 fn a_strategy_with_its_parts_moved_is_refused_or_answers() {
-    let (sandbox, rsi, mut chance) = (sandbox(), built_in::bytes("rsi").unwrap(), Chance(4));
+    let sandbox = sandbox();
+    let rsi = built_in::bytes("rsi").unwrap();
+    let mut chance = Chance(4);
     for index in 0..150 {
         let mut bytes = rsi.clone();
         let from = chance.below(bytes.len());
@@ -101,7 +106,8 @@ fn sections_that_claim_more_than_there_is_are_refused_at_once() {
     let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
     for header in [b"\0asm\x0d\0\x01\0".as_slice(), b"\0asm\x01\0\0\0"] {
         for section in 0..=13_u8 {
-            // Four billion entries, in sections that say they are short, huge, and full of zeroes.
+            // Sections with four billion entries: one claims to be short, one claims to be huge, and one is full of
+            // zeroes.
             let short = [header, &[section, 5], &huge].concat();
             let long = [header, &[section], &huge, &huge].concat();
             let full = [header, &[section], &[0x85, 0x80, 0x80, 0x08], &huge, &vec![0; 16 << 20]].concat();

@@ -1,4 +1,4 @@
-//! Each way to misbehave fails that evaluation alone, under its own status and with a message that says what it was.
+//! Each way to misbehave fails only that evaluation, with its own status and a message that says what happened.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn behaving(module: &StrategyModule, behaviour: &str) -> Parameters {
     parameters(module, &[("behaviour", Value::Text(behaviour.to_owned()))])
 }
 
-/// The failure of `behaviour`, and a normal answer right after it.
+/// The failure of `behaviour`. Also checks that a normal evaluation right after it is answered.
 fn failure_of(module: &StrategyModule, behaviour: &str) -> EvaluationError {
     let window = random_walk(2, 7);
     let failed = evaluate(module, &window, &behaving(module, behaviour));
@@ -75,7 +75,7 @@ fn what_an_evaluation_takes_is_measured_and_is_the_same_each_time() {
     let given = module.description().lookback.min(2) as usize * module.description().columns.count();
     assert_eq!(fine.bytes_in, 8 * given as u64);
     assert!((8..1000).contains(&fine.bytes_out), "{fine:?}");
-    // One that is stopped at its limit has had nearly all of it.
+    // An evaluation that is stopped at its memory limit has used nearly all of it.
     let hog = usage("memory_hog");
     assert!((60 << 20..=64 << 20).contains(&hog.memory_bytes), "{hog:?}");
     assert_eq!((hog.bytes_in, hog.bytes_out), (fine.bytes_in, 0));

@@ -45,7 +45,7 @@ fn two_runs_of_a_guest_that_asks_wasi_are_equal() {
     let window = random_walk(3, 1);
     let first = probe(&module, &window);
     assert_eq!(first, probe(&module, &window));
-    // Another sandbox is another process as far as the guest can tell.
+    // To the guest, another sandbox looks like another process.
     assert_eq!(first, probe(&load(&sandbox(patient()), "wasi_probe"), &window));
     assert_eq!(reading(&first, "wall_clock_ms"), &Value::Number(job(&window).candle_close.millis() as f64));
     assert_eq!(reading(&first, "elapsed_ns"), &Value::Number(0.0));

@@ -10,7 +10,7 @@ use crate::support::{evaluate, load, parameters, patient, random_walk, sandbox};
 
 const LANGUAGES: [&str; 4] = ["rust", "c", "js", "python"];
 
-/// Loaded once for all tests: a Python component takes tens of seconds to compile where the cache is empty.
+/// Loaded once for all tests: a Python component takes tens of seconds to compile if the cache is empty.
 fn modules() -> &'static [(&'static str, StrategyModule)] {
     static MODULES: OnceLock<Vec<(&str, StrategyModule)>> = OnceLock::new();
     MODULES.get_or_init(|| {
@@ -33,7 +33,8 @@ fn settings() -> Vec<Vec<(&'static str, Value)>> {
     ]
 }
 
-/// Every bit of an answer and of the log, as text: comparing floats would take -0 for 0 and no NaN for another.
+/// Every bit of an answer and of the log, as text. Comparing floats would take -0 and 0 for the same, and NaN for
+/// different from itself.
 fn told(evaluation: &ta_bot_wasm::Evaluation) -> String {
     let bits = |number: Option<f64>| number.map(|number| format!("{number} {:016x}", number.to_bits()));
     let log: Vec<_> = evaluation.log.iter().map(|LogLine { level, message }| format!("{level:?} {message}")).collect();
@@ -55,7 +56,7 @@ fn told(evaluation: &ta_bot_wasm::Evaluation) -> String {
     format!("{answer}; log: {log:?}")
 }
 
-/// Real series where they are at hand: a few hundred windows of each.
+/// Windows of the real series if those are available: some twenty of each.
 fn real_windows() -> Vec<CandleWindow> {
     let folder = root().join("../shared/parity/candles");
     let Ok(files) = fs::read_dir(&folder) else {

@@ -1,4 +1,4 @@
-//! Guests of every language and every temper, in the real sandbox.
+//! Guests in every language and with every behaviour, in the real sandbox.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

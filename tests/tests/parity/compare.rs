@@ -7,9 +7,9 @@ use crate::golden::{Answer, Recorded};
 
 /// How far a number may be off, as a share of the larger one.
 const RELATIVE: f64 = 1e-9;
-/// How far a number may be off as a share of the price: differences of nearly equal prices lose their digits.
+/// How far a number may be off as a share of the price: differences between nearly equal prices lose digits.
 const OF_THE_PRICE: f64 = 1e-11;
-/// The recording engine's note of the parameters that were set. In our messages the host writes it.
+/// The field in which the recording engine noted the parameters that were set. In our messages the host writes it.
 const OF_THE_ENGINE: &str = "strategy_config";
 
 /// The first difference, in words.
@@ -72,7 +72,7 @@ fn in_metadata(
             return Some(format!("metadata {name} {mine:?}, recorded {value}"));
         }
     }
-    // The engine's note must speak of the parameters that we were given, too.
+    // The engine's note must also have the parameters that we were given.
     let noted = recorded.get(OF_THE_ENGINE).map(|note| &note["parameters"]);
     if noted.and_then(Json::as_object) != parameters {
         return Some(format!("recorded with {noted:?}, evaluated with {parameters:?}"));

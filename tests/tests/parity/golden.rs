@@ -1,4 +1,4 @@
-//! Reading a golden: a header, a line for each window and strategy that had an answer, a footer with the counts.
+//! Reads a golden: a header, a line for each window and strategy that had an answer, and a footer with the counts.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,11 +20,11 @@ pub(crate) struct Place {
     pub(crate) length: usize,
 }
 
-/// What was recorded of a window and a strategy; nothing where it had nothing to say.
+/// What was recorded for a window and a strategy. There is no answer if the strategy had nothing to say.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Signal(Recorded),
-    /// The strategy failed, and so said nothing.
+    /// The strategy failed, so it said nothing.
     Failed,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Golden {
     pub(crate) series: String,
     /// The ids of the strategies that were asked.
     pub(crate) strategies: Vec<String>,
-    /// What was set of a strategy's parameters, by its id.
+    /// The parameters that were set, by the id of the strategy.
     pub(crate) parameters: BTreeMap<String, Map<String, Json>>,
     header: Header,
     answers: HashMap<(Place, String), Answer>,
@@ -97,7 +97,7 @@ impl Golden {
         let candles = std::fs::read(folder.join("candles").join(&header.series)).context(header.series.clone())?;
         let same = hex::encode(Sha256::digest(candles)) == header.sha256;
         ensure!(same, "{} has changed since this was recorded", header.series);
-        // Answers on parameters of one strategy are recorded of that one only.
+        // If parameters of a strategy were set, only that strategy's answers were recorded.
         let parameters = header.params.clone().unwrap_or_default();
         let asked = |id: &String| parameters.is_empty() || parameters.contains_key(id);
         let mut golden = Self {
@@ -137,7 +137,7 @@ impl Golden {
         Ok(())
     }
 
-    /// Every window that was looked at.
+    /// Every window that was evaluated.
     pub(crate) fn places(&self) -> Vec<Place> {
         let Header { n_candles, first_t, stride, window, .. } = &self.header;
         let lengths = match window {
@@ -148,7 +148,7 @@ impl Golden {
         (*first_t..*n_candles).step_by(*stride).flat_map(at).collect()
     }
 
-    /// What a strategy answered there.
+    /// The recorded answer of a strategy for a window.
     pub(crate) fn answer(&self, place: Place, strategy: &str) -> Option<&Answer> {
         self.answers.get(&(place, strategy.to_owned()))
     }

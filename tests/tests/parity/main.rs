@@ -1,6 +1,6 @@
-//! The built-in strategies against the recorded answers of the service that they replace: every window, every length and
-//! both recorded sets of parameters, through the real components in the real sandbox, before the host's own check of
-//! stop and target.
+//! The built-in strategies compared with the recorded answers of the service that they replace: every window, every
+//! length and both recorded sets of parameters, through the real components in the real sandbox, before the host's own
+//! check of stop and target.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -47,12 +47,12 @@ fn every_recorded_answer_is_given_again() {
     println!("{} evaluations compared, {} signals, in {:.1?}", tally.compared(), tally.signals(), started.elapsed());
     let differences = tally.differences.len();
     tally.differences.truncate(SHOWN);
-    assert_eq!(differences, 0, "differences, of which the first are\n{}", tally.differences.join("\n"));
+    assert_eq!(differences, 0, "differences; the first ones are\n{}", tally.differences.join("\n"));
     let silent: Vec<_> = tally.strategies.iter().filter(|(_, (_, answers))| *answers == 0).collect();
-    assert!(silent.is_empty(), "nothing is proved of strategies without a signal: {silent:?}");
+    assert!(silent.is_empty(), "nothing is proved about strategies without a signal: {silent:?}");
 }
 
-/// Every strategy that the goldens speak of, by id.
+/// Every strategy that the goldens have answers of, by id.
 fn modules(goldens: &[Golden]) -> BTreeMap<String, StrategyModule> {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let load = |id: &String| {
@@ -94,7 +94,7 @@ fn compare_at(place: Place, golden: &Golden, series: &Series, modules: &BTreeMap
     tally
 }
 
-/// The defaults, with what the golden was recorded with.
+/// The defaults, changed by the parameters that the golden was recorded with.
 fn parameters(module: &StrategyModule, golden: &Golden) -> Parameters {
     let schema = &module.description().schema;
     let mut parameters = schema.defaults();

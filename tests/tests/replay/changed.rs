@@ -1,4 +1,4 @@
-//! What was changed behind the service's back is found.
+//! Changes behind the service's back are detected.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
     let (id, open) = (&signals[0].id, open_time(&signals[0]));
     assert!(store.is_equal(id).await);
 
-    // Later ones, and those before any window.
+    // Later candles, and those before any window.
     store.sql(&format!("UPDATE candles SET close = close + 1 WHERE open_time > {open}")).await;
     let base = "series = (SELECT id FROM series WHERE timeframe = '15m')";
     store.sql(&format!("UPDATE candles SET close = close + 1 WHERE open_time = 0 AND {base}")).await;
@@ -44,7 +44,7 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
     store.sql(&negated).await;
     assert!(store.is_equal(id).await, "as it was");
 
-    // One that is gone leaves a gap, and the window reaches one further back.
+    // A missing candle leaves a gap, and the window reaches one candle further back.
     let before = open - 3 * BASE.millis();
     store.sql(&format!("DELETE FROM candles WHERE open_time = {before} AND {base}")).await;
     assert_eq!(store.cause(id).await, "candles_changed");
@@ -72,7 +72,7 @@ async fn history_that_was_imported_since_is_left_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_longer_candle_that_came_late_is_left_out() {
     let (base, hours) = (market(), hours());
-    // The longer series stands still for the newest hours.
+    // The longer series lacks the newest hours.
     let store = Store::with(&base, &hours[..hours.len() - 20]).await;
     let signals = store.analyse(jobs()).await;
     store.app.candles.insert(&symbol(), HIGHER, &hours).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_longer_candle_that_came_late_is_left_out() {
 async fn a_message_that_was_changed_is_told_field_by_field() {
     let store = Store::with_signals().await;
     let signals = store.signals().await;
-    // One that has every field.
+    // A signal that has every field.
     let signal = signals.iter().find(|signal| signal.json()["action"] == "buy").unwrap();
     let id = signal.id.as_str();
     let stored = signal.json();
@@ -119,7 +119,7 @@ async fn a_message_that_was_changed_is_told_field_by_field() {
     more.as_object_mut().unwrap().remove("rationale");
     store.rewrite(id, &more.to_string()).await;
     assert_eq!(store.differences(id).await, ["quantity_2", "rationale"]);
-    // The same values in other bytes.
+    // The same values with different bytes.
     store.rewrite(id, &serde_json::to_string_pretty(&stored).unwrap()).await;
     assert_eq!(store.differences(id).await, ["*"]);
     for (pointer, value, cause) in [
@@ -167,7 +167,7 @@ async fn modules_that_are_gone_or_damaged_are_told() {
     let told = answer["cause"]["message"].as_str().unwrap();
     assert!(told.contains(&digest(damaged)) && told.contains("STRATEGIES_DIR"), "{told}");
 
-    // What failed is tried again, not remembered.
+    // A failure is not remembered: the next replay tries again.
     let bytes = ta_bot_tests::built_in::bytes(gone.strategy.as_str()).unwrap();
     let modules = ta_bot_drivers::sqlite::modules::SqliteModules::new(
         ta_bot_drivers::sqlite::Database::open(store.folder.path()).await.unwrap(),

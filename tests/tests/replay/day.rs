@@ -1,4 +1,4 @@
-//! A day of market time by a real service, and every signal of it made again by another process.
+//! A real service works for a day of market time, and another process makes every signal of that day again.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
@@ -17,11 +17,11 @@ const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 const SHORTEST: Timeframe = Timeframe::M5;
 const TIMEFRAMES: [Timeframe; 3] = [SHORTEST, Timeframe::M15, Timeframe::H1];
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// Candles before the day: enough for every window.
+/// How many hours of candles there are before the day: enough for every window.
 const HISTORY_HOURS: i64 = 300;
 const MINUTES: Duration = Duration::from_mins(4);
 
-/// The store of a service, beside it.
+/// The store of a service, opened beside the service.
 struct Beside {
     candles: SqliteCandles,
     outbox: SqliteOutbox,
@@ -46,7 +46,7 @@ impl Beside {
         }
     }
 
-    /// When the newest candle of the last symbol closed.
+    /// The close of the newest candle of the last symbol.
     async fn newest_close(&self) -> Timestamp {
         let symbol = SYMBOLS[SYMBOLS.len() - 1].parse().unwrap();
         let newest = self.candles.newest_closed(&symbol, SHORTEST, Timestamp::now(), 1).await.unwrap();
@@ -78,7 +78,7 @@ fn service(folder: &Path, strategies: &Path) -> Replica {
         ("SUPPORTED_TIMEFRAMES", TIMEFRAMES.map(Timeframe::as_str).join(",")),
         ("MIN_CONFIDENCE", "0".to_owned()),
         ("MAX_CONFIDENCE", "1".to_owned()),
-        // An evaluation on a busy machine is to be one all the same.
+        // A slow evaluation on a busy machine must not fail the test.
         ("STRATEGY_TIMEOUT_MS", "20000".to_owned()),
         ("LOG_LEVEL", "warn".to_owned()),
     ];
@@ -96,12 +96,12 @@ async fn replay(service: &Replica, id: &str) -> Json {
     answer.json().await.unwrap()
 }
 
-/// A folder with other versions of two strategies: the same code, under another digest. None of the rest is there.
+/// A folder with other versions of two strategies: the same code with another digest. The other strategies are missing.
 fn other_versions(folder: &Path) -> std::path::PathBuf {
     let strategies = folder.join("strategies");
     fs::create_dir(&strategies).unwrap();
     for id in ["rsi", "macd"] {
-        // A custom section without content, by the name of `test`.
+        // A custom section named `test`, without content.
         let section = [&[0, 5, 4][..], b"test"].concat();
         let bytes = [built_in::bytes(id).unwrap(), section].concat();
         fs::write(strategies.join(format!("{id}.wasm")), bytes).unwrap();
@@ -129,7 +129,7 @@ async fn every_signal_of_a_day_is_made_again_by_another_process() {
     put(&first, "/api/v1/strategies/rsi/config", json!({"period": 20})).await;
     store.wait_for_jobs(&first).await;
     let registered = first.get("/api/v1/strategies/rsi").await["data"]["digest"].clone();
-    // Modules are kept beside the work.
+    // Modules are stored in parallel with the work.
     let kept = async || sqlite_modules(&data).await;
     until(MINUTES, async || first.log_tail(), async || kept().await == built_in::ids().unwrap().len()).await;
     assert!(first.terminate().await.success(), "{}", first.log_tail());
@@ -153,10 +153,10 @@ async fn every_signal_of_a_day_is_made_again_by_another_process() {
         let windows = answer["data"]["windows"].as_array().unwrap();
         late += usize::from(windows.iter().any(|window| window["stored_since"] != 0));
     }
-    println!("{late} of them were made before a longer candle was there that closed with theirs");
+    println!("{late} of them were made before a longer candle that closed with theirs was stored");
     assert!(second.terminate().await.success());
 
-    // By the command, one of each strategy.
+    // The command replays one signal of each strategy.
     for strategy in strategies {
         let signal = signals.iter().find(|signal| signal.strategy.as_str() == strategy).unwrap();
         let mut command = Command::new(ta_bot());
@@ -166,7 +166,7 @@ async fn every_signal_of_a_day_is_made_again_by_another_process() {
     }
 }
 
-/// How many modules are kept.
+/// How many modules are stored.
 async fn sqlite_modules(data: &Path) -> usize {
     use ta_bot_drivers::sqlite::modules::SqliteModules;
     use ta_bot_engine::modules::module_store::ModuleStore as _;

@@ -1,5 +1,5 @@
-//! Every stored signal can be made again, byte for byte, in another process and by modules that were replaced since; and
-//! where it can't, the reason is told.
+//! Every stored signal can be made again, byte for byte, in another process and by modules that have been replaced
+//! since. If it can't, the reason is reported.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

@@ -24,19 +24,19 @@ use tempfile::TempDir;
 pub(crate) const BASE: Timeframe = Timeframe::M15;
 pub(crate) const HIGHER: Timeframe = Timeframe::H1;
 const CANDLES: i64 = 1200;
-/// How many of the newest candles are looked at.
+/// How many of the newest candles are evaluated.
 const JOBS: i64 = 120;
 
 pub(crate) fn symbol() -> Symbol {
     "BTCUSDT".parse().unwrap()
 }
 
-/// The candles of 15 minutes.
+/// The 15-minute candles.
 pub(crate) fn market() -> Vec<Candle> {
     walk(&symbol(), (0..CANDLES).map(|index| Timestamp::from_millis(index * BASE.millis())), 100.0)
 }
 
-/// Those of an hour.
+/// The one-hour candles.
 pub(crate) fn hours() -> Vec<Candle> {
     gathered_by(4, &market())
 }
@@ -50,15 +50,15 @@ pub(crate) fn jobs() -> impl Iterator<Item = Job> {
     })
 }
 
-/// A store in a folder of its own, opened by a process that has none of the strategies loaded: what it replays, it
-/// replays by the modules of the store.
+/// A store in a folder of its own, opened by a process that has none of the strategies loaded, so it replays signals
+/// with the modules of the store.
 pub(crate) struct Store {
     pub(crate) folder: TempDir,
     pub(crate) app: App,
 }
 
 impl Store {
-    /// With these candles of 15 minutes and of an hour, and nothing else but the modules.
+    /// A store with these 15-minute and one-hour candles, and nothing else but the modules.
     pub(crate) async fn with(base: &[Candle], higher: &[Candle]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         app::share_compiled(folder.path()).unwrap();
@@ -72,7 +72,7 @@ impl Store {
         Self { folder, app }
     }
 
-    /// With all candles, and the signals of the newest of them.
+    /// A store with all candles, and the signals of the newest ones.
     pub(crate) async fn with_signals() -> Self {
         let store = Self::with(&market(), &hours()).await;
         let signals = store.analyse(jobs()).await;
@@ -80,7 +80,7 @@ impl Store {
         store
     }
 
-    /// Looks at candles with every strategy, in another process's place, and stores the signals.
+    /// Evaluates the jobs with every strategy, in place of another process, and stores the signals.
     pub(crate) async fn analyse(&self, jobs: impl Iterator<Item = Job>) -> Vec<Signal> {
         let other = app::app(self.folder.path()).await.unwrap();
         let mut signals = Vec::new();
@@ -103,7 +103,7 @@ impl Store {
         self.app.replayer.replay(&id.parse().unwrap()).await.unwrap().unwrap()
     }
 
-    /// The word for why a signal can't be made again.
+    /// The code of the reason why a signal can't be made again.
     pub(crate) async fn cause(&self, id: &str) -> &'static str {
         let replay = self.replay(id).await;
         assert_eq!(replay.verdict(), Verdict::Impossible, "{replay:?}");
@@ -125,7 +125,7 @@ impl Store {
         self.folder.path().join(ta_bot_drivers::sqlite::FILE_NAME)
     }
 
-    /// Changes at least one row.
+    /// Runs a statement, which must change at least one row.
     pub(crate) async fn sql(&self, statement: &str) {
         let mut connection = SqliteConnection::connect(&self.file().display().to_string()).await.unwrap();
         let changed =
@@ -140,7 +140,8 @@ impl Store {
         assert_eq!(update.execute(&mut connection).await.unwrap().rows_affected(), 1);
     }
 
-    /// What `ta-bot replay` answers, in a process of its own that knows of no folder of strategies.
+    /// Runs `ta-bot replay` in a process of its own that has no folder of strategies. Returns its exit code and its
+    /// answer.
     pub(crate) fn command(&self, arguments: &[&str]) -> (Option<i32>, Json) {
         let output = self.run(&[arguments, &["--json"]].concat());
         let json = serde_json::from_slice(&output.stdout);

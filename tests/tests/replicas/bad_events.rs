@@ -1,4 +1,4 @@
-//! What comes in among candle events and is none: counted, logged without flooding, and harmless.
+//! Messages that come in like candle events but are none are counted, logged without flooding, and harmless.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn bad_events_are_counted_and_harmless() {
     let mut fleet = Fleet::start(&market, 1).await;
     fleet.start_replicas().await;
     let client = async_nats::connect(fleet.nats.url()).await.unwrap();
-    // Each once, and each with what it counts as.
+    // Each event once, with the outcome that it counts as.
     let event = |symbol: serde_json::Value, period: serde_json::Value| {
         json!({"event_type": "extraction_completed", "symbol": symbol, "period": period}).to_string().into_bytes()
     };
@@ -49,7 +49,7 @@ async fn bad_events_are_counted_and_harmless() {
         let otherwise = async || format!("no. {index} is not counted as {outcome}: {what}");
         until(Duration::from_secs(20), otherwise, async || counted(outcome).await > before).await;
     }
-    // Ten thousand at once.
+    // Ten thousand bad events at once.
     let before = all(&fleet).await;
     let lines = replica.log().lines().count();
     for index in 0..FLOOD {
@@ -62,14 +62,14 @@ async fn bad_events_are_counted_and_harmless() {
     let logged = replica.log().lines().count() - lines;
     assert!(logged < 100, "{FLOOD} bad events made {logged} lines:\n{}", replica.log_tail());
     assert_eq!(replica.get("/health").await["status"], "healthy");
-    // And the next good one is heard.
+    // The next good event is still heard.
     market.write_minute(&fleet.pool(), 0).await;
     market.announce(&client, 0).await;
     fleet.until_finished(2).await;
     assert_eq!(fleet.dead_jobs().await, 0);
 }
 
-/// All events that are accounted for, read or not.
+/// All events that are accounted for, whatever their outcome.
 async fn all(fleet: &Fleet) -> f64 {
     fleet.replicas[0].metric("ta_bot_candle_events_total", "").await
 }

@@ -1,6 +1,6 @@
-//! Chance that a seed decides, so that what failed can be run again.
+//! Chance that is determined by a seed, so that a failed run can be repeated.
 
-/// A generator of numbers that follow from a seed (`SplitMix64`).
+/// A generator of pseudo-random numbers from a seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 

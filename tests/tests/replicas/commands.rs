@@ -1,4 +1,4 @@
-//! Modules that are put to work by commands beside the replicas, as with `kubectl exec`.
+//! Modules are deployed by commands that run beside the replicas, as with `kubectl exec`.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use ta_bot_tests::{
 
 use crate::configuration::fleet;
 
-/// How long anything may take.
+/// How long each step may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_a_command_activates_decides_on_every_replica() {
-    // Their configuration is kept for an hour, so that only the bus can have told them.
+    // The replicas cache their configuration for an hour, so only the bus can have told them.
     let mut fleet = fleet(3600).await;
     let taken = upload(&fleet.replicas[0], "versions_v1").await;
     assert_eq!((&taken["state"], &taken["is_new"]), (&"admitted".into(), &true.into()), "{taken}");
@@ -52,9 +52,11 @@ async fn upload(replica: &Replica, component: &str) -> Json {
     replica.run(&["modules", "upload", &module, "--by", "ann"]).await
 }
 
-/// A replica that begins while MongoDB is away, which has the bytes of modules, has those that it had before.
+/// A replica that starts while MongoDB, which has the bytes of modules, is away still has the modules that it had
+/// before.
 async fn has_it_after_a_restart_without_mongodb(fleet: &mut Fleet, index: usize, digest: &str) {
-    let (copies, copy) = (|| fleet.replicas[index].files("modules"), format!("{digest}.wasm"));
+    let copies = || fleet.replicas[index].files("modules");
+    let copy = format!("{digest}.wasm");
     until(PATIENCE, async || format!("{:?}", copies()), async || copies().contains(&copy)).await;
     fleet.mongo.kill().unwrap();
     fleet.replicas[index].kill().await;
@@ -63,7 +65,7 @@ async fn has_it_after_a_restart_without_mongodb(fleet: &mut Fleet, index: usize,
     let deployed = async || replica.get("/api/v1/strategies/versions/deployment").await["data"].clone();
     let is_installed = async || {
         let deployed = deployed().await;
-        // A version is told of an installed module only.
+        // A version is only reported for an installed module.
         deployed["module"] == digest && deployed["version"] == "1.0.0"
     };
     until(PATIENCE, async || format!("{}\n{}", deployed().await, fleet.logs()), is_installed).await;
@@ -71,7 +73,7 @@ async fn has_it_after_a_restart_without_mongodb(fleet: &mut Fleet, index: usize,
     fleet.mongo.restart().await.unwrap();
 }
 
-/// Another version is compared, becomes the shadow on every replica, and is none any more.
+/// Another version is compared, becomes the shadow on every replica, and then is no shadow any more.
 async fn looks_on_every_replica(fleet: &Fleet, incumbent: &str) {
     let taken = upload(&fleet.replicas[2], "versions_v2").await;
     let candidate = taken["digest"].as_str().unwrap();

@@ -1,5 +1,5 @@
-//! A change of configuration on three replicas: over the bus at once, without it by the cache's time to live, and without
-//! its store the last known one goes on, through a restart too.
+//! A change of configuration on three replicas. Over the bus it is in use at once, without the bus after the cache's
+//! time to live. Without the store the last known configuration stays in use, even through a restart.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use ta_bot_tests::{
     until,
 };
 
-/// How long anything may take.
+/// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 const CONFIG: &str = "/api/v1/strategies/rsi/config";
 
@@ -23,8 +23,8 @@ async fn period(replica: &Replica) -> Json {
     replica.get(CONFIG).await["data"]["parameters"]["period"].clone()
 }
 
-/// Waits until a replica answers that period. How soon that is, the failure's limit does not say: it is long, since the
-/// machine may be slow.
+/// Waits until a replica returns the period `wanted`. The limit says nothing about how soon that should be: it is long,
+/// because the machine may be slow.
 async fn until_period(fleet: &Fleet, index: usize, wanted: u32) {
     let began = Instant::now();
     let otherwise = async || format!("replica {index} has not heard of it\n{}", fleet.logs());
@@ -37,7 +37,7 @@ async fn a_change_reaches_every_replica_over_the_bus() {
     let mut fleet = fleet(3600).await;
     for (index, wanted) in [(0, 21), (1, 22), (2, 23)] {
         assert_eq!(put(&fleet.replicas[index], wanted).await, 200);
-        // The cache lives for an hour, so that only the bus can have told it.
+        // The cache lives for an hour, so only the bus can have told the replica.
         for other in 0..fleet.replicas.len() {
             until_period(&fleet, other, wanted).await;
         }
@@ -80,7 +80,7 @@ async fn without_the_bus_a_change_is_in_use_by_the_time_to_live_and_without_the_
     }
 }
 
-/// Three replicas whose configuration is kept for as many seconds before it is read again.
+/// Three replicas that cache their configuration for `ttl` seconds.
 pub(crate) async fn fleet(ttl: u32) -> Fleet {
     let market = Market::new(1, 0);
     let mut fleet = Fleet::start(&market, 3).await;

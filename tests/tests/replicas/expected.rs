@@ -1,5 +1,5 @@
-//! What an undisturbed run gives: every candle after the history, looked at once by every strategy, on the embedded store in
-//! this process.
+//! What an undisturbed run gives: every strategy evaluates every candle after the history once, on the embedded store
+//! in this process.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use ta_bot_tests::{
     replicas::{Fleet, Market, SHORT, SUBJECT, stream},
 };
 
-/// The ids of all signals.
+/// The ids of all expected signals.
 pub(crate) async fn signals(market: &Market) -> BTreeSet<String> {
     let data = tempfile::tempdir().unwrap();
     let app = app(data.path()).await.unwrap();
@@ -28,8 +28,8 @@ pub(crate) async fn signals(market: &Market) -> BTreeSet<String> {
     ids
 }
 
-/// Compares stream and table with what was expected: none lost, none twice, no job given up. `run` names the run in a
-/// failure's message.
+/// Compares the stream and the table with the expected signals: none is lost, none is there twice, and no job was given
+/// up. `run` names the run in the message of a failure.
 pub(crate) async fn compare(run: &str, fleet: &Fleet, expected: &BTreeSet<String>) {
     let pool = fleet.pool();
     let sent = stream::ids(&fleet.nats.url(), SUBJECT).await;

@@ -1,4 +1,4 @@
-//! Two leaders at once never happen by the Lease; here every replica is made to lead, and it does no harm.
+//! The Lease never allows two leaders at once. Here every replica is made to lead, and that does no harm.
 
 use ta_bot_tests::replicas::{Fleet, Market};
 
@@ -13,14 +13,15 @@ async fn three_leaders_at_once_send_each_signal_once() {
     let expected = expected::signals(&market).await;
     let mut fleet = Fleet::start(&market, 3).await;
     for replica in &mut fleet.replicas {
-        // Who takes no part in the election leads by itself.
+        // A replica that takes no part in the election always leads.
         replica.set("LEADER_ELECTION_ENABLED", "false");
     }
     fleet.start_replicas().await;
     for replica in &fleet.replicas {
         assert_eq!(replica.get("/health").await["leader_election"]["is_leader"], true, "{}", fleet.logs());
     }
-    let (pool, events) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
+    let pool = fleet.pool();
+    let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     for minute in 0..market.minutes() {
         market.write_minute(&pool, minute).await;
         market.announce(&events, minute).await;

@@ -1,5 +1,5 @@
-//! Three replicas of the service as they run in production: MySQL, MongoDB, NATS and a Kubernetes Lease, all of them
-//! real servers, each `ta-bot` a process of its own.
+//! Three replicas of the service as they run in production: each `ta-bot` is a process of its own, and MySQL, MongoDB,
+//! NATS and a Kubernetes Lease are on real servers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

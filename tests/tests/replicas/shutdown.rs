@@ -1,5 +1,5 @@
-//! The shutdown under load: what was begun is finished, what was taken goes back, what was committed is sent, and the Lease
-//! is given up.
+//! The shutdown under load: jobs that have begun are finished, jobs that were taken go back, committed signals are
+//! sent, and the Lease is given up.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ async fn a_shutdown_in_the_middle_of_a_storm_of_closes_leaves_no_job_behind() {
     let expected = expected::signals(&market).await;
     let mut fleet = Fleet::start(&market, 1).await;
     fleet.start_replicas().await;
-    let (pool, client) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
+    let pool = fleet.pool();
+    let client = async_nats::connect(fleet.nats.url()).await.unwrap();
     let jetstream = jetstream::new(client.clone());
     let mut stopped_under_way = 0;
     for minute in 0..market.minutes() {
@@ -32,7 +33,7 @@ async fn a_shutdown_in_the_middle_of_a_storm_of_closes_leaves_no_job_behind() {
         assert!(status.success(), "{status}\n{}", fleet.logs());
         let log = fleet.replicas[0].log();
         assert!(!log.contains("not everything was finished in time"), "{log}");
-        // At each of the shutdowns so far.
+        // The line is there for each of the shutdowns so far.
         assert_eq!(log.matches("the Lease was given up").count() as i64, minute + 1, "{log}");
         let mut jobs = jetstream.get_stream("ta-bot-jobs").await.unwrap();
         let left = jobs.info().await.unwrap().state.messages;
@@ -48,8 +49,8 @@ async fn a_shutdown_in_the_middle_of_a_storm_of_closes_leaves_no_job_behind() {
     expected::compare("shutdowns", &fleet, &expected).await;
 }
 
-/// Takes every job that is left and gives it back. NATS holds back what was taken and never answered for `ACK_WAIT`, and
-/// hands out at once what was given back, though it counts both as pending.
+/// Takes every job that is left and gives it back. NATS holds back a job that was taken and not answered for
+/// `ACK_WAIT`, but hands out a job at once that was given back. It counts both as pending.
 async fn all_can_be_had(jobs: &Stream, left: u64, fleet: &Fleet) {
     let workers: PullConsumer = jobs.get_consumer("workers").await.unwrap();
     let began = Instant::now();
@@ -67,7 +68,7 @@ async fn all_can_be_had(jobs: &Stream, left: u64, fleet: &Fleet) {
     }
 }
 
-/// Waits until the first jobs of a minute are finished: now the others are under way.
+/// Waits until the first jobs of a minute are finished: then the others are under way.
 async fn until_some_are_finished(fleet: &Fleet, minute: i64) {
     let pool = fleet.pool();
     let finished = async || {
@@ -76,7 +77,7 @@ async fn until_some_are_finished(fleet: &Fleet, minute: i64) {
     };
     let before = finished().await;
     let began = Instant::now();
-    // As soon as it is so: most jobs are still to come.
+    // Checks often, so that most jobs are still to come when this returns.
     while finished().await == before {
         assert!(began.elapsed() < Duration::from_mins(1), "nothing is finished in minute {minute}\n{}", fleet.logs());
         tokio::time::sleep(Duration::from_millis(2)).await;

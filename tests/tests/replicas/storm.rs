@@ -1,7 +1,8 @@
-//! The storm of faults. Replicas and servers are killed and connections spoiled, in an order that a seed decides; afterwards the
-//! stream and the table hold exactly the signals of an undisturbed run: none lost, none twice.
+//! The storm of faults. Replicas and servers are killed and connections disturbed, in an order that a seed determines.
+//! Afterwards the stream and the table hold exactly the signals of an undisturbed run: none is lost, none is there
+//! twice.
 //!
-//! `STORM_SEEDS=7,11` runs those seeds only, `STORM_COUNT=20` as many from the first one on.
+//! `STORM_SEEDS=7,11` runs only those seeds, `STORM_COUNT=20` runs the first 20.
 
 use std::{collections::BTreeSet, env, time::Duration};
 
@@ -15,7 +16,7 @@ use crate::{chance::Chance, expected, terms};
 const SYMBOLS: usize = 200;
 const MINUTES: i64 = 10;
 const REPLICAS: usize = 3;
-/// How many seeds are run where nothing else is asked for.
+/// How many seeds are run by default.
 const SEEDS: u64 = 3;
 /// How long a minute of the market takes.
 const PACE: Duration = Duration::from_millis(1200);
@@ -41,7 +42,7 @@ async fn no_fault_loses_or_repeats_a_signal() {
     }
 }
 
-/// One run.
+/// Runs the storm of one seed.
 async fn weather(seed: u64, market: &Market, expected: &BTreeSet<String>) {
     let mut fleet = Fleet::start(market, REPLICAS).await;
     let pool = fleet.pool();
@@ -63,10 +64,11 @@ async fn weather(seed: u64, market: &Market, expected: &BTreeSet<String>) {
     println!("  {} terms, never two at once", terms::never_two(&fleet, &killed));
 }
 
-/// Breaks and mends until the market is over, and then mends the rest. Answers which replica was killed when.
+/// Breaks and mends parts until the market is over, and then mends the rest. Returns which replica was killed when.
 async fn faults(fleet: &mut Fleet, chance: &mut Chance, over: &Notify) -> Vec<(usize, Timestamp)> {
     let parts = Part::all(REPLICAS);
-    let (mut broken, mut killed): (Vec<Part>, Vec<(usize, Timestamp)>) = (Vec::new(), Vec::new());
+    let mut broken: Vec<Part> = Vec::new();
+    let mut killed: Vec<(usize, Timestamp)> = Vec::new();
     loop {
         tokio::select! {
             () = over.notified() => break,
@@ -101,7 +103,7 @@ enum Part {
     Nats,
     Mongodb,
     Kubernetes,
-    /// The way to a server: of all replicas to a store or the bus, or of one replica to the Lease.
+    /// The connections to a server: those of all replicas to a store or the bus, or those of one replica to the Lease.
     Way(usize),
 }
 
@@ -112,7 +114,7 @@ impl Part {
         (0..replicas).map(Self::Replica).chain(servers).chain(ways).collect()
     }
 
-    /// Breaks it and says how.
+    /// Breaks the part. Returns how, as text.
     async fn spoil(self, fleet: &mut Fleet, chance: &mut Chance) -> String {
         match self {
             Self::Replica(index) => fleet.replicas[index].kill().await,
@@ -152,7 +154,7 @@ async fn spoil_way(proxy: &Proxy, chance: &mut Chance) -> String {
     };
     let how = format!("{mode:?}");
     proxy.set(mode).await.unwrap();
-    // Connections that are there already are cut as well now and then.
+    // Now and then the open connections are cut as well.
     if chance.below(2) == 0 {
         proxy.reset_all().await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! A hundred swaps between two versions of a strategy while a market goes on and a replica is killed: every candle is
-//! decided once, by the version that the log of deployments names for its close. Some of the swaps no replica is told of,
-//! and none expects them: what was decided by an older log must not be committed.
+//! decided once, by the version that the log of deployments names for its close. No replica is told of some of the
+//! swaps or expects them: what was decided by an older log must not be committed.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,12 +20,12 @@ use crate::chance::Chance;
 const SYMBOLS: usize = 200;
 const MINUTES: i64 = 100;
 const SWAPS: usize = 100;
-/// Before which swap a replica is killed, and before which it is started again.
+/// The swap before which a replica is killed, and the one before which it is started again.
 const KILLED: (usize, usize) = (45, 60);
 /// How long a minute of the market takes.
 const PACE: Duration = Duration::from_millis(400);
 
-/// A swap as the service told it.
+/// A swap as the service reported it.
 struct Swap {
     from: Timestamp,
     module: String,
@@ -44,7 +44,8 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
     let unheard = Unheard::of(&fleet);
     let mut swaps = vec![swap(first, &json!({"action": "activate", "module": versions[0]}), 0).await];
 
-    let (pool, events) = (fleet.pool(), async_nats::connect(fleet.nats.url()).await.unwrap());
+    let pool = fleet.pool();
+    let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     let over = Notify::new();
     let market_goes_on = async {
         for minute in 0..market.minutes() {
@@ -63,7 +64,9 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
     let decided = decided(&pool).await;
     assert_eq!(decided.len(), market.jobs(), "candles without a decision, or with two\n{}", fleet.logs());
     let mut by_version: HashMap<&str, usize> = HashMap::new();
-    let (mut wrong, mut before, mut changes) = (Vec::new(), "", 0);
+    let mut wrong = Vec::new();
+    let mut before = "";
+    let mut changes = 0;
     for ((close, timeframe, symbol), module) in &decided {
         let holds = swaps.iter().rev().find(|swap| swap.from <= *close).unwrap();
         if holds.module != *module {
@@ -87,13 +90,16 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
         }
         anew += replica.metric("ta_bot_jobs_total", "outcome=\"decided_anew\"").await;
     }
-    println!("{anew} jobs were decided anew, since the log had grown meanwhile");
-    assert!(anew > 0.0, "no replica ever had an older log than held: this shows little");
+    println!("{anew} jobs were decided anew, because the log had grown in the meantime");
+    assert!(anew > 0.0, "no replica ever decided by an outdated log: this shows little");
 }
 
-/// Swaps back and forth at moments that a seed decides, every fifth time by a rollback, every seventh unheard.
+/// Swaps back and forth at moments that a seed determines, every fifth time by a rollback, every seventh time without
+/// telling a replica.
 async fn swap_on(fleet: &mut Fleet, versions: &[String; 2], unheard: &Unheard) -> Vec<Swap> {
-    let (mut chance, mut swaps, mut revision) = (Chance::new(5), Vec::new(), 1);
+    let mut chance = Chance::new(5);
+    let mut swaps = Vec::new();
+    let mut revision = 1;
     for number in 0..SWAPS {
         tokio::time::sleep(chance.millis(100, 600)).await;
         if number == KILLED.0 {
@@ -107,7 +113,7 @@ async fn swap_on(fleet: &mut Fleet, versions: &[String; 2], unheard: &Unheard) -
         } else {
             json!({"action": "activate", "module": versions[(number + 1) % 2], "changed_by": "test"})
         };
-        // The others run all the time.
+        // The replicas 0 and 2 run all the time.
         let replica = &fleet.replicas[if chance.below(2) == 0 { 0 } else { 2 }];
         swaps.push(if number % 7 == 6 {
             unheard.swap(&versions[(number + 1) % 2], revision).await
@@ -120,7 +126,7 @@ async fn swap_on(fleet: &mut Fleet, versions: &[String; 2], unheard: &Unheard) -
     swaps
 }
 
-/// Writes straight to the log.
+/// Writes swaps straight to the log, so that no replica is told.
 struct Unheard(MysqlDeployments);
 
 impl Unheard {
@@ -144,7 +150,7 @@ impl Unheard {
     }
 }
 
-/// One swap, on the condition that nobody else has made one.
+/// Makes one swap, on the condition that nobody else has made one.
 async fn swap(replica: &Replica, body: &Json, revision: i64) -> Swap {
     let entry = deploy(replica, "versions", body, revision).await;
     assert_eq!(entry["revision"], revision + 1, "{entry}");
@@ -152,7 +158,7 @@ async fn swap(replica: &Replica, body: &Json, revision: i64) -> Swap {
     Swap { from: text("decides_from").parse().unwrap(), module: text("module") }
 }
 
-/// Some of the signals, of both versions, made again by the replica that was killed in between.
+/// Replays some of the signals, of both versions, on the replica that was killed in between.
 async fn replayed(fleet: &Fleet, pool: &MySqlPool) {
     let ids = "SELECT `signal_id` FROM `signals` WHERE `strategy` = 'versions' ORDER BY `signal_id` LIMIT 40";
     let ids: Vec<String> = sqlx::query_scalar(ids).fetch_all(pool).await.unwrap();

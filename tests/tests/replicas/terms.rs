@@ -1,8 +1,8 @@
-//! Who led when, read from the logs of the replicas.
+//! Which replica led when, read from the logs of the replicas.
 //!
-//! A replica says that it leads after its term has begun, and that it leads no longer after it has ended, perhaps late
-//! where the machine is busy. The Lease promises that the next term begins two seconds after the end of the one before it
-//! at the earliest, so terms that overlap by less than that in the logs did not overlap.
+//! A replica logs that it leads after its term has begun, and that it leads no longer after the term has ended, perhaps
+//! late if the machine is busy. The Lease guarantees that the next term begins at least two seconds after the end of
+//! the previous one, so terms that overlap by less than that in the logs did not overlap.
 
 use ta_bot_core::Timestamp;
 use ta_bot_tests::replicas::Fleet;
@@ -10,7 +10,7 @@ use ta_bot_tests::replicas::Fleet;
 /// How much longer the Lease lasts than its holder relies on it.
 const MARGIN_MS: i64 = 2_000;
 
-/// From when to when a replica led.
+/// A term of a replica, from when until when it led.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LedBy {
     replica: usize,
@@ -18,8 +18,8 @@ pub(crate) struct LedBy {
     until: i64,
 }
 
-/// Checks that no two replicas led at once. `killed` are the moments at which a replica was killed: it says nothing of
-/// the end of its term.
+/// Checks that no two replicas led at once, and returns the number of terms. `killed` are the moments at which a
+/// replica was killed, because a killed replica does not log the end of its term.
 pub(crate) fn never_two(fleet: &Fleet, killed: &[(usize, Timestamp)]) -> usize {
     let mut terms: Vec<LedBy> = Vec::new();
     for (index, replica) in fleet.replicas.iter().enumerate() {
@@ -42,7 +42,7 @@ pub(crate) fn never_two(fleet: &Fleet, killed: &[(usize, Timestamp)]) -> usize {
 fn of_replica(replica: usize, log: &str, killed: &[i64]) -> Vec<LedBy> {
     let mut terms = Vec::new();
     let mut since: Option<i64> = None;
-    // A term of which nothing ended it goes on.
+    // A term that nothing ended goes on.
     let end = |from: i64, at: Option<i64>| {
         let killed = killed.iter().copied().find(|killed| *killed >= from);
         LedBy { replica, from, until: at.into_iter().chain(killed).min().unwrap_or(i64::MAX) }

@@ -1,5 +1,5 @@
-//! The whole loop with clients that are not ours: candles by plain SQL, their event by a plain NATS client, the signal read by a
-//! plain subscriber.
+//! The whole loop with clients that are not ours: candles are written by plain SQL, their event is sent by a plain NATS
+//! client, and the signal is read by a plain subscriber.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn a_candle_and_its_event_become_a_signal_on_the_trace_of_the_event() {
             first.get_or_insert(body);
         }
     }
-    let body = first.expect("thirty strategies on three symbols for five minutes say something");
+    let body = first.expect("thirty strategies on three symbols for five minutes have a signal");
     assert_eq!(body["source"], "ta_bot");
     assert!(body["_otel_trace_headers"]["traceparent"].as_str().unwrap().contains(TRACE), "{body}");
     // Nobody has set a parameter.

@@ -38,13 +38,16 @@ async fn call(service: &Service, token: Option<&str>, method: Method, path: &str
 #[tokio::test]
 async fn what_watches_the_service_needs_no_token() {
     let service = guarded().await;
-    for path in ["/", "/healthz", "/ready", "/health", "/metrics"] {
-        assert_eq!(call(&service, None, Method::GET, path).await.status, 200, "{path}");
+    let open: Vec<Route> = table().into_iter().filter(|route| route.role == "none").collect();
+    assert_eq!(open.len(), 5);
+    for Route { method, path, statuses, .. } in open {
+        let status = call(&service, None, method, &path).await.status;
+        assert!(status == 200 && statuses.contains(&200), "{path}");
     }
     service.end().await;
 }
 
-/// The digest of a bundled module, once it is kept: that happens behind the start.
+/// The digest of a bundled module, once it is stored: that happens after the start.
 async fn kept_module(service: &Service) -> String {
     let strategies = call(service, Some(VIEWER), Method::GET, "/api/v1/strategies").await;
     let digest = strategies.data()[0]["digest"].as_str().unwrap().to_owned();
@@ -54,18 +57,51 @@ async fn kept_module(service: &Service) -> String {
     digest
 }
 
+/// The roles, each with the token that has it. Each role may also do what those before it may.
+const ROLES: [(&str, &str); 3] = [("viewer", VIEWER), ("trader", TRADER), ("operator", OPERATOR)];
+
+/// A row of the table in `docs/routes.md`.
+struct Route {
+    method: Method,
+    path: String,
+    role: String,
+    statuses: Vec<u16>,
+}
+
+/// The table of routes, roles and statuses that `make docs` writes.
+fn table() -> Vec<Route> {
+    let page = include_str!("../../../docs/routes.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains(" | `/"));
+    let routes: Vec<Route> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            Route {
+                method: cells[0].parse().unwrap(),
+                path: cells[1].trim_matches('`').to_owned(),
+                role: cells[2].to_owned(),
+                statuses: cells[3].split(", ").map(|status| status.parse().unwrap()).collect(),
+            }
+        })
+        .collect();
+    assert!(routes.len() >= 35, "{} routes only", routes.len());
+    routes
+}
+
 #[tokio::test]
 async fn every_route_of_the_api_needs_one() {
     let service = guarded().await;
     let description = call(&service, Some(VIEWER), Method::GET, "/api/v1/openapi.json").await;
     let routes = description.body["paths"].as_object().unwrap().clone();
     let routes = routes.iter().flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |verb| (path, verb)));
+    let table = table();
+    let of_api = table.iter().filter(|route| route.path.starts_with("/api/") && !route.path.ends_with("openapi.json"));
+    assert_eq!(of_api.count(), routes.clone().count(), "docs/routes.md and the description name the same routes");
     let digest = kept_module(&service).await;
     let failure = failure("rsi", b"module", "BTCUSDT", 1);
     failures::keep(&service, std::slice::from_ref(&failure)).await;
     let mut count = 0;
-    for (path, verb) in routes {
-        let path = path.replace("{id}", "rsi").replace("{symbol}", "BTCUSDT").replace("{digest}", &digest);
+    for (described, verb) in routes {
+        let path = described.replace("{id}", "rsi").replace("{symbol}", "BTCUSDT").replace("{digest}", &digest);
         let path = path.replace("{failure_id}", &failure.id().to_string());
         let method: Method = verb.to_uppercase().parse().unwrap();
         for wrong in [None, Some("wrong"), Some("")] {
@@ -73,18 +109,14 @@ async fn every_route_of_the_api_needs_one() {
             refused.error(401, "unauthorized");
             assert_eq!(refused.headers["www-authenticate"], "Bearer");
         }
-        let roles = [("viewer", VIEWER), ("trader", TRADER), ("operator", OPERATOR)];
-        let needed = match (&method, path.as_str()) {
-            (&Method::GET, path) if path.ends_with("/wasm") => 2,
-            (&Method::GET, _) => 0,
-            (_, "/api/v1/modules" | "/api/v1/strategies/rsi/deployment" | "/api/v1/strategies/rsi/candidate") => 2,
-            _ => 1,
-        };
-        for (rank, (_, token)) in roles.into_iter().enumerate() {
+        let needed = table.iter().find(|route| route.path == *described && route.method == method);
+        let needed = needed.unwrap_or_else(|| panic!("docs/routes.md lacks {method} {described}"));
+        let needed = ROLES.iter().position(|(role, _)| *role == needed.role).unwrap();
+        for (rank, (_, token)) in ROLES.into_iter().enumerate() {
             let answer = call(&service, Some(token), method.clone(), &path).await;
             if rank < needed {
                 let error = answer.error(403, "forbidden");
-                assert!(error["message"].as_str().unwrap().contains(roles[needed].0), "{method} {path}: {error}");
+                assert!(error["message"].as_str().unwrap().contains(ROLES[needed].0), "{method} {path}: {error}");
             } else if method == Method::GET {
                 assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
             } else {
@@ -96,6 +128,22 @@ async fn every_route_of_the_api_needs_one() {
     assert!(count >= 25, "{count} routes only");
     call(&service, None, Method::GET, "/api/v1/openapi.json").await.error(401, "unauthorized");
     service.end().await;
+}
+
+/// The table is generated from the routes; this test says what the roles mean.
+#[test]
+fn reading_needs_a_viewer_code_an_operator_and_changes_a_trader() {
+    for Route { method, path, role, .. } in table().into_iter().filter(|route| route.role != "none") {
+        let is_about_code =
+            path.starts_with("/api/v1/modules") || path.ends_with("/deployment") || path.ends_with("/candidate");
+        let expected = match method {
+            Method::GET if path.ends_with("/wasm") => "operator",
+            Method::GET => "viewer",
+            _ if is_about_code => "operator",
+            _ => "trader",
+        };
+        assert_eq!(role, expected, "{method} {path}");
+    }
 }
 
 #[tokio::test]

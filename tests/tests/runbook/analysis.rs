@@ -1,4 +1,4 @@
-//! Analyses on request, and what is sent of them.
+//! Analyses on request, and which of their signals are sent.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn of<'a>(analysis: &'a Value, strategy: &str) -> &'a Value {
     analysis["strategies"].as_array().unwrap().iter().find(|outcome| outcome["strategy"] == strategy).unwrap()
 }
 
-/// Makes RSI speak on every candle on which it is low.
+/// Makes RSI signal on every candle on which it is low.
 async fn speak(service: &Service) {
     service.put("/api/v1/strategies/rsi/config", json!({"trigger": "level"})).await.data();
 }
@@ -51,7 +51,7 @@ async fn tells_what_each_strategy_says_and_how_long_it_took() {
     service.end().await;
 }
 
-/// An override is its symbol's alone, whichever symbol was looked at first.
+/// An override applies only to its symbol, whichever symbol was analysed first.
 #[tokio::test]
 async fn an_override_counts_for_its_symbol_only() {
     for order in [["BTCUSDT", "ETHUSDT"], ["ETHUSDT", "BTCUSDT"]] {
@@ -89,7 +89,7 @@ async fn a_young_market_is_told_and_is_no_error() {
     let service = Setup::new().with_young("BTCUSDT", Timeframe::M15).start().await;
     let analysis = service.post(ANALYSE, json!({"symbol": "BTCUSDT", "timeframe": "15m"})).await;
     let rsi = of(analysis.data(), "rsi");
-    // A young market is no failure of the strategy's.
+    // A young market is no failure of the strategy.
     assert_eq!((&rsi["outcome"], &rsi["reason"]["code"]), (&json!("none"), &json!("insufficient_data")));
     assert_eq!((&rsi["status"], &rsi["error"]), (&json!("success"), &Value::Null));
     assert!(rsi["reason"]["message"].as_str().unwrap().contains("5 are there"), "{rsi}");

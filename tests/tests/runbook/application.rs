@@ -149,7 +149,7 @@ async fn who_rolls_back_at_once_with_another_undoes_what_was_seen_or_nothing() {
         let (one, other) = tokio::join!(service.post(&rollback, json!({})), service.post(&rollback, json!({})));
         for reply in [one, other] {
             if reply.status == 200 {
-                // Each goes back from the version right before its own.
+                // Each rollback starts from the version right before its own.
                 let change = &reply.data()["change"];
                 assert_ne!(change["old_parameters"], change["new_parameters"], "{change}");
             } else {

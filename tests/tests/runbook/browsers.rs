@@ -8,7 +8,7 @@ use crate::service::{Service, Setup, reply};
 const CONFIG: &str = "/api/v1/strategies/rsi/config";
 const REFRESH: &str = "/api/v1/strategies/cache/refresh";
 
-/// What a browser says of a page elsewhere.
+/// The headers that a browser sends for a page of another site.
 const FOREIGN: [(&str, &str); 5] = [
     ("Sec-Fetch-Site", "cross-site"),
     ("Sec-Fetch-Site", "same-site"),
@@ -22,7 +22,8 @@ async fn another_site_s_page_changes_nothing() {
     let service = Service::start().await;
     for (name, value) in FOREIGN {
         let with = |request: RequestBuilder| reply(request.header(name, value));
-        // Neither needs a preflight: no body at all, and one of a type that forms have.
+        // Neither request needs a preflight: one has no body at all, and the other has one of a type that forms can
+        // send.
         let empty = with(service.request(Method::POST, REFRESH)).await;
         let error = empty.error(403, "cross_site");
         let told = error["message"].as_str().unwrap();
@@ -35,7 +36,7 @@ async fn another_site_s_page_changes_nothing() {
         for path in ["/api/v1/config/application/rollback", "/api/v1/test/analyze", "/api/v1/config/validate"] {
             with(service.request(Method::POST, path)).await.error(403, "cross_site");
         }
-        // What only reads is left alone, and so is what is open to everybody.
+        // Requests that only read are not refused, and neither are routes that are open to everybody.
         with(service.request(Method::GET, CONFIG)).await.data();
         assert_eq!(with(service.request(Method::GET, "/healthz")).await.status, 200);
     }

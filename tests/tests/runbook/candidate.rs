@@ -1,4 +1,4 @@
-//! What a module would have changed on the candles of the past.
+//! What a module would have changed on past candles.
 
 use serde_json::{Value, json};
 use ta_bot_core::{ModuleDigest, Value as Parameter};
@@ -21,7 +21,7 @@ fn counts(data: &Value) -> [u64; 5] {
     ["agree", "added", "missed", "changed", "failed"].map(|name| data[name].as_u64().unwrap())
 }
 
-/// A service with a market, where RSI signals as long as it is beyond its threshold.
+/// A service with a market on which RSI signals as long as it is beyond its threshold.
 async fn with_level() -> (Service, Market) {
     let market = Market::new();
     let service = market.service(Setup::new()).await;
@@ -66,7 +66,7 @@ async fn the_changes_are_those_that_the_modules_make() {
         assert!(number("p50_ms") > 0.0 && number("p50_ms") <= number("p99_ms") && number("p99_ms") <= number("max_ms"));
         assert!(number("total_ms") >= number("max_ms"));
     }
-    // One symbol, and other bytes of the same code.
+    // One symbol, with other bytes of the same code.
     let same = upload_bytes(&service, relabelled(&rsi(), 1), "admitted").await;
     let answer = compare(&service, json!({"module": same, "symbols": ["ETHUSDT", "ETHUSDT"]})).await;
     assert_eq!(counts(answer.data()), [100, 0, 0, 0, 0], "{}", answer.body);
@@ -98,7 +98,7 @@ async fn a_module_that_fails_is_told_by_its_errors_and_needs_no_admission() {
     assert_eq!(data["failures"], json!({"trap": signals}));
     assert_eq!(data["examples"]["failed"][0]["candidate"]["code"], "trap");
 
-    // One that never ends is stopped each time, and as a whole when time is up.
+    // A module that never ends is stopped each time, and the whole comparison ends when its time is up.
     let hangs = changed(&rsi(), 0.35, Instead::Hang).unwrap();
     let module = upload_bytes(&service, hangs, "refused").await;
     let answer = compare(&service, json!({"module": module, "seconds": 1, "candles": 300})).await;
@@ -142,7 +142,7 @@ async fn what_can_t_be_compared_is_refused() {
     let refused = compare(&service, json!({"module": module, "candles": 1000})).await;
     let told = refused.error(422, "too_much")["message"].as_str().unwrap().to_owned();
     assert!(told.contains("1200000 evaluations") && told.contains("at most 833 candles"), "{told}");
-    // There is not one candle of these.
+    // There are no candles of these symbols.
     assert_eq!(counts(compare(&service, json!({"module": module, "candles": 833})).await.data()), [0; 5]);
     service.end().await;
 }

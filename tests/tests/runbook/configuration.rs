@@ -65,7 +65,7 @@ async fn a_symbol_inherits_what_it_does_not_name() {
     assert_eq!((&inherited.data()["is_override"], &inherited.data()["source"]), (&json!(false), &json!("sqlite")));
     assert!(inherited.data()["created_at"].is_string() && inherited.data()["stored"].is_null());
 
-    // Lower case names the same symbol, and one may be configured before it has candles.
+    // Lower case names the same symbol, and a symbol may be configured before it has candles.
     service.put("/api/v1/strategies/rsi/config/btcusdt", json!({"period": 10})).await.data();
     service.put("/api/v1/strategies/rsi/config/NEWCOIN", json!({"period": 10})).await.data();
     let own = service.get(BTC).await;
@@ -87,7 +87,7 @@ async fn patch_merges_and_null_unsets() {
     let patched = service.send(Method::PATCH, BTC, json!({"period": null, "overbought": 80})).await;
     assert_eq!(patched.data()["config"]["stored"]["parameters"], json!({"oversold": 25, "overbought": 80}));
     assert_eq!(patched.data()["config"]["origins"]["period"], "default");
-    // Only a patch unsets.
+    // Only a PATCH unsets a parameter.
     assert_eq!(service.put(BTC, json!({"period": null})).await.refused(), ["period"]);
     service.end().await;
 }
@@ -121,7 +121,7 @@ async fn the_strategy_refuses_what_only_it_knows() {
     refused.error(422, "refused_by_strategy");
     assert_eq!(refused.refused(), ["*"]);
     assert!(refused.body["error"]["message"].as_str().unwrap().contains("below overbought"), "{}", refused.body);
-    // A global level has to fit under every override too.
+    // A global level has to fit with every override, too.
     service.put(BTC, json!({"oversold": 50})).await.data();
     service.put(CONFIG, json!({"overbought": 50, "oversold": 20})).await.error(422, "refused_by_strategy");
     service.put(CONFIG, json!({"overbought": 51})).await.data();
@@ -207,7 +207,7 @@ async fn deleting_falls_back_and_twice_is_no_error() {
     assert_eq!((deleted.etag(), &deleted.data()["config"]["parameters"]["period"]), ("\"0\"", &json!(20)));
     let again = service.send(Method::DELETE, BTC, json!({"changed_by": "ann"})).await;
     assert!(again.data()["change"].is_null());
-    // A version is never used twice, so that a writer who saw the old one can't be mistaken.
+    // A version is never used twice, so a writer that saw the old one can't mistake the new one for it.
     let created = service.put(BTC, json!({"period": 11})).await;
     assert_eq!((created.etag(), &created.data()["change"]["action"]), ("\"3\"", &json!("CREATE")));
     service.end().await;
@@ -230,7 +230,7 @@ async fn a_symbol_that_can_be_none_is_404_with_the_reason() {
 async fn where_the_store_is_away_reading_goes_on_and_writing_is_503() {
     let service = Service::start().await;
     service.put(CONFIG, json!({"period": 20})).await.data();
-    // Another process that holds the file for longer than anybody waits.
+    // Another connection that holds the file, as another process would, for longer than any request waits.
     let file = service.folder.path().join("data").join(ta_bot_drivers::sqlite::FILE_NAME);
     let mut other = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();

@@ -1,5 +1,5 @@
-//! The API does what its description says, whoever calls it: schemathesis makes requests of the description, good ones,
-//! odd ones and hostile ones, and looks at every answer.
+//! The API does what its description says for every caller: schemathesis makes good, odd and hostile requests from the
+//! description, and checks every answer.
 
 use std::{env, path::PathBuf, process::Output};
 
@@ -9,11 +9,11 @@ use tokio::process::Command;
 
 use crate::service::Setup;
 
-/// No failure of the service's, no status, type or body that is not described.
+/// No server error, and no status, type or body that is not described.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
-/// How many requests are made up for each operation, beside those that go through its parameters one by one.
+/// How many requests are made up for each operation, in addition to those that go through its parameters one by one.
 const EXAMPLES: &str = "20";
-/// What is made up depends on nothing else, so a failure comes again.
+/// The requests that are made up depend on nothing else, so a failure can be repeated.
 const SEED: &str = "1";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,7 +27,7 @@ async fn no_request_finds_what_is_not_described() {
         .env("PYTHONPATH", root().join("tests/conformance"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SCHEMATHESIS_HOOKS", "hooks")
-        // What it keeps for itself is removed with the service's data.
+        // The files that schemathesis keeps for itself are removed with the service's data.
         .current_dir(service.folder.path());
     let Output { status, stdout, stderr } =
         schemathesis.output().await.expect("the tests' Python packages: run `make test-setup`");

@@ -19,7 +19,7 @@ fn named<'a>(costs: &'a [Value], strategy: &str) -> &'a Value {
     costs.iter().find(|cost| cost["strategy"] == strategy).unwrap_or_else(|| panic!("no {strategy} in {costs:?}"))
 }
 
-/// A service whose jobs have looked at a candle of each of two symbols.
+/// A service whose jobs have evaluated a candle of each of two symbols.
 async fn worked() -> Service {
     let setup = Setup::new().with_fresh("BTCUSDT", Timeframe::M15).with_fresh("ETHUSDT", Timeframe::M15);
     let service = setup.start().await;
@@ -43,7 +43,7 @@ async fn jobs_are_counted_by_strategy_module_and_symbol_and_kept_over_a_restart(
     assert!(evaluations >= 2.0 && number("failures") == 0.0, "{rsi}");
     assert!((number("mean_ms") * evaluations - number("total_ms")).abs() < 1e-6, "{rsi}");
     assert!(number("mean_ms") > 0.0 && number("longest_ms") <= number("total_ms"), "{rsi}");
-    // Pages of 64 KiB; at least a column of closes for each.
+    // Memory consists of pages of 64 KiB, and each evaluation gets at least a column of closes.
     assert!(number("peak_memory_bytes") > 0.0 && number("peak_memory_bytes") % 65_536.0 == 0.0, "{rsi}");
     assert!(number("bytes_in") >= evaluations * 15.0 * 8.0, "{rsi}");
     let per_signal = rsi["ms_per_signal"].as_f64();
@@ -65,7 +65,7 @@ async fn jobs_are_counted_by_strategy_module_and_symbol_and_kept_over_a_restart(
     assert_eq!((one.len(), &one[0]["symbol"]), (1, &"BTCUSDT".into()));
     assert!(one[0]["evaluations"].as_f64().unwrap() < evaluations, "{one:?}");
 
-    // The most expensive first.
+    // The most expensive strategy comes first.
     let total = |cost: &Value| cost["total_ms"].as_f64().unwrap();
     assert!(before.is_sorted_by(|one, other| total(one) >= total(other)), "{before:?}");
     assert_eq!(costs(&service, "?limit=1").await.len(), 1);

@@ -13,12 +13,13 @@ const LIST: &str = "/api/v1/dead-jobs";
 const RETRY: &str = "/api/v1/dead-jobs/retry";
 const M15: Timeframe = Timeframe::M15;
 
-/// The store of a service, beside it.
+/// The store of a service, opened beside the service.
 async fn outbox(service: &Service) -> SqliteOutbox {
     SqliteOutbox::new(Database::open(&service.folder.path().join("data")).await.unwrap())
 }
 
-/// The job of the candle that closed `ago` candles before the newest one of BTCUSDT. Long before that no sweep looks.
+/// The job of the candle that closed `ago` candles before the newest one of BTCUSDT. The sweep does not look at candles
+/// long before that.
 async fn job(service: &Service, symbol: &str, ago: i64) -> Job {
     let series = service.get("/api/v1/candles").await.data()[0].clone();
     let newest: Timestamp = series["last_open"].as_str().unwrap().parse().unwrap();
@@ -38,7 +39,7 @@ async fn bury(outbox: &SqliteOutbox, job: &Job) {
     outbox.bury(&dead).await.unwrap();
 }
 
-/// The list, once it is so.
+/// The list, once `wanted` holds for it.
 async fn list_when(service: &Service, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let begun = Instant::now();
     loop {
@@ -51,7 +52,7 @@ async fn list_when(service: &Service, wanted: impl Fn(&[Value]) -> bool) -> Vec<
     }
 }
 
-/// A service that has something to say of every falling candle.
+/// A service with a signal for every falling candle.
 async fn start() -> Service {
     let service = Service::start().await;
     service.put("/api/v1/strategies/rsi/config", json!({"trigger": "level"})).await.data();
@@ -92,7 +93,7 @@ async fn a_job_that_was_given_up_is_tried_again_and_emits_its_signals() {
 async fn one_that_fails_again_says_why_and_can_be_tried_again() {
     let service = Service::start().await;
     let store = outbox(&service).await;
-    // There are no candles of it.
+    // There are no candles of this symbol.
     bury(&store, &job(&service, "ETHUSDT", 0).await).await;
     for round in 1..=2 {
         assert_eq!(service.post(RETRY, json!({"all": true})).await.data()["retried"], 1);
@@ -107,7 +108,7 @@ async fn one_that_fails_again_says_why_and_can_be_tried_again() {
     service.end().await;
 }
 
-/// The process ended between the answer and the job.
+/// The process ends between the answer to the retry and the job.
 #[tokio::test]
 async fn what_was_asked_for_is_done_after_a_restart() {
     let service = start().await;

@@ -1,4 +1,4 @@
-//! What is deployed: modules put in and out of a running service.
+//! Deployments: modules are put into a running service and taken out of it.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::{
 const VERSIONS: &str = "/api/v1/strategies/versions/deployment";
 const RSI: &str = "/api/v1/strategies/rsi/deployment";
 
-/// Uploads a module and waits until it is checked. Answers its digest.
+/// Uploads a module and waits until it is checked. Returns its digest.
 async fn upload(service: &Service, name: &str, state: &str) -> String {
     upload_bytes(service, component(name), state).await
 }
 
-/// The same of bytes that the test made.
+/// Like [`upload`], with bytes that the test made.
 pub(crate) async fn upload_bytes(service: &Service, bytes: Vec<u8>, state: &str) -> String {
     let path = format!("/api/v1/modules/{}", ModuleDigest::of(&bytes));
     let request = service.request(Method::POST, "/api/v1/modules").header(CONTENT_TYPE, "application/wasm");
@@ -39,13 +39,13 @@ async fn activate(service: &Service, module: &str) -> Reply {
     service.post(VERSIONS, json!({"action": "activate", "module": module})).await
 }
 
-/// The list's entry of a strategy.
+/// The entry of a strategy in the list.
 async fn listed(service: &Service, id: &str) -> Value {
     let list = service.get("/api/v1/strategies").await;
     list.data().as_array().unwrap().iter().find(|strategy| strategy["id"] == id).cloned().unwrap_or_default()
 }
 
-/// What the strategies say of the newest candle of BTCUSDT, by strategy.
+/// The strategies that evaluate the newest candle of BTCUSDT, each with the digest of its module.
 async fn outcomes(service: &Service) -> Vec<(String, String)> {
     let analysis = service.post("/api/v1/test/analyze", json!({"symbol": "BTCUSDT", "timeframe": "15m"})).await;
     let text = |outcome: &Value, name: &str| outcome[name].as_str().unwrap().to_owned();
@@ -53,7 +53,7 @@ async fn outcomes(service: &Service) -> Vec<(String, String)> {
     outcomes.map(|outcome| (text(outcome, "strategy"), text(outcome, "digest"))).collect()
 }
 
-/// Writes the candle of BTCUSDT that follows its newest one. Answers its close.
+/// Writes the candle of BTCUSDT that follows its newest one. Returns its close.
 async fn close_another(service: &Service) -> Timestamp {
     let (symbol, timeframe) = ("BTCUSDT".parse().unwrap(), Timeframe::M1);
     let candles = SqliteCandles::new(Database::open(&service.folder.path().join("data")).await.unwrap());
@@ -77,7 +77,7 @@ async fn versions_come_and_go_while_the_service_runs() {
     assert_eq!((&changed.data()["outcome"], changed.etag()), (&json!("changed"), "\"1\""), "{}", changed.body);
     let entry = &changed.data()["entry"];
     assert_eq!((&entry["changed_by"], &entry["reason"]), (&json!("ann"), &json!("new")));
-    // The newest candle has not been decided about, but it was seen: it stays the former modules'.
+    // The newest candle has not been decided yet, but it was seen, so the former modules decide it.
     let newest = service.post("/api/v1/test/analyze", json!({"symbol": "BTCUSDT", "timeframe": "15m"})).await;
     let from: Timestamp = entry["decides_from"].as_str().unwrap().parse().unwrap();
     let close: Timestamp = newest.data()["candle_close"].as_str().unwrap().parse().unwrap();
@@ -112,13 +112,13 @@ async fn versions_come_and_go_while_the_service_runs() {
     assert_eq!(told, expected.map(|(action, module)| (json!(action), json!(module))));
     assert_eq!(service.get(&format!("{VERSIONS}?limit=1")).await.data()["history"].as_array().unwrap().len(), 1);
 
-    // What was deployed is so after a restart.
+    // The deployment is the same after a restart.
     let service = Setup::in_folder(service.end().await).start().await;
     assert_eq!(listed(&service, "versions").await["digest"], two);
     service.end().await;
 }
 
-/// A candle that closes after a change is the new version's, by the job that the service makes of it.
+/// A candle that closes after a change is decided by the new version, in the job that the service makes of it.
 #[tokio::test]
 async fn the_next_candle_is_the_new_version_s() {
     let service = Setup::new()
@@ -160,7 +160,7 @@ async fn parameters_that_no_longer_fit_are_named() {
     assert_eq!(service.post(VERSIONS, checked).await.data()["outcome"], "valid");
     assert_eq!(listed(&service, "versions").await["digest"], one, "it was only checked");
     activate(&service, &two).await.data();
-    // Now the second version's range holds.
+    // Now the range of the second version applies.
     service.put(config, json!({"weight": 11})).await.error(422, "invalid");
     service.end().await;
 }

@@ -95,7 +95,7 @@ async fn every_route_is_described_with_every_status() {
                 continue;
             }
             let answer = &statuses["200"]["content"]["application/json"]["schema"];
-            // A bundle is given as it is.
+            // A bundle is returned as it is.
             let kind = if path.ends_with("{failure_id}") { "FailureDocument" } else { "Envelope" };
             assert!(answer["$ref"].as_str().unwrap().contains(kind), "{verb} {path}: {answer}");
         }
@@ -113,7 +113,7 @@ fn described_types(source: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Of two types of one name the document would have one, for both, without a word.
+/// If two types had the same name, the document would silently have one schema for both.
 #[test]
 fn every_schema_has_a_name_of_its_own() {
     let mut folders = vec![root().join("host")];

@@ -23,7 +23,7 @@ async fn every_change_is_told_newest_first() {
     service.put(BTC, json!({"period": 10})).await.data();
     service.send(Method::PATCH, CONFIG, json!({"oversold": 25})).await.data();
     reply(service.request(Method::DELETE, BTC)).await.data();
-    // What was refused or changed nothing is no change.
+    // A request that was refused or changed nothing is no change.
     service.put(CONFIG, json!({"period": 1})).await.error(422, "invalid");
     reply(service.request(Method::DELETE, BTC)).await.data();
 
@@ -75,7 +75,7 @@ async fn rolls_back_the_last_change_or_to_a_version() {
     let back = service.post(ROLLBACK, body).await;
     assert_eq!(back.data()["change"]["changed_by"], "ann");
     assert_eq!(period().await, 20);
-    // Version 0 is before anything was stored.
+    // Version 0 is the state before anything was stored.
     assert_eq!(service.post(ROLLBACK, json!({"target_version": 0})).await.data()["change"]["action"], "DELETE");
     assert_eq!(period().await, 14);
     service.post(ROLLBACK, json!({})).await.data();

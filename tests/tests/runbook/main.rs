@@ -1,4 +1,4 @@
-//! Every endpoint of the service with its statuses and bodies, the happy ways and the unhappy ones, on a running service.
+//! Every endpoint of the service with its statuses and bodies, in success and in failure, on a running service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

@@ -1,4 +1,4 @@
-//! A market that a test plays candle by candle, and what two modules say of it, without the service.
+//! A market that a test plays candle by candle, and what two modules decide on it without the service.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,9 +19,9 @@ use crate::{
 
 pub(crate) const TIMEFRAME: Timeframe = Timeframe::M15;
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
-/// What is there before the service begins.
+/// How many candles there are before the service begins.
 const HISTORY: usize = 300;
-/// What can be played.
+/// How many candles can be played.
 const PLAYED: usize = 400;
 const FINISHED: &str = r#"ta_bot_jobs_total{outcome="finished"}"#;
 
@@ -30,7 +30,7 @@ pub(crate) fn rsi() -> Vec<u8> {
     built_in::bytes("rsi").unwrap()
 }
 
-/// Another version, whose index goes up to 90 only: it buys earlier and sells later.
+/// Another version, whose index only goes up to 90: it buys earlier and sells later.
 pub(crate) fn eager() -> Vec<u8> {
     changed(&rsi(), 100.0, Instead::Number(90.0)).unwrap()
 }
@@ -41,7 +41,7 @@ pub(crate) struct Market {
     closed: usize,
 }
 
-/// How often a module would have changed what: agree, added, missed, changed.
+/// How many decisions a module would have changed, and in which way: agree, added, missed, changed.
 pub(crate) type Changes = [u64; 4];
 
 impl Market {
@@ -56,7 +56,7 @@ impl Market {
         Self { candles: walked.collect(), closed: HISTORY }
     }
 
-    /// A service that has begun with both symbols behind the history.
+    /// A service that has begun with both symbols after the history.
     pub(crate) async fn service(&self, setup: Setup) -> Service {
         let service = setup.with("SUPPORTED_TIMEFRAMES", TIMEFRAME.as_str()).start().await;
         for (symbol, candles) in &self.candles {
@@ -71,7 +71,7 @@ impl Market {
         service
     }
 
-    /// The next candles of both symbols close, one after the other, and their jobs are done.
+    /// Closes the next candles of both symbols, one after the other, and waits until their jobs are done.
     pub(crate) async fn close(&mut self, service: &Service, count: usize) {
         let finished = async || service.metric(FINISHED).await.unwrap_or_default();
         let before = finished().await;
@@ -91,7 +91,7 @@ impl Market {
         .await;
     }
 
-    /// What a module says of the newest `count` candles of each symbol: by symbol and close, oldest first.
+    /// What a module decides on the newest `count` candles of each symbol, by close and symbol, oldest first.
     pub(crate) fn decisions(
         &self,
         module: &StrategyModule,
@@ -111,7 +111,8 @@ impl Market {
         decisions
     }
 
-    /// What the second module would have changed on those candles, each with its own defaults but for `set`.
+    /// What the second module would have changed on those candles. Each module has its own defaults, except for what
+    /// `set` changes.
     pub(crate) fn changes(&self, modules: [&[u8]; 2], set: impl Fn(&mut Parameters), count: usize) -> Changes {
         let sandbox = sandbox(patient());
         let [incumbent, candidate] = modules.map(|bytes| {

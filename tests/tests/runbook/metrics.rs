@@ -1,4 +1,4 @@
-//! The five metrics of the contract: there at the first scrape, moving, and bounded.
+//! The five metrics of the contract are there at the first scrape, move, and are bounded.
 
 use std::time::Duration;
 

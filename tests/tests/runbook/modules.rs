@@ -1,4 +1,4 @@
-//! Modules that are uploaded: what is taken, what is refused, and what the checks say.
+//! Uploads of modules: what is accepted, what is refused, and what the checks say.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn upload_signed(service: &Service, bytes: Vec<u8>, signature: &str) -> Re
     reply(service.request(Method::POST, MODULES).header("Module-Signature", signature).body(bytes)).await
 }
 
-/// What is known of a module once it is checked.
+/// What the service knows about a module once it is checked.
 async fn checked(service: &Service, digest: ModuleDigest) -> Value {
     let path = format!("{MODULES}/{digest}");
     let of = async || service.get(&path).await.data().clone();
@@ -64,7 +64,7 @@ async fn a_module_is_taken_checked_and_given_back() {
     assert_eq!(given.headers()["etag"], format!("\"{digest}\""));
     assert!(given.bytes().await.unwrap() == bytes);
 
-    // The same bytes again change nothing.
+    // Uploading the same bytes again changes nothing.
     let again = upload(&service, bytes).await;
     assert_eq!(again.data(), &module);
     assert_eq!(service.get(MODULES).await.data(), &json!([module]));
@@ -77,7 +77,7 @@ async fn a_bundled_module_is_known_and_not_listed() {
     let strategies = service.get("/api/v1/strategies").await;
     let digest = strategies.data()[0]["digest"].as_str().unwrap().to_owned();
     let path = format!("{MODULES}/{digest}");
-    // It is kept behind the start.
+    // The module is stored after the start.
     let otherwise = async || service.get(&path).await.body.to_string();
     until(Duration::from_secs(30), otherwise, async || service.get(&path).await.status == 200).await;
     let module = service.get(&path).await;
@@ -133,7 +133,7 @@ async fn a_module_with_a_fault_is_refused_by_its_check() {
     service.end().await;
 }
 
-/// Without trusted keys a signature is not asked for, and not looked at.
+/// Without trusted keys a signature is neither required nor checked.
 #[tokio::test]
 async fn a_signature_that_nobody_asks_for_is_not_looked_at() {
     let service = Service::start().await;
@@ -142,7 +142,7 @@ async fn a_signature_that_nobody_asks_for_is_not_looked_at() {
     service.end().await;
 }
 
-/// What comes from elsewhere, or may, is not taken where there are no tokens.
+/// If there are no tokens, a request that comes from elsewhere, or may come from there, is refused.
 #[tokio::test]
 async fn without_tokens_modules_are_taken_from_this_machine_only() {
     let service = Service::start().await;
@@ -157,7 +157,7 @@ async fn without_tokens_modules_are_taken_from_this_machine_only() {
     service.end().await;
 }
 
-/// A process that ends before it has checked what it took leaves it to the next one.
+/// A process that ends before it has checked an upload leaves that to the next one.
 #[tokio::test]
 async fn an_upload_is_checked_after_a_restart() {
     let service = Service::start().await;

@@ -1,4 +1,4 @@
-//! What is refused before any handler looks at it.
+//! Requests that are refused before any handler looks at them.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ async fn ten_megabytes_are_refused_at_once_and_answered() {
         refused.error(413, "too_large");
     }
     assert!(started.elapsed() < Duration::from_secs(10));
-    // A body that is refused for another reason leaves the client with its answer too.
+    // If a body is refused for another reason, the client gets the answer, too.
     let typed = service.request(Method::PUT, CONFIG).header("Content-Type", "text/plain");
     reply(typed.body(body.clone())).await.error(415, "unsupported_media_type");
     reply(service.request(Method::PUT, "/api/v1/nothing").body(body)).await.error(404, "not_found");
@@ -71,7 +71,7 @@ async fn ten_megabytes_are_refused_at_once_and_answered() {
     service.end().await;
 }
 
-/// Sends a request's head, and a body as long as the service does not answer; reads all of the answer.
+/// Sends a request's head and as many chunks of a body as the service accepts, and reads the whole answer.
 async fn raw(service: &Service, head: &str, chunk: &[u8], chunks: usize) -> String {
     let mut stream = TcpStream::connect(&service.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_body_is_refused_by_its_announced_length_before_it_comes() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let answer = raw(&service, &head("Content-Length: 10485760\r\nExpect: 100-continue"), b"", 0).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    // Without a length it is refused where it has become too long.
+    // A body without a length is refused as soon as it is too long.
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let answer = raw(&service, &head("Transfer-Encoding: chunked"), chunk.as_bytes(), 160).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");

@@ -1,4 +1,4 @@
-//! A stored signal, made again on request.
+//! A stored signal is made again on request.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn sql(service: &Service, statement: &str) {
 #[tokio::test]
 async fn a_signal_is_made_again_byte_for_byte() {
     let (service, id) = with_signal(Setup::new()).await;
-    // By other parameters than those of today, and under other bounds.
+    // Today's parameters and bounds differ from those of the signal.
     service.put("/api/v1/strategies/rsi/config", json!({"period": 20})).await.data();
     service.post("/api/v1/config/application", json!({"min_confidence": 0.1, "max_confidence": 0.2})).await.data();
     let answer = replay(&service, &id).await;
@@ -54,11 +54,11 @@ async fn a_signal_is_made_again_byte_for_byte() {
     assert_eq!((&data["outcome"]["outcome"], &data["outcome"]["signal"]), (&json!("signal"), &stored));
     assert_eq!(data["candle_close"], stored["timestamp"]);
 
-    // A body may be there, and capitals are the same digits.
+    // A body is allowed, and capital letters are the same digits.
     let path = format!("/api/v1/signals/{}/replay", id.to_uppercase());
     assert_eq!(service.post(&path, json!({})).await.data()["verdict"], "equal");
     assert_eq!(service.metric(r#"ta_bot_replays_total{verdict="equal"}"#).await, Some(2.0));
-    // It is no analysis: nothing is stored, sent or counted as one.
+    // A replay is no analysis: nothing is stored, sent or counted as one.
     assert_eq!(service.get("/api/v1/signals?strategy=rsi").await.data().as_array().unwrap().len(), 1);
     let generated = r#"ta_bot_signals_generated_total{action="buy",strategy="rsi",symbol="BTCUSDT",timeframe="15m"}"#;
     assert_eq!(service.metric(generated).await, Some(1.0));
@@ -82,7 +82,7 @@ async fn what_differs_is_named() {
 #[tokio::test]
 async fn what_is_not_there_any_more_is_told() {
     let (service, id) = with_signal(Setup::new()).await;
-    // The service has these candles in its memory, and a replay asks the store all the same.
+    // The service has these candles in its memory, but a replay asks the store.
     sql(&service, "UPDATE candles SET volume = volume + 1").await;
     let answer = replay(&service, &id).await;
     let data = answer.data();

@@ -18,7 +18,7 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     stop: CancellationToken,
     ended: JoinHandle<anyhow::Result<()>>,
-    /// Its store of candles and its bus, for who plays the market.
+    /// Its store of candles and its bus, for tests that play the market.
     pub(crate) candles: Arc<dyn CandleStore>,
     pub(crate) bus: Arc<LocalBus>,
     pub(crate) folder: TempDir,
@@ -44,7 +44,7 @@ impl Setup {
         Self::in_folder(tempfile::tempdir().unwrap())
     }
 
-    /// With what an earlier service left.
+    /// A setup with what an earlier service left in its folder.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let variables = [
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
@@ -52,7 +52,7 @@ impl Setup {
             ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
             ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),
             ("SUPPORTED_TIMEFRAMES", "15m,1h".to_owned()),
-            // What falls without a break is as sure as can be.
+            // A market that falls without a break gives the highest confidence.
             ("MAX_CONFIDENCE", "1".to_owned()),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -64,21 +64,21 @@ impl Setup {
         self
     }
 
-    /// A file beside the data.
+    /// Writes a file beside the data, and sets a variable to its path.
     pub(crate) fn with_file(self, variable: &str, text: &str) -> Self {
         let path = self.folder.path().join(variable);
         std::fs::write(&path, text).unwrap();
         self.with(variable, path.display().to_string())
     }
 
-    /// Candles that fall: the RSI is low, so that `level` gives a signal. The newest is too old for a job, so that nothing
+    /// Falling candles: the RSI is low, so `level` gives a signal. The newest candle is too old for a job, so nothing
     /// happens that the test does not ask for.
     pub(crate) fn with_falling(mut self, symbol: &'static str, timeframe: Timeframe) -> Self {
         self.falling.push((symbol, timeframe, 300, 4));
         self
     }
 
-    /// The same with a candle that has just closed, which the service looks at by itself.
+    /// Like [`Self::with_falling`], with a candle that has just closed, which the service evaluates by itself.
     pub(crate) fn with_fresh(mut self, symbol: &'static str, timeframe: Timeframe) -> Self {
         self.falling.push((symbol, timeframe, 300, 0));
         self
@@ -96,7 +96,7 @@ impl Setup {
         service
     }
 
-    /// The same without waiting for the modules.
+    /// Like [`Self::start`], without waiting for the modules.
     pub(crate) async fn start_unready(self) -> Service {
         let environment = Environment::read(|name| self.variables.get(name).cloned()).unwrap();
         let app = App::open(environment).await.unwrap();
@@ -104,8 +104,10 @@ impl Setup {
             let candles = falling(timeframe, count, closed_ago);
             app.candles.insert(&symbol.parse().unwrap(), timeframe, &candles).await.unwrap();
         }
-        let (candles, bus) = (Arc::clone(&app.candles), app.local_bus.clone().unwrap());
-        let (stop, (told, address)) = (CancellationToken::new(), oneshot::channel());
+        let candles = Arc::clone(&app.candles);
+        let bus = app.local_bus.clone().unwrap();
+        let stop = CancellationToken::new();
+        let (told, address) = oneshot::channel();
         let ended = tokio::spawn(app.serve(None, stop.clone(), |address| told.send(address).unwrap()));
         let address = address.await.unwrap().to_string();
         Service { address, client: Client::new(), stop, ended, candles, bus, folder: self.folder }
@@ -134,7 +136,7 @@ impl Service {
         assert_eq!(ready.status, 200, "{}", ready.body);
     }
 
-    /// What `/ready` says once every module was looked at.
+    /// The answer of `/ready` once no module is being compiled any more.
     pub(crate) async fn wait_for_modules(&self) -> Reply {
         for _ in 0..600 {
             let ready = self.get("/ready").await;
@@ -166,21 +168,21 @@ impl Service {
         self.send(Method::PUT, path, body).await
     }
 
-    /// Everything that `/metrics` answers.
+    /// Everything that `/metrics` returns.
     pub(crate) async fn metrics(&self) -> String {
         let response = self.request(Method::GET, "/metrics").send().await.unwrap();
         assert_eq!(response.status(), 200);
         response.text().await.unwrap()
     }
 
-    /// The value of a series; none where there is no such series.
+    /// The value of a series; `None` if there is no such series.
     pub(crate) async fn metric(&self, series: &str) -> Option<f64> {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
         Some(line.parse().unwrap())
     }
 
-    /// Ends it in order, and answers the folder of its data.
+    /// Ends the service in order. Returns the folder of its data.
     pub(crate) async fn end(self) -> TempDir {
         self.stop.cancel();
         self.ended.await.unwrap().unwrap();
@@ -188,7 +190,7 @@ impl Service {
     }
 }
 
-/// Sends a request and reads the answer; one that is not JSON has a null body.
+/// Sends a request and reads the answer. An answer that is not JSON has a null body.
 pub(crate) async fn reply(request: RequestBuilder) -> Reply {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -1,4 +1,4 @@
-//! Modules that look beside those that decide.
+//! Shadows: modules that evaluate beside those that decide.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
 const DEPLOYMENT: &str = "/api/v1/strategies/rsi/deployment";
 const SHADOW: &str = "/api/v1/strategies/rsi/shadow";
 
-/// A service with a market, where RSI signals as long as it is beyond its threshold.
+/// A service with a market on which RSI signals as long as it is beyond its threshold.
 async fn with_level() -> (Service, Market) {
     let market = Market::new();
     let service = market.service(Setup::new().with("ENABLED_STRATEGIES", "rsi")).await;
@@ -36,7 +36,7 @@ async fn act(service: &Service, body: Value) -> Reply {
     service.post(DEPLOYMENT, body).await
 }
 
-/// What is said of the shadow once so many candles are compared.
+/// The report on the shadow once at least `count` candles are compared.
 async fn compared(service: &Service, count: u64) -> Value {
     let shadow = async || service.get(&format!("{SHADOW}?limit=1000")).await.data()["shadow"].clone();
     until(
@@ -52,7 +52,7 @@ fn counts(shadow: &Value) -> [u64; 5] {
     ["agree", "added", "missed", "changed", "failed"].map(|name| shadow[name].as_u64().unwrap())
 }
 
-/// Every stored signal: which candle, and by which module.
+/// The message of every stored signal, by candle.
 async fn signals(service: &Service) -> BTreeMap<(Timestamp, Symbol), Value> {
     let signals = service.get("/api/v1/signals?limit=1000").await.data().as_array().unwrap().clone();
     let key = |signal: &Value| {
@@ -68,7 +68,8 @@ fn module_of(message: &Value) -> &str {
     message["metadata"]["provenance"]["module_digest"].as_str().unwrap()
 }
 
-/// The candles at which the bundled module signals by itself are those with a signal, each by that module.
+/// Checks that exactly the candles on which the bundled module signals by itself have a signal, each made by that
+/// module.
 async fn only_the_bundled_module_has_decided(service: &Service, market: &Market, count: usize) {
     let module = StrategyModule::load(&sandbox(patient()), &rsi()).unwrap();
     let mut parameters = module.description().schema.defaults();
@@ -103,7 +104,8 @@ async fn one_that_agrees_is_promoted_by_its_thresholds() {
     let executed = async || {
         service.metric(executions).await.unwrap_or_default() + service.metric(&signalling).await.unwrap_or_default()
     };
-    // Each of its 34 candles once; a job may run again where it is found while it is committed. With the shadow's it were 63.
+    // Each of its 34 candles is evaluated once, but a job may run again if it is found while it is being committed.
+    // With the evaluations of the shadow there would be 63.
     assert!((34.0..50.0).contains(&executed().await), "shadows are no executions: {}", executed().await);
 
     market.close(&service, 3).await;
@@ -126,7 +128,7 @@ async fn one_that_agrees_is_promoted_by_its_thresholds() {
         assert_eq!(module_of(message), expected, "{symbol} {close}");
     }
     assert!(signals.keys().any(|(close, _)| *close >= from) && signals.keys().any(|(close, _)| *close < from));
-    // What the counts were at its end is told still, and nothing is compared any more.
+    // The counts at its end are still reported, and nothing is compared any more.
     assert!(service.get(SHADOW).await.data()["shadow"]["compared"].as_u64().unwrap() <= 64);
     service.end().await;
 }
@@ -138,7 +140,7 @@ async fn one_that_differs_stays_a_shadow_and_its_differences_are_listed() {
     act(&service, json!({"action": "shadow", "module": module, "promote_after": 20, "promote_at_most": 0.001}))
         .await
         .data();
-    // Fewer at once than may wait to be compared.
+    // Fewer candles at once than may wait to be compared.
     market.close(&service, 60).await;
     compared(&service, 120).await;
     market.close(&service, 60).await;
@@ -165,10 +167,10 @@ async fn one_that_differs_stays_a_shadow_and_its_differences_are_listed() {
     }
     only_the_bundled_module_has_decided(&service, &market, 120).await;
     let metric = |outcome: &str| format!(r#"ta_bot_shadow_comparisons_total{{outcome="{outcome}",strategy="rsi"}}"#);
-    // A job may come twice: then its candle is compared again, and counts once all the same.
+    // A job may come twice. Then its candle is compared again, but still counts once.
     assert!(service.metric(&metric("added")).await >= Some(expected[1] as f64));
     assert_eq!(service.metric("ta_bot_shadow_dropped_total").await, Some(0.0));
-    // Whoever wants it all the same promotes it by hand.
+    // An operator can still promote it by hand.
     assert_eq!(act(&service, json!({"action": "promote"})).await.data()["entry"]["module"], module);
     let ended = service.get(SHADOW).await;
     assert_eq!(

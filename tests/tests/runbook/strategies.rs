@@ -1,4 +1,4 @@
-//! The strategies and what they say of themselves.
+//! The strategies and their descriptions of themselves.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! How many requests run strategies at once.
+//! How many requests may run strategies at once.
 
 use std::thread::available_parallelism;
 
@@ -14,7 +14,7 @@ const CONFIG: &str = "/api/v1/strategies/rsi/config";
 #[tokio::test]
 async fn more_than_a_few_at_once_are_told_to_come_again() {
     let service = Service::start().await;
-    // Another process that holds the file: a write waits for it, and keeps its turn.
+    // Another connection that holds the file, as another process would: a write waits for it, and keeps its turn.
     let file = service.folder.path().join("data").join(ta_bot_drivers::sqlite::FILE_NAME);
     let mut other = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();

@@ -1,4 +1,4 @@
-//! Windows on which a careless rule panics, divides by zero or runs for ever.
+//! Windows on which a careless rule panics, divides by zero or runs forever.
 
 use proptest::prelude::*;
 use ta_bot_core::{Candle, EvaluationError, Parameters};
@@ -27,7 +27,7 @@ fn defaults(module: &StrategyModule) -> Parameters {
     module.description().schema.defaults()
 }
 
-/// Each parameter somewhere in its range, or the default where that does not fit together.
+/// Each parameter somewhere in its range, or the defaults if those values do not fit together.
 fn drawn(module: &StrategyModule, draws: &[f64]) -> Parameters {
     let schema = &module.description().schema;
     let mut parameters = schema.defaults();
@@ -84,7 +84,7 @@ fn nan_anywhere_traps_nobody() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Valid candles of any size of price, with any parameters that fit together: no failure of any kind.
+    /// Valid candles at any price, with any parameters that fit together, cause no failure of any kind.
     #[test]
     fn no_market_makes_a_strategy_fail(
         moves in moves(300),

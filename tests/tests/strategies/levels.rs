@@ -1,4 +1,4 @@
-//! What goes out can be traded: the stop and the target of every buy and sell lie on their sides of the price.
+//! Signals can be traded: the stop and the target of every buy and sell lie on the right sides of the price.
 
 use proptest::prelude::*;
 use ta_bot_core::{

@@ -1,5 +1,5 @@
-//! A decision depends on the candles of the declared lookback and on nothing else: what lies before and what comes after
-//! may change, in the base series and in the extra ones.
+//! A decision depends on the candles of the declared lookback and on nothing else: candles before and after them may
+//! change, in the base series and in the extra ones.
 
 use serde_json::{Value as Json, json};
 use ta_bot::app::App;
@@ -13,9 +13,9 @@ use ta_bot_tests::{app::app, gathered_by};
 const BASE: Timeframe = Timeframe::M15;
 const HIGHER: Timeframe = Timeframe::H1;
 const CANDLES: i64 = 2400;
-/// The candles that are looked at; before and after them there are more than any lookback.
+/// The candles that are evaluated; there are more candles before and after them than any lookback.
 const LOOKED_AT: std::ops::Range<i64> = 1800..2200;
-/// Every how manyth.
+/// The step from one evaluated candle to the next.
 const STEP: usize = 16;
 
 /// The same market under different symbols.
@@ -32,7 +32,7 @@ fn higher_series(base: &[Candle]) -> Vec<Candle> {
     gathered_by((HIGHER.millis() / BASE.millis()) as usize, base)
 }
 
-/// The candles, unlike anything they were where they closed outside `kept`.
+/// The candles, of which those that closed outside `kept` are changed beyond recognition.
 fn changed_outside(kept: std::ops::RangeInclusive<i64>, candles: &[Candle], timeframe: Timeframe) -> Vec<Candle> {
     let change = |candle: &Candle| {
         if kept.contains(&timeframe.close_of(candle.open_time).millis()) {
@@ -51,7 +51,7 @@ fn most(app: &App, count: impl Fn(&StrategyDescription) -> Option<u32>) -> i64 {
     strategies.values().filter_map(|module| count(module.description())).max().unwrap().into()
 }
 
-/// What every strategy made of a candle, but for what the symbol's name decides.
+/// What every strategy made of a candle, except for what depends on the symbol's name.
 async fn told(app: &App, symbol: Symbol, close: i64) -> Vec<Json> {
     let job = Job { symbol, timeframe: BASE, candle_close: Timestamp::from_millis(close) };
     let tell = |outcome: &StrategyOutcome| match &outcome.outcome {
@@ -79,9 +79,10 @@ async fn what_lies_before_the_lookback_and_after_the_candle_changes_nothing() {
     }
     let mut signals = 0;
     for index in LOOKED_AT.step_by(STEP) {
-        let (close, other) = ((index + 1) * BASE.millis(), symbol(&format!("X{index}")));
+        let close = (index + 1) * BASE.millis();
+        let other = symbol(&format!("X{index}"));
         for (timeframe, lookback, candles) in &series {
-            // The newest that had closed by then, and as many before it as anybody asks for.
+            // The newest candle that has closed at `close`, and as many before it as any strategy asks for.
             let kept = close - lookback * timeframe.millis() + 1..=close;
             let changed = changed_outside(kept, candles, *timeframe);
             assert_ne!(&changed, candles);

@@ -1,4 +1,4 @@
-//! What holds for every built-in strategy, whatever its rule: through the real components in the real sandbox.
+//! What holds for every built-in strategy, whatever its rule, tested through the real components in the real sandbox.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

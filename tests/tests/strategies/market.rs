@@ -1,13 +1,13 @@
-//! Markets that are made up: ordinary ones, and such as nobody would trade.
+//! Made-up markets: ordinary ones, and ones that nobody would trade.
 
 use proptest::prelude::*;
 use ta_bot_core::{Candle, CandleWindow, Job, Timeframe, Timestamp};
 
-/// Not among those on which a strategy may decline to run.
+/// A timeframe on which no strategy declines to run.
 pub(crate) const TIMEFRAME: Timeframe = Timeframe::M15;
 
-/// What one candle of a made-up market does: the step from open to close and the two shadows, as shares of the price, and
-/// its volume.
+/// What one candle of a made-up market does: the step from open to close and the two shadows, as shares of the price,
+/// and its volume.
 pub(crate) type Move = [f64; 4];
 
 /// Any market of up to `most` candles, from calm to wild, with stretches in which nothing moves.
@@ -27,7 +27,7 @@ pub(crate) fn moves(most: usize) -> impl Strategy<Value = Vec<Move>> {
     })
 }
 
-/// The candles of these moves, from a first price.
+/// The candles of these moves, starting at a first price.
 pub(crate) fn candles(moves: &[Move], first_price: f64) -> Vec<Candle> {
     let mut close = first_price;
     let candle = |(index, &[step, above, below, volume]): (usize, &Move)| {

@@ -1,4 +1,4 @@
-//! Every parameter matters, and none takes a value outside its range.
+//! Every parameter matters, and none accepts a value outside its range.
 
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -9,7 +9,7 @@ use ta_bot_tests::{
 };
 use ta_bot_wasm::StrategyModule;
 
-/// Every how manyth window is looked at in the first, the second and the last search.
+/// The step from one evaluated window to the next in the first, the second and the last search.
 const STEPS: [usize; 3] = [23, 5, 1];
 
 /// Some values that the parameter may take instead of its default: the ends of its range, near the default, in between.
@@ -38,7 +38,7 @@ fn alternatives(spec: &ParameterSpec) -> Vec<Value> {
         .collect()
 }
 
-/// What a strategy decides, without its words: those name every parameter.
+/// What a strategy decides, without its rationale, which names every parameter.
 fn decided(module: &StrategyModule, series: &Series, index: usize, parameters: &Parameters) -> Option<Decision> {
     let description = module.description();
     if !description.runs_on(series.timeframe) {
@@ -49,12 +49,13 @@ fn decided(module: &StrategyModule, series: &Series, index: usize, parameters: &
     decision.map(|decision| Decision { rationale: None, ..decision })
 }
 
-/// The numbers of a decision, so that a number that can't be told does not differ from itself.
+/// A decision as text, so that NaN does not differ from itself.
 fn shown(decision: Option<&Decision>) -> String {
     format!("{decision:?}")
 }
 
-/// Whether some other value changes some answer: alone, or else where one other parameter is not at its default.
+/// Whether another value of a parameter changes an answer: alone, or else together with one other parameter that is not
+/// at its default.
 fn matters(module: &StrategyModule, spec: &ParameterSpec, all: &[Series]) -> bool {
     let defaults = module.description().schema.defaults();
     let alone = STEPS.iter().any(|&step| differs(module, spec, all, &defaults, step));
@@ -62,7 +63,7 @@ fn matters(module: &StrategyModule, spec: &ParameterSpec, all: &[Series]) -> boo
     alone || bases(module, others, &defaults).iter().any(|base| differs(module, spec, all, base, STEPS[1]))
 }
 
-/// The parameters with one of them set otherwise.
+/// Variants of the parameters, each with one of them changed.
 fn bases<'a>(
     module: &StrategyModule,
     specs: impl Iterator<Item = &'a ParameterSpec>,
@@ -77,7 +78,7 @@ fn bases<'a>(
     bases.filter(|base| module.check(base).is_ok()).collect()
 }
 
-/// Whether another value than that of `base` changes an answer on every `step`th window.
+/// Whether a value other than that of `base` changes an answer on any of the windows, taken in steps of `step`.
 fn differs(module: &StrategyModule, spec: &ParameterSpec, all: &[Series], base: &Parameters, step: usize) -> bool {
     let others = bases(module, std::iter::once(spec), base);
     let differs_at = |series: &Series, index: usize| {
@@ -90,7 +91,8 @@ fn differs(module: &StrategyModule, spec: &ParameterSpec, all: &[Series], base: 
 #[test]
 fn changing_any_parameter_changes_an_answer() {
     let Some(folder) = parity::folder() else { return };
-    let (modules, series) = (modules().unwrap(), Series::all(&folder).unwrap());
+    let modules = modules().unwrap();
+    let series = Series::all(&folder).unwrap();
     let all: Vec<_> = modules
         .iter()
         .flat_map(|module| module.description().schema.specs().iter().map(move |spec| (module, spec)))
@@ -121,7 +123,7 @@ fn a_value_outside_its_range_is_refused_by_name() {
     }
 }
 
-/// The module does not rely on its host: it refuses by name, too.
+/// The module does not rely on its host: it also refuses the value by name.
 fn refused_by_the_module(module: &StrategyModule, spec: &ParameterSpec, wrong: &Json) {
     let Some(number) = wrong.as_f64() else { return };
     let mut parameters = module.description().schema.defaults();
@@ -131,7 +133,7 @@ fn refused_by_the_module(module: &StrategyModule, spec: &ParameterSpec, wrong: &
     assert!(refused.contains(&spec.name), "{}: {refused}", module.description().id);
 }
 
-/// Values that the parameter may not take. Every number has both ends.
+/// Values that the parameter may not take. Every number has a least and a greatest value.
 fn outside(spec: &ParameterSpec) -> Vec<Json> {
     match (&spec.default, spec.min, spec.max) {
         (Some(Value::Integer(_)), Some(min), Some(max)) => vec![json!(min as i64 - 1), json!(max as i64 + 1)],

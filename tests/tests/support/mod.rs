@@ -1,4 +1,4 @@
-//! What the tests of guests share: components, sandboxes, windows and parameters.
+//! Helpers for the tests of guests: components, sandboxes, windows and parameters.
 
 #![allow(dead_code, reason = "each test file that includes this uses a part of it")]
 
@@ -14,17 +14,17 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run make guests first", path.display()))
 }
 
-/// A sandbox that keeps what it compiles, since some components take seconds.
+/// A sandbox that keeps what it compiles, because some components take seconds.
 pub(crate) fn sandbox(limits: Limits) -> Sandbox {
     Sandbox::new(limits, Some(root().join("target/compiled-for-tests"))).unwrap()
 }
 
-/// The component as a strategy.
+/// Loads a component as a strategy.
 pub(crate) fn load(sandbox: &Sandbox, name: &str) -> StrategyModule {
     StrategyModule::load(sandbox, &component(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// More time than a busy machine needs for a guest that ends by itself.
+/// Limits with more time than a busy machine needs for a guest that ends by itself.
 pub(crate) fn patient() -> Limits {
     Limits { timeout: Duration::from_secs(10), ..Limits::default() }
 }
@@ -51,7 +51,7 @@ pub(crate) fn random_walk(count: usize, mut seed: u64) -> CandleWindow {
     CandleWindow::new(candles).unwrap()
 }
 
-/// A job for the candle that closes `window`.
+/// The job of the newest candle of `window`.
 pub(crate) fn job(window: &CandleWindow) -> Job {
     let newest = window.newest(1).open_time.first().map_or(0, |open| *open as i64);
     Job {
@@ -61,7 +61,7 @@ pub(crate) fn job(window: &CandleWindow) -> Job {
     }
 }
 
-/// The module's defaults with some of them set otherwise.
+/// The module's default parameters, with some of them changed.
 pub(crate) fn parameters(module: &StrategyModule, set: &[(&str, Value)]) -> Parameters {
     let mut parameters = module.description().schema.defaults();
     for (name, value) in set {
@@ -70,7 +70,7 @@ pub(crate) fn parameters(module: &StrategyModule, set: &[(&str, Value)]) -> Para
     parameters
 }
 
-/// One evaluation on the newest candles of `window`.
+/// Evaluates once, on the newest candles of `window`.
 pub(crate) fn evaluate(module: &StrategyModule, window: &CandleWindow, parameters: &Parameters) -> Evaluation {
     let base = window.newest(module.description().lookback as usize);
     module.evaluate(EvaluationInput { job: &job(window), base, extra: &[], parameters })

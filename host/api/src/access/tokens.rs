@@ -1,26 +1,26 @@
-//! Who may do what: tokens with a role each.
+//! Who may do what: tokens, each with a role.
 //!
-//! The file holds digests, so that whoever reads it can't use it. A token is random and long, which is why a plain
-//! SHA-256 is enough where a password would need a slow hash.
+//! The file holds digests, so reading it does not reveal a usable token. A token is long and random, so a plain SHA-256
+//! is enough; a password would need a slow hash.
 
 use std::{fmt, fs, io, path::Path, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// What a token allows; each role may do what the ones before it may.
+/// What a token allows. Each role may also do everything that the roles before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// May read.
     Viewer,
-    /// May change configuration too.
+    /// May also change configuration.
     Trader,
-    /// May change modules too.
+    /// May also change modules.
     Operator,
 }
 
 impl Role {
-    /// The name in the file and in answers.
+    /// The name used in the file and in responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -36,7 +36,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// Why a line of the file is no token.
+/// Why a line of the file is not a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LineProblem {
     /// There is no colon.
@@ -45,24 +45,24 @@ pub enum LineProblem {
     /// The role is unknown.
     #[error("the role must be viewer, trader or operator")]
     Role,
-    /// The digest is not one. It is not repeated, since it may be a token that was written here by mistake.
+    /// The digest is not valid. The error does not repeat it, because it may be a token that was put here by mistake.
     #[error("after the colon must be the SHA-256 of the token, 64 hex digits: printf %s \"$TOKEN\" | sha256sum")]
     Digest,
-    /// The digest is on an earlier line too.
+    /// The digest is already on an earlier line.
     #[error("the same token is on line {0} too")]
     Twice(usize),
 }
 
-/// Why there are no tokens.
+/// Why the token file can't be used.
 #[derive(Debug, Error)]
 pub enum TokenFileError {
     /// The file can't be read.
     #[error("API_TOKENS_FILE can't be read: {0}")]
     Read(#[from] io::Error),
-    /// Lines are wrong; every one of them is named.
+    /// Some lines are invalid; each of them is listed.
     #[error("API_TOKENS_FILE: {}", said(.0))]
     Lines(Vec<(usize, LineProblem)>),
-    /// Nobody could do anything.
+    /// The file holds no tokens, so nobody could do anything.
     #[error(
         "API_TOKENS_FILE holds no token: give at least one line role:sha256-of-token, or unset it to leave the API open"
     )]
@@ -73,17 +73,17 @@ fn said(lines: &[(usize, LineProblem)]) -> String {
     lines.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect::<Vec<_>>().join("; ")
 }
 
-/// The tokens that count.
+/// The accepted tokens.
 #[derive(Clone)]
 pub struct Tokens(Vec<(Role, [u8; 32])>);
 
 impl Tokens {
-    /// Reads the file.
+    /// Reads the token file.
     pub fn read(path: &Path) -> Result<Self, TokenFileError> {
         fs::read_to_string(path)?.parse()
     }
 
-    /// The role of a token, if it has one. Every digest is compared in full, whichever fits.
+    /// The role of a token, or `None` if it is unknown. Every digest is compared in full, even after a match.
     pub fn role_of(&self, token: &str) -> Option<Role> {
         let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         self.0.iter().fold(None, |found, (role, digest)| if same(&given, digest) { Some(*role) } else { found })
@@ -99,7 +99,7 @@ fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 impl FromStr for Tokens {
     type Err = TokenFileError;
 
-    /// One `role:sha256-of-token` a line; blank lines and lines that begin with `#` are left out.
+    /// One `role:sha256-of-token` per line; blank lines and lines that start with `#` are ignored.
     fn from_str(text: &str) -> Result<Self, TokenFileError> {
         let mut tokens: Vec<(usize, Role, [u8; 32])> = Vec::new();
         let mut problems = Vec::new();
@@ -134,7 +134,7 @@ fn token(line: &str) -> Result<(Role, [u8; 32]), LineProblem> {
 }
 
 impl fmt::Debug for Tokens {
-    /// Nothing of a token or of its digest.
+    /// Shows neither tokens nor digests.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tokens", self.0.len())
     }

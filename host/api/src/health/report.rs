@@ -1,4 +1,4 @@
-//! The documents that are made of a measurement.
+//! The documents built from a measurement.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -15,71 +15,71 @@ use super::{Health, Measured};
 pub enum Status {
     /// Everything works.
     Healthy,
-    /// The service goes on with less.
+    /// The service continues with limitations.
     Degraded,
-    /// Nothing can be analysed or kept.
+    /// Nothing can be analysed or stored.
     Unhealthy,
 }
 
-/// The state of a part.
+/// The state of one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartStatus {
     /// It answers.
     Connected,
-    /// It does not.
+    /// It does not answer.
     Disconnected,
-    /// It is part of this process, and answers.
+    /// It is embedded in this process and answers.
     Embedded,
 }
 
-/// A part and how long it took to answer.
+/// One part, and how long it took to answer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Part {
     /// Whether it answers.
     pub status: PartStatus,
-    /// Measured within the last two seconds; null where it did not answer.
+    /// The latency, measured within the last two seconds; null if it did not answer.
     pub latency_ms: Option<f64>,
-    /// Signals that the bus acknowledged since the start; for the bus only.
+    /// The number of signals that the bus has acknowledged since the start; only present for the bus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published_signals: Option<u64>,
 }
 
-/// Who schedules.
+/// Which process schedules jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Elections {
-    /// Whether there is an election at all.
+    /// Whether a leader is elected at all.
     pub enabled: bool,
-    /// Whether this process leads.
+    /// Whether this process is the leader.
     pub is_leader: bool,
-    /// The leader's name, this process's or another's; null where nobody is known to lead.
+    /// The leader's name, which may be this process or another; null if no leader is known.
     pub leader_id: Option<String>,
 }
 
 /// The strategies' modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Modules {
-    /// `loading`, `ready`, or `incomplete` where some can't be used.
+    /// `loading`, `ready`, or `incomplete` if some can't be used.
     pub status: &'static str,
-    /// How many are ready.
+    /// How many modules are ready.
     pub ready: usize,
-    /// Which can't be used, and why.
+    /// Which modules can't be used, and why.
     pub failed: Vec<String>,
 }
 
 /// Whether evaluations use parameters, settings and deployments that may be older than what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StaleParameters {
-    /// Whether the last try to read them failed.
+    /// Whether the last attempt to read them failed.
     pub stale: bool,
-    /// Since when; after a start without the store, when what is in use was read.
+    /// Since when; if the store was unavailable at the start, when the values in use were read.
     pub since: Option<String>,
 }
 
-/// The document of `/health`.
+/// The document returned by `/health`.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct HealthReport {
-    /// The whole.
+    /// The state of the service as a whole.
     pub status: Status,
     /// Always `ta-bot`.
     pub service: &'static str,
@@ -87,46 +87,47 @@ pub struct HealthReport {
     pub version: &'static str,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
-    /// Who schedules.
+    /// Which process schedules jobs.
     pub leader_election: Elections,
-    /// Candles and outbox.
+    /// The store of candles and the outbox.
     pub mysql: Part,
-    /// Configuration.
+    /// The store of the configuration.
     pub mongodb: Part,
     /// The bus.
     pub nats: Part,
     /// The strategies' modules.
     pub modules: Modules,
-    /// Whether last known parameters, settings or deployments are in use.
+    /// Whether the last known parameters, settings or deployments are in use.
     pub parameters: StaleParameters,
 }
 
-/// One thing that is not ready.
+/// One part that is not ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NotReady {
-    /// Which part.
+    /// The name of the part.
     pub part: &'static str,
-    /// Why.
+    /// Why it is not ready.
     pub reason: String,
 }
 
-/// The document of `/ready`.
+/// The document returned by `/ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readiness {
-    /// Whether work can be sent here.
+    /// Whether work can be sent to this process.
     pub ready: bool,
-    /// What is not ready.
+    /// The parts that are not ready.
     pub not_ready: Vec<NotReady>,
 }
 
 impl Health {
-    /// What `/health` answers.
+    /// Builds the document for `/health`.
     pub async fn report(&self) -> HealthReport {
         let measured = self.measure().await;
         let sources = &self.sources;
         let stale_since = sources.books.stale_since();
         let is_leader = sources.leadership.term().is_some();
-        let (modules, embedded) = (self.modules(), sources.embedded);
+        let modules = self.modules();
+        let embedded = sources.embedded;
         HealthReport {
             status: status(&measured, modules.status == "ready", stale_since.is_some()),
             service: "ta-bot",
@@ -151,7 +152,7 @@ impl Health {
         }
     }
 
-    /// What `/ready` answers.
+    /// Builds the document for `/ready`.
     pub async fn readiness(&self) -> Readiness {
         let measured = self.measure().await;
         let away = |part: &'static str, latency: Option<Duration>| {

@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 
 use super::*;
 
-/// A bus that counts who asks, and that may hang.
+/// A bus that counts pings and may hang on them.
 struct AskedBus {
     inner: LocalBus,
     asked: AtomicUsize,

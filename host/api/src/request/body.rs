@@ -1,4 +1,4 @@
-//! Reading a request's body: at most 1 MiB, in time, JSON, an object.
+//! Reads request bodies: JSON objects of at most 1 MiB that arrive in time.
 
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
@@ -11,22 +11,22 @@ use serde_json::{Map, Value, error::Category};
 
 use crate::error::ApiError;
 
-/// How many bytes a body may have.
+/// The most bytes that a body may have.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
-/// A JSON object, or nothing where the body is empty.
+/// A JSON object, or `None` if the body is empty.
 #[derive(Debug)]
 pub(crate) struct JsonBody(Option<Map<String, Value>>);
 
 impl JsonBody {
-    /// The object, where one has to be there.
+    /// The object, or an error if the body is empty.
     pub(crate) fn required(self) -> Result<Map<String, Value>, ApiError> {
         self.0.ok_or_else(|| ApiError::Malformed("the body is empty: give a JSON object".to_owned()))
     }
 
-    /// The object, or an empty one.
+    /// The object, or an empty one if the body is empty.
     pub(crate) fn optional(self) -> Map<String, Value> {
         self.0.unwrap_or_default()
     }
@@ -46,7 +46,7 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// A body without a type is taken as JSON, since the API takes nothing else.
+/// Checks the Content-Type. A body without one is taken as JSON, because the API accepts nothing else.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let kind = kind_of(given);
@@ -57,7 +57,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// The type of a Content-Type, without its parameters.
+/// The media type of a Content-Type, without its parameters.
 pub(crate) fn kind_of(given: &HeaderValue) -> String {
     let given = String::from_utf8_lossy(given.as_bytes());
     given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -68,7 +68,7 @@ pub(crate) fn wrong_type(expected: &'static str, given: &HeaderValue) -> ApiErro
     ApiError::MediaType { expected, given }
 }
 
-/// The bytes of a body, if they are no more than `limit` and are here in time.
+/// Reads the bytes of a body, or fails if there are more than `limit` or they arrive too late.
 pub(crate) async fn arrived(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     if body.size_hint().lower() > limit as u64 {
         return Err(ApiError::TooLarge { limit });
@@ -88,7 +88,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     Ok(bytes)
 }
 
-/// The next piece of a body; trailers count as an empty one.
+/// The next chunk of a body; trailers count as an empty one.
 pub(super) async fn next_data(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
     let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
     Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
@@ -100,7 +100,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Map<String, Value>>, ApiError> {
     }
     let value = serde_json::from_slice(bytes).map_err(|error| {
         let what = if error.classify() == Category::Eof { "JSON that ends early" } else { "malformed JSON" };
-        // The error's own text ends with the place.
+        // The text of the error ends with the position.
         ApiError::Malformed(format!("{what}: {error}"))
     })?;
     match value {

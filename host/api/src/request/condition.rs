@@ -1,4 +1,4 @@
-//! Conditional writes: `If-Match` and `If-None-Match` against versions.
+//! Conditional writes: `If-Match` and `If-None-Match`, compared with stored versions.
 
 use axum::{
     extract::FromRequestParts,
@@ -7,19 +7,20 @@ use axum::{
 
 use crate::error::ApiError;
 
-/// On what a write depends.
+/// The condition of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// On nothing.
+    /// The write is unconditional.
     None,
-    /// On this version being stored; 0 means that nothing is.
+    /// This version must be stored; 0 means that nothing is stored.
     Version(i64),
-    /// On anything being stored.
+    /// Some version must be stored.
     Stored,
 }
 
 impl Condition {
-    /// The version that must be stored, where `current` is read if it is needed.
+    /// The version that must be stored, or `None` for an unconditional write. `current` reads the stored version and is
+    /// only called if that is needed.
     pub(crate) async fn expected(
         self,
         current: impl AsyncFnOnce() -> Result<i64, ApiError>,
@@ -27,7 +28,7 @@ impl Condition {
         match self {
             Self::None => Ok(None),
             Self::Version(version) => Ok(Some(version)),
-            // Where nothing is stored no version fits, and -1 is none.
+            // If nothing is stored, no version may match; -1 is never a stored version.
             Self::Stored => Ok(Some(match current().await? {
                 0 => -1,
                 version => version,
@@ -63,7 +64,7 @@ fn malformed(name: &HeaderName) -> ApiError {
     ApiError::Malformed(format!("{name} must be {allowed}"))
 }
 
-/// The version of an `ETag`: quoted digits, weak or not. Bare digits are taken too.
+/// Parses the version of an `ETag`: quoted digits, strong or weak. Bare digits are accepted too.
 fn version(tag: &str) -> Option<i64> {
     let tag = tag.trim();
     let tag = tag.strip_prefix("W/").unwrap_or(tag);

@@ -1,8 +1,8 @@
-//! Requests that a page of another site sends through the browser of a person who can reach the service.
+//! Refuses requests that another site's page sends through the browser of a person who can reach the service.
 //!
-//! The API may be open to everybody on the network, so a browser is the way in for those who are not on it. A browser
-//! says where a request comes from, by `Sec-Fetch-Site` or `Origin`, and no page can change that; programs such as curl
-//! send neither. What only reads is left alone: a page can send it but does not get to see the answer.
+//! The API may be open to everyone on its network, so a browser on that network is a way in for outsiders. Browsers
+//! state where a request comes from, in `Sec-Fetch-Site` or `Origin`, and pages can't change these headers; programs
+//! such as curl send neither. Read-only requests are let through: a page can send them but can't see the response.
 
 use axum::{
     extract::Request,
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what another site's page would change.
+/// Refuses requests from another site's page, unless they only read.
 pub(crate) async fn refuse(request: Request, next: Next) -> Response {
     let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match foreign(request.headers()) {
@@ -24,7 +24,7 @@ pub(crate) async fn refuse(request: Request, next: Next) -> Response {
     }
 }
 
-/// The header that tells of another site.
+/// The name of the header that shows another site, if there is one.
 fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     let fetched = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if fetched.is_some_and(|site| site != b"same-origin" && site != b"none") {
@@ -38,7 +38,7 @@ fn foreign(headers: &HeaderMap) -> Option<&'static str> {
         let plain = |name: &str| name.strip_suffix(port).unwrap_or(name).to_ascii_lowercase();
         Some(plain(authority) == plain(host))
     };
-    // An origin that is hidden ("null") or odd is not ours either.
+    // An opaque ("null") or malformed origin is not ours either.
     (is_own() != Some(true)).then_some("Origin")
 }
 
@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn other_sites_are_refused_by_either_header() {
-        let (host, origin) = ((header::HOST, "bot:8080"), header::ORIGIN);
+        let host = (header::HOST, "bot:8080");
+        let origin = header::ORIGIN;
         for site in ["cross-site", "same-site", "", "Same-Origin, none"] {
             assert_eq!(of(&[host.clone(), (SEC_FETCH_SITE, site)]), Some("Sec-Fetch-Site"), "{site}");
         }

@@ -1,4 +1,4 @@
-//! Reading the fields of a body or of a query: all problems in one answer.
+//! Reads the fields of a body or a query, and reports all problems in one response.
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
@@ -15,7 +15,7 @@ use crate::{
     problem::{Problem, Problems},
 };
 
-/// Fields that are read one by one; what does not fit is remembered for the end.
+/// Fields that are read one by one. Problems are collected and reported at the end.
 #[derive(Debug)]
 pub(crate) struct Fields {
     given: Map<String, Value>,
@@ -23,7 +23,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Refuses names that mean nothing here, since a misspelt field would otherwise be silently without effect.
+    /// Wraps the given fields. Unknown names are refused, because a misspelt field would otherwise be silently ignored.
     pub(crate) fn new(given: Map<String, Value>, known: &[&str]) -> Result<Self, ApiError> {
         match given.keys().find(|name| !known.contains(&name.as_str())) {
             Some(field) => {
@@ -39,22 +39,22 @@ impl Fields {
         self.problems.add(problem);
     }
 
-    /// Whether there is no problem so far.
+    /// Whether there have been no problems so far.
     pub(crate) fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// Takes a field out; null is as good as absent.
+    /// Takes a field out; null counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.given.remove(name).filter(|value| !value.is_null())
     }
 
-    /// Whether a field is given.
+    /// Whether a field is given and not null.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// A field that is read by `read`, or a problem that says what is allowed.
+    /// Reads a field with `read`. If that fails, records a problem that says what is allowed.
     fn read<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.take(name)?;
         let read = read(&value);
@@ -70,12 +70,12 @@ impl Fields {
         self.read(name, &allowed, |value| value.as_str().filter(|text| text.chars().count() <= max).map(str::to_owned))
     }
 
-    /// True or false; absent is false.
+    /// A boolean; false if absent.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         self.read(name, "true or false", Value::as_bool).unwrap_or_default()
     }
 
-    /// A whole number of zero or above.
+    /// A version: a whole number that is not negative.
     pub(crate) fn version(&mut self, name: &str) -> Option<i64> {
         self.read(name, "a version, a whole number from 0", |value| value.as_i64().filter(|version| *version >= 0))
     }
@@ -85,14 +85,14 @@ impl Fields {
         self.read(name, "a number", Value::as_f64)
     }
 
-    /// A whole number in a body.
+    /// A whole number in a body; `default` if absent.
     pub(crate) fn whole(&mut self, name: &str, range: &RangeInclusive<u32>, default: u32) -> u32 {
         let allowed = format!("a whole number from {} to {}", range.start(), range.end());
         let read = |value: &Value| u32::try_from(value.as_u64()?).ok().filter(|number| range.contains(number));
         self.read(name, &allowed, read).unwrap_or(default)
     }
 
-    /// A text that means something.
+    /// A text that is parsed as `T`.
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let value = self.take(name)?;
         match value.as_str().map(str::parse) {
@@ -103,7 +103,7 @@ impl Fields {
         None
     }
 
-    /// The same, where it has to be there.
+    /// Like [`parsed`](Self::parsed), for a field that must be given.
     pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         if !self.has(name) {
             self.refuse(Problem::new(name, &Value::Null, "this field is needed"));
@@ -111,13 +111,13 @@ impl Fields {
         self.parsed(name)
     }
 
-    /// A list of texts that mean something, with a problem for each that does not.
+    /// A list of texts that are parsed as `T`, with a problem for each one that can't be.
     pub(crate) fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Vec<T>> {
         let value = self.take(name)?;
         self.list_of(name, &value, "a list of texts")
     }
 
-    /// The same of a value that was taken out, where `allowed` says what it may be.
+    /// Like [`list`](Self::list), for a value that was already taken out. `allowed` says what it may be.
     pub(crate) fn list_of<T: FromStr<Err: Display>>(
         &mut self,
         name: &str,
@@ -139,20 +139,21 @@ impl Fields {
         Some(read)
     }
 
-    /// The module that a list is to be of.
+    /// The module by which a list is filtered.
     pub(crate) fn module(&mut self) -> Option<ModuleDigest> {
         let allowed = "the SHA-256 of a module, 64 hex digits; GET /api/v1/strategies lists those that decide";
         self.read("module", allowed, |value| value.as_str()?.parse().ok())
     }
 
-    /// How long a list may be, in a query, where everything is a text.
+    /// The length limit of a list. It is read from a query, in which every value is a text.
     pub(crate) fn limit(&mut self) -> u32 {
         let allowed = format!("a whole number from {} to {}", LIST_LIMITS.start(), LIST_LIMITS.end());
         let read = |value: &Value| value.as_str()?.parse().ok().filter(|number| LIST_LIMITS.contains(number));
         self.read("limit", &allowed, read).unwrap_or(DEFAULT_LIST_LIMIT)
     }
 
-    /// The end: what was read, or every problem. None without a problem can't be; it is refused all the same.
+    /// Ends the reading: returns what was read, or all problems. `None` without a problem should not happen; it is
+    /// refused too.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, ApiError> {
         match read {
             Some(read) if self.problems.is_empty() => Ok(read),

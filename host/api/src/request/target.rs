@@ -1,4 +1,4 @@
-//! What a path names: a strategy, and a symbol where there is one.
+//! What a path names: a strategy, and a symbol if the path has one.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,8 @@ use ta_bot_wasm::StrategyModule;
 
 use crate::{Services, error::ApiError};
 
-/// A level of a strategy that exists. Any valid symbol is taken, since one may be configured before it has candles.
+/// A configuration level of an existing strategy. Any valid symbol is accepted, because a symbol may be configured
+/// before it has candles.
 pub(crate) struct Target {
     pub(crate) key: ConfigKey,
     pub(crate) module: Arc<StrategyModule>,
@@ -33,7 +34,8 @@ impl FromRequestParts<Arc<Services>> for Target {
     }
 }
 
-/// A strategy that exists. While modules are being compiled an unknown one may be about to appear.
+/// The module of an existing strategy. While modules are being compiled, an unknown strategy may still appear, so that
+/// is reported as loading.
 pub(crate) fn known(services: &Services, id: &StrategyId) -> Result<Arc<StrategyModule>, ApiError> {
     if let Some(module) = services.registry.get(id) {
         return Ok(module);

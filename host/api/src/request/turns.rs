@@ -1,7 +1,7 @@
-//! How many requests may run strategies, or bring them, at once.
+//! Limits how many requests may run strategies, or upload modules, at once.
 //!
-//! Strategies share their threads with the jobs of live candles, and what was asked for first runs first. So a request that
-//! finds no turn free is sent away at once, instead of waiting before the jobs.
+//! Strategies run on the same threads as the jobs of live candles, first come, first served. So a request that finds no
+//! free turn is refused at once, instead of queueing ahead of jobs.
 
 use std::{future::Future, panic::resume_unwind, sync::Arc, thread};
 
@@ -9,14 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 
-/// The turns of one service.
+/// The turns for running strategies.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns(Arc<Semaphore>);
 
-/// How many uploads there may be at once: each may have 64 MiB.
+/// How many uploads may run at once; each may have 64 MiB.
 const UPLOADS: usize = 2;
 
-/// The turns of uploads.
+/// The turns for uploads.
 #[derive(Debug, Clone)]
 pub(crate) struct Uploads(Turns);
 
@@ -25,18 +25,18 @@ impl Uploads {
         Self(Turns::of(UPLOADS))
     }
 
-    /// A turn, if one is free.
+    /// Takes a turn, if one is free.
     pub(crate) fn take(&self) -> Result<Turn, ApiError> {
         self.0.take().map_err(|_| ApiError::UploadsBusy { most: UPLOADS })
     }
 }
 
-/// The right to run strategies, or to upload one.
+/// The permission to run strategies or to upload a module.
 #[derive(Debug)]
 pub(crate) struct Turn(OwnedSemaphorePermit);
 
 impl Turns {
-    /// As many as cores, and two at least, so that two operators can always write.
+    /// One turn for each core, and at least two, so that two operators can always write.
     pub(crate) fn new() -> Self {
         Self::of(thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
     }
@@ -45,15 +45,15 @@ impl Turns {
         Self(Arc::new(Semaphore::new(count)))
     }
 
-    /// A turn, if one is free.
+    /// Takes a turn, if one is free.
     pub(crate) fn take(&self) -> Result<Turn, ApiError> {
         Arc::clone(&self.0).try_acquire_owned().map(Turn).map_err(|_| ApiError::Busy)
     }
 }
 
 impl Turn {
-    /// Does the work to its end, also where the client has gone: what was begun runs on in any case, and the turn is free
-    /// only then.
+    /// Runs the work to its end, even if the client disconnects: work that has started continues anyway, and the turn
+    /// must not become free before it is done.
     pub(crate) async fn run<T: Send + 'static>(
         self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,

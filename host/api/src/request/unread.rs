@@ -1,8 +1,9 @@
-//! Bodies that a handler leaves unread.
+//! Drains bodies that a handler leaves unread.
 //!
-//! Where a request is refused before its body is read (too large, wrong type, no token), closing the connection at once
-//! makes the client's system throw our answer away while it still sends. So the rest is read and dropped beside the answer,
-//! within bounds. A client that asks first (`Expect: 100-continue`) sends nothing, and nothing has to be read.
+//! If a request is refused before its body is read (too large, wrong type, no token) and the connection is closed at
+//! once, the client's system discards our response while it is still sending. So the rest of the body is read and
+//! dropped in the background, within bounds. A client that asks first (`Expect: 100-continue`) has sent nothing, so
+//! nothing has to be read.
 
 use std::{
     mem,
@@ -23,12 +24,12 @@ use http_body::{Frame, SizeHint};
 
 use crate::request::body::next_data;
 
-/// How much is read and dropped.
+/// The most bytes that are read and dropped.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// For how long.
+/// The longest time spent on it.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Wraps the body of each request.
+/// Wraps the body of each request so that it is drained when it is dropped.
 pub(crate) async fn drain(request: Request, next: Next) -> Response {
     if request.headers().contains_key(header::EXPECT) {
         return next.run(request).await;

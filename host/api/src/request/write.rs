@@ -1,4 +1,4 @@
-//! What every change has in common: who makes it, on which condition, and that everybody is told.
+//! What all changes have in common: an author, a condition, and the notice to all replicas.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) struct WriteRequest {
     pub(crate) caller: Caller,
     pub(crate) condition: Condition,
     pub(crate) body: JsonBody,
-    /// For what runs strategies.
+    /// The turns, for changes that run strategies.
     pub(crate) turns: Turns,
 }
 
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequest<S> for WriteRequest {
     }
 }
 
-/// Reads who changes something, and why.
+/// Reads who makes a change, and why.
 pub(crate) fn author(fields: &mut Fields, caller: Caller) -> Author {
     let changed_by = fields.text("changed_by", MAX_NAME).filter(|name| !name.trim().is_empty());
     Author {
@@ -56,7 +56,7 @@ pub(crate) fn author(fields: &mut Fields, caller: Caller) -> Author {
     }
 }
 
-/// Counts a change of parameters and tells every replica.
+/// Counts a change of parameters and notifies every replica.
 pub(crate) async fn changed(services: &Services, strategy: &StrategyId, action: ChangeAction) {
     let action = match action {
         ChangeAction::Create => "create",
@@ -67,35 +67,35 @@ pub(crate) async fn changed(services: &Services, strategy: &StrategyId, action: 
     tell(services, Notice::ConfigurationChanged).await;
 }
 
-/// Tells every replica of a change. It has happened; where the bus is away the others follow when it is back, or by their
-/// cache's time to live.
+/// Notifies every replica of a change that has been made. If the bus is unavailable, the other replicas follow when it
+/// is back, or when their cached values expire.
 pub(crate) async fn tell(services: &Services, notice: Notice) {
     if let Err(error) = services.bus.notify(notice).await {
-        tracing::warn!(%error, "the other replicas are not told of a change yet");
+        tracing::warn!(%error, "could not notify the other replicas of a change yet");
     }
 }
 
-/// One line of a history.
+/// One entry of a history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditView {
-    /// Whose parameters; null for the application's settings.
+    /// The strategy whose parameters changed; null for the application's settings.
     strategy_id: Option<String>,
-    /// For which symbol; null for all.
+    /// The symbol whose parameters changed; null for all symbols.
     symbol: Option<String>,
     /// `CREATE`, `UPDATE` or `DELETE`.
     #[schema(value_type = String)]
     pub(crate) action: ChangeAction,
-    /// What was stored before.
+    /// What was stored before; null if nothing was.
     old_parameters: Option<Value>,
-    /// What is stored since.
+    /// What is stored after the change; null if it was deleted.
     new_parameters: Option<Value>,
-    /// The version since.
+    /// The version after the change.
     pub(crate) version: i64,
-    /// Who.
+    /// Who made the change.
     changed_by: String,
-    /// When.
+    /// When it was made.
     changed_at: String,
-    /// Why.
+    /// The reason for the change.
     reason: Option<String>,
 }
 
@@ -118,25 +118,25 @@ impl From<AuditEntry> for AuditView {
 
 /// The body of a rollback, which may be empty.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 pub(crate) struct RollbackBody {
-    /// Back to this version; where absent, to what was stored before the last change. 0 means that nothing is stored.
+    /// The version to restore; 0 means that nothing is stored. Defaults to what was stored before the last change.
     target_version: Option<i64>,
-    /// The level of one symbol; for a strategy's parameters only.
+    /// The symbol whose level is rolled back; only for a strategy's parameters.
     symbol: Option<String>,
-    /// Who; the token's role or `api` where absent.
+    /// Who makes the change; defaults to the token's role or `api`.
     changed_by: Option<String>,
-    /// Why.
+    /// The reason for the change.
     reason: Option<String>,
 }
 
-/// The fields of a body that may be absent.
+/// The fields of an optional body.
 pub(crate) fn optional_fields(body: JsonBody, known: &[&str]) -> Result<Fields, ApiError> {
     Fields::new(body.optional(), known)
 }
 
-/// The parameters of a strategy in a body: a JSON object.
+/// The parameters of a strategy, as given in a body: a JSON object.
 pub(crate) type Given = Map<String, Value>;
 
-/// The state of every handler.
+/// The state that every handler receives.
 pub(crate) type Shared = axum::extract::State<Arc<Services>>;

@@ -1,4 +1,4 @@
-//! The application's own settings: symbols, timeframes, enabled strategies, bounds of confidence.
+//! The application's own settings: symbols, timeframes, enabled strategies and the confidence bounds.
 
 use utoipa_axum::routes;
 

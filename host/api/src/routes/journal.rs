@@ -1,4 +1,4 @@
-//! What happened: signals, evaluations that failed and what they cost, jobs that were given up, and which candles are there.
+//! What has happened: signals, failed evaluations, costs and dead jobs; and which candles are stored.
 
 use utoipa_axum::routes;
 

@@ -1,4 +1,4 @@
-//! Modules: uploading them, and what is known of them.
+//! Modules: uploading them, and what is known about them.
 
 use axum::extract::{FromRequestParts, Path};
 use ta_bot_core::ModuleDigest;
@@ -14,15 +14,15 @@ mod bytes;
 mod upload;
 mod view;
 
-/// What all paths of this part begin with.
+/// The common prefix of all paths in this part.
 const MODULES: &str = "/api/v1/modules";
-/// The type of a module's bytes.
+/// The media type of a module's bytes.
 const WASM: &str = "application/wasm";
 
 /// The bytes of a component.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[allow(dead_code, reason = "describes what is sent as it is")]
+#[allow(dead_code, reason = "describes a body that is sent as raw bytes")]
 struct Component(Vec<u8>);
 
 pub(crate) fn routes(guard: &Guard) -> Routes {
@@ -33,7 +33,7 @@ pub(crate) fn routes(guard: &Guard) -> Routes {
         .operator(routes!(bytes::download))
 }
 
-/// The module that a path names.
+/// The digest of the module that a path names.
 pub(super) struct Named(ModuleDigest);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {

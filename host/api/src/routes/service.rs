@@ -1,4 +1,4 @@
-//! What is open to everybody: whether the service lives, is ready, is well, and its metrics.
+//! The routes that are open to everyone: liveness, readiness, health and metrics.
 
 use std::convert::Infallible;
 
@@ -14,12 +14,16 @@ use futures_util::stream;
 
 use crate::{error::ApiError, health::Status, request::write::Shared};
 
-/// What a person finds at the root.
+/// The text shown at the root path.
 const WELCOME: &str = "TA Bot\n\n\
     /health               the state of the service and its parts\n\
     /healthz, /ready      for probes\n\
     /metrics              for Prometheus\n\
     /api/v1/openapi.json  the description of the API\n";
+
+/// The paths that are open to everyone, and the statuses that they return.
+pub(crate) const OPEN: [(&str, &str); 5] =
+    [("/", "200"), ("/healthz", "200"), ("/ready", "200, 503"), ("/health", "200, 503"), ("/metrics", "200, 500")];
 
 pub(crate) fn open_routes() -> Router<crate::State> {
     Router::new()
@@ -36,7 +40,7 @@ async fn ready(State(services): Shared) -> Response {
     (status, Json(readiness)).into_response()
 }
 
-/// A service that goes on with less is still of use, so only `unhealthy` is 503.
+/// A degraded service is still useful, so only `unhealthy` is a 503.
 async fn health(State(services): Shared) -> Response {
     let report = services.health.report().await;
     let status = if report.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -45,7 +49,7 @@ async fn health(State(services): Shared) -> Response {
 
 async fn metrics(State(services): Shared) -> Result<Response, ApiError> {
     services.health.measure_leadership();
-    // In pieces: of a thousand symbols it is tens of megabytes.
+    // Sent in chunks: with a thousand symbols, the metrics are tens of megabytes.
     let pieces = stream::iter(services.metrics.render()?.map(Ok::<_, Infallible>));
     let body = Body::from_stream(pieces);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response())

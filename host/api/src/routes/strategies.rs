@@ -1,4 +1,5 @@
-//! The strategies: which there are, what each takes, and the history of its parameters.
+//! The strategies: which ones exist, which parameters they take, their deployments, and the history of their
+//! parameters.
 
 use utoipa_axum::routes;
 

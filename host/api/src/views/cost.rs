@@ -1,4 +1,4 @@
-//! Costs in the words of JSON, for the API and for the commands.
+//! The JSON view of costs, for the API and the commands.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,34 +6,34 @@ use utoipa::ToSchema;
 use ta_bot_core::millis;
 use ta_bot_engine::supervision::costs::{Cost, CostGroup};
 
-/// What evaluations of a strategy, a module or a symbol cost.
+/// What the evaluations of a strategy, a module or a symbol cost.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CostView {
-    /// Null where it is summed over strategies.
+    /// The strategy; null if this is a sum over strategies.
     pub strategy: Option<String>,
-    /// SHA-256 of the module's bytes; null where it is summed over modules.
+    /// The SHA-256 of the module's bytes; null if this is a sum over modules.
     pub module_digest: Option<String>,
-    /// Null where it is summed over symbols.
+    /// The symbol; null if this is a sum over symbols.
     pub symbol: Option<String>,
-    /// How many evaluations there were in jobs.
+    /// The number of evaluations in jobs.
     pub evaluations: u64,
     /// How many of them gave a signal.
     pub signals: u64,
-    /// How many of them the strategy's code failed.
+    /// How many of them failed in the strategy's code.
     pub failures: u64,
-    /// How long they took together.
+    /// The time they took in total.
     pub total_ms: f64,
-    /// How long one took in the mean.
+    /// The mean time of one evaluation.
     pub mean_ms: f64,
-    /// How long the longest took.
+    /// The time of the longest evaluation.
     pub longest_ms: f64,
-    /// Time for each signal; null where there was none.
+    /// The time spent per signal; null if there was no signal.
     pub ms_per_signal: Option<f64>,
-    /// The most memory that one had.
+    /// The most memory that one evaluation used.
     pub peak_memory_bytes: u64,
-    /// What they were handed together.
+    /// The bytes passed to them in total.
     pub bytes_in: u64,
-    /// What they handed back together.
+    /// The bytes they returned in total.
     pub bytes_out: u64,
 }
 

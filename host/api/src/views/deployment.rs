@@ -1,4 +1,4 @@
-//! A deployment in the words of JSON, for the API and for the commands.
+//! The JSON view of a deployment, for the API and the commands.
 
 use serde::Serialize;
 use ta_bot_core::{DeploymentEntry, Shadow, StrategyId};
@@ -6,43 +6,44 @@ use utoipa::ToSchema;
 
 use ta_bot_engine::deployments::rollout::{Deployed, Rollout};
 
-/// The word for the module that came with the service.
+/// The word for the module bundled with the service.
 pub const BUNDLED: &str = "bundled";
 
 /// The deployment of a strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeploymentView {
     pub strategy_id: String,
-    /// The place of the newest change in the log of all strategies, for If-Match; 0 where nothing was ever changed.
+    /// The revision of the newest change, for If-Match: its position in the log of all strategies. 0 if nothing was
+    /// ever changed.
     pub revision: i64,
-    /// The first candle close that the newest change decides; null where nothing was ever changed.
+    /// The first candle close that the newest change applies to; null if nothing was ever changed.
     pub decides_from: Option<String>,
-    /// SHA-256 of the module that decides from then on; null where the strategy has none any more.
+    /// The SHA-256 of the module that decides from then on; null if the strategy no longer has one.
     pub module: Option<String>,
-    /// Whether that is the one that came with the service, whatever that is after an update.
+    /// Whether the bundled module decides, whichever that is after an update of the service.
     pub bundled: bool,
-    /// The version of the strategy, as the module says itself; null where the module is not installed here yet.
+    /// The version of the strategy, as declared by the module; null if the module is not installed here yet.
     pub version: Option<String>,
-    /// The version of the interface that the module speaks.
+    /// The version of the interface that the module implements.
     pub wit_version: Option<&'static str>,
-    /// Whether it looks at candles.
+    /// Whether it evaluates candles.
     pub enabled: bool,
-    /// Why it looks at none although it is enabled; null where it is not quarantined.
+    /// Why it is quarantined and so evaluates no candles even if enabled; null if it is not.
     pub quarantined: Option<String>,
-    /// The module that looks at the same candles and publishes nothing; null where none does.
+    /// The module that evaluates the same candles without publishing anything; null if there is none.
     pub shadow: Option<ShadowView>,
 }
 
-/// A module that looks beside the one that decides.
+/// A module that evaluates the same candles as the one that decides.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ShadowView {
-    /// SHA-256 of the module.
+    /// The SHA-256 of the module.
     pub module: String,
-    /// After how many compared candles it decides by itself; null where somebody has to say so.
+    /// The number of compared candles after which it is promoted automatically; null if it is only promoted by hand.
     pub promote_after: Option<u64>,
-    /// If no more than this share of them differ, from 0 to 1.
+    /// The largest share of them that may differ for that, from 0 to 1.
     pub promote_at_most: Option<f64>,
-    /// Whether it looks although admission refused it.
+    /// Whether it runs although admission refused it.
     pub unadmitted: bool,
 }
 
@@ -57,20 +58,20 @@ impl From<&Shadow> for ShadowView {
     }
 }
 
-/// One line of a strategy's deployments.
+/// One entry of a strategy's deployment history.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeploymentEntryView {
     pub revision: i64,
     /// `activate`, `roll_back`, `enable`, `disable`, `quarantine`, `lift`, `shadow`, `end_shadow` or `promote`.
     pub action: &'static str,
-    /// The first candle close that it decides.
+    /// The first candle close that it applies to.
     pub decides_from: String,
-    /// The module that decides since; null for the one that came with the service.
+    /// The module that decides from then on; null for the bundled one.
     pub module: Option<String>,
-    /// Whether it looks at candles since; null where the application's settings say so.
+    /// Whether the strategy evaluates candles from then on; null if the application's settings decide that.
     pub enabled: Option<bool>,
     pub quarantined: Option<String>,
-    /// The module that looks at the same candles since and publishes nothing; null where none does.
+    /// The module that evaluates the same candles from then on without publishing anything; null if there is none.
     pub shadow: Option<ShadowView>,
     pub changed_by: String,
     pub changed_at: String,
@@ -85,12 +86,12 @@ pub struct DeploymentDetail {
     pub history: Vec<DeploymentEntryView>,
 }
 
-/// What came of it.
+/// The result of a requested change.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeployedView {
-    /// `changed`, `unchanged` where it was so already, or `valid` where it was checked only.
+    /// `changed`, `unchanged` if the deployment was like that already, or `valid` if the request was only checked.
     pub outcome: &'static str,
-    /// The new line of the history; null where nothing was changed.
+    /// The new entry of the history; null if nothing was changed.
     pub entry: Option<DeploymentEntryView>,
     pub deployment: DeploymentView,
 }
@@ -118,14 +119,14 @@ impl DeploymentView {
         }
     }
 
-    /// `ready`: the strategy can be evaluated. `quarantined`: it failed too often and looks at no candle.
+    /// `ready`: the strategy can be evaluated. `quarantined`: it failed too often and evaluates no candles.
     pub const fn state(&self) -> &'static str {
         if self.quarantined.is_some() { "quarantined" } else { "ready" }
     }
 }
 
 impl DeploymentDetail {
-    /// With at most `limit` lines of its history.
+    /// The deployment of a strategy, with at most `limit` entries of its history.
     pub fn of(rollout: &Rollout, id: &StrategyId, limit: usize) -> Self {
         let log = rollout.registry().log();
         let history = log.of(id).iter().rev().take(limit).map(DeploymentEntryView::from).collect();
@@ -134,7 +135,7 @@ impl DeploymentDetail {
 }
 
 impl DeployedView {
-    /// The outcome of a change that was checked only.
+    /// The outcome of a change that was only checked.
     pub const VALID: &str = "valid";
 
     pub fn new(rollout: &Rollout, id: &StrategyId, deployed: &Deployed) -> Self {

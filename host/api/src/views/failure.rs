@@ -1,16 +1,16 @@
-//! What a list says of failures in the words of JSON, for the API and for the commands.
+//! The JSON view of failures in a list, for the API and the commands.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use ta_bot_engine::supervision::failure::FailureSummary;
 
-/// An evaluation that failed. Everything that it followed from is in its bundle.
+/// A failed evaluation. Its bundle holds all of its inputs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FailureView {
     pub id: String,
     pub strategy: String,
-    /// SHA-256 of the module's bytes.
+    /// The SHA-256 of the module's bytes.
     pub module_digest: String,
     pub symbol: String,
     pub timeframe: String,
@@ -18,7 +18,7 @@ pub struct FailureView {
     /// `trap`, `timeout`, `limit`, `failed` or `invalid_decision`.
     pub code: String,
     pub message: String,
-    /// When it failed first.
+    /// When it first failed.
     pub at: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a module would have changed in the words of JSON, for the API and for the commands.
+//! The JSON view of what a module would have changed, for the API and the commands.
 
 use std::collections::BTreeMap;
 
@@ -15,26 +15,26 @@ use crate::views::shadow::{ComparisonCounts, DifferenceOnCandle};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidateView {
     pub strategy_id: String,
-    /// The module that was asked about.
+    /// The candidate module.
     pub module: String,
-    /// The module that decides; null where the strategy is not there yet.
+    /// The module that decides; null if the strategy does not exist yet.
     pub incumbent: Option<String>,
-    /// How many symbols were asked for.
+    /// The number of symbols.
     pub symbols: usize,
-    /// The scheduled timeframes on which either module runs.
+    /// The scheduled timeframes on which at least one of the two modules runs.
     pub timeframes: Vec<&'static str>,
-    /// False where time was up before every candle was looked at, or the host had no room for some evaluations.
+    /// False if time ran out before every candle was evaluated, or if the host had no room for some evaluations.
     pub complete: bool,
     #[serde(flatten)]
     pub counts: ComparisonCounts,
-    /// How often by which error.
+    /// The number of the candidate's failures for each error code.
     pub failures: BTreeMap<&'static str, u64>,
-    /// The newest candles of each kind of difference.
+    /// The newest candles for each kind of difference.
     pub examples: CandidateExamples,
     pub cost: CandidateCosts,
 }
 
-/// Candles on which the two differ, newest first.
+/// Candles on which the two modules differ, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidateExamples {
     pub added: Vec<DifferenceOnCandle>,
@@ -43,10 +43,10 @@ pub struct CandidateExamples {
     pub failed: Vec<DifferenceOnCandle>,
 }
 
-/// What each of them costs.
+/// What each of the two modules costs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidateCosts {
-    /// Null where the strategy is not there yet.
+    /// Null if the strategy does not exist yet.
     pub incumbent: Option<CandidateCost>,
     pub candidate: CandidateCost,
 }

@@ -1,4 +1,4 @@
-//! What is known of a module in the words of JSON, for the API and for the commands.
+//! The JSON view of a module, for the API and the commands.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,10 +8,10 @@ use ta_bot_engine::modules::{
     module_store::{Judgement, KeptModule},
 };
 
-/// A module that is kept.
+/// A stored module.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ModuleView {
-    /// SHA-256 of the bytes, by which the module is named.
+    /// The SHA-256 of the bytes, which identifies the module.
     pub digest: String,
     pub size_bytes: u64,
     /// `bundled`: it came with the service and was not uploaded. `checking`: it was uploaded and is being checked.
@@ -20,19 +20,19 @@ pub struct ModuleView {
     /// Who uploaded it; null for a bundled one.
     pub uploaded_by: Option<String>,
     pub uploaded_at: Option<String>,
-    /// The public key whose signature it came with; null where none is asked for.
+    /// The public key that signed it; null if no signature was required.
     pub signed_by: Option<String>,
     /// The strategy that it holds, once that is known.
     pub strategy: Option<String>,
-    /// The version of the strategy, as it says itself.
+    /// The version of the strategy, as declared by the module.
     pub version: Option<String>,
-    /// The version of the interface that it speaks.
+    /// The version of the interface that the module implements.
     pub wit_version: Option<String>,
     pub checked_at: Option<String>,
-    /// Why it can't be run at all, as a stable word and for people; null where it can.
+    /// Why it can't be run at all: a stable code here, and the words in `reason`. Null if it can be run.
     pub code: Option<String>,
     pub reason: Option<String>,
-    /// Each check of admission, what came of it and what it cost; null before it was checked.
+    /// Each check of its admission, with the result and the cost; null until it has been checked.
     pub verdict: Option<Verdict>,
 }
 

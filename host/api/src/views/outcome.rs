@@ -1,4 +1,4 @@
-//! What came of one strategy in the words of JSON, for the API and for the commands.
+//! The JSON view of one strategy's outcome, for the API and the commands.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use utoipa::ToSchema;
 use ta_bot_core::millis;
 use ta_bot_engine::evaluation::Outcome;
 
-/// What came of one strategy.
+/// The outcome of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// `signal`, `none`, `dropped`, `skipped` (it was not asked) or `error`.
+    /// `signal`, `none`, `dropped`, `skipped` (the strategy was not run) or `error`.
     pub outcome: &'static str,
-    /// As the metrics count it: `success`, `error`, `trap`, `timeout` or `limit`.
+    /// The status in the metrics: `success`, `error`, `trap`, `timeout` or `limit`.
     status: &'static str,
-    /// The message; null unless the outcome is a signal.
+    /// The signal's message; null unless the outcome is `signal`.
     #[schema(value_type = Option<Object>)]
     pub signal: Option<Json>,
-    /// A decision that does not go out; null unless the outcome is `dropped`.
+    /// The decision that is not sent; null unless the outcome is `dropped`.
     pub dropped: Option<DroppedView>,
-    /// Why a strategy says nothing; null unless it was not asked, or the outcome is `none` for want of candles.
+    /// Why there is no answer; null unless the outcome is `skipped`, or `none` because there are too few candles.
     pub reason: Option<WhyView>,
-    /// Null unless the outcome is an error.
+    /// The error; null unless the outcome is `error`.
     pub error: Option<WhyView>,
     pub duration_ms: f64,
     /// What the strategy logged.
     log: Vec<LogView>,
 }
 
-/// A decision that does not go out.
+/// A decision that is not sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DroppedView {
-    /// Such as `below_min_confidence`.
+    /// The reason, such as `below_min_confidence`.
     pub reason: &'static str,
     #[schema(value_type = Object)]
     pub decision: Json,
@@ -44,7 +44,7 @@ pub struct DroppedView {
 /// Why a strategy gave no answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WhyView {
-    /// A stable word for programs.
+    /// A stable code for programs.
     code: &'static str,
     pub message: String,
 }
@@ -82,7 +82,7 @@ impl OutcomeView {
                 view.outcome = "dropped";
                 view.dropped = Some(DroppedView { reason: reason.as_str(), decision: json_of(decision) });
             }
-            // The market is young; nothing is wrong.
+            // There are too few candles yet, which is not an error.
             Outcome::Error(error @ EvaluationError::InsufficientData { .. }) => view.reason = Some(why(error)),
             Outcome::Error(error) => {
                 view.outcome = "error";
@@ -95,7 +95,7 @@ impl OutcomeView {
 }
 
 impl OutcomeView {
-    /// The outcome on one line: its kind, and why.
+    /// The outcome in one line: its kind and the reason.
     pub fn in_words(&self) -> String {
         match (&self.error, &self.reason, &self.dropped) {
             (Some(why), ..) | (None, Some(why), _) => format!("{}: {}", why.code, why.message),

@@ -1,4 +1,4 @@
-//! A replay in the words of JSON, for the API and for the command.
+//! The JSON view of a replay, for the API and the command.
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -10,67 +10,67 @@ use utoipa::ToSchema;
 
 use crate::views::outcome::OutcomeView;
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReplayView {
     pub signal_id: String,
-    /// `equal`: made again byte for byte. `different`: of the same inputs came something else, or the stored message was
-    /// changed. `impossible`: an input is not there any more.
+    /// `equal`: the replay made the same bytes. `different`: the same inputs gave another result, or the stored message
+    /// was changed. `impossible`: an input no longer exists.
     pub verdict: &'static str,
-    /// Why it is impossible; else null.
+    /// Why the replay is impossible; null if it is not.
     pub cause: Option<CauseView>,
     pub strategy: String,
     pub symbol: String,
     pub timeframe: String,
-    /// Null where the stored message can't be read.
+    /// When the candle closed; null if the stored message can't be read.
     pub candle_close: Option<String>,
-    /// SHA-256 of the module; null where the stored message can't be read.
+    /// The SHA-256 of the module; null if the stored message can't be read.
     pub module_digest: Option<String>,
-    /// The version that made the signal; null where the stored message can't be read.
+    /// The version of the service that made the signal; null if the stored message can't be read.
     pub host_version: Option<String>,
-    /// The version that replays it.
+    /// The version of the service that replays it.
     pub replayed_by: &'static str,
-    /// What the strategy was given: its own series first, then its extra inputs. Empty where it was not asked.
+    /// The strategy's input: its own series first, then its extra inputs. Empty if it was not run.
     pub windows: Vec<WindowView>,
-    /// Where the message that was made now is another one: the first hundred fields.
+    /// The fields in which the replayed message differs from the stored one, at most the first hundred.
     pub differences: Vec<DifferenceView>,
-    /// How many fields differ besides.
+    /// How many further fields differ.
     pub more_differences: usize,
-    /// What the strategy answered now; null where it was not asked. With other candles than then it tells what it says of
-    /// these.
+    /// The strategy's answer now; null if it was not run. If the original candles were not found, it is the answer to
+    /// the candles of today.
     pub outcome: Option<OutcomeView>,
 }
 
-/// Why a signal can't be made again.
+/// Why a signal can't be replayed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CauseView {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub code: &'static str,
     pub message: String,
 }
 
-/// A window that the strategy was given.
+/// A window of the strategy's input.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WindowView {
-    /// Null for an input that is empty since there is no higher timeframe.
+    /// The symbol; null for an input that is empty because there is no higher timeframe.
     pub symbol: Option<String>,
     pub timeframe: Option<String>,
     pub candles: usize,
     pub first_open: Option<String>,
     pub last_open: Option<String>,
-    /// How many candles the window would have besides today: they were stored after the signal was made.
+    /// How many more candles the window would have today, because they were stored after the signal was made.
     pub stored_since: usize,
 }
 
 /// A field that differs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DifferenceView {
-    /// Its path in the message; `*` for the message as a whole.
+    /// The path of the field in the message; `*` for the message as a whole.
     pub field: String,
-    /// What is stored; absent where the field is not there.
+    /// The stored value; absent if the stored message lacks the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Json>,
-    /// What was made now; absent where the field is not there.
+    /// The replayed value; absent if the replayed message lacks the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<Json>,
 }

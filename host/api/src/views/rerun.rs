@@ -1,4 +1,4 @@
-//! The rerun of a failure in the words of JSON, for the command.
+//! The JSON view of the rerun of a failure, for the command.
 
 use serde::Serialize;
 use ta_bot_core::Timestamp;
@@ -10,55 +10,55 @@ use ta_bot_engine::{
 
 use super::outcome::OutcomeView;
 
-/// A rerun in the words of JSON.
+/// The result of a rerun.
 #[derive(Debug, Serialize)]
 pub struct RerunView {
     pub failure_id: String,
-    /// `equal`: it failed with the same code. `different`: something else came of the same inputs. `impossible`: it could not
-    /// be run.
+    /// `equal`: it failed with the same code. `different`: the same inputs gave another result. `impossible`: it could
+    /// not be run.
     pub verdict: &'static str,
-    /// Why it is impossible; else null.
+    /// Why the rerun is impossible; null if it is not.
     pub cause: Option<RerunCauseView>,
     pub strategy: String,
     pub symbol: String,
     pub timeframe: String,
     pub candle_close: String,
-    /// When it failed first.
+    /// When it first failed.
     pub at: String,
     pub module_digest: String,
-    /// The version in which it failed.
+    /// The version of the service in which it failed.
     pub host_version: String,
-    /// The version that runs it again.
+    /// The version of the service that reruns it.
     pub replayed_by: &'static str,
     pub timeout_ms: u64,
     pub memory_bytes: usize,
-    /// What the strategy is given: its own series first, then its extra inputs.
+    /// The strategy's input: its own series first, then its extra inputs.
     pub windows: Vec<RerunWindowView>,
-    /// How it failed then.
+    /// How it failed originally.
     pub recorded: RecordedView,
-    /// What the strategy answered now; null where it was not asked.
+    /// The strategy's answer now; null if it was not run.
     pub outcome: Option<OutcomeView>,
 }
 
-/// Why a failure can't be made again.
+/// Why a failure can't be rerun.
 #[derive(Debug, Serialize)]
 pub struct RerunCauseView {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub code: &'static str,
     pub message: String,
 }
 
-/// How it failed then.
+/// How it failed originally.
 #[derive(Debug, Serialize)]
 pub struct RecordedView {
     pub code: String,
     pub message: String,
 }
 
-/// A window that the strategy is given.
+/// A window of the strategy's input.
 #[derive(Debug, Serialize)]
 pub struct RerunWindowView {
-    /// Null for an input that is empty since there is no higher timeframe.
+    /// The symbol; null for an input that is empty because there is no higher timeframe.
     pub symbol: Option<String>,
     pub timeframe: Option<String>,
     pub candles: usize,

@@ -1,4 +1,4 @@
-//! What shadows would have changed in the words of JSON, for the API and for the commands.
+//! The JSON view of what shadows would have changed, for the API and the commands.
 
 use std::fmt;
 
@@ -18,45 +18,46 @@ use crate::views::deployment::ShadowView;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ShadowDetail {
     pub strategy_id: String,
-    /// Null where no module has ever looked beside the one that decides.
+    /// The newest shadow; null if the strategy never had one.
     pub shadow: Option<ShadowProgress>,
 }
 
-/// How far a shadow has come.
+/// The progress of a shadow.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ShadowProgress {
     #[serde(flatten)]
     pub shadow: ShadowView,
-    /// The revision of the deployments with which it began.
+    /// The deployment revision with which it began.
     pub revision: i64,
-    /// The first candle close at which it looks.
+    /// The first candle close that it evaluates.
     pub looks_from: String,
     pub began_at: String,
     pub began_by: String,
-    /// When it ended; null while it looks.
+    /// When it ended; null while it runs.
     pub ended_at: Option<String>,
-    /// What ended it, such as `promote` or `end_shadow`; null while it looks.
+    /// The action that ended it, such as `promote` or `end_shadow`; null while it runs.
     pub ended_by_action: Option<&'static str>,
     #[serde(flatten)]
     pub counts: ComparisonCounts,
-    /// The share of candles on which they do not agree, from 0 to 1.
+    /// The share of compared candles on which the two modules differ, from 0 to 1.
     pub differing_share: f64,
-    /// The candles on which they do not agree, newest first. Of a shadow that differs very often the first 10,000 are kept.
+    /// The candles on which they differ, newest first. For a shadow that differs very often, only the first 10,000 are
+    /// kept.
     pub differences: Vec<DifferenceOnCandle>,
 }
 
-/// How often another module would have changed what.
+/// How often another module would have changed something, by kind.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ComparisonCounts {
-    /// How many candles both have looked at.
+    /// The number of candles that both modules have evaluated.
     pub compared: u64,
     /// Nothing would have changed.
     agree: u64,
-    /// Only the other module signals.
+    /// Only the other module gives a signal.
     added: u64,
-    /// Only the module that decides signals.
+    /// Only the module that decides gives a signal.
     missed: u64,
-    /// Both signal, and not the same.
+    /// Both give a signal, but not the same one.
     changed: u64,
     /// The other module gave no answer.
     failed: u64,
@@ -92,10 +93,11 @@ pub struct DifferenceOnCandle {
     pub symbol: String,
     pub timeframe: &'static str,
     pub candle_close: String,
-    /// What the module that decides says: `outcome` and, as the case may be, `signal`, `reason`, or `code` and `message`.
+    /// The answer of the module that decides: `outcome` and, depending on it, `signal`, `reason`, or `code` and
+    /// `message`.
     #[schema(value_type = Object)]
     pub incumbent: Json,
-    /// What the other one says.
+    /// The answer of the other module.
     #[schema(value_type = Object)]
     pub candidate: Json,
 }
@@ -114,7 +116,7 @@ impl DifferenceOnCandle {
 }
 
 impl ShadowDetail {
-    /// Of a strategy, with at most `limit` differences.
+    /// The newest shadow of a strategy, with at most `limit` differences.
     pub async fn of(
         store: &dyn ShadowStore,
         log: &DeploymentLog,

@@ -28,7 +28,7 @@ fn decision() -> Decision {
     }
 }
 
-/// Makes a signal of a decision on twenty candles that close at 100.
+/// Builds a signal from a decision on twenty candles that close at 100.
 fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParameters)) -> Result<Signal, DropReason> {
     let candle = |i| Candle {
         open_time: Timestamp::from_millis(i),
@@ -89,7 +89,7 @@ fn the_id_follows_from_what_was_evaluated_and_nothing_else() {
     assert_ne!(plain, id(|job, _| job.timeframe = Timeframe::H1));
     assert_ne!(plain, id(|job, _| job.candle_close = job.candle_close.plus_millis(1)));
     assert_ne!(plain, id(|_, parameters| parameters.hash = crate::ParameterHash::of(b"other")));
-    // A frozen value: an id that changes would break every consumer that has seen it.
+    // A frozen value: changing it would break every consumer that has seen the id.
     assert_eq!(plain.as_str(), "63e19037d0ebd990113e0b3dd133eba43de8d5b87a6a52fd63c59850c86550c0");
 }
 

@@ -5,7 +5,7 @@ fn module(name: &str) -> ModuleDigest {
     ModuleDigest::of(name.as_bytes())
 }
 
-/// A strategy whose log says this, of which the module "bundled" came with the service unless `bundled` is false.
+/// A strategy with this log. It has the bundled module "bundled" unless `bundled` is false.
 struct Case {
     strategy: StrategyId,
     current: Deployment,
@@ -48,7 +48,7 @@ impl Case {
         self.known().next(request, admission).map(|(_, deployment)| deployment)
     }
 
-    /// What comes of a request for which no admission is needed.
+    /// The result of a request that needs no admission.
     fn simply(&self, request: DeploymentRequest) -> Result<Deployment, TransitionError> {
         assert_eq!(self.known().needs_admission(&request), None);
         self.next(request, None)
@@ -86,7 +86,7 @@ fn the_bundled_module_and_those_that_decided_before_need_no_check() {
     for (name, admission) in [("bundled", Admission::NeverChecked), ("first", Admission::Waiting)] {
         let request = DeploymentRequest::Activate(Some(module(name)));
         assert_eq!(case.next(request.clone(), Some(admission)), Ok(of(name)));
-        // What admission refused since is refused all the same.
+        // A module that admission has refused since then is still refused.
         assert_eq!(case.next(request, Some(Admission::Refused)), Err(TransitionError::NotAdmitted(module(name))));
     }
     assert_eq!(case.simply(DeploymentRequest::Activate(None)), Ok(Deployment::default()));
@@ -138,7 +138,7 @@ fn enabling_does_not_end_a_quarantine_and_lifting_does() {
     assert!(matches!(well.simply(DeploymentRequest::Lift), Err(TransitionError::NotQuarantined(_))));
     assert_eq!(well.simply(DeploymentRequest::Enable).map(|next| next.enabled), Ok(Some(true)));
     assert_eq!(well.simply(DeploymentRequest::Disable).map(|next| next.enabled), Ok(Some(false)));
-    // A quarantine outlives being switched off.
+    // Disabling the strategy does not lift its quarantine.
     assert!(case.simply(DeploymentRequest::Disable).unwrap().quarantined.is_some());
 }
 

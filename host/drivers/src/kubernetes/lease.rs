@@ -1,19 +1,21 @@
-//! Leadership on a Kubernetes Lease.
+//! Leader election with a Kubernetes Lease.
 //!
-//! One object, `ta-bot-leader`, names the holder; whoever writes it must have seen what is written there, so of two that
-//! write at once one is refused. The holder renews it every [`Timing::retry`].
+//! One object, `ta-bot-leader`, names the holder. A writer must have read the version that it replaces, so if two
+//! processes write at once, one of them is refused. The holder renews the Lease every [`Timing::retry`].
 //!
-//! **Nobody trusts another's clock.** A candidate takes over only where the Lease has not changed for its whole duration
-//! by the candidate's own clock. The holder's term ends by the holder's own clock, a [`Timing::renew_deadline`] after the
-//! moment before its last successful renewal was *sent*. A candidate can't have seen that renewal earlier, and waits
-//! longer: so the old term is over before a new one begins, whatever hangs, is cut off or is paused.
+//! **No process trusts another's clock.** A candidate takes over only if the Lease has not changed for its whole
+//! duration by the candidate's own clock. The holder's term ends by the holder's own clock, one
+//! [`Timing::renew_deadline`] after the moment just before its last successful renewal was *sent*. A candidate can't
+//! have seen that renewal any earlier, and it waits longer. So the old term is over before a new one begins, no matter
+//! which process hangs, is cut off or is paused.
 //!
-//! **A holder is known by its claim**, the moment of its acquisition, and not by its name alone: a container that was
-//! killed and started again has the same name and did not hold the Lease. It waits like everybody else.
+//! **A holder is identified by its claim**, which includes the moment of acquisition, and not by its name alone. A
+//! container that was killed and started again has the same name but does not hold the Lease. It waits like every other
+//! candidate.
 //!
-//! **Only the holder itself can give the Lease up at once**, by emptying holder and renewal time. Where a person empties
-//! the holder or deletes the Lease, candidates that knew the Lease wait for its duration: the old leader may be cut off
-//! and not know.
+//! **Only the holder itself can give the Lease up at once**, by clearing both the holder and the renewal time. If a
+//! person clears the holder or deletes the Lease, candidates that have seen the Lease wait for its duration, because
+//! the old leader may be cut off and not know of the change.
 
 use std::{
     path::Path,
@@ -48,7 +50,7 @@ pub const NAME: &str = "ta-bot-leader";
 /// How long connecting to the API may take.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// The times of an election.
+/// The timing of an election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     lease: Duration,
@@ -56,7 +58,7 @@ pub struct Timing {
     retry: Duration,
 }
 
-/// Why times do not make an election.
+/// The error for times that can't make an election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "{lease:?}, {renew_deadline:?} and {retry:?} make no election: the lease must be whole seconds, longer than the \
@@ -69,7 +71,7 @@ pub struct TimingError {
 }
 
 impl Timing {
-    /// Times that make an election: `lease` > `renew_deadline` >= 2 `retry` > 0.
+    /// Makes the timing of an election if `lease` > `renew_deadline` >= 2 `retry` > 0.
     pub fn new(lease: Duration, renew_deadline: Duration, retry: Duration) -> Result<Self, TimingError> {
         let whole_seconds = lease.subsec_nanos() == 0 && i32::try_from(lease.as_secs()).is_ok();
         if whole_seconds && lease > renew_deadline && renew_deadline >= 2 * retry && !retry.is_zero() {
@@ -79,7 +81,7 @@ impl Timing {
         }
     }
 
-    /// How long the Lease must stay unchanged before another takes it.
+    /// How long the Lease must stay unchanged before another process takes it.
     pub const fn lease(&self) -> Duration {
         self.lease
     }
@@ -89,30 +91,30 @@ impl Timing {
         self.renew_deadline
     }
 
-    /// How often the holder renews, and the others look.
+    /// How often the holder renews the Lease, and how often the other replicas read it.
     pub const fn retry(&self) -> Duration {
         self.retry
     }
 
-    /// How long one call may take: a second one must fit before the term ends.
+    /// How long one call may take: a second call must fit in before the term ends.
     fn call(&self) -> Duration {
         self.renew_deadline / 2
     }
 }
 
 impl Default for Timing {
-    /// 6, 4 and 1 s: Kubernetes' own proportions (15, 10 and 2 s), shorter, so that a leader that dies is followed within
-    /// 6 s. Renewals may fail for 3 s before a term ends. Between two terms 2 s are left for clocks that run unevenly, and
-    /// for what was begun under the old one.
+    /// 6, 4 and 1 s: Kubernetes' own proportions (15, 10 and 2 s), but shorter, so that a dead leader is replaced
+    /// within 6 s. Renewals may fail for 3 s before a term ends. The 2 s between two terms allow for clocks that run
+    /// unevenly and for work that began under the old term.
     fn default() -> Self {
         Self { lease: Duration::from_secs(6), renew_deadline: Duration::from_secs(4), retry: Duration::from_secs(1) }
     }
 }
 
-/// Who takes part, and where.
+/// Which process takes part in the election, and in which namespace.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The namespace of the Lease; the client's own where none is given.
+    /// The namespace of the Lease; `None` means the client's own.
     pub namespace: Option<String>,
     /// The name of this process among the replicas.
     pub identity: String,
@@ -120,15 +122,15 @@ pub struct Options {
     pub timing: Timing,
 }
 
-/// Leadership by election, and the task that keeps it. No call is made before the task runs, so that a Kubernetes API
-/// which is away is waited for.
+/// Returns leadership by election, and the task that keeps it. No call is made before the task runs, and the task waits
+/// for a Kubernetes API that is away.
 pub fn lease(client: Client, options: Options, metrics: Arc<Metrics>) -> (Leadership, Keeper) {
     let (sender, standing) = watch::channel(Standing { renewed: Some(Instant::now()), ..Standing::default() });
     let leadership = Leadership::elected(options.identity.clone(), standing);
     (leadership, Keeper::new(client, options, metrics, sender))
 }
 
-/// Why there is no client of the Kubernetes API.
+/// Why there is no client for the Kubernetes API.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The process does not run in a cluster.
@@ -150,7 +152,7 @@ pub enum ClientError {
     Client(String),
 }
 
-/// A client by the service account of the pod, or by a kubeconfig file where one is given. No call is made.
+/// Makes a client from the given kubeconfig file, or from the pod's service account if no file is given. Makes no call.
 pub async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     let config = match kubeconfig {
         Some(path) => from_file(path).await.map_err(|error| ClientError::Kubeconfig {
@@ -162,7 +164,7 @@ pub async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     client_of(config)
 }
 
-/// A client by a configuration. Failures are tried again here, by the times of the election.
+/// Makes a client from a configuration. The client does not retry: the election retries failures on its own schedule.
 pub fn client_of(mut config: Config) -> Result<Client, ClientError> {
     config.connect_timeout = Some(CONNECT);
     config.default_retry = false;

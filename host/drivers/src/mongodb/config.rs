@@ -1,9 +1,9 @@
 //! Settings on MongoDB, in the collections and documents of the older service.
 //!
-//! A change and its history are one transaction, in which the document is replaced only if its version is still the one
-//! that was read. Writers who meet repeat the transaction, so that a condition is always held against what is stored.
-//! What the older service wrote is read as it is: a version or a moment may be missing, and fields that are not known
-//! stay.
+//! A change and its history entry are written in one transaction, which replaces the document only if it still has the
+//! version that was read. Writers that conflict repeat the transaction, so a condition is always checked against what
+//! is stored. Documents of the older service are read as they are: a version or a timestamp may be missing, and unknown
+//! fields are kept.
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -39,7 +39,7 @@ impl MongoConfig {
         Self { mongo }
     }
 
-    /// The documents of a history that `filter` names, in that order.
+    /// The documents of a history that `filter` matches, sorted by `order`.
     async fn history(
         &self,
         collection: &'static str,
@@ -48,7 +48,7 @@ impl MongoConfig {
         limit: u32,
     ) -> Result<Vec<Document>, StoreError> {
         if limit == 0 {
-            // MongoDB takes it for "without limit".
+            // MongoDB takes 0 for "without limit".
             return Ok(Vec::new());
         }
         let read = |connected: Connected| async move {
@@ -155,7 +155,7 @@ impl ConfigStore for MongoConfig {
         })?;
         let change = Change { new: Some(new), expected, author: author.clone() };
         let entry = self.change(Place::of_settings(), change).await?;
-        // Only a deletion of what is not there has no entry.
+        // Only a deletion of something that does not exist has no entry.
         let reason = || "a change has no entry in the history".to_owned();
         Ok(entry.ok_or_else(|| StoreError::Corrupt { store: NAME, reason: reason() })?)
     }
@@ -175,7 +175,7 @@ impl ConfigStore for MongoConfig {
     }
 }
 
-/// The collection of a level.
+/// The collection that holds a level.
 const fn levels_of(key: &ConfigKey) -> &'static str {
     if key.symbol.is_some() { SYMBOL_LEVELS } else { GLOBAL_LEVELS }
 }

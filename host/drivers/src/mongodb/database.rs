@@ -1,11 +1,11 @@
 //! The connection to MongoDB, which holds configuration, histories and module bytes.
 //!
-//! Opening asks nobody: the server may be away then, and each call finds out by itself whether it is back. The driver
-//! keeps the connections, finds the primary and connects again.
+//! Opening does not contact the server, which may be away at that time; each call finds out by itself whether it is
+//! back. The driver keeps the connections, finds the primary and reconnects.
 //!
-//! The driver wants its futures to be run to their end, so each call runs in a task of its own, and whoever asked stops
-//! waiting at the call's limit. The task ends a little later at the latest; until then it counts as one of the calls
-//! under way, of which there are as many as connections.
+//! The driver requires that its futures run to completion, so each call runs in a task of its own, and the caller stops
+//! waiting at the call's limit. The task ends a little later at the latest. Until then it counts as one of the calls
+//! under way, of which there can be as many as connections.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -33,14 +33,14 @@ pub const NAME: &str = "mongodb";
 
 /// How long a read may take.
 pub(crate) const READ_LIMIT: Duration = Duration::from_secs(5);
-/// How long a write may take, with what it repeats where writers meet.
+/// How long a write may take, including repetitions after conflicts with other writers.
 pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How much of its limit the server itself may use for one command.
 pub(crate) const SERVER_LIMIT: Duration = Duration::from_secs(4);
-/// How long after its limit a call that nobody waits for any more may go on. Only a connection through which nothing
-/// comes at all, while the driver's own probes pass, is cut off by this.
+/// How long a call may continue after its limit, when nobody waits for it any more. This only cuts off a call on a
+/// connection that delivers nothing at all while the driver's own probes succeed.
 const GRACE: Duration = Duration::from_secs(10);
-/// Pauses between tries at start.
+/// Pauses between attempts at startup.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
 
 /// A database on MongoDB. Clones share its connections.
@@ -55,7 +55,7 @@ struct Shared {
     database: String,
     place: String,
     client: OnceCell<Client>,
-    /// One for each connection.
+    /// One permit for each connection.
     calls: Arc<Semaphore>,
     under_way: IntGauge,
     indexes: OnceCell<()>,
@@ -66,12 +66,13 @@ struct Shared {
 pub(crate) struct Connected {
     pub(crate) client: Client,
     pub(crate) database: Database,
-    /// When nobody waits for the call any more.
+    /// When the caller stops waiting for the call.
     pub(crate) deadline: Instant,
 }
 
 impl Mongo {
-    /// The database of that name at `uri` (`mongodb://` or `mongodb+srv://`), which need not be reachable yet.
+    /// Opens the database of that name at `uri` (`mongodb://` or `mongodb+srv://`). The server need not be reachable
+    /// yet.
     pub fn open(uri: &str, database: &str) -> Result<Self, UriError> {
         let uri = uri::read(uri)?;
         uri::check_database(database)?;
@@ -97,12 +98,12 @@ impl Mongo {
         &self.shared.place
     }
 
-    /// How many calls are under way or wait, for [`Metrics::add`](ta_bot_engine::support::metrics::Metrics::add).
+    /// How many calls are under way or waiting, for [`Metrics::add`](ta_bot_engine::support::metrics::Metrics::add).
     pub fn calls(&self) -> IntGauge {
         self.shared.under_way.clone()
     }
 
-    /// Whether the server answers.
+    /// Checks that the server answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let ping = |connected: Connected| async move {
             connected.database.run_command(doc! { "ping": 1 }).await?;
@@ -111,12 +112,13 @@ impl Mongo {
         self.run(READ_LIMIT, ping).await
     }
 
-    /// Makes the indexes as soon as the server answers, so that the first write need not. Every write sees to them.
+    /// Creates the indexes as soon as the server answers, so that the first write need not. Every write ensures them,
+    /// too.
     pub async fn prepare(&self, stop: CancellationToken) {
         let mut pauses = PAUSES;
         let prepared = stop.run_until_cancelled(async {
             while let Err(error) = self.make_indexes().await {
-                tracing::warn!(%error, "the indexes can't be made yet; they are tried again");
+                tracing::warn!(%error, "can't create the indexes yet; will retry");
                 tokio::time::sleep(pauses.pause()).await;
             }
         });
@@ -125,13 +127,13 @@ impl Mongo {
         }
     }
 
-    /// Makes the indexes that are not there yet.
+    /// Creates the missing indexes.
     pub async fn make_indexes(&self) -> Result<(), StoreError> {
         let mongo = self.clone();
         self.run(WRITE_LIMIT, |connected| async move { mongo.see_to_indexes(&connected).await }).await
     }
 
-    /// Sees to the indexes once: what is unique rests on them.
+    /// Ensures once that the indexes exist, because uniqueness depends on them.
     pub(crate) async fn see_to_indexes(&self, connected: &Connected) -> Result<(), Failure> {
         self.shared.indexes.get_or_try_init(|| indexes::make(&connected.database)).await.map(drop)
     }
@@ -165,7 +167,7 @@ impl Mongo {
         }
     }
 
-    /// The driver's client. Making it looks hosts up where the URI is `mongodb+srv://`.
+    /// The driver's client. Creating it looks up the hosts if the URI is `mongodb+srv://`.
     async fn client(&self) -> Result<Client, Failure> {
         let shared = &self.shared;
         let client = shared.client.get_or_try_init(|| uri::connect(shared.uri.clone())).await;
@@ -178,7 +180,7 @@ impl Mongo {
 }
 
 impl fmt::Debug for Mongo {
-    /// Says where it is and nothing of the credentials.
+    /// Shows the hosts and the database, without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mongo").field("place", &self.shared.place).finish_non_exhaustive()
     }
@@ -189,7 +191,7 @@ fn too_slow(limit: Duration, remark: &str) -> StoreError {
     StoreError::Unavailable { store: NAME, reason }
 }
 
-/// Counts a call for as long as somebody waits for it.
+/// Counts a call for as long as its caller waits for it.
 struct Counted<'a>(&'a IntGauge);
 
 impl<'a> Counted<'a> {

@@ -1,7 +1,7 @@
 //! Modules on MongoDB: the bytes as a GridFS file, and a document that says which file holds which digest.
 //!
-//! Each writer uploads to a file of its own, and the document, whose id is the digest, decides whose counts; the others
-//! remove theirs. A file that was cut off in the middle is never named by a document, so it is never read.
+//! Each writer uploads to a file of its own. The document, whose id is the digest, decides which file counts; the other
+//! writers remove theirs. A file whose upload was cut off is never named by a document, so it is never read.
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ use crate::mongodb::database::{
     Connected, Mongo, NAME, READ_LIMIT, SERVER_LIMIT, error::Failure, indexes::MODULES, value,
 };
 
-/// How long the bytes may take on their way.
+/// How long the transfer of the bytes may take.
 const BYTES_LIMIT: Duration = Duration::from_mins(1);
-/// How many bytes are sent at once: some chunks, which have 255 KiB each.
+/// How many bytes are sent at once: several chunks of 255 KiB each.
 const PIECE: usize = 4 * 1024 * 1024;
 
 /// Modules on MongoDB.
@@ -42,7 +42,8 @@ impl MongoModules {
         Self { mongo }
     }
 
-    /// Sets a field of a module's document where it is absent. As text: no key of it can mean anything to MongoDB.
+    /// Sets a field of a module's document if it is absent. The value is stored as text, so that no key in it can mean
+    /// anything to MongoDB.
     async fn note(
         &self,
         field: &'static str,
@@ -65,7 +66,8 @@ impl MongoModules {
 impl ModuleStore for MongoModules {
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
         let digest = admitted(bytes)?;
-        // Before it is read, so that only a file that was found damaged is replaced, and none that another has put there since.
+        // Looked up before the bytes are read, so that only a file that was found damaged is replaced, and not one that
+        // another process has stored since.
         let file_of = async move |connected: Connected| {
             Ok(document_of(&connected, digest).await?.and_then(|document| document.get("file").cloned()))
         };
@@ -137,7 +139,7 @@ async fn upload(connected: &Connected, digest: ModuleDigest, bytes: &[u8]) -> Re
     Ok(file)
 }
 
-/// Lets a file be the one of a module that has none.
+/// Makes a file the file of a module that has none yet.
 async fn name(connected: &Connected, digest: ModuleDigest, file: ObjectId, size: usize) -> Result<(), Failure> {
     let modules = connected.database.collection::<Document>(MODULES);
     let document = doc! {
@@ -146,15 +148,15 @@ async fn name(connected: &Connected, digest: ModuleDigest, file: ObjectId, size:
     let Err(error) = modules.insert_one(document).await else { return Ok(()) };
     let failure = Failure::from(error);
     if !failure.is_duplicate() {
-        // Whether the document was written is not known, so the file stays: it may be the one that counts.
+        // It is not known whether the document was written, so the file stays: it may be the one that counts.
         return Err(failure);
     }
     bucket(connected).delete(Bson::ObjectId(file)).await?;
     Ok(())
 }
 
-/// Lets a file be the one of a module whose file is damaged, which goes. Where another file is named by now, or none, it is
-/// as if there had been no damage.
+/// Makes a file the file of a module whose current one is damaged, and removes the damaged one. If the document names
+/// another file by now, or no longer exists, the new file is treated as if there had been no damage.
 async fn replace(
     connected: &Connected,
     digest: ModuleDigest,
@@ -167,7 +169,7 @@ async fn replace(
     if replaced.matched_count == 0 {
         return name(connected, digest, file, size).await;
     }
-    // It may be gone, which can be what was wrong.
+    // The damaged file may be gone, which can be what was wrong with it.
     if let Err(error) = bucket(connected).delete(damaged).await {
         tracing::debug!(module = %digest, %error, "the damaged file can't be removed");
     }
@@ -178,14 +180,15 @@ async fn get(connected: &Connected, digest: ModuleDigest) -> Result<Option<Vec<u
     let Some(document) = document_of(connected, digest).await? else { return Ok(None) };
     let file = document.get("file").cloned().unwrap_or(Bson::Null);
     let mut bytes = Vec::new();
-    // One more than may be kept: a damaged file can't fill the memory.
+    // One byte more than may be kept: a damaged file can't fill the memory.
     let download = bucket(connected).open_download_stream(file).await?;
     download.take(LARGEST_MODULE as u64 + 1).read_to_end(&mut bytes).await?;
     Ok(Some(bytes))
 }
 
 fn kept(document: &Document) -> Result<KeptModule, Failure> {
-    let (digest, size) = (document.get_str("_id").ok(), value::whole(document, "size"));
+    let digest = document.get_str("_id").ok();
+    let size = value::whole(document, "size");
     let upload = match document.get("upload") {
         None | Some(Bson::Null) => Ok(None),
         Some(Bson::String(text)) => serde_json::from_str(text).map(Some).map_err(drop),

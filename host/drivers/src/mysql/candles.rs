@@ -1,7 +1,8 @@
-//! Candles in the Data Extractor's tables: one for each timeframe, found by symbol and open time.
+//! Candles in the Data Extractor's tables: one table for each timeframe, in which a candle is found by symbol and open
+//! time.
 //!
-//! The tables are another service's. Only the documented columns are read, whatever else there is; prices are decimals
-//! there and become the nearest `f64`. Rows whose symbol is none of ours are passed over.
+//! The tables belong to another service. Only the documented columns are read, whatever other columns exist; prices are
+//! decimals there and become the nearest `f64`. Rows whose symbol is not a valid one here are skipped.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,7 @@ impl MysqlCandles {
         Self { database }
     }
 
-    /// Symbols and close times that some queries find, each once, in order.
+    /// The symbols and close times that `queries` find, each once, in order.
     async fn closes(
         &self,
         timeframe: Timeframe,
@@ -82,7 +83,7 @@ impl CandleStore for MysqlCandles {
     ) -> Result<Vec<Vec<Candle>>, StoreError> {
         let plan = of_many::Plan::new(timeframe, wanted, until, count);
         let mut found: HashMap<Symbol, Vec<Candle>> = HashMap::new();
-        // Each query is bounded by itself: how many there are depends on the caller.
+        // Each query has a time limit of its own, because the number of queries depends on the caller.
         for mut query in plan.queries() {
             let read = async {
                 let mut connection = self.database.connection().await?;
@@ -125,7 +126,7 @@ impl CandleStore for MysqlCandles {
         let mut rows =
             candles.iter().map(|candle| insert::Row::new(timeframe, candle)).collect::<Result<Vec<_>, _>>()?;
         rows.sort_by_key(|row| row.candle.open_time);
-        let (rows, symbol) = (&rows, symbol);
+        let rows = &rows;
         let inserted = || async move {
             let mut transaction = self.database.begin().await?;
             let inserted = insert::all(transaction.connection(), symbol, timeframe, rows).await;
@@ -164,12 +165,12 @@ fn columns() -> String {
     format!("{} AS `opened`{numbers}", row::millis_of("`timestamp`"))
 }
 
-/// A moment to compare the column `timestamp` with.
+/// Adds a timestamp to compare the column `timestamp` with.
 fn push_moment(query: &mut QueryBuilder<MySql>, moment: Timestamp) {
     query.push("CAST(").push_bind(row::datetime(moment)).push(" AS DATETIME(3))");
 }
 
-/// The newest candles of a symbol, newest first.
+/// Adds the query for the newest candles of a symbol, newest first.
 fn push_newest(query: &mut QueryBuilder<MySql>, symbol: &Symbol, timeframe: Timeframe, until: Timestamp, count: u32) {
     query.push("SELECT `symbol`, ").push(columns()).push(" FROM ").push(table(timeframe));
     query.push(" WHERE `symbol` = ").push_bind(symbol.as_str().to_owned()).push(" AND `timestamp` <= ");
@@ -177,7 +178,7 @@ fn push_newest(query: &mut QueryBuilder<MySql>, symbol: &Symbol, timeframe: Time
     query.push(" ORDER BY `timestamp` DESC LIMIT ").push_bind(i64::from(count));
 }
 
-/// Counts every table. InnoDB keeps no counts, so this reads one index of each.
+/// Counts every table. InnoDB keeps no counts, so this reads one index of each table.
 fn series() -> QueryBuilder<MySql> {
     let mut query = QueryBuilder::new("");
     for (index, timeframe) in Timeframe::ALL.into_iter().enumerate() {
@@ -190,7 +191,7 @@ fn series() -> QueryBuilder<MySql> {
     query
 }
 
-/// Symbols and close times of rows, without those whose symbol is none of ours or that have no candle.
+/// The symbols and close times of rows, without rows whose symbol is not valid or that have no candle.
 fn named_closes(rows: &[MySqlRow], timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, sqlx::Error> {
     let named = |row: &MySqlRow| {
         let opened: Option<i64> = row.try_get("opened")?;

@@ -32,7 +32,7 @@ impl CostStore for MysqlCosts {
         if entries.is_empty() {
             return Ok(());
         }
-        // In one order, so that replicas that add at once wait for each other and do not lock each other out.
+        // Sorted, so that replicas that add at the same time wait for each other and do not deadlock.
         let mut sorted: Vec<&CostEntry> = entries.iter().collect();
         sorted.sort_by(|one, other| (one.hour, &one.key).cmp(&(other.hour, &other.key)));
         let sorted = &sorted;
@@ -88,7 +88,7 @@ fn addition(entries: &[&CostEntry]) -> QueryBuilder<MySql> {
     query
 }
 
-/// Only the conditions that are asked for. The hour is the first of the key, so no older row is read.
+/// Adds only the requested conditions. The hour is the first column of the key, so no older row is read.
 fn selection(filter: &CostFilter, by: CostBy) -> QueryBuilder<MySql> {
     let columns = by.columns().iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ");
     let sums = SUMMED.iter().map(|column| format!("CAST(SUM(`{column}`) AS SIGNED) AS `{column}`"));

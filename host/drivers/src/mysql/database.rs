@@ -1,8 +1,9 @@
-//! The MySQL server that replicas share: candles of the Data Extractor, and signals and jobs of ours.
+//! The MySQL server that replicas share: candles of the Data Extractor, and TA Bot's own signals and jobs.
 //!
-//! Opening needs no server: a task brings the schema up to this version as soon as one answers, and until then calls
-//! fail as *away*. Every call is bounded. A connection on which anything failed, or whose caller gave up in the middle,
-//! is closed and not used again: whatever it was doing ends with it, and the next one may lead to another server.
+//! Opening needs no server: a task brings the schema up to this version as soon as a server answers, and until then
+//! calls fail as *away*. Every call has a time limit. A connection on which anything failed, or whose caller gave up
+//! midway, is closed and not used again: whatever it was doing ends with it, and the next connection may lead to
+//! another server.
 
 use std::{
     fmt,
@@ -42,21 +43,21 @@ pub use uri::{MysqlUri, MysqlUriError};
 /// The name of the store in errors and in signals.
 pub const NAME: &str = "mysql";
 
-/// Pauses before the schema is looked at again.
+/// Pauses before the schema is checked again.
 const SCHEMA_PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
-/// Pauses before a transaction that met another is tried again.
+/// Pauses before a transaction that conflicted with another one is repeated.
 const CONFLICT_PAUSES: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(100));
 
-/// How much of the server is used, and for how long it is waited for.
+/// How much of the server may be used, and for how long calls wait for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many connections at most. Servers that many services share often allow few for each account.
+    /// The largest number of connections. Servers that many services share often allow only a few for each account.
     pub connections: u32,
     /// How long to wait for a connection.
     pub acquire: Duration,
-    /// How long a read may take, waiting for a connection included.
+    /// How long a read may take, including the wait for a connection.
     pub read: Duration,
-    /// How long a write may take, waiting for other writers included; a millisecond for every ten rows is added.
+    /// How long a write may take, including the wait for other writers; one millisecond is added for every ten rows.
     pub write: Duration,
     /// How long counting all candles may take.
     pub count: Duration,
@@ -74,25 +75,25 @@ impl Default for Limits {
     }
 }
 
-/// The connections that there are now.
+/// The numbers of connections at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
     /// How many are open.
     pub open: u32,
-    /// How many of them wait for work.
+    /// How many of them are idle.
     pub idle: u32,
     /// How many there may be.
     pub limit: u32,
 }
 
-/// What is known of the schema.
+/// What is known about the schema.
 #[derive(Debug, Clone)]
 enum State {
     /// Nothing: no server has answered yet.
     Asking,
     /// The last attempt failed; there will be another.
     Failed(StoreError),
-    /// It is ours.
+    /// The schema is this version's.
     Ready(Schema),
 }
 
@@ -115,12 +116,13 @@ impl fmt::Debug for Mysql {
 }
 
 impl Mysql {
-    /// Opens the database of `uri` with the usual limits. The server need not be there. Must be called in a runtime.
+    /// Opens the database at `uri` with the default limits. The server need not be reachable. This must be called
+    /// within a runtime.
     pub fn open(uri: &MysqlUri) -> Self {
         Self::open_with(uri, Limits::default())
     }
 
-    /// Opens the database of `uri`.
+    /// Opens the database at `uri`.
     pub fn open_with(uri: &MysqlUri, limits: Limits) -> Self {
         let pool = connect::pool(uri, &limits);
         let uri = Arc::new(uri.clone());
@@ -132,24 +134,24 @@ impl Mysql {
         Self { pool, limits, uri, state, instance, _migration: migration }
     }
 
-    /// The connections that there are now.
+    /// Returns the numbers of connections at this moment.
     pub fn connections(&self) -> Connections {
         let (open, idle) = (self.pool.size(), self.pool.num_idle());
         Connections { open, idle: u32::try_from(idle).unwrap_or(open), limit: self.limits.connections }
     }
 
-    /// An instrument of the connections.
+    /// Returns a metric of the connections.
     pub fn gauge(&self) -> Result<ConnectionsGauge, prometheus::Error> {
         ConnectionsGauge::new(self.clone())
     }
 
-    /// Waits until the schema is this version's, for as long as a read may take. Answers at once where that is known,
-    /// or where the last attempt failed.
+    /// Waits until the schema is this version's, at most for as long as a read may take. Returns at once if that is
+    /// known, or if the last attempt failed.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.read(async { Ok(self.schema().await.map(drop)?) }).await
     }
 
-    /// Whether the server answers and has the schema.
+    /// Checks that the server answers and has the schema.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let answer = async {
             let mut connection = self.connection().await?;
@@ -159,18 +161,18 @@ impl Mysql {
         self.read(answer).await.map(drop)
     }
 
-    /// Waits for what is under way and closes the connections. Calls after that fail.
+    /// Waits for calls under way and closes the connections. Later calls fail.
     pub async fn close(&self) {
-        // What hangs is cut off when the process ends.
+        // A call that hangs is cut off when the process ends.
         let _ = timeout(self.limits.acquire, self.pool.close()).await;
     }
 
-    /// What identifies this process among those that commit.
+    /// Identifies this process among those that commit.
     pub(crate) const fn instance(&self) -> i64 {
         self.instance
     }
 
-    /// What is to be known of the schema; waits for the first attempt to find out.
+    /// Returns what is known about the schema. Waits for the first attempt to find out.
     pub(crate) async fn schema(&self) -> Result<Schema, StoreError> {
         let mut state = self.state.clone();
         let known = state.wait_for(|state| !matches!(state, State::Asking)).await;
@@ -181,7 +183,7 @@ impl Mysql {
         }
     }
 
-    /// A connection to a database that has the schema.
+    /// Acquires a connection to a database that has the schema.
     pub(crate) async fn connection(&self) -> Result<Lease, Fault> {
         self.schema().await?;
         acquire(&self.pool, &self.uri, &self.limits).await
@@ -192,7 +194,7 @@ impl Mysql {
         Open::begin(self.connection().await?).await
     }
 
-    /// What a query finds, within the time of a read.
+    /// Returns the rows that a query finds, within the time limit of a read.
     pub(crate) async fn rows(&self, mut query: QueryBuilder<MySql>) -> Result<Vec<MySqlRow>, StoreError> {
         let found = async {
             let mut connection = self.connection().await?;
@@ -202,17 +204,18 @@ impl Mysql {
         self.read(found).await
     }
 
-    /// Bounds a read.
+    /// Runs a read within its time limit.
     pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
         self.bounded(self.limits.read, work).await
     }
 
-    /// Bounds a read that goes through everything.
+    /// Runs a read that goes through everything, within its time limit.
     pub(crate) async fn count<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
         self.bounded(self.limits.count, work).await
     }
 
-    /// Bounds a write of `rows` rows; one that met another writer is done again, from its beginning.
+    /// Runs a write of `rows` rows within its time limit. A write that conflicted with another writer is repeated from
+    /// its beginning.
     pub(crate) async fn write<T, W>(&self, rows: usize, work: impl Fn() -> W) -> Result<T, StoreError>
     where
         W: Future<Output = Result<T, Fault>>,
@@ -223,7 +226,7 @@ impl Mysql {
             loop {
                 match work().await {
                     Err(Fault::Sql(error)) if is_conflict(&error) => {
-                        tracing::debug!(%error, "a transaction met another and is done again");
+                        tracing::debug!(%error, "a transaction conflicted with another one; repeating it");
                         *met.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
                         sleep(pauses.pause()).await;
                     }
@@ -255,7 +258,7 @@ impl Mysql {
     }
 }
 
-/// Brings the schema up to this version, for as long as it takes.
+/// Brings the schema up to this version. Tries again for as long as it takes.
 async fn migrate(pool: MySqlPool, limits: Limits, uri: Arc<MysqlUri>, state: watch::Sender<State>) {
     let mut pauses = SCHEMA_PAUSES;
     let mut told = String::new();
@@ -277,7 +280,7 @@ async fn migrate(pool: MySqlPool, limits: Limits, uri: Arc<MysqlUri>, state: wat
             Err(error) => {
                 let reason = error.to_string();
                 if reason != told {
-                    tracing::warn!(%error, "MySQL is not ready and is tried again");
+                    tracing::warn!(%error, "MySQL is not ready; will retry");
                     told = reason;
                 }
                 state.send_replace(State::Failed(error));

@@ -1,14 +1,17 @@
 //! The log of deployments on a MySQL server that replicas share.
 //!
-//! The row of the newest revision keeps those who add apart from those who commit jobs: the former lock it alone, the
-//! latter share it. Both lock it last, when all else is written, so no two wait for each other.
+//! The row of the newest revision separates processes that add an entry from processes that commit jobs: the former
+//! lock the row exclusively, the latter share the lock. Both lock it last, after everything else is written, so no two
+//! of them wait for each other.
 //!
-//! Commits are not to wait. While the row is locked alone they do; so all that is done then, the transaction's end
-//! included, goes to the server in one message, and no answer is waited for: neither a slow network nor a client that
-//! hangs makes that time longer. And they would wait behind one who waits for the row; so who adds does not, but tries
-//! again from the beginning where somebody commits at that moment.
+//! Commits should not have to wait. They do wait while the row is locked exclusively, so everything that is done under
+//! that lock, including the end of the transaction, goes to the server in one message without waiting for an answer:
+//! neither a slow network nor a client that hangs makes the lock last longer. Commits would also wait behind a process
+//! that waits for the row. So a process that adds an entry does not wait for it, but starts again from the beginning if
+//! another process commits at that moment.
 //!
-//! Every statement behind the lock reads what is committed by then (the connections read so, see `mysql::connect`).
+//! Every statement after the lock reads what is committed when it runs (the connections are set up to read so, see
+//! `mysql::database::connect`).
 
 use async_trait::async_trait;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
@@ -33,7 +36,7 @@ impl MysqlDeployments {
     }
 }
 
-/// What to do where the newest revision is not known: nothing is committed past that.
+/// The error if the newest revision is not known: nothing is committed without it.
 const HEAD_IS_GONE: &str = "the only row of ta_bot_deployment_head is gone: restore a backup";
 
 #[async_trait]
@@ -71,15 +74,16 @@ impl DeploymentStore for MysqlDeployments {
     }
 }
 
-/// The revision of the newest entry; 0 where there is none. No entry is added from then on until the transaction ends.
+/// Returns the revision of the newest entry, or 0 if there is none. From then on no entry is added until the
+/// transaction ends.
 pub(crate) async fn locked_head(connection: &mut MySqlConnection) -> Result<i64, sqlx::Error> {
-    // MariaDB does not know FOR SHARE, MySQL knows both.
+    // MariaDB does not know FOR SHARE; MySQL knows both.
     let sql = "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 LOCK IN SHARE MODE";
     let head = sqlx::query_scalar(sql).fetch_optional(connection).await?;
     head.ok_or_else(|| sqlx::Error::Decode(HEAD_IS_GONE.into()))
 }
 
-/// The first candle close that an entry behind `revision` decides.
+/// Returns the first candle close that an entry after `revision` decides.
 pub(crate) async fn first_behind(
     connection: &mut MySqlConnection,
     revision: i64,
@@ -89,8 +93,8 @@ pub(crate) async fn first_behind(
     Ok(from.map(Timestamp::from_millis))
 }
 
-/// Inserts an entry as it would be if no job were finished from now on, or answers why not. One that is being added beside
-/// it has the same revision, so one of the two is done again.
+/// Inserts an entry as it would be if no job were finished from now on, or returns the conflict that prevents it. An
+/// entry that is added at the same time has the same revision, so one of the two transactions is repeated.
 async fn insert(
     connection: &mut MySqlConnection,
     change: &DeploymentChange,
@@ -110,8 +114,8 @@ async fn insert(
     Ok(Ok(entry))
 }
 
-/// Locks the log, if nobody has it, makes an entry its newest one, and moves its begin behind what was finished since it was
-/// inserted. Answers that, at last.
+/// The statements that lock the log, if nobody else has locked it, make an entry its newest one, move the entry's begin
+/// behind what was finished since it was inserted, and finally select that begin.
 fn place_behind_all(revision: i64) -> String {
     format!(
         "SELECT `revision` FROM `ta_bot_deployment_head` WHERE `id` = 1 FOR UPDATE NOWAIT;
@@ -142,8 +146,8 @@ async fn place(connection: &mut MySqlConnection, strategy: &StrategyId) -> Resul
     })
 }
 
-/// The newest candle close that is finished. Each timeframe's is at the end of its part of the key, and the server reads no
-/// more than that.
+/// The expression for the newest finished candle close. Each timeframe's newest one is at the end of its part of the
+/// key, and the server reads no more than that.
 fn newest_finished() -> String {
     let parts = Timeframe::ALL.map(|timeframe| {
         format!("SELECT MAX(`candle_close`) AS `newest` FROM `finished_jobs` WHERE `timeframe` = '{timeframe}'")

@@ -36,7 +36,7 @@ impl FailureStore for MysqlFailures {
         };
         let is_new = self.database.write(1, put).await?;
         if is_new {
-            // By itself: a transaction that inserts and then locks others' rows would meet theirs.
+            // In a transaction of its own: one that inserts and then locks rows of others would conflict with theirs.
             let thinned = || async move {
                 let mut transaction = self.database.begin().await?;
                 let thinned = thin_out(transaction.connection(), bundle).await;
@@ -61,7 +61,7 @@ impl FailureStore for MysqlFailures {
     }
 }
 
-/// Inserts a bundle that is not there yet; looking first spares sending one that is.
+/// Inserts a bundle that is not stored yet. Looking first avoids sending one that is.
 async fn insert(connection: &mut MySqlConnection, bundle: &Packed) -> Result<bool, sqlx::Error> {
     let Packed { summary, bytes } = bundle;
     let id = summary.id.to_string();
@@ -76,11 +76,11 @@ async fn insert(connection: &mut MySqlConnection, bundle: &Packed) -> Result<boo
     let insert = insert.bind(summary.job.symbol.as_str()).bind(summary.job.timeframe.as_str());
     let insert = insert.bind(summary.job.candle_close.millis()).bind(&summary.error.code);
     let insert = insert.bind(&summary.error.message).bind(summary.at.millis()).bind(bytes);
-    // One that another replica inserts meanwhile is a conflict, and the transaction is done again.
+    // If another replica inserts the same bundle meanwhile, that is a conflict, and the transaction is repeated.
     insert.execute(connection).await.map(|_| true)
 }
 
-/// Lets bundles of the module go that are not among the newest.
+/// Deletes the bundles of the module that are not among the newest.
 async fn thin_out(connection: &mut MySqlConnection, bundle: &Packed) -> Result<(), sqlx::Error> {
     let module = bundle.summary.module.to_string();
     let sql = "SELECT `sequence` FROM `ta_bot_failures` WHERE `module` = ? ORDER BY `sequence` DESC LIMIT 1 OFFSET ?";
@@ -90,7 +90,7 @@ async fn thin_out(connection: &mut MySqlConnection, bundle: &Packed) -> Result<(
     sqlx::query(sql).bind(&module).bind(newest).execute(connection).await.map(drop)
 }
 
-/// Only the conditions that are asked for, so that each of them can use its index.
+/// Adds only the requested conditions, so that each of them can use its index.
 fn selection(filter: &FailureFilter) -> QueryBuilder<MySql> {
     let mut query = QueryBuilder::new(
         "SELECT `id`, `strategy`, `module`, `symbol`, `timeframe`, `candle_close`, `code`, `message`, `at`

@@ -1,8 +1,8 @@
 //! Signals and finished jobs on a MySQL server that replicas share.
 //!
-//! A signal's row is found by `waiting` until the bus has acknowledged it, not by its number: a row with a smaller number
-//! may be committed later, by another replica. What a replica commits it publishes itself; another one takes it over
-//! only when it still waits after a while, so that relays which are woken together do not all send the same.
+//! Until the bus has acknowledged a signal, its row is found by `waiting` and not by its number: another replica may
+//! commit a row with a smaller number later. A replica publishes what it commits itself. Another replica takes a signal
+//! over only if it still waits after a while, so that relays that are woken together do not all send the same signals.
 
 use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
@@ -20,8 +20,8 @@ use crate::mysql::database::{Mysql, Schema, row, store_error};
 mod jobs;
 mod write;
 
-/// How long another replica may take to publish what it committed. Clocks that differ by more cost a second sending, which
-/// the bus recognises.
+/// How long another replica may take to publish what it committed. If clocks differ by more than this, a signal is sent
+/// a second time, which the bus recognises.
 const FOREIGN_PAUSE_MS: i64 = 2000;
 
 /// The outbox on a MySQL server.
@@ -49,7 +49,8 @@ impl Outbox for MysqlOutbox {
             let mut begins = Begins::new();
             loop {
                 match write::finished(transaction.connection(), finished, &begins, (at, by)).await {
-                    // Written again without what is late, which is rare: an entry begins behind what is stored.
+                    // The transaction is repeated without the late jobs. This is rare, because an entry begins behind
+                    // what is stored.
                     Ok(Err(known)) => {
                         begins = known;
                         transaction = transaction.again().await?;
@@ -80,7 +81,8 @@ impl Outbox for MysqlOutbox {
         let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
         let foreign = row::datetime(Timestamp::now().plus_millis(-FOREIGN_PAUSE_MS));
         let mut query = select(&schema);
-        // The optimiser may find the primary key's order cheaper, and read every signal there ever was.
+        // Without the hint the optimiser may find the order of the primary key cheaper, and read every signal there
+        // ever was.
         query.push(" FORCE INDEX (`ta_bot_waiting`) WHERE `waiting` = 1 AND (`committed_by` = ");
         query.push_bind(self.database.instance()).push(" OR `committed_at` < CAST(").push_bind(foreign);
         query.push(" AS DATETIME(3))) ORDER BY ").push(&schema.sequence).push(" LIMIT ").push_bind(i64::from(limit));
@@ -206,7 +208,7 @@ impl Outbox for MysqlOutbox {
     }
 }
 
-/// The columns of a signal, from the table.
+/// Starts a query for the columns of a signal.
 fn select(schema: &Schema) -> QueryBuilder<MySql> {
     let (created, published) = (row::millis_of("`committed_at`"), row::millis_of("`published_at`"));
     QueryBuilder::new(format!(
@@ -216,8 +218,8 @@ fn select(schema: &Schema) -> QueryBuilder<MySql> {
     ))
 }
 
-/// Only the conditions that are asked for, so that each of them can use its index. Rows of the older service, which have
-/// no id, are left out.
+/// Adds only the requested conditions, so that each of them can use its index. Rows of the older service, which have no
+/// id, are left out.
 fn selection(filter: &SignalFilter, schema: &Schema) -> QueryBuilder<MySql> {
     let mut query = select(schema);
     query.push(" WHERE `signal_id` IS NOT NULL");

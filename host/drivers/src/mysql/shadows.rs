@@ -15,7 +15,7 @@ use crate::mysql::database::{Mysql, batch::pieces, row, store_error};
 
 /// How many rows one statement inserts.
 const BATCH: usize = 64;
-/// How many rows one transaction removes, so that others can write between.
+/// How many rows one transaction removes, so that others can write in between.
 const REMOVED_AT_ONCE: u32 = 5000;
 
 /// The store of comparisons on a MySQL server.
@@ -84,7 +84,7 @@ impl ShadowStore for MysqlShadows {
     }
 }
 
-/// Inserts what is new, and counts it.
+/// Inserts what is new and counts it.
 async fn record(connection: &mut MySqlConnection, compared: &[Compared]) -> Result<(), sqlx::Error> {
     let mut alike = BTreeMap::<(i64, Comparison), Vec<&Compared>>::new();
     for one in compared {
@@ -92,7 +92,7 @@ async fn record(connection: &mut MySqlConnection, compared: &[Compared]) -> Resu
     }
     let mut new = Vec::new();
     for (of, rows) in &mut alike {
-        // All lock in the same order.
+        // All replicas lock the rows in the same order.
         rows.sort_by(|one, other| key(one).cmp(&key(other)));
         let mut count = 0;
         for piece in pieces(rows, BATCH) {
@@ -100,7 +100,7 @@ async fn record(connection: &mut MySqlConnection, compared: &[Compared]) -> Resu
         }
         new.extend((count > 0).then_some((*of, count)));
     }
-    // Last, since every replica that records the same shadow needs these rows.
+    // The counts come last, because every replica that records the same shadow needs these rows.
     for ((began, comparison), count) in new {
         let sql = "INSERT INTO `ta_bot_shadow_counts` (`began`, `comparison`, `count`) VALUES (?, ?, ?)
                    ON DUPLICATE KEY UPDATE `count` = `count` + VALUES(`count`)";
@@ -115,7 +115,7 @@ fn key(compared: &Compared) -> (&str, i64, &str) {
     (timeframe.as_str(), candle_close.millis(), symbol.as_str())
 }
 
-/// Inserts rows and answers how many of them were new. Every value fits its column, so there is nothing else to ignore.
+/// Inserts rows and returns how many of them were new. Every value fits its column, so only duplicates are ignored.
 async fn insert(connection: &mut MySqlConnection, rows: &[&Compared]) -> Result<u64, sqlx::Error> {
     let mut insert = QueryBuilder::<MySql>::new(
         "INSERT IGNORE INTO `ta_bot_shadow_comparisons` (`began`, `timeframe`, `candle_close`, `symbol`, `comparison`,

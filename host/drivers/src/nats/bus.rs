@@ -1,5 +1,5 @@
-//! The bus on NATS: candle events and notices on core NATS, which keeps nothing; signals into `JetStream`, which keeps
-//! each id once.
+//! The bus on NATS. Candle events and notices use core NATS, which stores nothing; signals go to `JetStream`, which
+//! stores each id once.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ use stream::SignalStream;
 /// How many candle events a slow reader may lag behind.
 const EVENTS: usize = 1024;
 const NOTICES: usize = 64;
-/// The longest body of a candle event: a batch of some ten thousand symbols. With `EVENTS` it bounds the memory.
+/// The longest body of a candle event, enough for a batch of some ten thousand symbols. Together with `EVENTS` it
+/// bounds the memory.
 const LONGEST_EVENT: usize = 256 * 1024;
 const LONGEST_NOTICE: usize = 1024;
 
@@ -38,39 +39,40 @@ pub struct NatsBus {
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
-/// A notice as it goes over NATS. A word that this version does not know is left alone.
+/// A notice as it is sent over NATS. A notice that this version does not know is ignored.
 #[derive(Serialize, Deserialize)]
 struct Told {
     notice: Notice,
     origin: String,
 }
 
-/// Tells the other replicas.
+/// Sends notices to the other replicas.
 #[derive(Clone)]
 struct Teller {
     nats: Nats,
-    /// By which this replica knows its own notices.
+    /// Identifies the notices that this replica sent itself.
     origin: String,
-    /// What is still to be told, each notice once.
+    /// The notices that are still to be sent, each once.
     untold: watch::Sender<Vec<Notice>>,
 }
 
 impl NatsBus {
-    /// A bus that reads candle events under `events` and takes care that there is a stream for `signals`. Does not wait
-    /// for NATS.
+    /// Starts a bus that reads candle events under `events` and makes sure that there is a stream for `signals`. Does
+    /// not wait for NATS.
     pub async fn start(
         nats: Nats,
         events: &EventSubjects,
         signals: &SignalSubject,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BusError> {
-        let (candle_events, notices) = (broadcast::Sender::new(EVENTS), broadcast::Sender::new(NOTICES));
+        let candle_events = broadcast::Sender::new(EVENTS);
+        let notices = broadcast::Sender::new(NOTICES);
         let teller = Teller::new(nats.clone());
         let stream = Arc::new(SignalStream::new(nats.clone(), signals.pattern()));
         let mut tasks = Vec::new();
         for (index, pattern) in events.patterns().iter().enumerate() {
             let reader = EventReader {
-                // What an earlier pattern matches came in there.
+                // Events that an earlier pattern matches arrive on the subscription of that pattern.
                 elsewhere: events.patterns()[..index].to_vec(),
                 events: candle_events.clone(),
                 metrics: Arc::clone(&metrics),
@@ -107,7 +109,7 @@ impl EventReader {
             }
             let bytes = message.payload.len();
             if bytes <= LONGEST_EVENT {
-                // Without a reader it is lost; the sweep finds the candles.
+                // Without a reader the event is lost; the sweep finds the candles.
                 let _ = self.events.send(message.payload.to_vec());
                 continue;
             }
@@ -125,23 +127,24 @@ async fn read_notices(mut subscriber: Subscriber, notices: broadcast::Sender<Not
             continue;
         }
         match serde_json::from_slice::<Told>(&message.payload) {
-            // Its own readers were told before it went out.
+            // This replica's readers were told before the notice was sent.
             Ok(told) if told.origin == own => {}
             Ok(told) => drop(notices.send(told.notice)),
-            Err(_) => tracing::debug!("a notice that this version does not know"),
+            Err(_) => tracing::debug!("ignored a notice that this version does not know"),
         }
     }
 }
 
-/// Has configuration read again whenever NATS is back, and when it is there first: what was told before was not heard. When
-/// it is back the others read again, too: what was told from here last may have been lost with the connection.
+/// Has this replica read its configuration again after the first connection to NATS and after each new one, because it
+/// did not hear earlier notices. After a reconnection the other replicas read theirs again, too: the last notices that
+/// this replica sent may have been lost with the connection.
 async fn remind(teller: Teller, notices: broadcast::Sender<Notice>) {
     let nats = &teller.nats;
     let mut connections = nats.connections();
     while connections.changed().await.is_ok() {
         let count = *connections.borrow_and_update();
         nats.connected().await;
-        // Its answer says that the server has the subscriptions: what is told from now on is heard.
+        // An answer means that the server has the subscriptions, so notices from now on are heard.
         let _ = nats.ask().await;
         let _ = notices.send(Notice::ConfigurationChanged);
         if count > 1 {
@@ -162,12 +165,12 @@ impl Teller {
         Ok(self.nats.tell(self.nats.subject("notices"), body).await?)
     }
 
-    /// Tells, or keeps it for later.
+    /// Sends a notice, or keeps it for later if that fails.
     async fn tell_or_keep(self, notice: Notice) -> Result<(), BusError> {
         self.tell(notice.clone()).await.inspect_err(|_| self.keep(notice))
     }
 
-    /// Keeps a notice for when it can be told.
+    /// Keeps a notice until it can be sent.
     fn keep(&self, notice: Notice) {
         self.untold.send_if_modified(|untold| {
             let is_new = !untold.contains(&notice);
@@ -178,9 +181,10 @@ impl Teller {
         });
     }
 
-    /// Tells what was kept, as soon as NATS is there.
+    /// Sends the kept notices as soon as NATS is connected.
     async fn tell_later(self) {
-        let (mut kept, limit) = (self.untold.subscribe(), LogLimit::default());
+        let mut kept = self.untold.subscribe();
+        let limit = LogLimit::default();
         let mut failures = 0;
         while kept.wait_for(|untold| !untold.is_empty()).await.is_ok() {
             self.nats.connected().await;
@@ -188,12 +192,12 @@ impl Teller {
                 match self.clone().tell_or_keep(notice.clone()).await {
                     Ok(()) => {
                         failures = 0;
-                        tracing::info!(?notice, "the other replicas are told now");
+                        tracing::info!(?notice, "sent a kept notice to the other replicas");
                     }
                     Err(error) => {
                         failures += 1;
                         if let Some(withheld) = limit.admit() {
-                            tracing::warn!(?notice, %error, withheld, "the other replicas can't be told; it is tried again");
+                            tracing::warn!(?notice, %error, withheld, "can't tell the other replicas; will retry");
                         }
                     }
                 }
@@ -213,7 +217,7 @@ async fn make_stream(nats: Nats, stream: Arc<SignalStream>) {
             Ok(()) => return,
             Err(error) => {
                 if let Some(withheld) = limit.admit() {
-                    tracing::warn!(%error, withheld, "the stream of signals can't be made; it is tried again");
+                    tracing::warn!(%error, withheld, "can't create the stream of signals; will retry");
                 }
                 tokio::time::sleep(pause(attempt)).await;
             }
@@ -221,12 +225,12 @@ async fn make_stream(nats: Nats, stream: Arc<SignalStream>) {
     }
 }
 
-/// The headers of a signal: its id, and the trace that its body carries.
+/// The headers of a signal: its id, and the trace headers that its body carries.
 fn headers(message: &Outgoing) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, message.id.as_str());
     for (name, value) in message.trace_headers() {
-        // What is no header value, such as one with a line break, stays in the body only.
+        // A value that can't be a header, such as one with a line break, stays in the body only.
         if let Ok(value) = value.parse::<HeaderValue>() {
             headers.insert(name, value);
         }
@@ -248,7 +252,7 @@ impl Bus for NatsBus {
         }
         let stored = self.nats.store(&message.subject, headers(&message), message.payload.clone()).await;
         let stored = match stored {
-            // At the very start, or somebody deleted it.
+            // The stream was not created yet, or somebody deleted it.
             Err(NatsError::NoStream(_)) => {
                 self.stream.ensure().await?;
                 self.nats.store(&message.subject, headers(&message), message.payload).await
@@ -263,9 +267,9 @@ impl Bus for NatsBus {
     }
 
     async fn notify(&self, notice: Notice) -> Result<(), BusError> {
-        // Here first: this replica is told also where NATS is away.
+        // Local readers first: this replica is told even if NATS is away.
         let _ = self.notices.send(notice.clone());
-        // By itself, so that it is told or kept also where whoever asked for it goes away.
+        // In a task of its own, so that the notice is sent or kept even if the caller goes away.
         let told = tokio::spawn(self.teller.clone().tell_or_keep(notice)).await;
         told.map_err(|error| BusError(error.to_string()))?
     }

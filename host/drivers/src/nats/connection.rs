@@ -1,8 +1,8 @@
 //! The connection to NATS, which the bus and the job queue share.
 //!
-//! It is never given up: the client connects again for ever, with pauses that grow, and a server that is away at the
-//! start is waited for. While it is away nothing is queued beyond the client's own small buffer; whoever publishes is
-//! told at once.
+//! The connection is never given up: the client reconnects forever, with growing pauses, and it waits for a server that
+//! is away at the start. While the server is away nothing is queued beyond the client's own small buffer, and a caller
+//! that publishes gets an error at once.
 
 use std::{
     error::Error as _,
@@ -32,34 +32,34 @@ pub(crate) mod subjects;
 pub use address::{AddressError, NatsAddress};
 pub use subjects::{EventSubjects, SignalSubject, SubjectError};
 
-/// What the names of subjects and streams begin with. Two services on one NATS need two accounts, or two of these.
+/// The prefix of the names of subjects and streams. Two services on one NATS need two accounts, or two namespaces.
 pub const NAMESPACE: &str = "ta-bot";
 /// How long NATS may take to answer.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
-/// How many commands wait in the client, also while it is not connected.
+/// How many commands may wait in the client, even while it is not connected.
 const COMMANDS: usize = 1024;
-/// How many messages wait for each of our readers.
+/// How many messages may wait for each of our readers.
 const MESSAGES: usize = 4096;
-/// How often the connection is tried. Two pings without an answer end it.
+/// How often the connection is tested with a ping. Two pings without an answer end it.
 const PING: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// What NATS did not do.
+/// Why NATS did not do what it was asked.
 #[derive(Debug, Clone, Error)]
 pub enum NatsError {
-    /// There is no connection, or no answer in time. Trying again helps.
+    /// There is no connection, or no answer in time. A retry helps.
     #[error("NATS is away: {0}")]
     Away(String),
     /// No stream takes this subject.
     #[error("no stream takes the subject {0}")]
     NoStream(String),
-    /// NATS answered that it does not do it.
+    /// NATS refused the request.
     #[error("NATS refused: {0}")]
     Refused(String),
 }
 
-/// A connection to NATS. Cheap to clone; it ends with its last clone.
+/// A connection to NATS. It is cheap to clone and ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct Nats {
     client: Client,
@@ -69,7 +69,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Begins to connect, and does not wait for it. `name` is what NATS shows for this process.
+    /// Starts to connect, and does not wait for the connection. `name` is what NATS shows for this process.
     pub async fn connect(
         address: &NatsAddress,
         name: &str,
@@ -107,31 +107,31 @@ impl Nats {
         &self.jetstream
     }
 
-    /// A name of ours, such as `ta-bot-jobs`: names of streams hold no dots.
+    /// The name of one of our streams, such as `ta-bot-jobs`. Names of streams can't contain dots.
     pub(crate) fn stream_name(&self, what: &str) -> String {
         format!("{}-{what}", self.namespace.replace('.', "-"))
     }
 
-    /// A subject of ours, such as `ta-bot.notices`.
+    /// One of our subjects, such as `ta-bot.notices`.
     pub(crate) fn subject(&self, what: &str) -> String {
         format!("{}.{what}", self.namespace)
     }
 
-    /// Counts the connections made; what was asked over one before is lost.
+    /// The number of connections made so far. Requests over an earlier connection are lost.
     pub(crate) fn connections(&self) -> watch::Receiver<u64> {
         self.connections.clone()
     }
 
-    /// Waits for the connection.
+    /// Waits until NATS is connected.
     pub(crate) async fn connected(&self) {
         let mut connections = self.connections.clone();
         while self.require_connection().is_err() {
-            // The count may be a moment behind, so it is not the only thing that is waited for.
+            // The count may lag a moment behind the state, so this does not wait for the count alone.
             let _ = tokio::time::timeout(FIRST_PAUSE, connections.changed()).await;
         }
     }
 
-    /// Says so where there is no connection: the client would keep the command until there is one.
+    /// Fails if there is no connection: the client would keep the command until there is one.
     pub(crate) fn require_connection(&self) -> Result<(), NatsError> {
         match self.client.connection_state() {
             State::Connected => Ok(()),
@@ -139,7 +139,7 @@ impl Nats {
         }
     }
 
-    /// Publishes to a stream and waits until it has the message for good.
+    /// Publishes to a stream and waits until the stream has stored the message.
     pub(crate) async fn store(
         &self,
         subject: &str,
@@ -147,8 +147,8 @@ impl Nats {
         payload: String,
     ) -> Result<PublishAck, NatsError> {
         self.require_connection()?;
-        // Of many that are sent at once each has to go before the next. Tokio would interrupt them after some time and go
-        // on in another order.
+        // Messages that are sent at the same time must each be sent before the next. Tokio would interrupt them after
+        // some time and continue in another order.
         let sent = tokio::task::unconstrained(async {
             self.jetstream.publish_with_headers(subject.to_owned(), headers, payload.into()).await?.await
         });
@@ -164,7 +164,7 @@ impl Nats {
         })
     }
 
-    /// Publishes without a stream; what nobody reads is lost.
+    /// Publishes without a stream; a message that nobody reads is lost.
     pub(crate) async fn tell(&self, subject: String, payload: String) -> Result<(), NatsError> {
         self.require_connection()?;
         within(async {
@@ -175,13 +175,13 @@ impl Nats {
         .await
     }
 
-    /// Asks `JetStream` something, to know that it answers.
+    /// Queries `JetStream`, to find out whether it answers.
     pub(crate) async fn ask(&self) -> Result<(), NatsError> {
         self.require_connection()?;
         within(self.jetstream.query_account()).await.map(drop)
     }
 
-    /// Sends what is still in the client's buffer, acknowledgements above all. For the end of the process.
+    /// Sends what is still in the client's buffer, above all acknowledgements. This is for the end of the process.
     pub async fn flush(&self) -> Result<(), NatsError> {
         self.require_connection()?;
         within(self.client.flush()).await
@@ -192,7 +192,7 @@ fn no_answer() -> NatsError {
     NatsError::Away(format!("no answer within {} s", ANSWER.as_secs()))
 }
 
-/// Waits for an answer, but not for ever.
+/// Waits for an answer, but not forever.
 pub(crate) async fn within<T, E: std::fmt::Display>(asked: impl Future<Output = Result<T, E>>) -> Result<T, NatsError> {
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(answer) => answer.map_err(|error| NatsError::Refused(error.to_string())),
@@ -200,16 +200,16 @@ pub(crate) async fn within<T, E: std::fmt::Display>(asked: impl Future<Output = 
     }
 }
 
-/// How long to wait before the `attempt`-th try: twice as long each time, between half of it and all of it, so that
-/// replicas do not come back all at once.
+/// How long to wait before the `attempt`-th try. The full pause doubles each time; the result is random between half of
+/// it and all of it, so that replicas do not all come back at once.
 pub(crate) fn pause(attempt: usize) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
-    // Random enough for this, without a crate for it: each hasher begins with other keys.
+    // Random enough for this without a crate for it: each hasher starts with different keys.
     let dice = std::hash::RandomState::new().build_hasher().finish();
     doubled.mul_f64(0.5 + (dice % 1024) as f64 / 2048.0)
 }
 
-/// What the client tells of its connection.
+/// Notes what the client reports about its connection.
 fn note(event: &Event, metrics: &Metrics, counted: &watch::Sender<u64>, failures: &LogLimit) {
     match event {
         Event::Connected => {
@@ -220,16 +220,17 @@ fn note(event: &Event, metrics: &Metrics, counted: &watch::Sender<u64>, failures
         }
         Event::Disconnected => {
             metrics.bus_connected.set(0);
-            tracing::warn!("NATS is not connected any more; it is tried again");
+            tracing::warn!("NATS is not connected any more; reconnecting");
         }
         Event::Closed | Event::Draining => metrics.bus_connected.set(0),
         other => {
-            // Only candle events come so fast. One of these stands for one message, as far as the client tells of them.
+            // Only candle events arrive this fast. One of these client events stands for one message, as far as the
+            // client reports them.
             if matches!(other, Event::SlowConsumer(_)) {
                 metrics.events.with_label_values(&["missed"]).inc();
             }
             if let Some(withheld) = failures.admit() {
-                tracing::warn!(event = %other, withheld, "NATS");
+                tracing::warn!(event = %other, withheld, "NATS reports an event");
             }
         }
     }

@@ -1,9 +1,9 @@
 //! The job queue on `JetStream`: a work-queue stream and one durable consumer, from which every replica pulls.
 //!
-//! A job is a message under a subject of its own, and the stream refuses a second message under the same subject for as
-//! long as the first is there, which is until the job is done. So a job is held once, however long it waits, and can be
-//! added again as soon as it is gone. The message id, which the stream remembers for two minutes, only spares the work on
-//! a job that was pushed again at the moment at which it was finished.
+//! Each job is a message under a subject of its own. The stream refuses a second message under that subject as long as
+//! the first is there, which is until the job is done. So a job is held once, however long it waits, and can be added
+//! again as soon as it is gone. The message id, which the stream remembers for two minutes, only saves repeating a job
+//! that was pushed again just when it was finished.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,9 +26,9 @@ mod setup;
 use pull::Pull;
 use setup::Setup;
 
-/// How long a worker may say nothing of a job before it goes to another one.
+/// How long a worker may be silent about a job before the job goes to another worker.
 pub const ACK_WAIT: Duration = Duration::from_secs(30);
-/// How often the depth is measured.
+/// How often the depth of the queue is measured.
 const MEASURE: Duration = Duration::from_secs(5);
 
 /// A queue on NATS.
@@ -40,7 +40,7 @@ pub struct NatsQueue {
     _measuring: AbortOnDropHandle<()>,
 }
 
-/// A job as it lies in the stream.
+/// A job as it is stored in the stream.
 #[derive(Serialize, Deserialize)]
 struct Body {
     symbol: Symbol,
@@ -67,7 +67,7 @@ impl From<Body> for QueuedJob {
 }
 
 impl NatsQueue {
-    /// The queue of the replicas that share `nats`. Does not wait for NATS. `ack_wait` is [`ACK_WAIT`] but in tests.
+    /// The queue of the replicas that share `nats`. Does not wait for NATS. `ack_wait` is [`ACK_WAIT`] except in tests.
     pub fn new(nats: Nats, ack_wait: Duration, metrics: Arc<Metrics>) -> Self {
         let setup = Arc::new(Setup::new(nats.clone(), ack_wait));
         let measuring = tokio::spawn(measure(nats.clone(), Arc::clone(&setup), Arc::clone(&metrics)));
@@ -89,13 +89,13 @@ impl NatsQueue {
         let body = body.map_err(|error| NatsError::Refused(error.to_string()))?;
         match self.nats.store(&subject, headers, body).await {
             Ok(stored) => Ok(!stored.duplicate),
-            // Its words are all that tells this refusal from that of a full stream.
+            // Only its text distinguishes this refusal from that of a full stream.
             Err(NatsError::Refused(reason)) if reason.contains("messages per subject exceeded") => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// The jobs that are there within a moment, perhaps none.
+    /// Takes the jobs that arrive within a moment, perhaps none.
     async fn take(&self, most: usize) -> Result<Vec<Delivery>, NatsError> {
         let mut pull = self.pull.lock().await;
         let open = match pull.take() {
@@ -126,7 +126,7 @@ impl From<NatsError> for JobsError {
 impl JobQueue for NatsQueue {
     async fn push(&self, queued: QueuedJob) -> Result<bool, JobsError> {
         let stored = match self.store(&queued).await {
-            // At the very start, or somebody deleted it.
+            // The stream was not created yet, or somebody deleted it.
             Err(NatsError::NoStream(_)) => {
                 self.setup.ensure().await?;
                 self.store(&queued).await
@@ -137,7 +137,8 @@ impl JobQueue for NatsQueue {
     }
 
     async fn next(&self, most: usize) -> Vec<Delivery> {
-        let (mut failures, limit) = (0, LogLimit::default());
+        let mut failures = 0;
+        let limit = LogLimit::default();
         loop {
             match self.take(most).await {
                 Ok(taken) if !taken.is_empty() => return taken,
@@ -145,7 +146,7 @@ impl JobQueue for NatsQueue {
                 Err(error) => {
                     failures += 1;
                     if let Some(withheld) = limit.admit() {
-                        tracing::warn!(%error, withheld, "jobs can't be taken; it is tried again");
+                        tracing::warn!(%error, withheld, "can't take jobs; will retry");
                     }
                     tokio::time::sleep(pause(failures)).await;
                 }
@@ -178,7 +179,7 @@ impl JobQueue for NatsQueue {
 async fn measure(nats: Nats, setup: Arc<Setup>, metrics: Arc<Metrics>) {
     loop {
         nats.connected().await;
-        // Where it fails, those who work with the queue meet the same and say so.
+        // A failure is not logged here: the callers that use the queue meet the same one and log it.
         if let Ok(depth) = setup.depth().await {
             metrics.jobs_queued.set(depth as i64);
         }

@@ -1,7 +1,7 @@
 //! Candles in the embedded database.
 //!
-//! A series has a number, and a candle is found by that number and its open time; so the rows are small, and a window
-//! is one stretch of the table.
+//! Each series has a number, and a candle is found by that number and its open time. So the rows are small, and a
+//! window is one stretch of the table.
 
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ impl CandleStore for SqliteCandles {
         let opened_after = |after: Option<Timestamp>| after.map(|after| newest_open(timeframe, after));
         let asked: Vec<_> = wanted.iter().map(|(symbol, after)| (symbol.as_str(), opened_after(*after))).collect();
         let newest = async {
-            // Of each series the open time of the oldest of its newest candles, then the candles from there on.
+            // For each series: the open time of the oldest of its newest candles, then the candles from there on.
             let sql = "SELECT asked.key AS place, c.open_time, c.open, c.high, c.low, c.close, c.volume
                        FROM json_each(?2) asked
                        CROSS JOIN series s ON s.timeframe = ?1 AND s.symbol = asked.value ->> 0
@@ -113,7 +113,7 @@ impl CandleStore for SqliteCandles {
         let opened_after: Vec<_> =
             after.iter().map(|(symbol, after)| (symbol.as_str(), newest_open(timeframe, *after))).collect();
         let closed = async {
-            // A cross join keeps the order: from what is asked for to its series to its stretch of candles.
+            // A cross join keeps the order: from the request to its series, and from there to its stretch of candles.
             let sql = "SELECT s.symbol, c.open_time
                        FROM json_each(?2) asked
                        CROSS JOIN series s ON s.timeframe = ?1 AND s.symbol = asked.value ->> 0
@@ -168,7 +168,7 @@ fn newest_open(timeframe: Timeframe, until: Timestamp) -> i64 {
     until.millis().saturating_sub(timeframe.millis())
 }
 
-/// Symbol and close time of a row with an open time.
+/// The symbol and the close time of a row with an open time.
 fn named_close(found: &SqliteRow, timeframe: Timeframe) -> Result<(Symbol, Timestamp), sqlx::Error> {
     Ok((row::parsed(found, "symbol")?, timeframe.close_of(row::moment(found, "open_time")?)))
 }
@@ -216,7 +216,7 @@ impl SeriesIds {
         Ok(Self { id, range: range.map(|(a, b)| (Timestamp::from_millis(a), Timestamp::from_millis(b))) })
     }
 
-    /// Inserts what is not there. `batch` is ordered by open time.
+    /// Inserts the candles that are not stored yet. `batch` must be ordered by open time.
     async fn insert(
         &mut self,
         connection: &mut SqliteConnection,
@@ -250,7 +250,7 @@ impl SeriesIds {
         insert.build().execute(connection).await.map(drop)
     }
 
-    /// The candles that are there already among those of `batch`.
+    /// Returns the candles that are stored already within the time range of `batch`.
     async fn held(
         &self,
         connection: &mut SqliteConnection,

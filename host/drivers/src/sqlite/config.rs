@@ -1,7 +1,7 @@
 //! Settings in the embedded database.
 //!
-//! Each write reads what is stored, compares, writes and adds to the history in one transaction that holds the right to
-//! write from its start, so that two writers can't both find the version that they expect.
+//! Each write reads what is stored, compares, writes and adds to the history in one transaction. The transaction holds
+//! the right to write from its start, so that two writers can't both find the version that they expect.
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
@@ -161,7 +161,7 @@ async fn current(connection: &mut SqliteConnection, key: &ConfigKey) -> Result<O
     query.fetch_optional(connection).await?.as_ref().map(stored).transpose()
 }
 
-/// Brings the level to what the entry of its history says.
+/// Changes the level to what its history entry says.
 async fn replace(connection: &mut SqliteConnection, key: &ConfigKey, entry: &AuditEntry) -> Result<(), sqlx::Error> {
     let Some(new) = &entry.new else {
         let sql = "DELETE FROM strategy_configs WHERE strategy_id = ? AND symbol = ?";
@@ -177,12 +177,12 @@ async fn replace(connection: &mut SqliteConnection, key: &ConfigKey, entry: &Aud
     query.execute(connection).await.map(drop)
 }
 
-/// The refusal of a write that expects another version than the stored one.
+/// Returns the error for a write that expects a version other than the stored one.
 fn conflict(expected: Option<i64>, current: i64) -> Option<WriteError> {
     expected.filter(|expected| *expected != current).map(|expected| WriteError::Conflict { expected, current })
 }
 
-/// What a write does; nothing where it deletes what is not there.
+/// What a write does; `None` if it deletes something that does not exist.
 fn action(is_stored: bool, is_given: bool) -> Option<ChangeAction> {
     match (is_stored, is_given) {
         (false, false) => None,

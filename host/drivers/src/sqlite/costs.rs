@@ -84,7 +84,7 @@ fn addition(entries: &[CostEntry]) -> QueryBuilder<Sqlite> {
     query
 }
 
-/// Only the conditions that are asked for. The hour is the first of the key, so no older row is read.
+/// Adds only the requested conditions. The hour is the first column of the key, so no older row is read.
 fn selection(filter: &CostFilter, by: CostBy) -> QueryBuilder<Sqlite> {
     let columns = by.columns().join(", ");
     let sums = SUMMED.iter().map(|column| format!("sum({column}) AS {column}"));

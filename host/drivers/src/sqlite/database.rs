@@ -1,9 +1,9 @@
 //! The embedded database: one SQLite file in `DATA_DIR` that holds candles, settings and signals.
 //!
-//! It makes one process with nothing else installed a complete product, so it has to keep what it was given: the log is
-//! written ahead and synced at each commit, which survives a power cut. There is one connection that writes, since
-//! SQLite has one writer at a time anyway and a queue in this process is fairer than its file locks; a few connections
-//! read beside it. Another process, such as a command line beside the service, may use the same file.
+//! It makes one process with nothing else installed a complete product, so it must keep what it was given: it uses a
+//! write-ahead log that is synced at each commit, which survives a power cut. Only one connection writes, because
+//! SQLite allows one writer at a time anyway, and a queue in this process is fairer than its file locks. A few other
+//! connections read. Another process, such as a command line beside the service, may use the same file.
 
 use std::{
     future::Future,
@@ -33,7 +33,7 @@ pub const FILE_NAME: &str = "ta-bot.sqlite";
 
 /// How long a read may take.
 const READ_LIMIT: Duration = Duration::from_secs(10);
-/// How long a write may take, waiting for other writers included.
+/// How long a write may take, including the wait for other writers.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// How long SQLite waits for the lock of another process.
 const BUSY_LIMIT: Duration = Duration::from_secs(15);
@@ -51,7 +51,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database in `data_dir`; makes the directory (for its owner only) and the file where they are absent,
+    /// Opens the database in `data_dir`. Creates the directory (for its owner only) and the file if they do not exist,
     /// and brings an older file up to this version.
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let path = open::prepare(data_dir)?;
@@ -60,8 +60,8 @@ impl Database {
         opened.map_err(|error| open::explain(data_dir, &path, error))
     }
 
-    /// Where several open a new file at once, the change to the write-ahead log is refused without any wait, whatever the
-    /// busy timeout is. So whoever comes second tries again.
+    /// If several processes open a new file at once, SQLite refuses the switch to the write-ahead log without waiting,
+    /// whatever the busy timeout is. So a process that comes second tries again.
     async fn connect_patiently(path: &Path) -> Result<Self, StoreError> {
         loop {
             match Self::connect(path).await {
@@ -79,18 +79,18 @@ impl Database {
         Ok(Self { writer, readers, path: path.into() })
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits for what is under way and closes the file. Calls after that fail.
+    /// Waits for calls under way and closes the file. Later calls fail.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// Whether the database answers, and whether its file is still there: a deleted file can be written to without any
+    /// Checks that the database answers and that its file still exists: a deleted file can be written to without any
     /// error, until the process ends and everything is gone.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if !self.path.exists() {
@@ -109,17 +109,17 @@ impl Database {
         &self.readers
     }
 
-    /// Begins a transaction that has the right to write from the start, so that it never has to give up half-way.
+    /// Begins a transaction that has the right to write from the start, so that it never has to give up midway.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
-    /// Bounds a read.
+    /// Runs a read within its time limit.
     pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
         bounded(READ_LIMIT, work).await
     }
 
-    /// Bounds a write of `rows` rows. A transaction that is dropped on the way is rolled back.
+    /// Runs a write of `rows` rows within its time limit. A transaction that is dropped midway is rolled back.
     pub(crate) async fn write<T>(
         &self,
         rows: usize,
@@ -149,7 +149,7 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_LIMIT)
         .foreign_keys(true)
-        // A large import leaves a large log; give its space back.
+        // A large import leaves a large log; this limit gives its space back.
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging()
 }
@@ -161,12 +161,12 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        // On a full disk SQLite rolls a transaction back by itself; the driver's own rollback then fails, and it holds the
-        // transaction to be open for good. Such a connection is replaced by a new one.
+        // On a full disk SQLite rolls a transaction back by itself. The driver's own rollback then fails, and the
+        // driver considers the transaction open for good. Such a connection is replaced by a new one.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
-/// The file in `data_dir`.
+/// The path of the file in `data_dir`.
 fn file_in(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE_NAME)
 }

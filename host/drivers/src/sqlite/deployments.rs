@@ -42,7 +42,7 @@ impl DeploymentStore for SqliteDeployments {
         seen: Option<Timestamp>,
     ) -> Result<DeploymentEntry, WriteError> {
         let added = async {
-            // It may write from its beginning on, so nothing is committed beside it.
+            // The transaction has the right to write from its start, so nothing else is committed meanwhile.
             let mut transaction = self.database.begin().await?;
             let place = place(&mut transaction, &change.strategy).await?;
             if place.current != expected {
@@ -57,13 +57,13 @@ impl DeploymentStore for SqliteDeployments {
     }
 }
 
-/// The revision of the newest entry; 0 where there is none.
+/// Returns the revision of the newest entry, or 0 if there is none.
 pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let head = sqlx::query_scalar("SELECT revision FROM deployment_head").fetch_optional(connection).await?;
     head.ok_or_else(|| row::undecodable("deployment_head.revision", "its only row is gone: restore a backup"))
 }
 
-/// The first candle close that an entry behind `revision` decides.
+/// Returns the first candle close that an entry after `revision` decides.
 pub(crate) async fn first_behind(
     connection: &mut SqliteConnection,
     revision: i64,
@@ -75,7 +75,7 @@ pub(crate) async fn first_behind(
 
 async fn place(connection: &mut SqliteConnection, strategy: &StrategyId) -> Result<LogHead, sqlx::Error> {
     let head = head(&mut *connection).await?;
-    // Each timeframe's newest is at the end of its part of the key.
+    // Each timeframe's newest close is at the end of its part of the key.
     let sql = "SELECT (SELECT COALESCE(MAX(revision), 0) FROM deployments WHERE strategy_id = ?) AS current,
                       (SELECT decides_from FROM deployments WHERE revision = ?) AS newest_from,
                       (SELECT MAX((SELECT MAX(candle_close) FROM finished_jobs WHERE timeframe = asked.value))

@@ -70,7 +70,7 @@ impl FailureStore for SqliteFailures {
     }
 }
 
-/// Only the conditions that are asked for, so that each of them can use its index.
+/// Adds only the requested conditions, so that each of them can use its index.
 fn selection(filter: &FailureFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT id, strategy, module, symbol, timeframe, candle_close, code, message, at FROM failures WHERE TRUE",

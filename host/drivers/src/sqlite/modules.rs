@@ -25,7 +25,7 @@ impl SqliteModules {
         Self { database }
     }
 
-    /// Writes what is known of a module as JSON.
+    /// Writes what is known about a module as JSON.
     async fn note(
         &self,
         sql: &'static str,
@@ -46,7 +46,7 @@ impl SqliteModules {
 impl ModuleStore for SqliteModules {
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
         let digest = admitted(bytes)?;
-        // Asked first, so that the bytes need not go to the one connection that writes.
+        // Checked first, so that the bytes need not go through the one connection that writes.
         if let There::Whole = what_is_there(self, digest).await? {
             return Ok(digest);
         }

@@ -46,7 +46,7 @@ impl Outbox for SqliteOutbox {
             }
             let (current, late) = split(given, &begins);
             let mut new = insert::jobs(&mut transaction, &current, at).await?;
-            // Removed as it is met, so that a job that is given twice brings its signals once.
+            // Each job is removed when it is first met, so that a job that is given twice adds its signals once.
             let signals: Vec<&Signal> =
                 current.iter().filter(|done| new.remove(&done.job)).flat_map(|done| &done.signals).collect();
             let new = insert::signals(&mut transaction, &signals, at).await?;
@@ -144,8 +144,8 @@ impl Outbox for SqliteOutbox {
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let asked: Vec<_> = jobs.iter().map(|(symbol, close)| (symbol.as_str(), close.millis())).collect();
         let finished = async {
-            // Job by job: the key begins with the time, so that commits append. What lies between two moments of one
-            // series can't be read without that of all others.
+            // Looked up job by job: the key begins with the time, so that commits append. A stretch of time of one
+            // series can't be read without those of all others.
             let sql = "WITH asked AS MATERIALIZED (SELECT value ->> 0 AS symbol, value ->> 1 AS close FROM json_each(?2))
                        SELECT symbol, close AS candle_close FROM asked
                        WHERE EXISTS (SELECT 1 FROM finished_jobs f
@@ -203,7 +203,7 @@ impl Outbox for SqliteOutbox {
     }
 }
 
-/// Only the conditions that are asked for, so that each of them can use its index.
+/// Adds only the requested conditions, so that each of them can use its index.
 fn selection(filter: &SignalFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at

@@ -13,7 +13,7 @@ use ta_bot_engine::{
 
 use crate::sqlite::database::{Database, row};
 
-/// How many rows one transaction removes, so that others can write between.
+/// How many rows one transaction removes, so that others can write in between.
 const REMOVED_AT_ONCE: u32 = 5000;
 
 /// The embedded store of comparisons.
@@ -90,7 +90,7 @@ impl ShadowStore for SqliteShadows {
     }
 }
 
-/// Inserts a comparison, and answers whether it was new: 1 or 0.
+/// Inserts a comparison. Returns 1 if it was new, else 0.
 async fn insert(connection: &mut SqliteConnection, compared: &Compared) -> Result<u64, sqlx::Error> {
     let Compared { began, job, comparison, said } = compared;
     let sql = "INSERT INTO shadow_comparisons

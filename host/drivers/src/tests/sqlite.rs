@@ -1,4 +1,4 @@
-//! The contract suites of the stores on SQLite, and what is SQLite's own.
+//! The contract tests of the stores on SQLite, and tests of what is special to SQLite.
 
 use std::sync::{
     Arc,
@@ -29,7 +29,7 @@ mod modules;
 mod process;
 mod shadows;
 
-/// A directory with many databases, removed in the end.
+/// A directory with many databases, which is removed at the end.
 struct Databases {
     directory: TempDir,
     made: AtomicU32,
@@ -40,7 +40,7 @@ impl Databases {
         Self { directory: TempDir::new().unwrap(), made: AtomicU32::new(0) }
     }
 
-    /// Two handles of a new database, each with connections of its own, as two processes have.
+    /// Returns two handles of a new database, each with connections of its own, like two processes.
     async fn fresh(&self) -> (Database, Database) {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.path().join(number.to_string());

@@ -1,8 +1,9 @@
-//! What a module would have changed: the last closed candles, looked at by it and by the module that decides.
+//! Finds out what a module would have changed: the module and the one that decides both look at the last closed
+//! candles.
 //!
-//! Guests run on the threads that live candles need, so they get a little time at once and then go behind whatever waits.
-//! One such question is answered at a time; it has an end in evaluations and in seconds, and it is given up where nobody
-//! waits for the answer any more. Nothing is stored, published or counted as an execution.
+//! Guests run on the threads that live candles need, so they run in short slices and queue again behind other work. One
+//! question is answered at a time. It is limited in evaluations and in seconds, and is given up when nobody waits for
+//! the answer any more. Nothing is stored, published or counted as an execution.
 
 use std::{
     collections::HashMap,
@@ -34,72 +35,72 @@ mod work;
 pub use tally::{Cost, Example, Tally};
 use work::Work;
 
-/// On how many candles of each series a question may be.
+/// The allowed number of candles of each series in a question.
 pub const CANDLES: RangeInclusive<u32> = 1..=1000;
-/// On how many it is where nobody says it.
+/// The default number of candles of each series.
 pub const DEFAULT_CANDLES: u32 = 100;
-/// How many examples of each kind of difference may be told.
+/// The allowed number of examples of each kind of difference.
 pub const EXAMPLES: RangeInclusive<u32> = 0..=100;
-/// How many are told where nobody says it.
+/// The default number of examples.
 pub const DEFAULT_EXAMPLES: u32 = 20;
-/// How many seconds a question may take; the most where nobody says it.
+/// The allowed duration of a question in seconds. The default is the largest.
 pub const SECONDS: RangeInclusive<u32> = 1..=60;
-/// How many evaluations a question may cost.
+/// The largest number of evaluations that a question may take.
 pub const MOST_EVALUATIONS: u64 = 1_000_000;
-/// How long guests run before others have their turn.
+/// How long guests run before other work gets its turn.
 const SLICE: Duration = Duration::from_millis(10);
-/// How many candles of an extra series are held at once beyond a window's. One of minutes beside one of days has a million
-/// for a thousand candles.
+/// The largest number of candles of an extra series, beyond those of a window, that are held at once. An extra series
+/// of minutes beside a series of days has over a million candles for a thousand candles of days.
 const MOST_EXTRA: i64 = 20_000;
 
-/// A question.
+/// A question: what would the candidate have changed?
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Whose.
+    /// The strategy.
     pub strategy: StrategyId,
-    /// What would have changed if this module had decided.
+    /// The module that would have decided.
     pub candidate: ModuleDigest,
-    /// On how many of the last closed candles of each series.
+    /// How many of the last closed candles of each series to compare.
     pub candles: u32,
-    /// How many examples are told of each kind of difference.
+    /// How many examples of each kind of difference to return.
     pub examples: usize,
-    /// Of which of the scheduled symbols; none for all.
+    /// Which of the scheduled symbols to compare; `None` for all.
     pub symbols: Option<Vec<Symbol>>,
-    /// How long it may take.
+    /// How long the answer may take.
     pub time: Duration,
 }
 
-/// The answer.
+/// The answer to a question.
 #[derive(Debug)]
 pub struct Report {
-    /// The module that decides; none where the strategy is not there yet.
+    /// The module that decides; `None` if the strategy does not exist yet.
     pub incumbent: Option<ModuleDigest>,
-    /// The timeframes on which either runs, among those that are scheduled.
+    /// The scheduled timeframes on which either module runs.
     pub timeframes: Vec<Timeframe>,
-    /// How many symbols were asked for.
+    /// The number of requested symbols.
     pub symbols: usize,
-    /// Whether every candle was looked at.
+    /// Whether every candle was compared.
     pub complete: bool,
-    /// What was found.
+    /// The results.
     pub tally: Tally,
 }
 
-/// Why there is no answer.
+/// Why a question has no answer.
 #[derive(Debug, Error)]
 pub enum ImpactError {
-    /// It would take too long.
+    /// The answer would take too long.
     #[error(
         "{series} series with {candles} candles each are {evaluations} evaluations by the two modules, and {MOST_EVALUATIONS} \
          are the most: ask for fewer symbols, or for at most {fitting} candles"
     )]
     TooMuch {
-        /// How many series.
+        /// The number of series.
         series: usize,
-        /// How many candles were asked for.
+        /// The requested number of candles.
         candles: u32,
-        /// What that comes to.
+        /// The resulting number of evaluations.
         evaluations: u64,
-        /// How many candles would not be too many.
+        /// The largest number of candles that would be allowed.
         fitting: u64,
     },
     /// Another question is being answered.
@@ -119,7 +120,7 @@ impl From<StoreError> for ImpactError {
     }
 }
 
-/// Those of some symbols that are not scheduled: there are no candles of them that a strategy would have seen.
+/// Returns the symbols that are not scheduled. A strategy would not have seen any of their candles.
 pub fn unscheduled<'a>(symbols: &'a [Symbol], settings: &ApplicationSettings) -> impl Iterator<Item = &'a Symbol> {
     symbols.iter().filter(|symbol| !settings.symbols.contains(symbol))
 }
@@ -131,7 +132,7 @@ pub struct Impact {
     alone: Semaphore,
 }
 
-/// The two that are compared.
+/// The two modules that are compared.
 #[derive(Clone)]
 struct Sides {
     incumbent: Option<Arc<StrategyModule>>,
@@ -149,12 +150,13 @@ impl Sides {
 }
 
 impl Impact {
-    /// On these parts, where `candles` is the store itself: old candles are of no use to a cache.
+    /// Creates an `Impact`. `candles` should be the store itself and not a cache, because old candles are of no use to
+    /// a cache.
     pub fn new(analyst: Arc<Analyst>, candles: Arc<dyn CandleStore>) -> Self {
         Self { analyst, candles, alone: Semaphore::new(1) }
     }
 
-    /// Answers a question, unless `stop` comes first.
+    /// Answers a question, unless `stop` is cancelled first.
     pub async fn of(&self, question: &Question, stop: &CancellationToken) -> Result<Report, ImpactError> {
         let _alone = self.alone.try_acquire().map_err(|_| ImpactError::Busy)?;
         let rollout = &self.analyst.rollout;
@@ -173,7 +175,8 @@ impl Impact {
             tally: Tally::new(question.examples),
             timeframes,
         };
-        let (now, until) = (Timestamp::now(), Instant::now() + question.time);
+        let now = Timestamp::now();
+        let until = Instant::now() + question.time;
         for (symbol, timeframe) in every_series(symbols, &report.timeframes) {
             let base = self.base(&sides, (symbol, timeframe), question.candles, now).await?;
             let newest = base.len().saturating_sub(question.candles as usize)..base.len();
@@ -192,7 +195,7 @@ impl Impact {
         Ok(report)
     }
 
-    /// The candles to look at, with what comes before them in windows.
+    /// Reads the candles to look at, and those before them that are part of windows.
     async fn base(
         &self,
         sides: &Sides,
@@ -206,7 +209,7 @@ impl Impact {
         CandleSeries::new(symbol.clone(), timeframe, read).map_err(|error| AnalysisError::from(error).into())
     }
 
-    /// Adds the further series that the modules read on some candles of `base`.
+    /// Adds the extra series that the modules read for the candles `piece` of `base`.
     async fn with_extra(
         &self,
         sides: &Sides,
@@ -214,7 +217,8 @@ impl Impact {
         piece: &Range<usize>,
     ) -> Result<History, ImpactError> {
         let Some(last) = piece.end.checked_sub(1).filter(|_| !piece.is_empty()) else { return Ok(History::default()) };
-        let (from, job) = (base.close_time(piece.start), base.job(last));
+        let from = base.close_time(piece.start);
+        let job = base.job(last);
         let mut wanted = HashMap::<(Symbol, Timeframe), i64>::new();
         for input in sides.descriptions().flat_map(|description| &description.extra) {
             let Some(series) = series_of(input, &job) else { continue };
@@ -232,7 +236,7 @@ impl Impact {
         Ok(History::new(all))
     }
 
-    /// Looks at a piece, slice by slice. Answers whether it came to its end in time.
+    /// Works on a piece, slice by slice. Returns whether it was finished in time.
     async fn look(
         &self,
         mut work: Work,
@@ -246,10 +250,11 @@ impl Impact {
             if Instant::now() >= until {
                 return Ok((false, work.into_tally()));
             }
-            let (analyst, (sender, done)) = (Arc::clone(&self.analyst), tokio::sync::oneshot::channel());
+            let analyst = Arc::clone(&self.analyst);
+            let (sender, done) = tokio::sync::oneshot::channel();
             self.analyst.threads.spawn(move || {
                 work.go_on(&analyst.parameters, (Instant::now() + SLICE).min(until));
-                // Nobody waits any more where the process is ending.
+                // The receiver is gone if the process is stopping.
                 let _ = sender.send(work);
             });
             work = done.await.map_err(|_| AnalysisError::GivenUp)?;
@@ -258,12 +263,12 @@ impl Impact {
     }
 }
 
-/// Each symbol with each timeframe.
+/// Returns each symbol with each timeframe.
 fn every_series<'a>(symbols: &'a [Symbol], timeframes: &[Timeframe]) -> Vec<(&'a Symbol, Timeframe)> {
     symbols.iter().flat_map(|symbol| timeframes.iter().map(move |timeframe| (symbol, *timeframe))).collect()
 }
 
-/// Refuses what would take too long.
+/// Refuses a question that would take too long.
 fn bounded(series: usize, candles: u32) -> Result<(), ImpactError> {
     let for_each_candle = 2 * series as u64;
     let evaluations = for_each_candle.saturating_mul(u64::from(candles));
@@ -274,7 +279,7 @@ fn bounded(series: usize, candles: u32) -> Result<(), ImpactError> {
     Err(ImpactError::TooMuch { series, candles, evaluations, fitting })
 }
 
-/// How many candles are looked at before the extra series are read anew.
+/// Returns how many candles are looked at before the extra series are read again.
 fn piece_length(sides: &Sides, timeframe: Timeframe) -> usize {
     let lengths = sides.descriptions().flat_map(|description| &description.extra).map(|input| match input.timeframe {
         ta_bot_core::InputTimeframe::NextHigher => i64::MAX,
@@ -283,7 +288,7 @@ fn piece_length(sides: &Sides, timeframe: Timeframe) -> usize {
     lengths.min().and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX)
 }
 
-/// A range in pieces of that length.
+/// Splits a range into pieces of `length`.
 fn pieces(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
     let next = move |start: usize| start.saturating_add(length).min(end);

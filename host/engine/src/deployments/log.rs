@@ -1,8 +1,8 @@
-//! Where the log of deployments is kept: which module decides for a strategy, and from which candle on.
+//! The store of the deployments' log, which says which module decides for a strategy, and from which candle on.
 //!
-//! It lies beside the finished jobs and not with the settings, since the two must agree: an entry begins behind every
-//! candle that is decided when it is added, and a commit leaves out what an entry that it did not know of decides
-//! otherwise. Both look in their own transaction, so no clock and no message between replicas is needed for that.
+//! The log is stored beside the finished jobs and not with the settings, because the two must agree. A new entry begins
+//! after every candle that is already decided, and a commit leaves out a job whose candle falls under an entry that the
+//! job did not know. Both are checked in their own transaction, so this needs no clock and no message between replicas.
 
 use async_trait::async_trait;
 use ta_bot_core::{DeploymentChange, DeploymentEntry, Timestamp};
@@ -15,11 +15,12 @@ pub mod contract;
 /// A store of the log.
 #[async_trait]
 pub trait DeploymentStore: Send + Sync {
-    /// The entries behind `revision`, in their order.
+    /// Returns the entries after `revision`, in order.
     async fn since(&self, revision: i64) -> Result<Vec<DeploymentEntry>, StoreError>;
 
-    /// Adds an entry, if `expected` is the revision of the strategy's newest one (0: there is none). It begins right behind
-    /// the newest candle close that is finished or that the caller has `seen`, and not before the log's newest entry.
+    /// Adds an entry if `expected` is the revision of the strategy's newest one (0: there is none). The entry begins
+    /// right after the newest candle close that is finished or that the caller has `seen`, but not before the log's
+    /// newest entry.
     async fn add(
         &self,
         change: &DeploymentChange,
@@ -28,20 +29,20 @@ pub trait DeploymentStore: Send + Sync {
     ) -> Result<DeploymentEntry, WriteError>;
 }
 
-/// What an entry that is added comes behind, all of one moment.
+/// The state of the log that a new entry follows, all read at one moment.
 pub struct LogHead {
-    /// The revision of the log's newest entry; 0 where there is none.
+    /// The revision of the log's newest entry; 0 if there is none.
     pub head: i64,
-    /// The revision of the strategy's newest entry; 0 where there is none.
+    /// The revision of the strategy's newest entry; 0 if there is none.
     pub current: i64,
-    /// Where the log's newest entry begins.
+    /// The moment from which the log's newest entry holds.
     pub newest_from: Option<Timestamp>,
-    /// The newest candle close that is finished.
+    /// The newest finished candle close.
     pub decided: Option<Timestamp>,
 }
 
 impl LogHead {
-    /// The entry that a change becomes here.
+    /// Creates the entry for a change.
     pub fn entry(&self, change: &DeploymentChange, seen: Option<Timestamp>) -> DeploymentEntry {
         let undecided = self.decided.max(seen).map(|close| close.plus_millis(1));
         let from = self.newest_from.max(undecided).unwrap_or(Timestamp::from_millis(0));

@@ -1,7 +1,9 @@
-//! Deployments in use: the log as it is known here, the modules that it names, and the changes that operators make.
+//! The deployments in use: this replica's copy of the log, the modules that the log names, and the changes that
+//! operators make.
 //!
-//! A replica may know less of the log than another one. What it decides by an older log a commit leaves out where it
-//! matters, see [`deployments`](crate::deployments::log); then the log is read again and the candle decided anew.
+//! A replica may know less of the log than another one. If a missing entry matters for a candle, the commit leaves out
+//! what was decided by the older log, see [`deployments`](crate::deployments::log). Then the log is read again and the
+//! candle is decided anew.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -33,15 +35,16 @@ pub mod warden;
 pub use change::Deployed;
 pub use error::RolloutError;
 
-/// How many candles a shadow may have to look at before it decides by itself.
+/// The allowed range for the number of candles that a shadow has to look at before it is promoted automatically.
 pub const PROMOTE_AFTER: RangeInclusive<u32> = 1..=1_000_000_000;
-/// How long reading the log waits for a module. One that was written in Python takes ten seconds to compile.
+/// How long a refresh of the log waits for a module to be installed. A module written in Python takes ten seconds to
+/// compile.
 const INSTALL_LIMIT: Duration = Duration::from_secs(30);
-/// How long a module that nobody waits for is not tried again.
+/// The pause before a module that nothing waits for is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// What a rollout works with.
-#[allow(missing_docs, reason = "the types say it")]
+/// The parts that a rollout works with.
+#[allow(missing_docs, reason = "the types explain the fields")]
 pub struct Parts {
     pub store: Arc<dyn DeploymentStore>,
     pub modules: Arc<dyn ModuleStore>,
@@ -55,20 +58,21 @@ pub struct Parts {
 /// The deployments of every strategy.
 pub struct Rollout {
     parts: Parts,
-    /// Only one reads at a time, so that what was read first can't replace what was read later.
+    /// Only one refresh runs at a time, so that an older read can't replace a newer one.
     refreshing: Mutex<()>,
     state: Freshness,
-    /// When a module was last tried that nobody waits for.
+    /// When each module that nothing waits for was last tried.
     tried: std::sync::Mutex<HashMap<ModuleDigest, Instant>>,
 }
 
 impl Rollout {
-    /// A rollout that has read nothing yet.
+    /// Creates a rollout that has not read the log yet.
     pub fn new(parts: Parts) -> Self {
         Self { parts, refreshing: Mutex::default(), state: Freshness::default(), tried: std::sync::Mutex::default() }
     }
 
-    /// Reads what was added to the log. Its modules are installed before it counts, so that no candle waits for them.
+    /// Reads the new entries of the log. Their modules are installed before the entries take effect, so that no candle
+    /// waits for them.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
         let mut log = self.parts.registry.log();
@@ -82,17 +86,19 @@ impl Rollout {
         if !entries.is_empty() {
             Arc::make_mut(&mut log).extend(entries);
         }
-        let (newest, recent) = (log.newest_modules(), log.recent_modules());
-        // What could not be installed before may be there now.
+        let newest = log.newest_modules();
+        let recent = log.recent_modules();
+        // All newest modules are tried: one that could not be installed before may be available now.
         self.install_all(&newest).await;
         self.parts.registry.follow(&log);
-        // Those before are there for a rollback, as far as there is room.
+        // Earlier modules are copied for a rollback, as far as there is room.
         self.parts.loader.copy_later(newest.iter().chain(recent.difference(&newest)).copied().collect());
         self.state.succeeded();
         Ok(())
     }
 
-    /// Installs modules. What can't be is tried again by the first candle that needs it, and by the next refresh.
+    /// Installs modules. A module that can't be installed is tried again by the first candle that needs it, and by the
+    /// next refresh.
     async fn install_all(&self, modules: &BTreeSet<ModuleDigest>) {
         let missing: Vec<_> = modules.iter().filter(|digest| self.parts.registry.module(**digest).is_none()).collect();
         let installs = missing.iter().map(|digest| timeout(INSTALL_LIMIT, self.install(**digest)));
@@ -106,7 +112,7 @@ impl Rollout {
         }
     }
 
-    /// Installs a module, unless it is.
+    /// Installs a module, unless it is already installed.
     pub async fn install(&self, digest: ModuleDigest) -> Result<(), LoadingError> {
         if self.parts.registry.module(digest).is_none() {
             let module = self.parts.loader.get(digest).await?;
@@ -118,10 +124,10 @@ impl Rollout {
         Ok(())
     }
 
-    /// Installs a module for which nobody waits. One that can't be had is tried again after a while only, however often this
-    /// is called.
+    /// Installs a module that nothing waits for. A module that can't be loaded is tried again only after a pause,
+    /// however often this is called.
     pub fn install_later(self: &Arc<Self>, digest: ModuleDigest) {
-        // It is as it was, also where somebody panicked who held it.
+        // A poisoned lock is fine: the map is valid after each operation.
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         tried.retain(|_, at| at.elapsed() < RETRY);
         if tried.contains_key(&digest) {
@@ -136,23 +142,26 @@ impl Rollout {
         });
     }
 
-    /// The strategies, and the log as far as it is known here.
+    /// The strategies, and this replica's copy of the log.
     pub fn registry(&self) -> &Registry {
         &self.parts.registry
     }
 
-    /// The settings, which say what runs unless a deployment does.
+    /// The settings. They determine which strategies run, unless a deployment does.
     pub fn settings(&self) -> &SettingsBook {
         &self.parts.settings
     }
 
-    /// An error while the log was never read: the bundled modules may have been replaced long ago.
+    /// Returns an error as long as the log was never read: the bundled modules may have been replaced long ago.
     pub fn known(&self) -> Result<(), StoreError> {
         self.state.known("deployments")
     }
 
-    /// Since when the log in use may be older than what is stored, if the last try to read it failed.
+    /// The moment since which this copy of the log may be outdated; `None` if the last refresh succeeded.
     pub fn stale_since(&self) -> Option<Timestamp> {
         self.state.stale_since()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
-//! Shadows look at what was decided: each is compared with the module that decided, what comes of that is kept, and one that
-//! does as well as was asked becomes the module that decides.
+//! Runs shadows: each looks at decided candles and is compared with the module that decided. The comparisons are
+//! stored, and a shadow that reaches its thresholds becomes the module that decides.
 //!
-//! This is beside the way of a candle. What waits here is bounded; where shadows can't keep up they miss candles, which is
-//! counted. Nothing that a shadow says is published, stored among the signals or counted as an execution.
+//! This happens outside the path of a candle. The number of waiting candles is bounded; if shadows can't keep up they
+//! miss candles, which is counted. Nothing that a shadow says is published, stored among the signals or counted as an
+//! execution.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -29,22 +30,23 @@ use crate::{
     },
 };
 
-/// How many candles may wait for their shadows.
+/// The largest number of candles that may wait for their shadows.
 const MOST_WAITING: usize = 128;
-/// How many comparisons are stored at once.
+/// How many comparisons are collected before they are stored.
 const BATCH: usize = 64;
-/// How many differences of one shadow are listed. One that differs more often is told apart by these.
+/// How many differences of one shadow are listed. They suffice to judge a shadow that differs more often.
 const MOST_LISTED: u64 = 10_000;
-/// Pauses between tries where the store is away.
+/// Pauses between tries while the store is unavailable.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
-/// How often it is looked whether a shadow has ended.
+/// How often the rows of ended shadows are looked for.
 const TIDY: Duration = Duration::from_mins(10);
-/// How long ago a shadow must have ended before its rows are removed: late candles of its time may still be compared.
+/// How long ago a shadow must have ended before its rows are removed. Until then late candles of its time may still be
+/// compared.
 const ENDED_FOR_MS: i64 = 3_600_000;
-/// Who promotes a shadow that reaches its thresholds.
+/// The author of an automatic promotion.
 const AUTHOR: &str = "ta-bot";
 
-/// Takes decided candles. Cheap to clone.
+/// Accepts decided candles. Cheap to clone.
 #[derive(Clone)]
 pub struct Shadows {
     waiting: mpsc::Sender<ToCompare>,
@@ -52,18 +54,18 @@ pub struct Shadows {
     missed: Arc<LogLimit>,
 }
 
-/// Has the shadows look at what a [`Shadows`] takes.
+/// Lets the shadows look at the candles that a [`Shadows`] accepts.
 pub struct Observer {
     waiting: mpsc::Receiver<ToCompare>,
     analyst: Arc<Analyst>,
     store: Arc<dyn ShadowStore>,
     bus: Arc<dyn Bus>,
     failing: LogLimit,
-    /// Shadows that have ended and whose rows are removed.
+    /// Ended shadows whose rows have been removed.
     forgotten: HashSet<i64>,
 }
 
-/// A way to hand candles over, and what has shadows look at them as long as it runs.
+/// Creates a handle that accepts candles, and the observer that lets shadows look at them while it runs.
 pub fn shadows(analyst: &Arc<Analyst>, store: Arc<dyn ShadowStore>, bus: Arc<dyn Bus>) -> (Shadows, Observer) {
     let (sender, waiting) = mpsc::channel(MOST_WAITING);
     let shadows = Shadows { waiting: sender, metrics: Arc::clone(&analyst.metrics), missed: Arc::default() };
@@ -72,19 +74,19 @@ pub fn shadows(analyst: &Arc<Analyst>, store: Arc<dyn ShadowStore>, bus: Arc<dyn
 }
 
 impl Shadows {
-    /// Takes a candle, if there is room for it. Never waits.
+    /// Accepts a candle if there is room for it. Never waits.
     pub fn take(&self, candle: ToCompare) {
         if let Err(mpsc::error::TrySendError::Full(candle)) = self.waiting.try_send(candle) {
             self.metrics.shadows.dropped();
             if let Some(withheld) = self.missed.admit() {
-                tracing::warn!(job = %candle.job, withheld, "shadows miss a candle: too many wait for them");
+                tracing::warn!(job = %candle.job, withheld, "shadows miss a candle: too many are waiting");
             }
         }
     }
 }
 
 impl Observer {
-    /// Works until `stop`. What waits then is missed.
+    /// Works until `stop` is cancelled. Candles that are still waiting then are missed.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut tidy = interval(TIDY);
         tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,7 +95,7 @@ impl Observer {
                 biased;
                 () = stop.cancelled() => return,
                 _ = tidy.tick() => {
-                    // It may take long, and goes on where it was.
+                    // This may take long. If it is interrupted it continues with the rest next time.
                     stop.run_until_cancelled(self.tidy(Timestamp::now())).await;
                 }
                 candle = self.waiting.recv() => match candle {
@@ -104,7 +106,7 @@ impl Observer {
         }
     }
 
-    /// Compares a candle and those that wait behind it, as many as are stored at once.
+    /// Compares a candle and those that wait behind it, up to a full batch, and stores the comparisons.
     async fn work_on(&mut self, candle: ToCompare, stop: &CancellationToken) {
         let mut compared = Vec::new();
         let mut next = Some(candle);
@@ -128,19 +130,20 @@ impl Observer {
         }
     }
 
-    /// Stores comparisons; again and again where the store is away, until `stop`. Answers whether they are stored.
+    /// Stores comparisons. Retries while the store is unavailable, until `stop` is cancelled. Returns whether they were
+    /// stored.
     async fn keep(&self, compared: &mut [Compared], stop: &CancellationToken) -> bool {
         let mut pauses = PAUSES;
         loop {
             match self.try_to_keep(compared).await {
                 Ok(()) => return true,
                 Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(count = compared.len(), %error, "what shadows would have changed is not kept");
+                    tracing::error!(count = compared.len(), %error, "comparisons of shadows can't be stored");
                     return false;
                 }
                 Err(error) => {
                     if let Some(withheld) = self.failing.admit() {
-                        tracing::warn!(%error, withheld, "what shadows would have changed can't be kept yet; it is tried again");
+                        tracing::warn!(%error, withheld, "comparisons of shadows can't be stored yet; trying again");
                     }
                 }
             }
@@ -160,8 +163,8 @@ impl Observer {
         self.store.record(compared).await
     }
 
-    /// Promotes those shadows that have reached their thresholds. Nobody waits for that, so where a store is away the next
-    /// candle does it.
+    /// Promotes the shadows that have reached their thresholds. Nothing waits for that, so if a store is unavailable,
+    /// the next candle tries again.
     async fn promote_those_of(&self, compared: &[Compared]) {
         let began: HashSet<i64> = compared.iter().map(|one| one.began).collect();
         for Candidate { strategy, newest, shadow, promotion, .. } in self.candidates(&began) {
@@ -178,7 +181,7 @@ impl Observer {
         }
     }
 
-    /// The shadows among these that look still, and become the module that decides by thresholds.
+    /// Returns those of these shadows that are still active and have thresholds for promotion.
     fn candidates(&self, began: &HashSet<i64>) -> Vec<Candidate> {
         let log = self.analyst.registry.log();
         let candidate = |strategy: &StrategyId| {
@@ -192,7 +195,8 @@ impl Observer {
         log.strategies().filter_map(candidate).collect()
     }
 
-    /// Only if nothing was changed since: so one replica does it, and an operator who was quicker has his way.
+    /// Promotes a shadow, if the strategy's deployment has not changed since `expected`. So only one replica does it,
+    /// and a quicker change by an operator wins.
     async fn promote(&self, strategy: &StrategyId, expected: i64, shadow: &Shadow, counts: &Counts) {
         let reason = format!(
             "of {} candles {} differ, a share of {:.4}: {}",
@@ -209,10 +213,10 @@ impl Observer {
                 tracing::info!(strategy.id = %strategy, module = %shadow.module, revision = entry.revision,
                     from = %entry.from, "a shadow is promoted");
                 if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
-                    tracing::warn!(%error, "the other replicas are not told of a promotion yet");
+                    tracing::warn!(%error, "the other replicas can't be notified of a promotion yet");
                 }
             }
-            // Another replica, or an operator.
+            // Another replica or an operator was quicker.
             Ok(_)
             | Err(
                 RolloutError::Write(WriteError::Conflict { .. })
@@ -221,13 +225,13 @@ impl Observer {
             Err(error) => {
                 if let Some(withheld) = self.failing.admit() {
                     tracing::warn!(strategy.id = %strategy, module = %shadow.module, %error, withheld,
-                        "a shadow has reached its thresholds and can't be promoted; it goes on looking");
+                        "a shadow has reached its thresholds but can't be promoted; it stays a shadow");
                 }
             }
         }
     }
 
-    /// Removes the rows of shadows that ended a while ago and are not listed.
+    /// Removes the unlisted rows of shadows that ended a while ago.
     async fn tidy(&mut self, now: Timestamp) {
         let log = self.analyst.registry.log();
         let ended = log.strategies().flat_map(|strategy| log.shadows(strategy)).filter(|shadowing| {
@@ -241,7 +245,7 @@ impl Observer {
             match self.store.forget(began).await {
                 Ok(()) => self.forgotten.insert(began),
                 Err(error) => {
-                    tracing::warn!(%error, "the rows of a shadow that has ended can't be removed yet");
+                    tracing::warn!(%error, "the rows of an ended shadow can't be removed yet");
                     return;
                 }
             };
@@ -249,7 +253,7 @@ impl Observer {
     }
 }
 
-/// A shadow that may be promoted.
+/// A shadow that can be promoted.
 struct Candidate {
     strategy: StrategyId,
     newest: Newest,
@@ -257,10 +261,13 @@ struct Candidate {
     promotion: Promotion,
 }
 
-/// Places in the log.
+/// Revisions of the log.
 struct Newest {
-    /// Of the strategy's newest entry.
+    /// The revision of the strategy's newest entry.
     revision: i64,
-    /// Of the entry with which the shadow began.
+    /// The revision of the entry with which the shadow began.
     began: i64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
-//! Where it is kept what shadows would have changed: a row for each candle that both modules have looked at.
+//! The store of what shadows would have changed: a row for each candle that both modules have looked at.
 //!
-//! A shadow is named by the revision of the deployments' log with which it began. Each candle counts once, however often
-//! its job comes and wherever it is done. The counts are kept by themselves, so that they stay when a shadow has ended and
-//! the rows in which it agreed are removed.
+//! A shadow is identified by the revision of the deployments' log with which it began. Each candle counts once, however
+//! often its job runs and on whichever replica. The counts are stored separately, so that they stay when a shadow has
+//! ended and the rows in which it agreed are removed.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -18,30 +18,30 @@ pub mod contract;
 /// What a shadow would have changed on one candle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compared {
-    /// The revision with which the shadow began.
+    /// The revision of the log with which the shadow began.
     pub began: i64,
-    /// The candle.
+    /// The job that names the candle.
     pub job: Job,
-    /// What it would have changed.
+    /// What the shadow would have changed.
     pub comparison: Comparison,
-    /// What both said, where that is to be listed.
+    /// What both modules said; `None` if this comparison is not listed.
     pub said: Option<Said>,
 }
 
-/// What both modules said, [in brief](crate::evaluation::comparison::brief).
+/// What both modules said, [in short](crate::evaluation::comparison::brief).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
-    /// The module that decided.
+    /// What the module that decided said.
     pub incumbent: Json,
-    /// The shadow.
+    /// What the shadow said.
     pub candidate: Json,
 }
 
-/// How often a shadow would have changed what.
+/// How often each comparison occurred.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts(BTreeMap<Comparison, u64>);
 
-/// What happened, such as `agree 98, added 2`.
+/// Lists the comparisons that occurred, such as `agree 98, added 2`.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let happened = self.0.iter().filter(|(_, count)| **count > 0);
@@ -51,32 +51,32 @@ impl fmt::Display for Counts {
 }
 
 impl Counts {
-    /// How often that.
+    /// Returns how often a comparison occurred.
     pub fn of(&self, comparison: Comparison) -> u64 {
         self.0.get(&comparison).copied().unwrap_or_default()
     }
 
-    /// One more.
+    /// Adds to the count of a comparison.
     pub fn add(&mut self, comparison: Comparison, count: u64) {
         *self.0.entry(comparison).or_default() += count;
     }
 
-    /// How many candles were compared.
+    /// Returns how many candles were compared.
     pub fn compared(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// On how many of them the two did not agree.
+    /// Returns on how many candles the two modules did not agree.
     pub fn differing(&self) -> u64 {
         self.compared() - self.of(Comparison::Agree)
     }
 
-    /// The share of those on which they did not agree, from 0 to 1; 0 where nothing was compared.
+    /// Returns the share of candles on which the two modules did not agree, from 0 to 1; 0 if nothing was compared.
     pub fn share(&self) -> f64 {
         self.differing() as f64 / (self.compared() as f64).max(1.0)
     }
 
-    /// Whether that is enough for the shadow to decide.
+    /// Whether the counts reach the thresholds for the promotion of the shadow.
     pub fn reach(&self, promotion: &Promotion) -> bool {
         self.compared() >= promotion.after && self.share() <= promotion.most_differing
     }
@@ -85,17 +85,17 @@ impl Counts {
 /// A store of comparisons.
 #[async_trait]
 pub trait ShadowStore: Send + Sync {
-    /// Adds comparisons and counts them. Those whose candle is known of the same shadow are left alone.
+    /// Adds comparisons and counts them. A comparison is ignored if the same shadow already has one for its candle.
     async fn record(&self, compared: &[Compared]) -> Result<(), StoreError>;
 
-    /// The counts of a shadow, by the revision with which it began.
+    /// Returns the counts of the shadow that began with this revision.
     async fn counts(&self, began: i64) -> Result<Counts, StoreError>;
 
-    /// The newest of the comparisons that are to be listed, newest candle first.
+    /// Returns the newest listed comparisons, newest candle first.
     async fn listed(&self, began: i64, limit: u32) -> Result<Vec<Compared>, StoreError>;
 
-    /// Removes the rows of a shadow that are not listed. The counts stay. A candle that is recorded again after that counts
-    /// again, so the shadow should have ended a while ago.
+    /// Removes the rows of a shadow that are not listed. The counts stay. If a removed candle is recorded again it
+    /// counts again, so the shadow should have ended a while ago.
     async fn forget(&self, began: i64) -> Result<(), StoreError>;
 }
 

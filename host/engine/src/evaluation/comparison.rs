@@ -1,7 +1,7 @@
 //! What another module would have changed on one candle: two outcomes, compared by what would go out.
 //!
-//! A signal names the module and the parameters that it was made of. Two modules can't agree in that, so it is left out
-//! of the comparison; everything else of the message counts, readings and words too.
+//! A signal names the module and the parameters that made it. Two modules can't agree in that, so it is left out of
+//! the comparison. Everything else in the message counts, including readings and words.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -12,11 +12,11 @@ use thiserror::Error;
 
 use crate::evaluation::Outcome;
 
-/// What a signal is known by and where it comes from; the metadata are compared by themselves.
+/// The fields that identify a signal or say where it comes from, and its metadata, which are compared separately.
 const BESIDE_METADATA: [&str; 4] = ["signal_id", "intent_id", "_otel_trace_headers", "metadata"];
-/// Where it comes from, among its metadata.
+/// The fields of the metadata that say where a signal comes from.
 const ORIGIN: [&str; 2] = ["provenance", "strategy_config"];
-/// What of a signal is told where two differ; the strategy's own metadata comes besides.
+/// The fields of a signal that are reported if two signals differ. The strategy's own metadata is added to them.
 const TOLD: [&str; 7] = ["action", "confidence", "strength", "price", "stop_loss", "take_profit", "rationale"];
 
 /// What the candidate would have changed.
@@ -29,32 +29,32 @@ pub enum Comparison {
     Added,
     /// Only the incumbent signals.
     Missed,
-    /// Both signal, and not the same.
+    /// Both signal, but not the same.
     Changed,
     /// The candidate gave no answer.
     Failed,
 }
 
-/// Why a word is no comparison.
+/// The error for a word that is not a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no comparison: there are agree, added, missed, changed and failed")]
 pub struct ComparisonError(String);
 
 impl Comparison {
-    /// All of them.
+    /// All comparisons.
     pub const ALL: [Self; 5] = [Self::Agree, Self::Added, Self::Missed, Self::Changed, Self::Failed];
-    /// Those that are differences.
+    /// The comparisons that are differences.
     pub const DIFFERENT: [Self; 4] = [Self::Added, Self::Missed, Self::Changed, Self::Failed];
 
-    /// Compares two outcomes of one candle; none where one of the modules did not look, for want of room or since it was left
-    /// out. Whatever does not go out is no signal, whyever that is.
+    /// Compares two outcomes of one candle; `None` if one of the modules did not look, for lack of room or because it
+    /// was skipped. An outcome that does not go out is no signal, whatever the reason.
     pub fn of(incumbent: &Outcome, candidate: &Outcome) -> Option<Self> {
         Some(match (incumbent, candidate) {
             (_, Outcome::Error(EvaluationError::NoRoom(_))) | (Outcome::Error(EvaluationError::NoRoom(_)), _) => {
                 return None;
             }
             (Outcome::Skipped(_), _) | (_, Outcome::Skipped(_)) => return None,
-            // A young market is no failure.
+            // A young market is not a failure.
             (_, Outcome::Error(error)) if !matches!(error, EvaluationError::InsufficientData { .. }) => Self::Failed,
             (Outcome::Signal(one), Outcome::Signal(other)) if are_the_same(&one.message, &other.message) => Self::Agree,
             (Outcome::Signal(_), Outcome::Signal(_)) => Self::Changed,
@@ -64,7 +64,7 @@ impl Comparison {
         })
     }
 
-    /// The word in answers, metrics and tables.
+    /// The word in responses, metrics and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Agree => "agree",
@@ -91,20 +91,20 @@ impl FromStr for Comparison {
     }
 }
 
-/// Whether two messages say the same but for who says it.
+/// Whether two messages say the same, apart from who says it.
 fn are_the_same(one: &Json, other: &Json) -> bool {
     let metadata = |message| content(Json::get(message, "metadata"), &ORIGIN);
     let rest = |message| content(Some(message), &BESIDE_METADATA);
     metadata(one) == metadata(other) && rest(one) == rest(other)
 }
 
-/// The fields of an object but some, in the order of their names.
+/// The fields of an object except those in `without`, sorted by name.
 fn content<'a>(of: Option<&'a Json>, without: &[&str]) -> BTreeMap<&'a String, &'a Json> {
     let fields = of.and_then(Json::as_object).into_iter().flatten();
     fields.filter(|(name, _)| !without.contains(&name.as_str())).collect()
 }
 
-/// An outcome in brief, for a list of differences: bounded, whatever the strategy says.
+/// An outcome in brief, for a list of differences. Its size is bounded, whatever the strategy says.
 pub fn brief(outcome: &Outcome) -> Json {
     match outcome {
         Outcome::Signal(signal) => json!({"outcome": "signal", "signal": brief_signal(signal)}),
@@ -138,9 +138,11 @@ mod tests {
         Job { symbol: "BTCUSDT".parse().unwrap(), timeframe: Timeframe::M15, candle_close }
     }
 
-    /// The same decision by another module with other parameters for each `module`, with some of its fields changed.
+    /// The same decision, made by another module with other parameters for each `module`, with some of its fields
+    /// changed.
     fn signal(module: u8, changed: &[(&str, Json)]) -> Outcome {
-        let (digest, strategy) = (ModuleDigest::of(&[module]), "rsi".parse().unwrap());
+        let digest = ModuleDigest::of(&[module]);
+        let strategy = "rsi".parse().unwrap();
         let parameters = ta_bot_core::Digest::of(&[module]);
         let id = SignalId::of(&strategy, digest, parameters, &job());
         let provenance = Provenance {

@@ -1,4 +1,4 @@
-//! All that an outcome follows from, and the evaluation itself.
+//! Everything that determines an outcome, and the evaluation itself.
 
 use ta_bot_core::{
     ApplicationSettings, CandleSlice, Decision, DropReason, Evaluated, ExtraInput, InputSymbol, InputTimeframe, Job,
@@ -11,49 +11,49 @@ use super::{EvaluationReport, Outcome};
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Candles of one symbol and length.
+/// The key of a series of candles: its symbol and timeframe.
 pub type SeriesKey = (Symbol, Timeframe);
 
-/// A series and how many candles of it are wanted. Without a series the window is empty.
+/// A series and how many of its candles are wanted. Without a series the window is empty.
 pub type WindowRequest = (Option<SeriesKey>, u32);
 
-/// All that an outcome follows from.
+/// Everything that determines an outcome.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
-    /// The code.
+    /// The module that runs.
     pub module: &'a StrategyModule,
-    /// How it is set.
+    /// The parameters that it runs with.
     pub parameters: &'a ResolvedParameters,
-    /// The candle.
+    /// The job, which names the candle.
     pub job: &'a Job,
-    /// The base window: the newest candles that the module asks for, as far as the market has them.
+    /// The base window: the newest candles, as many as the module asks for and the market has.
     pub base: CandleSlice<'a>,
     /// One window for each extra input of the module, in its order.
     pub extra: &'a [CandleSlice<'a>],
-    /// Which signals go out.
+    /// The settings that decide which signals go out.
     pub settings: &'a ApplicationSettings,
-    /// What a signal tells besides.
+    /// What the signal says about where it was made.
     pub origin: Origin<'a>,
 }
 
-/// What a signal tells of where it was made, without which it would be the same.
+/// What a signal says about where it was made. The signal would otherwise be the same without it.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// Where the parameters are kept: the driver's name.
+    /// The store that the parameters are kept in, by its driver's name.
     pub parameter_store: &'a str,
     /// The version of the host.
     pub host_version: &'a str,
-    /// The trace of the event that led here, by the W3C's `traceparent`.
+    /// The trace of the event that led here, as a W3C `traceparent`.
     pub traceparent: Option<&'a str>,
 }
 
 impl Origin<'static> {
-    /// Of a command that keeps nothing.
+    /// The origin for a command that stores nothing.
     pub const NONE: Self = Self { parameter_store: "none", host_version: HOST_VERSION, traceparent: None };
 }
 
 impl Inputs<'_> {
-    /// Runs the strategy in its sandbox, and makes the signal of what it decides.
+    /// Runs the strategy in its sandbox and makes a signal of its decision.
     pub fn evaluate(&self) -> EvaluationReport {
         let Self { module, parameters, job, base, extra, .. } = *self;
         let input = EvaluationInput { job, base, extra, parameters: &parameters.values };
@@ -89,13 +89,13 @@ impl Inputs<'_> {
     }
 }
 
-/// The windows of a module's extra inputs.
+/// The windows that a module's extra inputs need.
 pub fn extra_windows(description: &StrategyDescription, job: &Job) -> Vec<WindowRequest> {
     description.extra.iter().map(|input| (series_of(input, job), input.lookback)).collect()
 }
 
-/// The series of an extra input, of which a job sees what had closed with its candle. Above the highest timeframe there
-/// is no higher one, and the input is empty.
+/// The series of an extra input. A job sees the candles of that series that had closed when its own candle closed.
+/// There is no timeframe above the highest; the series is then `None`, and the input is empty.
 pub fn series_of(input: &ExtraInput, job: &Job) -> Option<SeriesKey> {
     let symbol = match &input.symbol {
         InputSymbol::Own => job.symbol.clone(),

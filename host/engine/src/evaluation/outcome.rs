@@ -1,4 +1,4 @@
-//! What comes of an evaluation.
+//! The result of an evaluation.
 
 use std::{fmt, time::Duration};
 
@@ -10,13 +10,13 @@ use ta_bot_wasm::{LogLine, Usage};
 pub enum Outcome {
     /// A signal.
     Signal(Box<Signal>),
-    /// Nothing to say.
+    /// The strategy has nothing to say.
     None,
     /// A decision that does not go out, and why.
     Dropped(Box<Decision>, DropReason),
-    /// It was not asked, and why.
+    /// The strategy was not asked, and why.
     Skipped(SkipReason),
-    /// No answer, and why.
+    /// The strategy gave no answer, and why.
     Error(EvaluationError),
 }
 
@@ -25,12 +25,12 @@ pub enum Outcome {
 pub enum SkipReason {
     /// It keeps failing on this series.
     Failing,
-    /// It has taken its time of this minute.
+    /// It has used up its time for this minute.
     OverBudget,
 }
 
 impl SkipReason {
-    /// The stable word for programs.
+    /// A stable word for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Failing => "failing",
@@ -48,48 +48,48 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 #[derive(Debug, Clone)]
 pub struct EvaluationReport {
     /// The strategy's answer.
     pub outcome: Outcome,
-    /// The strategy's own words behind a signal, to which the host has added.
+    /// The strategy's own decision behind a signal, before the host added to it.
     pub decision: Option<Decision>,
-    /// How long it took; nothing where it was not asked.
+    /// How long it took; zero if the strategy was not asked.
     pub duration: Duration,
-    /// What else it took.
+    /// What else it used.
     pub usage: Usage,
     /// What it logged.
     pub log: Vec<LogLine>,
 }
 
 impl EvaluationReport {
-    /// The answer of a strategy that was not asked, since it refuses its parameters.
+    /// The report for a strategy that was not asked because it refuses its parameters.
     pub fn refused(error: EvaluationError) -> Self {
         let (duration, usage) = (Duration::ZERO, Usage::default());
         Self { outcome: Outcome::Error(error), decision: None, duration, usage, log: Vec::new() }
     }
 }
 
-/// What came of one strategy.
+/// The result of one strategy.
 #[derive(Debug, Clone)]
 pub struct StrategyOutcome {
     /// Which strategy.
     pub strategy: StrategyId,
-    /// Which code.
+    /// Which module, by its digest.
     pub digest: ModuleDigest,
     /// What it answered.
     pub outcome: Outcome,
-    /// How long it took; nothing where it was not asked.
+    /// How long it took; zero if the strategy was not asked.
     pub duration: Duration,
-    /// What else it took.
+    /// What else it used.
     pub usage: Usage,
     /// What it logged.
     pub log: Vec<LogLine>,
 }
 
 impl StrategyOutcome {
-    /// Of a strategy that was not asked.
+    /// The outcome of a strategy that was not asked.
     pub fn skipped(strategy: StrategyId, digest: ModuleDigest, reason: SkipReason) -> Self {
         let (duration, usage) = (Duration::ZERO, Usage::default());
         Self { strategy, digest, outcome: Outcome::Skipped(reason), duration, usage, log: Vec::new() }

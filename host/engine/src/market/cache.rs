@@ -1,11 +1,11 @@
 //! The newest candles of each series, kept in memory in front of a store.
 //!
-//! A candle that closes costs its series one small read, and a storm of closes one for all of them: who reads at the same
-//! time is served together.
+//! A candle that closes costs its series one small read, and a storm of closes costs one read for all of them: readers
+//! that arrive at the same time are served together.
 //!
-//! What is kept is exact. A closed candle does not change, so a stretch without a gap can only grow at its newer end, and
-//! whether it has is asked whenever another candle may have closed. Where there is a gap, or where the market is
-//! younger than the window, an older candle may still come: such series are read whole each time.
+//! The cache is exact. A closed candle does not change, so a stretch without a gap can only grow at its newer end, and
+//! the store is asked whether it has grown whenever another candle may have closed. If there is a gap, or if the
+//! market is younger than the window, an older candle may still come: such series are read whole each time.
 
 use std::{
     collections::HashMap,
@@ -25,30 +25,30 @@ use crate::{
     support::store_error::StoreError,
 };
 
-/// How many series are kept; a candle takes 48 bytes, so with the longest built-in window they take 50 MB.
+/// How many series are kept. A candle takes 48 bytes, so with the longest built-in window all series take 50 MB.
 const MOST_SERIES: usize = 4_000;
 /// How long readers are gathered before one read serves them.
 const GATHER: Duration = Duration::from_millis(2);
-/// How many series one read is about.
+/// How many series one read covers.
 const SERIES_AT_ONCE: usize = 500;
 
-/// A store of candles with a memory.
+/// A store of candles with a cache in front of it.
 pub struct CandleCache {
     reads: Arc<Reads>,
     kept: Mutex<HashMap<(Symbol, Timeframe), Kept>>,
-    /// Counts the uses of what is kept.
+    /// Counts the uses of kept series.
     uses: AtomicU64,
 }
 
 /// Candles that follow each other without a gap, oldest first.
 struct Kept {
     candles: Vec<Candle>,
-    /// The count at its last use.
+    /// The count of uses at its last use.
     used: u64,
 }
 
 impl CandleCache {
-    /// A memory, empty at first, in front of `store`.
+    /// Creates an empty cache in front of `store`.
     pub fn new(store: Arc<dyn CandleStore>) -> Self {
         Self {
             reads: Arc::new(Reads { store, waiting: Mutex::default() }),
@@ -57,19 +57,20 @@ impl CandleCache {
         }
     }
 
-    /// What is kept of a series, as far as it had closed by `until`, and from which close on the store has to be asked.
+    /// The newest `count` kept candles of a series that had closed by `until`, and the close time from which the
+    /// store has to be asked.
     fn known(&self, series: &(Symbol, Timeframe), until: Timestamp, count: usize) -> Option<(Vec<Candle>, Timestamp)> {
         let mut kept = lock(&self.kept);
         let found = kept.get_mut(series)?;
         let newest = series.1.close_of(found.candles.last()?.open_time);
         let closed = found.candles.partition_point(|candle| series.1.close_of(candle.open_time) <= until);
-        // An older window than what is kept is the store's to answer.
+        // A window older than what is kept has to come from the store.
         let from = closed.checked_sub(count)?;
         found.used = self.uses.fetch_add(1, Ordering::Relaxed);
         Some((found.candles[from..closed].to_vec(), newest))
     }
 
-    /// Keeps a window that can be relied on: as long as it was asked for, and without a gap.
+    /// Keeps a window if it can be relied on: it must have the requested length and no gap.
     fn keep(&self, series: &(Symbol, Timeframe), candles: &[Candle], count: usize) {
         let length = series.1.millis();
         let gap = |pair: &[Candle]| pair[1].open_time.millis() - pair[0].open_time.millis() != length;
@@ -79,7 +80,7 @@ impl CandleCache {
             return;
         }
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
-        // A shorter window, or an older one, does not replace what serves a longer one.
+        // A shorter or older window does not replace one that serves longer requests.
         let better = kept.get(series).is_none_or(|before| {
             let (old, new) = (before.candles.last(), candles.last());
             candles.len() >= before.candles.len() && new.map(|c| c.open_time) >= old.map(|c| c.open_time)
@@ -117,7 +118,7 @@ impl CandleStore for CandleCache {
         let surplus = candles.len().saturating_sub(wanted);
         candles.drain(..surplus);
         self.keep(&series, &candles, wanted);
-        // The stretch that was kept has a gap behind it now: whether it is to be filled is the store's to say.
+        // The kept stretch now has a gap behind it. Only the store knows whether the gap has been filled.
         if after.is_some() && lock(&self.kept).get(&series).is_none() {
             return self.reads.read(symbol.clone(), None, Together { timeframe, until, count }).await;
         }
@@ -165,7 +166,7 @@ impl CandleStore for CandleCache {
     }
 }
 
-/// What reads must have in common to be one.
+/// What reads must have in common to be served together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Together {
     timeframe: Timeframe,
@@ -176,14 +177,14 @@ struct Together {
 type Waiter = oneshot::Sender<Result<Vec<Candle>, StoreError>>;
 type Readers = Vec<((Symbol, Option<Timestamp>), Waiter)>;
 
-/// Reads that are gathered.
+/// Collects reads that are served together.
 struct Reads {
     store: Arc<dyn CandleStore>,
     waiting: Mutex<HashMap<Together, Readers>>,
 }
 
 impl Reads {
-    /// The candles of one series, read together with those of others.
+    /// The candles of one series, read together with those of other series.
     async fn read(
         self: &Arc<Self>,
         symbol: Symbol,
@@ -198,7 +199,7 @@ impl Reads {
             readers.len() == 1
         };
         if first {
-            // In a task of its own: the first reader may go, and the others still wait.
+            // This is a task of its own: the first reader may go away while the others still wait.
             tokio::spawn(Arc::clone(self).serve(what));
         }
         let gone = |_| StoreError::Unavailable { store: "candles", reason: "the read was given up".to_owned() };
@@ -212,7 +213,7 @@ impl Reads {
         let mut answers = answers.into_iter();
         for some in wanted.chunks(SERIES_AT_ONCE) {
             let read = self.store.newest_closed_of(what.timeframe, some, what.until, what.count).await;
-            // Who asked may have gone.
+            // The reader may have gone away.
             match read {
                 Ok(found) => found.into_iter().zip(&mut answers).for_each(|(candles, answer)| {
                     let _ = answer.send(Ok(candles));
@@ -225,7 +226,7 @@ impl Reads {
     }
 }
 
-/// What is kept is replaced as a whole, so a panic while it was held leaves it as it was.
+/// A poisoned lock is fine: what is kept is only replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

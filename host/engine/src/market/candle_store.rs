@@ -1,6 +1,6 @@
-//! Where candles come from.
+//! The store that candles come from.
 //!
-//! The port of the Data Extractor's tables: this service reads candles and, on a single machine, imports them.
+//! This is the port to the Data Extractor's tables: this service reads candles and, on a single machine, imports them.
 
 use async_trait::async_trait;
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
@@ -10,29 +10,29 @@ use crate::support::store_error::StoreError;
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
 
-/// What a store holds of one symbol and timeframe.
+/// A summary of the candles that a store holds for one symbol and timeframe.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SeriesSummary {
-    /// Whose candles.
+    /// The symbol of the candles.
     pub symbol: Symbol,
-    /// How long they are.
+    /// The timeframe of the candles.
     pub timeframe: Timeframe,
-    /// How many.
+    /// How many candles there are.
     pub candles: u64,
-    /// When the oldest opened.
+    /// When the oldest candle opened.
     pub first_open: Timestamp,
-    /// When the newest opened.
+    /// When the newest candle opened.
     pub last_open: Timestamp,
 }
 
-/// What became of inserted candles.
+/// What an insertion did with the candles that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Inserted {
-    /// They were not there before.
+    /// How many were not there before.
     pub new: u64,
-    /// They were there, the same.
+    /// How many were already there with the same numbers.
     pub same: u64,
-    /// They were there with other numbers, which were kept: a closed candle does not change.
+    /// How many were already there with other numbers. The stored numbers were kept: a closed candle does not change.
     pub different: u64,
 }
 
@@ -48,9 +48,10 @@ pub trait CandleStore: Send + Sync {
         count: u32,
     ) -> Result<Vec<Candle>, StoreError>;
 
-    /// Of each symbol the newest `count` candles of `timeframe` that closed at `until` or before, oldest first; where a
-    /// moment stands beside the symbol only those that closed after it. By symbol, in the order asked; a symbol without
-    /// such candles has an empty list. As few queries as is sensible, whatever their number.
+    /// For each symbol, the newest `count` candles of `timeframe` that closed at `until` or before, oldest first. If a
+    /// time is given beside the symbol, only candles that closed after it are included. The lists come in the order of
+    /// `wanted`; a symbol without such candles has an empty list. Uses as few queries as is sensible, however many
+    /// symbols there are.
     async fn newest_closed_of(
         &self,
         timeframe: Timeframe,
@@ -59,8 +60,9 @@ pub trait CandleStore: Send + Sync {
         count: u32,
     ) -> Result<Vec<Vec<Candle>>, StoreError>;
 
-    /// The newest candle of each symbol on `timeframe` that closed at `until` or before: symbol and close time, by symbol. A
-    /// symbol without such a candle is left out. Reads one candle of each, in as few queries as is sensible.
+    /// For each symbol, the newest candle of `timeframe` that closed at `until` or before, as symbol and close time,
+    /// sorted by symbol. A symbol without such a candle is left out. Reads one candle per symbol, in as few queries as
+    /// is sensible.
     async fn newest_closes(
         &self,
         timeframe: Timeframe,
@@ -68,9 +70,9 @@ pub trait CandleStore: Send + Sync {
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// The candles of `timeframe` that closed at `until` or before: symbol and close time of each, by symbol and time.
-    /// Only of the symbols in `after`, each named once, and only those that closed after the moment beside it. One
-    /// query for all of them, which reads no more than it answers.
+    /// The candles of `timeframe` that closed at `until` or before, as symbol and close time, sorted by symbol and
+    /// time. Includes only the symbols in `after`, each named once, and only candles that closed after the time given
+    /// beside the symbol. Runs one query for all of them, which reads no more than it returns.
     async fn closed_between(
         &self,
         timeframe: Timeframe,
@@ -78,12 +80,12 @@ pub trait CandleStore: Send + Sync {
         until: Timestamp,
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// Inserts candles of one series, all or none. A candle that is there already stays as it is.
+    /// Inserts candles of one series, all or none. A candle that is already stored stays as it is.
     async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError>;
 
-    /// What is there, by symbol and timeframe.
+    /// A summary of each stored series, sorted by symbol and timeframe.
     async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError>;
 
-    /// Whether the store answers.
+    /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -1,4 +1,5 @@
-//! Series of candles in memory, and what a strategy is given of them at a candle: cut as the service cuts.
+//! Series of candles in memory, and the windows of them that a strategy is given at a candle. The windows are cut as
+//! the service cuts them.
 
 use std::ops::Range;
 
@@ -9,18 +10,18 @@ use ta_bot_wasm::EvaluationInput;
 
 use crate::evaluation::series_of;
 
-/// The candles of one symbol and length, oldest first.
+/// The candles of one symbol and timeframe, oldest first.
 #[derive(Debug, Clone)]
 pub struct CandleSeries {
-    /// Whose candles.
+    /// The symbol of the candles.
     pub symbol: Symbol,
-    /// How long they are.
+    /// The timeframe of the candles.
     pub timeframe: Timeframe,
     candles: CandleWindow,
 }
 
 impl CandleSeries {
-    /// A series of candles, which must be ordered by open time, each once.
+    /// Creates a series. The candles must be ordered by open time, each given once.
     pub fn new(
         symbol: Symbol,
         timeframe: Timeframe,
@@ -39,16 +40,16 @@ impl CandleSeries {
         self.candles.is_empty()
     }
 
-    /// All of them.
+    /// All candles.
     pub fn all(&self) -> CandleSlice<'_> {
         self.candles.newest(usize::MAX)
     }
 
-    /// Some of them.
+    /// The candles in `range`.
     ///
     /// # Panics
     ///
-    /// Where the series has no such places, like a slice.
+    /// Panics if the series has no such range, as indexing a slice does.
     pub fn span(&self, range: Range<usize>) -> CandleSlice<'_> {
         self.candles.span(range)
     }
@@ -58,7 +59,7 @@ impl CandleSeries {
         self.timeframe.close_of(Timestamp::from_millis(self.all().open_time[candle] as i64))
     }
 
-    /// A candle as the job of looking at it.
+    /// The job of evaluating a candle.
     pub fn job(&self, candle: usize) -> Job {
         Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.close_time(candle) }
     }
@@ -69,13 +70,13 @@ impl CandleSeries {
         self.all().open_time.partition_point(|open| *open <= opened_by)
     }
 
-    /// The newest `count` candles that had closed at `at`; None where there are fewer.
+    /// The newest `count` candles that had closed at `at`; `None` if there are fewer.
     pub fn closed(&self, at: Timestamp, count: usize) -> Option<CandleSlice<'_>> {
         let end = self.closed_by(at);
         Some(self.span(end.checked_sub(count)?..end))
     }
 
-    /// The same, and all where there are fewer.
+    /// Like [`closed`](Self::closed), but returns all candles if there are fewer.
     fn closed_at_most(&self, at: Timestamp, count: usize) -> CandleSlice<'_> {
         let end = self.closed_by(at);
         self.span(end.saturating_sub(count)..end)
@@ -88,13 +89,13 @@ pub struct History {
     series: Vec<CandleSeries>,
 }
 
-/// A candle, by its series and its place there.
+/// A candle, by the index of its series and its index in that series.
 pub type CandleIndex = (usize, usize);
 
 /// What a strategy is given at a candle.
 #[derive(Debug, Clone)]
 pub struct View<'a> {
-    /// The candle.
+    /// The job, which names the candle.
     pub job: Job,
     /// The base window.
     pub base: CandleSlice<'a>,
@@ -103,14 +104,14 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// The same as the sandbox takes it.
+    /// The view as the sandbox takes it.
     pub fn input<'b>(&'b self, parameters: &'b Parameters) -> EvaluationInput<'b> {
         EvaluationInput { job: &self.job, base: self.base, extra: &self.extra, parameters }
     }
 }
 
 impl History {
-    /// These series.
+    /// Creates a history of these series.
     pub const fn new(series: Vec<CandleSeries>) -> Self {
         Self { series }
     }
@@ -124,18 +125,18 @@ impl History {
         self.series.iter().find(|one| one.symbol == series.0 && one.timeframe == series.1)
     }
 
-    /// The newest `count` candles of a series that had closed at `at`; None where there are fewer.
+    /// The newest `count` candles of a series that had closed at `at`; `None` if there are fewer.
     pub fn closed(&self, series: &(Symbol, Timeframe), at: Timestamp, count: usize) -> Option<CandleSlice<'_>> {
         self.find(series)?.closed(at, count)
     }
 
-    /// The candles on whose timeframes the strategy runs.
+    /// Every candle of a timeframe on which the strategy runs.
     pub fn places(&self, description: &StrategyDescription) -> impl Iterator<Item = CandleIndex> {
         let series = self.series.iter().enumerate().filter(|(_, series)| description.runs_on(series.timeframe));
         series.flat_map(|(index, series)| (0..series.len()).map(move |candle| (index, candle)))
     }
 
-    /// What the strategy is given at a candle, with so many more candles in each window than it asks for; None where a
+    /// What the strategy is given at a candle, with `more` candles in each window beyond what it asks for; `None` if a
     /// window can't be full.
     pub fn view(&self, description: &StrategyDescription, place: CandleIndex, more: usize) -> Option<View<'_>> {
         let (series, candle) = (&self.series[place.0], place.1);
@@ -143,17 +144,18 @@ impl History {
         let job = series.job(candle);
         let extra = description.extra.iter().map(|input| match series_of(input, &job) {
             Some(series) => self.closed(&series, job.candle_close, input.lookback as usize + more),
-            // Above the highest timeframe.
+            // There is no timeframe above the highest.
             None => Some(CandleSlice::EMPTY),
         });
         let extra = extra.collect::<Option<Vec<_>>>()?;
         Some(View { base: series.span(from..candle + 1), extra, job })
     }
 
-    /// What a job gives the strategy at a candle: windows as full as the market has them.
+    /// What a job gives the strategy at a candle. Each window is as full as the market allows.
     pub fn live_view(&self, description: &StrategyDescription, (series, candle): CandleIndex) -> View<'_> {
         let series = &self.series[series];
-        let (from, job) = ((candle + 1).saturating_sub(description.lookback as usize), series.job(candle));
+        let from = (candle + 1).saturating_sub(description.lookback as usize);
+        let job = series.job(candle);
         let extra = description.extra.iter().map(|input| {
             let series = series_of(input, &job).and_then(|series| self.find(&series));
             series.map_or(CandleSlice::EMPTY, |series| series.closed_at_most(job.candle_close, input.lookback as usize))
@@ -200,7 +202,8 @@ mod tests {
             lookback: 2,
             columns: Columns::ALL,
         };
-        let (history, description) = (history(), description(vec![input]));
+        let history = history();
+        let description = description(vec![input]);
         assert_eq!(history.places(&description).count(), 20);
         // The candle that closes at 1:45; only the first hour has closed.
         assert!(history.view(&description, (0, 6), 0).is_none());
@@ -221,7 +224,8 @@ mod tests {
             lookback: 2,
             columns: Columns::ALL,
         };
-        let (history, description) = (history(), description(vec![input]));
+        let history = history();
+        let description = description(vec![input]);
         let lengths = |candle| {
             let view = history.live_view(&description, (0, candle));
             (view.base.len(), view.extra[0].len())

@@ -1,13 +1,13 @@
 //! Reads files of candles into the store: `ta-bot candles import FILE --symbol BTCUSDT --timeframe 15m`.
 //!
-//! Two kinds of file are known by their content: ours, `open_time_ms,open,high,low,close,volume` with that header, and
-//! the klines that Binance publishes, 12 columns with or without a header, open times in milliseconds or (since 2025)
-//! in microseconds. Either may lie alone in a zip.
+//! Two kinds of file are told apart by their content: ours, with the header `open_time_ms,open,high,low,close,volume`,
+//! and the klines that Binance publishes, with 12 columns, with or without a header, and with open times in
+//! milliseconds or (since 2025) in microseconds. Either may be the only file in a zip.
 //!
-//! A file goes in whole or not at all, and what is wrong with it is said by line: a strategy that is tested on half a
-//! file, or on candles in the wrong order, gives answers that look right. A last candle that is still open is left out
-//! and told of, since whoever downloads candles until now has one at the end; a candle that opens later than now is an
-//! error.
+//! A file is imported whole or not at all, and what is wrong with it is reported by line: a strategy that is tested on
+//! half a file, or on candles in the wrong order, gives answers that look right. If the last candle is still open, it
+//! is left out and reported, since anybody who downloads candles up to now has one at the end. A candle that opens
+//! later than now is an error.
 
 use std::path::{Path, PathBuf};
 
@@ -30,12 +30,12 @@ use check::FileOrder;
 use lines::Lines;
 use row::Layout;
 
-/// How far the reading is, in bytes of text. The total is 0 where it is not known.
+/// How far the reading has come, in bytes of text. The total is 0 if it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// How many bytes are read.
+    /// How many bytes have been read.
     pub read: u64,
-    /// How many there are.
+    /// How many bytes there are.
     pub total: u64,
 }
 
@@ -57,22 +57,22 @@ pub struct ImportSummary {
     pub rows: u64,
     /// How many of them were not in the store before.
     pub new: u64,
-    /// How many were there, the same.
+    /// How many of them were already there with the same numbers.
     pub same: u64,
-    /// How many were there with other numbers, which were kept.
+    /// How many of them were already there with other numbers. The stored numbers were kept.
     pub different: u64,
-    /// When the first of them opened.
+    /// When the first closed candle of the file opened.
     pub first: Timestamp,
-    /// When the last of them opened.
+    /// When the last closed candle of the file opened.
     pub last: Timestamp,
-    /// How many candles are missing in between.
+    /// How many candles are missing between those two.
     pub missing: u64,
     /// When the last candle of the file opened, if it is still open and was left out.
     pub still_open: Option<Timestamp>,
 }
 
-/// Imports a file of candles. `progress` is told of the reading; nothing is stored before all of it is read and
-/// checked.
+/// Imports a file of candles. `progress` is called while the file is read. Nothing is stored before the whole file is
+/// read and checked.
 pub async fn import(
     store: &dyn CandleStore,
     path: &Path,
@@ -98,7 +98,7 @@ pub async fn import(
     })
 }
 
-/// Reads and checks a file of candles at the moment `now`. Blocks.
+/// Reads and checks a file of candles as of `now`. Blocks.
 pub fn read(
     path: &Path,
     timeframe: Timeframe,
@@ -109,7 +109,7 @@ pub fn read(
     parsed.map_err(|problem| ImportError::File { path: path.to_owned(), problem })
 }
 
-/// The candles of the lines of a file.
+/// Parses the lines of a file into candles.
 fn parse(mut lines: Lines<'_>, timeframe: Timeframe, now: Timestamp) -> Result<CandleFile, FileProblem> {
     let mut series = FileOrder::new(timeframe, now);
     let Some((number, first)) = lines.next_line()? else { return Err(FileProblem::Empty) };

@@ -8,10 +8,10 @@ use std::f64::consts::TAU;
 use sha2::{Digest as _, Sha256};
 use ta_bot_core::{Candle, Symbol, Timestamp};
 
-/// The steps that a candle's price takes on its way.
+/// How many steps a candle's price takes on its way.
 const STEPS: u64 = 12;
 
-/// One candle of several shorter ones.
+/// Combines several shorter candles into one.
 pub fn gathered(open_time: Timestamp, parts: &[&Candle]) -> Option<Candle> {
     let (first, last) = (parts.first()?, parts.last()?);
     Some(Candle {
@@ -24,7 +24,7 @@ pub fn gathered(open_time: Timestamp, parts: &[&Candle]) -> Option<Candle> {
     })
 }
 
-/// The candle that follows `price`: a walk whose drift swings slowly, so that both trends and turns come.
+/// The candle that follows `price`: a walk whose drift swings slowly, so that there are both trends and turns.
 pub fn simulated(symbol: &Symbol, open_time: Timestamp, price: f64) -> Candle {
     let minutes = open_time.millis() as f64 / 60_000.0;
     let phase = chance(symbol, Timestamp::from_millis(0), 0) * TAU;
@@ -41,7 +41,7 @@ pub fn simulated(symbol: &Symbol, open_time: Timestamp, price: f64) -> Candle {
     candle
 }
 
-/// The candles that follow each other from `price` on, one for each of these moments.
+/// Candles that follow each other from `price` on, one for each open time.
 pub fn walk(symbol: &Symbol, opens: impl IntoIterator<Item = Timestamp>, mut price: f64) -> Vec<Candle> {
     let next = |open_time| {
         let candle = simulated(symbol, open_time, price);
@@ -51,7 +51,7 @@ pub fn walk(symbol: &Symbol, opens: impl IntoIterator<Item = Timestamp>, mut pri
     opens.into_iter().map(next).collect()
 }
 
-/// A number from 0 up to 1 that follows from its arguments.
+/// A number from 0 up to 1 that depends only on the arguments.
 fn chance(symbol: &Symbol, open_time: Timestamp, draw: u64) -> f64 {
     let hash = Sha256::digest(format!("{symbol}\n{}\n{draw}", open_time.millis()));
     let number = hash[..6].iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));

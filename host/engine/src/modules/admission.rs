@@ -1,10 +1,11 @@
-//! Admission: what the host proves of a module before anybody's money depends on it.
+//! Admission: what the host checks in a module before anybody's money depends on it.
 //!
-//! Each check asks the module in its sandbox and compares. What can't be asked is told as unfinished and admits nobody;
-//! what takes too long has failed. How much is asked is fixed, so that a slow module is not spared anything.
+//! Each check asks the module in its sandbox and compares the answers. A check that can't be made is reported as
+//! unfinished and admits nothing; a module that takes too long has failed. How much is asked is fixed, so a slow
+//! module is spared nothing.
 //!
-//! A check shows what is wrong; it can't show that nothing is. A module that behaves on some fifteen hundred windows
-//! may misbehave on the next, and then the sandbox stops it.
+//! A check can show that something is wrong; it can't show that nothing is. A module that behaves on some fifteen
+//! hundred windows may misbehave on the next one, and then the sandbox stops it.
 
 use std::{fmt, time::Instant};
 
@@ -28,25 +29,25 @@ pub use recorded::Recorded;
 use ask::{Subject, Unfinished};
 use survey::Survey;
 
-/// What is checked, in this order.
+/// The checks, in the order in which they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckName {
-    /// It says the same of itself each time.
+    /// The module describes itself in the same way each time.
     Description,
     /// It answers on recorded candles, within its limits.
     Answers,
     /// Its lookback is as long as its rule needs.
     WarmUp,
-    /// What it decides can be traded.
+    /// Its decisions can be traded.
     Decisions,
-    /// The same candles give the same bytes: again, in another order, on other threads.
+    /// The same candles give the same bytes: asked again, in another order, and on other threads.
     Repeatable,
     /// It keeps nothing from one call to the next.
     NoMemory,
-    /// What came before its lookback changes nothing.
+    /// Candles before its lookback change nothing.
     Past,
-    /// It does not answer by the clock.
+    /// Its answers do not depend on the clock.
     NoClock,
     /// No market makes it stop in the middle.
     Hostile,
@@ -75,31 +76,31 @@ impl fmt::Display for CheckName {
     }
 }
 
-/// Where a check failed.
+/// An example on which a check failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Example {
-    /// On what it was asked.
+    /// What it was asked about.
     pub at: String,
-    /// What it should have answered, where that is known.
+    /// What it should have answered, if that is known.
     pub expected: Option<String>,
     /// What it answered.
     pub answered: String,
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// It holds on everything that was asked.
+    /// The check holds on everything that was asked.
     Passed {
-        /// What was asked, and what of it is worth knowing.
+        /// What was asked, and what is worth knowing about it.
         note: String,
     },
-    /// It does not hold.
+    /// The check does not hold.
     Failed {
         /// What is wrong, and what to do.
         problem: String,
-        /// Where.
+        /// The example on which it failed.
         example: Option<Example>,
     },
     /// There is nothing to check.
@@ -107,7 +108,8 @@ pub enum CheckOutcome {
         /// Why.
         reason: String,
     },
-    /// The host could not check it. This says nothing about the module, and admits it no more than a failure does.
+    /// The host could not make the check. This says nothing about the module, and does not admit it any more than a
+    /// failure does.
     Unfinished {
         /// Why.
         reason: String,
@@ -115,7 +117,7 @@ pub enum CheckOutcome {
 }
 
 impl CheckOutcome {
-    /// Whether a module may be admitted as far as this goes.
+    /// Whether this outcome lets a module be admitted.
     pub const fn admits(&self) -> bool {
         matches!(self, Self::Passed { .. } | Self::NotApplicable { .. })
     }
@@ -134,7 +136,7 @@ impl CheckOutcome {
 pub struct Check {
     /// What was checked.
     pub name: CheckName,
-    /// What came of it.
+    /// The outcome of the check.
     #[serde(flatten)]
     pub outcome: CheckOutcome,
     /// How many calls of the module it took.
@@ -152,9 +154,9 @@ pub struct Verdict {
     pub strategy: String,
     /// The version of the host that checked.
     pub host_version: String,
-    /// On which candles.
+    /// The candles on which it was checked.
     pub candles: String,
-    /// Each check.
+    /// The result of each check.
     pub checks: Vec<Check>,
 }
 
@@ -164,7 +166,7 @@ impl Verdict {
         !self.checks.is_empty() && self.checks.iter().all(|check| check.outcome.admits())
     }
 
-    /// Whether every check could be made. Where not, checking again may lead to another verdict.
+    /// Whether every check could be made. If not, checking again may lead to another verdict.
     pub fn finished(&self) -> bool {
         !self.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Unfinished { .. }))
     }
@@ -174,14 +176,14 @@ impl Verdict {
         self.checks.iter().find(|check| !check.outcome.admits())
     }
 
-    /// What came of a check.
+    /// The outcome of a check.
     pub fn outcome(&self, name: CheckName) -> Option<&CheckOutcome> {
         self.checks.iter().find(|check| check.name == name).map(|check| &check.outcome)
     }
 }
 
 /// Checks a module with its own defaults on recorded candles. This takes a second for most modules and minutes for the
-/// slowest, on the calling thread and two of its own: keep it off the paths that others wait for.
+/// slowest, on the calling thread and two more: keep it off paths that others wait for.
 pub fn admit(module: &StrategyModule, recorded: &Recorded) -> Verdict {
     let description = module.description();
     let parameters = ResolvedParameters::resolve(&description.schema, &ParameterLevels::default());
@@ -196,7 +198,7 @@ pub fn admit(module: &StrategyModule, recorded: &Recorded) -> Verdict {
         }),
     ];
     let survey = survey.as_ref();
-    // What could not be asked for the survey can't be compared either.
+    // Without the survey's answers there is nothing to compare.
     let surveyed = |check: &dyn Fn(&Survey<'_>) -> Result<CheckOutcome, Unfinished>| match survey {
         Some(survey) => check(survey),
         None => Err(Unfinished("there are no answers to compare".to_owned())),
@@ -219,9 +221,10 @@ pub fn admit(module: &StrategyModule, recorded: &Recorded) -> Verdict {
     }
 }
 
-/// Makes a check and says what it cost.
+/// Makes a check and measures what it cost.
 fn made(name: CheckName, subject: &Subject<'_>, check: impl FnOnce() -> Result<CheckOutcome, Unfinished>) -> Check {
-    let (begun, before) = (Instant::now(), subject.calls());
+    let begun = Instant::now();
+    let before = subject.calls();
     let outcome = check().unwrap_or_else(|Unfinished(reason)| CheckOutcome::Unfinished { reason });
     Check { name, outcome, evaluations: subject.calls() - before, duration_ms: millis(begun.elapsed()) }
 }

@@ -1,7 +1,7 @@
 //! The modules that come with the service, in the folder `STRATEGIES_DIR`.
 //!
-//! They are trusted as part of the image: they need no signature and no admission. Whoever can put a file there can
-//! replace the service itself.
+//! They are trusted as part of the image, so they need no signature and no admission. Anybody who can put a file there
+//! can replace the service itself.
 
 use std::{
     fs::{self, File},
@@ -46,7 +46,7 @@ pub enum ModuleFileError {
         /// What the system said.
         reason: io::Error,
     },
-    /// A file is no strategy.
+    /// A file is not a strategy.
     #[error("{path} is no strategy: {reason}")]
     Load {
         /// Which file.
@@ -64,15 +64,16 @@ pub enum ModuleFileError {
     },
 }
 
-/// Reads the file of a module. Of a file that is larger than a module may be no more is read than it takes to see that.
+/// Reads the file of a module. If the file is larger than a module may be, only as much is read as it takes to see
+/// that.
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST_MODULE as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Compiles and registers every `*.wasm` of the folder. A file that is no strategy does not keep the others from running,
-/// but the service does not call itself ready.
+/// Compiles and registers every `*.wasm` of the folder. A file that is not a strategy does not keep the others from
+/// running, but the service does not report itself ready.
 pub fn load_folder(registry: &Registry, sandbox: &Sandbox, folder: &Path) {
     let mut strategies = Strategies::new();
     let mut failed = Vec::new();
@@ -103,7 +104,7 @@ fn load_files(sandbox: &Sandbox, folder: &Path) -> Vec<Result<(PathBuf, Strategy
     files.into_iter().map(|path| load_file(sandbox, path)).collect()
 }
 
-/// The files of modules in a folder.
+/// The module files in a folder.
 pub fn wasm_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     let paths = entries.into_iter().map(|entry| entry.path());
@@ -129,9 +130,10 @@ fn load_file(sandbox: &Sandbox, path: PathBuf) -> Result<(PathBuf, StrategyModul
     }
 }
 
-/// Keeps every module of `folder` that `registry` has loaded. A store that is away is asked again, until `stop`.
+/// Keeps every module of `folder` that `registry` has loaded. If the store is away it is asked again, until `stop` is
+/// cancelled.
 pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Registry, stop: &CancellationToken) {
-    // Whoever loads the folder tells what is wrong with it.
+    // The code that loads the folder reports what is wrong with it.
     let Ok(files) = wasm_files(folder) else { return };
     let loaded = registry.bundled_digests();
     let mut kept = 0;
@@ -139,7 +141,7 @@ pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Reg
         let path = file.clone();
         let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
         let Ok(Ok(bytes)) = read else { continue };
-        // A file that is no strategy, or was replaced since it was loaded, makes no signals.
+        // A file that is not a strategy, or was replaced since it was loaded, makes no signals.
         if !loaded.contains(&ModuleDigest::of(&bytes)) {
             continue;
         }
@@ -149,14 +151,14 @@ pub async fn keep_bundled(store: &dyn ModuleStore, folder: &Path, registry: &Reg
     tracing::info!(kept, loaded = loaded.len(), "bundled modules are kept");
 }
 
-/// Keeps one module; false where trying again would not help.
+/// Keeps one module. Returns `false` if trying again would not help.
 async fn keep(store: &dyn ModuleStore, file: &Path, bytes: &[u8]) -> bool {
     let mut pauses = PAUSES;
     loop {
         match store.put(bytes).await {
             Ok(_) => return true,
             Err(KeepError::Store(error @ (StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }))) => {
-                tracing::warn!(file = %file.display(), %error, "a bundled module can't be kept yet; it is tried again");
+                tracing::warn!(file = %file.display(), %error, "a bundled module can't be kept yet; trying again");
                 tokio::time::sleep(pauses.pause()).await;
             }
             Err(error) => {

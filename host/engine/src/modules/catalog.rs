@@ -1,9 +1,9 @@
-//! Modules that come in through the API: taken, checked in the background, and judged once.
+//! Modules that are uploaded through the API: accepted, checked in the background, and judged once.
 //!
-//! An upload is inspected and kept at once; compiling it and asking it takes seconds to minutes and happens behind it,
-//! one module at a time. The replica that took the upload checks it; where it has not after ten minutes, perhaps since it
-//! ended, the others do too. The first judgement stays. What was admitted every replica compiles ahead, so that no candle
-//! waits for it when it is deployed.
+//! An upload is inspected and kept at once. Compiling and asking the module takes seconds to minutes and happens
+//! afterwards, one module at a time. The replica that took the upload checks it. If it has not done so after ten
+//! minutes, perhaps because it ended, the other replicas check it too. The first judgement stays. Every replica
+//! compiles admitted modules ahead, so that no candle waits for compilation when one of them is deployed.
 
 use std::{
     cmp::Reverse,
@@ -33,13 +33,13 @@ pub use error::{CheckError, UploadError};
 
 /// How many modules may wait to be checked.
 const MOST_WAITING: usize = 32;
-/// How long the replica that took an upload has to check it before another one does as well.
+/// How long the replica that took an upload has to check it before other replicas check it as well.
 const ITS_OWN_REPLICA_FIRST_MS: i64 = 600_000;
 /// How many of the newest admitted modules are compiled before somebody deploys them.
 const MOST_AHEAD: usize = 32;
-/// How often it is looked for modules that wait, beside the moments at which one comes.
+/// How often to look for modules that wait, besides the moments at which one is uploaded.
 const LOOK: Duration = Duration::from_secs(30);
-/// When a check that could not be finished is tried again.
+/// The pauses before a check that could not be finished is tried again.
 const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(10));
 
 /// The modules that were uploaded.
@@ -47,26 +47,26 @@ pub struct Catalog {
     store: Arc<dyn ModuleStore>,
     sandbox: Sandbox,
     trusted: Option<TrustedKeys>,
-    /// Whether this process is the only one on its store: then nothing is left to others.
+    /// Whether this process is the only one on its store. If so, nothing is left to others.
     alone: bool,
-    /// Told when a module was taken here.
+    /// Notified when a module was taken here.
     taken: Notify,
-    /// What this process has tried to compile ahead.
+    /// The modules that this process has tried to compile ahead.
     ahead: Mutex<HashSet<ModuleDigest>>,
-    /// What this process has taken or begun to check, until it is judged.
+    /// The modules that this process has taken or begun to check, until they are judged.
     begun: Mutex<HashMap<ModuleDigest, Begun>>,
-    /// One upload at a time: its inspection takes up to a quarter of a second and some hundred megabytes, and how many
-    /// wait is counted before it is one of them.
+    /// Allows one upload at a time: its inspection takes up to a quarter of a second and some hundred megabytes, and
+    /// the waiting modules are counted before it becomes one of them.
     one: Semaphore,
 }
 
 /// A module that this process checks.
 #[derive(Default)]
 struct Begun {
-    /// When it is tried again.
+    /// When the check is tried again.
     next: Option<Instant>,
     pauses: Option<Backoff>,
-    /// What was found and could not be stored yet.
+    /// What was found but could not be stored yet.
     found: Option<Judgement>,
 }
 
@@ -80,14 +80,16 @@ pub struct Uploaded {
 }
 
 impl Catalog {
-    /// A catalog of `store`, on which this process is `alone` or not. Signatures are asked for where there are trusted keys.
+    /// Creates a catalog of `store`. `alone` says whether this process is the only one on the store. Signatures are
+    /// required if there are trusted keys.
     pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox, trusted: Option<TrustedKeys>, alone: bool) -> Self {
-        let (taken, one) = (Notify::new(), Semaphore::new(1));
+        let taken = Notify::new();
+        let one = Semaphore::new(1);
         Self { store, sandbox, trusted, alone, taken, ahead: Mutex::default(), begun: Mutex::default(), one }
     }
 
-    /// Reads the signature of an upload, as its header says it. Where no keys are trusted it is not looked at; where some
-    /// are it must be there.
+    /// Reads the signature of an upload from the text of its header. If no keys are trusted, the signature is ignored;
+    /// if some are, it is required.
     pub fn read_signature(&self, text: Option<&str>) -> Result<Option<ModuleSignature>, UploadError> {
         match (&self.trusted, text) {
             (None, _) => Ok(None),
@@ -96,8 +98,8 @@ impl Catalog {
         }
     }
 
-    /// Takes a module. The same bytes again change nothing, unless what is kept was damaged. Once begun it has to run to its
-    /// end.
+    /// Takes a module. The same bytes again change nothing, unless the kept bytes were damaged. Once begun, this has
+    /// to run to its end.
     pub async fn upload(
         &self,
         bytes: Vec<u8>,
@@ -111,7 +113,7 @@ impl Catalog {
         if let Some(module) = self.store.find(digest).await?
             && module.upload.is_some()
         {
-            // What was damaged since is whole again, and what could not be read for its check can be.
+            // This repairs bytes that were damaged, and lets a check that could not read them go on.
             self.store.put(&bytes).await?;
             if module.waits() {
                 self.check_soon(digest);
@@ -130,7 +132,7 @@ impl Catalog {
         Ok(Uploaded { module, is_new: true })
     }
 
-    /// Has a module checked here as soon as its turn comes, also where an earlier try was put off.
+    /// Has a module checked here as soon as its turn comes, even if an earlier attempt was put off.
     fn check_soon(&self, digest: ModuleDigest) {
         let mut begun = self.lock();
         let begun = begun.entry(digest).or_default();
@@ -138,7 +140,7 @@ impl Catalog {
         self.taken.notify_one();
     }
 
-    /// The key that vouches for the module, where one is asked for.
+    /// The key that vouches for the module, if one is required.
     fn signer(&self, digest: ModuleDigest, signature: Option<ModuleSignature>) -> Result<Option<String>, UploadError> {
         let Some(trusted) = &self.trusted else { return Ok(None) };
         let signature = signature.ok_or(UploadError::NotSigned)?;
@@ -152,20 +154,20 @@ impl Catalog {
         Ok(modules)
     }
 
-    /// What is known of a module, a bundled one too.
+    /// What is known about a module, including bundled ones.
     pub async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError> {
         self.store.find(digest).await
     }
 
-    /// The modules whose digests begin with these digits, bundled ones too.
+    /// The modules whose digests begin with these digits, including bundled ones.
     pub async fn beginning_with(&self, digits: &str) -> Result<Vec<KeptModule>, StoreError> {
         let mut modules = self.store.list().await?;
         modules.retain(|module| module.digest.to_string().starts_with(digits));
         Ok(modules)
     }
 
-    /// Checks a module in this process and waits for it, unless it is judged. Answers what is known of it then: where another
-    /// process was quicker its judgement stays.
+    /// Checks a module in this process and waits for the result, unless the module is already judged. Returns what is
+    /// known about it afterwards: if another process was quicker, that judgement stays.
     pub async fn check_now(&self, module: KeptModule) -> Result<KeptModule, CheckError> {
         if !module.waits() {
             return Ok(module);
@@ -180,7 +182,8 @@ impl Catalog {
         self.store.get(digest).await
     }
 
-    /// Checks what waits, until `stop`. A check under way is not waited for: nothing of it is kept before it ends.
+    /// Checks the modules that wait, until `stop` is cancelled. A check under way is not waited for: nothing of it is
+    /// kept before it ends.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(self.check_on()).await;
     }
@@ -188,7 +191,7 @@ impl Catalog {
     async fn check_on(&self) {
         loop {
             let pause = self.check_waiting().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "uploaded modules can't be looked for; it is tried again");
+                tracing::warn!(%error, "can't look for uploaded modules; trying again later");
                 LOOK
             });
             tokio::select! {
@@ -198,13 +201,14 @@ impl Catalog {
         }
     }
 
-    /// Checks the modules that wait, oldest first. Answers when to look again.
+    /// Checks the modules that wait, oldest first. Returns how long to wait before looking again.
     async fn check_waiting(&self) -> Result<Duration, StoreError> {
         let before: Vec<ModuleDigest> = self.lock().keys().copied().collect();
         let modules = self.store.list().await?;
         let mut waiting: Vec<KeptModule> = modules.iter().filter(|module| module.waits()).cloned().collect();
         waiting.sort_by_key(|module| module.upload.as_ref().map(|upload| upload.at));
-        // Those that another replica judged are done with here, too. One that was taken meanwhile is in no list yet.
+        // Forget the modules that another replica has judged. One that was taken meanwhile is not in `before` and
+        // stays.
         let over = before.into_iter().filter(|digest| waiting.iter().all(|module| module.digest != *digest));
         over.for_each(|digest| drop(self.lock().remove(&digest)));
         let mut pause = LOOK;
@@ -220,10 +224,10 @@ impl Catalog {
                 None if self.alone || left_alone => {}
                 None => continue,
             }
-            // One that can't be checked keeps no other from being.
+            // A module that can't be checked does not keep the others from being checked.
             if let Err(error) = self.check(digest).await {
                 let again = self.put_off(digest);
-                tracing::warn!(module = %digest, %error, ?again, "a module could not be checked; it is tried again");
+                tracing::warn!(module = %digest, %error, ?again, "a module could not be checked; trying again later");
                 pause = pause.min(again);
             }
         }
@@ -231,8 +235,8 @@ impl Catalog {
         Ok(pause)
     }
 
-    /// Compiles the admitted modules that are not compiled here, the newest ones first. Where the store fails it is tried
-    /// again; a module that does not compile is not: whoever deploys it is told.
+    /// Compiles the admitted modules that are not compiled here yet, newest first. If the store fails, a module is
+    /// tried again. If a module does not compile, it is not: the operator who deploys it is told.
     async fn compile_ahead(&self, modules: &[KeptModule]) {
         let admitted = modules.iter().filter(|module| module.judgement.as_ref().is_some_and(Judgement::admits));
         let mut admitted: Vec<_> = admitted.filter(|module| !self.sandbox.has_compiled(module.digest)).collect();
@@ -263,13 +267,13 @@ impl Catalog {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
     }
 
-    /// Checks a module and notes what was found.
+    /// Checks a module and records what was found.
     async fn check(&self, digest: ModuleDigest) -> Result<(), CheckError> {
         let found = self.lock().entry(digest).or_default().found.take();
         let judgement = if let Some(found) = found {
             found
         } else {
-            // Another replica may have been quicker while this one checked others.
+            // Another replica may have been quicker while this one checked other modules.
             if self.store.find(digest).await?.is_none_or(|module| !module.waits()) {
                 return Ok(());
             }
@@ -285,7 +289,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts a check off. Answers for how long.
+    /// Puts a check off. Returns for how long.
     fn put_off(&self, digest: ModuleDigest) -> Duration {
         let mut begun = self.lock();
         let begun = begun.entry(digest).or_default();
@@ -295,25 +299,25 @@ impl Catalog {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ModuleDigest, Begun>> {
-        // Each entry is changed in one step, so a panic leaves it whole.
+        // A poisoned lock is fine: each entry is changed in one step.
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Compiles and checks in a thread of its own, for which the end of the process does not wait. What is the host's own
-/// trouble is an error and no judgement: it says nothing about the module.
+/// Compiles and checks in a thread of its own, which the end of the process does not wait for. A problem of the host
+/// is an error and not a judgement: it says nothing about the module.
 async fn judged(sandbox: Sandbox, bytes: Vec<u8>) -> Result<Judgement, CheckError> {
     let (done, answer) = oneshot::channel();
     let thread = std::thread::Builder::new().name("admission".to_owned());
     let work = move || {
-        // Nobody waits any more where the process is ending.
+        // Nobody waits any more if the process is ending.
         let _ = done.send(judge(&sandbox, &bytes));
     };
     thread.spawn(work).map_err(CheckError::NoThread)?;
     answer.await.map_err(|_| CheckError::Panicked)?.ok_or(CheckError::NoRoom)
 }
 
-/// Compiles a module and checks it; none where the host had no room for that.
+/// Compiles a module and checks it; `None` if the host had no room for that.
 fn judge(sandbox: &Sandbox, bytes: &[u8]) -> Option<Judgement> {
     let module = match StrategyModule::load(sandbox, bytes) {
         Ok(module) => module,
@@ -335,7 +339,8 @@ fn judge(sandbox: &Sandbox, bytes: &[u8]) -> Option<Judgement> {
 }
 
 fn unusable(code: &str, reason: String) -> Judgement {
-    let (code, host_version) = (code.to_owned(), HOST_VERSION.to_owned());
+    let code = code.to_owned();
+    let host_version = HOST_VERSION.to_owned();
     Judgement::Unusable { at: Timestamp::now(), host_version, code, reason }
 }
 
@@ -346,3 +351,6 @@ fn gone(digest: ModuleDigest) -> StoreError {
 fn given_up(error: &tokio::task::JoinError) -> StoreError {
     StoreError::Unavailable { store: "modules", reason: format!("the inspection was given up: {error}") }
 }
+
+#[cfg(test)]
+mod tests;

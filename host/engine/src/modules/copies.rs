@@ -1,7 +1,7 @@
 //! Copies of deployed modules in files, for a start while their store is away.
 //!
-//! A copy is named by its digest, so it is never an old one. One whose bytes have another digest counts as absent and is
-//! removed.
+//! A copy is named by its digest, so it is never out of date. A copy whose bytes have another digest counts as absent
+//! and is removed.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ pub const FOLDER: &str = "modules";
 /// How many bytes the copies may have together: a few hundred of the usual modules, a dozen of those written in Python.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// The folder of the copies. It blocks.
+/// The folder of the copies. Its methods block.
 #[derive(Debug, Clone)]
 pub struct Copies {
     folder: PathBuf,
@@ -28,7 +28,7 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Those in `data_dir`.
+    /// The copies in `data_dir`.
     pub fn of(data_dir: &Path) -> Self {
         Self { folder: data_dir.join(FOLDER), most_bytes: MOST_BYTES }
     }
@@ -52,13 +52,13 @@ impl Copies {
         Some(bytes)
     }
 
-    /// Removes all but the copies of these modules, and answers at which places are those that have none.
+    /// Removes all copies except those of these modules. Returns the indices of the modules that have no copy.
     pub fn retain(&self, wanted: &[ModuleDigest]) -> io::Result<Vec<usize>> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let mut missing: HashMap<PathBuf, usize> = wanted.iter().map(|digest| self.path(*digest)).zip(0..).collect();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            // What a killed process left has another name.
+            // A file that a killed process left behind has another name.
             if missing.remove(&path).is_none() {
                 remove(&path);
             }
@@ -68,12 +68,13 @@ impl Copies {
         Ok(missing)
     }
 
-    /// Whether those before leave room for a copy of so many bytes at this place.
+    /// Whether the copies of the modules before this index leave room for a copy of `bytes` bytes.
     pub fn has_room(&self, wanted: &[ModuleDigest], place: usize, bytes: u64) -> bool {
         self.size_of(&wanted[..place]) + bytes <= self.most_bytes
     }
 
-    /// Keeps a copy of the module at this place, for which there is room. Those behind make it, the last one first.
+    /// Keeps a copy of the module at this index, for which there must be room. Copies of the modules after it are
+    /// removed to make room, the last one first.
     pub fn keep(&self, wanted: &[ModuleDigest], place: usize, bytes: &[u8]) -> io::Result<()> {
         let mut taken = self.size_of(wanted) + bytes.len() as u64;
         for digest in wanted[place + 1..].iter().rev() {
@@ -95,7 +96,7 @@ impl Copies {
     }
 }
 
-/// Another process may have done so before.
+/// Removes a file, which another process may have removed before.
 fn remove(path: &Path) {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(copies.retain(&[one, two]).unwrap(), [0, 1]);
         copies.keep(&[one, two], 0, b"one").unwrap();
         copies.keep(&[one, two], 1, b"two").unwrap();
-        // What a process left that was killed in the middle.
+        // A file that a process left behind when it was killed in the middle of writing.
         fs::write(copies.folder.join(".tmpabc"), b"lef").unwrap();
         assert_eq!(copies.retain(&[three, two]).unwrap(), [0]);
         assert_eq!(copies.get(two).as_deref(), Some(&b"two"[..]));

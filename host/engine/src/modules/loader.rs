@@ -1,4 +1,4 @@
-//! Modules from the store, by their digest, compiled and ready to be evaluated.
+//! Modules by their digest, from the store, compiled and ready to be evaluated.
 
 use std::{
     io,
@@ -16,35 +16,36 @@ use crate::{
     support::store_error::StoreError,
 };
 
-/// How many modules stay loaded beside the registered ones: those of a few strategies, each with the version before.
+/// How many modules stay loaded besides the registered ones: those of a few strategies, each with its previous
+/// version.
 const MOST: usize = 16;
-/// How many are compiled at once. One that was written in Python takes ten seconds of a core.
+/// How many modules are compiled at once. A module written in Python takes ten seconds of a core.
 const AT_ONCE: usize = 2;
 
-/// Why there is no module of a digest.
+/// Why there is no module for a digest.
 #[derive(Debug, Clone, Error)]
 pub enum LoadingError {
-    /// It is not kept.
+    /// No such module is kept.
     #[error("the module {0} is not kept here")]
     Unknown(ModuleDigest),
-    /// Its bytes are others by now.
+    /// Its bytes no longer match the digest.
     #[error("the bytes that are kept of the module {0} are damaged")]
     Damaged(ModuleDigest),
-    /// Its bytes make no strategy here.
+    /// Its bytes can't be loaded as a strategy by this version.
     #[error("the module {module} can't be loaded by this version: {reason}")]
     Unusable {
-        /// Which.
+        /// Which module.
         module: ModuleDigest,
         /// Why.
         reason: String,
     },
-    /// The host had no room to ask it what it is.
+    /// The host had no room for an instance that describes the module.
     #[error("the host has no room for another instance: {0}")]
     NoRoom(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something panicked, or the process is ending.
+    /// The load panicked, or the process is ending.
     #[error("loading the module was given up")]
     GivenUp,
 }
@@ -73,13 +74,14 @@ impl LoadingError {
     }
 }
 
-/// How long a failure is the answer to others who waited meanwhile: each would try again, one after the other.
+/// How long a failure is returned to callers that waited meanwhile: otherwise each would try again, one after the
+/// other.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 
-/// A module, once it is loaded. Who wants the same one waits for it.
+/// A module, once it is loaded. Callers that want the same module wait for it.
 type Loaded = Arc<LoadSlot>;
 
-/// Where a module is put.
+/// The slot for one module.
 #[derive(Default)]
 struct LoadSlot {
     module: OnceCell<Arc<StrategyModule>>,
@@ -87,13 +89,14 @@ struct LoadSlot {
 }
 
 impl LoadSlot {
-    /// The failure of a moment ago.
+    /// The last failure, if it is recent.
     fn failure(&self) -> Option<LoadingError> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.as_ref().filter(|(at, _)| at.elapsed() < FAILURE_HOLDS).map(|(_, error)| error.clone())
     }
 
-    /// Takes note of a failure that others who wait would meet as well. What lasts costs them nothing to find out.
+    /// Records a failure that waiting callers would meet as well. A lasting failure is not recorded: it costs nothing
+    /// to find out again.
     fn note(&self, error: &LoadingError) {
         if !error.is_passing() {
             return;
@@ -102,24 +105,24 @@ impl LoadSlot {
     }
 }
 
-/// Modules by their digest: a registered one as it is, others from the store.
+/// Modules by their digest: a registered module is taken as it is, others come from the store.
 pub struct ModuleLoader {
     store: Arc<dyn ModuleStore>,
     registry: Arc<Registry>,
     sandbox: Sandbox,
-    /// For what is asked for while the store is away; none where that is embedded.
+    /// For modules that are asked for while the store is away; `None` if the store is embedded.
     copies: Option<Copies>,
-    /// Of which modules there are to be copies.
+    /// Which modules are to have copies.
     to_copy: Mutex<Arc<[ModuleDigest]>>,
-    /// One at a time copies them.
+    /// Held while copying: one task copies at a time.
     copying: tokio::sync::Mutex<()>,
-    /// The one that was asked for last comes last.
+    /// Ordered by last use, with the latest at the end.
     kept: Mutex<Vec<(ModuleDigest, Loaded)>>,
     compiling: Semaphore,
 }
 
 impl ModuleLoader {
-    /// A loader that has loaded nothing yet.
+    /// Creates a loader that has loaded nothing yet.
     pub fn new(store: Arc<dyn ModuleStore>, registry: Arc<Registry>, sandbox: Sandbox) -> Self {
         Self {
             store,
@@ -133,13 +136,13 @@ impl ModuleLoader {
         }
     }
 
-    /// Loads from copies where there are any, and keeps those that it is told to.
+    /// Loads from copies if there are any, and keeps copies of the modules that it is told to copy.
     #[must_use]
     pub fn with_copies(self, copies: Copies) -> Self {
         Self { copies: Some(copies), ..self }
     }
 
-    /// The module of a digest.
+    /// The module with this digest.
     pub async fn get(&self, digest: ModuleDigest) -> Result<Arc<StrategyModule>, LoadingError> {
         if let Some(registered) = self.registry.module(digest) {
             return Ok(registered);
@@ -153,7 +156,7 @@ impl ModuleLoader {
     }
 
     fn kept(&self, digest: ModuleDigest) -> Loaded {
-        // A list is as it was, also where somebody panicked who held it.
+        // A poisoned lock is fine: a panic leaves the list whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().position(|(known, _)| *known == digest).map(|place| kept.remove(place).1);
         let loaded = known.unwrap_or_default();
@@ -165,7 +168,8 @@ impl ModuleLoader {
     }
 
     async fn load(&self, digest: ModuleDigest) -> Result<Arc<StrategyModule>, LoadingError> {
-        // Before the bytes are read, so that those of a few are in memory. It is never closed.
+        // The turn is taken before the bytes are read, so that only a few modules' bytes are in memory. The semaphore
+        // is never closed.
         let _turn = self.compiling.acquire().await.map_err(|_| LoadingError::GivenUp)?;
         let copies = self.copies.clone();
         let copied = tokio::task::spawn_blocking(move || copies?.get(digest));
@@ -182,16 +186,16 @@ impl ModuleLoader {
         }
     }
 
-    /// Keeps copies of these modules, of those that come first where there is no room for all, and of no others. Nobody waits
-    /// for that, and what can't be copied now is tried again the next time.
+    /// Keeps copies of these modules and of no others. If there is no room for all, the first ones are copied. The
+    /// caller does not wait for that, and what can't be copied now is tried again on the next call.
     pub fn copy_later(self: &Arc<Self>, wanted: Arc<[ModuleDigest]>) {
         let Some(copies) = self.copies.clone() else { return };
-        // It is as it was, also where somebody panicked who held it.
+        // A poisoned lock is fine: the value is only replaced as a whole.
         *self.to_copy.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
         let loader = Arc::clone(self);
         tokio::spawn(async move {
             let _turn = loader.copying.lock().await;
-            // What was asked for last, whoever's turn it is.
+            // What was asked for last counts, whichever task's turn it is.
             let wanted = Arc::clone(&loader.to_copy.lock().unwrap_or_else(PoisonError::into_inner));
             if let Err(problem) = loader.copy(copies, wanted).await {
                 tracing::warn!(
@@ -202,13 +206,15 @@ impl ModuleLoader {
         });
     }
 
-    /// Copies what is not copied. One module that can't be keeps no other from being.
+    /// Copies the modules that are not copied yet. A module that can't be copied does not keep the others from being
+    /// copied.
     async fn copy(&self, copies: Copies, wanted: Arc<[ModuleDigest]>) -> Result<(), String> {
         let of_all = (copies.clone(), Arc::clone(&wanted));
         let missing = blocking(move || of_all.0.retain(&of_all.1)).await?;
         let mut done = Ok(());
         for place in missing {
-            let (copies, wanted) = (copies.clone(), Arc::clone(&wanted));
+            let copies = copies.clone();
+            let wanted = Arc::clone(&wanted);
             match self.bytes_to_copy(&copies, &wanted, place).await {
                 Ok(Some(bytes)) => blocking(move || copies.keep(&wanted, place, &bytes)).await?,
                 Ok(None) => {}
@@ -219,7 +225,7 @@ impl ModuleLoader {
         done
     }
 
-    /// The bytes of the module at this place, if there is room for a copy.
+    /// The bytes of the module at this index of `wanted`, if there is room for a copy.
     async fn bytes_to_copy(
         &self,
         copies: &Copies,
@@ -228,7 +234,8 @@ impl ModuleLoader {
     ) -> Result<Option<Vec<u8>>, LoadingError> {
         let digest = wanted[place];
         let size = self.store.find(digest).await?.ok_or(LoadingError::Unknown(digest))?.size;
-        let (copies, wanted) = (copies.clone(), Arc::clone(wanted));
+        let copies = copies.clone();
+        let wanted = Arc::clone(wanted);
         let has_room = tokio::task::spawn_blocking(move || copies.has_room(&wanted, place, size)).await;
         if has_room.map_err(|_| LoadingError::GivenUp)? { self.stored(digest).await.map(Some) } else { Ok(None) }
     }
@@ -246,7 +253,7 @@ impl ModuleLoader {
     }
 }
 
-/// Does what blocks.
+/// Runs work that blocks.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, String> {
     let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
     done.map_err(|error| error.to_string())

@@ -1,7 +1,7 @@
-//! Where the bytes of modules are kept, by their digest.
+//! The store of modules' bytes, by their digest.
 //!
-//! A signal names the digest of the module that made it. As long as the bytes are here it can be replayed, also when the
-//! module has been replaced since.
+//! A signal names the digest of the module that made it. As long as the bytes are here, the signal can be replayed,
+//! even if the module has been replaced since.
 
 use ta_bot_core::{ModuleDigest, Timestamp};
 
@@ -31,18 +31,18 @@ pub enum KeepError {
     Store(#[from] StoreError),
 }
 
-/// How a module came here through the API.
+/// How a module was uploaded through the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
     /// Who uploaded it.
     pub by: String,
-    /// When.
+    /// When it was uploaded.
     pub at: Timestamp,
-    /// The public key whose signature it came with.
+    /// The public key of the signature that it came with.
     pub signed_by: Option<String>,
 }
 
-/// What was found out about a module that was uploaded. It is final: the same bytes are not judged twice, so that replicas
+/// What was found out about an uploaded module. It is final: the same bytes are not judged twice, so that replicas
 /// agree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -53,27 +53,27 @@ pub enum Judgement {
         at: Timestamp,
         /// The version of the host that found it.
         host_version: String,
-        /// A stable word for why.
+        /// A stable word for the reason.
         code: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// It was checked.
     Checked {
-        /// When.
+        /// When it was checked.
         at: Timestamp,
-        /// The version of the strategy, as it says itself.
+        /// The version of the strategy, as the module states it.
         version: String,
-        /// The WIT version that it speaks.
+        /// The WIT version of the module.
         wit_version: String,
-        /// Each check.
+        /// The result of each check.
         verdict: Verdict,
     },
 }
 
 impl Judgement {
-    /// Reads what is stored. What another version wrote and this one does not understand is a judgement all the same, and
-    /// admits nobody.
+    /// Reads a stored judgement. One that another version wrote and this version does not understand is a judgement
+    /// all the same, and admits nothing.
     pub fn read(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_else(|error| Self::Unusable {
             at: Timestamp::from_millis(0),
@@ -98,9 +98,9 @@ pub struct KeptModule {
     pub size: u64,
     /// When it was first kept.
     pub kept_at: Timestamp,
-    /// How it was uploaded; none where it only ever was a bundled one.
+    /// How it was uploaded; `None` if it has only ever been a bundled module.
     pub upload: Option<Upload>,
-    /// What was found out about it; none where it was not uploaded, or is being checked.
+    /// What was found out about it; `None` if it was not uploaded or is still being checked.
     pub judgement: Option<Judgement>,
 }
 
@@ -114,27 +114,27 @@ impl KeptModule {
 /// A store of modules.
 #[async_trait]
 pub trait ModuleStore: Send + Sync {
-    /// Keeps a module. Where the same bytes are kept already, nothing changes; where they were damaged since, they take the
-    /// place of what is there.
+    /// Keeps a module. If the same bytes are already kept, nothing changes; if the kept bytes have been damaged, the
+    /// given bytes replace them.
     async fn put(&self, bytes: &[u8]) -> Result<ModuleDigest, KeepError>;
 
-    /// The bytes of a module; none where it was never kept. Bytes that do not have this digest any more are an error.
+    /// The bytes of a module; `None` if it was never kept. Bytes that no longer have this digest are an error.
     async fn get(&self, digest: ModuleDigest) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Notes how a module that is kept was uploaded, unless that is noted.
+    /// Records how a kept module was uploaded, unless that is already recorded.
     async fn note_upload(&self, digest: ModuleDigest, upload: &Upload) -> Result<(), StoreError>;
 
-    /// Notes what was found out about a module that is kept, unless it was judged before; the first judgement stays.
+    /// Records what was found out about a kept module, unless it was judged before: the first judgement stays.
     async fn judge(&self, digest: ModuleDigest, judgement: &Judgement) -> Result<(), StoreError>;
 
-    /// What is known of a module; none where it was never kept.
+    /// What is known about a module; `None` if it was never kept.
     async fn find(&self, digest: ModuleDigest) -> Result<Option<KeptModule>, StoreError>;
 
-    /// Every module that is kept, by digest.
+    /// Every kept module, sorted by digest.
     async fn list(&self) -> Result<Vec<KeptModule>, StoreError>;
 }
 
-/// The digest of bytes that are to be kept.
+/// Checks the size of bytes that are to be kept, and returns their digest.
 pub fn admitted(bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
     if bytes.len() > LARGEST_MODULE {
         return Err(KeepError::TooLarge { given: bytes.len() });
@@ -142,30 +142,30 @@ pub fn admitted(bytes: &[u8]) -> Result<ModuleDigest, KeepError> {
     Ok(ModuleDigest::of(bytes))
 }
 
-/// What a store has of a module that is to be kept.
+/// What a store already has of a module that is to be kept.
 pub enum There {
     /// It was never kept.
     Nothing,
-    /// Its bytes are not what they were.
+    /// Its bytes have been damaged.
     Damaged,
-    /// It is there.
+    /// It is there and whole.
     Whole,
 }
 
-/// Looks what a store has, by reading it.
+/// Finds out what a store has of a module, by reading it.
 pub async fn what_is_there(store: &impl ModuleStore, digest: ModuleDigest) -> Result<There, StoreError> {
     match store.get(digest).await {
         Ok(None) => Ok(There::Nothing),
         Ok(Some(_)) => Ok(There::Whole),
         Err(error @ StoreError::Corrupt { .. }) => {
-            tracing::warn!(module = %digest, %error, "the module is kept anew");
+            tracing::warn!(module = %digest, %error, "a kept module is damaged and will be replaced");
             Ok(There::Damaged)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Bytes that were read, if they are what they were kept as.
+/// Returns bytes that were read, if they still have the digest under which they were kept.
 pub fn verified(store: &'static str, digest: ModuleDigest, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     let found = ModuleDigest::of(&bytes);
     if found == digest {

@@ -1,10 +1,10 @@
 //! The strategies that are ready to run.
 //!
-//! Some come with the service ([`bundled`](super::bundled)), others were deployed: which module decides follows from the log
-//! of deployments and the close of the candle.
+//! Some come with the service ([`bundled`](super::bundled)), others are deployed. The log of deployments and the close
+//! of the candle determine which module decides.
 //!
-//! Readers take a snapshot and keep it for as long as they look at one candle, so that a change never falls in the
-//! middle of an evaluation.
+//! Readers take a snapshot and keep it for as long as they look at one candle, so a change never falls in the middle
+//! of an evaluation.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -25,7 +25,7 @@ pub enum Progress {
     Loading,
     /// Every module of the folder is ready.
     Ready,
-    /// These are not, each with its reason; the others run.
+    /// Some modules are not ready, each for its own reason; the others run.
     Incomplete(Vec<String>),
 }
 
@@ -35,46 +35,46 @@ pub struct Registry {
     progress: ArcSwap<Progress>,
 }
 
-/// What is held at one moment.
+/// What the registry holds at one moment.
 #[derive(Clone, Default)]
 struct Held {
     bundled: Arc<Strategies>,
     /// Modules that were deployed, by digest.
     installed: Arc<HashMap<ModuleDigest, Arc<StrategyModule>>>,
     log: Arc<DeploymentLog>,
-    /// Each strategy's module by the newest entry of the log.
+    /// Each strategy's module according to the newest entry of the log.
     newest: Arc<Strategies>,
 }
 
-/// What looks at the candles of one close.
+/// The modules that look at the candles of one close.
 pub struct Deciding {
-    /// The revision of the log by which that is so.
+    /// The revision of the log that this follows from.
     pub revision: i64,
     /// The modules that decide, by strategy.
     pub modules: Vec<Arc<StrategyModule>>,
-    /// The modules that look beside some of those.
+    /// The modules that look beside some of those that decide.
     pub shadows: Vec<Beside>,
-    /// Shadows that are not installed here, and miss these candles.
+    /// Shadows that are not installed here and miss these candles.
     pub missing_shadows: Vec<ModuleDigest>,
 }
 
 /// A module that looks beside the one that decides.
 #[derive(Clone)]
 pub struct Beside {
-    /// The revision of the log with which it began.
+    /// The revision of the log at which it began.
     pub began: i64,
-    /// What looks.
+    /// The module that looks.
     pub module: Arc<StrategyModule>,
 }
 
 impl Registry {
-    /// A registry that is still empty.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Self { held: ArcSwap::default(), progress: ArcSwap::from_pointee(Progress::Loading) }
     }
 
-    /// The strategies as they are by the newest deployments, also those that do not decide yet. One whose module is not
-    /// installed here is left out.
+    /// The strategies according to the newest deployments, including those that do not decide yet. A strategy whose
+    /// module is not installed here is left out.
     pub fn strategies(&self) -> Arc<Strategies> {
         Arc::clone(&self.held.load().newest)
     }
@@ -84,7 +84,7 @@ impl Registry {
         self.held.load().newest.get(id).cloned()
     }
 
-    /// The module of a digest, if it is held here.
+    /// The module with this digest, if it is held here.
     pub fn module(&self, digest: ModuleDigest) -> Option<Arc<StrategyModule>> {
         self.held.load().module(digest)
     }
@@ -104,14 +104,14 @@ impl Registry {
         Arc::clone(&self.held.load().log)
     }
 
-    /// Whether a strategy has a module by the newest deployment that is not installed here yet.
+    /// Whether the newest deployment of a strategy names a module that is not installed here yet.
     pub fn awaits(&self, id: &StrategyId) -> bool {
         let held = self.held.load();
         deployed(held.log.newest(id)).is_some_and(|digest| held.module(digest).is_none())
     }
 
-    /// What looks at candles that close at `candle_close`, where `enables` says what the application's settings enable; or the
-    /// modules that have to be installed before.
+    /// The modules that look at candles that close at `candle_close`, or, as the error, the modules that have to be
+    /// installed first. `enables` says which strategies the application's settings enable.
     pub fn deciding_on(
         &self,
         candle_close: Timestamp,
@@ -147,7 +147,7 @@ impl Registry {
         }
     }
 
-    /// Holds a module that was deployed.
+    /// Adds a module that was deployed.
     pub fn install(&self, module: &Arc<StrategyModule>) {
         self.change(|held| {
             let mut installed = HashMap::clone(&held.installed);
@@ -156,7 +156,7 @@ impl Registry {
         });
     }
 
-    /// Decides by this log from now on. Modules that it has not named for a while are let go.
+    /// Decides by this log from now on. Modules that it has not named for a while are dropped.
     pub fn follow(&self, log: &Arc<DeploymentLog>) {
         self.change(|held| {
             held.log = Arc::clone(log);
@@ -177,7 +177,7 @@ impl Registry {
         });
     }
 
-    /// Takes the modules that came with the service in place of those before. `problems` names those that can't be used.
+    /// Replaces the modules that came with the service. `problems` names those that can't be used.
     pub fn set_bundled(&self, strategies: Strategies, problems: Vec<String>) {
         let strategies = Arc::new(strategies);
         self.change(|held| held.bundled = Arc::clone(&strategies));
@@ -211,7 +211,7 @@ impl Held {
     }
 }
 
-/// The module that an entry deploys; none for the bundled one.
+/// The module that an entry deploys; `None` for the bundled one.
 fn deployed(entry: Option<&DeploymentEntry>) -> Option<ModuleDigest> {
     entry?.change.deployment.module
 }
@@ -221,3 +221,6 @@ impl Default for Registry {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

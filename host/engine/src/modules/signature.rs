@@ -1,8 +1,9 @@
 //! Signatures of modules: who vouches for the bytes.
 //!
-//! A signature is detached: 64 bytes of Ed25519 over a context and the SHA-256 of the component's bytes. The context keeps
-//! a signature of a module from being one of anything else that the same key may sign. Modules of `STRATEGIES_DIR` need
-//! none: they are part of the image, and whoever can write there can replace the service as well.
+//! A signature is detached: 64 bytes of Ed25519 over a context and the SHA-256 of the component's bytes. Because of
+//! the context, a signature of a module is never a signature of anything else that the same key may sign. Modules in
+//! `STRATEGIES_DIR` need no signature: they are part of the image, and anybody who can write there can replace the
+//! service as well.
 
 use std::{fmt, str::FromStr};
 
@@ -14,11 +15,11 @@ use ring::{
 use ta_bot_core::ModuleDigest;
 use thiserror::Error;
 
-/// What a signature is of, before the digest.
+/// What is signed before the digest.
 const CONTEXT: &[u8] = b"ta-bot module signature v1\0";
-/// What a private key's text begins with, so that one can't be taken for a public key.
+/// How the text of a private key begins, so that it can't be taken for a public key.
 const PRIVATE: &str = "ta-bot-private-key:";
-/// Encodings of the points of small order, the sign's bit left out. For such a key anybody can make signatures.
+/// Encodings of the points of small order, without the sign bit. Anybody can make signatures for such a key.
 const SMALL_ORDER: [&str; 7] = [
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",
@@ -29,25 +30,25 @@ const SMALL_ORDER: [&str; 7] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ];
 
-/// Why a text is no key or signature, or a signature is not good. No text is repeated: it may be a private key that was
-/// given by mistake.
+/// Why a text is not a key or signature, or why a signature is not valid. The text is never repeated: it may be a
+/// private key that was given by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SignatureError {
-    /// The text is no public key.
+    /// The text is not a public key.
     #[error(
         "give a public key of Ed25519: 32 bytes, as 64 hex digits or in base64, as `ta-bot modules keygen` tells it"
     )]
     PublicKey,
-    /// The text is a private key where a public one belongs.
+    /// The text is a private key, and a public key was expected.
     #[error("this is a private key: give the public one, and consider the private one as known to others")]
     PrivateForPublic,
     /// Anybody could sign for this key.
     #[error("this public key is one for which anybody can make signatures: give one of `ta-bot modules keygen`")]
     WeakKey,
-    /// The text is no private key.
+    /// The text is not a private key.
     #[error("this is no private key as `ta-bot modules keygen` writes it")]
     PrivateKey,
-    /// The text is no signature.
+    /// The text is not a signature.
     #[error("a signature of Ed25519 is 64 bytes in base64 (or 128 hex digits), as `ta-bot modules sign` writes it")]
     Signature,
     /// None of the trusted keys made this signature of these bytes.
@@ -64,7 +65,7 @@ pub enum SignatureError {
     NoChance,
 }
 
-/// The bytes of a text in hex or base64.
+/// Decodes a text in hex or base64.
 fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
     let text = text.trim();
     let mut bytes = [0; N];
@@ -79,7 +80,7 @@ fn message(digest: ModuleDigest) -> Vec<u8> {
     [CONTEXT, digest.as_bytes()].concat()
 }
 
-/// A key that tells who signed.
+/// The public key of a signer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey([u8; 32]);
 
@@ -141,7 +142,7 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new one, from the system's randomness.
+    /// Generates a new key from the system's randomness.
     pub fn generate() -> Result<Self, SignatureError> {
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).map_err(|_| SignatureError::NoChance)?;
@@ -153,12 +154,12 @@ impl PrivateKey {
         Ok(Self { seed, pair })
     }
 
-    /// The key as its file holds it. It is for no other eyes, which is why this is not `Display`.
+    /// The key as its file holds it. This is secret, and therefore not `Display`.
     pub fn to_text(&self) -> String {
         format!("{PRIVATE}{}\n", BASE64.encode(self.seed))
     }
 
-    /// The key by which others know its signatures.
+    /// The public key, by which others know the signatures of this key.
     pub fn public(&self) -> PublicKey {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.pair.public_key().as_ref());
@@ -183,13 +184,13 @@ impl FromStr for PrivateKey {
 }
 
 impl fmt::Debug for PrivateKey {
-    /// Nothing of the private part.
+    /// Shows nothing of the private part.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the private key of {}", self.public())
     }
 }
 
-/// The keys whose signatures count: at least one.
+/// The keys whose signatures are accepted: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedKeys(Vec<PublicKey>);
 
@@ -204,7 +205,7 @@ impl TrustedKeys {
         &self.0
     }
 
-    /// The key that made the signature of this module.
+    /// Verifies the signature of a module and returns the key that made it.
     pub fn verify(&self, digest: ModuleDigest, signature: &ModuleSignature) -> Result<PublicKey, SignatureError> {
         let message = message(digest);
         let made = |key: &&PublicKey| UnparsedPublicKey::new(&ED25519, key.0).verify(&message, &signature.0).is_ok();
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_format_does_not_change() {
-        // By RFC 8032, 7.1, test 1, and as signed by version 0.1.0 of this service.
+        // As in RFC 8032, section 7.1, test 1, and as signed by version 0.1.0 of this service.
         let seed = hex::decode("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
         let key = PrivateKey::of_seed(seed.try_into().unwrap()).unwrap();
         assert_eq!(hex::encode(key.public().0), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_key_for_which_anybody_can_sign_is_refused() {
-        // The neutral element: the signature that is all zero but for the same element is good for every message.
+        // The neutral element: the signature that is all zeros except for the same element is valid for every message.
         let mut neutral = [0; 32];
         neutral[0] = 1;
         let mut forged = [0; 64];

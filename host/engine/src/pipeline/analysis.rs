@@ -1,6 +1,6 @@
-//! One candle, looked at by every enabled strategy.
+//! Evaluates one candle by every enabled strategy.
 //!
-//! Both ways to an analysis, a job from the queue and a request, go through here, so that both see the same.
+//! Jobs from the queue and HTTP requests both use this module, so that both see the same.
 
 use std::{
     collections::HashMap,
@@ -44,7 +44,7 @@ mod beside;
 
 pub use beside::ToCompare;
 
-/// Why there is no analysis.
+/// Why an analysis failed.
 #[derive(Debug, Error)]
 pub enum AnalysisError {
     /// The candle is not in the store (yet).
@@ -53,39 +53,39 @@ pub enum AnalysisError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store's candles make no window.
+    /// The store's candles do not form a valid window.
     #[error("the stored candles can't be used: {0}")]
     Window(#[from] WindowError),
-    /// A module that was deployed can't be had.
+    /// A deployed module can't be loaded.
     #[error(transparent)]
     Module(#[from] LoadingError),
     /// The host had no room for a guest.
     #[error("{0} could not be evaluated: {1}")]
     NoRoom(StrategyId, EvaluationError),
-    /// Something on the way panicked, or the process is ending.
+    /// The analysis panicked, or the process is stopping.
     #[error("the analysis was given up in the middle")]
     GivenUp,
 }
 
-/// What came of a candle.
+/// The result of analysing a candle.
 #[derive(Debug, Clone)]
 pub struct Analysis {
-    /// The candle.
+    /// The analysed job.
     pub job: Job,
-    /// The revision of the deployments' log by which it was decided who looks.
+    /// The revision of the deployments' log that determined which modules decide.
     pub revision: i64,
-    /// How many candles were read.
+    /// The number of candles read.
     pub candles: usize,
-    /// Each strategy's outcome, by id.
+    /// The outcome of each strategy, ordered by id.
     pub outcomes: Vec<StrategyOutcome>,
-    /// How long it took, reading included.
+    /// How long the analysis took, including reading.
     pub duration: Duration,
-    /// What shadows are to look at, if any look beside these strategies.
+    /// The candle for the shadows, if any shadow has to look at it.
     pub beside: Option<ToCompare>,
 }
 
 impl AnalysisError {
-    /// Whether the job is not to blame: it waits until the store is back, and is not given up for that.
+    /// Whether a store is the cause and not the job. Such a job waits until the store is back, and is not given up.
     pub const fn is_stores(&self) -> bool {
         match self {
             Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }) => true,
@@ -105,25 +105,25 @@ impl Analysis {
     }
 }
 
-/// What an analysis needs.
+/// Analyses candles.
 pub struct Analyst {
-    /// Where candles come from.
+    /// The store that candles are read from.
     pub candles: Arc<dyn CandleStore>,
-    /// Which strategies there are.
+    /// The known strategies.
     pub registry: Arc<Registry>,
-    /// Which of their modules decides.
+    /// The deployments, which say which module of a strategy decides.
     pub rollout: Arc<Rollout>,
-    /// With which parameters.
+    /// The parameters of the strategies.
     pub parameters: Arc<ParameterBook>,
-    /// Which of them run.
+    /// The settings, which say which strategies run.
     pub settings: Arc<SettingsBook>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The threads on which guests run.
     pub threads: Arc<rayon::ThreadPool>,
 }
 
-/// A candle with everything that the strategies will look at.
+/// A job with everything that its strategies need.
 pub struct Prepared {
     job: Job,
     revision: i64,
@@ -136,29 +136,30 @@ pub struct Prepared {
     started: Instant,
 }
 
-/// What was read for a candle, by series.
+/// The windows that were read for a job, by series.
 type Windows = HashMap<SeriesKey, CandleWindow>;
 
-/// A strategy that is about to look, with the places of its windows.
+/// A strategy that is about to be evaluated, with the extra windows that it needs.
 struct Turn {
     module: Arc<StrategyModule>,
     extra: Vec<WindowRequest>,
 }
 
 impl Analyst {
-    /// Looks at the candle of `job` with every enabled strategy.
+    /// Evaluates the candle of `job` by every enabled strategy.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
         let prepared = self.prepare(job).await?;
         self.look(prepared, traceparent, None).await
     }
 
-    /// Reads what the enabled strategies will look at.
+    /// Reads the windows that the enabled strategies need.
     pub async fn prepare(&self, job: &Job) -> Result<Prepared, AnalysisError> {
         let started = Instant::now();
         self.parameters.known()?;
         self.settings.known()?;
         self.rollout.known()?;
-        let (settings, edition) = (self.settings.current(), self.parameters.edition());
+        let settings = self.settings.current();
+        let edition = self.parameters.edition();
         let Deciding { revision, modules, shadows, missing_shadows } = self.deciding(job, &settings).await?;
         for digest in missing_shadows {
             self.rollout.install_later(digest);
@@ -171,8 +172,8 @@ impl Analyst {
         Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
     }
 
-    /// Looks at what was read. Where it is watched, what it costs is taken note of, and strategies
-    /// that keep failing or take too much are left out.
+    /// Evaluates a prepared job. If it is watched, its costs are recorded, and strategies that keep failing or take too
+    /// much time are left out.
     pub async fn look(
         self: &Arc<Self>,
         prepared: Prepared,
@@ -180,21 +181,25 @@ impl Analyst {
         watch: Option<&Watching>,
     ) -> Result<Analysis, AnalysisError> {
         let Prepared { job, revision, settings, turns, beside, edition, windows, candles, started } = prepared;
-        let (analyst, job_of_pool, rules) = (Arc::clone(self), job.clone(), Arc::clone(&settings));
-        let (traceparent, watch) = (traceparent.map(str::to_owned), watch.cloned());
+        let analyst = Arc::clone(self);
+        let job_of_pool = job.clone();
+        let rules = Arc::clone(&settings);
+        let traceparent = traceparent.map(str::to_owned);
+        let watch = watch.cloned();
         let (done, outcomes) = tokio::sync::oneshot::channel();
         self.threads.spawn(move || {
-            // Whoever asked has gone.
+            // The caller has gone.
             if done.is_closed() {
                 return;
             }
-            let (traceparent, watch) = (traceparent.as_deref(), watch.as_ref());
+            let traceparent = traceparent.as_deref();
+            let watch = watch.as_ref();
             let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
             let outcomes = turns.iter().map(evaluate).collect::<Vec<_>>();
             if let Some(watch) = watch {
                 watch.watch.settle(&job_of_pool, &outcomes);
             }
-            // Nobody waits any more where the process is ending.
+            // The receiver is gone if the process is stopping.
             let _ = done.send((outcomes, windows));
         });
         let (outcomes, windows) = outcomes.await.map_err(|_| AnalysisError::GivenUp)?;
@@ -210,7 +215,7 @@ impl Analyst {
         Ok(analysis)
     }
 
-    /// What looks at the job's candle. A module that is not here yet is waited for.
+    /// Returns the modules that look at the job's candle. Installs those that are missing and waits for them.
     async fn deciding(&self, job: &Job, settings: &StoredSettings) -> Result<Deciding, AnalysisError> {
         loop {
             match self.registry.deciding_on(job.candle_close, |id| settings.settings.enables(id)) {
@@ -224,14 +229,14 @@ impl Analyst {
         }
     }
 
-    /// Reads every series once, with as many candles as the strategy that wants most. Shadows have no say in it: what they
-    /// read besides is read when nobody waits for it.
+    /// Reads every series once, with as many candles as the strategy that needs the most. Shadows are not considered
+    /// here: what only they need is read after the decision, when nothing waits for it.
     async fn windows(&self, job: &Job, turns: &[Turn]) -> Result<Windows, AnalysisError> {
         let base = ((job.symbol.clone(), job.timeframe), 1);
         self.read(job, turns.iter().flat_map(|turn| turn.wanted(job)).chain([base])).await
     }
 
-    /// Reads each series with as many candles as are wanted of it at most.
+    /// Reads each series once, with the largest number of candles that is wanted of it.
     async fn read(
         &self,
         job: &Job,
@@ -242,12 +247,13 @@ impl Analyst {
             let most = most_of.entry(series).or_default();
             *most = count.max(*most);
         }
-        // All at once, so that each is read together with those of other jobs.
+        // All at the same time, so that each series is read together with those of other jobs.
         let windows = most_of.into_iter().map(|(series, count)| self.window(job, series, count));
         Ok(try_join_all(windows).await?.into_iter().collect())
     }
 
-    /// Reads what had closed by then: a higher candle that covers the job's is still open, and unseen.
+    /// Reads the candles that had closed at the job's close. A candle of a higher timeframe that contains the job's is
+    /// still open then, and is not read.
     async fn window(
         &self,
         job: &Job,
@@ -273,7 +279,8 @@ impl Analyst {
         watch: Option<&Watching>,
     ) -> StrategyOutcome {
         let description = turn.module.description();
-        let (strategy, digest) = (description.id.clone(), turn.module.digest());
+        let strategy = description.id.clone();
+        let digest = turn.module.digest();
         if let Some(reason) = watch.and_then(|watch| watch.leaves_out(&strategy, digest, job)) {
             return StrategyOutcome::skipped(strategy, digest, reason);
         }
@@ -311,7 +318,7 @@ impl Analyst {
             let strategy = &outcome.strategy;
             let (status, action) = match &outcome.outcome {
                 Outcome::Signal(signal) => (ExecutionStatus::Success, Some(signal.action)),
-                // It did not run.
+                // The strategy did not run.
                 Outcome::Skipped(_) => continue,
                 Outcome::None => (ExecutionStatus::Success, None),
                 Outcome::Dropped(_, reason) => {
@@ -338,7 +345,7 @@ impl Analyst {
     }
 }
 
-/// The strategies that run on the job's timeframe.
+/// Returns a turn for each strategy that runs on the job's timeframe.
 fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job) -> Vec<Turn> {
     let runs = modules.into_iter().filter(|module| module.description().runs_on(job.timeframe));
     runs.map(|module| Turn::of(&module, job)).collect()
@@ -349,7 +356,7 @@ impl Turn {
         Self { module: Arc::clone(module), extra: extra_windows(module.description(), job) }
     }
 
-    /// The series of its windows, and how many candles of each.
+    /// The series of the strategy's windows, with the number of candles of each.
     fn wanted(&self, job: &Job) -> Vec<(SeriesKey, u32)> {
         let base = (Some((job.symbol.clone(), job.timeframe)), self.module.description().lookback);
         let series = self.extra.iter().cloned().chain([base]);
@@ -357,7 +364,7 @@ impl Turn {
     }
 }
 
-/// A guest's line in the host's log.
+/// Writes a guest's log line to the host's log.
 fn relate(strategy: &StrategyId, line: &LogLine) {
     let message = line.message.as_str();
     match line.level {
@@ -368,7 +375,7 @@ fn relate(strategy: &StrategyId, line: &LogLine) {
     }
 }
 
-/// The newest closed candle of a series as a job.
+/// Returns the newest closed candle of a series as a job.
 pub async fn newest_job(
     candles: &dyn CandleStore,
     symbol: &Symbol,
@@ -382,3 +389,6 @@ pub async fn newest_job(
         candle_close: timeframe.close_of(candle.open_time),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
-//! Where jobs wait for a worker.
+//! The queue in which jobs wait for a worker.
 //!
-//! A leader puts them in, every replica takes some out. A job that waits or is under way is not added again, and one that
-//! was taken leaves the queue only when its worker says so; else it comes again, perhaps to another worker. So a job may be
-//! worked on twice. That is harmless, since what comes of it is committed once.
+//! A leader adds jobs, and every replica takes some. A job that is waiting or under way is not added again. A taken job
+//! leaves the queue only when its worker says so; otherwise it comes again, perhaps to another worker. So a job may be
+//! worked on twice, which is harmless because its result is committed only once.
 
 use std::{future::Future, time::Duration};
 
@@ -14,7 +14,7 @@ use thiserror::Error;
 pub mod contract;
 pub mod local;
 
-/// Why the queue did not take or count jobs. The sweep finds the job again.
+/// Why the queue did not accept or count jobs. The sweep finds the job again.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the job queue did not answer: {0}")]
 pub struct JobsError(pub String);
@@ -26,13 +26,13 @@ pub struct QueuedJob {
     pub job: Job,
     /// The trace of the event that led to it.
     pub traceparent: Option<String>,
-    /// Whether an operator asks for it again: then it is taken also right after the queue has had it, and evaluated also
-    /// where it counts as dead.
+    /// Whether an operator retries the job. Then the queue accepts it even right after it had the job, and it is
+    /// evaluated even if it counts as dead.
     pub retry: bool,
 }
 
 impl From<Job> for QueuedJob {
-    /// A job that nothing is known of.
+    /// A job without a trace that is not a retry.
     fn from(job: Job) -> Self {
         Self { job, traceparent: None, retry: false }
     }
@@ -41,43 +41,44 @@ impl From<Job> for QueuedJob {
 /// A queue of jobs that all replicas share.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Adds a job, after waiting for room where there is a place for it soon. Answers whether it was new. Many may be
-    /// under way at once: each is added before those whose adding began later.
+    /// Adds a job, after waiting for room if there will be some soon. Returns whether the job was new. Several calls
+    /// may run concurrently: each job is added before those of later calls.
     async fn push(&self, queued: QueuedJob) -> Result<bool, JobsError>;
 
-    /// The next jobs, at least one and at most `most`, the oldest first. Waits for them, and for the queue where it is
-    /// away. May be given up at any moment: nothing is lost by it.
+    /// Returns the next jobs, at least one and at most `most`, the oldest first. Waits for them, and for the queue if
+    /// it is unavailable. Cancel safe: no job is lost if the future is dropped.
     async fn next(&self, most: usize) -> Vec<Delivery>;
 
-    /// Gives back what was fetched and not answered by [`next`](Self::next), which must not be called any more.
+    /// Gives back the jobs that were fetched but not yet returned by [`next`](Self::next), which must not be called any
+    /// more.
     async fn close(&self);
 
-    /// How many jobs wait or are under way, of all replicas.
+    /// Returns how many jobs of all replicas are waiting or under way.
     async fn depth(&self) -> Result<usize, JobsError>;
 }
 
-/// A job that was taken out, until its worker says what became of it. One that is dropped comes again after a while.
+/// A taken job whose worker has not yet reported its end. If it is dropped, the job comes again after a pause.
 pub struct Delivery {
-    /// The job, as it was put in.
+    /// The job, as it was added.
     pub queued: QueuedJob,
-    /// Which delivery of this job it is, from 1 on.
+    /// The number of this delivery of the job, counted from 1.
     pub attempt: u32,
-    /// How often the queue must hear of the job, or it gives it to somebody else.
+    /// How often the queue must hear that the job is under way. Otherwise it delivers the job to another worker.
     pub heartbeat: Option<Duration>,
-    /// How the queue is told.
+    /// Reports the end of the job to the queue.
     pub receipt: Box<dyn Receipt>,
 }
 
-/// How a queue is told what became of a job. Where it can't be told the job comes again, so no error is passed on.
+/// Reports to a queue what became of a job. If that fails the job comes again, so no error is returned.
 #[async_trait]
 pub trait Receipt: Send + Sync {
-    /// The job is finished and leaves the queue.
+    /// Reports that the job is finished. It leaves the queue.
     async fn done(self: Box<Self>);
 
-    /// The job comes again, not before `delay`.
+    /// Gives the job back. It comes again after `delay` at the earliest.
     async fn give_back(self: Box<Self>, delay: Duration);
 
-    /// The job is still under way.
+    /// Reports that the job is still under way.
     async fn working(&self);
 }
 
@@ -93,22 +94,22 @@ impl Delivery {
         &self.queued.job
     }
 
-    /// The job is finished and leaves the queue.
+    /// Reports that the job is finished. It leaves the queue.
     pub async fn done(self) {
         self.receipt.done().await;
     }
 
-    /// The job comes again, not before `delay`.
+    /// Gives the job back. It comes again after `delay` at the earliest.
     pub async fn give_back(self, delay: Duration) {
         self.receipt.give_back(delay).await;
     }
 
-    /// The job is still under way.
+    /// Reports that the job is still under way.
     pub async fn working(&self) {
         self.receipt.working().await;
     }
 
-    /// Waits for `work`, and tells the queue meanwhile that the job is under way.
+    /// Waits for `work`, and meanwhile reports to the queue that the job is under way.
     pub async fn keep_while<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         let Some(heartbeat) = self.heartbeat else { return work.await };

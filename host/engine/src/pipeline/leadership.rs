@@ -1,4 +1,4 @@
-//! Who schedules. Never what keeps the data correct: that is what the unique keys are for.
+//! Determines which process schedules. The data stays correct without it: that is guaranteed by the unique keys.
 
 use std::time::Instant;
 
@@ -7,57 +7,57 @@ use tokio::sync::watch;
 
 use crate::support::metrics::Metrics;
 
-/// A time of leading: it begins, and it may end at any moment.
+/// A period in which a process leads. It may end at any moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// When it began.
+    /// When the term began.
     pub since: Timestamp,
 }
 
-/// Whether this process leads, to be read again at each effect.
+/// Whether this process leads. Must be checked again before each effect.
 #[derive(Clone)]
 pub struct Leadership {
-    /// Whether there is an election at all.
+    /// Whether there is an election.
     pub elected: bool,
-    /// This process's name.
+    /// The name of this process.
     pub identity: String,
     standing: watch::Receiver<Standing>,
 }
 
-/// What is known of who leads.
+/// What this process knows about who leads.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
-    /// What this process holds.
+    /// The term of this process, if it has one.
     pub held: Option<Held>,
-    /// Who else leads.
+    /// The other process that leads, if there is one.
     pub other: Option<Other>,
-    /// When the last renewal was seen, this process's own or another's; at first when this process began to look.
+    /// When the last renewal was seen, by this process or another one. At first, when this process began to look.
     pub renewed: Option<Instant>,
-    /// Why the election does not go on, where it does not.
+    /// Why the election does not go on, if it does not.
     pub problem: Option<String>,
 }
 
-/// A term that is under way until a moment of this process's own clock.
+/// A current term, which lasts until a moment of this process's own clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The term.
     pub term: Term,
-    /// When it is over; `None` if nobody can take it away.
+    /// When the term is over; `None` if no other process can take it over.
     pub until: Option<Instant>,
 }
 
-/// Another leader, as long as its word counts.
+/// Another leader, while its last renewal counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
-    /// The leader's name.
+    /// The name of the leader.
     pub name: String,
-    /// Until when its word counts.
+    /// Until when its last renewal counts.
     pub until: Instant,
 }
 
 impl Standing {
-    /// The term, unless its time is over. Asked of the clock each time, and not left to a task that ends it: a process
-    /// that was paused, or whose tasks do not get to run, would go on leading beside its successor.
+    /// Returns the term, unless it is over. Each call checks the clock instead of relying on a task that ends the term.
+    /// Otherwise a process that was paused, or whose tasks do not get to run, would go on leading beside its successor.
     pub fn term(&self) -> Option<&Term> {
         let held = self.held.as_ref()?;
         held.until.is_none_or(|until| Instant::now() < until).then_some(&held.term)
@@ -65,20 +65,20 @@ impl Standing {
 }
 
 impl Leadership {
-    /// What an election says of the process `identity`, as it goes on.
+    /// Creates the leadership of the process `identity`, which follows an election.
     pub const fn elected(identity: String, standing: watch::Receiver<Standing>) -> Self {
         Self { elected: true, identity, standing }
     }
 
-    /// The leadership of a process that is alone: it leads from the start to the end.
+    /// Creates the leadership of a single process, which always leads.
     pub fn single_node(identity: String) -> Self {
         let held = Held { term: Term { since: Timestamp::now() }, until: None };
-        // The receiver keeps the last value when the sender is gone.
+        // The receiver keeps the last value after the sender is dropped.
         let (_, standing) = watch::channel(Standing { held: Some(held), ..Standing::default() });
         Self { elected: false, identity, standing }
     }
 
-    /// A leadership that leads when it is told to.
+    /// Creates a leadership that a test switches on and off.
     #[cfg(test)]
     pub(crate) fn told() -> (Self, impl Fn(bool)) {
         let (sender, standing) = watch::channel(Standing::default());
@@ -89,12 +89,12 @@ impl Leadership {
         (Self { elected: true, identity: "test".to_owned(), standing }, tell)
     }
 
-    /// The term under way, if this process leads.
+    /// Returns the current term, if this process leads.
     pub fn term(&self) -> Option<Term> {
         self.standing.borrow().term().cloned()
     }
 
-    /// Who leads, this process or another, as far as that is known.
+    /// Returns the name of the leader, which may be this process, as far as it is known.
     pub fn leader(&self) -> Option<String> {
         let standing = self.standing.borrow();
         if standing.term().is_some() {
@@ -104,12 +104,12 @@ impl Leadership {
         other.map(|other| other.name.clone())
     }
 
-    /// What stands in the way of the election at the moment, as the log tells it.
+    /// Returns what currently prevents the election, as it appears in the log.
     pub fn problem(&self) -> Option<String> {
         self.standing.borrow().problem.clone()
     }
 
-    /// Waits until this process leads by another term than `known`.
+    /// Waits until this process leads in a term other than `known`.
     pub async fn next_term(&self, known: Option<&Term>) -> Term {
         let mut standing = self.standing.clone();
         let begun = |standing: &Standing| standing.term().is_some_and(|term| Some(term) != known);
@@ -118,11 +118,11 @@ impl Leadership {
         {
             return held.term.clone();
         }
-        // Nobody is left who could begin one.
+        // The sender is gone, so no term can begin any more.
         std::future::pending().await
     }
 
-    /// Sets what has to be true at the moment of a scrape, however long ago anything changed.
+    /// Sets the gauges that have to be current at the moment of a scrape, even if nothing changed for a long time.
     pub fn measure(&self, metrics: &Metrics) {
         let standing = self.standing.borrow();
         metrics.is_leader.set(i64::from(standing.term().is_some()));

@@ -1,7 +1,7 @@
-//! Which candles become jobs.
+//! Decides which candles become jobs.
 //!
-//! An event is a hint to look now; the sweep is the guarantee. Both end in the same look: the closed candles of a timeframe
-//! that have no finished job. Only a leader looks.
+//! An event is a hint to look now; the sweep is the guarantee. Both do the same: they look for closed candles of a
+//! timeframe that have no finished job. Only a leader looks.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -39,56 +39,59 @@ mod waiting;
 use look::Progress;
 use waiting::{Found, Waiting};
 
-/// The sweep looks at least this often.
+/// The longest time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(15);
-/// How long after a timeframe's close the sweep looks: the extractor needs a moment to write.
+/// How long after a timeframe's close the sweep looks, because the extractor needs a moment to write.
 const GRACE_MS: i64 = 2_000;
-/// How long events are gathered before one look serves them all. What comes during a look is gathered for the next.
+/// How long events are gathered before one look for all of them. Events that come during a look are gathered for the
+/// next one.
 const GATHER: Duration = Duration::from_millis(1);
-/// How many jobs are pushed, all at once, before events and the sweep have their turn.
+/// How many jobs are pushed concurrently before events and the sweep get their turn.
 const PUSHED_AT_ONCE: usize = 64;
-/// How many of the dead jobs that are to be tried again one sweep takes.
+/// How many retried dead jobs one sweep takes.
 const RETRIED_AT_ONCE: u32 = 1000;
-/// Beyond the newest candle of each series, jobs are pushed only while the queue holds fewer than these. So many jobs a
-/// fresh candle waits for.
+/// Jobs for candles other than the newest of their series are pushed only while the queue holds fewer jobs than this.
+/// It is also the most jobs that a fresh candle waits for.
 const CATCH_UP_DEPTH: usize = 256;
-/// When it is looked again whether there is room for more.
+/// The pause before looking again whether there is room for more.
 const UNTIL_ROOM: Duration = Duration::from_millis(20);
-/// When a queue that is away is tried again.
+/// The pause before an unavailable queue is tried again.
 const UNTIL_BACK: Duration = Duration::from_secs(1);
 
-/// What events named since the last look, with the newest trace of each symbol.
+/// The series that events named since the last look, with the newest trace of each symbol.
 type Hints = HashMap<Timeframe, Hinted>;
 type Hinted = HashMap<Symbol, Option<String>>;
 
-/// What the schedule needs.
+/// Turns closed candles into jobs.
 pub struct Schedule {
-    /// Where candles are looked for.
+    /// The store that is searched for candles.
     pub candles: Arc<dyn CandleStore>,
-    /// Where finished jobs are known.
+    /// The store of finished jobs.
     pub outbox: Arc<dyn Outbox>,
-    /// Where events come from.
+    /// The source of events.
     pub bus: Arc<dyn Bus>,
-    /// What is scheduled.
+    /// The settings, which say what is scheduled.
     pub settings: Arc<SettingsBook>,
-    /// Where jobs go.
+    /// The queue that jobs are pushed to.
     pub queue: Arc<dyn JobQueue>,
-    /// Whether to look at all.
+    /// Whether this process leads. Only a leader looks.
     pub leadership: Leadership,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Which bad events are logged.
+    /// Limits the log lines about refused events.
     pub refused: LogLimit,
 }
 
 impl Schedule {
-    /// Looks until `stop`, which also ends a look under way: the next start finds what was not pushed.
+    /// Looks for candles until `stop` is cancelled. That also ends a look under way: the next start finds what was not
+    /// pushed.
     pub async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled(self.look_on()).await;
     }
 
     async fn look_on(&self) {
-        let (mut events, mut notices) = (self.bus.candle_events(), self.bus.notices());
+        let mut events = self.bus.candle_events();
+        let mut notices = self.bus.notices();
         let mut progress = Progress::default();
         loop {
             let term = self.leadership.term();
@@ -102,10 +105,11 @@ impl Schedule {
                 tokio::select! {
                     biased;
                     () = &mut next_sweep => break,
-                    // Who begins to lead does not wait for the next sweep: nobody looked meanwhile.
+                    // A process that begins to lead does not wait for the next sweep, because no process looked
+                    // meanwhile.
                     _ = &mut next_term => break,
                     event = events.recv() => match event {
-                        // The leader hears it too.
+                        // The leader receives the event too.
                         Ok(_) if self.leadership.term().is_none() => {
                             self.metrics.events.with_label_values(&["not_leading"]).inc();
                         }
@@ -134,12 +138,12 @@ impl Schedule {
         }
     }
 
-    /// Looks at everything that is scheduled.
+    /// Looks at all scheduled series, and takes retried jobs.
     async fn sweep(&self, progress: &mut Progress) {
         if let Some(refused) = self.refused.withheld() {
             tracing::warn!(refused, "more candle events were refused");
         }
-        // Another leader goes on meanwhile; who leads again catches up like after a stop.
+        // Another leader works meanwhile. If this process leads again, it catches up as after a restart.
         if self.leadership.term().is_none() {
             *progress = Progress::default();
             return;
@@ -152,16 +156,16 @@ impl Schedule {
         self.take_retried(progress).await;
     }
 
-    /// Takes the dead jobs that are to be tried again, whatever their age: somebody asked for them. They stay marked until
-    /// they are committed or given up, so that one which is lost on the way is taken by the next sweep.
+    /// Takes the dead jobs that an operator retries, whatever their age. They stay marked until they are committed or
+    /// given up, so that the next sweep takes a job that is lost on the way.
     async fn take_retried(&self, progress: &mut Progress) {
         match self.outbox.retried(RETRIED_AT_ONCE).await {
             Ok(retried) => progress.waiting.add_retried(retried),
-            Err(error) => tracing::warn!(%error, "dead jobs can't be looked for; the next sweep tries again"),
+            Err(error) => tracing::warn!(%error, "can't look for retried jobs; the next sweep tries again"),
         }
     }
 
-    /// Looks at what events named.
+    /// Looks at the series that events named.
     async fn look_at(&self, hints: &Hints, progress: &mut Progress) {
         let scheduled = self.scheduled();
         for (timeframe, hinted) in hints {
@@ -177,13 +181,13 @@ impl Schedule {
         progress: &mut Progress,
     ) {
         if let Err(error) = self.look(timeframe, hinted, scheduled, progress).await {
-            tracing::warn!(%timeframe, %error, "candles can't be looked for; the next sweep tries again");
+            tracing::warn!(%timeframe, %error, "can't look for candles; the next sweep tries again");
         }
     }
 
-    /// Pushes the next few of the jobs that wait. Answers when to go on.
+    /// Pushes the next few waiting jobs. Returns how long to wait before the next call.
     async fn push_some(&self, waiting: &mut Waiting) -> Duration {
-        // Read again at each effect: a leader that no longer leads adds nothing.
+        // Checked before each effect: a process that no longer leads adds nothing.
         if self.leadership.term().is_none() {
             *waiting = Waiting::default();
         }
@@ -192,7 +196,7 @@ impl Schedule {
         if fresh < PUSHED_AT_ONCE.min(waiting.len()) {
             match self.queue.depth().await {
                 Ok(depth) => count += CATCH_UP_DEPTH.saturating_sub(depth + fresh),
-                // Where something is fresh, pushing it meets the same and says so.
+                // If there are fresh jobs, pushing them gets the same error and reports it.
                 Err(error) if fresh == 0 => return unreachable(&error),
                 Err(_) => {}
             }
@@ -208,13 +212,13 @@ impl Schedule {
         failure.map_or(Duration::ZERO, |error| unreachable(&error))
     }
 
-    /// Events that came faster than they were read.
+    /// Counts events that came faster than they were read.
     fn missed(&self, missed: u64) {
         self.metrics.events.with_label_values(&["missed"]).inc_by(missed);
         tracing::warn!(missed, "candle events came too fast; the sweep looks instead");
     }
 
-    /// Reads an event and those that come right behind it. Answers also how many were missed.
+    /// Reads an event and those that follow within a moment. Also returns how many were missed.
     async fn gather(&self, first: &[u8], events: &mut broadcast::Receiver<Vec<u8>>) -> (Hints, u64) {
         let scheduled = self.scheduled();
         let mut hints = Hints::new();
@@ -253,7 +257,7 @@ impl Schedule {
         Scheduled::of(&self.settings.current().settings)
     }
 
-    /// Until the next close of a scheduled timeframe plus grace, and never longer than the sweep's own interval.
+    /// The time until the next close of a scheduled timeframe plus grace, but at most the sweep's own interval.
     fn until_next_sweep(&self, now: Timestamp) -> Duration {
         let settings = self.settings.current();
         let graced = now.plus_millis(-GRACE_MS);
@@ -269,13 +273,13 @@ fn queued(found: &Found) -> QueuedJob {
     QueuedJob { job: found.job.clone(), traceparent: found.traceparent.clone(), retry: found.retry }
 }
 
-/// Says that the queue is away. Answers when to try again.
+/// Logs that the queue is unavailable. Returns how long to wait before the next try.
 fn unreachable(error: &JobsError) -> Duration {
     tracing::warn!(%error, "jobs wait for the queue");
     UNTIL_BACK
 }
 
-/// What is scheduled at the moment, to be asked for each of many series.
+/// The scheduled series at one moment, for fast lookups.
 struct Scheduled {
     timeframes: Vec<Timeframe>,
     symbols: HashSet<Symbol>,
@@ -290,12 +294,12 @@ impl Scheduled {
         self.timeframes.contains(&timeframe) && self.symbols.contains(symbol)
     }
 
-    /// The symbols of a timeframe that are not known; with hints only those that are hinted at.
+    /// Returns the scheduled symbols of a timeframe that are not in `known`. With hints, only those that are hinted at.
     fn others(&self, timeframe: Timeframe, hinted: Option<&Hinted>, known: &[(Symbol, Timestamp)]) -> Vec<Symbol> {
         let known: HashSet<&Symbol> = known.iter().map(|(symbol, _)| symbol).collect();
         let is_other = |symbol: &&Symbol| self.has(symbol, timeframe) && !known.contains(symbol);
         match hinted {
-            // An event hints at few, and comes for each candle.
+            // An event names few symbols, and comes for each candle, so only these are visited.
             Some(hinted) => hinted.keys().filter(is_other).cloned().collect(),
             None => self.symbols.iter().filter(is_other).cloned().collect(),
         }

@@ -1,8 +1,8 @@
-//! Jobs in, committed signals out.
+//! Takes jobs from the queue and commits their signals.
 //!
-//! Jobs are analysed side by side, and what is finished is committed together: one transaction, and one wait for the
-//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. Where a store fails
-//! it goes back and comes again later, perhaps to another replica.
+//! Jobs are analysed concurrently, and finished jobs are committed together: one transaction, and one wait for the
+//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. If a store fails,
+//! the job goes back and comes again later, perhaps to another replica.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,42 +27,42 @@ mod tests;
 
 use commit::{COMMIT_BATCH, Committer, Fate, ToCommit};
 
-/// How often a job is tried before it is given up, tries that failed because the store was away not counted.
+/// How often a job is tried before it is given up. Tries that failed because the store was unavailable do not count.
 const ATTEMPTS: u32 = 5;
-/// How many jobs are with the strategies for each thread: one that runs and one that is ready to.
+/// How many jobs may be in evaluation for each thread: one that runs and one that is ready to run.
 const EVALUATED_BY_A_THREAD: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Analyses jobs and commits what comes of them.
+/// Analyses jobs and commits the results.
 pub struct Pipeline {
     analyst: Arc<Analyst>,
     outbox: Arc<dyn Outbox>,
     queue: Arc<dyn JobQueue>,
-    /// Which strategies keep failing; none where nobody watches.
+    /// Watches which strategies keep failing; `None` if evaluations are not watched.
     watch: Option<Arc<Watch>>,
     metrics: Arc<Metrics>,
     relay_wakeup: Arc<Notify>,
-    /// Where shadows look at what was decided; none where none do.
+    /// Accepts decided candles for the shadows; `None` if there are no shadows.
     shadows: Option<Shadows>,
     parallel: Arc<Semaphore>,
-    /// How many are with the strategies. Fewer, as they share the guests' threads: so a job that waits for one can go to
-    /// another replica when this one ends.
+    /// Limits how many jobs are in evaluation. They are fewer than `parallel`, because they share the guests' threads:
+    /// a job that waits for a thread can go to another replica when this one stops.
     evaluating: Semaphore,
 }
 
-/// What becomes of a job.
+/// How work on a job ends.
 enum End {
-    /// It leaves the queue: it was committed, given up, or finished before.
+    /// The job leaves the queue: it was committed, given up, or had been finished before.
     Over(&'static str),
-    /// It comes again after a while.
+    /// The job comes again after a pause.
     Again(Duration),
-    /// It comes again at once, to be decided by what is known since.
+    /// The job comes again at once, to be decided by the newer log of deployments.
     Anew,
 }
 
 impl Pipeline {
-    /// A pipeline that takes from `queue`. `parallel` jobs are looked at side by side.
+    /// Creates a pipeline that takes jobs from `queue` and works on up to `parallel` of them concurrently.
     pub fn new(
         analyst: Arc<Analyst>,
         outbox: Arc<dyn Outbox>,
@@ -72,12 +72,14 @@ impl Pipeline {
         watch: Option<Arc<Watch>>,
         shadows: Option<Shadows>,
     ) -> Arc<Self> {
-        let (metrics, parallel) = (Arc::clone(&analyst.metrics), Arc::new(Semaphore::new(parallel)));
+        let metrics = Arc::clone(&analyst.metrics);
+        let parallel = Arc::new(Semaphore::new(parallel));
         let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
         Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, shadows, parallel, evaluating })
     }
 
-    /// Works until `stop`, then finishes the jobs that strategies look at or have looked at. The others go back at once.
+    /// Works until `stop` is cancelled, then finishes the jobs that are or were in evaluation. The others go back at
+    /// once.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
         let committer = Committer { outbox: Arc::clone(&self.outbox), relay_wakeup: Arc::clone(&self.relay_wakeup) };
@@ -85,9 +87,12 @@ impl Pipeline {
         let jobs = TaskTracker::new();
         while let Some(taken) = stop.run_until_cancelled(self.take()).await {
             for delivery in taken {
-                // Room is taken for a job that is there: one that waited for its inputs may need it meanwhile.
+                // Room is acquired only now, for a job that was taken: a job that waited for its inputs may need the
+                // room before.
                 let room = Arc::clone(&self.parallel).acquire_owned();
-                let (pipeline, finished, stop) = (Arc::clone(&self), finished.clone(), stop.clone());
+                let pipeline = Arc::clone(&self);
+                let finished = finished.clone();
+                let stop = stop.clone();
                 match stop.clone().run_until_cancelled(delivery.keep_while(room)).await {
                     Some(Ok(permit)) => {
                         jobs.spawn(async move { pipeline.finish(delivery, &finished, permit, &stop).await });
@@ -104,13 +109,13 @@ impl Pipeline {
         }
     }
 
-    /// Takes as many jobs as there is room for, once there is some: what is taken earlier another replica can't take.
+    /// Waits for room, then takes as many jobs as fit. A job that is taken too early can't be taken by another replica.
     async fn take(&self) -> Vec<Delivery> {
         drop(self.parallel.acquire().await);
         self.queue.next(self.parallel.available_permits().max(1)).await
     }
 
-    /// Takes one job to its end.
+    /// Works on one job to its end.
     async fn finish(
         &self,
         delivery: Delivery,
@@ -158,8 +163,8 @@ impl Pipeline {
         }
     }
 
-    /// Whether a job that comes again was finished meanwhile: its worker ended before it could say so, or another leader
-    /// had it done. At its first delivery it is not asked for, since the schedule has just done so.
+    /// Whether a job that comes again was finished meanwhile: its worker ended before it could report that, or another
+    /// leader had the job done. The first delivery is not checked, because the schedule has just done so.
     async fn is_over(&self, delivery: &Delivery) -> Result<bool, StoreError> {
         if delivery.attempt == 1 || delivery.queued.retry {
             return Ok(false);
@@ -168,8 +173,8 @@ impl Pipeline {
         Ok(!self.outbox.finished(*timeframe, &[(symbol.clone(), *candle_close)]).await?.is_empty())
     }
 
-    /// Waits for the candles that the job reads beside its own; others go on meanwhile. None where the process ends
-    /// first: the job goes back.
+    /// Waits for the extra candles that the job reads; other jobs go on meanwhile. Returns `None` if the process stops
+    /// first: then the job goes back.
     async fn complete(
         &self,
         job: &Job,
@@ -184,8 +189,8 @@ impl Pipeline {
         stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await?.ok()
     }
 
-    /// Analyses a job and has it committed. The next one may begin when this one only waits for its commit, so that many
-    /// share one.
+    /// Analyses a job and has it committed. The next job may begin while this one only waits for its commit, so that
+    /// many share one commit.
     async fn decide(
         &self,
         delivery: &Delivery,
@@ -204,14 +209,14 @@ impl Pipeline {
         drop(permit);
         match committed.await {
             Ok(Ok(Fate::Committed)) if sent.is_ok() => {
-                // Behind the commit, so that shadows are compared with what holds, and delay nothing.
+                // After the commit, so that shadows are compared with committed decisions and delay nothing.
                 if let (Some(shadows), Some(candle)) = (&self.shadows, analysis.beside) {
                     shadows.take(candle);
                 }
                 End::Over("finished")
             }
             Ok(Ok(Fate::Outdated)) => self.anew(delivery).await,
-            // What the store holds is broken, or what it is given: time does not mend it.
+            // The stored data or the new data is invalid, so waiting does not help.
             Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
                 self.bury(delivery, delivery.attempt, reason).await
             }
@@ -220,7 +225,8 @@ impl Pipeline {
         }
     }
 
-    /// What decides this candle had changed before the strategies looked, and this process did not know: now it does.
+    /// The deployments had changed for this candle before it was evaluated, and this process did not know. Reads the
+    /// log again.
     async fn anew(&self, delivery: &Delivery) -> End {
         match self.analyst.rollout.refresh().await {
             Ok(()) => End::Anew,
@@ -228,7 +234,7 @@ impl Pipeline {
         }
     }
 
-    /// Analyses a job, several times if need be, unless a store is away.
+    /// Analyses a job, several times if necessary, unless a store is unavailable.
     async fn analyse(&self, delivery: &Delivery, stop: &CancellationToken) -> Result<Analysis, End> {
         let job = delivery.job();
         let mut attempts = 1;
@@ -247,7 +253,7 @@ impl Pipeline {
         }
     }
 
-    /// None where the process ends before the strategies have looked.
+    /// Returns `None` if the process stops before the evaluation begins.
     async fn try_to_analyse(
         &self,
         delivery: &Delivery,
@@ -261,7 +267,7 @@ impl Pipeline {
         self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), watching.as_ref()).await.map(Some)
     }
 
-    /// Gives a job up. Where even that can't be stored, the job comes again.
+    /// Gives a job up. If that can't be stored, the job comes again.
     async fn bury(&self, delivery: &Delivery, attempts: u32, reason: String) -> End {
         let dead =
             DeadJob { job: delivery.job().clone(), attempts, reason, died_at: Timestamp::now(), retried_at: None };
@@ -278,14 +284,15 @@ impl Pipeline {
     }
 }
 
-/// The job waits for a store.
+/// The end of a job that has to wait for a store.
 fn again(delivery: &Delivery, error: &impl std::fmt::Display) -> End {
-    let (job, attempt) = (delivery.job(), delivery.attempt);
+    let job = delivery.job();
+    let attempt = delivery.attempt;
     tracing::warn!(%job, attempt, %error, "job waits for the store and comes again");
     End::Again(pause(attempt))
 }
 
-/// How long to wait after the `attempt`-th try.
+/// The pause after the `attempt`-th try.
 fn pause(attempt: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
 }

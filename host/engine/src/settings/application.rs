@@ -18,10 +18,10 @@ use crate::{
     support::store_error::{StoreError, WriteError},
 };
 
-/// Why settings are not taken.
+/// Why settings are not accepted.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// Some do not fit.
+    /// Some settings are not valid.
     #[error("{} of the settings can't be taken; nothing was stored", .0.len())]
     Invalid(Vec<SettingProblem>),
     /// A strategy that is not there yet may be about to appear.
@@ -81,7 +81,7 @@ impl Contents for Current {
 }
 
 impl SettingsBook {
-    /// A book that starts with what the environment says.
+    /// A book that starts with the environment's settings.
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>, from_environment: ApplicationSettings) -> Self {
         let from_environment = Arc::new(from_environment);
         let settings = Arc::new(unchanged(&from_environment));
@@ -100,7 +100,7 @@ impl SettingsBook {
         Arc::clone(&self.book.current().settings)
     }
 
-    /// Takes the stored settings anew, as every book does.
+    /// Reads the stored settings again, as every book does.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.book.refresh().await
     }
@@ -120,7 +120,7 @@ impl SettingsBook {
         self.book.store().name()
     }
 
-    /// Checks a change and stores it. Answers none where it was to be checked only.
+    /// Checks a change and stores it. Returns `None` if the change was only to be checked.
     pub async fn change(
         &self,
         patch: SettingsPatch,
@@ -129,21 +129,22 @@ impl SettingsBook {
         author: &Author,
     ) -> Result<Option<AuditEntry>, SettingsError> {
         let stored = self.book.store().settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
-        // What the change does not name is not held against it: a strategy may have been removed since it was enabled.
+        // Settings that the change does not name can't make it fail: a strategy may have been removed since it was
+        // enabled.
         let kept = patch.enabled_strategies.is_none().then(|| stored.settings.enabled_strategies.clone()).flatten();
         let wanted = stored.settings.patched(patch);
         self.check(&wanted, kept.unwrap_or_default())?;
         if validate_only {
             return Ok(None);
         }
-        // The change was laid over what was stored a moment ago, so it is written only if that still holds.
+        // The change was laid over what was stored a moment ago, so it is written only if that is still stored.
         let entry = self.book.store().write_settings(&wanted, Some(expected.unwrap_or(stored.version)), author).await?;
         self.book.follow().await;
         Ok(Some(entry))
     }
 
-    /// Stores again what was stored at `target`, or before the last change where none is given. Version 0 is what
-    /// the environment says.
+    /// Stores again what was stored at version `target`, or before the last change if `target` is `None`. Version 0 is
+    /// the environment's settings.
     pub async fn roll_back(
         &self,
         target: Option<i64>,
@@ -151,7 +152,7 @@ impl SettingsBook {
         author: &Author,
     ) -> Result<AuditEntry, SettingsError> {
         let current = self.book.store().settings().await?.map_or(0, |stored| stored.version);
-        // Versions are counted one by one, so the one before holds what was there before the last change.
+        // Versions are counted one by one, so the previous version holds what was stored before the last change.
         let target = target.unwrap_or(current - 1);
         let wanted = if target == 0 {
             ApplicationSettings::clone(&self.from_environment)
@@ -159,7 +160,7 @@ impl SettingsBook {
             self.at_version(target).await?
         };
         self.check(&wanted, Vec::new())?;
-        // Two who go back at once must not take a step each while believing that it was one.
+        // Two operators who roll back at once must not take a step each while both believe that it was one.
         let entry = self.book.store().write_settings(&wanted, Some(expected.unwrap_or(current)), author).await?;
         self.book.follow().await;
         Ok(entry)
@@ -180,7 +181,7 @@ impl SettingsBook {
     }
 
     fn check(&self, wanted: &ApplicationSettings, kept: Vec<StrategyId>) -> Result<(), SettingsError> {
-        // Asked for first: what is compiled by then is there.
+        // Read before the registry: if loading is over, every compiled strategy is in the registry.
         let loading = *self.registry.progress() == Progress::Loading;
         let known: Vec<StrategyId> = self.registry.strategies().keys().cloned().chain(kept).collect();
         let problems = wanted.problems(&known);
@@ -226,7 +227,7 @@ mod tests {
         };
         let change = async |ids: &[&str], least| book.change(patch(ids, least), None, false, &author).await;
         assert!(matches!(change(&["rsi"], None).await, Err(SettingsError::Loading)));
-        // Waiting would not mend this.
+        // Waiting would not fix this.
         let Err(SettingsError::Invalid(problems)) = change(&["rsi"], Some(7.0)).await else { panic!("was taken") };
         assert!(problems.iter().any(|problem| problem.parameter == "min_confidence"));
         change(&[], None).await.unwrap();

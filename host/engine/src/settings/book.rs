@@ -1,7 +1,8 @@
 //! What a replica knows of something that is stored: a snapshot that evaluations read, and how it follows the store.
 //!
-//! Evaluations read the snapshot, so that a candle costs no query and a store that is away stops nobody. A write goes to
-//! the store first; the snapshot follows, here at once and on other replicas by notice or by the cache's time to live.
+//! Evaluations read the snapshot, so a candle costs no query, and evaluations go on while the store is away. A write
+//! goes to the store first. The snapshot follows: here at once, and on other replicas by notice or by the cache's time
+//! to live.
 
 use std::sync::Arc;
 
@@ -29,13 +30,13 @@ pub(super) trait Contents: Send + Sync + Sized {
     /// Reads all of it.
     async fn read(store: &dyn ConfigStore) -> Result<Self::Stored, StoreError>;
 
-    /// What the file has of it, for a start without the store.
+    /// What the file holds of it, for a start without the store.
     async fn last_known(file: &LastKnown) -> Option<Read<Self::Stored>>;
 
     /// Keeps in the file what was read.
     async fn keep(stored: &Self::Stored, file: &LastKnown);
 
-    /// The contents by what is stored now; `None` if these are the same.
+    /// The contents for what is stored now; `None` if they are the same as these.
     fn replaced(&self, stored: &Self::Stored) -> Option<Self>;
 }
 
@@ -46,7 +47,7 @@ pub(super) struct Book<T> {
     /// Only one caller reads at a time, so that what was read first can't replace what was read later.
     refreshing: Mutex<()>,
     state: Freshness,
-    /// Where what was read is kept for a restart; `None` if the store is embedded, and as near as the file.
+    /// The file that keeps what was read for a restart; `None` if the store is embedded, and so as near as the file.
     last_known: Option<Arc<LastKnown>>,
 }
 
@@ -72,8 +73,8 @@ impl<T: Contents> Book<T> {
         self.current.load_full()
     }
 
-    /// Takes a new snapshot from the store. If the store is away, the last one stays in use; the first time it is that
-    /// of the file, if there is one.
+    /// Takes a new snapshot from the store. If the store is away, the last snapshot stays in use; if there is none
+    /// yet, the file's snapshot is used, if there is one.
     pub(super) async fn refresh(&self) -> Result<(), StoreError> {
         let _turn = self.refreshing.lock().await;
         let stored = match T::read(self.store()).await {
@@ -92,15 +93,16 @@ impl<T: Contents> Book<T> {
         Ok(())
     }
 
-    /// Follows a write that has happened. If the store can't be read again now, the write has happened all the same, and
-    /// the snapshot follows by the cache's time to live.
+    /// Follows a write that has happened. If the store can't be read again now, the write has happened all the same,
+    /// and the snapshot follows by the cache's time to live.
     pub(super) async fn follow(&self) {
         if let Err(error) = self.refresh().await {
             tracing::warn!(%error, "{} were written but could not be read again yet", T::NAME);
         }
     }
 
-    /// An error if the contents were never read, neither from the store nor from the file: wrong ones are worse than none.
+    /// An error if the contents were never read, neither from the store nor from the file: wrong contents are worse
+    /// than none.
     pub(super) fn known(&self) -> Result<(), StoreError> {
         self.state.known(self.store.name())
     }

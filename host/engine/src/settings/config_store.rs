@@ -1,7 +1,7 @@
-//! Where operators' settings are kept: parameters for each strategy, and the application's own settings.
+//! The store of operators' settings: parameters for each strategy, and the application's own settings.
 //!
-//! Every change has a version and an audit entry, written in the same transaction, and a write can be made conditional
-//! on the version that the writer has seen.
+//! Every change has a version and an audit entry, written in the same transaction. A write can be made conditional on
+//! the version that the writer has seen.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -31,21 +31,21 @@ pub struct StoredConfig {
 /// A level: the global one of a strategy, or that of one symbol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConfigKey {
-    /// Whose parameters.
+    /// The strategy that the parameters are for.
     pub strategy: StrategyId,
-    /// For which symbol; none means for all.
+    /// The symbol that the parameters are for; `None` means all symbols.
     pub symbol: Option<Symbol>,
 }
 
-/// How long the name of who changes something may be, in characters.
+/// How long the name of a person or program that changes something may be, in characters.
 pub const MAX_NAME: usize = 200;
-/// How long the reason may be, in characters.
+/// How long the reason for a change may be, in characters.
 pub const MAX_REASON: usize = 2000;
 
 /// Who changes something, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// Who.
+    /// Who changes it.
     pub changed_by: String,
     /// Why.
     pub reason: Option<String>,
@@ -66,15 +66,15 @@ pub enum ChangeAction {
 /// One line of a level's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Which level; for the application's settings the strategy is absent.
+    /// Which level; `None` for the application's settings.
     pub key: Option<ConfigKey>,
     /// What was done.
     pub action: ChangeAction,
     /// What was stored before.
     pub old: Option<Json>,
-    /// What is stored since.
+    /// What has been stored since.
     pub new: Option<Json>,
-    /// The version since.
+    /// The version that the change made.
     pub version: i64,
     /// Who, when and why.
     pub author: Author,
@@ -103,9 +103,9 @@ pub trait ConfigStore: Send + Sync {
     /// One level.
     async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError>;
 
-    /// Replaces a level, or deletes it where `parameters` is none, and writes the audit entry, in one transaction. With
-    /// `expected` given, only if that version is stored (0: nothing is). Deleting what is not there changes nothing and
-    /// answers none.
+    /// Replaces a level, or deletes it if `parameters` is `None`, and writes the audit entry, in one transaction. If
+    /// `expected` is given, this happens only if that version is stored (0: nothing is stored). Deleting what is not
+    /// there changes nothing and returns `None`.
     async fn write(
         &self,
         key: &ConfigKey,
@@ -114,7 +114,8 @@ pub trait ConfigStore: Send + Sync {
         author: &Author,
     ) -> Result<Option<AuditEntry>, WriteError>;
 
-    /// The history of a strategy, newest first: of one symbol's level if given, else of all its levels.
+    /// The history of a strategy, newest first: of one symbol's level if `symbol` is given, otherwise of all its
+    /// levels.
     async fn audit(
         &self,
         strategy: &StrategyId,
@@ -125,7 +126,7 @@ pub trait ConfigStore: Send + Sync {
     /// The entry of one level's history that made `version`.
     async fn at_version(&self, key: &ConfigKey, version: i64) -> Result<Option<AuditEntry>, StoreError>;
 
-    /// The application's settings; none until somebody changes them.
+    /// The application's settings; `None` until somebody changes them.
     async fn settings(&self) -> Result<Option<StoredSettings>, StoreError>;
 
     /// Replaces the application's settings, with audit entry and condition as for a level.
@@ -139,9 +140,9 @@ pub trait ConfigStore: Send + Sync {
     /// The history of the application's settings, newest first.
     async fn settings_audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
 
-    /// The entry of their history that made `version`.
+    /// The entry of the settings' history that made `version`.
     async fn settings_at_version(&self, version: i64) -> Result<Option<AuditEntry>, StoreError>;
 
-    /// Whether the store answers.
+    /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

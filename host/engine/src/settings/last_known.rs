@@ -1,8 +1,8 @@
-//! The configuration as it was last read, in a file, for a start while its store is away.
+//! The configuration as it was last read, kept in a file for a start while its store is away.
 //!
 //! Wrong parameters are worse than none: a file that is damaged, of another version or of another store counts as
-//! absent, and then the service waits for the store. It is replaced as a whole, so that a process that is killed in the
-//! middle leaves the one before.
+//! absent, and the service then waits for the store. The file is replaced as a whole, so a process that is killed in
+//! the middle of writing leaves the previous file.
 
 use std::{
     collections::HashMap,
@@ -26,12 +26,12 @@ pub const FILE_NAME: &str = "last-known-configuration.json";
 /// The version of the file's format.
 const FORMAT: u32 = 1;
 
-/// Something that was read, and when.
+/// A value that was read, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Read<T> {
-    /// When the store had it.
+    /// When the store held it.
     pub at: Timestamp,
-    /// What it was.
+    /// The value.
     pub what: T,
 }
 
@@ -45,10 +45,10 @@ pub struct LastKnown {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Contents {
     format: u32,
-    /// Which store it was read from: another one's configuration is not this one's.
+    /// The store that it was read from. The configuration of another store does not count here.
     store: String,
     parameters: Option<Read<Vec<Level>>>,
-    /// What was read may be that nothing is stored.
+    /// The inner `None` means that the store was read and nothing is stored.
     settings: Option<Read<Option<Settings>>>,
 }
 
@@ -71,7 +71,8 @@ struct Settings {
 }
 
 impl LastKnown {
-    /// The file in `data_dir` of what `store` (where it is, without credentials) had. What is wrong with it is logged.
+    /// Opens the file in `data_dir` with what `store` held. `store` says where the store is, without credentials.
+    /// Problems with the file are logged.
     pub fn open(data_dir: &Path, store: &str) -> Arc<Self> {
         let path = data_dir.join(FILE_NAME);
         let contents = read(&path, store).unwrap_or_else(|problem| {
@@ -97,7 +98,7 @@ impl LastKnown {
         Some(Read { at: read.at, what: read.what.map(stored) })
     }
 
-    /// Keeps levels that were read now.
+    /// Keeps levels that were just read.
     pub async fn keep_parameters(&self, levels: &HashMap<ConfigKey, StoredConfig>) {
         let mut levels: Vec<Level> = levels.iter().map(Level::join).collect();
         levels.sort_by(|a, b| (&a.strategy_id, &a.symbol).cmp(&(&b.strategy_id, &b.symbol)));
@@ -109,7 +110,7 @@ impl LastKnown {
         self.replace(&mut contents, |contents| contents.parameters = read).await;
     }
 
-    /// Keeps settings that were read now.
+    /// Keeps settings that were just read.
     pub async fn keep_settings(&self, stored: Option<&StoredSettings>) {
         let stored = stored.map(|StoredSettings { settings, version, updated_at }| Settings {
             values: settings.clone(),
@@ -124,11 +125,12 @@ impl LastKnown {
         self.replace(&mut contents, |contents| contents.settings = read).await;
     }
 
-    /// Writes the file anew. Where that fails the change counts as not kept, so that the next reading tries again.
+    /// Writes the file anew. If that fails, the change counts as not kept, so that the next read tries again.
     async fn replace(&self, contents: &mut Contents, change: impl FnOnce(&mut Contents)) {
         let mut changed = contents.clone();
         change(&mut changed);
-        let (path, to_write) = (self.path.clone(), changed.clone());
+        let path = self.path.clone();
+        let to_write = changed.clone();
         let write = move || whole_file::replace(&path, &serde_json::to_vec_pretty(&to_write)?);
         let written = tokio::task::spawn_blocking(write).await;
         match written.map_err(io::Error::other).flatten() {
@@ -163,7 +165,7 @@ impl Level {
     }
 }
 
-/// What the file holds; an error without words where it is not there.
+/// Reads what the file holds. The error is `None` if the file does not exist.
 fn read(path: &Path, store: &str) -> Result<Contents, Option<String>> {
     #[derive(Deserialize)]
     struct Format {

@@ -30,7 +30,7 @@ mod write;
 
 pub use write::{Change, Merge};
 
-/// Why a configuration is not taken.
+/// Why a configuration is not accepted.
 #[derive(Debug, Error)]
 pub enum ParameterError {
     /// No strategy has this id.
@@ -63,14 +63,14 @@ impl From<StoreError> for ParameterError {
 #[derive(Default)]
 struct Snapshot {
     levels: HashMap<ConfigKey, StoredConfig>,
-    /// What was resolved of it, for a symbol that has an override and for all others. Resolving needs the module's schema, so
-    /// the module is part of the key.
+    /// The parameters resolved from the levels, for each symbol that has an override and for all other symbols
+    /// together. Resolving needs the module's schema, so the module is part of the key.
     resolved: RwLock<HashMap<(ModuleDigest, ConfigKey), Resolution>>,
 }
 
-/// The parameters of an evaluation, and why the strategy refuses them, if it does. A write is refused when it does not pass
-/// the strategy's check, but what was stored for an older module may not pass a newer one's; no strategy is ever
-/// evaluated with parameters that it refused.
+/// The parameters of an evaluation, and why the strategy refuses them, if it does. A write is refused if it does not
+/// pass the strategy's check, but what was stored for an older module may not pass a newer module's check. No strategy
+/// is ever evaluated with parameters that it refused.
 #[derive(Debug, Clone)]
 pub struct Resolution {
     /// The parameters.
@@ -108,7 +108,7 @@ impl Contents for Snapshot {
         file.keep_parameters(levels).await;
     }
 
-    /// What was resolved stays, unless something has changed.
+    /// Resolved parameters stay, unless something has changed.
     fn replaced(&self, levels: &Self::Stored) -> Option<Self> {
         (self.levels != *levels).then(|| Self { levels: levels.clone(), resolved: RwLock::default() })
     }
@@ -136,7 +136,8 @@ impl ParameterBook {
         self.book.refresh().await
     }
 
-    /// An error if the parameters were never read: the modules' defaults may be wrong ones, which are worse than none.
+    /// An error if the parameters were never read: the modules' defaults may be wrong, and wrong ones are worse than
+    /// none.
     pub fn known(&self) -> Result<(), StoreError> {
         self.book.known()
     }
@@ -146,23 +147,23 @@ impl ParameterBook {
         self.book.stale_since()
     }
 
-    /// What is in use now, to be asked later whether it [still is](Self::is_current).
+    /// What is in use now, for asking later whether it [still is](Self::is_current).
     pub fn edition(&self) -> Edition {
         Edition(self.book.current())
     }
 
-    /// Whether nothing was changed since.
+    /// Whether nothing has changed since `edition`.
     pub fn is_current(&self, edition: &Edition) -> bool {
         Arc::ptr_eq(&self.book.current(), &edition.0)
     }
 
-    /// The parameters with which `module` looks at `symbol` now. The first time that they count the strategy is asked
-    /// whether it takes them, so this may run a guest.
+    /// The parameters with which `module` evaluates `symbol` now. The first time that they count, the strategy is
+    /// asked whether it accepts them, so this may run a guest.
     pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Resolution {
         let id = &module.description().id;
         let snapshot = self.book.current();
         let mut level = ConfigKey { strategy: id.clone(), symbol: Some(symbol.clone()) };
-        // Symbols without an override have the same parameters: a thousand of them are one question.
+        // Symbols without an override have the same parameters, so a thousand of them need one check.
         if !snapshot.levels.contains_key(&level) {
             level.symbol = None;
         }
@@ -174,7 +175,7 @@ impl ParameterBook {
         let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, key.1.symbol.as_ref()));
         let refused = module.check(&parameters.values).err();
         let resolution = Resolution { parameters: Arc::new(parameters), refused };
-        // A refusal is an answer to be kept; that the strategy could not be asked is not.
+        // A refusal is an answer and is kept; a failure to ask the strategy is not.
         let known = matches!(resolution.refused, None | Some(EvaluationError::InvalidParameters(_)));
         if let Ok(mut resolved) = snapshot.resolved.write()
             && known
@@ -184,7 +185,7 @@ impl ParameterBook {
         resolution
     }
 
-    /// What counts for a strategy, for all symbols or for one, with the stored level if there is one.
+    /// The parameters that count for a strategy, for all symbols or for one, with the stored level if there is one.
     pub fn read(&self, key: &ConfigKey) -> Result<(ResolvedParameters, Option<StoredConfig>), ParameterError> {
         let module = self.module(&key.strategy)?;
         self.known()?;
@@ -220,7 +221,7 @@ impl ParameterBook {
 }
 
 impl Snapshot {
-    /// The stored levels, read by `schema`. What a newer module no longer takes counts as not stored.
+    /// The stored levels, read by `schema`. What a newer module no longer accepts counts as not stored.
     fn levels(&self, schema: &ParameterSchema, strategy: &StrategyId, symbol: Option<&Symbol>) -> ParameterLevels {
         let level = |symbol: Option<Symbol>| {
             let stored = self.levels.get(&ConfigKey { strategy: strategy.clone(), symbol })?;
@@ -233,3 +234,6 @@ impl Snapshot {
         ParameterLevels { global: level(None), symbol: symbol.and_then(|symbol| level(Some(symbol.clone()))) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The bus: candle events come in, signals go out, and replicas tell each other of changes.
+//! The bus: candle events come in, signals go out, and replicas notify each other of changes.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 pub mod contract;
 pub mod local;
 
-/// Why the bus did not take a message.
+/// Why the bus did not accept a message.
 #[derive(Debug, Error)]
 #[error("the bus did not acknowledge: {0}")]
 pub struct BusError(pub String);
@@ -19,16 +19,16 @@ pub struct BusError(pub String);
 /// A signal on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Where to.
+    /// The subject that it is sent to.
     pub subject: String,
-    /// The signal's id, by which the bus recognises what it has already.
+    /// The signal's id, by which the bus recognises a signal that it already has.
     pub id: String,
-    /// The message's bytes.
+    /// The bytes of the message.
     pub payload: String,
 }
 
 impl Outgoing {
-    /// The W3C's trace headers that the message carries in its body.
+    /// Returns the W3C trace headers that the message carries in its body.
     pub fn trace_headers(&self) -> Vec<(&'static str, String)> {
         #[derive(Deserialize)]
         struct Traced {
@@ -44,32 +44,35 @@ impl Outgoing {
     }
 }
 
-/// What replicas tell each other.
+/// A notice from one replica to all others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
-    /// Stored parameters or settings changed: read them again.
+    /// Stored parameters or settings changed, and have to be read again.
     ConfigurationChanged,
     /// The log of deployments has a new entry.
     DeploymentsChanged,
-    /// Dead jobs are to be tried again: the leader looks which.
+    /// An operator retries dead jobs. The leader looks which ones.
     JobsRetried,
 }
 
-/// A bus.
+/// A message bus.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Sends a signal. Answers when the bus has it for good; the same id a second time changes nothing. Many may be under
-    /// way at once: each is sent before those whose sending began later.
+    /// Sends a signal. Returns when the bus has stored it. Sending the same id a second time changes nothing. Several
+    /// calls may run concurrently: each signal is sent before those of later calls.
     async fn publish(&self, message: Outgoing) -> Result<(), BusError>;
 
-    /// The bodies of candle events, from now on. A reader that is too slow misses some: an event is only a hint.
+    /// Subscribes to the bodies of candle events. A reader that is too slow misses some, which is acceptable because an
+    /// event is only a hint.
     fn candle_events(&self) -> broadcast::Receiver<Vec<u8>>;
 
-    /// Tells every replica, this one included. Where that fails the others are told later, as long as this process lives.
+    /// Notifies every replica, including this one. If that fails, the others are notified later, as long as this
+    /// process lives.
     async fn notify(&self, notice: Notice) -> Result<(), BusError>;
 
-    /// What replicas tell, from now on. A bus that may have missed something tells by itself that the configuration changed.
+    /// Subscribes to the notices of replicas. If the bus may have missed a notice, it reports by itself that the
+    /// configuration changed.
     fn notices(&self) -> broadcast::Receiver<Notice>;
 
     /// Whether the bus is connected.

@@ -1,7 +1,7 @@
-//! Where signals wait until they are sent, and where the finished jobs are known.
+//! The store of signals that wait to be sent, and of finished jobs.
 //!
-//! Both live in one store since they must change in one transaction: a job is finished if, and only if, its signals
-//! are there. That, and the unique signal id, is what makes a signal be emitted exactly once; nothing else has to.
+//! Both are in one store because they must change in one transaction: a job is finished if, and only if, its signals
+//! are stored. That and the unique signal id ensure that a signal is emitted exactly once; nothing else is needed.
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -13,45 +13,45 @@ use crate::support::store_error::StoreError;
 pub mod contract;
 pub mod fence;
 
-/// A job whose evaluation is over, with the signals that came of it.
+/// A job whose evaluation is over, with the resulting signals.
 #[derive(Debug, Clone)]
 pub struct FinishedJob {
     /// The job.
     pub job: Job,
-    /// Its signals, perhaps none.
+    /// Its signals; may be empty.
     pub signals: Vec<Signal>,
     /// The revision of the deployments' log by which it was decided.
     pub revision: i64,
 }
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
     /// The ids of the signals that were not there before.
     pub new: Vec<SignalId>,
-    /// The jobs that were left out with their signals: an entry of the deployments' log that was added after the revision
-    /// by which they were decided is about their candles. They are to be decided again.
+    /// The jobs that were left out together with their signals, because a newer entry of the deployments' log than the
+    /// revision by which they were decided applies to their candles. They have to be decided again.
     pub outdated: Vec<Job>,
 }
 
 /// A stored signal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSignal {
-    /// Position in the order of commits.
+    /// The position in the order of commits.
     pub sequence: i64,
     /// The id, as 64 hex digits.
     pub id: String,
-    /// Who decided.
+    /// The strategy that decided.
     pub strategy: StrategyId,
-    /// Whose candle.
+    /// The symbol of the candle.
     pub symbol: Symbol,
-    /// How long the candle is.
+    /// The timeframe of the candle.
     pub timeframe: Timeframe,
-    /// The message's bytes, as they were stored and as they are sent.
+    /// The bytes of the message, as they were stored and as they are sent.
     pub message: String,
-    /// When it was committed.
+    /// When the signal was committed.
     pub created_at: Timestamp,
-    /// When the bus acknowledged it.
+    /// When the bus acknowledged the signal.
     pub published_at: Option<Timestamp>,
 }
 
@@ -60,54 +60,54 @@ pub struct StoredSignal {
 pub struct DeadJob {
     /// The job.
     pub job: Job,
-    /// How often it was tried.
+    /// How often the job was tried.
     pub attempts: u32,
-    /// What went wrong the last time.
+    /// The error of the last try.
     pub reason: String,
-    /// When it was given up.
+    /// When the job was given up.
     pub died_at: Timestamp,
-    /// Since when it is to be tried again, if it is.
+    /// When an operator asked to retry it, if the retry is still pending.
     pub retried_at: Option<Timestamp>,
 }
 
-/// Which dead jobs; each condition that is given has to hold.
+/// Which dead jobs to retry. All given conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadFilter {
-    /// Of this symbol only.
+    /// Only jobs of this symbol.
     pub symbol: Option<Symbol>,
-    /// Of this timeframe only.
+    /// Only jobs of this timeframe.
     pub timeframe: Option<Timeframe>,
-    /// Of this candle close only.
+    /// Only jobs of this candle close.
     pub candle_close: Option<Timestamp>,
 }
 
-/// A dead job that is to be tried again.
+/// A dead job that an operator retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetriedJob {
     /// The job.
     pub job: Job,
-    /// When that was asked for. With the job it names this one retry: a queue that leaves out what it had before must
-    /// not take it for the job's first run.
+    /// When the retry was requested. Together with the job it identifies this retry: a queue that deduplicates jobs
+    /// must not mistake it for the job's first run.
     pub retried_at: Timestamp,
 }
 
-/// Which signals to list, newest first.
+/// Which signals to list. All given conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct SignalFilter {
-    /// Of this strategy only.
+    /// Only signals of this strategy.
     pub strategy: Option<StrategyId>,
-    /// Of this symbol only.
+    /// Only signals of this symbol.
     pub symbol: Option<Symbol>,
-    /// Of this timeframe only.
+    /// Only signals of this timeframe.
     pub timeframe: Option<Timeframe>,
-    /// This many at most.
+    /// The largest number of signals to return.
     pub limit: u32,
 }
 
-/// What waits to be sent.
+/// The signals that wait to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// How many signals.
+    /// How many signals wait.
     pub signals: u64,
     /// When the oldest of them was committed.
     pub oldest: Option<Timestamp>,
@@ -116,70 +116,70 @@ pub struct Backlog {
 /// A store of signals and finished jobs.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Commits jobs and their signals in one transaction. A job that is finished already is left alone, whatever
-    /// signals it brings now: it was decided, perhaps by other parameters. So is a signal that is there already. A dead
-    /// job is dead no longer.
+    /// Commits jobs and their signals in one transaction. A job that is already finished is left unchanged, whatever
+    /// signals it brings now: it was already decided, perhaps with other parameters. A signal that is already stored is
+    /// left unchanged too. A dead job that is committed is no longer dead.
     ///
-    /// A job that is not finished and that was decided by an older log than the one that holds for its candle is left out,
-    /// and told. The log is compared in the same transaction, so no entry comes between.
+    /// A job that is not finished is left out, and returned as outdated, if it was decided by an older log than the one
+    /// that applies to its candle. The log is compared in the same transaction, so no entry can come between.
     async fn commit(&self, finished: &[FinishedJob], at: Timestamp) -> Result<Committed, StoreError>;
 
-    /// Inserts signals beside any job, as an operator asks for them on a candle that is finished. A signal that is
-    /// there already is left alone. Answers the ids of the signals that were not there before.
+    /// Inserts signals independently of a job, for example when an operator requests them for a finished candle. A
+    /// signal that is already stored is left unchanged. Returns the ids of the signals that were not there before.
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
 
-    /// The oldest signals that the bus has not acknowledged, in the order of their commits.
+    /// Returns the oldest signals that the bus has not acknowledged, in the order of their commits.
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError>;
 
     /// Marks signals as acknowledged by the bus.
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
 
-    /// How much waits to be sent.
+    /// Returns how many signals wait to be sent, and since when.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
-    /// The signal of an id, if there is one.
+    /// Returns the signal with this id, if there is one.
     async fn signal(&self, id: &SignalId) -> Result<Option<StoredSignal>, StoreError>;
 
-    /// Signals by filter, newest first.
+    /// Returns the signals that match the filter, newest first.
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError>;
 
-    /// Remembers from which candle on a series is looked at; what is remembered already stays. Candles that closed
-    /// before have no jobs, so that importing history emits nothing.
+    /// Stores the candle from which a series is looked at, unless it is already stored. Candles that closed before it
+    /// have no jobs, so that importing history emits no signals.
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError>;
 
-    /// From which candle close on each series of `timeframe` is looked at.
+    /// Returns the candle close from which each series of `timeframe` is looked at.
     async fn begun(&self, timeframe: Timeframe) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// Which of these jobs of `timeframe`, each given as symbol and candle close, are finished or dead. One query,
-    /// which reads nothing of others.
+    /// Returns which of these jobs of `timeframe`, each given as symbol and candle close, are finished or dead. Takes
+    /// one query, which reads only these jobs.
     async fn finished(
         &self,
         timeframe: Timeframe,
         jobs: &[(Symbol, Timestamp)],
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError>;
 
-    /// Gives a job up, with the reason. It counts as finished until it is retried and committed. A job that is
-    /// finished stays so; one that was being retried is so no more.
+    /// Gives a job up, with the reason. It counts as finished until it is retried and committed. A job that is already
+    /// finished stays finished. A pending retry of the job ends.
     async fn bury(&self, dead: &DeadJob) -> Result<(), StoreError>;
 
-    /// The jobs that were given up, newest first.
+    /// Returns the jobs that were given up, newest first.
     async fn dead(&self, limit: u32) -> Result<Vec<DeadJob>, StoreError>;
 
-    /// Marks dead jobs as to be tried again, in one statement. They stay dead (and [`finished`](Self::finished)) until
-    /// they are committed, or given up once more: so a retry that was asked for outlives every process. Those that are
-    /// marked already keep their moment and do not count. Answers how many were marked.
+    /// Marks dead jobs for a retry, in one statement. They stay dead (and [`finished`](Self::finished)) until they are
+    /// committed or given up once more, so a requested retry outlives every process. Jobs that are already marked keep
+    /// their time and do not count. Returns how many were marked.
     async fn retry(&self, which: &DeadFilter, at: Timestamp) -> Result<u64, StoreError>;
 
-    /// The dead jobs that are to be tried again, those first that have waited longest, then by candle close, timeframe
-    /// and symbol.
+    /// Returns the dead jobs that are marked for a retry: those that have waited longest come first, then by candle
+    /// close, timeframe and symbol.
     async fn retried(&self, limit: u32) -> Result<Vec<RetriedJob>, StoreError>;
 
-    /// Whether the store answers.
+    /// Checks that the store responds.
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
 impl StoredSignal {
-    /// The message as JSON.
+    /// Returns the message as JSON.
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.message).unwrap_or(Json::Null)
     }

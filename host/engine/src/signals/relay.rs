@@ -1,7 +1,8 @@
-//! From the outbox to the bus.
+//! Moves signals from the outbox to the bus.
 //!
-//! The one place that publishes. It reads what is committed and not acknowledged, sends it, and marks what the bus
-//! acknowledged. If the process dies in between, the same message is sent again under the same id.
+//! The relay is the only code that publishes. It reads committed signals that are not acknowledged, sends them, and
+//! marks those that the bus acknowledged. If the process dies in between, the same message is sent again with the same
+//! id.
 
 use std::{
     sync::{
@@ -26,17 +27,17 @@ use crate::{
 };
 
 const BATCH: u32 = 256;
-/// How many signals wait for their acknowledgements at once: one after the other, a thousand would take a thousand ways
-/// to the bus and back.
+/// How many signals may wait for their acknowledgements at the same time. One after the other, a thousand signals would
+/// take a thousand round trips to the bus.
 const IN_FLIGHT: usize = 64;
-/// Without being woken the relay looks this often.
+/// How often the relay looks without being woken.
 const INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;
 
-/// Why signals still wait.
+/// Why signals are still waiting.
 #[derive(Debug, Error)]
 enum RelayError {
     #[error(transparent)]
@@ -45,22 +46,22 @@ enum RelayError {
     Bus(#[from] BusError),
 }
 
-/// What the relay needs.
+/// Publishes the signals of an outbox on a bus.
 pub struct Relay {
-    /// What waits.
+    /// The outbox with the waiting signals.
     pub outbox: Arc<dyn Outbox>,
-    /// Where it goes.
+    /// The bus that they are published on.
     pub bus: Arc<dyn Bus>,
-    /// The subject; `{strategy}`, `{symbol}` and `{timeframe}` are filled in.
+    /// The subject, in which `{strategy}`, `{symbol}` and `{timeframe}` are replaced.
     pub subject: String,
-    /// Told after each commit.
+    /// Notified after each commit.
     pub wakeup: Arc<Notify>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
 }
 
 impl Relay {
-    /// Publishes until `stop`, and then what is left, once.
+    /// Publishes until `stop` is cancelled, then tries once more to publish what is left.
     pub async fn run(self, stop: CancellationToken) {
         let mut pause = INTERVAL;
         let mut measured = None;
@@ -85,7 +86,7 @@ impl Relay {
         }
     }
 
-    /// Publishes all that waits. What is left is measured now and then.
+    /// Publishes all waiting signals. Measures the backlog from time to time.
     async fn drain(&self, measured: &mut Option<Instant>) -> Result<(), RelayError> {
         loop {
             let waiting = self.outbox.unpublished(BATCH).await?;
@@ -107,13 +108,14 @@ impl Relay {
         }
     }
 
-    /// Publishes several at once, each sent before the next. After a failure no other is begun, but those under way are
-    /// waited for. Answers which were acknowledged, and the first failure.
+    /// Publishes signals concurrently, each sent before the next. After a failure no further one is begun, but those
+    /// under way are waited for. Returns the ids that were acknowledged, and the first failure.
     async fn publish(&self, waiting: &[StoredSignal]) -> (Vec<String>, Option<BusError>) {
         let failed = AtomicBool::new(false);
         let sending: Vec<_> = waiting.iter().map(|signal| self.publish_one(signal, &failed)).collect();
         let sent: Vec<_> = stream::iter(sending).buffered(IN_FLIGHT).collect().await;
-        let (mut acknowledged, mut failure) = (Vec::with_capacity(waiting.len()), None);
+        let mut acknowledged = Vec::with_capacity(waiting.len());
+        let mut failure = None;
         for published in sent.into_iter().flatten() {
             match published {
                 Ok(id) => acknowledged.push(id),

@@ -1,7 +1,7 @@
-//! A stored signal, made again: the same module, parameters and candles have to give the same bytes.
+//! Replays stored signals: the same module, parameters and candles have to produce the same bytes.
 //!
-//! Everything that a signal was made of is found by its hash. Where one of these is not there any more, or is another
-//! one, that is the answer; nothing is replayed with something else in its place and called equal.
+//! Every input of a signal is found by its hash. If an input is missing or has changed, that is the result; a replay
+//! never substitutes another input and calls the result equal.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub use windows::Seen;
 use recorded::Recorded;
 use windows::Windows;
 
-/// What a replay needs.
+/// Replays signals.
 pub struct Replayer {
     outbox: Arc<dyn Outbox>,
     candles: Arc<dyn CandleStore>,
@@ -40,57 +40,57 @@ pub struct Replayer {
     threads: Arc<rayon::ThreadPool>,
 }
 
-/// What a replay needs, from the parts of the service.
-#[allow(missing_docs, reason = "the types say it")]
+/// The parts of the service that a replay needs.
+#[allow(missing_docs, reason = "the types explain the fields")]
 pub struct Sources {
     pub outbox: Arc<dyn Outbox>,
-    /// The store itself: what a cache remembers may be gone.
+    /// The store itself and not a cache, which may remember candles that are gone.
     pub candles: Arc<dyn CandleStore>,
     pub modules: Arc<ModuleLoader>,
     /// The threads on which guests run.
     pub threads: Arc<rayon::ThreadPool>,
 }
 
-/// Whether a signal can be made again.
+/// Whether a signal could be reproduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was, byte for byte.
+    /// The same signal was produced, byte for byte.
     Equal,
-    /// Of the same inputs came something else.
+    /// The same inputs produced something else.
     Different,
-    /// One of its inputs is not there any more.
+    /// An input of the signal is no longer available.
     Impossible,
 }
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The signal.
+    /// The id of the signal.
     pub id: SignalId,
-    /// Who decided.
+    /// The strategy that decided.
     pub strategy: StrategyId,
-    /// Whose candle.
+    /// The symbol of the candle.
     pub symbol: Symbol,
-    /// How long the candle is.
+    /// The timeframe of the candle.
     pub timeframe: Timeframe,
-    /// When it closed, where the stored message can be read.
+    /// When the candle closed, if the stored message can be read.
     pub candle_close: Option<Timestamp>,
-    /// The code, where the stored message can be read.
+    /// The digest of the module, if the stored message can be read.
     pub module: Option<ModuleDigest>,
-    /// The version of the host that made the signal, where the stored message can be read.
+    /// The version of the host that made the signal, if the stored message can be read.
     pub host_version: Option<String>,
-    /// Why it can't be made again, if so.
+    /// Why the signal can't be replayed, if so.
     pub cause: Option<Cause>,
-    /// The windows that the strategy was given now.
+    /// The windows that the strategy was given in the replay.
     pub windows: Vec<Seen>,
-    /// Where the signal that was made now is another one.
+    /// The differences between the stored signal and the replayed one.
     pub differences: Differences,
-    /// What the strategy answered now.
+    /// The report of the replayed evaluation.
     pub answer: Option<EvaluationReport>,
 }
 
 impl Verdict {
-    /// The name in answers and metrics.
+    /// The name in responses and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Equal => "equal",
@@ -117,7 +117,7 @@ impl Replay {
         }
     }
 
-    /// Whether the signal can be made again.
+    /// Returns the verdict of the replay.
     pub const fn verdict(&self) -> Verdict {
         if self.cause.is_some() {
             Verdict::Impossible
@@ -129,11 +129,11 @@ impl Replay {
     }
 }
 
-/// Why a replay did not come to its end.
+/// Why a replay stopped early.
 enum Stop {
-    /// That is its answer.
+    /// The replay is impossible: the cause is its result.
     Cause(Cause),
-    /// It has none; trying again may help.
+    /// The replay failed and has no result. Trying again may help.
     Failed(AnalysisError),
 }
 
@@ -150,7 +150,7 @@ impl From<AnalysisError> for Stop {
 }
 
 impl From<LoadingError> for Stop {
-    /// What lasts is an answer.
+    /// A permanent error is a result of the replay, and a temporary one is a failure.
     fn from(error: LoadingError) -> Self {
         match error {
             LoadingError::Unknown(digest) => Cause::UnknownModule(digest).into(),
@@ -167,23 +167,23 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// What came of the evaluation.
+/// The result of the evaluation.
 struct Made {
-    /// Whether its windows are those of then.
+    /// Whether the windows are those of the original evaluation.
     are_the_same: bool,
     answer: EvaluationReport,
     seen: Vec<Seen>,
 }
 
 impl Replayer {
-    /// A replayer on these parts.
+    /// Creates a replayer from these parts.
     pub fn new(sources: Sources) -> Self {
         let Sources { outbox, candles, modules, threads } = sources;
         Self { outbox, candles, modules, threads }
     }
 
-    /// Makes a stored signal again and compares; none where there is no such signal. Nothing is stored, sent or counted
-    /// of it.
+    /// Replays a stored signal and compares it; `None` if there is no such signal. Nothing is stored, sent or counted
+    /// as an execution.
     pub async fn replay(&self, id: &SignalId) -> Result<Option<Replay>, AnalysisError> {
         let Some(stored) = self.outbox.signal(id).await? else { return Ok(None) };
         let mut replay = Replay::of(id, &stored);
@@ -212,7 +212,7 @@ impl Replayer {
             Outcome::Error(error @ EvaluationError::NoRoom(_)) => {
                 return Err(AnalysisError::NoRoom(replay.strategy.clone(), error).into());
             }
-            // It says how busy this machine is.
+            // A timeout only shows how busy this machine is.
             Outcome::Error(EvaluationError::Timeout { limit_ms }) => return Err(Cause::Timeout { limit_ms }.into()),
             Outcome::Signal(signal) => replay.differences = Differences::between(&stored.message, &signal.message),
             Outcome::None => replay.differences = Differences::of_outcome("none"),
@@ -226,7 +226,7 @@ impl Replayer {
         Ok(())
     }
 
-    /// Finds the windows and evaluates, on the threads of guests.
+    /// Finds the windows and evaluates them, on the guests' threads.
     async fn make(&self, module: Arc<StrategyModule>, recorded: Recorded, windows: Windows) -> Result<Made, Stop> {
         let parameters = recorded.parameters(&module.description().schema)?;
         let (sender, made) = tokio::sync::oneshot::channel();
@@ -236,7 +236,7 @@ impl Replayer {
             }
             let found = windows.find(recorded.window_hash);
             let are_the_same = found.is_some();
-            // Where they are not found, what the present candles give is at least worth knowing.
+            // If they are not found, the result with the current candles is still useful.
             let place = found.unwrap_or_else(|| windows.present());
             let slices = windows.slices(&place);
             let inputs = Inputs {
@@ -250,14 +250,15 @@ impl Replayer {
             };
             let answer = inputs.evaluate();
             let seen = windows.seen(&place);
-            // Nobody waits any more where the process is ending.
+            // The receiver is gone if the process is stopping.
             let _ = sender.send(Made { are_the_same, answer, seen });
         });
         made.await.map_err(|_| AnalysisError::GivenUp.into())
     }
 }
 
-/// The bounds of confidence are not part of a signal, and one that is stored went through those of its time.
+/// Settings that let every signal pass. The bounds of confidence are not part of a signal, and a stored signal has
+/// passed those of its time.
 pub(crate) const fn everything_goes_out() -> ApplicationSettings {
     ApplicationSettings {
         symbols: Vec::new(),

@@ -1,9 +1,10 @@
 //! How much time a strategy may take on one replica in a minute.
 //!
-//! Time is what its evaluations take in jobs. From four fifths of it on somebody is warned; when it is used up, the
-//! strategy looks at no candles for the rest of the minute, so that one that became slow does not take the cores of all
-//! others. An evaluation that is under way ends, so a strategy may take a little more than its budget. Minutes are counted
-//! from the start of the process by the monotonic clock, and are the same for all strategies.
+//! Only evaluations in jobs count. When a strategy has used four fifths of its time, a warning is logged. When it has
+//! used all of it, it looks at no candles for the rest of the minute, so that a strategy that became slow does not take
+//! the cores of all others. A running evaluation is not interrupted, so a strategy may take a little more than its
+//! budget. Minutes are counted from the start of the process by the monotonic clock, and are the same for all
+//! strategies.
 
 use std::{
     collections::HashMap,
@@ -13,7 +14,7 @@ use std::{
 
 use ta_bot_core::StrategyId;
 
-/// From this share of the budget on somebody is warned.
+/// A warning is logged from this share of the budget on.
 const WARNED_FROM: f64 = 0.8;
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -25,30 +26,30 @@ pub struct Budget {
     minutes: Mutex<HashMap<StrategyId, Minute>>,
 }
 
-/// What a strategy took.
+/// The time that a strategy took.
 #[derive(Debug, Clone, Copy, Default)]
 struct Minute {
-    /// Which minute since the start.
+    /// The number of the minute, counted from the start.
     number: u64,
-    /// How much was taken in it.
+    /// The time taken in this minute.
     spent: Duration,
-    /// How much was taken in the minute before it.
+    /// The time taken in the minute before.
     before: Duration,
 }
 
-/// What is to be said when time was taken; each is said once a minute.
+/// What the caller should report after time was taken. Each is reported at most once a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spent {
-    /// Nothing.
+    /// There is nothing to report.
     Quietly,
     /// Most of the budget is used up.
     NearlyAll,
-    /// All of it is used up: the strategy looks at nothing for the rest of the minute.
+    /// All of the budget is used up: the strategy looks at no candles for the rest of the minute.
     All,
 }
 
 impl Budget {
-    /// A budget of `allowed` for each strategy and minute, counted from `began` on.
+    /// Creates a budget of `allowed` for each strategy and minute. Minutes are counted from `began`.
     pub fn new(allowed: Duration, began: Instant) -> Self {
         Self { allowed, began, minutes: Mutex::default() }
     }
@@ -64,7 +65,7 @@ impl Budget {
         self.minutes().get(strategy).is_none_or(|minute| minute.at(number).spent < self.allowed)
     }
 
-    /// The strategy took some time, up to `now`.
+    /// Adds the time that the strategy took, up to `now`.
     pub fn spend(&self, strategy: &StrategyId, took: Duration, now: Instant) -> Spent {
         let number = self.number(now);
         let mut minutes = self.minutes();
@@ -85,8 +86,8 @@ impl Budget {
         }
     }
 
-    /// The share of its budget that each strategy took: in the minute of `now` or in the one before it, whichever is
-    /// more. Above one where evaluations under way went beyond it.
+    /// Returns the share of its budget that each strategy took, in the minute of `now` or in the one before it,
+    /// whichever is more. The share is above one if running evaluations went over the budget.
     pub fn ratios(&self, now: Instant) -> Vec<(StrategyId, f64)> {
         let number = self.number(now);
         let ratio = |minute: &Minute| {
@@ -100,15 +101,15 @@ impl Budget {
         now.saturating_duration_since(self.began).as_secs() / MINUTE.as_secs()
     }
 
-    /// A minute is sound after each step, also where somebody panicked who held it.
+    /// A poisoned lock is fine: a minute is consistent after each step.
     fn minutes(&self) -> MutexGuard<'_, HashMap<StrategyId, Minute>> {
         self.minutes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Minute {
-    /// The same strategy's minute of this number. Threads that measure at once may come a little late: what they took
-    /// counts in the minute that has begun.
+    /// Returns the strategy's minute with this number. Threads that measure at the same time may report a little late:
+    /// the time that they report counts in the minute that has already begun.
     fn at(self, number: u64) -> Self {
         match number.checked_sub(self.number) {
             None | Some(0) => self,
@@ -135,7 +136,8 @@ mod tests {
     #[test]
     fn most_of_it_warns_once_and_all_of_it_throttles_for_the_rest_of_the_minute() {
         let start = Instant::now();
-        let (budget, slow) = (Budget::new(ALLOWED, start), strategy("slow"));
+        let budget = Budget::new(ALLOWED, start);
+        let slow = strategy("slow");
         let spend = |took, at| budget.spend(&slow, millis(took), start + millis(at));
         assert!(budget.admits(&slow, start));
         assert_eq!(spend(799, 1000), Spent::Quietly);
@@ -161,7 +163,8 @@ mod tests {
     #[test]
     fn the_share_is_that_of_this_minute_or_of_the_one_before() {
         let start = Instant::now();
-        let (budget, slow) = (Budget::new(ALLOWED, start), strategy("slow"));
+        let budget = Budget::new(ALLOWED, start);
+        let slow = strategy("slow");
         let ratios = |at| budget.ratios(start + millis(at));
         assert_eq!(ratios(0), []);
         budget.spend(&slow, millis(250), start);
@@ -175,11 +178,12 @@ mod tests {
     #[test]
     fn a_moment_of_a_minute_that_is_over_counts_in_the_one_that_has_begun() {
         let start = Instant::now();
-        let (budget, slow) = (Budget::new(ALLOWED, start), strategy("slow"));
+        let budget = Budget::new(ALLOWED, start);
+        let slow = strategy("slow");
         budget.spend(&slow, millis(600), start + millis(60_001));
         assert_eq!(budget.spend(&slow, millis(600), start + millis(59_999)), Spent::All);
         assert!(!budget.admits(&slow, start + millis(60_002)));
-        // Before the start is as good as at it.
+        // A moment before the start counts as the start.
         let budget = Budget::new(ALLOWED, start + millis(1000));
         assert_eq!(budget.spend(&slow, Duration::MAX, start), Spent::All);
         assert!(!budget.admits(&slow, start));

@@ -1,6 +1,7 @@
-//! What evaluations cost, kept by hour, strategy, module and symbol, and summed over replicas and restarts.
+//! What evaluations cost, stored by hour, strategy, module and symbol, and summed over replicas and restarts.
 //!
-//! A row is only ever added to: each replica adds what it has measured since it did so last ([`ledger`](crate::supervision::ledger)).
+//! Rows only grow: each replica adds what it has measured since its last addition
+//! ([`ledger`](crate::supervision::ledger)).
 
 use std::{str::FromStr, time::Duration};
 
@@ -13,94 +14,94 @@ use crate::support::store_error::StoreError;
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
 
-/// For how long costs are kept.
+/// How long costs are kept, in days.
 pub const KEPT_DAYS: i64 = 90;
-/// How far back costs are summed up where nothing is asked.
+/// How far back costs are summed up by default.
 pub const DEFAULT_SINCE_MS: i64 = 86_400_000;
-/// How many rows one call of [`CostStore::forget`] removes at most.
+/// The largest number of rows that one call of [`CostStore::forget`] removes.
 pub const FORGOTTEN_AT_ONCE: u32 = 5000;
 /// How many rows one statement adds to.
 pub const ROWS_IN_A_STATEMENT: usize = 64;
 const HOUR_MS: i64 = 3_600_000;
 /// The columns that keep a sum, as both databases name them.
 pub const SUMMED: [&str; 6] = ["evaluations", "signals", "failures", "total_nanos", "bytes_in", "bytes_out"];
-/// The columns that keep the greatest of what is added.
+/// The columns that keep the greatest of the added values.
 pub const PEAKS: [&str; 2] = ["longest_nanos", "peak_memory"];
 
-/// Whose costs.
+/// The key by which costs are summed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CostKey {
     /// The strategy.
     pub strategy: StrategyId,
-    /// Its code.
+    /// The digest of its module.
     pub module: ModuleDigest,
     /// The symbol it looked at.
     pub symbol: Symbol,
 }
 
-/// What evaluations cost together.
+/// What a number of evaluations cost together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// How many there were.
+    /// The number of evaluations.
     pub evaluations: u64,
-    /// How many of them gave a signal.
+    /// How many of them produced a signal.
     pub signals: u64,
-    /// How many of them the strategy's code failed.
+    /// How many of them failed in the strategy's code.
     pub failures: u64,
-    /// How long they took together.
+    /// The time that they took together.
     pub total: Duration,
-    /// How long the longest took.
+    /// The time that the longest took.
     pub longest: Duration,
-    /// The most memory that one had, in bytes.
+    /// The most memory that any of them used, in bytes.
     pub peak_memory: u64,
-    /// What they were handed together, in bytes.
+    /// The size of all their inputs, in bytes.
     pub bytes_in: u64,
-    /// What they handed back together, in bytes.
+    /// The size of all their results, in bytes.
     pub bytes_out: u64,
 }
 
-/// What evaluations of one hour cost.
+/// The costs of one key in one hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostEntry {
-    /// When the hour began.
+    /// The beginning of the hour.
     pub hour: Timestamp,
-    /// Whose costs.
+    /// The strategy, module and symbol.
     pub key: CostKey,
-    /// How much.
+    /// The costs.
     pub cost: Cost,
 }
 
-/// Which costs to sum up; each condition that is given has to hold.
+/// Which costs to sum up. All given conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostFilter {
-    /// Of this strategy only.
+    /// Only costs of this strategy.
     pub strategy: Option<StrategyId>,
-    /// Of this module only.
+    /// Only costs of this module.
     pub module: Option<ModuleDigest>,
-    /// Of this symbol only.
+    /// Only costs of this symbol.
     pub symbol: Option<Symbol>,
-    /// From the hour on in which this moment lies.
+    /// Only costs of the hour that contains this moment, and of later hours.
     pub since: Timestamp,
 }
 
-/// What has a sum of its own.
+/// How costs are grouped: each group has a sum of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CostBy {
-    /// Each strategy.
+    /// By strategy.
     #[default]
     Strategy,
-    /// Each module of a strategy.
+    /// By strategy and module.
     Module,
-    /// Each symbol.
+    /// By symbol.
     Symbol,
 }
 
-/// Why a text does not say what has a sum of its own.
+/// The error for a text that is not the name of a grouping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("strategy, module or symbol")]
 pub struct CostByError;
 
-/// Whose a sum is. What it is summed over is not named.
+/// The group that a sum belongs to. A field that the costs are not grouped by is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CostGroup {
     /// The strategy.
@@ -114,18 +115,19 @@ pub struct CostGroup {
 /// A store of costs.
 #[async_trait]
 pub trait CostStore: Send + Sync {
-    /// Adds to what is there, all or nothing. The same hour and key may be given several times.
+    /// Adds the entries to the stored costs, all or none of them. The same hour and key may occur several times.
     async fn add(&self, entries: &[CostEntry]) -> Result<(), StoreError>;
 
-    /// The sum of each group that has one, in no order.
+    /// Returns the sum of each group that has one, in no particular order.
     async fn sums(&self, filter: &CostFilter, by: CostBy) -> Result<Vec<(CostGroup, Cost)>, StoreError>;
 
-    /// Removes the oldest rows of hours before this one, [`FORGOTTEN_AT_ONCE`] at most. Answers how many.
+    /// Removes the oldest rows of the hours before `before`, at most [`FORGOTTEN_AT_ONCE`]. Returns how many were
+    /// removed.
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 impl Cost {
-    /// Both together.
+    /// Adds `other` to this cost.
     pub fn add(&mut self, other: &Self) {
         self.evaluations = self.evaluations.saturating_add(other.evaluations);
         self.signals = self.signals.saturating_add(other.signals);
@@ -137,7 +139,7 @@ impl Cost {
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
     }
 
-    /// The values of [`SUMMED`] and then of [`PEAKS`], as they are stored.
+    /// The stored values: those of [`SUMMED`], then those of [`PEAKS`].
     pub fn stored(&self) -> [i64; 8] {
         let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -154,7 +156,7 @@ impl Cost {
         ]
     }
 
-    /// The cost of what is stored.
+    /// Reads a cost from the stored columns.
     pub fn read<E>(mut column: impl FnMut(&'static str) -> Result<i64, E>) -> Result<Self, E> {
         let mut column = |name| column(name).map(|value| u64::try_from(value).unwrap_or(0));
         Ok(Self {
@@ -171,7 +173,7 @@ impl Cost {
 }
 
 impl CostFilter {
-    /// Whether the costs of an hour are to be summed up.
+    /// Whether the costs of this hour and key match the filter.
     pub fn takes(&self, hour: Timestamp, key: &CostKey) -> bool {
         hour >= hour_of(self.since)
             && self.strategy.as_ref().is_none_or(|strategy| *strategy == key.strategy)
@@ -181,7 +183,7 @@ impl CostFilter {
 }
 
 impl CostBy {
-    /// The columns that tell groups apart.
+    /// The columns that distinguish the groups.
     pub const fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Strategy => &["strategy"],
@@ -214,7 +216,7 @@ impl FromStr for CostBy {
     }
 }
 
-/// The beginning of the hour in which a moment lies.
+/// The beginning of the hour that contains a moment.
 pub const fn hour_of(moment: Timestamp) -> Timestamp {
     Timestamp::from_millis(moment.millis().div_euclid(HOUR_MS).saturating_mul(HOUR_MS))
 }

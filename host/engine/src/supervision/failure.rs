@@ -1,11 +1,11 @@
-//! Evaluations that failed, each kept as a bundle: everything that it followed from, so that it can be run again
-//! anywhere, by whoever wrote the strategy.
+//! Evaluations that failed. Each is kept as a bundle: everything that the outcome followed from, so that the strategy's
+//! author can run it again anywhere.
 //!
-//! A bundle is one JSON document ([`document`]). It holds no code: the module is named by its digest. The same failure
-//! has the same id, so a job that comes again, on whichever replica, leaves no second one.
+//! A bundle is one JSON document ([`document`]). It contains no code: it names the module by its digest. The same
+//! failure always has the same id, so a job that runs again, on any replica, does not store a second bundle.
 //!
-//! Keeping bundles is beside the work and never in its way: they are handed to a task of their own ([`recorder`]), and
-//! where that can't follow, the newest are lost and counted.
+//! Storing bundles never holds up the work: a task of its own does it ([`recorder`](crate::supervision::recorder)). If
+//! that task can't keep up, the newest bundles are lost and counted.
 
 use async_trait::async_trait;
 use ta_bot_core::{
@@ -26,31 +26,31 @@ pub mod packed;
 #[cfg(test)]
 mod tests;
 
-/// How many bundles of a module are kept: the newest.
+/// How many bundles of a module are kept. Only the newest are.
 pub const KEPT_OF_A_MODULE: u32 = 200;
-/// How much of an error's words stands in a list.
+/// How many characters of an error message a list shows.
 const MESSAGE_CHARS: usize = 2000;
 
-/// An evaluation that failed, and all that it followed from.
+/// An evaluation that failed, with everything that its outcome followed from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// When it failed.
     pub at: Timestamp,
-    /// Whose evaluation.
+    /// The strategy that was evaluated.
     pub strategy: StrategyId,
-    /// The code.
+    /// The digest of its module.
     pub module: ModuleDigest,
     /// The WIT version that host and module spoke.
     pub wit_version: String,
     /// The version of the host.
     pub host_version: String,
-    /// What the evaluation might use.
+    /// The limits of the evaluation.
     pub limits: Limits,
-    /// The candle.
+    /// The job that names the candle.
     pub job: Job,
-    /// How the strategy was set. Where each value came from is not part of it.
+    /// The parameters of the strategy, without the origin of each value.
     pub parameters: ResolvedParameters,
-    /// What the strategy was given: its own series first, then its extra inputs in their order.
+    /// The windows that the strategy was given: its own series first, then its extra inputs in order.
     pub windows: Vec<FailedWindow>,
     /// How it failed.
     pub error: RecordedError,
@@ -61,7 +61,7 @@ pub struct Failure {
 /// A window that a strategy was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailedWindow {
-    /// Which series; none for an input that is empty since there is no higher timeframe.
+    /// The series; `None` for an input that is empty because there is no higher timeframe.
     pub series: Option<SeriesKey>,
     /// Its candles.
     pub candles: CandleWindow,
@@ -70,22 +70,22 @@ pub struct FailedWindow {
 /// How an evaluation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedError {
-    /// The word of [`EvaluationError::code`].
+    /// The value of [`EvaluationError::code`].
     pub code: String,
-    /// For people.
+    /// The message for people.
     pub message: String,
 }
 
-/// What a list says of a bundle.
+/// An entry in a list of bundles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureSummary {
-    /// The bundle.
+    /// The id of the bundle.
     pub id: FailureId,
-    /// Whose evaluation.
+    /// The strategy that was evaluated.
     pub strategy: StrategyId,
-    /// The code.
+    /// The digest of its module.
     pub module: ModuleDigest,
-    /// The candle.
+    /// The job that names the candle.
     pub job: Job,
     /// How it failed.
     pub error: RecordedError,
@@ -93,35 +93,35 @@ pub struct FailureSummary {
     pub at: Timestamp,
 }
 
-/// Which bundles to list; each condition that is given has to hold.
+/// Which bundles to list. All given conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct FailureFilter {
-    /// Of this strategy only.
+    /// Only bundles of this strategy.
     pub strategy: Option<StrategyId>,
-    /// Of this module only.
+    /// Only bundles of this module.
     pub module: Option<ModuleDigest>,
-    /// Of this symbol only.
+    /// Only bundles of this symbol.
     pub symbol: Option<Symbol>,
-    /// This many at most.
+    /// The largest number of bundles to return.
     pub limit: u32,
 }
 
 /// A store of bundles.
 #[async_trait]
 pub trait FailureStore: Send + Sync {
-    /// Keeps a bundle, and lets those of its module go that are not among the newest [`KEPT_OF_A_MODULE`]. One that is
-    /// there stays as it is. Answers whether it was new.
+    /// Stores a bundle, and removes those of its module that are not among the newest [`KEPT_OF_A_MODULE`]. A bundle
+    /// that is already stored stays unchanged. Returns whether the bundle was new.
     async fn put(&self, bundle: &packed::Packed) -> Result<bool, StoreError>;
 
-    /// The document of a bundle, as it was kept; none where there is none of this id.
+    /// Returns the document of a bundle as it was stored; `None` if there is no bundle with this id.
     async fn get(&self, id: FailureId) -> Result<Option<String>, StoreError>;
 
-    /// Bundles by filter, newest first.
+    /// Returns the bundles that match the filter, newest first.
     async fn list(&self, filter: &FailureFilter) -> Result<Vec<FailureSummary>, StoreError>;
 }
 
 impl Failure {
-    /// The failure of an evaluation of these inputs. Copies its candles.
+    /// Creates the failure of an evaluation of these inputs. Copies the candles.
     pub fn of(inputs: &Inputs<'_>, error: &EvaluationError, log: &[LogLine], at: Timestamp) -> Self {
         let description = inputs.module.description();
         let own = (inputs.job.symbol.clone(), inputs.job.timeframe);
@@ -158,13 +158,13 @@ impl Failure {
         CandleSlice::hash(&self.slices())
     }
 
-    /// What the failure is known by.
+    /// The id of the failure.
     pub fn id(&self) -> FailureId {
         let Self { module, parameters, job, error, .. } = self;
         FailureId::of_evaluation(*module, parameters.hash, self.window_hash(), job, &error.code)
     }
 
-    /// What a list says of it.
+    /// The entry for lists.
     pub fn summary(&self) -> FailureSummary {
         let RecordedError { code, message } = &self.error;
         let message = message.chars().take(MESSAGE_CHARS).collect();

@@ -1,12 +1,12 @@
-//! Keeps the books of what evaluations cost.
+//! Sums up what evaluations cost and adds it to the store.
 //!
-//! Each replica sums up in memory what its jobs' evaluations took, by hour, strategy, module and symbol, and adds that to
-//! the store once a minute and when it ends. An entry takes some 150 bytes, and a table up to twice as much while it
-//! grows: a thousand symbols and thirty strategies are 30,000 entries, about 10 MB. Where the store is away they wait; there
-//! are [`MOST_ENTRIES`] at most, and what finds no room is lost, and counted.
+//! Each replica sums up in memory what the evaluations of its jobs took, by hour, strategy, module and symbol. It adds
+//! the sums to the store once a minute and when it stops. An entry takes about 150 bytes, and a growing table up to
+//! twice as much: a thousand symbols and thirty strategies are 30,000 entries, about 10 MB. While the store is
+//! unavailable the entries wait. At most [`MOST_ENTRIES`] can wait; costs that find no room are lost, and counted.
 //!
-//! Where a store fails without a word whether it has added, it is asked to add again, so that costs may then count twice,
-//! and never not at all.
+//! If a store fails without saying whether it added the entries, they are added again. Costs may then count twice, but
+//! they are never lost.
 
 use std::{
     collections::HashMap,
@@ -27,35 +27,35 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How often what was measured is added to the store.
+/// How often the measured costs are added to the store.
 pub const FLUSH_PAUSE: Duration = Duration::from_mins(1);
-/// How many entries may wait to be added.
+/// The largest number of entries that may wait to be added.
 pub const MOST_ENTRIES: usize = 200_000;
-/// How many entries one transaction adds: few, since signals are committed by the same writer.
+/// How many entries one transaction adds. Few, because the same writer commits signals.
 const ADDED_AT_ONCE: usize = 512;
-/// How long the last addition may take when the service ends.
+/// How long the last addition may take when the service stops.
 const LAST_TRY: Duration = Duration::from_secs(5);
 const DAY_MS: i64 = 86_400_000;
 
 type Entries = HashMap<(Timestamp, CostKey), Cost>;
 
-/// What this process measured, on its way to the store.
+/// The costs that this process measured, on their way to the store.
 pub struct Ledger {
-    /// What was measured and is not in the store yet.
+    /// What was measured but is not in the store yet.
     open: Mutex<Entries>,
     store: Arc<dyn CostStore>,
     metrics: Arc<Metrics>,
-    /// Held while entries are on their way, when they are neither here nor surely there.
+    /// Held while entries are on their way: they are no longer in `open`, and not yet surely in the store.
     settled: RwLock<()>,
 }
 
 impl Ledger {
-    /// A ledger that has seen nothing yet.
+    /// Creates an empty ledger.
     pub fn new(store: Arc<dyn CostStore>, metrics: Arc<Metrics>) -> Self {
         Self { open: Mutex::default(), store, metrics, settled: RwLock::default() }
     }
 
-    /// Takes note of the evaluations of a candle of `symbol` that ended `at` this moment.
+    /// Records the evaluations of one candle of `symbol`, which ended `at` this moment.
     pub fn record(&self, symbol: &Symbol, outcomes: &[StrategyOutcome], at: Timestamp) {
         let hour = hour_of(at);
         let costs: Vec<_> =
@@ -63,7 +63,7 @@ impl Ledger {
         self.take(costs);
     }
 
-    /// Adds what was measured to the store. What the store does not take waits for the next time.
+    /// Adds the measured costs to the store. Entries that the store does not accept wait for the next call.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let _settled = self.settled.write().await;
         let taken = std::mem::take(&mut *self.open());
@@ -79,7 +79,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// The sum of each group, the most expensive first: what all replicas have added, and what this one has yet to add.
+    /// Returns the sum of each group, the most expensive first: what all replicas have added, plus what this one has
+    /// yet to add.
     pub async fn sums(&self, filter: &CostFilter, by: CostBy) -> Result<Vec<(CostGroup, Cost)>, StoreError> {
         let _settled = self.settled.read().await;
         let mut sums: HashMap<CostGroup, Cost> = self.store.sums(filter, by).await?.into_iter().collect();
@@ -93,7 +94,7 @@ impl Ledger {
         Ok(sums)
     }
 
-    /// Adds what was measured to the store after each `pause`, and once more when it is to stop.
+    /// Adds the measured costs to the store after each `pause`, and once more when `stop` is cancelled.
     pub async fn run(self: Arc<Self>, pause: Duration, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let kept = async {
@@ -102,14 +103,14 @@ impl Ledger {
             };
             match kept.await {
                 Ok(0) => {}
-                Ok(rows) => tracing::debug!(rows, "costs of more than {KEPT_DAYS} days ago are forgotten"),
-                Err(error) => tracing::warn!(%error, "what evaluations cost can't be kept yet; it is tried again"),
+                Ok(rows) => tracing::debug!(rows, "removed costs older than {KEPT_DAYS} days"),
+                Err(error) => tracing::warn!(%error, "costs can't be stored yet; trying again"),
             }
         }
         match tokio::time::timeout(LAST_TRY, self.flush()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "what evaluations cost in the last minute is lost"),
-            Err(_) => tracing::warn!("what evaluations cost in the last minute was not kept in time"),
+            Ok(Err(error)) => tracing::warn!(%error, "the costs of the last minute are lost"),
+            Err(_) => tracing::warn!("the costs of the last minute were not stored in time"),
         }
     }
 
@@ -127,7 +128,7 @@ impl Ledger {
         }
     }
 
-    /// Sums are sound after each addition, also where somebody panicked who held them.
+    /// A poisoned lock is fine: the sums are consistent after each addition.
     fn open(&self) -> MutexGuard<'_, Entries> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,7 +138,7 @@ fn key(symbol: &Symbol, outcome: &StrategyOutcome) -> CostKey {
     CostKey { strategy: outcome.strategy.clone(), module: outcome.digest, symbol: symbol.clone() }
 }
 
-/// What an evaluation cost; none where the strategy was not asked.
+/// What an evaluation cost; `None` if the strategy did not run.
 fn cost(outcome: &StrategyOutcome) -> Option<Cost> {
     let StrategyOutcome { outcome, duration, usage, .. } = outcome;
     if duration.is_zero() {

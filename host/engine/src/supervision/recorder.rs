@@ -1,7 +1,7 @@
-//! Keeps bundles beside the work: whoever evaluates hands a failure over and goes on.
+//! Stores bundles in the background: the evaluating thread hands a failure over and goes on.
 //!
-//! What waits to be kept is bounded, in number and in bytes. A store that is away is tried again with what waits, and
-//! what comes meanwhile and finds no room is lost, and counted.
+//! The number and the bytes of waiting failures are bounded. If the store is unavailable, the waiting failures are
+//! tried again. A failure that comes meanwhile and finds no room is lost, and counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,20 +16,20 @@ use crate::{
     support::{backoff::Backoff, log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
 };
 
-/// How many failures may wait.
+/// The largest number of failures that may wait.
 const MOST_WAITING: usize = 256;
-/// How many KiB of candles they may hold together.
+/// How many KiB the waiting failures may hold together.
 const MOST_KIB: u32 = 32 << 10;
-/// What a failure holds beside its candles, in KiB: its log, mostly.
+/// What a failure holds besides its candles, in KiB: mostly its log.
 const BESIDE_KIB: u32 = 8;
-/// The columns of a candle, in bytes.
+/// The size of a candle's columns, in bytes.
 const CANDLE_BYTES: usize = 48;
-/// Pauses between tries where the store is away.
+/// Pauses between tries while the store is unavailable.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
-/// How long what waits may take to be kept when the service ends.
+/// How long storing the waiting failures may take when the service stops.
 const LAST_TRIES: Duration = Duration::from_secs(5);
 
-/// Takes failures. Cheap to clone.
+/// Accepts failures. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
     waiting: mpsc::Sender<Waiting>,
@@ -38,7 +38,7 @@ pub struct Recorder {
     lost: Arc<LogLimit>,
 }
 
-/// Keeps what a [`Recorder`] takes.
+/// Stores the failures that a [`Recorder`] accepts.
 pub struct Keeper {
     waiting: mpsc::Receiver<Waiting>,
     store: Arc<dyn FailureStore>,
@@ -50,7 +50,7 @@ struct Waiting {
     _room: OwnedSemaphorePermit,
 }
 
-/// A recorder, and what keeps its bundles in `store` as long as it runs.
+/// Creates a recorder, and the keeper that stores its bundles in `store` while it runs.
 pub fn recorder(store: Arc<dyn FailureStore>, metrics: Arc<Metrics>) -> (Recorder, Keeper) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     let recorder = Recorder {
@@ -63,16 +63,17 @@ pub fn recorder(store: Arc<dyn FailureStore>, metrics: Arc<Metrics>) -> (Recorde
 }
 
 impl Recorder {
-    /// Takes a failure, if there is room for it. Never waits.
+    /// Accepts a failure if there is room for it. Never waits.
     pub fn take(&self, inputs: &Inputs<'_>, error: &EvaluationError, log: &[LogLine]) {
         let candles = inputs.base.len() + inputs.extra.iter().map(CandleSlice::len).sum::<usize>();
         let kib = (candles * CANDLE_BYTES).div_ceil(1024) as u32 + BESIDE_KIB;
-        // Before anything is copied.
+        // Room is reserved before anything is copied.
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib).ok().zip(self.waiting.try_reserve().ok());
         let Some((room, place)) = room else {
             self.metrics.failures.bundle("lost");
             if let Some(withheld) = self.lost.admit() {
-                let (strategy, job) = (&inputs.module.description().id, inputs.job);
+                let strategy = &inputs.module.description().id;
+                let job = inputs.job;
                 tracing::warn!(strategy.id = %strategy, %job, withheld, "the bundle of a failure is lost: too many wait");
             }
             return;
@@ -82,7 +83,8 @@ impl Recorder {
 }
 
 impl Keeper {
-    /// Keeps bundles until `stop`, or until every recorder is gone; then what waits is tried once more.
+    /// Stores bundles until `stop` is cancelled or every recorder is dropped. Then each waiting bundle is tried once
+    /// more.
     pub async fn run(mut self, stop: CancellationToken) {
         while let Some(Some(waiting)) = stop.run_until_cancelled(self.waiting.recv()).await {
             self.keep(waiting, &stop).await;
@@ -94,43 +96,44 @@ impl Keeper {
             }
         };
         if tokio::time::timeout(LAST_TRIES, rest).await.is_err() {
-            tracing::warn!("some bundles of failures were not kept in time");
+            tracing::warn!("some bundles of failures were not stored in time");
         }
     }
 
     async fn keep(&self, Waiting { failure, _room }: Waiting, stop: &CancellationToken) {
-        let (strategy, job) = (failure.strategy.clone(), failure.job.clone());
+        let strategy = failure.strategy.clone();
+        let job = failure.job.clone();
         let packed = tokio::task::spawn_blocking(move || Packed::new(&failure)).await;
         let bundle = match packed {
             Ok(Ok(bundle)) => bundle,
             Ok(Err(error)) => {
-                tracing::warn!(strategy.id = %strategy, %job, %error, "the bundle of a failure is not kept");
+                tracing::warn!(strategy.id = %strategy, %job, %error, "the bundle of a failure is not stored");
                 return self.metrics.failures.bundle("too_large");
             }
-            // The process ends, or it panicked, which the log has.
+            // Either the process is stopping, or the task panicked, which is in the log.
             Err(_) => return self.metrics.failures.bundle("lost"),
         };
         let id = bundle.summary.id;
         match self.put(&bundle, stop).await {
             Ok(true) => {
-                tracing::info!(strategy.id = %strategy, %job, failure.id = %id, "the bundle of a failure is kept");
+                tracing::info!(strategy.id = %strategy, %job, failure.id = %id, "stored the bundle of a failure");
                 self.metrics.failures.bundle("kept");
             }
             Ok(false) => self.metrics.failures.bundle("known"),
             Err(error) => {
-                tracing::error!(strategy.id = %strategy, %job, failure.id = %id, %error, "the bundle of a failure is not kept");
+                tracing::error!(strategy.id = %strategy, %job, failure.id = %id, %error, "can't store the bundle of a failure");
                 self.metrics.failures.bundle("lost");
             }
         }
     }
 
-    /// Stores a bundle; again and again where the store is away, until `stop`.
+    /// Stores a bundle. Retries while the store is unavailable or can't write, until `stop` is cancelled.
     async fn put(&self, bundle: &Packed, stop: &CancellationToken) -> Result<bool, StoreError> {
         let mut pauses = PAUSES;
         loop {
             match self.store.put(bundle).await {
                 Err(error @ (StoreError::Unavailable { .. } | StoreError::CannotWrite { .. })) => {
-                    tracing::warn!(failure.id = %bundle.summary.id, %error, "a bundle can't be kept yet; it is tried again");
+                    tracing::warn!(failure.id = %bundle.summary.id, %error, "a bundle can't be stored yet; trying again");
                     if stop.run_until_cancelled(tokio::time::sleep(pauses.pause())).await.is_none() {
                         return Err(error);
                     }

@@ -1,8 +1,8 @@
-//! Watches modules work: keeps the bundle of each failure, decides by the ladder and the budget which candles a module looks
-//! at, and hands what evaluations cost to the ledger.
+//! Watches modules at work: keeps the bundle of each failure, uses the ladder and the budget to decide which candles a
+//! module looks at, and hands costs to the ledger.
 //!
-//! Each replica has a ladder of its own for each module, and a budget of its own for each strategy. Only jobs are watched: what somebody asks for by a request is
-//! looked at in any case, and counts for nothing here.
+//! Each replica has its own ladder for each module, and its own budget for each strategy. Only jobs are watched: an
+//! evaluation that an HTTP request asks for always runs, and does not count here.
 
 use std::{
     collections::HashMap,
@@ -23,45 +23,46 @@ use crate::{
     support::metrics::Metrics,
 };
 
-/// A module that is to be quarantined.
+/// A module that has to be quarantined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantine {
     /// The strategy.
     pub strategy: StrategyId,
-    /// Its code.
+    /// The digest of its module.
     pub module: ModuleDigest,
-    /// The revision of the deployments' log since which its failures count.
+    /// The revision of the deployments' log from which its failures count.
     pub since: i64,
-    /// The candle on which it failed last.
+    /// The job on which it failed last.
     pub job: Job,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
 }
 
-/// What is told of modules that are to be quarantined. It is called by the threads of guests, so it must not wait; and it
-/// is called again with each failure until the module looks at no candles any more.
+/// The callback for modules that have to be quarantined. The guests' threads call it, so it must not block. It is
+/// called again for each failure until the module stops looking at candles.
 pub type OnQuarantine = Box<dyn Fn(Quarantine) + Send + Sync>;
 
-/// The ladder of each module that fails, with the revision of the deployments' log since which its failures count.
+/// The ladder of each failing module, with the revision of the deployments' log from which its failures count.
 type Ladders = HashMap<ModuleDigest, (i64, Ladder)>;
 
-/// One job under watch.
+/// A job that is watched.
 #[derive(Clone)]
 pub struct Watching {
-    /// What watches.
+    /// The watch.
     pub watch: Arc<Watch>,
-    /// Whether strategies may have looked at the job's candle before.
+    /// Whether strategies may already have looked at the job's candle.
     pub comes_again: bool,
 }
 
 impl Watching {
-    /// Why the module does not look at the candle, if it does not; that is counted.
+    /// Returns why the module does not look at the candle, or `None` if it does. Each candle that is left out is
+    /// counted.
     pub fn leaves_out(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> Option<SkipReason> {
         self.watch.leaves_out(strategy, module, job, self.comes_again)
     }
 }
 
-/// Watches modules fail.
+/// Watches the failures and costs of modules.
 pub struct Watch {
     ladders: Mutex<Ladders>,
     registry: Arc<Registry>,
@@ -74,7 +75,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch that has seen nothing yet.
+    /// Creates a watch that has seen no failures yet.
     pub fn new(
         thresholds: Thresholds,
         recorder: Recorder,
@@ -94,15 +95,16 @@ impl Watch {
         }
     }
 
-    /// Has what evaluations cost kept in `ledger`, and strategies held to a budget, if there is one.
+    /// Records costs in `ledger`, and holds strategies to the budget if there is one.
     #[must_use]
     pub fn with_ledger(mut self, ledger: Arc<Ledger>, budget: Option<Arc<Budget>>) -> Self {
         (self.ledger, self.budget) = (Some(ledger), budget);
         self
     }
 
-    /// Why the module does not look at the candle, if it does not; that is counted. A job that comes again is held to no
-    /// budget: what its first run had said, or cost, must not decide what goes out.
+    /// Returns why the module does not look at the candle, or `None` if it does. Each candle that is left out is
+    /// counted. A job that runs again is held to no budget: what its first run produced, or cost, must not affect which
+    /// signals go out.
     fn leaves_out(
         &self,
         strategy: &StrategyId,
@@ -110,38 +112,39 @@ impl Watch {
         job: &Job,
         comes_again: bool,
     ) -> Option<SkipReason> {
-        // The budget first: what is left out for it uses up nothing of what the ladder leaves out.
+        // The budget is checked first: a candle that it leaves out does not count as one that the ladder leaves out.
         let over = |budget: &Arc<Budget>| !budget.admits(strategy, Instant::now());
         if !comes_again && self.budget.as_ref().is_some_and(over) {
-            tracing::debug!(strategy.id = %strategy, %job, "left out, since the strategy has taken its time of this minute");
+            tracing::debug!(strategy.id = %strategy, %job, "left out: the strategy used up its time for this minute");
             self.metrics.costs.throttled(strategy);
             return Some(SkipReason::OverBudget);
         }
         (!self.admits(strategy, module, job)).then_some(SkipReason::Failing)
     }
 
-    /// Whether the ladder has the module look at the candle; where it does not that is counted.
+    /// Whether the ladder lets the module look at the candle. Each candle that is left out is counted.
     fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
         let admitted = match self.ladders().get_mut(&module) {
             Some((since, ladder)) if *since >= self.begun(strategy) => ladder.admits(job),
             _ => true,
         };
         if !admitted {
-            tracing::debug!(strategy.id = %strategy, %job, "left out, since the strategy keeps failing on this series");
+            tracing::debug!(strategy.id = %strategy, %job, "left out: the strategy keeps failing on this series");
             self.metrics.failures.left_out(strategy);
         }
         admitted
     }
 
-    /// Takes note of what a module answered.
+    /// Records the report of an evaluation.
     pub fn note(&self, inputs: &Inputs<'_>, answer: &EvaluationReport) {
-        let (module, job) = (inputs.module.digest(), inputs.job);
+        let module = inputs.module.digest();
+        let job = inputs.job;
         if let Some(budget) = &self.budget {
             self.spend(budget, &inputs.module.description().id, answer.duration);
         }
         let error = match &answer.outcome {
             Outcome::Error(error) if error.is_failure() => error,
-            // Neither a success nor a failure: it could not be asked in earnest.
+            // This is neither a success nor a failure: the module was not really evaluated.
             Outcome::Error(_) | Outcome::Skipped(_) => return,
             Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.succeeded(module, job),
         };
@@ -153,7 +156,7 @@ impl Watch {
             Step::Skip => {}
             Step::BackOff { candles } => {
                 tracing::warn!(strategy.id = %strategy, strategy.digest = %module.short(), %job, candles,
-                    "the strategy keeps failing on this series and looks at none of its next candles");
+                    "the strategy keeps failing on this series and skips its next candles");
             }
             Step::Quarantine { reason } => {
                 let strategy = strategy.clone();
@@ -162,24 +165,24 @@ impl Watch {
         }
     }
 
-    /// What follows, and since which revision failures count.
+    /// Records a failure. Returns the revision from which failures count, and the next step.
     fn failed(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> (i64, Step) {
         let begun = self.begun(strategy);
         let mut ladders = self.ladders();
         let (since, ladder) = ladders.entry(module).or_default();
-        // Whoever read an older log does not set back what began since.
+        // A caller that read an older log does not reset a ladder that began later.
         if *since < begun || ladder.is_empty() {
             (*since, *ladder) = (begun, Ladder::new(self.thresholds));
         }
         (*since, ladder.failed(job))
     }
 
-    /// Since which revision the strategy's failures count.
+    /// The revision from which the strategy's failures count.
     fn begun(&self, strategy: &StrategyId) -> i64 {
         self.registry.log().begun(strategy)
     }
 
-    /// Takes an evaluation's time from the budget of its strategy.
+    /// Takes the time of an evaluation from the budget of its strategy.
     fn spend(&self, budget: &Budget, strategy: &StrategyId, took: Duration) {
         let remedy = match budget.spend(strategy, took, Instant::now()) {
             Spent::Quietly => return,
@@ -188,10 +191,10 @@ impl Watch {
         };
         self.metrics.costs.warned(strategy);
         let allowed_ms = budget.allowed().as_millis();
-        tracing::warn!(strategy.id = %strategy, allowed_ms, remedy, "the strategy uses up its time of this minute");
+        tracing::warn!(strategy.id = %strategy, allowed_ms, remedy, "the strategy uses up its time for this minute");
     }
 
-    /// Takes note of what a candle's evaluations cost.
+    /// Records what the evaluations of a candle cost.
     pub fn settle(&self, job: &Job, outcomes: &[StrategyOutcome]) {
         for StrategyOutcome { strategy, duration, .. } in outcomes {
             self.metrics.costs.took(strategy, *duration);
@@ -211,7 +214,7 @@ impl Watch {
         }
     }
 
-    /// A ladder is sound after each of its steps, also where somebody panicked who held it.
+    /// A poisoned lock is fine: a ladder is consistent after each of its steps.
     fn ladders(&self) -> MutexGuard<'_, Ladders> {
         self.ladders.lock().unwrap_or_else(PoisonError::into_inner)
     }

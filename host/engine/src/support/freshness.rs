@@ -1,5 +1,5 @@
-//! How far what a book holds can be trusted: whether it was ever read, and since when it may be older than what is
-//! stored.
+//! Tracks how far the content of a book can be trusted: whether it was ever read, and since when it may be older than
+//! what is stored.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -11,34 +11,34 @@ use crate::support::store_error::StoreError;
 #[derive(Debug, Default)]
 pub(crate) struct Freshness {
     is_known: AtomicBool,
-    /// In milliseconds since the epoch; 0 while the snapshot is as fresh as it should be.
+    /// In milliseconds since the epoch; 0 while the snapshot is fresh.
     stale_since: AtomicI64,
 }
 
 impl Freshness {
-    /// The store was read.
+    /// Notes that the store was read.
     pub(crate) fn succeeded(&self) {
         self.stale_since.store(0, Ordering::Relaxed);
         self.is_known.store(true, Ordering::Release);
     }
 
-    /// The store could not be read. The first failure counts; a later one finds the moment set.
+    /// Notes that the store could not be read. Only the first failure sets the moment.
     pub(crate) fn failed(&self, now: Timestamp) {
         let _ = self.stale_since.compare_exchange(0, now.millis(), Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Instead of the store the file was read, which holds what was stored at that moment.
+    /// Notes that the file was read instead of the store. The file holds what was stored at `read_at`.
     pub(crate) fn taken_over(&self, read_at: Timestamp) {
         self.stale_since.store(read_at.millis(), Ordering::Relaxed);
         self.is_known.store(true, Ordering::Release);
     }
 
-    /// Whether there is anything to go by.
+    /// Whether any configuration was read.
     pub(crate) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Acquire)
     }
 
-    /// An error of `store` where there is nothing to go by.
+    /// Returns an error of `store` if no configuration was read.
     pub(crate) fn known(&self, store: &'static str) -> Result<(), StoreError> {
         if self.is_known() {
             return Ok(());
@@ -47,7 +47,7 @@ impl Freshness {
         Err(StoreError::Unavailable { store, reason })
     }
 
-    /// Since when the snapshot may be older than what is stored.
+    /// The moment since which the snapshot may be older than what is stored.
     pub(crate) fn stale_since(&self) -> Option<Timestamp> {
         let since = self.stale_since.load(Ordering::Relaxed);
         (since != 0).then(|| Timestamp::from_millis(since))

@@ -1,16 +1,17 @@
-//! Keeps a flood of bad input from becoming a flood of log lines: the first few are told one by one, the rest as a count.
+//! Keeps a flood of bad input from becoming a flood of log lines: the first few are written one by one, the rest only
+//! as a count.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How many lines are written in a period.
+/// The largest number of lines written in a period.
 const LINES: u32 = 5;
-/// How long a period is.
+/// The length of a period.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// The limit of one kind of line.
+/// The limit for one kind of log line.
 #[derive(Debug, Default)]
 pub struct LogLimit(Mutex<Period>);
 
@@ -22,7 +23,7 @@ struct Period {
 }
 
 impl LogLimit {
-    /// Whether to write a line now, and how many were withheld since the last one. None where this one is withheld, too.
+    /// Returns how many lines were withheld since the last written one, or `None` if this line must be withheld too.
     pub fn admit(&self) -> Option<u64> {
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if period.began.is_none_or(|began| began.elapsed() >= PERIOD) {
@@ -36,7 +37,7 @@ impl LogLimit {
         Some(std::mem::take(&mut period.withheld))
     }
 
-    /// How many lines were withheld and not yet told of; none where there are none.
+    /// Returns how many lines were withheld and not yet reported; `None` if there are none.
     pub fn withheld(&self) -> Option<u64> {
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Some(std::mem::take(&mut period.withheld)).filter(|withheld| *withheld > 0)

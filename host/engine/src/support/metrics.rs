@@ -1,7 +1,7 @@
 //! What the service counts and measures, in Prometheus' text format.
 //!
-//! Label values come from what is scheduled and registered; what a request names beyond that is counted under
-//! `unscheduled`, so that no request can make a new series.
+//! Label values come from scheduled symbols and timeframes and registered strategies. Anything else that a request
+//! names is counted under `unscheduled`, so that no request can create a new series.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,9 +12,9 @@ use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job,
 
 /// The label value of symbols and timeframes that are not scheduled.
 const UNSCHEDULED: &str = "unscheduled";
-/// The label value of what concerns no strategy.
+/// The label value of events that concern no strategy.
 const NO_STRATEGY: &str = "none";
-/// Upper bounds of the durations, in milliseconds.
+/// The upper bounds of the duration buckets, in milliseconds.
 const MILLISECONDS: [f64; 16] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
 
@@ -48,7 +48,7 @@ pub struct Metrics {
     announced: Mutex<Announced>,
 }
 
-/// What was announced: it has series.
+/// The symbols, timeframes and strategies that already have series.
 #[derive(Default, PartialEq)]
 struct Announced {
     symbols: Vec<Symbol>,
@@ -56,7 +56,7 @@ struct Announced {
     strategies: Vec<StrategyId>,
 }
 
-/// Registers an instrument; a name can't be taken twice since each is registered here once.
+/// Registers an instrument. Names can't collide, because each instrument is registered here once.
 macro_rules! registered {
     ($registry:expr, $instrument:expr) => {{
         let instrument = $instrument?;
@@ -80,8 +80,8 @@ pub use replay::ReplayMetrics;
 pub use shadow::ShadowMetrics;
 
 impl Metrics {
-    /// All instruments. Those of the contract have a series from the start, so that they are there at the first scrape, even
-    /// while modules are still being compiled and where nothing is scheduled.
+    /// Creates all instruments. Those that the contract names have a series from the start, so that they are there at
+    /// the first scrape, even while modules are still being compiled or if nothing is scheduled.
     pub fn new() -> Result<Self, prometheus::Error> {
         let metrics = Self::register()?;
         metrics.announce_place(UNSCHEDULED, UNSCHEDULED, std::iter::once(NO_STRATEGY));
@@ -188,13 +188,13 @@ impl Metrics {
         })
     }
 
-    /// Adds an instrument that a driver keeps.
+    /// Adds an instrument that belongs to a driver.
     pub fn add(&self, instrument: Box<dyn prometheus::core::Collector>) -> Result<(), prometheus::Error> {
         self.registry.register(instrument)
     }
 
-    /// Makes the series of everything scheduled, so that they are there, at zero, before they first move. What was announced
-    /// the last time is not looked up again: for a thousand symbols it is some hundred thousand series.
+    /// Creates the series of everything that is scheduled, so that they exist, at zero, before they first change. An
+    /// unchanged set is not announced again: for a thousand symbols it is several hundred thousand series.
     pub fn announce<'a>(&self, settings: &ApplicationSettings, strategies: impl Iterator<Item = &'a StrategyId>) {
         let wanted = Announced {
             symbols: settings.symbols.clone(),
@@ -230,14 +230,14 @@ impl Metrics {
         }
     }
 
-    /// One analysis of a candle by all strategies.
+    /// Counts one analysis of a candle by all strategies.
     pub fn analysed(&self, place: SeriesLabels<'_>, evaluations: usize, milliseconds: f64) {
         let labels = [place.symbol, place.timeframe];
         self.processing_duration.with_label_values(&labels).observe(milliseconds);
         self.strategies_run.with_label_values(&labels).inc_by(evaluations as u64);
     }
 
-    /// One evaluation.
+    /// Counts one evaluation.
     pub fn executed(
         &self,
         place: SeriesLabels<'_>,
@@ -256,32 +256,33 @@ impl Metrics {
         }
     }
 
-    /// A decision that became no signal.
+    /// Counts a decision that became no signal.
     pub fn dropped(&self, strategy: &StrategyId, reason: DropReason) {
         self.signals_dropped.with_label_values(&[strategy.as_str(), reason.as_str()]).inc();
     }
 
-    /// A change of parameters; `action` is `create`, `update` or `delete`.
+    /// Counts a change of parameters; `action` is `create`, `update` or `delete`.
     pub fn config_changed(&self, action: &str, strategy: &StrategyId) {
         self.config_changes.with_label_values(&[action, strategy.as_str()]).inc();
     }
 
-    /// A module that became ready.
+    /// Records how long it took to make a module ready.
     pub fn compiled(&self, strategy: &StrategyId, cached: bool, milliseconds: f64) {
         let cached = if cached { "true" } else { "false" };
         self.compile_duration.with_label_values(&[strategy.as_str(), cached]).set(milliseconds);
     }
 
-    /// Everything in Prometheus' text format, in pieces.
+    /// Renders all instruments in Prometheus' text format, in pieces.
     pub fn render(&self) -> Result<impl Iterator<Item = String> + use<>, prometheus::Error> {
         let mut text = String::new();
         TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text)?;
-        let (signals, executions) = (Arc::clone(&self.signals_generated), Arc::clone(&self.executions));
+        let signals = Arc::clone(&self.signals_generated);
+        let executions = Arc::clone(&self.executions);
         Ok(std::iter::once(text).chain(signals.render()).chain(executions.render()))
     }
 }
 
-/// The symbol and timeframe of a series, as far as they are scheduled.
+/// The symbol and timeframe labels of a series; `unscheduled` if the series is not scheduled.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesLabels<'a> {
     symbol: &'a str,

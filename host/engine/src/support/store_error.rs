@@ -1,23 +1,23 @@
-//! What can go wrong with any store, in the words that callers act on.
+//! The errors of every store, distinguished by how callers react to them.
 
 use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-/// How long a list may be asked to be.
+/// The limits that a caller may set for the length of a list.
 pub const LIST_LIMITS: RangeInclusive<u32> = 1..=1000;
-/// How long a list is where nothing is asked.
+/// The length of a list if the caller sets no limit.
 pub const DEFAULT_LIST_LIMIT: u32 = 100;
 
-/// Why a store did not do what it was asked.
+/// Why a store operation failed.
 #[derive(Debug, Clone, Error)]
 pub enum StoreError {
-    /// The store can't be reached or did not answer in time. Trying again may help.
+    /// The store can't be reached or did not respond in time. Trying again may help.
     #[error("{store} is away: {reason}")]
     Unavailable {
         /// The driver's name.
         store: &'static str,
-        /// What the driver said.
+        /// The driver's message.
         reason: String,
     },
     /// The store can't write: its disk is full or its file is read-only. An operator has to act.
@@ -25,10 +25,10 @@ pub enum StoreError {
     CannotWrite {
         /// The driver's name.
         store: &'static str,
-        /// What the driver said, and what to do.
+        /// The driver's message, and what to do about it.
         reason: String,
     },
-    /// The store holds what it should not. An operator has to act.
+    /// The store contains invalid data. An operator has to act.
     #[error("{store} holds what can't be read: {reason}")]
     Corrupt {
         /// The driver's name.
@@ -39,7 +39,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "store_away",
@@ -52,12 +52,12 @@ impl StoreError {
 /// Why a conditional write did not happen.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// Somebody else changed it first.
+    /// Another writer changed it first.
     #[error("the stored version is {current}, not {expected}: read it again and repeat the change")]
     Conflict {
         /// The version that the writer had seen.
         expected: i64,
-        /// The version that is stored; 0 where nothing is.
+        /// The stored version; 0 if nothing is stored.
         current: i64,
     },
     /// The store failed.
@@ -66,7 +66,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Conflict { .. } => "version_conflict",

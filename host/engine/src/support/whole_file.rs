@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole: whenever the process is killed, there is the one before or the new one.
+//! Replaces files atomically: if the process is killed at any moment, either the old file or the new one is there.
 
 use std::{
     fs::File,
@@ -8,10 +8,11 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Writes a file beside the one of this name, for its owner only, and then puts it in its place, onto the disk.
+/// Writes a new file in the same folder, accessible to its owner only, and moves it to `path`. Both the file and the
+/// folder are synced to disk.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    // It has a name of its own, and is removed where anything fails.
+    // The temporary file has a unique name, and is removed if anything fails.
     let mut beside = NamedTempFile::new_in(folder)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_all()?;

@@ -1,4 +1,4 @@
-//! In the place of a server that this build does not know: there is no address that could be opened.
+//! Stands in for a server that this build has no client for. There is no address that could be opened.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use ta_bot_engine::support::metrics::Metrics;
 
 use crate::environment::{Absent, Environment};
 
-#[allow(clippy::unused_async, reason = "it stands for the functions that open servers")]
+#[allow(clippy::unused_async, reason = "it stands in for the functions that open servers")]
 pub(super) async fn open<T>(address: &Absent, _: &Environment, _: &Arc<Metrics>) -> anyhow::Result<T> {
     match *address {}
 }

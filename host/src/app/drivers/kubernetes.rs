@@ -1,4 +1,4 @@
-//! The election by a Lease of the Kubernetes API.
+//! Leader election by a Lease of the Kubernetes API.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use ta_bot_engine::{pipeline::leadership::Leadership, support::metrics::Metrics}
 use super::Task;
 use crate::environment::{Election, Environment};
 
-/// How this process is elected, and what keeps the Lease as long as it runs.
+/// Returns how this process is elected, and the task that keeps the Lease as long as it runs.
 pub(super) async fn open(
     election: &Election,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! The configuration and the modules on the MongoDB that replicas share.
+//! The configuration and the modules in the MongoDB that replicas share.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use ta_bot_engine::{modules::copies::Copies, settings::last_known::LastKnown, su
 use super::Configuration;
 use crate::environment::Environment;
 
-#[allow(clippy::unused_async, reason = "other servers are opened by asking them")]
+#[allow(clippy::unused_async, reason = "opening other servers is asynchronous")]
 pub(super) async fn open(
     mongo: &Mongo,
     environment: &Environment,

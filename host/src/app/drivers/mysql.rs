@@ -1,4 +1,4 @@
-//! Candles, signals and jobs on the MySQL that replicas share.
+//! Candles, signals and jobs in the MySQL that replicas share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use ta_bot_engine::support::metrics::Metrics;
 use super::{Opened, Shared};
 use crate::environment::Environment;
 
-#[allow(clippy::unused_async, reason = "other servers are opened by asking them")]
+#[allow(clippy::unused_async, reason = "opening other servers is asynchronous")]
 pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Opened<Shared>> {
     let database = Mysql::open(uri);
     metrics.add(Box::new(database.gauge()?))?;

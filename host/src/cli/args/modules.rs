@@ -1,4 +1,4 @@
-//! What can be written behind `ta-bot modules`.
+//! The arguments of `ta-bot modules`.
 
 use std::path::PathBuf;
 
@@ -20,23 +20,25 @@ pub(in crate::cli) enum ModulesCommand {
         /// The component
         file: PathBuf,
     },
-    /// Load a module in the sandbox, make every check of its admission on made-up candles, and say whether it is fit to run
+    /// Load a module in the sandbox, make every check of its admission on made-up candles, and say whether it is fit to
+    /// run
     Check {
         /// The component
         file: PathBuf,
     },
-    /// Measure what evaluations take: time, memory, bytes in and out, and fuel, which the service does not count
+    /// Measure what evaluations cost: time, memory, bytes in and out, and fuel, which the service does not count
     Cost {
         /// The component
         file: PathBuf,
-        /// Files of candles as `candles import` reads them, named SYMBOL_TIMEFRAME.csv; made-up candles where none is given
+        /// Files of candles as `candles import` reads them, named SYMBOL_TIMEFRAME.csv; made-up candles if none is
+        /// given
         candles: Vec<PathBuf>,
     },
-    /// Make a pair of keys: the private one in FILE, for its owner only, and the public one in FILE.pub
+    /// Make a pair of keys: the private one in FILE, readable by its owner only, and the public one in FILE.pub
     ///
-    /// A file that is there is never overwritten.
+    /// An existing file is never overwritten.
     Keygen {
-        /// Where the private key goes
+        /// The file to write the private key to
         file: PathBuf,
     },
     /// Sign a module; the signature goes into FILE.sig
@@ -46,7 +48,7 @@ pub(in crate::cli) enum ModulesCommand {
         /// The file of the private key
         #[arg(long, value_name = "KEYFILE")]
         key: PathBuf,
-        /// Where the signature goes, instead of FILE.sig
+        /// The file to write the signature to, instead of FILE.sig
         #[arg(long, value_name = "SIGNATURE")]
         output: Option<PathBuf>,
     },
@@ -61,51 +63,52 @@ pub(in crate::cli) enum ModulesCommand {
         #[arg(long = "key", value_name = "PUBLIC KEY")]
         keys: Vec<PublicKey>,
     },
-    /// Take a module into the store and make every check of its admission; once admitted it can be activated
+    /// Upload a module into the store and make every check of its admission; once admitted it can be activated
     ///
-    /// The same bytes again change nothing. Exit code 1 where it is not admitted.
+    /// Uploading the same bytes again changes nothing. The exit code is 1 if the module is not admitted.
     Upload {
         /// The component
         file: PathBuf,
-        /// The file of the signature, where MODULE_TRUSTED_KEYS asks for one [default: FILE.sig]
+        /// The file of the signature, if MODULE_TRUSTED_KEYS asks for one [default: FILE.sig]
         #[arg(long, value_name = "SIGNATURE")]
         signature: Option<PathBuf>,
-        /// Who uploads it [default: the user's name; cli where that is unknown]
+        /// Who uploads it [default: the user's name, or cli if that is unknown]
         #[arg(long, value_name = "NAME", value_parser = name)]
         by: Option<String>,
     },
     /// List the modules that were uploaded
     List,
-    /// Show what is known of a module, with each check of its admission
+    /// Show what is known about a module, with each check of its admission
     Show {
-        /// Its digest, or the first digits of it, 6 at least
+        /// Its digest, or at least the first 6 digits of it
         #[arg(value_name = "DIGEST")]
         module: Digits,
     },
     /// Write the bytes of a module into a file
     Download {
-        /// Its digest, or the first digits of it, 6 at least
+        /// Its digest, or at least the first 6 digits of it
         #[arg(value_name = "DIGEST")]
         module: Digits,
-        /// Where they go; a file that is there is never overwritten
+        /// The file to write; an existing file is never overwritten
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Let a module decide for a strategy, from the next candle on that nothing was decided about
+    /// Let a module decide for a strategy, starting with the next candle that nothing has been decided about
     Activate {
-        /// The strategy, such as rsi; one that is not there yet is there from then on
+        /// The strategy, such as rsi; a new one exists from then on
         strategy: StrategyId,
-        /// The digest of an admitted module or the first digits of it, 6 at least; or `bundled` for the one of STRATEGIES_DIR
+        /// The digest of an admitted module, or at least the first 6 digits of it; or `bundled` for the one in
+        /// STRATEGIES_DIR
         #[arg(value_name = "DIGEST | bundled")]
         module: Chosen,
         #[command(flatten)]
         change: ChangeWanted,
     },
-    /// Let the module decide again that did before the present one
+    /// Let the module that decided before the present one decide again
     RollBack {
         /// The strategy
         strategy: StrategyId,
-        /// Let the module of this revision decide, 0 for the one of STRATEGIES_DIR
+        /// Let the module of this revision decide, 0 for the one in STRATEGIES_DIR
         #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(0..))]
         to: Option<i64>,
         #[command(flatten)]
@@ -125,21 +128,22 @@ pub(in crate::cli) enum ModulesCommand {
         #[command(flatten)]
         change: ChangeWanted,
     },
-    /// Let a strategy look at candles again that is quarantined
+    /// Let a quarantined strategy look at candles again
     Lift {
         /// The strategy
         strategy: StrategyId,
         #[command(flatten)]
         change: ChangeWanted,
     },
-    /// Show which module decides for a strategy, and how it came to that, newest first
+    /// Show which module decides for a strategy, and the changes that led to it, newest first
     History {
         /// The strategy
         strategy: StrategyId,
         #[command(flatten)]
         most: Most,
     },
-    /// Say what would have changed if another module had decided: both look at the last closed candles of what is scheduled
+    /// Say what would have changed if another module had decided: both look at the last closed candles of what is
+    /// scheduled
     ///
     /// Nothing is stored or sent. The module need not be admitted.
     Compare(CompareWanted),
@@ -147,7 +151,7 @@ pub(in crate::cli) enum ModulesCommand {
     Shadow {
         /// The strategy
         strategy: StrategyId,
-        /// The digest of a module that was uploaded, or the first digits of it, 6 at least
+        /// The digest of an uploaded module, or at least the first 6 digits of it
         #[arg(value_name = "DIGEST")]
         module: Digits,
         #[command(flatten)]
@@ -162,7 +166,7 @@ pub(in crate::cli) enum ModulesCommand {
         #[command(flatten)]
         most: Most,
     },
-    /// Let the shadow of a strategy look no more
+    /// End the shadow of a strategy
     EndShadow {
         /// The strategy
         strategy: StrategyId,
@@ -181,41 +185,41 @@ pub(in crate::cli) enum ModulesCommand {
 /// Which module is compared with the one that decides, and on what.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CompareWanted {
-    /// The strategy, such as rsi, there or not
+    /// The strategy, such as rsi; it need not exist yet
     pub(in crate::cli) strategy: StrategyId,
-    /// The digest of a module that was uploaded, or the first digits of it, 6 at least
+    /// The digest of an uploaded module, or at least the first 6 digits of it
     #[arg(value_name = "DIGEST")]
     pub(in crate::cli) module: Digits,
-    /// On how many of the last closed candles of each symbol and timeframe
+    /// How many of the last closed candles of each symbol and timeframe to compare on
     #[arg(long, value_name = "N", default_value_t = impact::DEFAULT_CANDLES, value_parser = within(&impact::CANDLES))]
     pub(in crate::cli) candles: u32,
-    /// How many examples of each kind of difference to tell, the newest
+    /// How many of the newest examples of each kind of difference to show
     #[arg(long, value_name = "N", default_value_t = impact::DEFAULT_EXAMPLES, value_parser = within(&impact::EXAMPLES))]
     pub(in crate::cli) examples: u32,
-    /// Of this symbol only, one that is scheduled; may be given several times
+    /// Compare only this symbol, which must be scheduled; may be given several times
     #[arg(long = "symbol", value_name = "SYMBOL")]
     pub(in crate::cli) symbols: Vec<Symbol>,
-    /// How long it may take; what is found by then is the answer
+    /// How many seconds it may take; the answer is what was found in that time
     #[arg(long, value_name = "S", default_value_t = *impact::SECONDS.end(), value_parser = within(&impact::SECONDS))]
     pub(in crate::cli) seconds: u32,
 }
 
-/// On which terms a shadow looks.
+/// The terms of a shadow.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShadowTerms {
     /// Let it decide by itself after this many compared candles
     #[arg(long, value_name = "CANDLES", requires = "promote_at_most", value_parser = within(&PROMOTE_AFTER))]
     promote_after: Option<u32>,
-    /// If no more than this share of them differ, from 0 to 1
+    /// Let it decide by itself only if no more than this share of them differ, from 0 to 1
     #[arg(long, value_name = "SHARE", requires = "promote_after", value_parser = share)]
     promote_at_most: Option<f64>,
-    /// Also if admission refused the module; such a shadow is never promoted, so it takes no thresholds
+    /// Take the module even if admission refused it; such a shadow is never promoted, so it takes no thresholds
     #[arg(long)]
     pub(in crate::cli) unadmitted: bool,
 }
 
 impl ShadowTerms {
-    /// When it decides by itself.
+    /// When the shadow decides by itself.
     pub(in crate::cli) fn promotion(&self) -> Option<Promotion> {
         let (after, most_differing) = (self.promote_after?.into(), self.promote_at_most?);
         Some(Promotion { after, most_differing })
@@ -227,16 +231,16 @@ fn share(text: &str) -> Result<f64, String> {
     read.ok_or_else(|| "give a share of candles, from 0 to 1".to_owned())
 }
 
-/// What every change of a deployment can be given.
+/// The options of every change of a deployment.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ChangeWanted {
-    /// Who changes it [default: the user's name; cli where that is unknown]
+    /// Who changes it [default: the user's name, or cli if that is unknown]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(in crate::cli) by: Option<String>,
-    /// Why
+    /// Why it is changed
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(in crate::cli) reason: Option<String>,
-    /// Change it only if this is the newest revision of the strategy, 0 where it has none
+    /// Change it only if this is the newest revision of the strategy, 0 if it has none
     #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(0..))]
     pub(in crate::cli) revision: Option<i64>,
     /// Check only; change nothing

@@ -9,7 +9,7 @@ use ta_bot_wasm::{InspectError, LoadError};
 
 use super::is_defect;
 
-/// What to do about a file that is no strategy.
+/// What to do about a file that is not a strategy.
 pub(super) const fn of(error: &LoadError) -> &'static str {
     match error {
         LoadError::Inspect(InspectError::NotAComponent(_)) | LoadError::NotAComponent(_) => {
@@ -33,7 +33,7 @@ pub(super) const fn of(error: &LoadError) -> &'static str {
     }
 }
 
-/// Why what came of the evaluation keeps a module from being fit, if it does.
+/// Why the outcome of the evaluation makes a module unfit, if it does.
 pub(super) fn of_outcome(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Dropped(_, reason) if is_defect(*reason) => Some(format!(
@@ -46,7 +46,7 @@ pub(super) fn of_outcome(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// Why a check of admission keeps a module from being fit.
+/// Why a check of admission makes a module unfit, if it does.
 pub(super) fn of_check(check: &Check) -> Option<String> {
     let name = check.name;
     match &check.outcome {

@@ -20,7 +20,7 @@ use crate::cli::{
     output::{NOTHING, one_line, price, table},
 };
 
-/// Lets a module and the one that decides look at the last closed candles.
+/// Evaluates the last closed candles with a module and with the one that decides.
 pub(super) async fn compare(session: &Session, wanted: CompareWanted) -> Result<(), CliError> {
     let CompareWanted { strategy, module, candles, examples, mut symbols, seconds } = wanted;
     let app = open(session).await?;
@@ -40,7 +40,7 @@ pub(super) async fn compare(session: &Session, wanted: CompareWanted) -> Result<
         symbols: (!symbols.is_empty()).then_some(symbols),
         time: Duration::from_secs(seconds.into()),
     };
-    // Nobody waits longer than the process.
+    // Nothing cancels the comparison while this process runs.
     let report = app.impact.of(&question, &CancellationToken::new()).await?;
     session.output.answer(&Compared(CandidateView::new(&question, &report)))
 }
@@ -163,7 +163,7 @@ fn cells(difference: &DifferenceOnCandle) -> [String; 7] {
     ]
 }
 
-/// What a module says, in short.
+/// What a module answers, in short.
 fn said(brief: &Json) -> String {
     let text = |value: &Json| value.as_str().map(one_line);
     let words = match &brief["signal"] {
@@ -179,7 +179,7 @@ fn said(brief: &Json) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// In which fields two signals differ, as far as they are told here: long ones are cut off.
+/// The fields in which two signals differ, as far as can be seen here: long values are cut off.
 fn differs_in(incumbent: &Json, candidate: &Json) -> String {
     let Some(fields) = incumbent.as_object().filter(|_| candidate.is_object()) else { return NOTHING.to_owned() };
     let differing = fields.iter().filter(|(name, value)| candidate[name.as_str()] != **value);

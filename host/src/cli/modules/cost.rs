@@ -1,6 +1,7 @@
-//! `ta-bot modules cost`: what evaluations of a module take, without a service.
+//! `ta-bot modules cost`: what evaluations of a module cost, without a service.
 //!
-//! Time is measured in a sandbox like the service's, fuel in another whose engine counts it: counting makes guests slower.
+//! Time is measured in a sandbox like the service's. Fuel is measured in another one whose engine counts it, since
+//! counting makes guests slower.
 
 use std::{
     collections::BTreeMap,
@@ -24,18 +25,19 @@ use crate::cli::{
     strategies::docs::Market,
 };
 
-/// How many candles are looked at, at most.
+/// How many candles are evaluated at most.
 const MOST_CANDLES: usize = 1000;
-/// How many symbols the day has that is reckoned up.
+/// How many symbols the estimate of a day assumes.
 const SYMBOLS: u32 = 1000;
 const DAY: Duration = Duration::from_hours(24);
 
-/// Measures the module of a file on the candles of these files, or on made-up ones.
+/// Measures the module in a file on the candles of the given files, or on made-up candles if none are given.
 pub(super) fn cost(session: &Session, path: &Path, candles: &[PathBuf]) -> Result<(), CliError> {
     let bytes = check::read(path)?;
     let limits = session.environment.limits;
     let load = |sandbox| StrategyModule::load(&sandbox, &bytes).map_err(|error| check::unfit(path, &error));
-    let (module, counted) = (load(Sandbox::new(limits, None)?)?, load(Sandbox::counting_fuel(limits)?)?);
+    let module = load(Sandbox::new(limits, None)?)?;
+    let counted = load(Sandbox::counting_fuel(limits)?)?;
     let description = module.description();
     let recorded = if candles.is_empty() {
         Recorded::made_up(description).map_err(|error| CliError::Start(error.to_string()))?
@@ -78,11 +80,11 @@ struct Report {
     days: Vec<Day>,
 }
 
-/// What evaluations took.
+/// What the evaluations cost.
 #[derive(Serialize)]
 struct Measured {
     evaluations: usize,
-    /// How many of them ended how, where they gave no answer.
+    /// How many of them gave no answer, by the code of the error.
     errors: BTreeMap<&'static str, usize>,
     duration_ms: Spread<f64>,
     fuel: Spread<u64>,
@@ -91,7 +93,7 @@ struct Measured {
     bytes_out: Spread<u64>,
 }
 
-/// How values are spread.
+/// The distribution of values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct Spread<T> {
     mean: f64,
@@ -100,7 +102,7 @@ struct Spread<T> {
     max: T,
 }
 
-/// A day on a timeframe.
+/// What a day costs on a timeframe.
 #[derive(Serialize)]
 struct Day {
     timeframe: Timeframe,
@@ -112,19 +114,20 @@ struct Day {
     core: f64,
 }
 
-/// Looks at candles that lie evenly over the history; none where no window is full.
+/// Evaluates candles that are spread evenly over the history. Returns `None` if no candle has full windows.
 fn measure(module: &StrategyModule, counted: &StrategyModule, history: &History) -> Option<Measured> {
     let description = module.description();
     let parameters = description.schema.defaults();
     let views: Vec<View<'_>> =
         history.places(description).filter_map(|place| history.view(description, place, 0)).collect();
-    // The first finds everything cold, as it does not in a service.
+    // The first evaluation finds everything cold, which is not so in a service.
     module.evaluate(views.first()?.input(&parameters));
     let views: Vec<&View<'_>> = views.iter().step_by(views.len().div_ceil(MOST_CANDLES)).collect();
     let run = |module: &StrategyModule| {
         views.iter().map(|view| module.evaluate(view.input(&parameters))).collect::<Vec<Evaluation>>()
     };
-    let (timed, fueled) = (run(module), run(counted));
+    let timed = run(module);
+    let fueled = run(counted);
     let mut errors = BTreeMap::new();
     for error in timed.iter().filter_map(|evaluation| evaluation.outcome.as_ref().err()) {
         *errors.entry(error.code()).or_default() += 1;
@@ -141,12 +144,13 @@ fn measure(module: &StrategyModule, counted: &StrategyModule, history: &History)
     })
 }
 
-/// How values are spread; none where there are none.
+/// The distribution of `values`, or `None` if there are no values.
 fn spread<T: Copy + PartialOrd>(mut values: Vec<T>, number: impl Fn(T) -> f64) -> Option<Spread<T>> {
     values.sort_by(|one, other| one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal));
-    let (count, max) = (values.len(), *values.last()?);
+    let count = values.len();
+    let max = *values.last()?;
     let mean = values.iter().map(|value| number(*value)).sum::<f64>() / count as f64;
-    // The smallest value that so many of a hundred do not exceed.
+    // The smallest value that is not exceeded by `percent` % of the values.
     let percentile = |percent: usize| values[(count * percent).div_ceil(100).saturating_sub(1)];
     Some(Spread { mean, p50: percentile(50), p99: percentile(99), max })
 }

@@ -1,4 +1,4 @@
-//! Which module decides for a strategy: changed as the API changes it, and told.
+//! Changes which module decides for a strategy, as the API does, and shows it.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub(super) async fn activate(
     change_in(session, &app, strategy, DeploymentRequest::Activate(module), change).await
 }
 
-/// Lets a module look beside the one that decides.
+/// Lets a module look at candles beside the one that decides.
 pub(super) async fn shadow(
     session: &Session,
     strategy: &StrategyId,
@@ -87,7 +87,7 @@ async fn change_in(
     Ok(())
 }
 
-/// Shows how it came to what is deployed.
+/// Shows the changes that led to what is deployed.
 pub(super) async fn history(session: &Session, strategy: &StrategyId, limit: u32) -> Result<(), CliError> {
     let app = open(session).await?;
     require(&app, strategy)?;
@@ -164,7 +164,7 @@ fn write_deployment(f: &mut fmt::Formatter<'_>, view: &DeploymentView) -> fmt::R
     writeln!(f, "  revision    {}", view.revision)
 }
 
-/// The module that looks on, and when it is to decide.
+/// Writes which module is the shadow, and when it is to decide.
 pub(super) fn write_shadow(f: &mut fmt::Formatter<'_>, shadow: &ShadowView) -> fmt::Result {
     writeln!(f, "  shadow      {}", shadow.module)?;
     match (shadow.promote_after, shadow.promote_at_most) {

@@ -1,4 +1,4 @@
-//! The modules of the store: taken and checked, listed, shown, and given back.
+//! The modules in the store: uploads and checks them, lists them, shows one, and downloads one.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use crate::cli::{
     output::{one_line, or_dash, short, table},
 };
 
-/// Takes the module of a file and checks it here. Answers whether it is admitted.
+/// Uploads the module in a file and checks it in this process. Returns whether it is admitted.
 pub(super) async fn upload(
     session: &Session,
     path: &Path,
@@ -36,7 +36,7 @@ pub(super) async fn upload(
     let taken = app.catalog.upload(bytes, signature, name_or_user(by)).await;
     let Uploaded { module, is_new } = taken.map_err(|error| CliError::of_upload(path, error))?;
     let digest = module.digest;
-    // Hides itself where stderr is no terminal.
+    // The bar hides itself if stderr is not a terminal.
     let bar = if session.output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_message("checking it, which takes seconds, or minutes where it is slow");
     bar.enable_steady_tick(Duration::from_millis(100));
@@ -48,14 +48,14 @@ pub(super) async fn upload(
     Ok(admitted)
 }
 
-/// Lists what was uploaded.
+/// Lists the uploaded modules.
 pub(super) async fn list(session: &Session) -> Result<(), CliError> {
     let app = session.open().await?;
     let modules = app.catalog.uploaded().await?.into_iter().map(ModuleView::from).collect();
     session.output.answer(&ModuleList { modules })
 }
 
-/// Shows what is known of a module.
+/// Shows what is known about a module.
 pub(super) async fn show(session: &Session, digits: &Digits) -> Result<(), CliError> {
     let app = session.open().await?;
     let module = named::find(&app, digits).await?;
@@ -74,7 +74,7 @@ pub(super) async fn download(session: &Session, digits: &Digits, output: &Path) 
 #[derive(Serialize)]
 struct Taken {
     file: String,
-    /// Whether it was not there before.
+    /// Whether the store did not hold it before.
     is_new: bool,
     #[serde(flatten)]
     module: Shown,

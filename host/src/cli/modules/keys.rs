@@ -20,9 +20,9 @@ use crate::cli::{
     output::note,
 };
 
-/// What is added to a module's name for the file of its signature.
+/// What is appended to a module's file name to name the file of its signature.
 const SIGNATURE: &str = ".sig";
-/// More than any file of a key or a signature has.
+/// More bytes than any file of a key or a signature has.
 const LONGEST_FILE: u64 = 4096;
 
 /// Makes a pair of keys.
@@ -36,7 +36,8 @@ pub(in crate::cli) fn generate(session: &Session, path: &Path) -> Result<(), Cli
         new_file::fill(&public, &mut file, format!("{}\n", key.public()).as_bytes())
     });
     if let Err(error) = written {
-        // Half a pair is of no use, and would be in the way of the next try. What was there before is another's.
+        // Half a pair is useless and would be in the way of the next try. A file that was there before is not part of
+        // this pair and stays.
         fs::remove_file(path).ok();
         if !matches!(error, CliError::KeyExists { .. }) {
             fs::remove_file(&public).ok();
@@ -48,7 +49,7 @@ pub(in crate::cli) fn generate(session: &Session, path: &Path) -> Result<(), Cli
     session.output.answer(&made)
 }
 
-/// A new file for a key.
+/// Creates a new file for a key.
 fn create(path: &Path, mode: u32) -> Result<File, CliError> {
     new_file::create(path, mode, |path| CliError::KeyExists { path })
 }
@@ -75,7 +76,7 @@ pub(in crate::cli) fn sign(
     })
 }
 
-/// A signature vouches for what is signed, so that must at least be a module.
+/// The digest of the module in a file. A signature vouches for what is signed, so that must at least be a module.
 fn digest(path: &Path) -> Result<ModuleDigest, CliError> {
     let bytes = check::read(path)?;
     Ok(ta_bot_wasm::inspect(&bytes).map_err(|error| check::unfit_bytes(path, error))?.digest)
@@ -99,15 +100,15 @@ pub(in crate::cli) fn verify(
     let trusted = trusted.ok_or_else(no_keys)?;
     let signature_file = signature_file.unwrap_or_else(|| with_ending(path, SIGNATURE));
     let signature: ModuleSignature = parsed(&signature_file)?;
-    // Of whatever bytes these are: a damaged module has no good signature, and that is the answer.
+    // The bytes need not be a module: a damaged module has no good signature, and that is the answer.
     let digest = ModuleDigest::of(&check::read(path)?);
     let key =
         trusted.verify(digest, &signature).map_err(|problem| CliError::Signature { path: path.to_owned(), problem })?;
     session.output.answer(&Verified { file: shown(path), digest: digest.to_string(), signed_by: key.to_string() })
 }
 
-/// The signature that a module is uploaded with: of the file that is named, else of the one beside the module where keys
-/// are trusted and there is one.
+/// The signature that a module is uploaded with: from the named file, or else from the file beside the module if keys
+/// are trusted and that file exists.
 pub(super) fn signature_for(
     session: &Session,
     path: &Path,
@@ -115,13 +116,13 @@ pub(super) fn signature_for(
 ) -> Result<Option<ModuleSignature>, CliError> {
     let beside = || {
         let file = with_ending(path, SIGNATURE);
-        // One that is there and can't be read is an error, and none that is not there.
+        // A file that exists but can't be read is an error; a missing file is not.
         (session.environment.trusted_keys.is_some() && file.symlink_metadata().is_ok()).then_some(file)
     };
     named.or_else(beside).map(|file| parsed(&file)).transpose()
 }
 
-/// Reads a file of a key or a signature. Nothing of its content is repeated.
+/// Reads the file of a key or a signature. Errors repeat nothing of its content.
 fn parsed<T: FromStr<Err = SignatureError>>(path: &Path) -> Result<T, CliError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
@@ -135,7 +136,7 @@ fn parsed<T: FromStr<Err = SignatureError>>(path: &Path) -> Result<T, CliError> 
     Err(CliError::KeyFile { path: path.to_owned(), problem })
 }
 
-/// The path with something after its whole name.
+/// The path with `ending` appended to its whole name.
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);

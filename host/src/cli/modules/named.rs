@@ -1,4 +1,5 @@
-//! How a module is named on the command line: by its digest, or by as much of it as tells it from the others.
+//! How a module is named on the command line: by its digest, or by as many of the first digits as tell it from the
+//! others.
 
 use std::str::FromStr;
 
@@ -8,9 +9,9 @@ use ta_bot_engine::modules::module_store::KeptModule;
 
 use crate::{app::App, cli::error::CliError};
 
-/// How many digits are enough to look for.
+/// How many digits are needed at least.
 const FEWEST: usize = 6;
-/// How many a whole digest has.
+/// How many digits a whole digest has.
 const ALL: usize = 64;
 
 /// The first digits of a digest, or all of them.
@@ -28,12 +29,12 @@ impl FromStr for Digits {
     }
 }
 
-/// A module that is to decide.
+/// The module that is chosen to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Chosen {
     /// The one that came with the service.
     Bundled,
-    /// One that is kept.
+    /// A module in the store.
     Kept(Digits),
 }
 
@@ -66,7 +67,8 @@ pub(super) async fn find(app: &App, Digits(digits): &Digits) -> Result<KeptModul
     }
 }
 
-/// The module of which something is to be listed, if one is named: one that is kept, or any by its whole digest.
+/// The module to which a list is narrowed, if one is named. First digits have to match a module in the store; a whole
+/// digest may be of any module.
 pub(in crate::cli) async fn listed(app: &App, named: Option<&Digits>) -> Result<Option<ModuleDigest>, CliError> {
     let Some(digits) = named else { return Ok(None) };
     match digits.0.parse() {

@@ -1,4 +1,4 @@
-//! The bundle of a failure, run again: from a file and a module, and nothing else.
+//! Runs the bundle of a failure again, from a file and a module and nothing else.
 
 use std::{
     fmt,
@@ -27,7 +27,7 @@ use crate::cli::{
 /// The path that stands for stdin.
 const STDIN: &str = "-";
 
-/// Runs the bundle of a file again, by the module of another one or by the one that is here.
+/// Runs the bundle in a file again, with the module in another file or with the one that is found here.
 pub(super) async fn run(session: Session, path: &Path, module: Option<&Path>) -> Result<Verdict, CliError> {
     let bytes = read_bundle(path).map_err(|reason| CliError::BundleFile { path: path.to_owned(), reason })?;
     let failure = Failure::read(&bytes).map_err(|problem| CliError::Bundle { path: path.to_owned(), problem })?;
@@ -36,14 +36,14 @@ pub(super) async fn run(session: Session, path: &Path, module: Option<&Path>) ->
         None => find(&session, failure.module).await?,
     };
     let output = session.output;
-    // Compiling takes seconds for some modules.
+    // Compiling some modules takes seconds.
     let rerun = tokio::task::spawn_blocking(move || Rerun::new(failure, module.as_deref())).await;
     let rerun = rerun.map_err(|error| CliError::Start(format!("the evaluation was given up: {error}")))??;
     output.answer(&RerunReport(RerunView::new(&rerun)))?;
     Ok(rerun.verdict())
 }
 
-/// No more than a bundle may have, and a byte that tells that it has more.
+/// Reads at most as many bytes as a bundle may have, plus one that shows that there are more.
 fn read_bundle(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut read = |from: &mut dyn Read| from.take(LARGEST_DOCUMENT as u64 + 1).read_to_end(&mut bytes);
@@ -55,16 +55,16 @@ fn read_bundle(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The module of a file, if it is the one that failed.
+/// The module in a file, if it is the one that failed.
 fn given(file: &Path, wanted: ModuleDigest) -> Result<Vec<u8>, CliError> {
     let bytes = read(file)?;
     let found = ModuleDigest::of(&bytes);
     if found == wanted { Ok(bytes) } else { Err(CliError::OtherModule { path: file.to_owned(), found, wanted }) }
 }
 
-/// The module with this digest: of the folder of strategies, else of the store, if there is one.
+/// The module with this digest: from the folder of strategies, or else from the store, if there is one.
 async fn find(session: &Session, wanted: ModuleDigest) -> Result<Option<Vec<u8>>, CliError> {
-    // A folder or a file that can't be read does not hold it.
+    // A folder or file that can't be read counts as not holding it.
     let files = wasm_files(&session.environment.strategies_dir).unwrap_or_default();
     let found = files.iter().filter_map(|file| read_file(file).ok()).find(|bytes| ModuleDigest::of(bytes) == wanted);
     let is_served_here = session.environment.data_dir.join(FILE_NAME).exists();

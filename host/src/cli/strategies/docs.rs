@@ -1,8 +1,8 @@
-//! `ta-bot strategies docs`: a page for each strategy, with a chart of a signal that it really gives.
+//! `ta-bot strategies docs`: a page for each strategy, with a chart of a signal that it really gives on the candles.
 //!
-//! Everything on a page is taken from where it counts anyway: the module's own description, the comment above its rule,
-//! and evaluations in the sandbox. The same modules, sources and candles give the same bytes, so that a test can tell
-//! whether the pages in a repository are current.
+//! Everything on a page comes from the place that is authoritative for it: the module's own description, the comment
+//! above its rule, and evaluations in the sandbox. The same modules, sources and candles give the same bytes, so that a
+//! test can tell whether the pages in a repository are current.
 
 use std::{fmt, time::Duration};
 
@@ -39,9 +39,9 @@ use index::Entry;
 pub(in crate::cli) use market::Market;
 use scan::Scan;
 
-/// How pages and charts begin that this command wrote, so that it may remove them.
+/// The mark in the pages and charts that this command wrote, so that it may remove them.
 const MARK: &str = "<!-- Written by `ta-bot strategies docs`";
-/// How long an evaluation may take at least: what a page says is not to depend on how busy the machine was.
+/// The smallest time limit of an evaluation: a page must not depend on how busy the machine was.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(in crate::cli) fn docs(session: &Session, wanted: &DocsWanted) -> Result<(), CliError> {
@@ -63,7 +63,8 @@ pub(in crate::cli) fn docs(session: &Session, wanted: &DocsWanted) -> Result<(),
     session.output.answer(&Done { folder: shown(&wanted.output), checked: wanted.check, written })
 }
 
-/// Compiles the strategies of the folder. A page of a module that can't be used would be missing, so all have to load.
+/// Compiles the strategies in the folder. All of them have to load: the page of a module that can't be used would be
+/// missing.
 fn load(session: &Session) -> Result<Registry, CliError> {
     let environment = &session.environment;
     let path = &environment.strategies_dir;
@@ -78,7 +79,7 @@ fn load(session: &Session) -> Result<Registry, CliError> {
     if problems.is_empty() { Ok(registry) } else { Err(DocsError::Modules(problems).into()) }
 }
 
-/// The bounds of confidence as the service comes, whatever this environment sets.
+/// The settings that the service comes with, and so the bounds of confidence, whatever this environment sets.
 fn default_settings() -> Result<ApplicationSettings, CliError> {
     Ok(Environment::read(|_| None).map_err(CliError::Environment)?.settings)
 }
@@ -104,7 +105,7 @@ fn document(
     Ok(Entry::new(description, &scan))
 }
 
-/// Hides itself where stderr is no terminal.
+/// A bar, which hides itself if stderr is not a terminal.
 fn progress(session: &Session, strategies: u64) -> ProgressBar {
     let bar = if session.output.json { ProgressBar::hidden() } else { ProgressBar::new(strategies) };
     let style = ProgressStyle::with_template("strategies {bar:40} {pos}/{len}");
@@ -115,7 +116,7 @@ fn progress(session: &Session, strategies: u64) -> ProgressBar {
 #[derive(Serialize)]
 struct Done {
     folder: String,
-    /// Whether nothing was to be written.
+    /// Whether the folder was only checked.
     checked: bool,
     #[serde(flatten)]
     written: Written,

@@ -1,13 +1,13 @@
-//! What a component consists of, and how much of each is taken.
+//! The parts that a component consists of, and how much of each the host accepts.
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::InspectError;
 use crate::limits::CORE_INSTANCES;
 
-/// Something that a component has more or less of, and that costs to compile or to run.
+/// Something that a component has more or less of, and that costs something to compile or to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is said in its words")]
+#[allow(missing_docs, reason = "see `Part::words`")]
 pub enum Part {
     Nesting,
     Components,
@@ -31,7 +31,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// All of them.
+    /// All parts.
     pub const ALL: [Self; 19] = [
         Self::Nesting,
         Self::Components,
@@ -79,7 +79,7 @@ impl Part {
         }
     }
 
-    /// What a count of it counts.
+    /// What a count of this part counts, in words.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Nesting => "levels of nesting",
@@ -104,27 +104,27 @@ impl Part {
         }
     }
 
-    /// How much of it is taken.
+    /// How much of it the host accepts.
     pub const fn most(self) -> u64 {
         match self {
             Self::Nesting => 16,
             Self::Components => 500,
             Self::Modules => 200,
-            // What the pool has room for.
+            // As many as the pool has room for.
             Self::ModuleInstances => CORE_INSTANCES as u64,
             Self::ComponentInstances => 2000,
             Self::Types | Self::Imports | Self::Exports => 50_000,
             Self::Items => 500_000,
             Self::Functions => 200_000,
-            // The compiler's work grows faster than a function, and with the square of its loops. The largest one of
-            // CPython has 430 kB, 16,000 blocks and jump targets, and 81 loops.
+            // The compiler's work grows faster than the size of a function, and with the square of its loops. The
+            // largest function of CPython has 430 kB, 16,000 blocks and jump targets, and 81 loops.
             Self::LargestFunction => 1 << 20,
             Self::Branches => 40_000,
             Self::Loops => 1000,
             Self::AllLoops => 100_000,
             Self::Code => 24 << 20,
             Self::Memories => 32,
-            // How much an instance gets is the sandbox's to decide.
+            // The sandbox decides how much memory an instance gets.
             Self::Memory => 4 << 30,
             Self::Tables => 64,
             Self::TableEntries => 1_000_000,
@@ -137,17 +137,17 @@ impl Part {
 pub struct Parts([u64; Part::ALL.len()]);
 
 impl Parts {
-    /// How much there is of one.
+    /// How much there is of `part`.
     pub const fn get(&self, part: Part) -> u64 {
         self.0[part as usize]
     }
 
-    /// Counts more of a part, or refuses.
+    /// Adds `more` to the count of a part, or fails if that is too much.
     pub(super) fn add(&mut self, part: Part, more: u64) -> Result<(), InspectError> {
         self.raise(part, self.get(part).saturating_add(more))
     }
 
-    /// Counts the largest of a part, or refuses.
+    /// Raises the count of a part to `given` if it is lower, or fails if `given` is too much.
     pub(super) fn raise(&mut self, part: Part, given: u64) -> Result<(), InspectError> {
         let most = part.most();
         if given > most {

@@ -15,8 +15,8 @@ pub(super) struct Walked {
     pub(super) parts: Parts,
 }
 
-/// What making an instance makes in all. A component that makes ten of one that makes ten, and so on, is small in bytes
-/// and endless to compile, since each of them is written out.
+/// How many instances the making of one instance makes in total. A component that makes ten instances of a component
+/// that makes ten, and so on, is small in bytes but endless to compile, since each instance is written out.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     modules: u64,
@@ -33,9 +33,9 @@ impl Weight {
 /// A module or component that is being read.
 struct Scope {
     encoding: Encoding,
-    /// What making one of it makes.
+    /// What making one instance of it makes.
     weight: Weight,
-    /// The components that it can name, by their index.
+    /// The components that it can name, by index.
     components: Vec<Weight>,
 }
 
@@ -44,10 +44,10 @@ struct Walk {
     scopes: Vec<Scope>,
 }
 
-/// Reads every section. The validator sees each section too, so that whatever holds of names and indices holds here;
-/// what it is shown has passed the bounds.
+/// Reads every section. The validator sees each section too, so names and indices can be relied on here. It is only
+/// shown sections that have passed the bounds.
 pub(super) fn walk(bytes: &[u8]) -> Result<Walked, InspectError> {
-    // All that are released. Which of them are on is the engine's to say, and it says so when it compiles.
+    // All released features. The engine decides which of them are on, and refuses the others when it compiles.
     let mut validator = Validator::new_with_features(WasmFeatures::default());
     let mut walk = Walk { walked: Walked::default(), scopes: Vec::new() };
     for payload in Parser::new(0).parse_all(bytes) {
@@ -69,7 +69,7 @@ impl Walk {
         self.walked.parts.add(part, u64::from(more))
     }
 
-    /// Counts what a section claims to hold, before anything reads it.
+    /// Counts the entries that a section claims to hold, before anything reads them.
     fn bound(&mut self, payload: &Payload<'_>) -> Result<(), InspectError> {
         match payload {
             Payload::Version { .. } => self.walked.parts.raise(Part::Nesting, self.scopes.len() as u64),
@@ -121,7 +121,7 @@ impl Walk {
         parts.add(Part::AllLoops, loops)
     }
 
-    /// Takes in what a section holds.
+    /// Reads the content of a section.
     fn read(&mut self, payload: Payload<'_>) -> Result<(), InspectError> {
         match payload {
             Payload::Version { encoding, .. } => {
@@ -159,7 +159,7 @@ impl Walk {
             Payload::ComponentExportSection(section) => {
                 for export in section {
                     let export = export.map_err(malformed)?;
-                    // What is exported has one more index.
+                    // An export gives the component one more index.
                     if export.kind == ComponentExternalKind::Component {
                         let weight = self.component(0, export.index);
                         self.know(weight);
@@ -178,7 +178,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The end of a module or component.
+    /// Handles the end of a module or component.
     fn leave(&mut self) -> Result<(), InspectError> {
         let Some(scope) = self.scopes.pop() else { return Ok(()) };
         if scope.encoding == Encoding::Component {
@@ -192,26 +192,27 @@ impl Walk {
         Ok(())
     }
 
-    /// The component that is being read can name one more.
+    /// Records one more component that the current component can name.
     fn know(&mut self, weight: Weight) {
         if let Some(scope) = self.scopes.last_mut() {
             scope.components.push(weight);
         }
     }
 
-    /// A component by its index, so many scopes further out.
+    /// The weight of the component at `index`, `outwards` scopes further out.
     fn component(&self, outwards: u32, index: u32) -> Weight {
         let scope = self.scopes.iter().rev().nth(outwards as usize);
-        // The validator has seen that it is there.
+        // The validator has checked that it is there.
         scope.and_then(|scope| scope.components.get(index as usize)).copied().unwrap_or_default()
     }
 
-    /// The component that is being read makes instances. Those of one that is never made count only for themselves.
+    /// Records that the current component makes instances. If that component is never instantiated itself, they do not
+    /// count for the components around it.
     fn makes(&mut self, weight: Weight) -> Result<(), InspectError> {
         let Some(scope) = self.scopes.last_mut() else { return Ok(()) };
         scope.weight.add(weight);
         let Weight { modules, components } = scope.weight;
-        // One alone may not pass either; this also ends the sums early.
+        // A single component must not exceed the bounds either. This also ends the sums early.
         self.walked.parts.raise(Part::ModuleInstances, modules)?;
         self.walked.parts.raise(Part::ComponentInstances, components)
     }
@@ -224,7 +225,7 @@ impl Walk {
         self.makes(weight)
     }
 
-    /// Something that comes from outside of the component that is being read, or goes out.
+    /// Checks an import or export of the current component, and records its name if that is the outermost component.
     fn name(&mut self, kind: ComponentExternalKind, name: &str, import: bool) -> Result<(), InspectError> {
         if import && kind == ComponentExternalKind::Component {
             return Err(unweighed());
@@ -258,7 +259,7 @@ impl Walk {
     }
 }
 
-/// What a component that is handed over makes can't be told before it is there.
+/// The refusal of a component that is passed to a component: its instances can't be counted before it is there.
 fn unweighed() -> InspectError {
     InspectError::NotAComponent(
         "it hands a component to a component, whose instances can't be counted before they are made: link it otherwise"

@@ -1,4 +1,4 @@
-//! What the host gets to see of a strategy that uses everything.
+//! Tests what the host sees of a strategy that uses everything.
 
 use super::*;
 use crate::testing::{self, Candles as Made, context, evaluate_with};

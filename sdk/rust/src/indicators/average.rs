@@ -1,5 +1,5 @@
-//! Averages. The two exponential ones differ only in how they begin, and still differ visibly after hundreds of
-//! candles where the period is long; their names tell them apart.
+//! Averages. The exponential averages `ema` and `ema_adjusted` differ only in how they begin, but with a long period
+//! the difference is still visible after hundreds of candles. Their names tell them apart.
 
 use super::smoothing::{Adjusted, Smoothing};
 
@@ -13,8 +13,8 @@ pub fn mean(values: &[f64]) -> f64 {
     if values.iter().all(|&value| value == first) { first } else { sum_of(values, |value| value) / values.len() as f64 }
 }
 
-/// The sum of what `term` makes of each value, in eight lanes that are added up at the end. That loses fewer digits than
-/// a single row, and is the order in which `NumPy` sums up to 128 values.
+/// The sum of `term` over all values, in eight lanes that are added up at the end. This loses fewer digits than a
+/// single running sum, and it is the order in which `NumPy` sums up to 128 values.
 pub(super) fn sum_of(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let (blocks, rest) = values.as_chunks::<8>();
     let mut lanes = [0.0; 8];
@@ -40,8 +40,8 @@ pub fn sma(values: &[f64], period: usize) -> Vec<f64> {
     if period == 0 || values.len() < period {
         return averages;
     }
-    // Blocks of `period` values: each window is the end of one block and the beginning of the next, so two partial
-    // sums give its sum and nothing is ever subtracted.
+    // The values are split into blocks of `period`. Each window consists of the end of one block and the beginning of
+    // the next, so two partial sums give its sum and nothing is ever subtracted.
     let mut block_end = vec![0.0; period];
     let mut run = 0;
     let mut begin = 0.0;
@@ -61,7 +61,7 @@ pub fn sma(values: &[f64], period: usize) -> Vec<f64> {
     averages
 }
 
-/// `sums[i]` becomes the sum of `values[i..]`.
+/// Sets `sums[i]` to the sum of `values[i..]`.
 fn sums_to_end(values: &[f64], sums: &mut [f64]) {
     let mut sum = 0.0;
     for (slot, value) in sums.iter_mut().zip(values).rev() {
@@ -73,9 +73,11 @@ fn sums_to_end(values: &[f64], sums: &mut [f64]) {
 /// Exponential moving average, seeded with the simple average of the first `period` values; weight `2 / (period + 1)`.
 ///
 /// * **Warm-up:** first value at index `period - 1`, the seed.
-/// * **Source:** Murphy, *Technical Analysis of the Financial Markets* (1999), chapter 9; the seed is TA-Lib's `EMA`.
+/// * **Source:** Murphy, *Technical Analysis of the Financial Markets* (1999), chapter 9; the seed is that of TA-Lib's
+///   `EMA`.
 /// * **Units:** those of the values.
-/// * **Flat data:** stays at the value exactly. NaN is passed over: the average stays and the next number weighs more.
+/// * **Flat data:** stays at the value exactly. NaN is skipped: the average keeps its value, and the next number
+///   weighs more.
 pub fn ema(values: &[f64], period: usize) -> Vec<f64> {
     Smoothing::exponential(period).over(values.iter().copied(), values.len())
 }
@@ -83,25 +85,25 @@ pub fn ema(values: &[f64], period: usize) -> Vec<f64> {
 /// Exponential moving average over the whole window, adjusted for its beginning: the mean of all values so far with
 /// weights `(1 - a)^age`, `a = 2 / (period + 1)`, divided by the sum of the weights.
 ///
-/// It differs from [`ema`] in that no value counts more for having come first. The two converge, but at period 80
-/// they still differ by about a thousandth after 250 candles.
+/// Unlike in [`ema`], no value counts more for being among the first. The two converge, but at period 80 they still
+/// differ by about a thousandth after 250 candles.
 ///
 /// * **Warm-up:** first value at index `period - 2` (at least 0), one earlier than [`ema`].
 /// * **Source:** pandas `ewm(span=period, adjust=True, min_periods=period - 1).mean()`.
 /// * **Units:** those of the values.
-/// * **Flat data:** stays at the value exactly. NaN carries no weight, but the older values go on ageing.
+/// * **Flat data:** stays at the value exactly. NaN carries no weight, but the older values keep ageing.
 pub fn ema_adjusted(values: &[f64], period: usize) -> Vec<f64> {
     let mut average = Adjusted::new(period, 2.0 / (period as f64 + 1.0), period.saturating_sub(1));
     values.iter().map(|&value| average.push(value)).collect()
 }
 
-/// Wilder's moving average: exponential with weight `1 / period`, seeded with the mean of the first `period` values
-/// from the first number on.
+/// Wilder's moving average: exponential with weight `1 / period`, seeded with the mean of the first `period` values,
+/// counted from the first one that is not NaN.
 ///
-/// * **Warm-up:** first value `period - 1` after the first number.
+/// * **Warm-up:** first value `period - 1` after the first one that is not NaN.
 /// * **Source:** Wilder, *New Concepts in Technical Trading Systems* (1978).
 /// * **Units:** those of the values.
-/// * **Flat data:** stays at the value exactly. NaN is passed over, as in [`ema`].
+/// * **Flat data:** stays at the value exactly. NaN is skipped, as in [`ema`].
 pub fn rma(values: &[f64], period: usize) -> Vec<f64> {
     Smoothing::wilder(period).over(values.iter().copied(), values.len())
 }

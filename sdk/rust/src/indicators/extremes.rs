@@ -1,11 +1,11 @@
 //! Highest and lowest values.
 
-/// The highest value; NaN if there is none or if any is NaN.
+/// The highest value; NaN if there are no values or one of them is NaN.
 pub fn highest(values: &[f64]) -> f64 {
     extreme(values, |value, best| value > best)
 }
 
-/// The lowest value; NaN if there is none or if any is NaN.
+/// The lowest value; NaN if there are no values or one of them is NaN.
 pub fn lowest(values: &[f64]) -> f64 {
     extreme(values, |value, best| value < best)
 }
@@ -23,9 +23,10 @@ fn extreme(values: &[f64], better: impl Fn(f64, f64) -> bool) -> f64 {
     best
 }
 
-/// The middle between the highest high and the lowest low; NaN if there is none or if any is NaN.
+/// The middle between the highest high and the lowest low; NaN if there are no values or one of them is NaN.
 ///
-/// * **Source:** each line of Hosoda's Ichimoku Kinko Hyo is this over so many candles; TA-Lib calls it `MIDPRICE`.
+/// * **Source:** each line of Hosoda's Ichimoku Kinko Hyo is this value over some number of candles; TA-Lib calls it
+///   `MIDPRICE`.
 /// * **Units:** those of the price.
 pub fn midprice(high: &[f64], low: &[f64]) -> f64 {
     f64::midpoint(highest(high), lowest(low))
@@ -33,7 +34,7 @@ pub fn midprice(high: &[f64], low: &[f64]) -> f64 {
 
 /// The highest of the last `period` values, in one pass.
 ///
-/// * **Warm-up:** first value at index `period - 1`. NaN while there is NaN among the `period` values.
+/// * **Warm-up:** first value at index `period - 1`. NaN while any of the `period` values is NaN.
 /// * **Source:** the upper channel of Donchian; computed with a monotone queue.
 /// * **Units:** those of the values.
 /// * **Flat data:** the value exactly.
@@ -51,7 +52,7 @@ fn rolling(values: &[f64], period: usize, replaces: impl Fn(f64, f64) -> bool) -
     if period == 0 {
         return extremes;
     }
-    // The candidates from `head` on, best first: a value leaves when a newer one is at least as good, or by age.
+    // The candidates begin at `head`, best first. A value is dropped when a newer one is at least as good, or by age.
     let mut candidates: Vec<(usize, f64)> = Vec::with_capacity(values.len());
     let mut head = 0;
     let mut numbers = 0;

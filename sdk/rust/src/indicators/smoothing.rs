@@ -1,30 +1,31 @@
-//! The recursion behind the exponential averages, one value at a time, so that an indicator made of several needs no
-//! series in between.
+//! The recursion behind the exponential averages. It takes one value at a time, so that an indicator made of several
+//! averages needs no intermediate series.
 //!
-//! The seed and the running average are two types, since a loop over a small value that is copied, rather than referred
-//! to, stays in registers: that makes an indicator more than twice as fast.
+//! The seed and the running average are two types. A loop over a small value that is copied, rather than referred to,
+//! stays in registers, which makes an indicator more than twice as fast.
 
 /// An exponential average from its first value on.
 #[derive(Debug)]
 pub(super) enum Smoothing {
     /// Not enough values yet.
     Seeding(Seed),
-    /// It has begun.
+    /// The average has begun.
     Running(Average),
 }
 
 impl Smoothing {
-    /// The weight `2 / (period + 1)`, seeded with the mean of the first `period` values.
+    /// An average with the weight `2 / (period + 1)`, seeded with the mean of the first `period` values.
     pub(super) fn exponential(period: usize) -> Self {
         Self::Seeding(Seed::new(period, 2.0 / (period as f64 + 1.0), false))
     }
 
-    /// The weight `1 / period`, seeded with the mean of the first `period` values from the first number on.
+    /// An average with the weight `1 / period`, seeded with the mean of the first `period` values, counted from the
+    /// first one that is not NaN.
     pub(super) fn wilder(period: usize) -> Self {
         Self::Seeding(Seed::new(period, 1.0 / period as f64, true))
     }
 
-    /// Takes the next value and returns the average after it; NaN until it has begun.
+    /// Takes the next value and returns the average after it; NaN until the average has begun.
     pub(super) fn push(&mut self, next: f64) -> f64 {
         match self {
             Self::Running(average) => average.step(next),
@@ -35,7 +36,7 @@ impl Smoothing {
         }
     }
 
-    /// The average, once it has begun: loops go on with this.
+    /// The average, or `None` before it has begun. Loops continue with this value.
     pub(super) const fn running(&self) -> Option<Average> {
         match self {
             Self::Running(average) => Some(*average),
@@ -43,7 +44,7 @@ impl Smoothing {
         }
     }
 
-    /// The average at each of `len` values; NaN until it has begun.
+    /// The average at each of `len` values; NaN until the average has begun.
     pub(super) fn over(mut self, values: impl Iterator<Item = f64>, len: usize) -> Vec<f64> {
         let mut averages = vec![f64::NAN; len];
         let mut slots = averages.iter_mut().zip(values);
@@ -60,7 +61,7 @@ impl Smoothing {
     }
 }
 
-/// The mean of the first values, which an average begins with.
+/// The mean of the first values, with which an average begins.
 #[derive(Debug)]
 pub(super) struct Seed {
     weight: f64,
@@ -74,12 +75,12 @@ pub(super) struct Seed {
 
 impl Seed {
     fn new(period: usize, weight: f64, skip_leading_nan: bool) -> Self {
-        // A period of 0 waits for ever.
+        // With a period of 0, the average never begins.
         let remaining = if period == 0 { usize::MAX } else { period };
         Self { weight, skip_leading_nan, remaining, first: f64::NAN, constant: true, sum: 0.0, count: 0 }
     }
 
-    /// Takes the next value; returns the average once there are enough.
+    /// Takes the next value; returns the average once there are enough values.
     fn push(&mut self, next: f64) -> Option<Average> {
         if next.is_nan() {
             if self.skip_leading_nan && self.count == 0 {
@@ -98,7 +99,7 @@ impl Seed {
             return None;
         }
         let value = if self.constant { self.first } else { self.sum / self.count as f64 };
-        // Nothing but NaN so far: the next number takes its place.
+        // The value is NaN if all values so far were NaN. The next number then replaces it.
         let missed = i32::from(value.is_nan());
         Some(Average { weight: self.weight, keep: 1.0 - self.weight, value, missed })
     }
@@ -107,7 +108,7 @@ impl Seed {
 /// An exponential average that has begun: `y ← (1 - a)·y + a·x`.
 ///
 /// A value that equals the average leaves it untouched, bit for bit, so a constant series stays constant. NaN leaves
-/// the average as it is and makes it weigh less against the next number: by `1 - a` for each value missed.
+/// the average as it is, but reduces its weight against the next number: by a factor of `1 - a` for each value missed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Average {
     weight: f64,
@@ -134,8 +135,8 @@ impl Average {
     }
 }
 
-/// The average after a number that follows NaN, and after infinity. It takes numbers and no reference to the average,
-/// which would force that into memory.
+/// The average after a number that follows NaN, and after infinity. It takes plain numbers, since a reference to the
+/// average would force the average into memory.
 #[cold]
 #[inline(never)]
 fn after_gap(value: f64, next: f64, keep: f64, weight: f64, missed: i32) -> f64 {
@@ -146,12 +147,12 @@ fn after_gap(value: f64, next: f64, keep: f64, weight: f64, missed: i32) -> f64 
     (keep * value + weight * next) / (keep + weight)
 }
 
-/// An exponential average of everything so far, adjusted for its beginning: weights `(1 - a)^age` divided by their sum. A
-/// value that equals the average leaves it untouched; NaN carries no weight, but lets the older values age.
+/// An exponential average of all values so far, adjusted for its beginning: weights `(1 - a)^age` divided by their
+/// sum. A value that equals the average leaves it untouched. NaN carries no weight, but the older values keep ageing.
 #[derive(Debug)]
 pub(super) struct Adjusted {
     keep: f64,
-    /// How many numbers it takes before there is an average.
+    /// How many numbers are needed before there is an average.
     needed: usize,
     seen: usize,
     value: f64,
@@ -159,9 +160,9 @@ pub(super) struct Adjusted {
 }
 
 impl Adjusted {
-    /// Averages `period` values, in a manner of speaking, with an answer from the `needed`th number on.
+    /// An average with this weight and a value from the `needed`th number on; none with a period of 0.
     pub(super) const fn new(period: usize, weight: f64, needed: usize) -> Self {
-        // A period of 0 waits for ever, and at least one number is always needed.
+        // With a period of 0 the average never begins, and at least one number is always needed.
         let needed = match (period, needed) {
             (0, _) => usize::MAX,
             (_, 0) => 1,

@@ -1,4 +1,4 @@
-//! Hand-computed values and the promises that hold for any data.
+//! Tests hand-computed values and the properties that hold for any data.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn averages_by_hand() {
     assert_close(&ema(&values, 3), &[NAN, NAN, 3.0, 3.0]);
     assert_close(&ema(&values, 2), &[NAN, 1.5, 4.5, 3.5]);
     assert_close(&rma(&values, 2), &[NAN, 1.5, 3.75, 3.375]);
-    // Weights 1, 1/2, 1/4, 1/8 from the newest back.
+    // The weights are 1, 1/2, 1/4 and 1/8, from the newest value back.
     assert_close(
         &ema_adjusted(&values, 3),
         &[NAN, 5.0 / 3.0, (6.0 + 1.0 + 0.25) / 1.75, (3.0 + 3.0 + 0.5 + 0.125) / 1.875],
@@ -38,7 +38,7 @@ fn sums_take_every_value_whatever_their_number() {
         let values: Vec<f64> = (1..=count).map(f64::from).collect();
         assert_eq!(average::sum_of(&values, |value| value), f64::from(count * (count + 1) / 2));
     }
-    // In one row the ones would be lost: 1e16 + 1 is 1e16.
+    // A single running sum would lose the ones, since 1e16 + 1 is 1e16.
     let values: Vec<f64> = (0..16).map(|i| if i == 0 { 1e16 } else { 1.0 }).collect();
     assert_eq!(average::sum_of(&values, |value| value), 1e16 + 14.0);
 }
@@ -46,7 +46,7 @@ fn sums_take_every_value_whatever_their_number() {
 #[test]
 fn averages_pass_over_nan() {
     assert_close(&rma(&[NAN, NAN, 2.0, 4.0, 5.0], 2), &[NAN, NAN, NAN, 3.0, 4.0]);
-    // The older value weighs (1/2)^2 against 1/2 after one that is missing.
+    // After one missing value, the older value weighs (1/2)^2 against 1/2.
     assert_close(&rma(&[2.0, 4.0, NAN, 6.0], 2), &[NAN, 3.0, 3.0, (0.25 * 3.0 + 0.5 * 6.0) / 0.75]);
     assert_close(&ema(&[NAN, 3.0, 5.0], 2), &[NAN, 3.0, 13.0 / 3.0]);
     assert_close(&sma(&[1.0, NAN, 3.0, 5.0], 2), &[NAN, NAN, NAN, 4.0]);
@@ -55,7 +55,7 @@ fn averages_pass_over_nan() {
 
 #[test]
 fn rsi_by_hand() {
-    // Changes 1, -1, 2, 0: averages of 2 seeded with (0.5, 0.5), then (1.25, 0.25), then (0.625, 0.125).
+    // The changes are 1, -1, 2 and 0. The averages of 2 are (0.5, 0.5), then (1.25, 0.25), then (0.625, 0.125).
     let expected = [NAN, NAN, 50.0, 100.0 * 1.25 / 1.5, 100.0 * 1.25 / 1.5];
     assert_close(&rsi(&[10.0, 11.0, 10.0, 12.0, 12.0], 2), &expected);
     assert_close(&rsi(&[1.0, 2.0, 3.0], 2), &[NAN, NAN, 100.0]);
@@ -74,7 +74,7 @@ fn a_period_of_0_waits_for_ever() {
 
 #[test]
 fn adjusted_rsi_by_hand() {
-    // Changes 1, -1/2, 1/2: rises weigh (1/2, 1), then (1/4, 1/2, 1).
+    // The changes are 1, -1/2 and 1/2. They weigh (1/2, 1), then (1/4, 1/2, 1).
     let (rises, falls) = ((0.25 + 0.5) / 1.75, 0.25 / 1.75);
     let expected = [NAN, NAN, 50.0, 100.0 * rises / (rises + falls)];
     assert_close(&rsi_adjusted(&[1.0, 2.0, 1.5, 2.0], 2), &expected);
@@ -113,7 +113,7 @@ fn bollinger_by_hand() {
 
 #[test]
 fn a_close_on_the_band_is_not_beyond_it() {
-    // Of 20 closes, four that are lower by the same amount lie exactly two deviations below the mean.
+    // If four of 20 closes are lower by the same amount, they lie exactly two deviations below the mean.
     let closes = [[99.97; 16].as_slice(), &[99.47; 4]].concat();
     assert_eq!(bollinger_band(&closes, 2.0).lower, 99.47);
 }
@@ -135,7 +135,7 @@ fn adx_of_a_steady_rise_is_100() {
     assert_eq!(lines.plus_di.iter().position(|value| value.is_finite()), Some(14));
     assert_eq!(lines.adx.iter().position(|value| value.is_finite()), Some(27));
     assert_close(&[lines.adx[59], lines.minus_di[59]], &[100.0, 0.0]);
-    // A movement of 1 in a range of 3, from the close below to the high.
+    // A movement of 1 in a true range of 3, which goes from the previous close up to the high.
     assert_close(&[lines.plus_di[59]], &[100.0 / 3.0]);
 }
 
@@ -181,7 +181,8 @@ proptest! {
         for line in every(&values, period) {
             prop_assert_eq!(line.len(), values.len());
         }
-        let (mean, band) = (mean(&values), bollinger_band(&values, 2.0));
+        let mean = mean(&values);
+        let band = bollinger_band(&values, 2.0);
         prop_assert!(mean.is_nan() == band.middle.is_nan());
     }
 

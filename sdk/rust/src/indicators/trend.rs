@@ -1,4 +1,4 @@
-//! Trend: whether the price goes one way.
+//! Trend: whether the price moves in one direction.
 
 use super::smoothing::Smoothing;
 use super::volatility::{LEAST_RANGE, true_range_of, with_previous_close};
@@ -16,14 +16,16 @@ pub struct Adx {
 
 /// Average directional movement index with its directional indicators.
 ///
-/// The movement of a candle is how far its high rose above, or its low fell below, the one before, whichever is more.
-/// Wilder's sums of movement and of true range (`s ← s - s/period + x`, begun with the sum of the first `period - 1`) give
-/// `DI = 100·movement / range`; then `DX = 100·|+DI - -DI| / (+DI + -DI)`, and ADX is its average ([`rma`](super::rma)).
+/// The movement of a candle is how far its high rose above, or its low fell below, that of the candle before,
+/// whichever is more. Wilder's sums of movement and of true range (`s ← s - s/period + x`, begun with the sum of the
+/// first `period - 1`) give `DI = 100·movement / range`. Then `DX = 100·|+DI - -DI| / (+DI + -DI)`, and ADX is the
+/// average of DX ([`rma`](super::rma)).
 ///
 /// * **Warm-up:** the directional indicators begin at index `period`, ADX at `2·period - 1`.
-/// * **Source:** Wilder, *New Concepts in Technical Trading Systems* (1978), section IV; begun as TA-Lib's `ADX`.
+/// * **Source:** Wilder, *New Concepts in Technical Trading Systems* (1978), section IV; begun like TA-Lib's `ADX`.
 /// * **Units:** points from 0 (no trend) to 100.
-/// * **Flat data:** both indicators are 0 and DX is 0/0, so ADX is NaN until there is a movement; later it keeps its value.
+/// * **Flat data:** both indicators are 0 and DX is 0/0, so ADX is NaN until there is a movement. After that it keeps
+///   its value.
 pub fn adx(high: &[f64], low: &[f64], close: &[f64], period: usize) -> Adx {
     let len = high.len().min(low.len()).min(close.len());
     let (mut plus_di, mut minus_di) = (vec![f64::NAN; len], vec![f64::NAN; len]);
@@ -48,7 +50,7 @@ pub fn adx(high: &[f64], low: &[f64], close: &[f64], period: usize) -> Adx {
     Adx { adx, plus_di, minus_di }
 }
 
-/// Movement up and movement down, one of which is 0.
+/// The movement up and the movement down, at least one of which is 0.
 fn movement((high_before, low_before): (f64, f64), (high, low): (f64, f64)) -> (f64, f64) {
     let (up, down) = (high - high_before, low_before - low);
     if up > down && up >= LEAST_RANGE {

@@ -1,13 +1,13 @@
-//! Volatility: how far the price moves, whichever way.
+//! Volatility: how far the price moves, in either direction.
 
 use super::average::{mean, sma, sum_of};
 use super::smoothing::Smoothing;
 
-/// What stands for the range of a candle whose high and low are the same, so that a true range is never exactly 0 and
-/// may be divided by.
+/// The range of a candle whose high and low are equal. With it, a true range is never exactly 0, so it can be a
+/// divisor.
 pub(super) const LEAST_RANGE: f64 = f64::EPSILON;
 
-/// The greatest of the candle's range and the distances of its ends from the close before.
+/// The greatest of the candle's range and the distances of its high and its low from the previous close.
 #[inline]
 pub(super) fn true_range_of(high: f64, low: f64, previous_close: f64) -> f64 {
     let range = high - low;
@@ -16,11 +16,11 @@ pub(super) fn true_range_of(high: f64, low: f64, previous_close: f64) -> f64 {
     let below = (previous_close - low).abs();
     let range = if above > range { above } else { range };
     let range = if below > range { below } else { range };
-    // The comparisons pass over NaN; the sum does not.
+    // The comparisons ignore NaN; the sum does not.
     if (above + below).is_nan() { f64::NAN } else { range }
 }
 
-/// Each candle with the close before it, NaN before the first.
+/// The high and low of each candle with the close of the candle before it, which is NaN for the first.
 #[inline]
 pub(super) fn with_previous_close<'a>(
     high: &'a [f64],
@@ -35,12 +35,13 @@ pub(super) fn with_previous_close<'a>(
     })
 }
 
-/// True range: the greatest of high less low, high to the previous close, and previous close to low.
+/// True range: the greatest of high minus low, the distance from high to previous close, and that from previous close
+/// to low.
 ///
 /// * **Warm-up:** first value at index 1.
 /// * **Source:** Wilder, *New Concepts in Technical Trading Systems* (1978), section III.
 /// * **Units:** those of the price.
-/// * **Flat data:** 2.2e-16 rather than 0, so that it may be divided by.
+/// * **Flat data:** 2.2e-16 rather than 0, so that it can be a divisor.
 pub fn true_range(high: &[f64], low: &[f64], close: &[f64]) -> Vec<f64> {
     with_previous_close(high, low, close).map(|(high, low, previous)| true_range_of(high, low, previous)).collect()
 }
@@ -70,8 +71,8 @@ fn deviation_from(mean: f64, values: &[f64]) -> f64 {
     (squares / values.len() as f64).sqrt()
 }
 
-/// The population [`standard_deviation`] of the last `period` values, each computed anew: a running sum of squares
-/// loses the deviation of prices that are large against it.
+/// The population [`standard_deviation`] of the last `period` values, each computed from scratch: a running sum of
+/// squares would lose the deviation of prices that are large compared with it.
 ///
 /// * **Warm-up:** first value at index `period - 1`.
 /// * **Units:** those of the values.
@@ -89,32 +90,32 @@ pub fn rolling_standard_deviation(values: &[f64], period: usize) -> Vec<f64> {
 /// One candle's Bollinger band.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Band {
-    /// The mean less the deviations.
+    /// The mean minus the deviations.
     pub lower: f64,
     /// The mean.
     pub middle: f64,
-    /// The mean and the deviations.
+    /// The mean plus the deviations.
     pub upper: f64,
 }
 
 impl Band {
-    /// From the lower line to the upper one, as a share of the middle.
+    /// The distance from the lower to the upper line, as a share of the middle.
     pub fn width(&self) -> f64 {
         (self.upper - self.lower) / self.middle
     }
 
-    /// Where a price lies between the lines: 0 on the lower, 1 on the upper, beyond them less or more. 0.5 where the
-    /// two are the same.
+    /// The position of a price between the lines: 0 on the lower, 1 on the upper, less or more beyond them. It is 0.5
+    /// if the two lines are equal.
     pub fn position(&self, price: f64) -> f64 {
         let width = self.upper - self.lower;
         if width > 0.0 { (price - self.lower) / width } else { 0.5 }
     }
 }
 
-/// The Bollinger band of exactly these values: see [`bollinger`]. For a rule that looks at the newest candle only:
-/// `bollinger_band(close.tail(20), 2.0)`.
+/// The Bollinger band of exactly these values: see [`bollinger`]. It suits a rule that looks only at the newest
+/// candle: `bollinger_band(close.tail(20), 2.0)`.
 ///
-/// * **Warm-up:** NaN for an empty slice; the caller sees to it that there are enough values.
+/// * **Warm-up:** NaN for an empty slice; the caller makes sure that there are enough values.
 pub fn bollinger_band(values: &[f64], deviations: f64) -> Band {
     let middle = mean(values);
     let width = deviations * deviation_from(middle, values);
@@ -132,8 +133,8 @@ pub struct Bollinger {
     pub upper: Vec<f64>,
 }
 
-/// Bollinger bands: the simple average of the last `period` values, and as many population standard deviations below
-/// and above it.
+/// Bollinger bands: the simple average of the last `period` values, and the lines `deviations` population standard
+/// deviations below and above it.
 ///
 /// * **Warm-up:** first value at index `period - 1`.
 /// * **Source:** Bollinger, *Bollinger on Bollinger Bands* (2001), chapter 7.

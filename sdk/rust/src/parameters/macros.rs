@@ -1,12 +1,13 @@
-//! The macros by which an author declares parameters.
+//! The macros with which an author declares parameters.
 
-/// Declares the parameters of a strategy: one struct, from which their description, their typed values and the
-/// checks of type and range all come.
+/// Declares the parameters of a strategy as one struct, which provides their description, their typed values and the
+/// checks of type and range.
 ///
 /// * The doc comment of a field is its description for operators: one sentence, with the unit.
 /// * `#[range(a..=b)]` bounds an `i32`, `usize` or `f64`; `a..` and `..=b` leave one end open.
-/// * The type is `bool`, `i32`, `usize` (a count: periods are this), `f64`, `String`, an enum made by [`choices!`](crate::choices), or an `Option` of these.
-/// * An `Option` has no default and is `None` where nobody set it; everything else has a default.
+/// * The type is `bool`, `i32`, `usize` (a count: periods are this), `f64`, `String`, an enum made by
+///   [`choices!`](crate::choices), or an `Option` of these.
+/// * An `Option` has no default and is `None` if nobody set it; everything else has a default.
 ///
 /// ```
 /// use ta_bot_sdk::{choices, parameters};
@@ -139,7 +140,7 @@ macro_rules! choices {
         }
 
         impl $Choice {
-            /// The text by which a parameter names this choice.
+            /// The text that stands for this choice in a parameter.
             $visibility const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$Variant => $text,)+
@@ -166,8 +167,9 @@ macro_rules! choices {
     };
 }
 
-/// Refuses parameters that are out of order, by name and value: what [`Strategy::check`](crate::Strategy::check) mostly
-/// does. `<` wants a parameter below the next, `<=` not above it.
+/// Refuses parameters that are out of order, with their names and values. This is what
+/// [`Strategy::check`](crate::Strategy::check) mostly does. `<` requires a parameter to be below the next one, `<=`
+/// not to be above it.
 ///
 /// ```
 /// use ta_bot_sdk::{in_order, parameters};
@@ -212,7 +214,7 @@ macro_rules! in_order {
     };
 }
 
-/// The default that was declared, or None for an optional parameter.
+/// The declared default, or `None` for an optional parameter.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __default {
@@ -225,7 +227,7 @@ macro_rules! __default {
     }};
 }
 
-/// The bounds that were declared, or those of the type.
+/// The declared bounds, or those of the type.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __bounds {

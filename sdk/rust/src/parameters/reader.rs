@@ -1,29 +1,29 @@
-//! Reading the values that the host handed over. The host sends them in the order of the declaration, so the usual
-//! value is the next one; the rest of this file is about saying what is wrong.
+//! Reads the values that the host passed. The host sends them in the order of the declaration, so the wanted value is
+//! usually the next one. The rest of this file reports what is wrong.
 
 use super::{Bounds, Kind, ParameterType};
 use crate::{Fault, Value};
 
-/// Reads values by name. For [`parameters!`](crate::parameters).
+/// Reads values by name. Used by [`parameters!`](crate::parameters).
 #[derive(Debug)]
 pub struct Reader<'a> {
     values: &'a [(String, Value)],
-    /// Where the next value is expected.
+    /// The index at which the next value is expected.
     next: usize,
-    /// How many values were read.
+    /// How many values have been read.
     read: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from these values.
+    /// Creates a reader of these values.
     pub const fn new(values: &'a [(String, Value)]) -> Self {
         Self { values, next: 0, read: 0 }
     }
 
-    /// The value of this name, typed and checked; None if it was left out.
+    /// The value of this name, typed and checked; `None` if it was left out.
     pub fn read<T: ParameterType>(&mut self, name: &'static str, bounds: Bounds) -> Result<Option<T>, Fault> {
         let Some(value) = self.find(name) else { return Ok(None) };
-        // A negative integer is of the right kind for a count, and out of range.
+        // A negative integer is of the right kind for a count, but out of range.
         let whole = T::KIND == Kind::Integer && matches!(value, Value::Integer(_));
         match T::from_value(value) {
             Some(typed) if within(value, bounds) => Ok(Some(typed)),
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Refuses values that no parameter took.
+    /// Refuses values that no parameter has read.
     pub fn finish(self) -> Result<(), Fault> {
         if self.read == self.values.len() {
             return Ok(());

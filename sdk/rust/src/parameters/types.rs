@@ -11,17 +11,17 @@ use crate::Value;
     note = "use bool, i32, usize, f64, String, an enum made by `choices!`, or an Option of one of these"
 )]
 pub trait ParameterType: Sized {
-    /// What the host is told.
+    /// The kind of value, as described to the host.
     const KIND: Kind;
-    /// The texts allowed; empty allows any.
+    /// The allowed texts; empty allows any.
     const CHOICES: &'static [&'static str] = &[];
-    /// What the type itself allows, where no `#[range(..)]` is written.
+    /// The bounds of the type itself, if no `#[range(..)]` is written.
     const BOUNDS: Bounds = Bounds::NONE;
 
-    /// The typed value, or None if it is of another kind or none of the choices.
+    /// The typed value, or `None` if it is of another kind or not one of the choices.
     fn from_value(value: &Value) -> Option<Self>;
 
-    /// The value to hand to the host. None for an optional one that is not set.
+    /// The value to pass to the host; `None` for an optional parameter that is not set.
     fn into_value(self) -> Option<Value>;
 }
 
@@ -31,7 +31,7 @@ pub trait Ranged {
     /// The type of the bounds.
     type Number;
 
-    /// The bounds as the host is told of them.
+    /// The bounds, as described to the host.
     fn bounds(range: impl InclusiveRange<Self::Number>) -> Bounds;
 }
 
@@ -41,7 +41,7 @@ pub trait Ranged {
     note = "write `= value` after the type, or make the type an Option"
 )]
 pub trait Optional {
-    /// The value where nobody set one.
+    /// The value of a parameter that nobody has set.
     const NONE: Self;
 }
 
@@ -62,16 +62,16 @@ impl Bounds {
     /// Any value.
     pub const NONE: Self = Self { min: None, max: None };
 
-    /// Whether the number may be used. NaN may not, wherever there is a bound.
+    /// Whether the number is within the bounds. NaN is not, if there is any bound.
     pub fn allow(self, number: f64) -> bool {
         self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max)
     }
 }
 
-/// A range whose ends belong to it.
+/// A range that includes its ends.
 #[diagnostic::on_unimplemented(message = "the bounds of a parameter are inclusive: write `a..=b`, `a..` or `..=b`")]
 pub trait InclusiveRange<T> {
-    /// The least and the greatest value.
+    /// The least and the greatest value, each if there is one.
     fn ends(self) -> (Option<T>, Option<T>);
 }
 
@@ -103,7 +103,7 @@ impl Ranged for i32 {
     }
 }
 
-/// The host knows 32-bit integers; a bound beyond them could not be reached.
+/// The host has only 32-bit integers, so a bound beyond them can never be reached.
 impl Ranged for usize {
     type Number = Self;
 

@@ -1,4 +1,4 @@
-//! Needs 300 candles, says so, and declares 50: it never gets what it needs.
+//! Needs 300 candles and says so, but declares 50, so it never gets what it needs.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, Fault, description, faulty, mean, newest, signal};
 
@@ -13,7 +13,8 @@ impl AsksFor300 {
         if base.close.len() < 300 {
             return Err(Fault::InsufficientData(300));
         }
-        let (close, mean) = (newest(base)?, mean(&base.close));
+        let close = newest(base)?;
+        let mean = mean(&base.close);
         signal(close > mean, close, mean)
     }
 }

@@ -1,4 +1,4 @@
-//! Answers by where something lies in memory.
+//! Its answer depends on an address in memory.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, description, faulty, newest, signal};
 
@@ -10,7 +10,7 @@ impl ByAddress {
     }
 
     fn evaluate(_: &Context, base: &Candles) -> Answer {
-        // Never given back, so the next one lies elsewhere.
+        // The memory is never freed, so the next allocation has another address.
         let somewhere: &'static mut [u8; 48] = Box::leak(Box::new([1; 48]));
         let address = std::ptr::from_mut(somewhere) as usize;
         signal(address % 32 < 16, newest(base)?, address as f64)

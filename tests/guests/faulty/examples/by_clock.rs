@@ -1,4 +1,4 @@
-//! Answers by the wall clock. Built for `wasm32-wasip2`, whose standard library asks WASI for the time.
+//! Its answer depends on the wall clock. Built for `wasm32-wasip2`, whose standard library asks WASI for the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Answers by how often it was asked.
+//! Its answer depends on how often it was asked.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,4 +1,4 @@
-//! Describes itself otherwise each time.
+//! Describes itself differently each time.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,8 +1,8 @@
-//! Is fine for as long as the market moves, and divides by zero when it stands still.
+//! Works as long as the market moves, and divides by zero when it stands still.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, description, faulty, newest, signal};
 
-/// What a price moves by, at least.
+/// The smallest move of a price.
 const TICK: f64 = 0.000_001;
 
 struct FlatTrap;

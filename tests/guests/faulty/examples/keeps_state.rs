@@ -1,4 +1,4 @@
-//! Remembers the highest close that it ever saw.
+//! Remembers the highest close that it has ever seen.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! Has a confidence of no number when the market stands still.
+//! Its confidence is NaN when the market stands still.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, Signal, description, faulty, newest, signal};
 

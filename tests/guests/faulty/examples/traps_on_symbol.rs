@@ -1,8 +1,8 @@
-//! Is fine on every symbol but one, where its code stops in the middle.
+//! Works on every symbol but one, for which its code traps.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, description, faulty, mean, newest, signal};
 
-/// The symbol that it does not survive.
+/// The symbol for which it traps.
 const SYMBOL: &str = "ETHUSDT";
 
 struct TrapsOnSymbol;

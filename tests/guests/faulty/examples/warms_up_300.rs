@@ -1,4 +1,4 @@
-//! Needs some 300 candles until its average has forgotten where it began, declares 50, and says nothing of it.
+//! Needs about 300 candles until its average has forgotten where it began, but declares 50 and never says so.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, description, faulty, newest, signal};
 

@@ -1,4 +1,4 @@
-//! Has its stop where the target belongs.
+//! Swaps its stop loss and its take profit.
 
 use ta_bot_guest_faulty::{Answer, Candles, Context, Description, Signal, description, faulty, newest, signal};
 

@@ -1,4 +1,4 @@
-//! What `wit-bindgen` makes of the WIT package. Public only because `faulty!` reaches in here.
+//! What `wit-bindgen` generates from the WIT package. Public only because `faulty!` uses it from other crates.
 #![allow(
     clippy::all,
     clippy::pedantic,

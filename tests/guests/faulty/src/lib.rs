@@ -1,5 +1,5 @@
-//! What the faulty strategies share. Each is an example of this crate, since each is a component of its own: it answers
-//! like any strategy, and has one fault that only the right check of admission can see.
+//! What the faulty strategies share. Each one is an example of this crate, because it is a component of its own. It
+//! answers like any strategy, but has one fault that only the right check of admission can see.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -9,10 +9,10 @@ pub use bindings::{
     ta_bot::strategy::types::{Action, Candles, Columns, Context, Description, Fault, Signal, Value},
 };
 
-/// What a strategy answers.
+/// What a strategy returns.
 pub type Answer = Result<Option<Signal>, Fault>;
 
-/// Makes the component of a type that has `evaluate(&Context, &Candles) -> Answer` and `describe() -> Description`.
+/// Makes a component of a type that has `evaluate(&Context, &Candles) -> Answer` and `describe() -> Description`.
 #[macro_export]
 macro_rules! faulty {
     ($Faulty:ident) => {
@@ -55,7 +55,7 @@ pub fn description(id: &str, lookback: u32) -> Description {
     }
 }
 
-/// A buy or a sell at the close with levels on their sides, and the reading behind it.
+/// A buy or a sell at the close, with its levels on the right sides, and the reading behind it.
 pub fn signal(buys: bool, close: f64, reading: f64) -> Answer {
     let side = if buys { 1.0 } else { -1.0 };
     Ok(Some(Signal {

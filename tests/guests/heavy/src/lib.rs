@@ -1,10 +1,11 @@
-//! A rule that is all arithmetic: every indicator of the SDK over the whole window, for several periods. It stands for the
-//! heaviest strategy that somebody may write, so that benchmarks show what the sandbox costs when the rule itself counts.
+//! A rule that is all arithmetic: every indicator of the SDK over the whole window, for several periods. It stands for
+//! the heaviest strategy that somebody may write, so that benchmarks show what the sandbox costs when the rule itself
+//! takes time.
 
 use ta_bot_sdk::prelude::*;
 
 parameters! {
-    /// None that matter.
+    /// No parameters that matter.
     pub struct Parameters {
         /// How many periods each indicator is computed for.
         #[range(1..=50)]
@@ -43,7 +44,7 @@ impl Strategy for Heavy {
             sum += indicators::bollinger(close, period, 2.0).upper.newest();
             sum += indicators::rolling_max(high, period).newest() - indicators::rolling_min(low, period).newest();
         }
-        // No market has this sum, but the compiler can't know.
+        // No market has this sum, but the compiler can't know that.
         Ok((sum == 0.123_456_789).then(|| Signal::buy(0.6)))
     }
 }

@@ -11,7 +11,7 @@ use crate::bindings::ta_bot::strategy::{
 };
 
 const MIB: usize = 1 << 20;
-/// As much text as the usual limit on memory (64 MiB) leaves room for, so that the limit on answers is what it meets.
+/// As much text as the usual limit on memory (64 MiB) leaves room for, so that it meets the limit on answers instead.
 const HUGE_TEXT: usize = 48 * MIB;
 /// The list and its copy in the answer's layout take 54 MiB together, for the same reason.
 const HUGE_METADATA: usize = 1_000_000;
@@ -19,7 +19,7 @@ const HUGE_METADATA: usize = 1_000_000;
 /// What to do instead of deciding.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// Answers a normal buy.
+    /// Returns a normal buy.
     Fine,
     EndlessLoop,
     /// Never returns from `check`; evaluates like `Fine`.
@@ -37,7 +37,7 @@ pub(crate) enum Behaviour {
     HugeLogLine,
     HugeResult,
     HugeText,
-    /// Answers a text that is not UTF-8.
+    /// Returns a text that is not UTF-8.
     BrokenText,
     NanEverywhere,
     ConfidenceSeven,
@@ -89,7 +89,7 @@ impl Behaviour {
         }
     }
 
-    /// Does it. What returns at all answers a buy that is as wrong as asked for.
+    /// Misbehaves. If it returns at all, it returns a buy that is wrong in this way.
     pub(crate) fn act(self, close: f64) -> Signal {
         let signal = buy(close);
         match self {
@@ -148,7 +148,7 @@ pub(crate) fn endless_loop() -> ! {
 static STEPS: AtomicU64 = AtomicU64::new(1);
 
 /// Keeps its state in locals, so that only the stack of the calls themselves grows.
-#[allow(unconditional_recursion, reason = "that is what it is for")]
+#[allow(unconditional_recursion, reason = "endless recursion is its purpose")]
 #[inline(never)]
 fn recurse() -> u64 {
     let step = STEPS.load(Ordering::Relaxed);
@@ -156,7 +156,7 @@ fn recurse() -> u64 {
 }
 
 /// Keeps a kilobyte in memory at each step.
-#[allow(unconditional_recursion, reason = "that is what it is for")]
+#[allow(unconditional_recursion, reason = "endless recursion is its purpose")]
 #[inline(never)]
 fn recurse_in_memory(depth: u64) -> u64 {
     let frame = hint::black_box([depth; 128]);
@@ -170,17 +170,17 @@ fn memory_hog() -> ! {
             process::abort();
         }
         block.resize(MIB, 1);
-        // Seen from outside, or the compiler leaves the memory out.
+        // Without this the compiler would optimise the memory away.
         hint::black_box(block.leak());
     }
 }
 
-#[allow(clippy::panic, reason = "that is what it is for")]
+#[allow(clippy::panic, reason = "panicking is its purpose")]
 fn panic() -> ! {
     panic!("the guest panicked on purpose")
 }
 
-#[allow(unsafe_code, reason = "memory is only ever left on purpose by unsafe code")]
+#[allow(unsafe_code, reason = "only unsafe code can read beyond the memory on purpose")]
 fn wild_read() -> f64 {
     // The last address that 32 bits can name: no instance may have so much memory.
     let beyond = hint::black_box(usize::MAX - 7) as *const f64;
@@ -188,7 +188,7 @@ fn wild_read() -> f64 {
     unsafe { beyond.read_unaligned() }
 }
 
-#[allow(unsafe_code, reason = "a text that is not UTF-8 cannot be made without")]
+#[allow(unsafe_code, reason = "only unsafe code can make a text that is not UTF-8")]
 fn broken_text() -> String {
     // SAFETY: there is none. The host must notice when it lifts the text.
     unsafe { String::from_utf8_unchecked(vec![b'a', 0xff, 0xfe]) }

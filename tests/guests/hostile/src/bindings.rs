@@ -1,5 +1,5 @@
-//! What `wit-bindgen` makes of the WIT package. The SDK stands between an author and this; a hostile guest does not
-//! want it there.
+//! What `wit-bindgen` generates from the WIT package. Other strategies use it through the SDK; a hostile guest goes
+//! without.
 #![allow(
     clippy::all,
     clippy::pedantic,

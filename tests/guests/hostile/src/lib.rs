@@ -1,5 +1,6 @@
-//! One strategy that does whatever its parameter `behaviour` names. Each is a way in which a strategy has gone wrong
-//! or been made to, and the sandbox must fail that evaluation alone, under a status that says which it was.
+//! A strategy that does whatever its parameter `behaviour` names. Each behaviour is a way in which a strategy goes
+//! wrong, by accident or on purpose. The sandbox must fail only that evaluation, with a status that says which
+//! behaviour it was.
 
 mod behaviour;
 mod bindings;
@@ -46,7 +47,7 @@ impl Guest for Hostile {
     }
 
     fn evaluate(_: Context, base: Candles, _: Vec<Candles>, parameters: Parameters) -> Result<Option<Signal>, Fault> {
-        // Without WASI a panic has nowhere to speak but the log.
+        // Without WASI a panic can only report to the log.
         std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
         let behaviour = chosen(&parameters).map_err(Fault::InvalidParameters)?;
         let close = *base.close.last().ok_or(Fault::InsufficientData(1))?;

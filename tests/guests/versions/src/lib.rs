@@ -1,7 +1,7 @@
-//! A strategy that has a signal for every candle: the first version buys, the second one sells and takes less of its
-//! parameter. Each is an example of this crate, since each is a component of its own.
+//! A strategy that has a signal for every candle: the first version buys, the second one sells and allows less for its
+//! parameter. Each version is an example of this crate, because it is a component of its own.
 
-/// Makes the component of a version.
+/// Defines the component of a version.
 #[macro_export]
 macro_rules! version {
     ($version:literal, $action:ident, stop $stop:literal, target $target:literal, weight up to $most:literal) => {

@@ -1,4 +1,5 @@
-//! What `wit-bindgen` makes of the WIT package. The SDK is for strategies without WASI, so this does without it.
+//! What `wit-bindgen` generates from the WIT package. The SDK is for strategies without WASI, so this guest does not
+//! use it.
 #![allow(
     clippy::all,
     clippy::pedantic,

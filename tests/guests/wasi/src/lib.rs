@@ -1,7 +1,7 @@
-//! A strategy that asks WASI, through the standard library, for all that would make two runs differ: the time, chance,
-//! and its surroundings. It answers what it was told, so that a test sees what the host lets through.
+//! A strategy that asks WASI, through the standard library, for everything that would make two runs differ: the time,
+//! randomness, and its environment. It returns what it was told, so that a test sees what the host lets through.
 //!
-//! Built for `wasm32-wasip2`, whose standard library reaches for WASI where the plain target has nothing.
+//! Built for `wasm32-wasip2`, whose standard library calls WASI for what the plain target does not have.
 
 mod bindings;
 
@@ -39,7 +39,7 @@ impl Guest for Probe {
     }
 
     fn evaluate(context: Context, _: Candles, _: Vec<Candles>, _: Parameters) -> Result<Option<Signal>, Fault> {
-        // Goes nowhere, and must not fail either.
+        // The output goes nowhere, but it must not fail either.
         println!("evaluating {}", context.symbol);
         Ok(Some(Signal {
             action: Action::Hold,
@@ -59,12 +59,12 @@ fn readings() -> Vec<(String, Value)> {
     let wall_clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(f64::NAN, |age| age.as_secs_f64() * 1000.0);
     [
         ("wall_clock_ms", Value::Number(wall_clock)),
-        // The keys of a map come from chance.
+        // The keys of a hash map are random.
         ("chance", Value::Text(format!("{:016x}", RandomState::new().build_hasher().finish()))),
         ("variables", Value::Integer(count(env::vars_os()))),
         ("arguments", Value::Integer(count(env::args_os()))),
         ("sees_files", Value::Boolean(fs::read_dir("/").is_ok())),
-        // Last, so that an honest clock would have moved.
+        // Read last, so that a real clock would have moved.
         ("elapsed_ns", Value::Number(started.elapsed().as_nanos() as f64)),
     ]
     .into_iter()

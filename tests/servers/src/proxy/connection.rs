@@ -18,17 +18,17 @@ const CHUNK: usize = 16 * 1024;
 
 /// How a connection ends.
 enum End {
-    /// Plainly: a cut looks like the end of a process.
+    /// Normally: a cut looks like the end of a process.
     Closed,
-    /// By order, or because the other side was reset.
+    /// With a reset, by order or because the other side was reset.
     Reset,
 }
 
-/// Serves a client. `resets` is the number of resets that came before it.
+/// Serves a client. `resets` is the number of resets that were ordered before it connected.
 pub(super) async fn serve(mut client: TcpStream, upstream: SocketAddr, orders: watch::Receiver<Orders>, resets: u64) {
     let mut held = orders.clone();
     let connect = async {
-        // While it is held it does not reach the server.
+        // While the client is held back, its connection does not reach the server.
         held.wait_for(|orders| orders.mode != Mode::Stall).await.ok()?;
         TcpStream::connect(upstream).await.ok()
     };
@@ -47,9 +47,9 @@ pub(super) async fn serve(mut client: TcpStream, upstream: SocketAddr, orders: w
     }
 }
 
-/// Until a reset is ordered.
+/// Waits until a reset is ordered.
 async fn reset(mut orders: watch::Receiver<Orders>, before: u64) {
-    // An error means that the proxy ends, which is no better for its connections.
+    // An error means that the proxy ends, which ends its connections as well.
     let _ = orders.wait_for(|orders| orders.mode == Mode::Reset || orders.resets != before).await;
 }
 

@@ -1,4 +1,4 @@
-//! Clients that are on the machine, and raw ones.
+//! Clients that are installed on the machine, and raw ones.
 
 use std::{env, fs, net::SocketAddr, path::Path, process::Stdio};
 
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 pub(crate) fn is_gone(pid: u32) -> bool {
-    // A process that nobody waited for yet has ended all the same.
+    // A process that nobody has waited for yet has ended, too.
     fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
@@ -17,7 +17,7 @@ pub(crate) async fn is_refused(address: SocketAddr) -> bool {
     TcpStream::connect(address).await.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
-/// Runs this test binary's ignored test; its server's id and address.
+/// Runs an ignored test of this binary. Returns its process, and the id and the address of its server.
 pub(crate) async fn test_process(name: &str) -> (TestProcess, u32, SocketAddr) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--ignored", "--exact", name, "--nocapture"]).stdout(Stdio::piped()).kill_on_drop(true);
@@ -38,13 +38,13 @@ pub(crate) struct TestProcess {
 }
 
 impl TestProcess {
-    /// Kills it and waits for it.
+    /// Kills the process and waits for its end.
     pub(crate) async fn kill(&mut self) -> std::io::Result<()> {
         self.child.kill().await
     }
 }
 
-/// What NATS answers to a request.
+/// Sends a request to NATS and returns the answer.
 pub(crate) async fn nats_request(address: SocketAddr, subject: &str, body: &str) -> String {
     let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
     let length = body.len();
@@ -61,7 +61,7 @@ pub(crate) async fn nats_request(address: SocketAddr, subject: &str, body: &str)
     }
 }
 
-/// What a line of Python prints, with a `client` of the store; what it complains of otherwise.
+/// Runs a line of Python with a `client` of the store. Returns what it prints, or its error output if it fails.
 pub(crate) async fn python(uri: &str, line: &str) -> Result<String, String> {
     let venv = env::var("VENV").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv").into());
     let script = format!(
@@ -76,7 +76,7 @@ pub(crate) async fn python(uri: &str, line: &str) -> Result<String, String> {
     }
 }
 
-/// What the Kubernetes API answers to a GET, or to a POST with a body.
+/// Returns the answer of the Kubernetes API to a GET, or to a POST with a body.
 pub(crate) async fn curl(ca: &Path, token: &str, url: &str, body: Option<&str>) -> String {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--noproxy", "*", "--cacert"]).arg(ca);

@@ -47,18 +47,18 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// A namespace of its own on a server that nobody harms.
+    /// A new namespace on a shared server that no test harms.
     pub(super) async fn shared() -> Self {
         let server = SHARED.get_or_init(async || Arc::new(KubeApi::start().await.unwrap())).await;
         Self::on(Arc::clone(server)).await
     }
 
-    /// A namespace on this server.
+    /// A new namespace on this server.
     pub(super) async fn on(server: Arc<KubeApi>) -> Self {
         Self::with_rbac(server, |rbac| rbac).await
     }
 
-    /// The same with other rights than the manifests give.
+    /// Like [`Self::on`], with other rights than the manifests give.
     pub(super) async fn with_rbac(server: Arc<KubeApi>, change: impl FnOnce(String) -> String) -> Self {
         let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let manifest = |name: &str| std::fs::read_to_string(root().join("k8s/base").join(name)).unwrap();
@@ -80,7 +80,7 @@ impl Cluster {
         self.client_at(self.server.address()).await
     }
 
-    /// The same by the address of a proxy.
+    /// Like [`Self::client`], by the address of a proxy.
     pub(super) async fn client_at(&self, address: SocketAddr) -> Client {
         let config = self.server.kubeconfig_at(address, KubeApi::ADMIN).unwrap();
         client(&config.replace(self.server.token(KubeApi::ADMIN).unwrap(), &self.token)).await
@@ -98,7 +98,7 @@ impl Cluster {
         Candidate { leadership, metrics, stop, task }
     }
 
-    /// One that does not run yet.
+    /// A candidate that does not run yet.
     pub(super) fn prepare(&self, client: Client, name: &str) -> (Leadership, lease::Keeper, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new().unwrap());
         let timing = Timing::new(LEASE, RENEW_DEADLINE, RETRY).unwrap();
@@ -107,12 +107,12 @@ impl Cluster {
         (leadership, keeper, metrics)
     }
 
-    /// The Lease, for whoever may do everything.
+    /// The API of Leases, with the rights of the admin.
     pub(super) fn leases(&self) -> Api<Lease> {
         Api::namespaced(self.admin.clone(), &self.namespace)
     }
 
-    /// What the Lease says; none where there is none.
+    /// What the Lease says; `None` if there is no Lease.
     pub(super) async fn lease(&self) -> Option<LeaseSpec> {
         self.leases().get_opt(NAME).await.unwrap()?.spec
     }
@@ -145,7 +145,7 @@ impl Candidate {
         until(&format!("{} leads", self.leadership.identity), || self.leadership.term().is_some()).await;
     }
 
-    /// Ends in order. Answers how often it gave the Lease up.
+    /// Ends in order. Returns how often it gave the Lease up.
     pub(super) async fn stop(self) -> u64 {
         self.stop.cancel();
         self.task.await.unwrap();
@@ -153,7 +153,7 @@ impl Candidate {
         self.metrics.election.terms.with_label_values(&["released"]).get()
     }
 
-    /// Ends like a process that is killed; what others hold of its leadership stays.
+    /// Ends like a process that is killed. Other handles to its leadership stay.
     pub(super) fn die(self) -> Leadership {
         self.task.abort();
         self.leadership
@@ -170,10 +170,11 @@ impl Candidate {
     }
 }
 
-/// Waits until something holds.
+/// Waits until `holds` returns true.
 #[track_caller]
 pub(super) fn until(what: &str, holds: impl Fn() -> bool) -> impl Future<Output = ()> {
-    let (what, caller) = (what.to_owned(), std::panic::Location::caller());
+    let what = what.to_owned();
+    let caller = std::panic::Location::caller();
     async move {
         let begun = Instant::now();
         while !holds() {

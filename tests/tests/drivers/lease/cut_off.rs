@@ -1,4 +1,4 @@
-//! Leaders that can't reach the Kubernetes API any more, or do not get to run.
+//! Leaders that can't reach the Kubernetes API any more, or get no time to run.
 
 use std::{
     sync::Arc,
@@ -74,8 +74,7 @@ async fn cut_off(mode: Mode) {
     second.stop().await;
 }
 
-/// As where the process is stopped, or its machine gives it no time: no task of it runs, and the term is over all the
-/// same.
+/// As if the process is stopped, or its machine gives it no time: none of its tasks runs, but its term still ends.
 #[test]
 fn a_leader_that_is_paused_leads_no_longer() {
     let other = tokio::runtime::Runtime::new().unwrap();
@@ -116,7 +115,7 @@ async fn an_api_that_is_away_at_the_start_is_waited_for() {
     candidate.stop().await;
 }
 
-/// The API takes the renewal, and its answer does not arrive.
+/// The API accepts the renewal, but its answer does not arrive.
 #[tokio::test]
 async fn a_renewal_whose_answer_is_lost_is_known_as_the_own_one() {
     let cluster = Cluster::shared().await;

@@ -47,7 +47,7 @@ async fn each_verb_that_lacks_is_named_with_the_rule_that_gives_it() {
         assert!(problem.contains("system:serviceaccount:"), "what the API says is in it: {problem}");
         assert!(!problem.contains(&cluster.token), "a token is in it: {problem}");
         if verb == "update" {
-            // It made the Lease and can't renew it.
+            // It created the Lease but can't renew it.
             until("the term ends", || candidate.events("lost") == 1).await;
             assert_eq!((candidate.events("begun"), candidate.leadership.term()), (1, None));
         } else {
@@ -70,7 +70,7 @@ async fn without_watch_the_election_works() {
     second.stop().await;
 }
 
-/// The Role of the manifests gives what is used and no more.
+/// The Role of the manifests allows what is used and nothing else.
 #[tokio::test]
 async fn the_role_gives_nothing_else() {
     let cluster = Cluster::shared().await;
@@ -98,7 +98,7 @@ async fn the_role_gives_nothing_else() {
     leases.get(NAME).await.unwrap();
     candidate.stop().await;
 
-    // And the test's own words are the manifest's.
+    // The verbs that this test knows are those of the manifest.
     let roles: Api<Role> = Api::namespaced(cluster.leases().into_client(), &cluster.namespace);
     let rules = roles.get("petrosa-ta-bot").await.unwrap().rules.unwrap();
     let verbs: BTreeSet<_> = rules.iter().flat_map(|rule| &rule.verbs).map(String::as_str).collect();

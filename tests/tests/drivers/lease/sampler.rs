@@ -1,4 +1,4 @@
-//! Looks at several leaderships all the time.
+//! Watches several leaderships all the time.
 
 use std::{
     sync::{
@@ -14,21 +14,22 @@ use ta_bot_engine::pipeline::leadership::Leadership;
 
 use super::cluster::Candidate;
 
-/// A thread that looks for two that lead at once.
+/// A thread that looks for two candidates that lead at once.
 pub(super) struct Sampler {
     watched: Arc<Mutex<Vec<Leadership>>>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<String>>>,
 }
 
-/// How often it looks at least, even where the machine gives it no time before it is told to end.
+/// How often it looks at least, even if the machine gives it no time before it is told to end.
 const LOOKS: usize = 10;
 
 impl Sampler {
-    /// Looks from now on: it has looked once when this returns.
+    /// Looks from now on. It has looked once when this returns.
     pub(super) fn of(candidates: &[&Candidate]) -> Self {
         let watched: Vec<_> = candidates.iter().map(|candidate| candidate.leadership.clone()).collect();
-        let (watched, ends) = (Arc::new(Mutex::new(watched)), Arc::new(AtomicBool::new(false)));
+        let watched = Arc::new(Mutex::new(watched));
+        let ends = Arc::new(AtomicBool::new(false));
         let (all, end) = (Arc::clone(&watched), Arc::clone(&ends));
         let (looked, first_look) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -52,7 +53,7 @@ impl Sampler {
         self.watched.lock().unwrap().push(candidate.leadership.clone());
     }
 
-    /// Ends it. Nobody led beside another.
+    /// Ends the sampler, and checks that no two candidates led at once.
     #[track_caller]
     pub(super) fn assert_one_at_a_time(mut self) {
         self.ends.store(true, Ordering::Release);
@@ -61,7 +62,8 @@ impl Sampler {
     }
 }
 
-/// Two that lead at the same time, if there are: the first still leads by the same term after the other was seen to.
+/// Two candidates that lead at the same time, if there are any: the first one still leads in the same term after the
+/// other was seen to lead.
 fn overlap(all: &[Leadership]) -> Option<String> {
     let terms: Vec<_> = all.iter().map(Leadership::term).collect();
     let mut leaders = terms.iter().enumerate().filter(|(_, term)| term.is_some());

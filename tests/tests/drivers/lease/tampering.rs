@@ -28,7 +28,7 @@ async fn two(cluster: &Cluster) -> (Candidate, Candidate, Sampler) {
     (first, second, sampler)
 }
 
-/// After a change by hand nobody leads for the Lease's time; then one of the two does.
+/// Checks that after a change by hand nobody leads for the Lease's time, and then one of the two does.
 async fn assert_nobody_leads_for_a_lease(changed: Instant, first: &Candidate, second: &Candidate) {
     until("the term ends", || first.leadership.term().is_none()).await;
     assert!(changed.elapsed() < Duration::from_secs(1), "it took {:?}", changed.elapsed());
@@ -55,7 +55,7 @@ async fn who_is_written_into_the_lease_by_hand_is_waited_for() {
     second.stop().await;
 }
 
-/// The candidate's own name without its claim is another's.
+/// The candidate's own name without its claim counts as another's.
 #[tokio::test]
 async fn the_second_s_name_written_by_hand_makes_it_no_leader_beside_the_first() {
     let cluster = Cluster::shared().await;
@@ -93,7 +93,7 @@ async fn a_lease_that_was_deleted_is_made_again_after_its_time() {
     second.stop().await;
 }
 
-/// A label changes the version that a renewal is written over, and nobody's lead.
+/// A label changes the version that a renewal is written over, but ends nobody's term.
 #[tokio::test]
 async fn a_label_takes_nobody_s_lead() {
     let cluster = Cluster::shared().await;

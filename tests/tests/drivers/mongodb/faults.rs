@@ -8,13 +8,14 @@ use ta_bot_test_servers::{Mode, Proxy, Side};
 
 use super::*;
 
-/// How long a call may take in the end: the limit of a write, and what a busy machine adds.
+/// How long a call may take: the limit of a write, and what a busy machine adds.
 const LONGEST_CALL: Duration = Duration::from_secs(15);
 
-/// Writes one change after the other until `enough` were acknowledged; answers their versions by the reasons, which are
-/// all different.
+/// Writes one change after the other until `enough` were acknowledged. Returns their versions by their reasons, which
+/// are all different.
 async fn write_many(store: MongoConfig, name: String, enough: usize) -> BTreeMap<String, i64> {
-    let (rsi, deadline) = (key("rsi", None), Instant::now() + PATIENCE);
+    let rsi = key("rsi", None);
+    let deadline = Instant::now() + PATIENCE;
     let mut acknowledged = BTreeMap::new();
     for number in 0.. {
         if acknowledged.len() == enough {
@@ -33,8 +34,8 @@ async fn write_many(store: MongoConfig, name: String, enough: usize) -> BTreeMap
     acknowledged
 }
 
-/// Everything that was acknowledged is in the history, once, under the version that the writer was told; versions have no
-/// gaps; and the level is what the newest entry says.
+/// Checks that every acknowledged change is in the history once, under the version that the writer was told, that
+/// versions have no gaps, and that the level is what the newest entry says.
 async fn assert_nothing_is_lost(store: &MongoConfig, acknowledged: &BTreeMap<String, i64>) {
     let rsi = key("rsi", None);
     let history = until_ok(|| store.audit(&rsi.strategy, None, u32::MAX)).await;
@@ -96,7 +97,7 @@ async fn cut_connections_make_no_change_twice() {
     let writer = tokio::spawn(write_many(store.clone(), "cut".to_owned(), 60));
     let mut bytes = 0;
     while !writer.is_finished() {
-        // Requests cut in two, lost answers, and connections that end without a word.
+        // Requests that are cut in two, lost answers, and connections that simply end.
         let from = if bytes % 2 == 0 { Side::Server } else { Side::Client };
         proxy.set(Mode::CutAfter { from, bytes: 300 + 97 * (bytes % 31) }).await.unwrap();
         sleep(Duration::from_millis(40)).await;
@@ -115,7 +116,8 @@ async fn of_two_writers_who_saw_the_same_one_is_told() {
     let server = shared().await;
     let name = fresh_name();
     let store = || MongoConfig::new(open(&server.uri(), &name));
-    let (one, two, rsi) = (store(), store(), key("rsi", Some("BTCUSDT")));
+    let (one, two) = (store(), store());
+    let rsi = key("rsi", Some("BTCUSDT"));
     one.write(&rsi, Some(&period(9)), None, &author("first")).await.unwrap();
     let (first, fields) = (author("one"), author("two"));
     let (nine, ten) = (period(10), period(11));
@@ -131,11 +133,12 @@ async fn a_server_that_hangs_is_away_within_the_limits_and_comes_back() {
     let server = Server::start().await.unwrap();
     let mongo = open(&server.uri(), "petrosa");
     let (store, modules) = (MongoConfig::new(mongo.clone()), MongoModules::new(mongo.clone()));
-    let (rsi, mine) = (key("rsi", None), author("x"));
+    let rsi = key("rsi", None);
+    let mine = author("x");
     store.write(&rsi, Some(&period(9)), None, &mine).await.unwrap();
     server.pause().unwrap();
     let started = Instant::now();
-    // More than there are connections: those that wait for one are told in time, too.
+    // More calls than there are connections: those that wait for one fail in time, too.
     let many = futures_util::future::join_all((0..40).map(|_| store.all()));
     let nine = period(9);
     let (all, written, ping) = tokio::join!(many, store.write(&rsi, Some(&nine), None, &mine), store.ping());
@@ -181,11 +184,12 @@ async fn a_server_that_comes_later_is_found() {
 async fn a_server_without_transactions_is_told_as_that_and_nothing_is_written() {
     let server = Server::start_with_fail_points().await.unwrap();
     let store = MongoConfig::new(open(&server.uri(), "petrosa"));
-    let (rsi, mine) = (key("rsi", None), author("x"));
+    let rsi = key("rsi", None);
+    let mine = author("x");
     store.write(&rsi, Some(&period(9)), None, &mine).await.unwrap();
     let admin = plain(&server.uri(), "admin").await;
-    // What a server that is no member of a replica set answers to the first command of a transaction. (This one can't be
-    // started as such.)
+    // The answer of a server that is no member of a replica set to the first command of a transaction. (This one can't
+    // be started as such.)
     let fail = doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn",
     "data": { "failCommands": ["find"], "errorCode": 20 } };
     admin.run_command(fail).await.unwrap();
@@ -200,7 +204,8 @@ async fn a_server_without_transactions_is_told_as_that_and_nothing_is_written() 
 async fn a_commit_whose_answer_is_lost_is_asked_for_again() {
     let server = Server::start_with_fail_points().await.unwrap();
     let store = MongoConfig::new(open(&server.uri(), "petrosa"));
-    let (rsi, mine) = (key("rsi", None), author("first"));
+    let rsi = key("rsi", None);
+    let mine = author("first");
     store.write(&rsi, Some(&period(9)), None, &mine).await.unwrap();
     let admin = plain(&server.uri(), "admin").await;
     let fail = doc! { "configureFailPoint": "failCommand", "mode": { "times": 3 },

@@ -1,4 +1,4 @@
-//! Evaluations while the server is away, also after a restart of the service in that state.
+//! Evaluations while the server is away, even after a restart of the service in that state.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// What one process of the service has, started on a folder.
+/// The parts of one process of the service, started on a folder.
 struct Replica {
     analyst: Arc<Analyst>,
     books: Books,
@@ -34,14 +34,15 @@ struct Replica {
 }
 
 impl Replica {
-    /// Starts, whether the server is there or not.
+    /// Starts, whether the server is available or not.
     async fn start(data_dir: &Path, uri: &str) -> Self {
         let database = sqlite::Database::open(data_dir).await.unwrap();
         let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
         let mongo = open(uri, "petrosa");
         let file = LastKnown::open(data_dir, mongo.place());
         let store = MongoConfig::new(mongo);
-        let (registry, environment) = (Arc::new(loaded()), Environment::read(|_| None).unwrap());
+        let registry = Arc::new(loaded());
+        let environment = Environment::read(|_| None).unwrap();
         let parameters = ParameterBook::new(Arc::new(store.clone()), Arc::clone(&registry));
         let parameters = Arc::new(parameters.with_last_known(Arc::clone(&file)));
         let settings = SettingsBook::new(Arc::new(store.clone()), Arc::clone(&registry), environment.settings);
@@ -65,12 +66,14 @@ impl Replica {
         books.begin(true).await.unwrap();
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let job = falling(&*candles).await;
-        let (metrics, threads) = (Arc::new(Metrics::new().unwrap()), Arc::new(threads));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let threads = Arc::new(threads);
         let analyst = Arc::new(Analyst { candles, registry, rollout, parameters, settings, metrics, threads });
         Self { analyst, books, store, job }
     }
 
-    /// The period with which the strategy `rsi` looks at the candle, or why nobody looks.
+    /// The period with which the strategy `rsi` evaluates the candle, and the least confidence; or the reason why
+    /// nothing is evaluated.
     async fn evaluated(&self) -> Result<(i64, f64), AnalysisError> {
         let analysis = self.analyst.analyse(&self.job, None).await?;
         let rsi = analysis.outcomes.iter().find(|outcome| outcome.strategy.as_str() == "rsi").unwrap();
@@ -80,7 +83,7 @@ impl Replica {
     }
 
     async fn change(&self, to: i64, least: f64) {
-        // Else only the candle at which the RSI crosses a level gives a signal.
+        // Otherwise only the candle at which the RSI crosses a level gives a signal.
         let mut parameters = period(to);
         parameters.insert("trigger".to_owned(), "level".into());
         self.store.write(&key("rsi", None), Some(&parameters), None, &author("x")).await.unwrap();
@@ -107,7 +110,7 @@ fn loaded() -> Registry {
     registry
 }
 
-/// Candles whose RSI is low, so that there is a signal. Answers the newest as a job.
+/// Inserts candles whose RSI is low, so that there is a signal. Returns the newest one as a job.
 async fn falling(candles: &dyn CandleStore) -> Job {
     let (symbol, timeframe) = ("BTCUSDT".parse().unwrap(), Timeframe::M15);
     let candle = |number: i64| {

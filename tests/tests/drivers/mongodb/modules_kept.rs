@@ -1,4 +1,4 @@
-//! Bytes of modules: damage, and keeping what is bundled.
+//! Bytes of modules: damage, and storing the bundled ones.
 
 use mongodb::bson::{Binary, doc, spec::BinarySubtype};
 use ta_bot_core::ModuleDigest;
@@ -26,7 +26,7 @@ async fn store_with_a_module() -> (MongoModules, Database, ModuleDigest) {
     (store, plain(&uri, &name).await, digest)
 }
 
-/// Once the same bytes are put they are whole, in the one file that there is.
+/// Checks that the module is whole once the same bytes are put again, and that there is still only one file.
 async fn assert_kept_anew(store: &MongoModules, database: &Database, digest: ModuleDigest) {
     let listed = store.list().await.unwrap();
     assert_eq!(store.put(&bytes()).await.unwrap(), digest);

@@ -14,15 +14,16 @@ use tokio::time::Instant;
 
 use super::{candle, new_database, open_impatiently, opened, patiently, server, symbol};
 
-/// What a call's limit is exceeded by on a busy machine.
+/// How much a call may exceed its limit on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// That reads and writes fail as away, within their limits.
+/// Checks that reads and writes fail because the server is away, within their limits.
 async fn assert_away(database: &Mysql) {
     let (candles, outbox) = (MysqlCandles::new(database.clone()), MysqlOutbox::new(database.clone()));
     let started = Instant::now();
     let read = candles.newest_closed(&symbol("BTCUSDT"), Timeframe::M15, opened(9), 9).await.unwrap_err();
-    let (read_for, started) = (started.elapsed(), Instant::now());
+    let read_for = started.elapsed();
+    let started = Instant::now();
     let written = outbox.commit(&[contract::finished("AWAYUSDT", 0, &["rsi"])], Timestamp::now()).await.unwrap_err();
     let written_for = started.elapsed();
     for error in [read, written] {
@@ -47,7 +48,7 @@ async fn a_server_may_come_later() {
     drop(uri);
 }
 
-/// Nothing that was acknowledged is lost, nothing is there twice, and the same handles go on.
+/// Nothing that was acknowledged is lost, nothing is there twice, and the same handles go on working.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_loses_nothing() {
     let mut server = MariaDb::start().await.unwrap();
@@ -57,7 +58,7 @@ async fn a_server_that_is_killed_loses_nothing() {
     patiently(async || database.ready().await).await;
     let mut committed = 0;
     for _ in 0..3 {
-        // Commits go on while it dies; the one that fails is repeated as the pipeline does.
+        // Commits go on while the server dies; the one that fails is repeated, as in the pipeline.
         let writer = outbox.clone();
         let first = committed;
         let writing = tokio::spawn(async move {
@@ -103,12 +104,12 @@ async fn a_server_that_hangs_is_not_waited_for() {
     assert_away(&database).await;
     server.resume().unwrap();
     patiently(async || outbox.commit(&[contract::finished("BTCUSDT", 0, &["rsi"])], Timestamp::now()).await).await;
-    // What was given up while it hung may have been done after all, once.
+    // A commit that was given up while the server hung may have been done after all, once.
     let signals = outbox.backlog().await.unwrap().signals;
     assert!((1..=2).contains(&signals), "{signals}");
 }
 
-/// The reasons are told, the password is not.
+/// Errors contain the reason, but not the password.
 #[tokio::test]
 async fn errors_name_the_server_and_keep_the_password() {
     let (uri, name) = new_database().await;

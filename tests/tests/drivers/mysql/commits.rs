@@ -1,4 +1,4 @@
-//! Commits that are cut off, that meet each other, and that come in another order than their numbers.
+//! Commits that are cut off, that collide, and that come in another order than their numbers.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{PATIENCE, new_database, open, open_impatiently, patiently, server};
 
-/// Wherever the connection is cut, in what is sent or in what is answered: repeated, the commit is there once.
+/// Wherever the connection is cut, in the request or in the answer, a commit that is repeated is there once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_is_cut_off_is_there_once() {
     let (_, name) = new_database().await;
@@ -42,7 +42,7 @@ async fn a_commit_that_is_cut_off_is_there_once() {
     assert_eq!(ids.len() as u64, signals);
 }
 
-/// One replica gives up what another finishes at that moment: it is one or the other, never both.
+/// One replica gives up a job that another one finishes at that moment: the job is dead or finished, never both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_never_finished_and_dead() {
     let (uri, name) = new_database().await;
@@ -87,7 +87,7 @@ async fn signals_that_are_committed_out_of_order_are_found() {
     assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, early_ids[0].as_str());
 }
 
-/// Each replica publishes what it committed, and after two seconds what another left.
+/// Each replica publishes what it committed, and after two seconds what another one left.
 #[tokio::test]
 async fn what_another_replica_commits_is_left_to_it_for_a_while() {
     let (uri, _) = new_database().await;
@@ -106,13 +106,14 @@ async fn what_another_replica_commits_is_left_to_it_for_a_while() {
     assert!(started.elapsed() >= Duration::from_millis(1900), "{:?}", started.elapsed());
 }
 
-/// Three replicas that commit the same candles in other orders come to an end, each signal once.
+/// Three replicas that commit the same candles in different orders come to an end, with each signal once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_do_not_block_each_other() {
     let (uri, _) = new_database().await;
     let jobs: Vec<_> = (0..120).map(|index| contract::finished("BTCUSDT", index, &["rsi", "macd"])).collect();
     let replicas = (0..3).map(|replica| {
-        let (outbox, mut jobs) = (MysqlOutbox::new(open(&uri)), jobs.clone());
+        let outbox = MysqlOutbox::new(open(&uri));
+        let mut jobs = jobs.clone();
         tokio::spawn(async move {
             jobs.rotate_left(replica * 40);
             if replica == 1 {

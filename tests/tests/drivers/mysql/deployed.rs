@@ -1,4 +1,5 @@
-//! The log of deployments on a server that is shared with others: what is broken, who waits, and what is cut off.
+//! The log of deployments on a server that is shared with others: broken entries, waiting, and connections that are
+//! cut.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +19,7 @@ use ta_bot_tests::until;
 
 use super::{PATIENCE, new_database, open, open_impatiently, patiently, server};
 
-/// What this version can't read is told by its column, and nothing panics.
+/// An entry that this version can't read causes an error that names its column, and never a panic.
 #[tokio::test]
 async fn an_entry_that_is_none_of_ours_is_named() {
     let (uri, name) = new_database().await;
@@ -48,7 +49,7 @@ async fn an_entry_that_is_none_of_ours_is_named() {
     }
 }
 
-/// Nobody commits past a log whose newest revision is not known.
+/// Nothing is committed if the newest revision of the log is not known.
 #[tokio::test]
 async fn a_lost_row_is_told() {
     let (uri, name) = new_database().await;
@@ -66,8 +67,8 @@ async fn a_lost_row_is_told() {
     }
 }
 
-/// Whoever has looked at the log holds it as it is until his commit, and keeps no other commit waiting. Whoever adds waits for
-/// that, and keeps no commit waiting meanwhile, either.
+/// A commit that has looked at the log holds it as it is until it ends, and keeps no other commit waiting. A new entry
+/// waits for that, and keeps no commit waiting in the meantime, either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_waits_for_the_commits_under_way() {
     let (uri, name) = new_database().await;
@@ -101,17 +102,17 @@ async fn an_entry_waits_for_the_commits_under_way() {
         added.await.unwrap()
     };
     let ((), entry) = tokio::join!(held, beside);
-    assert_eq!(entry.from, newest.plus_millis(1), "behind what was being committed when it was asked for");
+    assert_eq!(entry.from, newest.plus_millis(1), "after what was being committed when it was asked for");
 }
 
-/// A commit that still writes keeps no entry waiting, however long that takes: it looks at the log at its end, and finds
-/// there what was added meanwhile.
+/// A commit that is still writing keeps no entry waiting, however long that takes: it looks at the log at its end, and
+/// finds there what was added in the meantime.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_does_not_wait_for_what_commits_write() {
     let (uri, name) = new_database().await;
     let (log, outbox) = (MysqlDeployments::new(open(&uri)), MysqlOutbox::new(open(&uri)));
     log.since(0).await.unwrap();
-    // A row that the commit is about to insert, and that is not kept.
+    // A row that the commit is about to insert, in a transaction that is not committed.
     let late = contract::finished("BTCUSDT", 2, &["rsi"]);
     let mut blocker = sqlx::MySqlConnection::connect(&uri).await.unwrap();
     let mut blocking = blocker.begin().await.unwrap();
@@ -138,7 +139,7 @@ async fn an_entry_does_not_wait_for_what_commits_write() {
     assert_eq!(kept, "ETHUSDT\tETHUSDT\n", "nothing of what is late was left behind");
 }
 
-/// Wherever the connection is cut: repeated with the same condition, the entry is there once.
+/// Wherever the connection is cut, an entry that is repeated with the same condition is there once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_that_is_cut_off_is_there_once() {
     let (uri, name) = new_database().await;
@@ -153,7 +154,7 @@ async fn an_entry_that_is_cut_off_is_there_once() {
             proxy.set(Mode::CutAfter { from, bytes }).await.unwrap();
             let first = cut.add(&change("rsi", 1), expected, None).await;
             proxy.set(Mode::Forward).await.unwrap();
-            // Whoever was cut off does not know whether it was added, and asks.
+            // A caller that was cut off does not know whether the entry was added, and tries again.
             match whole.add(&change("rsi", 1), expected, None).await {
                 Ok(_) => assert!(first.is_err(), "cut after {bytes} bytes of {from:?}"),
                 Err(WriteError::Conflict { current, .. }) => assert_eq!(current, expected + 1),

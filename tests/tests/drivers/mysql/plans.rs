@@ -1,5 +1,5 @@
-//! Which way the server takes to the rows: with millions of candles the wrong one is minutes instead of milliseconds.
-//! The statements are those that the driver sent, taken from the server's own log.
+//! How the server finds the rows: with millions of candles a wrong plan takes minutes instead of milliseconds. The
+//! statements are those that the driver sent, taken from the server's own log.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use super::{open, opened, symbol};
 const SYMBOLS: i64 = 300;
 const CANDLES: i64 = 300;
 
-/// A server of its own, since its log is read: 300 series of 300 candles.
+/// A server of its own, because its log is read, with 300 series of 300 candles.
 async fn filled() -> (MariaDb, String) {
     let server = MariaDb::start().await.unwrap();
     let uri = server.create_database("plans").await.unwrap();
@@ -44,8 +44,8 @@ async fn filled() -> (MariaDb, String) {
     (server, uri)
 }
 
-/// What the server says to the statements with `part` that came since the log was emptied: the table, the way to it, the
-/// key, and notes, a line for each step.
+/// The server's plans for the statements with `part` that came since the log was emptied. A plan has a line for each
+/// step: the table, the way to it, the key, and notes.
 async fn plans(server: &MariaDb, part: &str) -> Vec<String> {
     let log = format!(
         "SELECT DISTINCT REPLACE(CONVERT(argument USING utf8mb4), '\\n', ' ') FROM mysql.general_log
@@ -53,7 +53,7 @@ async fn plans(server: &MariaDb, part: &str) -> Vec<String> {
                AND argument NOT LIKE '%general_log%' AND argument NOT LIKE 'EXPLAIN%'"
     );
     let logged = server.sql(&log).await.unwrap().replace("\\n", " ");
-    // Several may have come in one message.
+    // One message may have several statements.
     let statements: BTreeSet<&str> =
         logged.split(['\n', ';']).map(str::trim).filter(|statement| statement.contains(part)).collect();
     let mut plans = Vec::new();
@@ -99,7 +99,7 @@ async fn candles_are_found_by_their_index() {
 
     for spread in [0, 1] {
         log_anew(&server).await;
-        // With one moment for all, and with one for each.
+        // Once with the same moment for all symbols, and once with different ones.
         let after: Vec<_> =
             all.iter().zip(0..).map(|(s, i)| (s.clone(), opened(CANDLES - 2 - spread * (i % 9)))).collect();
         let closed = store.closed_between(Timeframe::M15, &after, now).await.unwrap();
@@ -158,7 +158,8 @@ async fn signals_and_jobs_are_found_by_their_indexes() {
     }
 }
 
-/// An entry looks at the end of each timeframe's part of the jobs, and a commit of what older logs decided at one entry.
+/// A new entry looks at the end of each timeframe's part of the jobs. A commit of jobs that were decided by older logs
+/// looks at one entry.
 #[tokio::test]
 async fn deployments_and_jobs_are_compared_by_their_indexes() {
     let (server, uri) = filled().await;
@@ -172,15 +173,15 @@ async fn deployments_and_jobs_are_compared_by_their_indexes() {
     log_anew(&server).await;
     let before = rows_read(&server).await;
     let entry = log.add(&change("s7", 1), 2977, None).await.unwrap();
-    // Of an update the server does not tell the whole plan. The status reads some rows of its own.
+    // The server does not show the whole plan of an update. Showing the status reads some rows of its own.
     let read = rows_read(&server).await - before;
     assert!(read < 2000, "{read} rows");
     let newest = super::START + (CANDLES - 1) * Timeframe::M15.millis();
     assert_eq!((entry.revision, entry.from), (3001, Timestamp::from_millis(newest + 1)));
-    // Each of the greatest values is found before the statement runs, but for that of an empty part.
+    // Each of the greatest values is found before the statement runs, except for that of an empty part.
     let steps = plans(&server, "each_timeframe").await;
     let of_table = |table: &str| steps.iter().any(|step| step.starts_with(&format!("1\tPRIMARY\t{table}\t")));
-    assert!(of_table("head") && of_table("ta_bot_deployments"), "once ahead of the lock, once behind it: {steps:#?}");
+    assert!(of_table("head") && of_table("ta_bot_deployments"), "once before the lock, once after it: {steps:#?}");
     for plan in steps {
         let is_found = ["optimized away", "No matching min/max row", "no matching row in const table"]
             .iter()
@@ -213,23 +214,26 @@ async fn rows_read(server: &MariaDb) -> u64 {
     counts.iter().sum()
 }
 
-/// What another statement did on the connection before is not to matter: it changed the server's plans for a shorter one.
+/// An earlier statement on the connection must not matter: such a statement once changed the server's plans for a
+/// shorter one.
 #[tokio::test]
 async fn no_more_rows_are_read_after_a_window() {
     let (server, uri) = filled().await;
     let store = MysqlCandles::new(open(&uri));
-    let (all, now) = (symbols(), opened(CANDLES));
+    let all = symbols();
+    let now = opened(CANDLES);
     for _ in 0..3 {
         assert_eq!(store.newest_closed(&all[7], Timeframe::M15, now, 250).await.unwrap().len(), 250);
         let before = rows_read(&server).await;
         assert_eq!(store.newest_closes(Timeframe::M15, &all, now).await.unwrap().len(), all.len());
         let read = rows_read(&server).await - before;
-        // A row of the table, and of each step after it; the status reads some of its own.
+        // One row of the table for each symbol, and one of each step after it; showing the status reads some of its
+        // own.
         assert!(read < 6 * SYMBOLS as u64 + 5000, "{read} rows");
     }
 }
 
-/// The extractor's tables may be in the server's default character set, whatever that was.
+/// The extractor's tables may have the server's default character set, whatever that was.
 #[tokio::test]
 async fn no_more_rows_are_read_in_another_character_set() {
     let (server, uri) = filled().await;
@@ -251,7 +255,7 @@ async fn no_more_rows_are_read_in_another_character_set() {
         let answered = window.len() + closed.len() + new.iter().map(Vec::len).sum::<usize>() + newest.len();
         assert_eq!(answered as i64, 50 + 5 * SYMBOLS);
         let read = rows_read(&server).await - before;
-        // Each range ends with a look at the row behind it, and showing the status reads some thousand rows of its own.
+        // Each range ends with a look at the row after it, and showing the status reads some thousand rows of its own.
         assert!(read < 3 * answered as u64 + 5000, "{charset}: {read} rows for {answered}");
     }
 }
@@ -274,7 +278,7 @@ async fn comparisons_are_listed_and_removed_by_their_index() {
     store.forget(7).await.unwrap();
     let left = "SELECT COUNT(*), MIN(listed) FROM plans.ta_bot_shadow_comparisons WHERE began = 7";
     assert_eq!(server.sql(left).await.unwrap(), "60\t1\n");
-    // Put there again: of a range without rows the server thinks otherwise, once it has cleaned up.
+    // The rows are inserted again: for a range without rows the server makes another plan, once it has cleaned up.
     server.sql(rows).await.unwrap();
     for plan in plans(&server, "DELETE FROM `ta_bot_shadow_comparisons`").await {
         assert!(plan.contains("range") && !plan.contains("filesort"), "{plan}");

@@ -1,4 +1,4 @@
-//! Migrations: of nothing, of what other services made, again, and by many at once.
+//! Migrations: of an empty database, of what other services made, repeated, and by many at once.
 
 use ta_bot_core::{Timeframe, Timestamp};
 use ta_bot_drivers::mysql::{candles::MysqlCandles, deployments::MysqlDeployments, outbox::MysqlOutbox};
@@ -11,7 +11,7 @@ use ta_bot_engine::{
 
 use super::{candle, new_database, open, opened, server, symbol};
 
-/// As the older service had it, with a key of its own and rows.
+/// The table as the older service had it, with a key of its own, and with rows.
 const OLD_SIGNALS: &str = "CREATE TABLE signals (id INT AUTO_INCREMENT PRIMARY KEY, symbol VARCHAR(20) NOT NULL,
     timeframe VARCHAR(10) NOT NULL, period VARCHAR(10), signal_type VARCHAR(20) NOT NULL, confidence DECIMAL(5,4),
     strategy VARCHAR(50), metadata JSON, timestamp DATETIME, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)
@@ -47,7 +47,7 @@ async fn an_empty_database_is_made_once_by_many() {
     assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n3\n4\n5\n");
     open(&uri).ping().await.unwrap();
     assert_eq!(shape(&name).await, made, "a second start changes nothing");
-    // As after a crash between the last change and its record.
+    // The state after a crash between the last change and its record.
     sql(
         &name,
         "DELETE FROM ta_bot_schema; DROP TABLE klines_m3, ta_bot_deployment_head; ALTER TABLE signals DROP COLUMN \
@@ -58,7 +58,8 @@ async fn an_empty_database_is_made_once_by_many() {
     assert_eq!(shape(&name).await, made);
 }
 
-/// Its table stays as it is, with columns that we do not know, in another order and another character set.
+/// A table of the extractor stays as it is, with columns that we do not know, in another order and another character
+/// set.
 #[tokio::test]
 async fn candle_tables_of_the_extractor_are_used_as_they_are() {
     let (uri, name) = new_database().await;
@@ -71,7 +72,8 @@ async fn candle_tables_of_the_extractor_are_used_as_they_are() {
         DEFAULT CHARSET = latin1";
     sql(&name, table).await;
     let before = sql(&name, "SHOW CREATE TABLE klines_m15").await;
-    let (store, btc) = (MysqlCandles::new(open(&uri)), symbol("BTCUSDT"));
+    let store = MysqlCandles::new(open(&uri));
+    let btc = symbol("BTCUSDT");
     let inserted = store.insert(&btc, Timeframe::M15, &[candle(0), candle(1)]).await.unwrap();
     assert_eq!(inserted, Inserted { new: 2, same: 0, different: 0 });
     let written = sql(
@@ -95,7 +97,7 @@ async fn candle_tables_of_the_extractor_are_used_as_they_are() {
     assert_eq!(sql(&name, "SHOW CREATE TABLE klines_m15").await, before);
 }
 
-/// The older table gets our columns, keeps its rows, and its service may go on writing; none of that is sent by us.
+/// The older table gets our columns and keeps its rows, and its service may go on writing. We send none of its rows.
 #[tokio::test]
 async fn an_older_table_of_signals_is_completed() {
     let no_number = OLD_SIGNALS.replace("id INT AUTO_INCREMENT PRIMARY KEY", "id VARCHAR(36) NULL");
@@ -138,7 +140,8 @@ async fn a_newer_schema_is_left_alone() {
     }
 }
 
-/// A database of version 1, with what it holds, by replicas that start at once, also where one was interrupted.
+/// A database of version 1 is migrated, with what it holds, by replicas that start at once, even if one was
+/// interrupted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_version_is_brought_up_with_what_it_holds() {
     let interrupted = [
@@ -172,7 +175,7 @@ async fn an_older_version_is_brought_up_with_what_it_holds() {
     }
 }
 
-/// Only what changes the schema needs the right to.
+/// Only a start that changes the schema needs the right to do so.
 #[tokio::test]
 async fn the_right_to_change_tables_is_needed_once() {
     let (uri, name) = new_database().await;

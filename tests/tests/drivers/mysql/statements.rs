@@ -1,4 +1,4 @@
-//! Which statements the server is given: few, each prepared once on a connection. A statement that is thrown away costs
+//! The server is given only a few statements, each prepared once on a connection. A statement that is thrown away costs
 //! a wait of 40 ms, see `mysql::batch`.
 
 use std::collections::BTreeMap;
@@ -14,13 +14,13 @@ use ta_bot_test_servers::MariaDb;
 
 use super::{candle, opened, symbol};
 
-/// An operator's work: another module for a strategy. Answers the revision.
+/// Deploys another module for a strategy, as an operator does. Returns the revision.
 async fn deploy(deployments: &MysqlDeployments, round: i64) -> i64 {
     let known = deployments.since(0).await.unwrap().last().map_or(0, |entry| entry.revision);
     deployments.add(&change("rsi", (round % 200) as u8), known, None).await.unwrap().revision
 }
 
-/// What a service does all day, about `count` symbols, in round `round` of it.
+/// Does what a service does all day, for `count` symbols, in round `round`.
 async fn a_day_s_work(
     (outbox, deployments, candles): &(MysqlOutbox, MysqlDeployments, MysqlCandles),
     count: usize,
@@ -28,7 +28,7 @@ async fn a_day_s_work(
 ) {
     let symbols: Vec<Symbol> = (0..count).map(|index| symbol(&format!("COIN{index}"))).collect();
     for (index, symbol) in symbols.iter().enumerate() {
-        // Not all the same, so that stretches and windows begin at different moments.
+        // The symbols get different candles, so that stretches and windows begin at different moments.
         let written: Vec<_> = (0..=index as i64 % 3).map(|behind| candle(round - behind)).collect();
         candles.insert(symbol, Timeframe::M15, &written).await.unwrap();
     }
@@ -52,7 +52,7 @@ async fn a_day_s_work(
     let revision = deploy(deployments, round).await;
     let finished: Vec<_> = finished.into_iter().map(|done| FinishedJob { revision, ..done }).collect();
     outbox.commit(&finished, Timestamp::from_millis(round)).await.unwrap();
-    // What is decided by an older log is left out.
+    // Jobs that were decided by an older log are left out.
     let later = |done: &FinishedJob| {
         let symbol = done.job.symbol.as_str();
         FinishedJob { revision: revision - 1, ..contract::finished(symbol, round + 1, &["rsi"]) }
@@ -80,7 +80,7 @@ async fn counts(server: &MariaDb) -> BTreeMap<String, u64> {
 async fn statements_are_prepared_once_whatever_they_hold() {
     let server = MariaDb::start().await.unwrap();
     let uri = server.create_database("statements").await.unwrap();
-    // One connection, so that it is the one that has prepared before.
+    // Only one connection, so that the one that is used has prepared the statements before.
     let database = Mysql::open_with(&uri.parse().unwrap(), Limits { connections: 1, ..Limits::default() });
     let deployments = MysqlDeployments::new(database.clone());
     let stores = (MysqlOutbox::new(database.clone()), deployments, MysqlCandles::new(database));

@@ -34,7 +34,7 @@ async fn the_bus_on_nats_keeps_the_contract() {
     let server = Nats::start().await.unwrap();
     Box::pin(bus_contract::all(async || {
         let client = plain(&server.url()).await;
-        // The one of the case before.
+        // The stream of the previous case.
         let _ = jetstream::new(client.clone()).delete_stream(STREAM).await;
         let (one, two) = (bus_at(&server.url()).await.0, bus_at(&server.url()).await.0);
         // Both have subscribed once they answer.
@@ -136,7 +136,8 @@ async fn prefixes_that_overlap_bring_each_event_once() {
     let server = Nats::start().await.unwrap();
     let (bus, _) = bus_with(&server.url(), "binance.*,*.extraction,binance.extraction.klines,other", SUBJECT).await;
     until(async || bus.ping().await.is_ok()).await;
-    let (mut events, client) = (bus.candle_events(), plain(&server.url()).await);
+    let mut events = bus.candle_events();
+    let client = plain(&server.url()).await;
     for (subject, body) in [
         ("binance.extraction.klines.BTCUSDT.15m", "1"),
         ("kraken.extraction.klines.BTCUSDT.15m", "2"),
@@ -160,7 +161,8 @@ async fn events_of_a_megabyte_and_a_flood_are_harmless() {
     let server = Nats::start().await.unwrap();
     let (bus, metrics) = bus_at(&server.url()).await;
     until(async || bus.ping().await.is_ok()).await;
-    let (mut events, client) = (bus.candle_events(), plain(&server.url()).await);
+    let mut events = bus.candle_events();
+    let client = plain(&server.url()).await;
     let subject = "binance.extraction.klines.BTCUSDT.15m";
     for _ in 0..20 {
         client.publish(subject, vec![b'x'; 1 << 20].into()).await.unwrap();
@@ -231,14 +233,15 @@ async fn a_killed_server_has_each_id_once() {
             server.restart().await.unwrap();
         };
         tokio::join!(publishing, killing);
-        // As a replica does that does not know what was acknowledged.
+        // As a replica does if it does not know what was acknowledged.
         for id in &round {
             publish_at_last(&bus, id).await;
         }
         sent.extend(round);
     }
     assert_eq!(ids(&server.url(), STREAM).await, sent);
-    // When it was there first, and when it was back: what was told meanwhile was not heard, so everything is read again.
+    // One notice when the server was first there, and one when it was back: nothing was heard in the meantime, so
+    // everything is read again.
     for _ in 0..2 {
         assert_eq!(soon(notices.recv()).await.unwrap(), Notice::ConfigurationChanged);
     }
@@ -254,7 +257,7 @@ async fn what_could_not_be_told_is_told_when_the_connection_is_back() {
     let (one, _) = bus_at(&server.url_at(proxy.address())).await;
     let (two, _) = bus_at(&server.url()).await;
     until(async || one.ping().await.is_ok() && two.ping().await.is_ok()).await;
-    // The other one keeps its connection, so that nothing but a notice has it read again.
+    // The other one keeps its connection, so only a notice makes it read again.
     let mut heard = two.notices();
     proxy.set(Mode::Refuse).await.unwrap();
     proxy.reset_all().await.unwrap();
@@ -268,7 +271,7 @@ async fn what_could_not_be_told_is_told_when_the_connection_is_back() {
     assert_eq!(soon(next_told(&mut heard)).await, Notice::DeploymentsChanged, "the other was told once");
 }
 
-/// It may have begun long before the others were there, and have read what has changed since.
+/// It may have started long before it is connected, and what it has read may have changed since.
 #[tokio::test]
 async fn who_is_connected_late_is_reminded_to_read_again() {
     let mut server = Nats::start().await.unwrap();
@@ -324,7 +327,7 @@ async fn a_thousand_signals_share_the_way() {
     let proxy = Proxy::start(server.address()).unwrap();
     let (bus, _) = bus_at(&server.url_at(proxy.address())).await;
     publish_at_last(&bus, "first").await;
-    // A way of 5 ms in each direction: one after the other they would take 10 s.
+    // A delay of 5 ms in each direction: one after the other the messages would take 10 s.
     proxy.set(Mode::Delay(Duration::from_millis(5))).await.unwrap();
     let started = Instant::now();
     let sent = futures_util::stream::iter((0..1000).map(|index| {

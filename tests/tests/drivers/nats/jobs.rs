@@ -14,7 +14,7 @@ const JOBS: &str = "ta-bot-jobs";
 async fn the_queue_on_nats_keeps_the_contract() {
     let server = Nats::start().await.unwrap();
     jobs_contract::all(async || {
-        // The one of the case before.
+        // The stream of the previous case.
         let _ = jetstream::new(plain(&server.url()).await).delete_stream(JOBS).await;
         let wait = Duration::from_secs(3);
         let (one, two) = (queue_at(&server.url(), wait).await.0, queue_at(&server.url(), wait).await.0);
@@ -59,7 +59,7 @@ async fn jobs_survive_the_server_and_are_held_once() {
         }
         server.kill().unwrap();
         server.restart().await.unwrap();
-        // The sweep pushes all of them again, and none is there twice.
+        // The sweep pushes all of them again, and none is in the queue twice.
         for index in 1 + 20 * round..=20 * (round + 1) {
             let mut new = None;
             until(async || {
@@ -72,7 +72,8 @@ async fn jobs_survive_the_server_and_are_held_once() {
         while done.len() < 20 * usize::try_from(round + 1).unwrap() {
             for delivery in soon(two.next(8)).await {
                 let job = delivery.job().clone();
-                // NATS writes that a job is done a moment later: a server that was killed before may give it out again.
+                // NATS writes that a job is done a moment later: a server that is killed before that may hand it out
+                // again.
                 let again = before_the_kill.contains(&job);
                 assert!(done.insert(job) || again, "{} came twice in round {round}", delivery.job());
                 delivery.done().await;
@@ -134,7 +135,7 @@ async fn stream_and_consumer_that_were_deleted_are_made_again() {
     });
     until(async || queue.depth().await == Ok(0)).await;
     jetstream::new(plain(&server.url()).await).delete_stream(JOBS).await.unwrap();
-    // The id of a job that was lost with the stream hides nothing: it was lost, too.
+    // The id of a job does not prevent a new push, because it was lost with the stream.
     until(async || queue.push(job(0).into()).await == Ok(true)).await;
     assert_eq!(soon(taking).await.unwrap(), job(0));
 }
@@ -155,7 +156,9 @@ async fn a_stream_that_would_lose_or_double_jobs_is_refused() {
 /// A replica: its own connection to the queue, and the store that all share.
 async fn replica(server: &Nats, app: &App) -> (CancellationToken, JoinHandle<()>) {
     let queue = queue_at(&server.url(), Duration::from_secs(5)).await.0;
-    let (analyst, outbox, stop) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox), CancellationToken::new());
+    let analyst = Arc::clone(&app.analyst);
+    let outbox = Arc::clone(&app.outbox);
+    let stop = CancellationToken::new();
     let pipeline = Pipeline::new(analyst, outbox, queue, Arc::default(), 2, None, None);
     let running = tokio::spawn(pipeline.run(stop.clone()));
     (stop, running)
@@ -179,14 +182,14 @@ async fn replicas_finish_every_job_while_they_come_and_go_and_the_server_dies() 
     for (index, job) in jobs.iter().enumerate() {
         until(async || pusher.push(job.clone().into()).await.is_ok()).await;
         match index {
-            // It ends in order: what it has taken goes back at once.
+            // A replica ends in order: the jobs that it has taken go back at once.
             100 => {
                 let (stop, running) = replicas.remove(0);
                 stop.cancel();
                 soon(running).await.unwrap();
                 replicas.push(replica(&server, &app).await);
             }
-            // It is gone from one moment to the next: what it has taken comes again after the wait.
+            // A replica is suddenly gone: the jobs that it has taken come again after the wait.
             150 => {
                 let (_, running) = replicas.remove(0);
                 running.abort();

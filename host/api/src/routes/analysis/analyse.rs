@@ -1,4 +1,4 @@
-//! The newest closed candle, looked at now.
+//! Evaluates the newest closed candle on request.
 
 use axum::extract::State;
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
@@ -17,19 +17,19 @@ use crate::{
     },
 };
 
-/// What to look at.
+/// What to analyse.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 pub(super) struct AnalyseBody {
-    /// Such as `BTCUSDT`.
+    /// The symbol, such as `BTCUSDT`.
     symbol: String,
-    /// Such as `15m`.
+    /// The timeframe, such as `15m`.
     timeframe: String,
-    /// Sends the signals too; each is sent once, whoever finds it first.
+    /// Whether to send the signals too. Each signal is sent once, whichever request or job finds it first.
     publish: Option<bool>,
 }
 
-/// Looks at the newest closed candle with every enabled strategy, on this replica, now.
+/// Evaluates the newest closed candle with every enabled strategy, on this replica, now.
 #[utoipa::path(
     post,
     path = "/api/v1/test/analyze",
@@ -59,7 +59,7 @@ async fn answer(
     let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
     let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
     if is_published {
-        // What goes out is decided by what holds, not by what this replica has heard of.
+        // What is sent must follow the current deployments, not what this replica last heard of.
         services.rollout.refresh().await?;
     }
     loop {

@@ -1,8 +1,9 @@
-//! Sends the signals of an analysis the way in which a job's are sent: into the outbox, from which the relay takes them.
+//! Sends the signals of an analysis the way a job's signals are sent: through the outbox, from which the relay takes
+//! them.
 //!
-//! The candle is the newest closed one, so the signals are the same, by id, as those of its job, and whoever comes second
-//! changes nothing. Where the job was decided by other parameters before, the signals are other ones; an operator
-//! who asks to publish wants those too, so they are added beside the finished job.
+//! The candle is the newest closed one, so its job makes the same signals with the same ids, and whichever comes second
+//! changes nothing. If the job was decided with other parameters, its signals are different ones. An operator who asks
+//! to publish wants the new signals as well, so they are added to the finished job's.
 
 use serde::Serialize;
 use ta_bot_core::{Signal, SignalId, Timestamp};
@@ -17,13 +18,14 @@ use crate::{Services, error::ApiError};
 /// What was sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Published {
-    /// The ids of the signals that go out by this request.
+    /// The ids of the signals that this request sends.
     sent: Vec<String>,
-    /// How many of the signals had gone out, or were about to, before.
+    /// How many of the signals had already been sent, or were about to be.
     already_sent: usize,
 }
 
-/// None where another module decides this candle since the strategies looked: nothing was sent.
+/// Commits the signals of an analysis. Returns `None`, and sends nothing, if another module has come to decide this
+/// candle since the evaluation.
 pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<Option<Published>, ApiError> {
     let signals: Vec<Signal> = analysis.signals().cloned().collect();
     let now = Timestamp::now();

@@ -1,4 +1,4 @@
-//! An analysis in words.
+//! The JSON view of an analysis.
 
 use serde::Serialize;
 use ta_bot_core::millis;
@@ -8,30 +8,30 @@ use utoipa::ToSchema;
 use super::publish::Published;
 use crate::views::outcome::OutcomeView;
 
-/// What came of a candle.
+/// The result of analysing one candle.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AnalysisView {
     symbol: String,
     timeframe: String,
     /// When the candle closed.
     candle_close: String,
-    /// How many candles were read.
+    /// The number of candles that were read.
     candles: usize,
-    /// Reading included.
+    /// The duration, including the reading of candles.
     duration_ms: f64,
-    /// How many strategies gave a signal.
+    /// The number of strategies that gave a signal.
     signals: usize,
-    /// Each enabled strategy that runs on this timeframe, by id.
+    /// Each enabled strategy that runs on this timeframe, ordered by id.
     strategies: Vec<StrategyOutcomeView>,
-    /// Null unless `publish` was asked for.
+    /// What was sent; null unless `publish` was requested.
     published: Option<Published>,
 }
 
-/// What came of one strategy.
+/// The outcome of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 struct StrategyOutcomeView {
     strategy: String,
-    /// SHA-256 of the module.
+    /// The SHA-256 of the module.
     digest: String,
     #[serde(flatten)]
     outcome: OutcomeView,

@@ -1,4 +1,4 @@
-//! A change of the settings.
+//! Changing the settings.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -20,23 +20,23 @@ use crate::{
     },
 };
 
-/// What is to change; what is absent stays.
+/// The settings to change; absent ones stay as they are.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 pub(super) struct SettingsBody {
     symbols: Option<Vec<String>>,
-    /// May be called `candle_periods` too.
+    /// May also be called `candle_periods`.
     timeframes: Option<Vec<String>>,
-    /// A list of ids; an empty one enables none, and the text `all` all that are registered.
+    /// A list of strategy ids, which may be empty to enable none, or the text `all` for all registered strategies.
     #[schema(value_type = Option<EnabledBody>)]
     enabled_strategies: Option<Value>,
     min_confidence: Option<f64>,
     max_confidence: Option<f64>,
-    /// Who; the token's role or `api` where absent.
+    /// Who makes the change; defaults to the token's role or `api`.
     changed_by: Option<String>,
-    /// Why.
+    /// The reason for the change.
     reason: Option<String>,
-    /// Check only; store nothing.
+    /// Only check the settings; store nothing.
     validate_only: Option<bool>,
 }
 
@@ -45,16 +45,16 @@ pub(super) struct SettingsBody {
 #[serde(untagged)]
 #[allow(dead_code, reason = "describes the field")]
 enum EnabledBody {
-    /// `all`.
+    /// All registered strategies, as the text `all`.
     All(String),
-    /// These.
+    /// Only these strategies.
     Only(Vec<String>),
 }
 
-/// What a change did, and what is in use since.
+/// What a change did, and the settings in use after it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SettingsChange {
-    /// The entry of the history; null where the settings were only checked.
+    /// The entry in the history; null if the settings were only checked.
     change: Option<AuditView>,
     validate_only: bool,
     settings: SettingsView,
@@ -85,7 +85,8 @@ const KNOWN: [&str; 9] = [
 pub(super) async fn post(State(services): Shared, request: WriteRequest) -> Result<Answer<SettingsChange>, ApiError> {
     let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
     let patch = patch(&mut fields);
-    let (author, validate_only) = (author(&mut fields, request.caller), fields.flag("validate_only"));
+    let author = author(&mut fields, request.caller);
+    let validate_only = fields.flag("validate_only");
     let patch = fields.finish(Some(patch))?;
     let expected = expected(&services, request.condition).await?;
     let entry = services.settings.change(patch, expected, validate_only, &author).await?;
@@ -102,7 +103,7 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
     }
 }
 
-/// A list of strategies, or the word for all. Null is as good as absent everywhere, so it can't be that word.
+/// A list of strategies, or the word `all`. Null counts as absent everywhere, so it can't stand for all.
 fn enabled(fields: &mut Fields, name: &str) -> Option<Enabled> {
     const ALLOWED: &str = "a list of strategies, or \"all\"";
     match fields.take(name)? {
@@ -111,7 +112,7 @@ fn enabled(fields: &mut Fields, name: &str) -> Option<Enabled> {
     }
 }
 
-/// Tells of a change and answers what is in use since.
+/// Notifies replicas of a change, and returns the settings in use after it.
 pub(super) async fn done(
     services: &Services,
     entry: Option<AuditEntry>,
@@ -126,7 +127,7 @@ pub(super) async fn done(
     Answer::new(SettingsChange { change: entry.map(AuditView::from), validate_only, settings }).version(version)
 }
 
-/// The version on which a write depends.
+/// The version that must be stored for a write to succeed.
 pub(super) async fn expected(services: &Services, condition: Condition) -> Result<Option<i64>, ApiError> {
     let current = async || {
         services.settings.refresh().await?;

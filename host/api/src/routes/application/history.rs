@@ -1,4 +1,4 @@
-//! Earlier settings, and the way back to them.
+//! The history of the settings, and rolling them back.
 
 use axum::extract::State;
 
@@ -19,7 +19,7 @@ use crate::{
     path = "/api/v1/config/application/audit",
     operation_id = "get_application_audit",
     tag = "application",
-    params(("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent")),
+    params(("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent")),
     responses((status = 200, body = Envelope<Vec<AuditView>>), ReadRefusals)
 )]
 pub(super) async fn audit(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<AuditView>>, ApiError> {
@@ -30,7 +30,8 @@ pub(super) async fn audit(State(services): Shared, query: QueryFields) -> Result
     Ok(Answer::list(entries.into_iter().map(AuditView::from).collect()).with("limit", limit))
 }
 
-/// Stores again what was stored at `target_version`, or before the last change. Version 0 is what the environment says.
+/// Restores the settings of `target_version`, or those before the last change. Version 0 stands for the environment's
+/// settings.
 #[utoipa::path(
     post,
     path = "/api/v1/config/application/rollback",

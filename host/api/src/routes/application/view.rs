@@ -13,20 +13,20 @@ use crate::{
     request::write::Shared,
 };
 
-/// What the service runs, and which signals go out.
+/// What the service runs, and which signals it sends.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SettingsView {
     symbols: Vec<String>,
     timeframes: Vec<String>,
-    /// Null: all that are registered; an empty list: none.
+    /// The enabled strategies: null means all registered ones, an empty list means none.
     enabled_strategies: Option<Vec<String>>,
     min_confidence: f64,
     max_confidence: f64,
-    /// 0 while the environment's settings are in use.
+    /// The version; 0 while the environment's settings are in use.
     version: i64,
-    /// `environment`, or the store's name.
+    /// Where the settings come from: `environment`, or the store's name.
     source: &'static str,
-    /// When they were last changed; null while the environment's are in use.
+    /// When they were last changed; null while the environment's settings are in use.
     updated_at: Option<String>,
 }
 

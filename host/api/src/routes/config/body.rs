@@ -1,7 +1,7 @@
-//! The body of a configuration: the parameters bare, or wrapped together with who and why.
+//! The body of a configuration: the parameters alone, or wrapped together with an author and a reason.
 //!
-//! A body is wrapped if, and only if, its field `parameters` is an object. No parameter takes an object, so a bare body
-//! never looks like that, whatever a strategy calls its parameters.
+//! A body is wrapped if, and only if, its field `parameters` is an object. No parameter has an object as its value, so
+//! a bare body never looks like that, whatever names a strategy gives its parameters.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,8 @@ impl ConfigBody {
         }
         let mut fields = Fields::new(given, &["parameters", "changed_by", "reason", "validate_only"])?;
         let parameters = fields.take("parameters").and_then(object);
-        let (author, validate_only) = (author(&mut fields, caller), fields.flag("validate_only"));
+        let author = author(&mut fields, caller);
+        let validate_only = fields.flag("validate_only");
         let parameters = fields.finish(parameters)?;
         Ok(Self { parameters, author, validate_only })
     }
@@ -54,11 +55,11 @@ fn object(value: Value) -> Option<Given> {
 }
 
 impl PartialSchema for ConfigBody {
-    /// A wrapped body fits both shapes, so this is no either-or.
+    /// A wrapped body matches both shapes, so the schema uses `anyOf` and not `oneOf`.
     fn schema() -> RefOr<Schema> {
         let value = RefOr::T(Schema::Object(Object::with_type(SchemaType::AnyValue)));
         let bare = ObjectBuilder::new()
-            .description(Some("The parameters alone: values by name; in a PATCH null unsets."))
+            .description(Some("The parameters alone: values by name. In a PATCH, null unsets a parameter."))
             .additional_properties(Some(value));
         AnyOfBuilder::new().item(Wrapped::schema()).item(bare).into()
     }
@@ -70,18 +71,18 @@ impl ToSchema for ConfigBody {
     }
 }
 
-/// The parameters, with who and why.
+/// The parameters, with an author and a reason.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 struct Wrapped {
-    /// Values by name; in a PATCH null unsets.
+    /// Values by name. In a PATCH, null unsets a parameter.
     #[schema(value_type = Object)]
     parameters: Given,
-    /// Who; the token's role or `api` where absent.
+    /// Who makes the change; defaults to the token's role or `api`.
     changed_by: Option<String>,
-    /// Why.
+    /// The reason for the change.
     reason: Option<String>,
-    /// Check only; store nothing.
+    /// Only check the parameters; store nothing.
     validate_only: Option<bool>,
 }
 

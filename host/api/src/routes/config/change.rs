@@ -1,4 +1,4 @@
-//! What the verbs do, whichever level they are used on.
+//! What the HTTP methods do, on either level.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ use crate::{
     },
 };
 
-/// What a change did, and what counts since.
+/// What a change did, and the parameters that apply after it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChangeView {
-    /// The entry of the history; null where nothing was changed.
+    /// The entry in the history; null if nothing was changed.
     change: Option<AuditView>,
     /// Whether the parameters were only checked.
     validate_only: bool,
-    /// What counts now.
+    /// The parameters that apply now.
     config: ConfigView,
 }
 
@@ -42,7 +42,8 @@ pub(super) fn read(services: &Services, target: &Target) -> Result<Answer<Config
 
 pub(super) async fn write(services: Arc<Services>, target: Target, request: WriteRequest, merge: Merge) -> Changed {
     let ConfigBody { parameters, author, validate_only } = ConfigBody::read(request.body.required()?, request.caller)?;
-    let (key, condition) = (target.key, request.condition);
+    let key = target.key;
+    let condition = request.condition;
     let change = async move {
         let expected = expected(&services, &key, condition).await?;
         let change = Change { key: key.clone(), parameters, merge, expected, validate_only, author };
@@ -52,12 +53,13 @@ pub(super) async fn write(services: Arc<Services>, target: Target, request: Writ
     request.turns.take()?.run(change).await
 }
 
-/// Who and why may be in the body or, since many clients send no body with a DELETE, in the query.
+/// Author and reason may be in the body or, because many clients send no body with a DELETE, in the query.
 pub(super) async fn delete(services: &Services, target: Target, query: QueryFields, request: WriteRequest) -> Changed {
     const KNOWN: [&str; 2] = ["changed_by", "reason"];
     let mut of_query = query.fields(&KNOWN)?;
     let mut of_body = Fields::new(request.body.optional(), &KNOWN)?;
-    let (fallback, mut author) = (author(&mut of_query, request.caller), author(&mut of_body, request.caller));
+    let fallback = author(&mut of_query, request.caller);
+    let mut author = author(&mut of_body, request.caller);
     of_query.finish(Some(()))?;
     of_body.finish(Some(()))?;
     if author.changed_by == request.caller.name() {
@@ -69,7 +71,7 @@ pub(super) async fn delete(services: &Services, target: Target, query: QueryFiel
     done(services, &target.key, entry, false).await
 }
 
-/// Tells of a change and answers what counts since.
+/// Notifies replicas of a change, and returns the parameters that apply after it.
 pub(crate) async fn done(
     services: &Services,
     key: &ConfigKey,
@@ -80,7 +82,8 @@ pub(crate) async fn done(
         changed(services, &key.strategy, entry.action).await;
     }
     let (config, version) = ConfigView::of(services, key)?;
-    // The change's own version, since another writer may have been here by now; after a deletion nothing is stored.
+    // The version of this change, because another writer may have stored a newer one by now. After a deletion nothing
+    // is stored, which is version 0.
     let version = match &entry {
         Some(AuditEntry { new: Some(_), version, .. }) => *version,
         Some(_) => 0,
@@ -89,7 +92,7 @@ pub(crate) async fn done(
     Ok(Answer::new(ChangeView { change: entry.map(AuditView::from), validate_only, config }).version(version))
 }
 
-/// The version on which a write depends.
+/// The version that must be stored for a write to succeed.
 pub(crate) async fn expected(
     services: &Services,
     key: &ConfigKey,

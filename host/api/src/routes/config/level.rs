@@ -1,7 +1,8 @@
-//! The parameters of a strategy on one level: for one symbol, which inherits what it does not name, or for all symbols.
+//! The parameters of a strategy at one level: for all symbols, or for one symbol, which inherits the parameters that it
+//! does not set.
 //!
-//! The handlers are the same on both levels, since the path says which is meant. They are described for one symbol;
-//! [`for_all_symbols`] makes the other level's routes of that.
+//! Both levels share the same handlers, because the path tells which one is meant. The handlers are described for one
+//! symbol; [`for_all_symbols`] derives the routes of the other level from that.
 
 use axum::extract::State;
 use ta_bot_engine::settings::parameters::Merge;
@@ -22,7 +23,7 @@ use crate::{
     request::{fields::QueryFields, target::Target, write::WriteRequest},
 };
 
-/// The parameters that count, where each comes from, and the version.
+/// The parameters that apply, where each one comes from, and their version.
 #[utoipa::path(
     get,
     path = "/api/v1/strategies/{id}/config/{symbol}",
@@ -36,7 +37,7 @@ use crate::{
         (
             status = 200,
             body = Envelope<ConfigView>,
-            headers(("ETag" = String, description = "The version of this very level, quoted; 0 where nothing is stored")),
+            headers(("ETag" = String, description = "This level's own version, quoted; 0 if nothing is stored")),
         ),
         ReadRefusals,
     )
@@ -83,7 +84,7 @@ pub(super) async fn post(State(services): Shared, target: Target, request: Write
     change::write(services, target, request, Merge::Replace).await
 }
 
-/// Lays parameters over what is stored at this level; null unsets one.
+/// Merges parameters into what is stored at this level; null unsets one.
 #[utoipa::path(
     patch,
     path = "/api/v1/strategies/{id}/config/{symbol}",
@@ -102,7 +103,7 @@ pub(super) async fn patch(State(services): Shared, target: Target, request: Writ
     change::write(services, target, request, Merge::Patch).await
 }
 
-/// Removes what is stored at this level. Where nothing is, `change` is null.
+/// Removes what is stored at this level. If nothing is stored, `change` is null.
 #[utoipa::path(
     delete,
     path = "/api/v1/strategies/{id}/config/{symbol}",
@@ -111,8 +112,8 @@ pub(super) async fn patch(State(services): Shared, target: Target, request: Writ
     params(
         ("id" = String, Path, description = "The strategy"),
         ("symbol" = String, Path, description = "Any valid symbol, with candles or without"),
-        ("changed_by" = Option<String>, Query, description = "Who, where the body does not say it"),
-        ("reason" = Option<String>, Query, description = "Why, where the body does not say it"),
+        ("changed_by" = Option<String>, Query, description = "Who makes the change, if the body does not say it"),
+        ("reason" = Option<String>, Query, description = "Why, if the body does not say it"),
         ("If-Match" = Option<String>, Header, description = "Delete only if this version is stored; * for any"),
     ),
     responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
@@ -126,7 +127,7 @@ pub(super) async fn delete(
     change::delete(&services, target, query, request).await
 }
 
-/// The routes of the level for all symbols: the same handlers at the path without the symbol.
+/// The routes for all symbols: the same handlers, at the path without the symbol.
 pub(super) fn for_all_symbols(
     (schemas, paths, route): UtoipaMethodRouter<crate::State>,
 ) -> UtoipaMethodRouter<crate::State> {

@@ -23,22 +23,22 @@ use crate::{
     },
 };
 
-/// What is to be checked.
+/// The configuration to check.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 pub(super) struct ValidateBody {
     strategy_id: String,
-    /// Null or absent for all symbols.
+    /// The symbol; null or absent for all symbols.
     symbol: Option<String>,
     /// Values by name.
     #[schema(value_type = Object)]
     parameters: Given,
 }
 
-/// A configuration that would be taken.
+/// A configuration that would be accepted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ValidView {
-    /// Always true; what would be refused is answered as the write itself would be.
+    /// Always true: an invalid configuration gets the same error response as the write itself would.
     valid: bool,
     strategy_id: String,
     symbol: Option<String>,

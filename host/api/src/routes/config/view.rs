@@ -1,4 +1,4 @@
-//! What counts at a level, in words.
+//! The JSON view of the parameters that apply at a level.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,39 @@ use utoipa::ToSchema;
 
 use crate::{Services, error::ApiError};
 
-/// The parameters that count for a strategy, for all symbols or for one.
+/// The parameters that apply to a strategy, for all symbols or for one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConfigView {
     strategy_id: String,
-    /// Null for all symbols.
+    /// The symbol; null for all symbols.
     symbol: Option<String>,
-    /// The values that count.
+    /// The values that apply.
     #[schema(value_type = Object)]
     parameters: Value,
-    /// Where each comes from: `default`, `global` or `symbol`.
+    /// Where each value comes from: `default`, `global` or `symbol`.
     #[schema(value_type = BTreeMap<String, String>)]
     origins: BTreeMap<String, Level>,
-    /// The version of the nearest level at which something is stored; 0 where nothing is.
+    /// The version of the nearest stored level; 0 if nothing is stored.
     version: i64,
-    /// Where that level is kept: `default` where nothing is stored, else the store's name.
+    /// The name of the store that holds this level, or `default` if nothing is stored.
     source: &'static str,
-    /// Whether something is stored for this symbol itself.
+    /// Whether parameters are stored for this symbol itself.
     is_override: bool,
     /// When the nearest level was first stored.
     created_at: Option<String>,
-    /// When it last changed.
+    /// When the nearest level last changed.
     updated_at: Option<String>,
-    /// What is stored at this very level; null where it only inherits.
+    /// What is stored at this level itself; null if it only inherits.
     stored: Option<StoredView>,
 }
 
 /// What is stored at one level.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StoredView {
-    /// The parameters that the level names.
+    /// The parameters that the level sets.
     #[schema(value_type = Object)]
     parameters: Value,
-    /// What `ETag` holds and `If-Match` is compared with.
+    /// The version, which `ETag` holds and `If-Match` is compared with.
     version: i64,
     created_at: String,
     updated_at: String,
@@ -50,7 +50,7 @@ pub(super) struct StoredView {
 }
 
 impl ConfigView {
-    /// The view of `key`, and the version of that very level: 0 where nothing is stored.
+    /// Returns the view of `key`, and the version of this level itself, which is 0 if nothing is stored.
     pub(super) fn of(services: &Services, key: &ConfigKey) -> Result<(Self, i64), ApiError> {
         let book = &services.parameters;
         let (resolved, own) = book.read(key)?;

@@ -1,4 +1,4 @@
-//! Which candles are there.
+//! Which candles are stored.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -12,16 +12,16 @@ use crate::{
     request::write::Shared,
 };
 
-/// The candles of one symbol and timeframe.
+/// The stored candles of one symbol and timeframe.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SeriesView {
     symbol: String,
     timeframe: String,
-    /// How many.
+    /// The number of candles.
     candles: u64,
-    /// When the oldest opened.
+    /// When the oldest one opened.
     first_open: String,
-    /// When the newest opened.
+    /// When the newest one opened.
     last_open: String,
 }
 
@@ -37,7 +37,7 @@ impl From<SeriesSummary> for SeriesView {
     }
 }
 
-/// Every series, by symbol and timeframe.
+/// Every stored series, by symbol and timeframe.
 #[utoipa::path(
     get,
     path = "/api/v1/candles",

@@ -12,22 +12,24 @@ use crate::{
     views::cost::CostView,
 };
 
-/// What evaluations of jobs took, the most expensive first: the last 90 days by the hour, of all replicas. What another
-/// replica measured in the last minute may not be there yet.
+/// What the evaluations of jobs cost, the most expensive first.
+///
+/// Costs are kept by the hour for 90 days and summed over all replicas. What another replica measured within the last
+/// minute may be missing.
 #[utoipa::path(
     get,
     path = "/api/v1/costs",
     operation_id = "list_costs",
     tag = "journal",
     params(
-        ("strategy" = Option<String>, Query, description = "Of this strategy only"),
-        ("module" = Option<String>, Query, description = "Of the module of this SHA-256 only"),
-        ("symbol" = Option<String>, Query, description = "Of this symbol only"),
+        ("strategy" = Option<String>, Query, description = "Only of this strategy"),
+        ("module" = Option<String>, Query, description = "Only of the module with this SHA-256"),
+        ("symbol" = Option<String>, Query, description = "Only of this symbol"),
         ("since" = Option<String>, Query, description =
-            "From the hour on in which this moment lies: RFC 3339, or milliseconds since 1970; 24 hours ago where absent"),
+            "From the start of the hour of this moment: RFC 3339, or milliseconds since 1970; 24 hours ago if absent"),
         ("by" = Option<String>, Query, description =
-            "What has a sum of its own: `strategy`, `module` or `symbol`; `strategy` where absent"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+            "What to sum by: `strategy`, `module` or `symbol`; `strategy` if absent"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<Vec<CostView>>), ReadRefusals)
 )]

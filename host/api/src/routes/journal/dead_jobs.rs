@@ -1,4 +1,4 @@
-//! The jobs that were given up.
+//! The dead jobs: those that were given up.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -20,10 +20,10 @@ pub(super) struct DeadJobView {
     candle_close: String,
     /// How often it was tried.
     attempts: u32,
-    /// What went wrong the last time.
+    /// The error of the last attempt.
     reason: String,
     died_at: String,
-    /// Since when it is to be tried again; null where it is not.
+    /// When a retry was requested; null if none is pending.
     retried_at: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl From<DeadJob> for DeadJobView {
     path = "/api/v1/dead-jobs",
     operation_id = "list_dead_jobs",
     tag = "journal",
-    params(("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent")),
+    params(("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent")),
     responses((status = 200, body = Envelope<Vec<DeadJobView>>), ReadRefusals)
 )]
 pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<DeadJobView>>, ApiError> {

@@ -1,4 +1,4 @@
-//! Evaluations that failed.
+//! Failed evaluations.
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
@@ -16,17 +16,17 @@ use crate::{
     views::failure::FailureView,
 };
 
-/// Evaluations that failed in jobs, newest first: the newest 200 of each module.
+/// Failed evaluations of jobs, newest first. The newest 200 of each module are kept.
 #[utoipa::path(
     get,
     path = "/api/v1/failures",
     operation_id = "list_failures",
     tag = "journal",
     params(
-        ("strategy" = Option<String>, Query, description = "Of this strategy only"),
-        ("module" = Option<String>, Query, description = "Of the module of this SHA-256 only, 64 hex digits"),
-        ("symbol" = Option<String>, Query, description = "Of this symbol only"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+        ("strategy" = Option<String>, Query, description = "Only of this strategy"),
+        ("module" = Option<String>, Query, description = "Only of the module with this SHA-256, 64 hex digits"),
+        ("symbol" = Option<String>, Query, description = "Only of this symbol"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<Vec<FailureView>>), ReadRefusals)
 )]
@@ -43,7 +43,7 @@ pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<
     Ok(Answer::list(failures.into_iter().map(FailureView::from).collect()).with("limit", filter.limit))
 }
 
-/// The bundle of a failure, as it is, in no envelope: `ta-bot replay` runs it again anywhere.
+/// The bundle of a failure, without an envelope; `ta-bot replay` can rerun it on any machine.
 #[utoipa::path(
     get,
     path = "/api/v1/failures/{failure_id}",
@@ -63,7 +63,7 @@ pub(super) async fn download(
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"failure-{}.json\"", id.short())),
-        // A failure that is known stays as it was first.
+        // A stored failure never changes.
         (header::CACHE_CONTROL, "private, immutable, max-age=31536000".to_owned()),
     ];
     Ok((headers, document).into_response())

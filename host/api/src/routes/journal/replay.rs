@@ -1,4 +1,4 @@
-//! A stored signal, made again.
+//! Replaying a stored signal.
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use ta_bot_core::SignalId;
@@ -12,8 +12,9 @@ use crate::{
     views::replay::ReplayView,
 };
 
-/// Makes a stored signal again, of its module, parameters and candles as their hashes name them, and compares the bytes.
-/// Nothing is stored or sent.
+/// Makes a stored signal again and compares the bytes.
+///
+/// Its module, parameters and candles are found by their hashes. Nothing is stored or sent.
 #[utoipa::path(
     post,
     path = "/api/v1/signals/{signal_id}/replay",

@@ -1,4 +1,4 @@
-//! Jobs that were given up, tried again.
+//! Retrying dead jobs.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -18,33 +18,34 @@ use crate::{
     request::write::{Shared, WriteRequest, author, optional_fields},
 };
 
-/// Which jobs are to be tried again: those that fit every condition, or all of them.
+/// Which dead jobs to retry: those that match every given condition, or all of them.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 struct RetryBody {
-    /// Of this symbol only.
+    /// Only jobs of this symbol.
     symbol: Option<String>,
-    /// Of this timeframe only.
+    /// Only jobs of this timeframe.
     timeframe: Option<String>,
-    /// Of the candle that closed then only: RFC 3339, or milliseconds since 1970.
+    /// Only the job of the candle that closed at this moment: RFC 3339, or milliseconds since 1970.
     candle_close: Option<String>,
-    /// True where no condition is given.
+    /// Must be true if no condition is given, and must not be true otherwise.
     all: Option<bool>,
-    /// Who; the token's role or `api` where absent.
+    /// Who asks; defaults to the token's role or `api`.
     changed_by: Option<String>,
-    /// Why.
+    /// The reason for the retry.
     reason: Option<String>,
 }
 
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Retried {
-    /// How many jobs are to be tried again now and were not before.
+    /// How many jobs were newly marked for a retry.
     retried: u64,
 }
 
-/// Has jobs that were given up tried again, by the leader and whatever their age. They stay in the list until they are
-/// finished; one that fails again is there with its new reason.
+/// Requests a retry of dead jobs, whatever their age; the leader runs it.
+///
+/// They stay in the list until they are finished; one that fails again is listed with its new reason.
 #[utoipa::path(
     post,
     path = "/api/v1/dead-jobs/retry",
@@ -61,7 +62,8 @@ pub(super) async fn retry(State(services): Shared, request: WriteRequest) -> Res
         timeframe: fields.parsed("timeframe"),
         candle_close: fields.parsed("candle_close"),
     };
-    let (all, author) = (fields.flag("all"), author(&mut fields, request.caller));
+    let all = fields.flag("all");
+    let author = author(&mut fields, request.caller);
     let names_none = which == DeadFilter::default();
     if all != names_none && fields.is_sound() {
         let allowed = "true to retry every dead job; else give at least one of symbol, timeframe and candle_close";
@@ -74,14 +76,14 @@ pub(super) async fn retry(State(services): Shared, request: WriteRequest) -> Res
     }
     told(&which, retried, &author);
     services.metrics.jobs.with_label_values(&["retried"]).inc_by(retried);
-    // They are marked; where the bus is away the next sweep finds them.
+    // The jobs are marked already; if the bus is unavailable, the next sweep finds them.
     if let Err(error) = services.bus.notify(Notice::JobsRetried).await {
-        tracing::warn!(%error, "the leader is not told of jobs to retry yet");
+        tracing::warn!(%error, "could not notify the leader of jobs to retry yet");
     }
     Ok(Answer::new(Retried { retried }))
 }
 
-/// The log is where it is kept who asked.
+/// Logs who asked for the retry; it is recorded nowhere else.
 fn told(which: &DeadFilter, retried: u64, author: &Author) {
     let DeadFilter { symbol, timeframe, candle_close } = which;
     tracing::info!(

@@ -1,4 +1,4 @@
-//! The signals.
+//! The stored signals.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::{
 /// A stored signal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SignalView {
-    /// Position in the order in which signals were stored.
+    /// The position in the order in which signals were stored.
     sequence: i64,
     signal_id: String,
     strategy: String,
@@ -24,7 +24,7 @@ pub(super) struct SignalView {
     timeframe: String,
     /// When it was stored.
     created_at: String,
-    /// When the bus acknowledged it; null while it waits.
+    /// When the bus acknowledged it; null while it waits to be sent.
     published_at: Option<String>,
     /// The message, as it is sent.
     #[schema(value_type = Object)]
@@ -53,10 +53,10 @@ impl From<StoredSignal> for SignalView {
     operation_id = "list_signals",
     tag = "journal",
     params(
-        ("strategy" = Option<String>, Query, description = "Of this strategy only"),
-        ("symbol" = Option<String>, Query, description = "Of this symbol only"),
-        ("timeframe" = Option<String>, Query, description = "Of this timeframe only"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+        ("strategy" = Option<String>, Query, description = "Only of this strategy"),
+        ("symbol" = Option<String>, Query, description = "Only of this symbol"),
+        ("timeframe" = Option<String>, Query, description = "Only of this timeframe"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<Vec<SignalView>>), ReadRefusals)
 )]

@@ -1,4 +1,4 @@
-//! The bytes of a module.
+//! Downloading the bytes of a module.
 
 use axum::{
     extract::State,
@@ -9,7 +9,9 @@ use axum::{
 use super::{Component, Named, WASM};
 use crate::{error::ApiError, refusals::ReadRefusals, request::write::Shared};
 
-/// The bytes of a module, as they were uploaded or bundled; they have the digest of the path, or the answer is an error.
+/// The bytes of a module, as they were uploaded or bundled.
+///
+/// The bytes are guaranteed to have the digest in the path; otherwise the response is an error.
 #[utoipa::path(
     get,
     path = "/api/v1/modules/{digest}/wasm",
@@ -20,7 +22,7 @@ use crate::{error::ApiError, refusals::ReadRefusals, request::write::Shared};
 )]
 pub(super) async fn download(State(services): Shared, Named(digest): Named) -> Result<Response, ApiError> {
     let bytes = services.catalog.bytes(digest).await?.ok_or(ApiError::UnknownModule(digest))?;
-    // What has this digest never changes.
+    // The bytes of a digest never change.
     let headers = [
         (header::CONTENT_TYPE, WASM.to_owned()),
         (header::ETAG, format!("\"{digest}\"")),

@@ -25,15 +25,15 @@ use crate::{
     views::module::ModuleView,
 };
 
-/// The header with the signature.
+/// The header that carries the signature.
 const SIGNATURE: &str = "module-signature";
 
-/// A module's bytes, with who sends them.
+/// A module's bytes, with the caller and the signature.
 pub(super) struct Sent {
     caller: Caller,
     signature: Option<ModuleSignature>,
     bytes: Vec<u8>,
-    /// Held until the bytes are kept or refused.
+    /// Held until the bytes are stored or refused.
     turn: Turn,
 }
 
@@ -47,7 +47,7 @@ impl FromRequest<Arc<Services>> for Sent {
         let uploads = Extension::<Uploads>::from_request_parts(&mut parts, services).await;
         let Extension(uploads) = uploads.map_err(|missing| ApiError::Panic(missing.body_text()))?;
         check_type(&parts.headers)?;
-        // Before the bytes are here: what is missing can be told without them.
+        // Checked before the bytes are read, because a missing signature can be reported without them.
         let signature = parts.headers.get(SIGNATURE).map(|text| String::from_utf8_lossy(text.as_bytes()));
         let signature = services.catalog.read_signature(signature.as_deref())?;
         let turn = uploads.take()?;
@@ -56,7 +56,7 @@ impl FromRequest<Arc<Services>> for Sent {
     }
 }
 
-/// A body without a type is taken for what belongs here.
+/// Checks the Content-Type. A body without one is accepted.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get(header::CONTENT_TYPE) {
         Some(given) if body::kind_of(given) != WASM => Err(body::wrong_type(WASM, given)),
@@ -64,25 +64,29 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// Takes a module: a WebAssembly component, as it is. It is inspected at once and checked in the background; its state is
-/// `checking` until then. The same bytes again change nothing and are answered with 200.
+/// Uploads a module: the bytes of a WebAssembly component.
+///
+/// The module is inspected at once and then checked in the background; until that is done its state is `checking`.
+/// Uploading the same bytes again changes nothing and is answered with 200.
 #[utoipa::path(
     post,
     path = "/api/v1/modules",
     operation_id = "upload_module",
     tag = "modules",
-    params(("Module-Signature" = Option<String>, Header, description = "Ed25519 over the module's digest, of `ta-bot modules sign`, in base64; needed where the service has MODULE_TRUSTED_KEYS")),
+    params(("Module-Signature" = Option<String>, Header, description =
+        "The Ed25519 signature over the module's digest, made by `ta-bot modules sign`, in base64; required if the \
+         service has MODULE_TRUSTED_KEYS")),
     request_body(content = Component, content_type = "application/wasm"),
     responses(
-        (status = 200, body = Envelope<ModuleView>, description = "It was here before"),
-        (status = 202, body = Envelope<ModuleView>, description = "It was taken and will be checked"),
+        (status = 200, body = Envelope<ModuleView>, description = "The module was already stored"),
+        (status = 202, body = Envelope<ModuleView>, description = "The module was stored and will be checked"),
         UploadRefusals
     )
 )]
 pub(super) async fn upload(State(services): Shared, sent: Sent) -> Result<Response, ApiError> {
     let Sent { caller, signature, bytes, turn } = sent;
     let taken = async move { Ok(services.catalog.upload(bytes, signature, caller.name().to_owned()).await?) };
-    // To its end, also where the client has gone: what is half taken would be nobody's.
+    // Runs to its end even if the client disconnects, because nobody would complete a half-stored module.
     let Uploaded { module, is_new } = turn.run(taken).await?;
     let location = [(header::LOCATION, format!("{}/{}", super::MODULES, module.digest))];
     let status = if is_new { StatusCode::ACCEPTED } else { StatusCode::OK };

@@ -1,4 +1,4 @@
-//! What is known of modules.
+//! What is known about modules.
 
 use axum::extract::State;
 
@@ -11,7 +11,7 @@ use crate::{
     views::module::ModuleView,
 };
 
-/// The modules that were uploaded.
+/// The uploaded modules.
 #[utoipa::path(
     get,
     path = "/api/v1/modules",
@@ -24,7 +24,7 @@ pub(super) async fn list(State(services): Shared) -> Result<Answer<Vec<ModuleVie
     Ok(Answer::list(modules.into_iter().map(ModuleView::from).collect()))
 }
 
-/// A module with each of its checks.
+/// One module, with each check of its admission.
 #[utoipa::path(
     get,
     path = "/api/v1/modules/{digest}",

@@ -21,8 +21,8 @@ use crate::{
     tag = "configuration",
     params(
         ("id" = String, Path, description = "The strategy"),
-        ("symbol" = Option<String>, Query, description = "Of this symbol's level only"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 where absent"),
+        ("symbol" = Option<String>, Query, description = "Only changes of this symbol's level"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<Vec<AuditView>>), ReadRefusals)
 )]

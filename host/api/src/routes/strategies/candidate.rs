@@ -25,33 +25,34 @@ use crate::{
     views::impact::CandidateView,
 };
 
-/// How many symbols can be named.
+/// The most symbols that a request may name.
 const MOST_SYMBOLS: usize = 1000;
 
-/// Which module, and on what.
+/// The module to compare, and on which candles.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 pub(super) struct CandidateBody {
-    /// SHA-256 of a module that is kept, admitted or not.
+    /// The SHA-256 of a stored module, admitted or not.
     module: String,
-    /// How many of the last closed candles of each series, 1 to 1000; 100 where absent.
+    /// The number of newest closed candles in each series, from 1 to 1000; 100 if absent.
     candles: Option<u32>,
-    /// How many examples of each kind of difference, 0 to 100; 20 where absent.
+    /// The number of examples for each kind of difference, from 0 to 100; 20 if absent.
     examples: Option<u32>,
-    /// Only these of the scheduled symbols.
+    /// Only these of the scheduled symbols; all of them if absent.
     symbols: Option<Vec<String>>,
-    /// How long it may take, 1 to 60; 60 where absent. What is found by then is the answer.
+    /// The most seconds that it may take, from 1 to 60; 60 if absent. The response holds what was found in that time.
     seconds: Option<u32>,
 }
 
-/// Lets a module look at the last closed candles of what is scheduled, with the parameters of now, and compares it with the
-/// module that decides. Nothing is stored or sent.
+/// Compares a module with the one that decides, on the newest closed candles of what is scheduled.
+///
+/// Both are evaluated with the current parameters. Nothing is stored or sent.
 #[utoipa::path(
     post,
     path = "/api/v1/strategies/{id}/candidate",
     operation_id = "compare_candidate",
     tag = "strategies",
-    params(("id" = String, Path, description = "The strategy that the module holds, there or not")),
+    params(("id" = String, Path, description = "The strategy that the module holds; it need not exist yet")),
     request_body = CandidateBody,
     responses((status = 200, body = Envelope<CandidateView>), GuestRefusals)
 )]
@@ -72,7 +73,7 @@ pub(super) async fn compare(
     }
     let time = Duration::from_secs(seconds.into());
     let question = Question { strategy: id, candidate, candles, examples: examples as usize, symbols, time };
-    // It ends with the service, and with the request: this is dropped where the client goes.
+    // The comparison stops when the service shuts down, or when the client disconnects, which drops this guard.
     let stop = services.ending.child_token();
     let _gone = stop.clone().drop_guard();
     let compare = async move {
@@ -82,7 +83,7 @@ pub(super) async fn compare(
     request.turns.take()?.run(compare).await
 }
 
-/// Symbols among those that are scheduled.
+/// Reads the symbols, which must be scheduled ones.
 fn symbols(fields: &mut Fields, services: &Services) -> Option<Vec<Symbol>> {
     let settings = services.settings.current();
     let mut symbols = fields.list::<Symbol>("symbols")?;

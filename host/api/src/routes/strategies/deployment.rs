@@ -1,4 +1,4 @@
-//! What is deployed for a strategy: which module decides, since when, and what can be done about it.
+//! What is deployed for a strategy: which module decides and since when, and the actions that change it.
 
 use std::collections::HashMap;
 
@@ -30,34 +30,34 @@ use crate::{
 
 const ACTIONS: &str = "one of activate, roll_back, enable, disable, lift, shadow, end_shadow, promote";
 
-/// What to do.
+/// The requested action.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "describes the body; it is read field by field so that every problem is named")]
+#[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 pub(super) struct DeploymentBody {
     /// `activate`, `roll_back`, `enable`, `disable`, `lift`, `shadow`, `end_shadow` or `promote`.
     action: String,
-    /// For `activate`: the digest of an admitted module, or `bundled` for the one that came with the service. For `shadow`:
-    /// the digest of the module that is to look at the same candles.
+    /// For `activate`: the digest of an admitted module, or `bundled` for the one that came with the service. For
+    /// `shadow`: the digest of the module that is to evaluate the same candles.
     module: Option<String>,
-    /// For `roll_back`: the revision whose module is to decide again, 0 for the one that came with the service; where absent
-    /// the module before the present one.
+    /// For `roll_back`: the revision whose module is to decide again; 0 for the bundled module. If absent, the module
+    /// before the current one.
     target_revision: Option<i64>,
-    /// For `shadow`: after this many compared candles it becomes the module that decides, by itself. Needs
+    /// For `shadow`: the number of compared candles after which it automatically becomes the module that decides. Needs
     /// `promote_at_most`.
     promote_after: Option<u32>,
-    /// For `shadow`: if no more than this share of the candles differ, from 0 to 1. Needs `promote_after`.
+    /// For `shadow`: the largest share of candles that may differ for that, from 0 to 1. Needs `promote_after`.
     promote_at_most: Option<f64>,
-    /// For `shadow`: also if admission refused the module. Such a shadow is never promoted.
+    /// For `shadow`: accept the module even if admission refused it. Such a shadow is never promoted.
     unadmitted: Option<bool>,
-    /// Check only; change nothing.
+    /// Only check the request; change nothing.
     validate_only: Option<bool>,
-    /// Who; the token's role or `api` where absent.
+    /// Who makes the change; defaults to the token's role or `api`.
     changed_by: Option<String>,
-    /// Why.
+    /// The reason for the change.
     reason: Option<String>,
 }
 
-/// A strategy that a path names, whether it is there yet or not.
+/// The strategy that a path names, whether it exists yet or not.
 pub(super) struct Name(pub(super) StrategyId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {
@@ -73,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
-/// Which module decides for a strategy, and how it came to that.
+/// Which module decides for a strategy, and the history of that.
 #[utoipa::path(
     get,
     path = "/api/v1/strategies/{id}/deployment",
@@ -81,7 +81,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     tag = "strategies",
     params(
         ("id" = String, Path, description = "The strategy"),
-        ("limit" = Option<u32>, Query, description = "How long the history may be, 1 to 1000; 100 where absent"),
+        ("limit" = Option<u32>, Query, description = "The most history entries, 1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<DeploymentDetail>), ReadRefusals)
 )]
@@ -102,15 +102,17 @@ pub(super) async fn read(
     Ok(Answer::new(detail).version(revision))
 }
 
-/// Changes what is deployed for a strategy. It holds, on every replica, from the next candle close on that nothing has been
-/// decided about; what is under way ends as it began. The stored parameters are checked against another module first.
+/// Changes what is deployed for a strategy.
+///
+/// The change applies, on every replica, from the next candle close that has not been decided yet. Jobs in progress end
+/// as they began. Before another module is deployed, the stored parameters are checked against it.
 #[utoipa::path(
     post,
     path = "/api/v1/strategies/{id}/deployment",
     operation_id = "change_deployment",
     tag = "strategies",
     params(
-        ("id" = String, Path, description = "The strategy; for activate also one that is not there yet"),
+        ("id" = String, Path, description = "The strategy; for activate it need not exist yet"),
         ("If-Match" = Option<String>, Header, description = "Change only if this revision is the newest; * for any"),
     ),
     request_body = DeploymentBody,
@@ -133,10 +135,11 @@ pub(super) async fn change(
         "reason",
     ];
     let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
-    let (wanted, validate_only) = (wanted(&mut fields), fields.flag("validate_only"));
+    let wanted = wanted(&mut fields);
+    let validate_only = fields.flag("validate_only");
     let author = author(&mut fields, request.caller);
     let wanted = fields.finish(wanted)?;
-    // A strategy whose module is not compiled yet would be taken for a new one.
+    // A strategy whose module is not compiled yet would be mistaken for a new one.
     if *services.registry.progress() == Progress::Loading {
         return Err(ApiError::Loading);
     }
@@ -159,11 +162,13 @@ pub(super) async fn change(
     request.turns.take()?.run(change).await
 }
 
-/// What the body asks for.
+/// Reads the request from the body.
 fn wanted(fields: &mut Fields) -> Option<DeploymentRequest> {
-    let (action, module) = (fields.required::<String>("action")?, fields.parsed::<String>("module"));
+    let action = fields.required::<String>("action")?;
+    let module = fields.parsed::<String>("module");
     let revision = fields.version("target_revision");
-    let (promote, unadmitted) = (promotion(fields), fields.flag("unadmitted"));
+    let promote = promotion(fields);
+    let unadmitted = fields.flag("unadmitted");
     let wanted = match action.as_str() {
         "activate" => activation(fields, module.as_deref())?,
         "roll_back" => DeploymentRequest::RollBack(revision),
@@ -195,7 +200,7 @@ fn wanted(fields: &mut Fields) -> Option<DeploymentRequest> {
     Some(wanted)
 }
 
-/// When a shadow is to decide by itself.
+/// Reads the condition under which a shadow is promoted automatically.
 fn promotion(fields: &mut Fields) -> Option<Promotion> {
     const BOTH: &str = "promote_after and promote_at_most together, or neither";
     let after = fields.has("promote_after").then(|| fields.whole("promote_after", &PROMOTE_AFTER, 1));
@@ -215,7 +220,7 @@ fn promotion(fields: &mut Fields) -> Option<Promotion> {
     None
 }
 
-/// The module of a shadow.
+/// Reads the module of a shadow.
 fn shadow(fields: &mut Fields, module: Option<&str>) -> Option<ModuleDigest> {
     let parsed = module.and_then(|text| text.parse().ok());
     if parsed.is_none() {

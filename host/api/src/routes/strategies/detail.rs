@@ -1,4 +1,4 @@
-//! One strategy: what it is, what it takes, and what it takes by default.
+//! One strategy: its description, its parameters and their defaults.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -21,20 +21,20 @@ pub(super) struct StrategyDetail {
     description: String,
     /// How many candles of the series under evaluation it gets.
     lookback: u32,
-    /// On which timeframes it runs; empty for all.
+    /// The timeframes on which it runs; empty for all.
     timeframes: Vec<String>,
     /// Which columns of a candle it reads.
     columns: Vec<&'static str>,
-    /// What else it reads.
+    /// The extra series it reads.
     extra_inputs: Vec<ExtraView>,
-    /// What can be set, in the strategy's own order.
+    /// The parameters that can be set, in the strategy's own order.
     parameters: Vec<SpecView>,
 }
 
-/// A further series that a strategy reads.
+/// An additional series that a strategy reads.
 #[derive(Debug, Serialize, ToSchema)]
 struct ExtraView {
-    /// Null for the symbol under evaluation.
+    /// The symbol; null for the symbol under evaluation.
     symbol: Option<String>,
     /// `next_higher`, or a timeframe such as `1h`.
     timeframe: &'static str,
@@ -50,13 +50,13 @@ pub(super) struct SpecView {
     /// `boolean`, `integer`, `number` or `text`.
     #[serde(rename = "type")]
     kind: Value,
-    /// Null where the parameter is optional.
+    /// The default; null if the parameter is optional.
     default: Value,
     min: Option<f64>,
     max: Option<f64>,
-    /// The texts allowed; empty for any.
+    /// The allowed texts; empty for any.
     choices: Vec<String>,
-    /// What is allowed, in words.
+    /// What values are allowed, in words.
     allowed: String,
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn detail(State(services): Shared, target: Target) -> Answer<St
     })
 }
 
-/// What can be set.
+/// The parameters that can be set.
 #[utoipa::path(
     get,
     path = "/api/v1/strategies/{id}/schema",
@@ -95,7 +95,7 @@ pub(super) async fn schema(target: Target) -> Answer<Vec<SpecView>> {
     Answer::list(target.module.description().schema.specs().iter().map(spec).collect())
 }
 
-/// The values that count where nobody sets any, in the shape in which a configuration is written.
+/// The default values, in the shape in which a configuration is written.
 #[utoipa::path(
     get,
     path = "/api/v1/strategies/{id}/defaults",

@@ -21,17 +21,17 @@ pub(super) struct StrategyView {
     id: String,
     name: String,
     version: String,
-    /// SHA-256 of the module.
+    /// The SHA-256 of the module.
     digest: String,
-    /// The version of the interface that the module speaks.
+    /// The version of the interface that the module implements.
     wit_version: &'static str,
-    /// Whether the module is the one that came with the service.
+    /// Whether the module is the one bundled with the service.
     bundled: bool,
-    /// The newest change of what is deployed for it; 0 where nothing was ever changed.
+    /// The revision of its newest deployment; 0 if nothing was ever changed.
     deployment_revision: i64,
-    /// Whether it looks at candles, unless it is quarantined.
+    /// Whether it evaluates candles, unless it is quarantined.
     enabled: bool,
-    /// `ready`: it can be evaluated. `quarantined`: it failed too often and looks at no candle.
+    /// `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no candles.
     state: &'static str,
     /// Whether parameters are stored for all symbols.
     has_global_config: bool,
@@ -62,8 +62,10 @@ impl StrategyView {
     }
 }
 
-/// Every strategy that is registered. The metadata's `modules` says whether all of them are (`ready`), some are still
-/// being compiled (`loading`) or can't be used (`incomplete`).
+/// Every registered strategy.
+///
+/// The metadata field `modules` is `ready` if all modules are ready, `loading` if some are still being compiled, and
+/// `incomplete` if some can't be used.
 #[utoipa::path(
     get,
     path = "/api/v1/strategies",

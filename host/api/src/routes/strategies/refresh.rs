@@ -1,4 +1,4 @@
-//! Parameters and settings read again, on every replica.
+//! Rereading parameters and settings on every replica.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -15,12 +15,13 @@ use crate::{
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Refreshed {
-    /// Always true: this replica has read again, and the others were told to.
+    /// Always true: this replica has reread them, and the others were notified.
     refreshed: bool,
 }
 
-/// Reads parameters and settings again, here and on every other replica. Normally nobody needs this: a change tells
-/// everybody. It is for changes that were made in the store by hand.
+/// Rereads parameters and settings on this and every other replica.
+///
+/// This is only needed after changes that were made in the store by hand: normally a change notifies every replica.
 #[utoipa::path(
     post,
     path = "/api/v1/strategies/cache/refresh",

@@ -1,4 +1,4 @@
-//! Parameters back to an earlier version.
+//! Rolling parameters back to an earlier version.
 
 use axum::extract::State;
 use ta_bot_engine::settings::config_store::ConfigKey;
@@ -14,7 +14,7 @@ use crate::{
     routes::config::{ChangeView, done, expected},
 };
 
-/// Stores again what a level held at `target_version`, or before its last change.
+/// Restores the parameters that a level held at `target_version`, or before its last change.
 #[utoipa::path(
     post,
     path = "/api/v1/strategies/{id}/rollback",
@@ -33,7 +33,8 @@ pub(super) async fn rollback(
     request: WriteRequest,
 ) -> Result<Answer<ChangeView>, ApiError> {
     let mut fields = optional_fields(request.body, &["target_version", "symbol", "changed_by", "reason"])?;
-    let (symbol, version) = (fields.parsed("symbol"), fields.version("target_version"));
+    let symbol = fields.parsed("symbol");
+    let version = fields.version("target_version");
     let author = author(&mut fields, request.caller);
     fields.finish(Some(()))?;
     let key = ConfigKey { symbol, ..target.key };

@@ -11,7 +11,7 @@ use crate::{
     views::shadow::ShadowDetail,
 };
 
-/// What the newest shadow of a strategy would have changed so far, or has when it ended.
+/// What the newest shadow of a strategy would have changed so far, or until it ended.
 #[utoipa::path(
     get,
     path = "/api/v1/strategies/{id}/shadow",
@@ -19,7 +19,7 @@ use crate::{
     tag = "strategies",
     params(
         ("id" = String, Path, description = "The strategy"),
-        ("limit" = Option<u32>, Query, description = "How many differences, 1 to 1000; 100 where absent"),
+        ("limit" = Option<u32>, Query, description = "The most differences, 1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<ShadowDetail>), ReadRefusals)
 )]

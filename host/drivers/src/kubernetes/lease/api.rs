@@ -1,4 +1,4 @@
-//! Calls about the one Lease: each within a time, each failure in words that an operator can act on.
+//! Calls about the one Lease. Each call has a time limit, and each failure is worded so that an operator can act on it.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use thiserror::Error;
 
 use super::{NAME, record::Record};
 
-/// How long one watch lasts before the next.
+/// How long one watch lasts before the next one starts.
 pub(super) const WATCH_SECONDS: u32 = 20;
 
-/// What is done with the Lease, by the names of the Role's verbs.
+/// What a call does with the Lease, named like the verbs of the Role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Get,
@@ -36,7 +36,7 @@ impl Verb {
     }
 }
 
-/// Why a call about the Lease did not do what it should.
+/// Why a call about the Lease failed.
 #[derive(Debug, Error)]
 pub(super) enum LeaseError {
     #[error("the Kubernetes API did not answer within {limit:?} ({} the Lease {namespace}/{NAME})", .verb.as_str())]
@@ -51,12 +51,13 @@ pub(super) enum LeaseError {
     Failed { verb: Verb, namespace: String, said: String },
 }
 
-/// What a rule may be restricted by: the name of what does not exist yet can't be known to it.
+/// The restriction by name that a rule for `verb` can have. A rule for `create` has none: it can't know the name of an
+/// object that does not exist yet.
 fn restriction(verb: Verb) -> String {
     if verb == Verb::Create { String::new() } else { format!("resourceNames: [{NAME}], ") }
 }
 
-/// The states of the Lease as a watch tells them; none where it is deleted.
+/// The states of the Lease as a watch reports them; `None` if it was deleted.
 pub(super) type States = BoxStream<'static, Result<Option<Record>, LeaseError>>;
 
 /// The Lease of one namespace.
@@ -77,38 +78,38 @@ impl LeaseApi {
         &self.namespace
     }
 
-    /// The Lease as it is now; none where there is none.
+    /// Returns the Lease as it is now, or `None` if there is none.
     pub(super) async fn get(&self, limit: Duration) -> Result<Option<Record>, LeaseError> {
         let found = self.within(limit, Verb::Get, self.api.get_opt(NAME)).await?;
         let found = found.map_err(|error| self.failed(Verb::Get, &error))?;
         Ok(found.map(Record::from))
     }
 
-    /// Makes the Lease. None where somebody was first.
+    /// Creates the Lease. Returns `None` if another process was first.
     pub(super) async fn create(&self, lease: &Lease, limit: Duration) -> Result<Option<Record>, LeaseError> {
         let parameters = PostParams::default();
         let created = self.within(limit, Verb::Create, self.api.create(&parameters, lease)).await?;
         self.unless_first(Verb::Create, created)
     }
 
-    /// Writes the Lease over the version that it was made from. None where somebody was first.
+    /// Replaces the version of the Lease that `lease` was made from. Returns `None` if another process was first.
     pub(super) async fn update(&self, lease: &Lease, limit: Duration) -> Result<Option<Record>, LeaseError> {
         let parameters = PostParams::default();
         let written = self.within(limit, Verb::Update, self.api.replace(NAME, &parameters, lease)).await?;
         self.unless_first(Verb::Update, written)
     }
 
-    /// What becomes of the Lease from now on, until the watch ends.
+    /// Reports the states of the Lease from now on, until the watch ends.
     pub(super) async fn watch(&self, limit: Duration) -> Result<States, LeaseError> {
         let parameters = WatchParams::default().fields(&format!("metadata.name={NAME}")).timeout(WATCH_SECONDS);
-        // From version 0: whatever state the server has at hand comes first, so nothing has to be listed.
+        // With version 0 the server first sends whatever state it has at hand, so no list call is needed.
         let opened = self.within(limit, Verb::Watch, self.api.watch(&parameters, "0")).await?;
         let events = opened.map_err(|error| self.failed(Verb::Watch, &error))?;
         let this = self.clone();
         Ok(events.filter_map(move |event| std::future::ready(this.state(event))).boxed())
     }
 
-    /// The state that an event tells, if it tells one.
+    /// The state that an event reports, if it reports one.
     fn state(&self, event: kube::Result<WatchEvent<Lease>>) -> Option<Result<Option<Record>, LeaseError>> {
         match event {
             Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease)) => Some(Ok(Some(Record::from(lease)))),
@@ -130,7 +131,7 @@ impl LeaseApi {
     fn unless_first(&self, verb: Verb, written: kube::Result<Lease>) -> Result<Option<Record>, LeaseError> {
         match written {
             Ok(lease) => Ok(Some(Record::from(lease))),
-            // Changed, made or deleted by somebody since it was read.
+            // Another process changed, created or deleted the Lease since it was read.
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(None),
             Err(kube::Error::Api(status)) if verb == Verb::Update && status.is_not_found() => Ok(None),
             Err(error) => Err(self.failed(verb, &error)),
@@ -144,14 +145,14 @@ impl LeaseApi {
             kube::Error::Api(status) if status.is_forbidden() => {
                 LeaseError::Denied { verb, namespace, said: status.message.clone() }
             }
-            // Its own text has everything twice.
+            // The text of the error itself says everything twice.
             kube::Error::Api(status) => LeaseError::Failed { verb, namespace, said: status.message.clone() },
             error => LeaseError::Failed { verb, namespace, said: with_causes(error) },
         }
     }
 }
 
-/// An error with what led to it, of which a client's own text often says nothing.
+/// The text of an error and its causes, which a client's own text often leaves out.
 pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

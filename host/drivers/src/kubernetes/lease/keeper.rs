@@ -1,4 +1,4 @@
-//! The task that takes part in the election: looks, takes over, renews, and gives up in the end.
+//! The task that takes part in the election: it reads the Lease, takes it over, renews it, and gives it up at the end.
 
 use std::{
     sync::Arc,
@@ -26,21 +26,21 @@ use super::{
     watching,
 };
 
-/// How many states of the Lease may wait to be heard of.
+/// How many reported states of the Lease may wait to be handled.
 const STATES: usize = 16;
 
-/// Keeps the leadership that was made with it.
+/// Maintains the leadership that was created together with it.
 pub struct Keeper {
     api: LeaseApi,
     identity: String,
     timing: Timing,
     metrics: Arc<Metrics>,
     standing: watch::Sender<Standing>,
-    /// What others wrote, and since when.
+    /// What other processes wrote, and since when.
     seen: Seen,
-    /// By what this process holds the Lease, or tries to.
+    /// The claim by which this process holds the Lease, or tries to.
     claim: Option<Claim>,
-    /// The Lease as this process wrote it last, while nothing else is known of it.
+    /// The Lease as this process last wrote it, as long as nothing else is known about it.
     own: Option<Record>,
     failures: Failures,
 }
@@ -65,19 +65,20 @@ impl Keeper {
         }
     }
 
-    /// Takes part in the election until `stop`, then gives the Lease up.
+    /// Takes part in the election until `stop` is cancelled, then gives the Lease up.
     pub async fn run(mut self, stop: CancellationToken) {
         let (told, mut states) = mpsc::channel(STATES);
         let watching = watching::watch(self.api.clone(), self.timing, told);
         tokio::select! {
             () = self.keep(&mut states, &stop) => {}
-            // Ends only with what hears it.
+            // Ends only when the receiver of its states is dropped.
             () = watching => {}
         }
         self.release().await;
     }
 
-    /// A call under way is not interrupted: it is short, and what became of it has to be known.
+    /// Runs turns until `stop` is cancelled. A call under way is not interrupted: it is short, and its outcome must be
+    /// known.
     async fn keep(&mut self, states: &mut mpsc::Receiver<Option<Record>>, stop: &CancellationToken) {
         let mut next = Instant::now();
         loop {
@@ -91,7 +92,8 @@ impl Keeper {
         }
     }
 
-    /// Whether a state that the watch told calls for a turn at once. It may be an old one, so it decides nothing.
+    /// Whether a state that the watch reported calls for a turn at once. It may be an old state, so it decides nothing
+    /// by itself.
     fn is_news(&mut self, state: Option<&Record>) -> bool {
         if self.own.is_some() {
             return !state.is_some_and(|record| self.is_own(record));
@@ -100,12 +102,13 @@ impl Keeper {
         self.seen.is_free(self.timing.lease(), Instant::now())
     }
 
-    /// One try. Answers when the next is due.
+    /// Makes one attempt and returns when the next one is due.
     async fn turn(&mut self) -> Instant {
         self.end_if_over();
         let attempt = self.attempt().await;
         self.end_if_over();
-        let (now, retry) = (Instant::now(), self.timing.retry());
+        let now = Instant::now();
+        let retry = self.timing.retry();
         let error = match attempt {
             Ok(()) => {
                 if self.failures.clear() {
@@ -117,16 +120,16 @@ impl Keeper {
             Err(error) => error.to_string(),
         };
         if self.failures.add(&error) {
-            tracing::warn!(error, leads = self.leads(), "the election does not go on; it is tried again");
+            tracing::warn!(error, leads = self.leads(), "the election attempt failed; will retry");
             self.standing.send_modify(|standing| standing.problem = Some(error));
         }
-        // Who leads has little time left; the others have all the time until the API is back.
+        // A leader has little time left; the other replicas can wait for as long as the API is away.
         let longest = if self.leads() { retry } else { 4 * retry };
         let next = now + self.failures.pause(retry / 4, longest);
         self.until().map_or(next, |until| next.min(until))
     }
 
-    /// When a renewal is due, or the Lease may be free, or another look is due.
+    /// When the next turn is due: a renewal, the moment at which the Lease may be free, or the next read.
     fn next_after_success(&self, now: Instant) -> Instant {
         let next = now + jittered(self.timing.retry());
         if self.own.is_some() {
@@ -138,7 +141,7 @@ impl Keeper {
         }
     }
 
-    /// Renews, takes over, or sees who leads.
+    /// Renews the Lease, takes it over, or notes which process leads.
     async fn attempt(&mut self) -> Result<(), LeaseError> {
         if let Some(own) = self.own.clone() {
             if self.write(Some(&own)).await? {
@@ -159,15 +162,16 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes this process into the Lease, over what was found. Answers whether nobody was first.
+    /// Writes this process into the Lease, over what was found. Returns `false` if another process was first.
     async fn write(&mut self, found: Option<&Record>) -> Result<bool, LeaseError> {
         let is_own = found.is_some_and(|record| self.is_own(record));
         if !is_own && !self.claim.as_ref().is_some_and(|claim| claim.is_over(found)) {
             self.claim = Some(Claim::new(&self.identity, found));
         }
         let Some(claim) = &self.claim else { return Ok(false) };
-        let (duration, limit) = (self.timing.lease(), self.limit());
-        // The term counts from here: no other can see the write before it is sent.
+        let duration = self.timing.lease();
+        let limit = self.limit();
+        // The term counts from here: no other process can see the write before it is sent.
         let sent = Instant::now();
         let written = match found {
             None => self.api.create(&Record::created(super::NAME, claim, duration), limit).await?,
@@ -182,9 +186,9 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Goes on with the term, or begins one.
+    /// Extends the current term, or begins a new one.
     fn lead_until(&self, sent: Instant, until: Instant) {
-        // The answer may be older than the term it would give.
+        // The answer may have taken longer than the term that it would give.
         if Instant::now() >= until {
             return;
         }
@@ -202,14 +206,14 @@ impl Keeper {
         }
     }
 
-    /// Notes what was found, and tells who leads.
+    /// Notes what was found, and publishes which process leads.
     fn see(&mut self, found: Option<&Record>) {
         self.seen.take(found.map(Record::spec), Instant::now());
         if let Some(record) = found {
             self.metrics.election.transitions.set(i64::from(record.transitions()));
         }
         let holder = self.seen.holder(self.timing.lease());
-        // Its name without its claim is a process of that name that ended.
+        // A holder with this process's name but without its claim is an earlier process of that name, which has ended.
         let holder = holder.filter(|(name, ..)| *name != self.identity);
         let other = holder.map(|(name, until, _)| Other { name: name.to_owned(), until });
         let renewed = holder.map(|(.., since)| since);
@@ -224,7 +228,7 @@ impl Keeper {
         });
     }
 
-    /// Notes that the term is over where its time is.
+    /// Ends the term if its time is over.
     fn end_if_over(&self) {
         if self.until().is_some_and(|until| Instant::now() >= until) {
             self.end("it was not renewed in time");
@@ -241,7 +245,7 @@ impl Keeper {
         }
     }
 
-    /// Gives the Lease up, so that another takes it at once. Here the term ends first.
+    /// Gives the Lease up, so that another process can take it at once. This process ends its own term first.
     async fn release(mut self) {
         let led = self.standing.send_if_modified(|standing| standing.held.take().is_some());
         self.metrics.is_leader.set(0);
@@ -252,8 +256,8 @@ impl Keeper {
                 tracing::info!("the Lease was given up");
             }
             Ok(false) if !led => {}
-            Ok(false) => tracing::warn!("the Lease could not be given up in time; the next leader waits for its end"),
-            Err(error) => tracing::warn!(%error, "the Lease was not given up; the next leader waits for its end"),
+            Ok(false) => tracing::warn!("the Lease was not given up in time; the next leader waits for its expiry"),
+            Err(error) => tracing::warn!(%error, "the Lease was not given up; the next leader waits for its expiry"),
         }
     }
 
@@ -263,14 +267,14 @@ impl Keeper {
         {
             return Ok(true);
         }
-        // A write whose answer was lost may have arrived after all.
+        // A write may have arrived even though its answer was lost.
         match self.find_own().await? {
             Some(own) => Ok(self.api.update(&own.released(), self.timing.call()).await?.is_some()),
             None => Ok(false),
         }
     }
 
-    /// The Lease, if this process holds it. A process that never tried to does not ask.
+    /// Returns the Lease if this process holds it. A process that never tried to hold it makes no call.
     async fn find_own(&self) -> Result<Option<Record>, LeaseError> {
         if self.claim.is_none() {
             return Ok(None);
@@ -286,12 +290,12 @@ impl Keeper {
         self.standing.borrow().term().is_some()
     }
 
-    /// When the term ends without another renewal, if there is one.
+    /// When the current term ends unless it is renewed; `None` without a term.
     fn until(&self) -> Option<Instant> {
         self.standing.borrow().held.as_ref()?.until
     }
 
-    /// How long a call may take: never longer than the term.
+    /// How long a call may take: never longer than the rest of the term.
     fn limit(&self) -> Duration {
         let left = self.until().map(|until| until.saturating_duration_since(Instant::now()));
         left.filter(|left| !left.is_zero()).map_or(self.timing.call(), |left| left.min(self.timing.call()))

@@ -1,21 +1,21 @@
-//! Pauses, and how often a failure is told.
+//! Pauses between attempts, and how often a failure is reported.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
     time::{Duration, Instant},
 };
 
-/// How often a failure that stays the same is told.
+/// How often an unchanged failure is reported.
 const REPEAT: Duration = Duration::from_secs(30);
 
-/// `pause`, shortened by up to a fifth, so that replicas do not keep step.
+/// `pause`, shortened by up to a fifth, so that replicas do not act in step.
 pub(super) fn jittered(pause: Duration) -> Duration {
-    // Each state has other keys: chance enough for a pause.
+    // Each `RandomState` has different keys, which is random enough for a pause.
     let chance = RandomState::new().hash_one(0_u8) as f64 / u64::MAX as f64;
     pause.mul_f64(1.0 - 0.2 * chance)
 }
 
-/// What failed since the last success.
+/// The failures since the last success.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     count: u32,
@@ -23,7 +23,8 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Notes a failure. Answers whether it is to be told: the first, another one, or the same after a while.
+    /// Notes a failure. Returns whether to report it: if it is the first, a different one, or the same one after a
+    /// while.
     pub(super) fn add(&mut self, failure: &str) -> bool {
         self.count = self.count.saturating_add(1);
         let known = self.told.as_ref().is_some_and(|(told, at)| told == failure && at.elapsed() < REPEAT);
@@ -33,12 +34,12 @@ impl Failures {
         !known
     }
 
-    /// Notes a success. Answers whether a failure came before it.
+    /// Notes a success. Returns whether a failure came before it.
     pub(super) fn clear(&mut self) -> bool {
         std::mem::take(self).count > 0
     }
 
-    /// How long to wait before the next try: `first`, doubled with each failure, `longest` at most.
+    /// How long to wait before the next attempt: `first`, doubled with each failure, and `longest` at most.
     pub(super) fn pause(&self, first: Duration, longest: Duration) -> Duration {
         let doubled = first.saturating_mul(1 << self.count.saturating_sub(1).min(20));
         jittered(doubled.min(longest))

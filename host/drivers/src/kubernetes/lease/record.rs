@@ -8,12 +8,12 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-/// What makes a Lease this process's own: when it was acquired, to the microsecond, under its name.
+/// What makes a Lease this process's own: its name, and when it acquired the Lease, to the microsecond.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     identity: String,
     acquired: MicroTime,
-    /// The version of the Lease that the claim replaces; none where there is no Lease.
+    /// The version of the Lease that the claim replaces; `None` if there is no Lease.
     over: Option<String>,
 }
 
@@ -22,8 +22,8 @@ impl Claim {
         Self { identity: identity.to_owned(), acquired: now(), over: over.and_then(Record::version) }
     }
 
-    /// Whether it is a claim on this very state of the Lease. A try whose answer was lost may still arrive there, so that
-    /// the next one must not make another claim.
+    /// Whether this claim was made for exactly this state of the Lease. A write with this claim may still arrive there
+    /// even if its answer was lost, so the next attempt must not make a new claim.
     pub(super) fn is_over(&self, record: Option<&Record>) -> bool {
         self.over == record.and_then(Record::version)
     }
@@ -40,7 +40,7 @@ impl From<Lease> for Record {
 }
 
 impl Record {
-    /// What it says; who reads compares this, since a label that changes is no renewal.
+    /// What the Lease says. Readers compare only this, because a changed label is not a renewal.
     pub(super) fn spec(&self) -> LeaseSpec {
         self.0.spec.clone().unwrap_or_default()
     }
@@ -49,7 +49,7 @@ impl Record {
         self.0.metadata.resource_version.clone()
     }
 
-    /// Whether this process holds it by this claim.
+    /// Whether this process holds the Lease by this claim.
     pub(super) fn is_held_by(&self, claim: &Claim) -> bool {
         let Some(spec) = &self.0.spec else { return false };
         spec.holder_identity.as_ref() == Some(&claim.identity) && spec.acquire_time.as_ref() == Some(&claim.acquired)
@@ -59,13 +59,13 @@ impl Record {
         self.0.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default()
     }
 
-    /// A Lease that does not exist yet, held by this claim.
+    /// A new Lease, held by this claim.
     pub(super) fn created(name: &str, claim: &Claim, duration: Duration) -> Lease {
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         held(Lease { metadata, spec: None }, claim, duration, 0)
     }
 
-    /// The same Lease, taken over from whoever held it.
+    /// The same Lease, taken over from its previous holder.
     pub(super) fn taken_over(&self, claim: &Claim, duration: Duration) -> Lease {
         held(self.0.clone(), claim, duration, self.transitions().saturating_add(1))
     }
@@ -75,7 +75,8 @@ impl Record {
         held(self.0.clone(), claim, duration, self.transitions())
     }
 
-    /// The same Lease, given up. That the time of renewal is gone too tells it from one that a person emptied.
+    /// The same Lease, given up. Its renewal time is cleared too, which distinguishes it from a Lease whose holder a
+    /// person cleared.
     pub(super) fn released(&self) -> Lease {
         let mut lease = self.0.clone();
         if let Some(spec) = &mut lease.spec {
@@ -96,23 +97,24 @@ fn held(mut lease: Lease, claim: &Claim, duration: Duration, transitions: i32) -
     lease
 }
 
-/// Who holds it, if anybody does.
+/// The holder of the Lease, if it has one.
 pub(super) fn holder(spec: &LeaseSpec) -> Option<&str> {
     spec.holder_identity.as_deref().filter(|name| !name.is_empty())
 }
 
-/// Whether its holder gave it up.
+/// Whether the holder gave the Lease up.
 pub(super) fn is_released(spec: &LeaseSpec) -> bool {
     holder(spec).is_none() && spec.renew_time.is_none()
 }
 
-/// How long it holds by its own word.
+/// The duration that the Lease itself declares.
 pub(super) fn duration(spec: &LeaseSpec) -> Duration {
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     Duration::from_secs(seconds.unwrap_or_default())
 }
 
-/// Now, as exactly as a Lease can say it. For people and for telling claims apart; no decision is made by it.
+/// The current time, as precisely as a Lease can store it. It serves people and tells claims apart; no decision depends
+/// on the time that it names.
 fn now() -> MicroTime {
     let now = Timestamp::now();
     MicroTime(Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now))

@@ -1,4 +1,4 @@
-//! What a candidate saw of the Lease, and since when it has been so.
+//! What a candidate has seen of the Lease, and since when that has not changed.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,20 @@ use k8s_openapi::api::coordination::v1::LeaseSpec;
 
 use super::record::{duration, holder, is_released};
 
-/// What was last seen. Moments are of this process's own clock.
+/// What was last seen. All moments are on this process's own clock.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Seen {
-    /// No Lease, and never one.
+    /// There is no Lease, and no holder to wait for.
     #[default]
     Nothing,
-    /// What the Lease says, since this moment at the earliest.
+    /// What the Lease says, and the moment at which this process first saw it.
     Word { spec: Box<LeaseSpec>, since: Instant },
-    /// There was a Lease that was held, and it is gone.
+    /// There was a held Lease, and it is gone.
     Gone { since: Instant },
 }
 
 impl Seen {
-    /// Takes what was found. What says the same as before has been so since then.
+    /// Takes what was found. If it says the same as before, the earlier moment stays.
     pub(super) fn take(&mut self, found: Option<LeaseSpec>, now: Instant) {
         match (&*self, found) {
             (Self::Word { spec, .. }, Some(found)) if **spec == found => {}
@@ -30,8 +30,8 @@ impl Seen {
         }
     }
 
-    /// From when on it may be taken; none where it may be at once. A holder that declared a longer duration than ours
-    /// counts on it.
+    /// From when on the Lease may be taken; `None` if it may be taken at once. A holder that declared a longer duration
+    /// than ours relies on its own.
     pub(super) fn free_at(&self, lease: Duration) -> Option<Instant> {
         match self {
             Self::Nothing => None,
@@ -41,12 +41,12 @@ impl Seen {
         }
     }
 
-    /// Whether it may be taken now.
+    /// Whether the Lease may be taken now.
     pub(super) fn is_free(&self, lease: Duration, now: Instant) -> bool {
         self.free_at(lease).is_none_or(|at| now >= at)
     }
 
-    /// Who holds it, until when its word counts, and since when it has been so.
+    /// The holder, until when the Lease is reserved for it, and since when the Lease has said so.
     pub(super) fn holder(&self, lease: Duration) -> Option<(&str, Instant, Instant)> {
         let Self::Word { spec, since } = self else { return None };
         Some((holder(spec)?, self.free_at(lease)?, *since))
@@ -76,7 +76,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut seen = Seen::default();
         assert!(seen.is_free(LEASE, start), "there is none");
-        // A renewal long ago by the holder's clock says nothing.
+        // A renewal that is long ago by the holder's clock means nothing.
         seen.take(Some(word("a", Some(0), 6)), start);
         seen.take(Some(word("a", Some(0), 6)), at(5));
         assert!(!seen.is_free(LEASE, at(5)) && seen.is_free(LEASE, at(6)));

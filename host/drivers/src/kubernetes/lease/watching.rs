@@ -1,4 +1,4 @@
-//! Hears of changes of the Lease at once. What it hears saves time and decides nothing: without it the Lease is read every
+//! Reports changes of the Lease at once. The reports save time and decide nothing: without them the Lease is read every
 //! retry period.
 
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::{
     record::Record,
 };
 
-/// How long one watch may last: a connection that went silent is noticed by then.
+/// How long one watch may last: this is how a connection that went silent is noticed.
 const LONGEST_WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
-/// The longest pause where the Lease can't be watched.
+/// The longest pause while the Lease can't be watched.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Tells the states of the Lease for as long as anybody listens.
+/// Sends the states of the Lease for as long as the receiver exists.
 pub(super) async fn watch(api: LeaseApi, timing: Timing, states: mpsc::Sender<Option<Record>>) {
     let mut failures = Failures::default();
     while !states.is_closed() {
@@ -31,14 +31,15 @@ pub(super) async fn watch(api: LeaseApi, timing: Timing, states: mpsc::Sender<Op
             failures.pause(timing.retry(), LONGEST_PAUSE)
         } else {
             failures.clear();
-            // The usual end; with a pause, so that a server which ends every watch at once is not flooded.
+            // The usual end of a watch. The pause keeps a server that ends every watch at once from being flooded with
+            // requests.
             jittered(timing.retry() / 4)
         };
         tokio::time::sleep(pause).await;
     }
 }
 
-/// One watch to its end.
+/// Runs one watch to its end.
 async fn one_watch(api: &LeaseApi, timing: Timing, told: &mpsc::Sender<Option<Record>>) -> Result<(), LeaseError> {
     let mut states = api.watch(timing.call()).await?;
     while let Some(state) = states.next().await {

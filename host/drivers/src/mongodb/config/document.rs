@@ -1,4 +1,4 @@
-//! How settings and histories are written as documents, and what is made of those that the older service wrote.
+//! How settings and histories are stored as documents, and how documents of the older service are read.
 
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value as Json, json};
@@ -7,11 +7,11 @@ use ta_bot_engine::settings::config_store::ChangeAction;
 
 use super::{AuditEntry, Author, ConfigKey, Failure, StoredConfig, StoredSettings, value};
 
-/// The version of a document that names none: it is there, so some version it must have.
+/// The version of a document that names none: the document exists, so it must have some version.
 const FIRST_VERSION: i64 = 1;
-/// What the older service took for a missing bound of confidence.
+/// The value that the older service used for a missing bound of confidence.
 const OLDER_BOUNDS: (f64, f64) = (0.6, 0.95);
-/// Who wrote what names nobody.
+/// The author of a document that names none.
 const UNKNOWN: &str = "unknown";
 
 pub(super) fn level_filter(key: &ConfigKey) -> Document {
@@ -22,24 +22,26 @@ pub(super) fn level_filter(key: &ConfigKey) -> Document {
     filter
 }
 
-/// The entries of one level. Null finds those without the field, too.
+/// Matches the entries of one level. Null also matches entries without the field.
 pub(super) fn history_filter(key: &ConfigKey) -> Document {
     let symbol = key.symbol.as_ref().map_or(Bson::Null, |symbol| symbol.as_str().into());
     doc! { "strategy_id": key.strategy.as_str(), "symbol": symbol }
 }
 
-/// The documents that hold application settings: in `parameters`, or beside the version as the older service has them.
+/// Matches the documents that hold application settings: in `parameters`, or beside the version as the older service
+/// stored them.
 pub(super) fn settings_filter() -> Document {
     let there = || doc! { "$exists": true };
     doc! { "$or": [{ "parameters.symbols": there() }, { "symbols": there() }] }
 }
 
-/// Entries of the older service have no sequence; they come after all others, by their moment.
+/// Newest first. Entries of the older service have no sequence; they come after all others, ordered by their time.
 pub(super) fn newest_first() -> Document {
     doc! { "sequence": -1, "changed_at": -1, "_id": -1 }
 }
 
-/// A level with its key. None where the id or the symbol can't be one of ours: other services have strategies, too.
+/// Reads a level with its key. Returns `None` if the id or the symbol can't be one of ours: other services have
+/// strategies, too.
 pub(super) fn level(document: &Document, has_symbol: bool) -> Result<Option<(ConfigKey, StoredConfig)>, Failure> {
     let strategy = document.get_str("strategy_id").ok().and_then(|id| id.parse::<StrategyId>().ok());
     let symbol = document.get_str("symbol").ok().and_then(|symbol| symbol.parse::<Symbol>().ok());
@@ -47,14 +49,14 @@ pub(super) fn level(document: &Document, has_symbol: bool) -> Result<Option<(Con
         (Some(strategy), false, _) => ConfigKey { strategy, symbol: None },
         (Some(strategy), true, Some(symbol)) => ConfigKey { strategy, symbol: Some(symbol) },
         _ => {
-            tracing::debug!(document = %name(document), "is no strategy's level and is left out");
+            tracing::debug!(document = %name(document), "skipped a document that is not a strategy's level");
             return Ok(None);
         }
     };
     Ok(Some((key, stored(document)?)))
 }
 
-/// What is stored at a level.
+/// Reads what is stored at a level.
 pub(super) fn stored(document: &Document) -> Result<StoredConfig, Failure> {
     let parameters = match document.get("parameters") {
         Some(Bson::Document(parameters)) => value::to_object(parameters),
@@ -97,7 +99,7 @@ pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Fai
     })
 }
 
-/// Application settings: ours, or those of the older service, which calls timeframes `candle_periods`.
+/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods`.
 pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
     let fields = document.get_document("parameters").unwrap_or(document);
     let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);
@@ -120,7 +122,8 @@ pub(super) fn key_of_entry(entry: &Document, strategy: &StrategyId) -> ConfigKey
     ConfigKey { strategy: strategy.clone(), symbol }
 }
 
-/// An entry of a history. Those of the older service may lack a version: they can be read, not gone back to.
+/// Reads an entry of a history. Entries of the older service may lack a version: they can be read, but not rolled back
+/// to.
 pub(super) fn entry(document: &Document, key: Option<ConfigKey>) -> AuditEntry {
     let values = |field: &str| match document.get(field) {
         None | Some(Bson::Null) => None,
@@ -166,7 +169,7 @@ const fn action_text(action: ChangeAction) -> &'static str {
     }
 }
 
-/// The older service has actions of its own, which all left something stored.
+/// Reads an action. The older service has actions of its own, all of which left something stored.
 fn action_of(text: &str, has_new: bool) -> ChangeAction {
     match text.to_ascii_uppercase().as_str() {
         "CREATE" => ChangeAction::Create,
@@ -176,7 +179,7 @@ fn action_of(text: &str, has_new: bool) -> ChangeAction {
     }
 }
 
-/// What an operator finds the document by.
+/// The name by which an operator can find the document.
 fn name(document: &Document) -> String {
     let id = document.get("_id").map_or_else(|| "without _id".to_owned(), ToString::to_string);
     match document.get_str("strategy_id") {

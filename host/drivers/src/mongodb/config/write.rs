@@ -20,36 +20,36 @@ use super::{
     document, levels_of, value,
 };
 
-/// Pauses of writers who meet.
+/// Pauses between attempts of writers that conflict.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(8), Duration::from_millis(500));
 
-/// Reads what a document holds, as the history tells it.
+/// Reads what a document holds, in the form that the history records.
 type Contents = fn(&Document) -> Result<Json, Failure>;
 
-/// Where a change happens.
+/// The place of a change: a document and its history.
 pub(super) struct Place {
     key: Option<ConfigKey>,
     documents: &'static str,
     history: &'static str,
     /// Finds the document.
     filter: Document,
-    /// The fields that make it findable.
+    /// The fields of a new document by which it is found.
     identity: Document,
-    /// Finds the entries of this very document.
+    /// Finds the entries of exactly this document.
     entries: Document,
-    /// Finds the entries that share an order with them.
+    /// Finds the entries that share one order with them.
     ordered: Document,
     contents: Contents,
 }
 
-/// What is to be changed.
+/// The change to make.
 pub(super) struct Change {
     pub(super) new: Option<Json>,
     pub(super) expected: Option<i64>,
     pub(super) author: Author,
 }
 
-/// The entry of a change; none where nothing was to be done; or who was there first.
+/// The entry of a change; `None` if there was nothing to do; or the conflict with a writer that was first.
 type Written = Result<Option<AuditEntry>, WriteError>;
 
 impl Place {
@@ -72,7 +72,7 @@ impl Place {
             documents: APP_SETTINGS,
             history: APP_HISTORY,
             filter: document::settings_filter(),
-            // The id keeps two first writers apart.
+            // The fixed id keeps two first writers from both inserting a document.
             identity: doc! { "_id": "application", "config_type": "application" },
             entries: doc! {},
             ordered: doc! {},
@@ -83,11 +83,11 @@ impl Place {
     }
 }
 
-/// Repeats the transaction until it has found out, or nobody waits any more.
+/// Repeats the transaction until its outcome is known, or until the caller stops waiting.
 pub(super) async fn write(connected: &Connected, place: &Place, change: &Change) -> Result<Written, Failure> {
     let mut session = connected.client.start_session().await?;
-    // The id of the entry is the same in every attempt: a commit whose answer was lost, and that a server which was
-    // started anew knows nothing of, may have been done all the same.
+    // The id of the entry is the same in every attempt. If the answer to a commit was lost, and a server that was
+    // restarted knows nothing of the commit, it may have been done all the same.
     let id = ObjectId::new();
     let mut pauses = PAUSES;
     let mut done_before = Ok(None);
@@ -110,7 +110,7 @@ pub(super) async fn write(connected: &Connected, place: &Place, change: &Change)
     }
 }
 
-/// The entry of this id, if an attempt was committed.
+/// Returns the entry with this id, if an attempt was committed.
 async fn entry_of(connected: &Connected, place: &Place, id: ObjectId) -> Result<Option<AuditEntry>, Failure> {
     let history = connected.database.collection::<Document>(place.history);
     let found = history.find_one(doc! { "_id": id }).max_time(SERVER_LIMIT).await?;
@@ -124,19 +124,20 @@ async fn attempt(
     change: &Change,
     id: ObjectId,
 ) -> Result<Written, Failure> {
-    // What the transaction reads is what was there when it began, and two that write the same document can't both succeed.
+    // The transaction reads what was stored when it began, and two transactions that write the same document can't both
+    // succeed.
     session.start_transaction().read_concern(ReadConcern::snapshot()).max_commit_time(SERVER_LIMIT).await?;
     let written = within(connected, session, place, change, id).await;
     if matches!(written, Ok(Ok(Some(_)))) {
         commit(session, connected.deadline).await?;
     } else {
-        // Where that fails the server gives the transaction up by itself.
+        // If that fails, the server gives up the transaction by itself.
         let _ = session.abort_transaction().await;
     }
     written
 }
 
-/// Asks for the commit until it is known what became of it.
+/// Requests the commit until its outcome is known.
 async fn commit(session: &mut ClientSession, deadline: Instant) -> Result<(), Failure> {
     let mut pauses = PAUSES;
     while let Err(error) = session.commit_transaction().await {
@@ -170,7 +171,7 @@ async fn within(
         (Some(_), Some(_)) => ChangeAction::Update,
         (Some(_), None) => ChangeAction::Delete,
     };
-    // The history keeps the versions of what was deleted.
+    // The history keeps the versions of deleted documents.
     let known = highest(&history, session, &place.entries, "version").await?;
     let sequence = highest(&history, session, &place.ordered, "sequence").await? + 1;
     let entry = AuditEntry {
@@ -192,7 +193,7 @@ async fn within(
     Ok(Ok(Some(entry)))
 }
 
-/// The highest number that the entries have in `field`; 0 where none has any.
+/// The highest number that the entries have in `field`; 0 if none of them has one.
 async fn highest(
     history: &Collection<Document>,
     session: &mut ClientSession,
@@ -205,7 +206,7 @@ async fn highest(
     Ok(found.and_then(|entry| value::whole(&entry, field)).unwrap_or(0))
 }
 
-/// Brings the document to what the entry of its history says, unless it is no longer the one that was read.
+/// Changes the document to what its history entry says, unless it is no longer the document that was read.
 async fn replace(
     documents: &Collection<Document>,
     session: &mut ClientSession,
@@ -213,7 +214,8 @@ async fn replace(
     stored: Option<&Document>,
     entry: &AuditEntry,
 ) -> Result<(), Failure> {
-    let (at, author) = (value::from_moment(entry.author.at), entry.author.changed_by.as_str());
+    let at = value::from_moment(entry.author.at);
+    let author = entry.author.changed_by.as_str();
     let new = entry.new.as_ref().map(value::from_json);
     let replaced = match (stored, new) {
         (Some(stored), Some(new)) => {
@@ -235,7 +237,7 @@ async fn replace(
     if replaced == 1 { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
-/// Finds the very document that was read, in its version. Null finds a document that has none.
+/// Matches exactly the document that was read, in the version that was read. Null matches a document without a version.
 fn same(stored: &Document) -> Document {
     let field = |name: &str| stored.get(name).cloned().unwrap_or(Bson::Null);
     doc! { "_id": field("_id"), "version": field("version") }

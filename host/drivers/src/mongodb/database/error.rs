@@ -1,4 +1,4 @@
-//! The driver's errors in the words that callers act on.
+//! Turns the driver's errors into errors that callers can act on.
 
 use std::io;
 
@@ -12,14 +12,14 @@ const NO_TRANSACTIONS: &str = "the server has no transactions, and a change is n
 const CHECK_USER: &str = "check the user and the password of MONGODB_URI";
 const GRANT: &str = "give the user of MONGODB_URI the role readWrite on the database";
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The driver or the server failed.
     Driver(Error),
     /// A document is not what it should be.
     Corrupt(String),
-    /// What stands in the way can only be mended by an operator.
+    /// Only an operator can fix the problem.
     CannotWrite(String),
     /// Another writer was faster; nothing was changed.
     Overtaken,
@@ -45,16 +45,16 @@ impl Failure {
         self.code() == Some(11000)
     }
 
-    /// Whether there is no such collection (yet).
+    /// Whether the collection does not exist (yet).
     pub(crate) fn is_no_collection(&self) -> bool {
         self.code() == Some(26)
     }
 
-    /// Whether the same transaction may succeed when it is repeated.
+    /// Whether the same transaction may succeed if it is repeated.
     pub(crate) fn is_worth_repeating(&self) -> bool {
         match self {
             Self::Overtaken => true,
-            // A second writer of something new, or a write of the same document at the same time.
+            // A second insert of the same new document, or a write of the same document at the same time.
             Self::Driver(error) => {
                 error.contains_label(TRANSIENT_TRANSACTION_ERROR) || matches!(self.code(), Some(11000 | 112))
             }
@@ -72,7 +72,7 @@ impl Failure {
         }
     }
 
-    /// The error as callers see it. A password that got into the driver's words is taken out of them.
+    /// The error as callers see it. A password in the driver's message is masked.
     pub(crate) fn to_store_error(&self, password: Option<&str>) -> StoreError {
         let error = match self {
             Self::Corrupt(reason) => corrupt(reason.clone()),
@@ -125,7 +125,8 @@ fn of_file(failed: &GridFsErrorKind) -> StoreError {
 
 fn of_code(code: i32, message: &str) -> StoreError {
     match code {
-        // IllegalOperation, as a server that is no member of a replica set says it; OperationNotSupportedInTransaction
+        // IllegalOperation, as reported by a server that is not a member of a replica set;
+        // OperationNotSupportedInTransaction
         20 | 263 => cannot_write(format!("{NO_TRANSACTIONS} (it says: {message})")),
         // Unauthorized
         13 => cannot_write(format!("{message}: {GRANT}")),
@@ -133,7 +134,7 @@ fn of_code(code: i32, message: &str) -> StoreError {
         11 | 18 => unavailable(format!("{message}: {CHECK_USER}")),
         // OutOfDiskSpace
         14031 => cannot_write(format!("{message}: free space on the server's disk")),
-        // DocumentValidationFailure, BSONObjectTooLarge, and the server's own refusals of a document
+        // DocumentValidationFailure, BSONObjectTooLarge, and other refusals of a document by the server
         121 | 10334 | 17280 | 17419 | 17420 => cannot_write(message),
         _ => unavailable(message),
     }

@@ -1,7 +1,7 @@
-//! The indexes: what must be unique, and what histories are read by.
+//! The indexes: those that enforce uniqueness, and those by which histories are read.
 //!
-//! An index that is there already is taken as it is, whatever its name: the older service may have made it, and the user
-//! may not be allowed to make any.
+//! An existing index is used as it is, whatever its name: the older service may have created it, and the user may not
+//! be allowed to create any.
 
 use futures_util::TryStreamExt as _;
 use mongodb::{
@@ -16,13 +16,13 @@ use super::{SERVER_LIMIT, error::Failure};
 pub(crate) const GLOBAL_LEVELS: &str = "strategy_configs_global";
 /// Parameters for one symbol.
 pub(crate) const SYMBOL_LEVELS: &str = "strategy_configs_symbol";
-/// The history of both.
+/// The history of both kinds of levels.
 pub(crate) const LEVEL_HISTORY: &str = "strategy_config_audit";
 /// The application's settings, in one document.
 pub(crate) const APP_SETTINGS: &str = "app_config";
-/// Their history.
+/// The history of the application's settings.
 pub(crate) const APP_HISTORY: &str = "app_config_audit";
-/// What is known of each kept module; its bytes are in the GridFS bucket of the same name.
+/// What is known about each kept module; its bytes are in the GridFS bucket of the same name.
 pub(crate) const MODULES: &str = "strategy_modules";
 
 struct IndexSpec {
@@ -68,7 +68,7 @@ async fn is_there(collection: &Collection<Document>, wanted: &IndexSpec) -> Resu
     Ok(false)
 }
 
-/// The direction may be any kind of number.
+/// Whether two indexes have the same keys. The direction may be any kind of number.
 fn same_keys(found: &Document, wanted: &Document) -> bool {
     let keys = |keys: &Document| {
         let number = |key: &str| keys.get(key).and_then(super::value::number).unwrap_or_default();

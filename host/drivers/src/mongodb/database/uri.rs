@@ -1,4 +1,4 @@
-//! What `MONGODB_URI` and `MONGODB_DATABASE` say, and how a client is made of it.
+//! Reads `MONGODB_URI` and `MONGODB_DATABASE`, and makes a client from them.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use super::error::Failure;
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// How long a call waits for a server that can take it.
 const SELECTION_LIMIT: Duration = Duration::from_secs(2);
-/// How often the driver asks each server how it is.
+/// How often the driver checks the state of each server.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long a write may take to reach a majority.
 const MAJORITY_LIMIT: Duration = Duration::from_secs(5);
-/// How many connections there are where the URI does not say (`maxPoolSize`).
+/// How many connections there are if the URI does not say (`maxPoolSize`).
 const CONNECTIONS: u32 = 8;
-/// How long MongoDB lets the name of a database be.
+/// The longest name of a database that MongoDB allows.
 const LONGEST_NAME: usize = 63;
 
-/// Why a URI or the name of a database can't be used. Holds nothing of a password.
+/// Why a URI or the name of a database can't be used. It contains no part of a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct UriError(String);
@@ -43,8 +43,8 @@ pub(super) fn read(uri: &str) -> Result<ConnectionString, UriError> {
         return Err(UriError::new("it must begin with mongodb:// or mongodb+srv://"));
     }
     let mut read = ConnectionString::parse(uri).map_err(|error| {
-        // Where a password holds a character that it must not, the driver takes a part of it for a host or an option
-        // and would show it.
+        // If a password contains a forbidden character, the driver takes a part of it for a host or an option and would
+        // show it.
         if uri.contains('@') {
             UriError::new(
                 "it can't be read (what the driver says is not shown, since it might hold the password): write \
@@ -54,9 +54,9 @@ pub(super) fn read(uri: &str) -> Result<ConnectionString, UriError> {
             UriError::new(format!("it can't be read: {}", error.kind))
         }
     })?;
-    #[allow(deprecated, reason = "URIs of the older service may have it, and the driver refuses it")]
+    #[allow(deprecated, reason = "URIs of the older service may set it, and the driver refuses it")]
     if read.socket_timeout.take().is_some() {
-        tracing::warn!("socketTimeoutMS of MONGODB_URI is left out: every call has a limit of its own");
+        tracing::warn!("ignoring socketTimeoutMS of MONGODB_URI: every call has its own limit");
     }
     Ok(read)
 }
@@ -77,19 +77,19 @@ pub(super) fn place(uri: &ConnectionString, database: &str) -> String {
     let hosts = match &uri.host_info {
         HostInfo::HostIdentifiers(hosts) => hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         HostInfo::DnsRecord(name) => name.clone(),
-        // The driver may learn of more ways to name hosts.
+        // The driver may add more ways to name hosts.
         _ => "elsewhere".to_owned(),
     };
     format!("{hosts}/{database}")
 }
 
-/// How many connections there are at most. The driver takes 0 for "without limit".
+/// The largest number of connections. The driver takes 0 for "without limit".
 pub(super) fn connections(uri: &ConnectionString) -> u32 {
     uri.max_pool_size.filter(|size| *size > 0).unwrap_or(CONNECTIONS)
 }
 
-/// Makes the client. Limits that the URI gives count. What the data rests on can't be weakened by it: a write is
-/// acknowledged when a majority has it in its journal, and what is read is what a majority has.
+/// Makes the client. Limits that the URI gives are used. But the URI can't weaken the guarantees that the data depends
+/// on: a write is acknowledged when a majority has it in its journal, and reads return what a majority has.
 pub(super) async fn connect(uri: ConnectionString) -> Result<Client, Failure> {
     let connections = connections(&uri);
     let mut options = ClientOptions::parse(uri).await?;

@@ -1,12 +1,12 @@
-//! Values of documents as JSON and as moments, and back. What the older service wrote is read with patience: numbers of
-//! any kind, moments as dates or as text.
+//! Converts values of documents to JSON and to timestamps, and back. Values of the older service are read leniently:
+//! numbers of any kind, timestamps as dates or as text.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use mongodb::bson::{self, Bson, Document};
 use serde_json::{Map, Value as Json};
 use ta_bot_core::Timestamp;
 
-/// A JSON value as it is stored. Whole numbers stay whole, so that they come back as what they were.
+/// A JSON value as it is stored. Whole numbers stay whole, so that they are read back unchanged.
 pub(crate) fn from_json(value: &Json) -> Bson {
     match value {
         Json::Null => Bson::Null,
@@ -27,7 +27,7 @@ pub(crate) fn from_object(fields: &Map<String, Json>) -> Document {
     fields.iter().map(|(name, value)| (name.clone(), from_json(value))).collect()
 }
 
-/// A stored value as JSON. What JSON has no kind for becomes text, which a strategy's schema then refuses by name.
+/// A stored value as JSON. A type that JSON does not have becomes text, which a strategy's schema then refuses by name.
 pub(crate) fn to_json(value: &Bson) -> Json {
     match value {
         Bson::Null | Bson::Undefined => Json::Null,
@@ -50,12 +50,13 @@ pub(crate) fn to_object(document: &Document) -> Map<String, Json> {
     document.iter().map(|(name, value)| (name.clone(), to_json(value))).collect()
 }
 
-/// A moment as it is stored.
+/// A timestamp as it is stored.
 pub(crate) fn from_moment(moment: Timestamp) -> Bson {
     Bson::DateTime(bson::DateTime::from_millis(moment.millis()))
 }
 
-/// The first of these fields that holds a moment: a date, or a text as Python writes it, with or without an offset.
+/// The timestamp in the first of these fields that holds one: a date, or text as Python writes it, with or without an
+/// offset.
 pub(crate) fn moment(document: &Document, fields: &[&str]) -> Option<Timestamp> {
     fields.iter().find_map(|field| match document.get(*field)? {
         Bson::DateTime(moment) => Some(Timestamp::from_millis(moment.timestamp_millis())),

@@ -1,4 +1,4 @@
-//! Candles into the extractor's tables, as the extractor writes them.
+//! Inserts candles into the extractor's tables in the way the extractor does.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,18 +9,18 @@ use ta_bot_engine::support::store_error::StoreError;
 use super::{Inserted, candle, columns, push_moment};
 use crate::mysql::database::{NAME, batch::pieces, klines::table, row};
 
-/// How many candles one statement inserts: with 20 columns far from the limit of 65535 values.
+/// How many candles one statement inserts: with 20 columns this is far below the limit of 65535 values.
 const BATCH: usize = 512;
-/// What DECIMAL(20,8) can't hold.
+/// The smallest number that DECIMAL(20,8) can't hold.
 const TOO_LARGE: f64 = 1e12;
-/// What is written where the extractor writes its own name and version.
+/// What is written into the columns in which the extractor writes its own name and version.
 const WRITER: &str = "ta-bot";
 /// The most that the column `price_change_percent` holds.
 const LARGEST_PERCENT: f64 = 999_999.0;
 
 /// A candle as it can be stored.
 pub(super) struct Row {
-    /// With the decimals that the table keeps.
+    /// Rounded to the decimals that the table keeps.
     pub(super) candle: Candle,
     /// Open, high, low, close and volume.
     numbers: [String; 5],
@@ -39,7 +39,7 @@ impl Row {
         let stored = |name: &str, value: f64| {
             let text = format!("{value:.8}");
             let kept: f64 = text.parse().unwrap_or(f64::NAN);
-            // A price of nothing would be no price; a volume may be too small to count.
+            // A price that becomes zero would be no price; a volume may be too small to count.
             let fits = kept.abs() < TOO_LARGE && (kept != 0.0 || value == 0.0 || name == "volume");
             if fits { Ok((kept, text)) } else { Err(refuse(name, value)) }
         };
@@ -52,7 +52,7 @@ impl Row {
         Ok(Self { candle, numbers: [open_text, high_text, low_text, close_text, volume_text] })
     }
 
-    /// What is written into a column; none where the column is not documented.
+    /// What is written into a column; `None` if the column is not documented.
     fn value(&self, column: &str, symbol: &Symbol, timeframe: Timeframe, now: Timestamp) -> Option<String> {
         let Candle { open_time, open, close, .. } = self.candle;
         let change = close - open;
@@ -82,7 +82,7 @@ impl Row {
     }
 }
 
-/// Inserts what is not there. `rows` are ordered by open time.
+/// Inserts the candles that are not stored yet. `rows` must be ordered by open time.
 pub(super) async fn all(
     connection: &mut MySqlConnection,
     symbol: &Symbol,
@@ -123,7 +123,7 @@ pub(super) async fn all(
     Ok(inserted)
 }
 
-/// The columns that the table has: of those that nobody needs it may have any.
+/// The columns that the table has. Columns that nobody needs may be missing.
 async fn column_names(connection: &mut MySqlConnection, timeframe: Timeframe) -> Result<BTreeSet<String>, sqlx::Error> {
     let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
                WHERE table_schema = DATABASE() AND table_name = ?";
@@ -131,7 +131,7 @@ async fn column_names(connection: &mut MySqlConnection, timeframe: Timeframe) ->
     Ok(names.into_iter().collect())
 }
 
-/// The candles that are there already among those of `batch`.
+/// Returns the candles that are stored already within the time range of `batch`.
 async fn held(
     connection: &mut MySqlConnection,
     symbol: &Symbol,

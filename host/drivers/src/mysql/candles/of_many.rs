@@ -1,8 +1,8 @@
 //! Candles of many symbols in few queries.
 //!
-//! Where it is known from which moment on candles are wanted, one query reads the stretches of hundreds of symbols:
-//! ranges of the index, beside each other in one condition. Where whole windows are wanted each symbol has a limited
-//! select, and those of many symbols make one query.
+//! If it is known from which moment on candles are wanted, one query reads the stretches of hundreds of symbols, as
+//! ranges of the index side by side in one condition. If whole windows are wanted, each symbol has a select with a
+//! limit, and the selects of many symbols make one query.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,9 +15,9 @@ use crate::mysql::database::{
     klines::table,
 };
 
-/// How many symbols one query reads stretches of.
+/// How many stretches one query reads, one for each symbol.
 const STRETCHES: usize = 512;
-/// How many windows one query reads, and how many candles it should not exceed.
+/// How many windows one query reads at most, and how many candles it should not exceed.
 const WINDOWS: usize = 128;
 const WINDOW_ROWS: usize = 50_000;
 
@@ -26,9 +26,9 @@ pub(super) struct Plan<'a> {
     timeframe: Timeframe,
     until: Timestamp,
     count: u32,
-    /// Symbols with the moment from which on there are fewer than `count` candles.
+    /// Symbols with the moment after which candles are wanted, of which there are no more than `count`.
     stretches: Vec<(&'a Symbol, Timestamp)>,
-    /// Symbols of which the newest `count` are read.
+    /// Symbols whose newest `count` candles are read.
     windows: Vec<&'a Symbol>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Plan<'a> {
         until: Timestamp,
         count: u32,
     ) -> Self {
-        // A symbol that is asked for twice is read once, as far back as either needs.
+        // A symbol that is requested twice is read once, as far back as either request needs.
         let mut earliest: BTreeMap<&Symbol, Option<Timestamp>> = BTreeMap::new();
         for (symbol, after) in wanted {
             earliest.entry(symbol).and_modify(|known| *known = (*known).min(*after)).or_insert(*after);
@@ -76,7 +76,7 @@ impl<'a> Plan<'a> {
         query
     }
 
-    /// What was found, for each that was asked for.
+    /// Returns what was found for each entry of `wanted`.
     pub(super) fn answer(
         &self,
         wanted: &[(Symbol, Option<Timestamp>)],
@@ -108,8 +108,9 @@ pub(super) fn closes(
 
 /// The queries for the newest close of each symbol.
 ///
-/// `GROUP BY symbol` over the index would be shorter. MariaDB 10.11 jumps through the index for that, too, but only until
-/// another statement has read some series backwards: from then on it reads the whole index, which is every candle.
+/// `GROUP BY symbol` over the index would be shorter. MariaDB 10.11 jumps through the index for that, too, but only
+/// until another statement has read some series backwards: from then on it reads the whole index, which holds every
+/// candle.
 pub(super) fn newest(timeframe: Timeframe, symbols: &[Symbol], until: Timestamp) -> Vec<QueryBuilder<MySql>> {
     let query = |chunk: &[&Symbol]| {
         let mut query = QueryBuilder::new("SELECT `symbol`, (SELECT ");

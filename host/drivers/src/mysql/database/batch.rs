@@ -1,15 +1,15 @@
 //! How many values one statement holds.
 //!
-//! A statement is prepared once on each connection and kept there. Its text depends on how many values it holds, so these
-//! numbers are few: powers of two. Where a value may stand twice, the last one is repeated; where it may not, the values
-//! are cut into pieces.
+//! A statement is prepared once on each connection and kept there. Its text depends on how many values it holds, so
+//! only a few numbers are used: powers of two. If a value may occur twice, the last one is repeated; otherwise the
+//! values are cut into pieces.
 //!
-//! Preparing for a single use would cost more than a second way to the server: its end is told without an answer, and
-//! sqlx 0.9.0 leaves Nagle's algorithm on (issue 4335 there), so that the next statement waits up to 40 ms for the
-//! server's acknowledgement of it.
+//! Preparing a statement for a single use would cost more than a second round trip: closing it is a message without an
+//! answer, and sqlx 0.9.0 leaves Nagle's algorithm on (sqlx issue 4335), so the next statement waits up to 40 ms until
+//! the server acknowledges that message.
 
-/// How many statements a connection keeps. A service on a few timeframes uses some hundred; those beyond it are prepared
-/// anew.
+/// How many statements a connection keeps. A service on a few timeframes uses about a hundred; statements beyond the
+/// limit are prepared again.
 pub(super) const KEPT_STATEMENTS: usize = 256;
 
 /// The values, with the last one repeated up to a power of two.
@@ -19,7 +19,7 @@ pub(crate) fn padded<T: Copy>(values: &[T]) -> impl Iterator<Item = T> {
     values.iter().copied().chain(last.into_iter().flat_map(move |last| std::iter::repeat_n(last, missing)))
 }
 
-/// The values in pieces as long as powers of two, the longest first, none longer than `most`.
+/// The values in pieces whose lengths are powers of two, the longest first, none longer than `most`.
 pub(crate) fn pieces<T>(values: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = values;
     std::iter::from_fn(move || {

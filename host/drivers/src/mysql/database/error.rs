@@ -1,4 +1,4 @@
-//! MySQL's errors in the words that callers act on.
+//! Turns MySQL's errors into errors that callers can act on.
 
 use sqlx::mysql::MySqlDatabaseError;
 use ta_bot_engine::support::store_error::StoreError;
@@ -8,9 +8,9 @@ use super::{MysqlUri, NAME};
 /// What went wrong inside a call.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// What the driver or the server said.
+    /// An error of the driver or the server.
     Sql(sqlx::Error),
-    /// What is known to callers already.
+    /// An error that callers know already.
     Store(StoreError),
 }
 
@@ -27,7 +27,7 @@ impl From<StoreError> for Fault {
 }
 
 impl Fault {
-    /// The error for callers, with the server that it is about.
+    /// Returns the error for callers, which names the server that it is about.
     pub(super) fn at(self, uri: &MysqlUri) -> StoreError {
         match self {
             Self::Store(error) => error,
@@ -43,7 +43,7 @@ impl Fault {
     }
 }
 
-/// The server's number of an error.
+/// The server's number for an error.
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     match error {
         sqlx::Error::Database(error) => error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number),
@@ -51,13 +51,13 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     }
 }
 
-/// Whether a transaction met another, and may work when it is done again.
+/// Whether a transaction conflicted with another one, and may succeed if it is repeated.
 pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     // CHECKREAD (MariaDB), DUP_ENTRY, LOCK_WAIT_TIMEOUT, LOCK_DEADLOCK, LOCK_NOWAIT (MySQL)
     matches!(number(error), Some(1020 | 1062 | 1205 | 1213 | 3572))
 }
 
-/// What an error of the driver means.
+/// Returns what an error of the driver means to callers.
 pub fn store_error(error: &sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(inner) => of_number(number(error).unwrap_or(0), inner.message()),

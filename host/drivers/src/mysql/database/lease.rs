@@ -10,7 +10,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::{Fault, Limits, MysqlUri, is_conflict, unavailable};
 
-/// How long the server's port may take to answer when we ask why there was no connection.
+/// How long the server's port may take to answer when we find out why there was no connection.
 const PROBE_LIMIT: Duration = Duration::from_millis(500);
 /// How long the server may take to answer when a connection goes back to the pool.
 const RETURN_LIMIT: Duration = Duration::from_secs(3);
@@ -23,7 +23,7 @@ pub(super) async fn acquire(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -
     }
 }
 
-/// Why there was no connection in time: the pool does not say.
+/// Finds out why there was no connection in time, because the pool does not say.
 async fn why_none(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> String {
     let waited = limits.acquire.as_millis();
     match timeout(PROBE_LIMIT, TcpStream::connect(uri.host_and_port())).await {
@@ -35,14 +35,14 @@ async fn why_none(pool: &MySqlPool, uri: &MysqlUri, limits: &Limits) -> String {
     }
 }
 
-/// A connection in use. It goes back to the pool only where everything went well on it; else it is closed.
+/// A connection in use. It goes back to the pool only if everything on it went well; otherwise it is closed.
 pub(crate) struct Lease {
     connection: PoolConnection<MySql>,
     keep: bool,
 }
 
 impl Lease {
-    /// The last answer on this connection.
+    /// Takes the last answer on this connection, which decides whether the connection is kept.
     pub(crate) fn end<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, Fault> {
         self.keep = answer.is_ok();
         Ok(answer?)
@@ -70,7 +70,7 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.keep {
-            // The pool asks the server once more before it takes a connection back, and would wait without end.
+            // The pool pings the server before it takes a connection back, and would wait without end.
             tokio::spawn(timeout(RETURN_LIMIT, self.connection.return_to_pool()));
         } else {
             self.connection.close_on_drop();
@@ -78,7 +78,7 @@ impl Drop for Lease {
     }
 }
 
-/// An open transaction. Dropped, it ends with its connection.
+/// An open transaction. If it is dropped, it ends with its connection.
 pub(crate) struct Open(Lease);
 
 impl Open {
@@ -87,19 +87,19 @@ impl Open {
         Ok(Self(lease))
     }
 
-    /// Where its statements go.
+    /// The connection for its statements.
     pub(crate) fn connection(&mut self) -> &mut MySqlConnection {
         &mut self.0
     }
 
-    /// Undoes what was done, and begins anew.
+    /// Undoes what was done, and begins a new transaction.
     pub(crate) async fn again(self) -> Result<Self, Fault> {
         let Self(mut lease) = self;
         sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await?;
         Self::begin(lease).await
     }
 
-    /// Commits what was done, or rolls it back where it met another transaction.
+    /// Commits what was done, or rolls it back if it conflicted with another transaction.
     pub(crate) async fn end<T>(mut self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
         if done.is_ok() {
             sqlx::raw_sql("COMMIT").execute(self.connection()).await?;
@@ -107,14 +107,15 @@ impl Open {
         self.ended(done).await
     }
 
-    /// Does the last of it and commits, in one message to the server, so that what is locked by that is not kept while
-    /// answers go to and fro. Answers the rows that `last` finds.
+    /// Runs the last statements and commits, in one message to the server, so that their locks are not held while
+    /// answers go to and fro. Returns the rows that `last` finds.
     pub(crate) async fn end_with(mut self, last: String) -> Result<Vec<MySqlRow>, Fault> {
         let done = sqlx::raw_sql(AssertSqlSafe(format!("{last}; COMMIT"))).fetch_all(self.connection()).await;
         self.ended(done).await
     }
 
-    /// Keeps the connection where it is committed, or rolled back since it met another transaction.
+    /// Keeps the connection if the transaction was committed, or was rolled back because it conflicted with another
+    /// one.
     async fn ended<T>(self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
         let Self(mut lease) = self;
         lease.keep = match &done {

@@ -1,4 +1,5 @@
-//! Values of the domain in MySQL's words, and back. What does not parse was not written by us, and is told as such.
+//! Converts values of the domain to values of MySQL, and back. A value that does not parse was not written by TA Bot,
+//! and is reported as such.
 
 use std::{error::Error, fmt::Display, str::FromStr};
 
@@ -7,10 +8,10 @@ use serde::de::DeserializeOwned;
 use sqlx::{Row as _, mysql::MySqlRow};
 use ta_bot_core::Timestamp;
 
-/// What a DATETIME can hold: from the year 1000 to 9999.
+/// The range of a DATETIME: from the year 1000 to 9999.
 const DATETIMES: (i64, i64) = (-30_610_224_000_000, 253_402_300_799_000);
 
-/// A moment as the text of a DATETIME(3), in UTC. What is outside becomes the first or the last one.
+/// A timestamp as the text of a DATETIME(3), in UTC. A timestamp outside the range becomes the first or the last one.
 pub(crate) fn datetime(moment: Timestamp) -> String {
     let millis = moment.millis().clamp(DATETIMES.0, DATETIMES.1);
     let moment = DateTime::<Utc>::from_timestamp_millis(millis).unwrap_or_default();
@@ -22,7 +23,7 @@ pub(crate) fn millis_of(expression: &str) -> String {
     format!("CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {expression}) DIV 1000 AS SIGNED)")
 }
 
-/// A column as a type that is written as text.
+/// Reads a column as a type that is written as text.
 pub(crate) fn parsed<T>(row: &MySqlRow, column: &'static str) -> Result<T, sqlx::Error>
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,
@@ -30,12 +31,12 @@ where
     row.try_get::<&str, _>(column)?.parse().map_err(|error| undecodable(column, error))
 }
 
-/// A column that holds JSON.
+/// Reads a column that holds JSON.
 pub(crate) fn json<T: DeserializeOwned>(row: &MySqlRow, column: &'static str) -> Result<T, sqlx::Error> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| undecodable(column, error))
 }
 
-/// A column that holds milliseconds.
+/// Reads a column that holds milliseconds.
 pub(crate) fn moment(row: &MySqlRow, column: &'static str) -> Result<Timestamp, sqlx::Error> {
     row.try_get(column).map(Timestamp::from_millis)
 }

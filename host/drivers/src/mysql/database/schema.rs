@@ -1,8 +1,8 @@
 //! Brings a database up to this version's schema.
 //!
-//! MySQL commits each change of a schema by itself, so one that was interrupted is done again from its beginning: every
-//! step looks for what is there first. A lock of the server's keeps replicas apart that start at once. Where nothing is
-//! missing nothing is changed, and the account needs no right to.
+//! MySQL commits each change of a schema by itself, so an interrupted migration is repeated from its beginning: every
+//! step first looks for what exists. A lock on the server separates replicas that start at the same time. If nothing is
+//! missing nothing is changed, and the account does not need the right to change anything.
 
 use std::{collections::HashSet, future::Future, time::Duration};
 
@@ -13,7 +13,7 @@ use ta_bot_engine::support::store_error::StoreError;
 use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
-/// What `ta_bot_schema` says of a database that this version has made or changed.
+/// The version that `ta_bot_schema` names after this version has created or changed the database.
 const VERSION: i64 = 5;
 const INITIAL: &str = include_str!("../../../migrations/mysql/0001_initial.sql");
 const SIGNALS: &str = include_str!("../../../migrations/mysql/0001_signals.sql");
@@ -25,14 +25,14 @@ const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 
-/// What statements have to know of the tables.
+/// What statements need to know about the tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Schema {
-    /// The `AUTO_INCREMENT` column of `signals`, quoted. A table that another service made has its own.
+    /// The `AUTO_INCREMENT` column of `signals`, quoted. A table that another service created has its own.
     pub(crate) sequence: String,
 }
 
-/// Makes what is missing.
+/// Creates what is missing.
 pub(super) async fn migrate(connection: &mut MySqlConnection, limit: Duration) -> Result<Schema, Fault> {
     if !within(limit, is_current(connection)).await? {
         within(limit, lock(connection, limit)).await?;
@@ -53,7 +53,7 @@ async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Fault>>
     tokio::time::timeout(limit, step).await.map_err(late)?
 }
 
-/// Whether there is nothing to do; an error where a newer version was here.
+/// Whether there is nothing to do. Returns an error if a newer version was here.
 async fn is_current(connection: &mut MySqlConnection) -> Result<bool, Fault> {
     let version = version(connection).await?;
     if version > VERSION {
@@ -75,7 +75,8 @@ async fn version(connection: &mut MySqlConnection) -> Result<i64, sqlx::Error> {
     }
 }
 
-/// One process at a time, by a name that databases of one server do not share. It is released with the connection.
+/// Lets one process at a time continue. The databases of one server do not share the name of the lock, which is
+/// released with the connection.
 async fn lock(connection: &mut MySqlConnection, limit: Duration) -> Result<(), Fault> {
     let sql = "SELECT CAST(COALESCE(GET_LOCK(CONCAT('ta_bot_', MD5(DATABASE())), ?), 0) AS SIGNED)";
     let seconds = (limit.as_secs() / 2).max(1);
@@ -92,7 +93,7 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     for timeframe in missing_klines(connection).await? {
         let table = table(timeframe);
         sqlx::raw_sql(AssertSqlSafe(KLINES.replace("{table}", table))).execute(&mut *connection).await?;
-        tracing::info!(table, "made, since the Data Extractor had not");
+        tracing::info!(table, "created the table, because the Data Extractor had not");
     }
     let version = version(connection).await?;
     if version < 1 {
@@ -118,8 +119,8 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Adds our columns and indexes to `signals`, those that are missing, in one statement: a large table is then
-/// rebuilt once at most.
+/// Adds our columns and indexes that are missing to `signals`, in one statement, so that a large table is rebuilt at
+/// most once.
 async fn complete_signals(connection: &mut MySqlConnection) -> Result<(), Fault> {
     let there = names_in_signals(connection).await?;
     let mut additions = Vec::new();
@@ -165,7 +166,8 @@ async fn missing_klines(connection: &mut MySqlConnection) -> Result<Vec<Timefram
     Ok(Timeframe::ALL.into_iter().filter(|timeframe| !is_there(timeframe)).collect())
 }
 
-/// The candle tables are not ours to change; without an index each read goes through a whole table.
+/// Warns of candle tables without an index. They are not ours to change, and without the index each read goes through a
+/// whole table.
 async fn warn_of_missing_indexes(connection: &mut MySqlConnection) -> Result<(), Fault> {
     let sql = "SELECT CAST(t.table_name AS CHAR) AS name FROM information_schema.tables t
                WHERE t.table_schema = DATABASE() AND t.table_name LIKE 'klines\\_%' AND NOT EXISTS
@@ -176,7 +178,7 @@ async fn warn_of_missing_indexes(connection: &mut MySqlConnection) -> Result<(),
                       AND b.seq_in_index = 2 AND b.column_name = 'timestamp')";
     for row in sqlx::query(sql).fetch_all(connection).await? {
         let table: String = row.try_get("name")?;
-        tracing::warn!(table, "has no index on (symbol, timestamp): add one, reads are slow without it");
+        tracing::warn!(table, "the table has no index on (symbol, timestamp): add one, reads are slow without it");
     }
     Ok(())
 }

@@ -1,18 +1,18 @@
-//! `MYSQL_URI`.
+//! Reads `MYSQL_URI`.
 
 use std::{fmt, str::FromStr};
 
 use sqlx::mysql::MySqlConnectOptions;
 use thiserror::Error;
 
-/// Where the database is. Shown without user and password.
+/// The address of the database. It is shown without user and password.
 #[derive(Clone)]
 pub struct MysqlUri {
     options: MySqlConnectOptions,
     database: String,
 }
 
-/// Why a text is no such URI. The text is not repeated: it holds a password.
+/// Why a text is not such a URI. The error does not repeat the text, which contains a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MysqlUriError {
     /// Another scheme.
@@ -21,7 +21,7 @@ pub enum MysqlUriError {
     /// No name of a database.
     #[error("it names no database: give mysql://user:password@host:3306/database")]
     NoDatabase,
-    /// A parameter that would be ignored, while its writer relies on it.
+    /// A parameter that would be ignored although its writer relies on it.
     #[error("{0} is no parameter that is known: give ssl-mode, ssl-ca, ssl-cert or ssl-key")]
     Parameter(String),
     /// Anything else.
@@ -37,12 +37,12 @@ const TLS_PARAMETERS: [&str; 8] =
     ["sslmode", "ssl-mode", "sslca", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
 
 impl MysqlUri {
-    /// What the driver connects with.
+    /// The options with which the driver connects.
     pub(super) const fn options(&self) -> &MySqlConnectOptions {
         &self.options
     }
 
-    /// Where the server listens.
+    /// The host and the port on which the server listens.
     pub(super) fn host_and_port(&self) -> (String, u16) {
         (self.options.get_host().to_owned(), self.options.get_port())
     }

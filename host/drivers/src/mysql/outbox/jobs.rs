@@ -1,4 +1,4 @@
-//! The tables of jobs: their conditions, and the statements that write.
+//! The tables of jobs: conditions on them, and the statements that write to them.
 
 use sqlx::{MySql, MySqlConnection, QueryBuilder, mysql::MySqlRow};
 use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
@@ -12,7 +12,7 @@ use crate::mysql::database::{
 /// How many jobs one condition names.
 pub(super) const BATCH: usize = 512;
 
-/// A job by the parts of its key, in the order of the key.
+/// A job as the parts of its key, in the order of the key.
 pub(super) type Key<'a> = (Timeframe, Timestamp, &'a Symbol);
 
 pub(super) const fn key(job: &Job) -> Key<'_> {
@@ -23,7 +23,7 @@ pub(super) fn candle_close(found: &MySqlRow) -> Result<(Symbol, Timestamp), sqlx
     Ok((row::parsed(found, "symbol")?, row::moment(found, "candle_close")?))
 }
 
-/// The condition for these jobs: points of the key.
+/// Adds the condition for these jobs: single points of the key.
 pub(super) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
     query.push("(FALSE");
     for (timeframe, close, symbol) in padded(keys) {
@@ -33,7 +33,7 @@ pub(super) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
     query.push(")");
 }
 
-/// The queries for those of `asked` that are finished or dead.
+/// Returns the queries for those of `asked` that are finished or dead.
 pub(super) fn finished(timeframe: Timeframe, asked: &[(Symbol, Timestamp)]) -> Vec<QueryBuilder<MySql>> {
     let query = |chunk: &[(Symbol, Timestamp)]| {
         let keys: Vec<Key<'_>> = chunk.iter().map(|(symbol, close)| (timeframe, *close, symbol)).collect();
@@ -46,12 +46,12 @@ pub(super) fn finished(timeframe: Timeframe, asked: &[(Symbol, Timestamp)]) -> V
     asked.chunks(BATCH).map(query).collect()
 }
 
-/// Remembers where series begin, unless that is known.
+/// Stores the candle close at which each series begins, unless it is already stored.
 pub(super) async fn begin(
     connection: &mut MySqlConnection,
     series: &[(Symbol, Timeframe, Timestamp)],
 ) -> Result<(), sqlx::Error> {
-    // All lock in the same order.
+    // All replicas lock the rows in the same order.
     let mut ordered: Vec<_> =
         series.iter().map(|(symbol, timeframe, close)| (timeframe.as_str(), symbol, close)).collect();
     ordered.sort_unstable_by_key(|(timeframe, symbol, _)| (*timeframe, *symbol));
@@ -67,10 +67,11 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// Gives a job up, unless another replica finishes it.
+/// Marks a job as dead, unless another replica finishes it.
 ///
-/// The dead row comes first, then the look for a finished one, which waits for a commit under way. A commit writes the
-/// finished row first and then removes a dead one. So whoever comes second sees the other, and no job is both.
+/// The dead row is written first. Then the finished row is looked up, which waits for a commit under way. A commit
+/// writes the finished row first and then removes a dead one. So whichever transaction comes second sees the other's
+/// row, and no job is both.
 pub(super) async fn bury(connection: &mut MySqlConnection, dead: &DeadJob) -> Result<(), sqlx::Error> {
     let keys = [key(&dead.job)];
     let mut insert = QueryBuilder::<MySql>::new(
@@ -94,7 +95,7 @@ pub(super) async fn bury(connection: &mut MySqlConnection, dead: &DeadJob) -> Re
     Ok(())
 }
 
-/// Marks dead jobs as to be tried again, but for those that are, and answers how many were marked.
+/// Marks dead jobs to be tried again, except those that are already marked. Returns how many were marked.
 pub(super) async fn retry(
     connection: &mut MySqlConnection,
     which: &DeadFilter,
@@ -114,7 +115,7 @@ pub(super) async fn retry(
     Ok(update.build().execute(connection).await?.rows_affected())
 }
 
-/// Removes dead jobs.
+/// Removes jobs from the dead ones.
 pub(super) async fn revive(connection: &mut MySqlConnection, keys: &[Key<'_>]) -> Result<(), sqlx::Error> {
     let mut delete = QueryBuilder::<MySql>::new("DELETE FROM `dead_jobs` WHERE ");
     push_are(&mut delete, keys);

@@ -1,5 +1,5 @@
-//! What a commit writes. All runs within a transaction of the caller's, which is done again from its beginning where
-//! another one inserts the same row first.
+//! What a commit writes. Everything runs within a transaction of the caller, which is repeated from its beginning if
+//! another transaction inserts the same row first.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,18 +19,19 @@ use crate::mysql::{
     deployments::{first_behind, locked_head},
 };
 
-/// How many bytes of signals one statement inserts: a quarter of what servers take by default. A single signal may be
+/// How many bytes of signals one statement inserts: a quarter of what servers accept by default. A single signal may be
 /// larger.
 const STATEMENT_BYTES: usize = 4 << 20;
 
 /// When something is committed, and by which process.
 pub(super) type Mark = (Timestamp, i64);
 
-/// Marks jobs as finished and inserts the signals of those that were not, but for what an older log decided, as far as
-/// `begins` tells that. Where it does not tell all, answers what is known by now, and nothing of this may be committed.
+/// Marks jobs as finished and inserts the signals of those that were not finished before. Jobs that an outdated log
+/// decided are left out, as far as `begins` identifies them. If `begins` is incomplete, returns what is known by now as
+/// the inner error, and nothing of this may be committed.
 ///
-/// The log is looked at last, when all is written: no entry can be added during the rest of this transaction, so that rest is
-/// to be short.
+/// The log is read last, when everything is written: no entry can be added during the rest of this transaction, so that
+/// rest must be short.
 pub(super) async fn finished(
     connection: &mut MySqlConnection,
     given: &[FinishedJob],
@@ -44,7 +45,7 @@ pub(super) async fn finished(
         new.extend(new_jobs(&mut *connection, batch, mark.0).await?);
         revive(&mut *connection, batch).await?;
     }
-    // Removed as it is met, so that a job that is given twice brings its signals once.
+    // Each key is removed when it is first met, so that a job that is given twice adds its signals once.
     let unsent: Vec<&Signal> =
         current.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
     let new = signals(&mut *connection, &unsent, mark).await?;
@@ -54,7 +55,8 @@ pub(super) async fn finished(
     Ok(if is_all { Ok(Committed { new, outdated }) } else { Err(known) })
 }
 
-/// What `begins` tells, and what the log tells besides. No entry is added from then on until the transaction ends.
+/// Returns what `begins` says, and what the log says beyond that. From then on no entry is added until the transaction
+/// ends.
 async fn known_begins(
     connection: &mut MySqlConnection,
     given: &[FinishedJob],
@@ -63,7 +65,7 @@ async fn known_begins(
     let head = locked_head(&mut *connection).await?;
     let mut known = begins.clone();
     for revision in older(given, head) {
-        // The first entry behind a revision stays the first.
+        // The first entry after a revision stays the first, so a known one need not be read again.
         if !known.contains_key(&revision) {
             known.extend(first_behind(&mut *connection, revision).await?.map(|from| (revision, from)));
         }
@@ -71,12 +73,12 @@ async fn known_begins(
     Ok(known)
 }
 
-/// The keys of jobs, each once, in their order.
+/// The keys of jobs, each once, in order.
 fn sorted<'a>(jobs: &[&'a FinishedJob]) -> impl Iterator<Item = Key<'a>> {
     jobs.iter().map(|done| key(&done.job)).collect::<BTreeSet<_>>().into_iter()
 }
 
-/// Those of `late` that are not finished, as this transaction leaves it.
+/// Returns the jobs of `late` that are not finished, including what this transaction has written.
 async fn unfinished(connection: &mut MySqlConnection, late: &[&FinishedJob]) -> Result<Vec<Job>, sqlx::Error> {
     let keys: Vec<Key<'_>> = sorted(late).collect();
     let mut unfinished = Vec::new();
@@ -92,7 +94,7 @@ async fn unfinished(connection: &mut MySqlConnection, late: &[&FinishedJob]) -> 
     Ok(unfinished)
 }
 
-/// Those jobs that are finished.
+/// Returns the jobs of `batch` that are finished.
 async fn known_jobs(connection: &mut MySqlConnection, batch: &[Key<'_>]) -> Result<HashSet<Job>, sqlx::Error> {
     let mut select =
         QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
@@ -105,7 +107,7 @@ async fn known_jobs(connection: &mut MySqlConnection, batch: &[Key<'_>]) -> Resu
     Ok(known)
 }
 
-/// Inserts those jobs that are not finished, and answers them.
+/// Inserts the jobs that are not finished, and returns them.
 async fn new_jobs<'a>(
     connection: &mut MySqlConnection,
     batch: &[Key<'a>],
@@ -127,7 +129,7 @@ async fn new_jobs<'a>(
     Ok(new)
 }
 
-/// Inserts signals that are not there yet, in the order given, and answers their ids.
+/// Inserts signals that are not stored yet, in the given order, and returns their ids.
 pub(super) async fn signals(
     connection: &mut MySqlConnection,
     given: &[&Signal],
@@ -156,7 +158,7 @@ pub(super) async fn signals(
     Ok(new.iter().map(|texts| texts.signal.id.clone()).collect())
 }
 
-/// Marks signals as acknowledged. `ids` are in order.
+/// Marks signals as acknowledged. `ids` must be sorted.
 pub(super) async fn published(
     connection: &mut MySqlConnection,
     ids: &[&str],
@@ -178,7 +180,7 @@ fn push_list(query: &mut QueryBuilder<MySql>, values: &[&str]) {
     }
 }
 
-/// A signal with what is stored of it as JSON.
+/// A signal with its parts that are stored as JSON.
 struct Texts<'a> {
     signal: &'a Signal,
     metadata: String,
@@ -198,7 +200,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// How many of the first rows make one statement: at least one, and a power of two.
+/// How many of the first rows go into one statement: at least one, and a power of two.
 fn fitting(rows: &[Texts<'_>]) -> usize {
     let mut bytes = 0;
     let fits = |texts: &&Texts<'_>| {

@@ -1,6 +1,7 @@
 //! The stream that signals go to.
 //!
-//! It is somebody else's where there is one that takes the subject: then it stays as it is. Else it is made.
+//! If a stream that takes the subject exists already, it belongs to somebody else and stays as it is. Otherwise the
+//! stream is created.
 
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use serde_json::json;
 
 use crate::nats::connection::{Nats, NatsError, subjects::covers, within};
 
-/// How long the stream recognises an id that it has had. It has to be longer than a signal may wait between two tries to
-/// publish it: the longest time for which the service, its store or NATS is away, a weekend included.
+/// How long the stream recognises an id that it has seen. This must be longer than a signal may wait between two
+/// attempts to publish it, which is the longest time for which the service, its store or NATS is away, a weekend
+/// included.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_hours(72);
 /// How long a signal stays readable.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -24,11 +26,11 @@ const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 pub(super) struct SignalStream {
     nats: Nats,
     pattern: String,
-    /// Held while it is made, so that many publishers wait for one.
+    /// Held while the stream is created, so that many publishers wait for one creation.
     making: tokio::sync::Mutex<()>,
 }
 
-/// `JetStream`'s answer to a question for streams.
+/// `JetStream`'s answer to a request for its streams.
 #[derive(Deserialize)]
 struct StreamList {
     streams: Option<Vec<Info>>,
@@ -39,7 +41,7 @@ impl SignalStream {
         Self { nats, pattern, making: tokio::sync::Mutex::new(()) }
     }
 
-    /// Makes the stream where there is none.
+    /// Creates the stream if there is none.
     pub(super) async fn ensure(&self) -> Result<(), NatsError> {
         let _making = self.making.lock().await;
         let filter = json!({"subject": self.pattern});
@@ -54,7 +56,7 @@ impl SignalStream {
                 tracing::error!(
                     subject = self.pattern,
                     streams = names.join(", "),
-                    "streams take only a part of the subject of signals: signals outside it can't be published; \
+                    "existing streams take only part of the subject of signals: signals outside it can't be published; \
                      add the subject to one of them"
                 );
             }
@@ -77,7 +79,7 @@ impl SignalStream {
             tokio::time::timeout(crate::nats::connection::ANSWER, self.nats.jetstream().create_stream(config)).await;
         match created {
             Ok(Ok(_)) => {
-                tracing::info!(stream = name, subject = self.pattern, "made the stream of signals");
+                tracing::info!(stream = name, subject = self.pattern, "created the stream of signals");
                 Ok(())
             }
             Ok(Err(error)) => match error.kind() {
@@ -90,25 +92,25 @@ impl SignalStream {
         }
     }
 
-    /// Our stream is there for another subject, that of an earlier configuration.
+    /// Adds the subject to our stream, which exists with another subject from an earlier configuration.
     async fn extend(&self, name: &str) -> Result<(), NatsError> {
         let jetstream = self.nats.jetstream();
         let mut config = within(jetstream.get_stream(name)).await?.cached_info().config.clone();
         config.subjects.push(self.pattern.clone());
         within(jetstream.update_stream(&config)).await?;
-        tracing::info!(stream = name, subject = self.pattern, "the stream of signals takes another subject");
+        tracing::info!(stream = name, subject = self.pattern, "added a subject to the stream of signals");
         Ok(())
     }
 }
 
-/// Says what a stream that was there already does not do for us.
+/// Logs what an existing stream does not do for us.
 fn inspect(config: &Config) {
     if config.duplicate_window < DUPLICATE_WINDOW {
         tracing::warn!(
             stream = config.name,
             window_seconds = config.duplicate_window.as_secs(),
             wanted_seconds = DUPLICATE_WINDOW.as_secs(),
-            "the stream of signals forgets ids early: a signal that is published again after that is there twice"
+            "the stream of signals forgets ids too early: a signal that is published again after that is stored twice"
         );
     }
     if config.no_ack {

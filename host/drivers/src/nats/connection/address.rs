@@ -1,11 +1,11 @@
-//! Where NATS is, with the credentials kept apart: the client's own log shows addresses as they were given.
+//! The address of NATS. Credentials are kept apart, because the client's own log shows addresses as they were given.
 
 use std::{fmt, str::FromStr};
 
 use async_nats::{ConnectOptions, ServerAddr};
 use thiserror::Error;
 
-/// Why a text is no address. It shows no part of the text, which may hold a password.
+/// Why a text is not an address. The error shows no part of the text, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// It is not a URL.
@@ -16,7 +16,7 @@ pub enum AddressError {
     ManyUsers,
 }
 
-/// The servers of one NATS, and who asks.
+/// The servers of one NATS, and the user that connects to them.
 #[derive(Clone)]
 pub struct NatsAddress {
     servers: Vec<ServerAddr>,
@@ -47,7 +47,8 @@ impl FromStr for NatsAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let (mut servers, mut users) = (Vec::new(), Vec::new());
+        let mut servers = Vec::new();
+        let mut users = Vec::new();
         for (index, url) in text.split(',').map(str::trim).filter(|url| !url.is_empty()).enumerate() {
             let not_url = AddressError::NotUrl(index + 1);
             let server: ServerAddr = url.parse().map_err(|_| not_url.clone())?;
@@ -88,7 +89,7 @@ impl NatsAddress {
     }
 }
 
-/// A part of a URL without its percent signs. What is no valid encoding stays as it is.
+/// Decodes the percent signs in a part of a URL. An invalid encoding stays as it is.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! Subjects: what is read, what is published under, and whether a pattern covers another.
+//! Subjects: which ones are read, which ones are published under, and whether one pattern covers another.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ pub struct SubjectError {
     problem: &'static str,
 }
 
-/// What a text may hold as a part of a subject, and what to write instead.
+/// What is wrong with a subject: what its parts may contain, and what to write instead.
 const TOKENS: &str = "give parts without blanks, joined by single dots, such as binance.extraction";
 const PLACEHOLDERS: &str = "of braces only {strategy}, {symbol} and {timeframe} are known";
 const NO_WILDCARDS: &str = "signals need an exact subject; * and > are for readers";
@@ -25,8 +25,8 @@ fn has_sound_parts(subject: &str) -> bool {
     subject.split('.').all(|part| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control()))
 }
 
-/// Whether every subject that `inner` stands for is one that `outer` stands for. Of a plain subject: whether `outer`
-/// matches it.
+/// Whether `outer` matches every subject that `inner` matches. If `inner` is a plain subject: whether `outer` matches
+/// it.
 pub(crate) fn covers(outer: &str, inner: &str) -> bool {
     let mut inner = inner.split('.');
     for part in outer.split('.') {
@@ -41,14 +41,14 @@ pub(crate) fn covers(outer: &str, inner: &str) -> bool {
     inner.next().is_none()
 }
 
-/// Under which subjects candle events come in.
+/// The subjects under which candle events arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventSubjects(Vec<String>);
 
 impl FromStr for EventSubjects {
     type Err = SubjectError;
 
-    /// Reads one prefix, or several with commas between them. One that another covers is left out.
+    /// Reads one prefix, or several separated by commas. A prefix that another one covers is left out.
     fn from_str(text: &str) -> Result<Self, SubjectError> {
         let mut patterns: Vec<String> = Vec::new();
         for prefix in text.split(',').map(str::trim).filter(|prefix| !prefix.is_empty()) {
@@ -68,13 +68,13 @@ impl FromStr for EventSubjects {
 }
 
 impl EventSubjects {
-    /// The patterns to subscribe to. Two of them may still match the same subject, where both hold wildcards.
+    /// The patterns to subscribe to. Two of them may still match the same subject if both contain wildcards.
     pub(crate) fn patterns(&self) -> &[String] {
         &self.0
     }
 }
 
-/// Under which subject signals go out.
+/// The subject under which signals are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignalSubject(String);
 
@@ -83,7 +83,7 @@ impl FromStr for SignalSubject {
 
     fn from_str(text: &str) -> Result<Self, SubjectError> {
         let text = text.trim();
-        // What is filled in later are letters, digits, - and _ only; see `Symbol` and `StrategyId`.
+        // Only letters, digits, - and _ are filled in later; see `Symbol` and `StrategyId`.
         let filled = ["{strategy}", "{symbol}", "{timeframe}"].iter().fold(text.to_owned(), |t, p| t.replace(p, "x"));
         if !has_sound_parts(&filled) {
             return refuse(text, TOKENS);
@@ -99,7 +99,7 @@ impl FromStr for SignalSubject {
 }
 
 impl SignalSubject {
-    /// The pattern of all subjects that it may become: a part with a placeholder is `*`.
+    /// The pattern of all subjects that this one may become: a part with a placeholder becomes `*`.
     pub(crate) fn pattern(&self) -> String {
         let parts = self.0.split('.').map(|part| if part.contains('{') { "*" } else { part });
         parts.collect::<Vec<_>>().join(".")

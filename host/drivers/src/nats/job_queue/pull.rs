@@ -1,8 +1,8 @@
 //! Taking jobs out of the stream.
 //!
-//! Several are asked for at once where there is work, and one where there is none, so that a replica that is busy does
-//! not sit on jobs that another could do. What is asked for is asked for a second at most: at the end nothing is left on
-//! the way for longer than that.
+//! A replica requests several jobs at once while there is work, but only one while there is none, so that a busy
+//! replica does not sit on jobs that another one could do. A request waits for one second at most, so at shutdown no
+//! job stays on its way for longer than that.
 
 use std::time::Duration;
 
@@ -25,33 +25,33 @@ use tokio::{
 use super::{Body, Delivery};
 use crate::nats::connection::{Nats, NatsError, within};
 
-/// How long NATS waits for a job when there is none.
+/// How long NATS waits for a job if there is none.
 const WAIT: Duration = Duration::from_secs(1);
 /// How much longer its answer may take.
 const SLACK: Duration = Duration::from_secs(1);
-/// How far behind another job one may come.
+/// How long after one job the next one of the same request may arrive.
 const BEHIND: Duration = Duration::from_millis(50);
-/// How long an answer to NATS may wait for room in the client.
+/// How long an acknowledgement may wait for room in the client.
 const ACK: Duration = Duration::from_secs(2);
 
-/// One replica's hand in the queue.
+/// One replica's access to the queue.
 pub(super) struct Pull {
     nats: Nats,
     consumer: PullConsumer,
     inbox: Subscriber,
     address: String,
     connections: watch::Receiver<u64>,
-    /// Until when an answer to what was asked may come.
+    /// Until when an answer to the current request may arrive.
     asked: Option<Instant>,
-    /// Whether there was nothing the last time.
+    /// Whether the last request found no job.
     idle: bool,
     heartbeat: Duration,
 }
 
-/// What came in.
+/// What a message brought.
 enum Came {
     Job(Box<Delivery>),
-    /// Nothing for what was asked, or nothing of ours.
+    /// No job for the request, or a message that is not one of our jobs.
     Nothing,
 }
 
@@ -63,7 +63,8 @@ impl Pull {
         Ok(Self { nats, consumer, inbox, address, connections, asked: None, idle: false, heartbeat: ack_wait / 3 })
     }
 
-    /// Up to `most` jobs that are there within a moment. May be given up at any moment: what comes later is kept.
+    /// Takes up to `most` jobs that arrive within a moment. The future may be dropped at any point: jobs that arrive
+    /// later are kept.
     pub(super) async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, NatsError> {
         let mut taken = Vec::new();
         while taken.len() < most && self.collect_one(&mut taken)? {}
@@ -77,20 +78,20 @@ impl Pull {
         let message = tokio::select! {
             message = self.inbox.next() => message,
             () = sleep_until(until) => None,
-            // What was asked over the connection before is forgotten.
+            // Requests over the previous connection are forgotten.
             _ = self.connections.changed() => None,
         };
         let Some(message) = message else {
             self.asked = None;
             return Ok(Vec::new());
         };
-        // From here on nothing waits, so nothing that came in is lost.
+        // Nothing waits from here on, so no message that has arrived is lost.
         self.read(message, &mut taken)?;
         while taken.len() < most && self.collect_one(&mut taken)? {}
         Ok(taken)
     }
 
-    /// Waits for what may still be on its way and answers it.
+    /// Waits for jobs that may still be on their way, and returns them.
     pub(super) async fn close(mut self) -> Vec<Delivery> {
         let mut left = Vec::new();
         while let Some(until) = self.asked {
@@ -99,7 +100,7 @@ impl Pull {
                 break;
             }
         }
-        // Of several that were asked for at once the others come right behind the first.
+        // If several jobs were requested at once, the others arrive right behind the first one.
         while let Ok(Some(message)) = timeout(BEHIND, self.inbox.next()).await {
             if self.read(message, &mut left).is_err() {
                 break;
@@ -108,14 +109,14 @@ impl Pull {
         left
     }
 
-    /// Reads what has come in already. Answers whether there was anything.
+    /// Reads one message that has already arrived. Returns whether there was one.
     fn collect_one(&mut self, taken: &mut Vec<Delivery>) -> Result<bool, NatsError> {
         let Some(Some(message)) = self.inbox.next().now_or_never() else { return Ok(false) };
         self.read(message, taken)?;
         Ok(true)
     }
 
-    /// Asks for jobs. Answers until when they may come.
+    /// Requests jobs. Returns until when they may arrive.
     async fn ask(&mut self, most: usize) -> Result<Instant, NatsError> {
         self.nats.require_connection()?;
         let wanted = if self.idle {
@@ -132,7 +133,7 @@ impl Pull {
     fn read(&mut self, message: Message, taken: &mut Vec<Delivery>) -> Result<(), NatsError> {
         match self.came(message)? {
             Came::Job(delivery) => {
-                // More may come of the same question; they are read when they do.
+                // More jobs may arrive for the same request; they are read when they do.
                 (self.asked, self.idle) = (None, false);
                 taken.push(*delivery);
             }
@@ -165,7 +166,7 @@ impl Pull {
                 Some(Delivery { queued: body.into(), attempt, heartbeat: Some(self.heartbeat), receipt })
             }
             Err(error) => {
-                tracing::error!(subject = %message.subject, %error, "what lies among the jobs is none and is removed");
+                tracing::error!(subject = %message.subject, %error, "removed a message that is not a job");
                 tokio::spawn(async move { Taken(acker).tell(AckKind::Term).await });
                 None
             }
@@ -180,7 +181,7 @@ impl Taken {
     async fn tell(&self, kind: AckKind) {
         let told = timeout(ACK, self.0.ack_with(kind)).await;
         if !matches!(told, Ok(Ok(()))) {
-            tracing::debug!("NATS could not be told what became of a job; it comes again");
+            tracing::debug!("can't tell NATS the outcome of a job; NATS will deliver it again");
         }
     }
 }

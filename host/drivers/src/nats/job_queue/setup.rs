@@ -11,14 +11,14 @@ use crate::nats::connection::{Nats, NatsError, within};
 
 /// The consumer that all replicas share.
 const CONSUMER: &str = "workers";
-/// How long a job's id is remembered. Short: see the module above.
+/// How long a job's id is remembered. This is short: see the parent module.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
-/// How many jobs the stream takes before it refuses more; the sweep brings them later.
+/// How many jobs the stream takes before it refuses more; the sweep adds the refused ones later.
 const ROOM: i64 = 100_000;
-/// How many jobs may be under way, of all replicas. It includes those that wait for a higher candle.
+/// How many jobs of all replicas may be under way, including those that wait for a candle of a higher timeframe.
 const UNDER_WAY: i64 = 4096;
 
-/// Makes stream and consumer where they are not there.
+/// Creates the stream and the consumer if they do not exist.
 pub(super) struct Setup {
     nats: Nats,
     pub(super) ack_wait: Duration,
@@ -30,11 +30,12 @@ impl Setup {
         Self { nats, ack_wait, making: tokio::sync::Mutex::new(()) }
     }
 
-    /// The consumer, made where it is not there.
+    /// Returns the consumer, which is created with its stream if it does not exist.
     pub(super) async fn ensure(&self) -> Result<PullConsumer, NatsError> {
         let _making = self.making.lock().await;
-        let (name, jetstream) = (self.name(), self.nats.jetstream());
-        // A stream that an operator made, with replicas perhaps, stays as it is.
+        let name = self.name();
+        let jetstream = self.nats.jetstream();
+        // A stream that an operator created, perhaps with replicas, stays as it is.
         let stream = within(jetstream.get_or_create_stream(self.stream())).await?;
         let config = &stream.cached_info().config;
         if config.retention != RetentionPolicy::WorkQueue
@@ -49,7 +50,7 @@ impl Setup {
         within(jetstream.create_consumer_on_stream(self.consumer(), name)).await
     }
 
-    /// How many jobs are in the stream: a work queue drops what is done.
+    /// How many jobs are in the stream: a work queue drops jobs that are done.
     pub(super) async fn depth(&self) -> Result<usize, NatsError> {
         self.nats.require_connection()?;
         let stream = within(self.nats.jetstream().get_stream(self.name())).await?;
@@ -82,7 +83,7 @@ impl Setup {
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.ack_wait,
             max_ack_pending: UNDER_WAY,
-            // For ever: a job that keeps failing is buried by its worker, with the reason.
+            // Without limit: a job that keeps failing is buried by its worker, with the reason.
             max_deliver: -1,
             ..pull::Config::default()
         }

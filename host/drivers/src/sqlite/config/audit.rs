@@ -6,7 +6,7 @@ use ta_bot_core::{StrategyId, Symbol};
 use super::{AuditEntry, Author, ChangeAction, ConfigKey, key, symbol_text};
 use crate::sqlite::database::row;
 
-/// The version after every version that the level ever had. The history keeps those of deleted levels.
+/// Returns the version after every version that the level ever had. The history keeps the versions of deleted levels.
 pub(super) async fn next_version(connection: &mut SqliteConnection, key: &ConfigKey) -> Result<i64, sqlx::Error> {
     let sql = "SELECT coalesce(max(version), 0) + 1 FROM strategy_config_audit WHERE strategy_id = ? AND symbol = ?";
     sqlx::query_scalar(sql).bind(key.strategy.as_str()).bind(symbol_text(key)).fetch_one(connection).await

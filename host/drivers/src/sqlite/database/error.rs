@@ -1,4 +1,4 @@
-//! SQLite's errors in the words that callers act on.
+//! Turns SQLite's errors into errors that callers can act on.
 
 use ta_bot_engine::support::store_error::StoreError;
 
@@ -9,7 +9,7 @@ const MAKE_WRITABLE: &str =
     "make DATA_DIR and the files in it writable for the user that runs TA Bot, or set DATA_DIR to another directory";
 const RESTORE: &str = "stop the service and put the file back from a backup";
 
-/// What an error of the driver means.
+/// Returns what an error of the driver means to callers.
 pub fn store_error(error: &sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
@@ -30,7 +30,8 @@ fn unavailable(reason: &str) -> StoreError {
     StoreError::Unavailable { store: NAME, reason: reason.to_owned() }
 }
 
-/// By SQLite's result code: the lowest byte says the kind, the whole says which of it.
+/// Converts an error by its SQLite result code: the lowest byte is the kind of error, and the whole code is the exact
+/// error.
 fn of_code(code: i32, message: &str) -> StoreError {
     /// `SQLITE_IOERR_READ`, `_SHORT_READ`, `_CORRUPTFS` and `_DATA`.
     const READ_FAILED: [i32; 4] = [266, 522, 8458, 8202];

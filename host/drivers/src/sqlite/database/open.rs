@@ -1,4 +1,4 @@
-//! What may stand in the way of opening the file, said so that an operator can act on it.
+//! Problems with opening the file, reported so that an operator can act on them.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -11,7 +11,7 @@ use ta_bot_engine::support::store_error::StoreError;
 
 use super::{NAME, file_in};
 
-/// Makes `data_dir` where it is absent and answers the path of the database file.
+/// Creates `data_dir` if it does not exist, and returns the path of the database file.
 pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
     let shown = data_dir.display();
     let cannot_write = |reason| Err(StoreError::CannotWrite { store: NAME, reason });
@@ -37,7 +37,8 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
     Ok(path)
 }
 
-/// Adds to an error of opening which file it is about, and what the operating system has against writing there.
+/// Adds to an error of opening which file it is about and, if the file can't be written, the reason that the operating
+/// system gives.
 pub(super) fn explain(data_dir: &Path, path: &Path, error: StoreError) -> StoreError {
     let path = path.display();
     match error {
@@ -57,7 +58,7 @@ fn probe(data_dir: &Path) -> io::Result<()> {
     let path = data_dir.join(format!(".write-check-{}", std::process::id()));
     let written = OpenOptions::new().write(true).create_new(true).open(&path);
     let written = written.and_then(|mut file| io::Write::write_all(&mut file, &[0; 4096]));
-    // Where the check could not be made there is nothing to remove.
+    // If the file could not be created, there is nothing to remove.
     fs::remove_file(&path).ok();
     written
 }

@@ -1,4 +1,5 @@
-//! Reads domain values out of rows. What does not parse was not written by us, and is told as such.
+//! Reads values of the domain from rows. A value that does not parse was not written by TA Bot, and is reported as
+//! such.
 
 use std::{error::Error, fmt, str::FromStr};
 
@@ -6,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use ta_bot_core::Timestamp;
 
-/// A column as a type that is written as text.
+/// Reads a column as a type that is written as text.
 pub(crate) fn parsed<T>(row: &SqliteRow, column: &'static str) -> Result<T, sqlx::Error>
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,
@@ -14,12 +15,12 @@ where
     row.try_get::<&str, _>(column)?.parse().map_err(|error| undecodable(column, error))
 }
 
-/// A column that holds JSON.
+/// Reads a column that holds JSON.
 pub(crate) fn json<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, sqlx::Error> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| undecodable(column, error))
 }
 
-/// A column that holds JSON, or nothing.
+/// Reads a column that holds JSON or NULL.
 pub(crate) fn json_or_none<T: DeserializeOwned>(
     row: &SqliteRow,
     column: &'static str,
@@ -28,7 +29,7 @@ pub(crate) fn json_or_none<T: DeserializeOwned>(
     text.map(serde_json::from_str).transpose().map_err(|error| undecodable(column, error))
 }
 
-/// A column that holds a moment.
+/// Reads a column that holds a timestamp.
 pub(crate) fn moment(row: &SqliteRow, column: &'static str) -> Result<Timestamp, sqlx::Error> {
     row.try_get(column).map(Timestamp::from_millis)
 }

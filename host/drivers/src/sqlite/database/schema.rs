@@ -1,14 +1,15 @@
 //! Brings a file up to this version's schema.
 //!
-//! The version is the file's own `user_version`, read and changed under the write lock: two processes that start
-//! at once on a new file cannot both build it, and a file from a newer version is left alone.
+//! The version is the file's own `user_version`, which is read and changed under the write lock. So two processes that
+//! start at once on a new file can't both build it, and a file of a newer version is left alone.
 
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use ta_bot_engine::support::store_error::StoreError;
 
 use super::{NAME, store_error};
 
-/// Each script brings the version before it to its own number, counted from 1, and sets `user_version` itself.
+/// The scripts. Each one brings the version before it to its own number, counted from 1, and sets `user_version`
+/// itself.
 const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_retried_jobs.sql"),
@@ -19,7 +20,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0007_shadows.sql"),
     include_str!("../../../migrations/sqlite/0008_costs.sql"),
 ];
-/// What `application_id` says in our files: "TABT".
+/// The `application_id` of our files: "TABT".
 const APPLICATION: i64 = 0x5441_4254;
 
 pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
@@ -32,7 +33,7 @@ pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     transaction.commit().await.map_err(failed)
 }
 
-/// The version of the file; an error where the file is another program's or a newer version's.
+/// Returns the version of the file. Fails if the file belongs to another program or to a newer version.
 async fn version(transaction: &mut Transaction<'static, Sqlite>) -> Result<usize, StoreError> {
     let sql = "SELECT (SELECT user_version FROM pragma_user_version),
                       (SELECT application_id FROM pragma_application_id), count(*) FROM sqlite_schema";

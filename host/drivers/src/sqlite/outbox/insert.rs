@@ -1,4 +1,4 @@
-//! The statements that write. All run within a transaction of the caller's.
+//! The statements that write. All of them run within a transaction of the caller.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,10 +8,10 @@ use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 use super::{DeadFilter, DeadJob, FinishedJob, job};
 use crate::sqlite::database::row;
 
-/// How many rows one statement inserts: far from SQLite's limit of 32766 values.
+/// How many rows one statement inserts: far below SQLite's limit of 32766 values.
 const BATCH: usize = 500;
 
-/// Marks jobs as finished, and no longer as dead. Answers those that were not finished before.
+/// Marks jobs as finished, and no longer as dead. Returns those that were not finished before.
 pub(super) async fn jobs(
     connection: &mut SqliteConnection,
     finished: &[&FinishedJob],
@@ -37,7 +37,7 @@ pub(super) async fn jobs(
     Ok(new)
 }
 
-/// Those of `late` that are not finished, each once, as this transaction leaves it.
+/// Returns the jobs of `late` that are not finished, each once, including what this transaction has written.
 pub(super) async fn unfinished(
     connection: &mut SqliteConnection,
     late: &[&FinishedJob],
@@ -62,7 +62,7 @@ fn push_keys(query: &mut QueryBuilder<Sqlite>, jobs: &[&FinishedJob]) {
     });
 }
 
-/// Inserts signals that are not there yet, and answers their ids.
+/// Inserts signals that are not stored yet, and returns their ids.
 pub(super) async fn signals(
     connection: &mut SqliteConnection,
     signals: &[&Signal],
@@ -99,7 +99,7 @@ fn insert_signals(batch: &[&Signal], at: Timestamp) -> Result<QueryBuilder<Sqlit
     Ok(insert)
 }
 
-/// Remembers where series begin, unless that is known.
+/// Stores the candle close at which each series begins, unless it is already stored.
 pub(super) async fn begun(
     connection: &mut SqliteConnection,
     series: &[(Symbol, Timeframe, Timestamp)],
@@ -114,7 +114,7 @@ pub(super) async fn begun(
     Ok(())
 }
 
-/// Gives a job up, unless another replica finished it.
+/// Marks a job as dead, unless another replica finished it.
 pub(super) async fn dead(connection: &mut SqliteConnection, dead: &DeadJob) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO dead_jobs (timeframe, candle_close, symbol, attempts, reason, died_at)
                SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS
@@ -127,7 +127,7 @@ pub(super) async fn dead(connection: &mut SqliteConnection, dead: &DeadJob) -> R
     query.execute(connection).await.map(drop)
 }
 
-/// Marks dead jobs as to be tried again, but for those that are, and answers how many were marked.
+/// Marks dead jobs to be tried again, except those that are already marked. Returns how many were marked.
 pub(super) async fn retry(
     connection: &mut SqliteConnection,
     which: &DeadFilter,

@@ -1,4 +1,4 @@
-//! Files and directories that are not what they should be: each is told in words that say what to do.
+//! Files and directories that are not what they should be: each error says what to do.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::sqlite::{Database, FILE_NAME, database::options};
 use crate::sqlite::{candles::SqliteCandles, deployments::SqliteDeployments, outbox::SqliteOutbox};
 
-/// Opens what can't be opened.
+/// Opens a database that can't be opened, and returns the error.
 async fn refused(data_dir: &Path) -> StoreError {
     Database::open(data_dir).await.expect_err("it can't be opened")
 }
@@ -58,7 +58,7 @@ async fn data_dir_must_be_a_directory_that_can_be_written_to() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "x").unwrap();
-    // In /proc nobody can make files, not even root.
+    // Nobody can create files in /proc, not even root.
     let cases = [
         (file.clone(), "is no directory"),
         (file.join("below"), "can't be made"),

@@ -1,8 +1,8 @@
 //! Disks that are full or read-only.
 //!
-//! Root may write to files whose permissions forbid it, so that a real read-only directory and a real full disk
-//! need a mount. Where the system lets this process make a name space of its own, it mounts them there and runs
-//! itself in it; where it does not, the limits of SQLite stand in for them.
+//! Root may write to files whose permissions forbid it, so a real read-only directory and a real full disk need a
+//! mount. If the system lets this process create a namespace of its own, the tests mount them there and run themselves
+//! inside it. If not, the limits of SQLite stand in for them.
 
 use std::{
     env,
@@ -17,14 +17,14 @@ use tempfile::TempDir;
 use super::broken::{btc, candle};
 use crate::sqlite::{Database, candles::SqliteCandles};
 
-/// Tells a test that is run by another one where its mount is.
+/// Tells a test that is run by another one the path of its mount.
 const MOUNT: &str = "TA_BOT_TEST_MOUNT";
 
 fn mount() -> Option<PathBuf> {
     env::var_os(MOUNT).map(PathBuf::from)
 }
 
-/// Runs the ignored test `name` of this module in a name space in which `script` has mounted something on
+/// Runs the ignored test `name` of this module in a namespace in which `script` has mounted something on
 /// `$TA_BOT_TEST_MOUNT`.
 fn run_mounted(directory: &Path, script: &str, name: &str) {
     let unshare = || {
@@ -55,7 +55,7 @@ async fn a_limited_file_keeps_what_it_has() {
     SqliteCandles::new(database).insert(&btc(), Timeframe::M15, &more).await.unwrap();
 }
 
-/// Inserts until nothing more goes in, and looks at what is there then.
+/// Inserts until nothing more fits, and then checks what is stored.
 async fn fills_up_and_keeps_what_it_has(database: &Database) {
     let store = SqliteCandles::new(database.clone());
     let mut held = 0;
@@ -89,7 +89,7 @@ async fn on_a_small_disk() {
     std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let database = Database::open(&data_dir).await.unwrap();
     fills_up_and_keeps_what_it_has(&database).await;
-    // Once there is room again, it goes on without a restart.
+    // Once there is room again, the database works without a restart.
     std::fs::remove_file(&ballast).unwrap();
     let more: Vec<_> = (100_000..100_500).map(candle).collect();
     SqliteCandles::new(database.clone()).insert(&btc(), Timeframe::M15, &more).await.unwrap();

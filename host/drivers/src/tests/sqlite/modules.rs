@@ -1,4 +1,4 @@
-//! The contract of the store of modules, and bytes that were damaged.
+//! The contract tests of the store of modules, and tests of damaged bytes.
 
 use std::{fs, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Several processes on one file, and a process that is killed in the middle.
+//! Several processes on one file, and a process that is killed midway.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::broken::{btc, candle};
 use crate::sqlite::{Database, candles::SqliteCandles, outbox::SqliteOutbox};
 
-/// Tells the process that is to be killed where to write, and from which job on.
+/// These variables tell the process that will be killed where to write, and from which job on.
 const DATA_DIR: &str = "TA_BOT_TEST_DATA_DIR";
 const FIRST_JOB: &str = "TA_BOT_TEST_FIRST_JOB";
 const COMMITTED: &str = "committed ";
@@ -69,7 +69,7 @@ async fn commits_until_it_is_killed() {
     }
 }
 
-/// Runs the process above until it has committed `commits` jobs, kills it, and answers the last job that it told of.
+/// Runs the process above until it has committed `commits` jobs, kills it, and returns the last job that it reported.
 fn run_and_kill(data_dir: &std::path::Path, first: i64, commits: i64) -> i64 {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "tests::sqlite::process::commits_until_it_is_killed", "--ignored", "--nocapture"])
@@ -79,7 +79,7 @@ fn run_and_kill(data_dir: &std::path::Path, first: i64, commits: i64) -> i64 {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    // The name of the test stands before the first message, in its line.
+    // The name of the test comes before the first message, on the same line.
     let told = lines.filter_map(|line| line.split_once(COMMITTED)?.1.parse::<i64>().ok());
     let mut last = None;
     for committed in told {
@@ -102,7 +102,7 @@ async fn a_killed_process_loses_nothing_that_it_committed() {
         let checked: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&database.readers).await.unwrap();
         assert_eq!(checked, "ok");
         let store = SqliteOutbox::new(database.clone());
-        // It may have committed a little more than it told of.
+        // The process may have committed a little more than it reported.
         let asked: Vec<_> = (0..last + 100).map(|index| job("BTCUSDT", index)).collect();
         let asked: Vec<_> = asked.into_iter().map(|job| (job.symbol, job.candle_close)).collect();
         let jobs = store.finished(Timeframe::M15, &asked).await.unwrap();

@@ -1,4 +1,4 @@
-//! The contract of the store of comparisons.
+//! The contract tests of the store of comparisons.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What was found so far.
+//! The results of a comparison so far.
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::{
     },
 };
 
-/// What was found so far.
+/// The results of a comparison so far.
 #[derive(Debug, Default)]
 pub struct Tally {
     most_examples: usize,
     counts: Counts,
-    /// By the error's code.
+    /// By the code of the error.
     failures: BTreeMap<&'static str, u64>,
     examples: BTreeMap<Comparison, Vec<Example>>,
     left_out: u64,
@@ -25,22 +25,22 @@ pub struct Tally {
     pub(super) candidate: Times,
 }
 
-/// A candle on which the two differ.
+/// A candle on which the two modules differ.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// The candle.
+    /// The job that names the candle.
     pub job: Job,
-    /// What both said.
+    /// What both modules said.
     pub said: Said,
 }
 
-/// How long evaluations took, in milliseconds.
+/// The durations of evaluations, in milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Times(Vec<f64>);
 
-/// What a module costs, in milliseconds.
+/// The cost of a module's evaluations, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names explain the fields")]
 pub struct Cost {
     pub evaluations: usize,
     pub total_ms: f64,
@@ -50,12 +50,12 @@ pub struct Cost {
 }
 
 impl Tally {
-    /// Nothing, and how many examples of each kind are to be kept.
+    /// Creates an empty tally that keeps at most `most_examples` examples of each kind.
     pub fn new(most_examples: usize) -> Self {
         Self { most_examples, ..Self::default() }
     }
 
-    /// A candle at which both have looked.
+    /// Adds a candle that both modules have looked at.
     pub(super) fn add(&mut self, job: &Job, incumbent: &Outcome, candidate: &Outcome) {
         let Some(comparison) = Comparison::of(incumbent, candidate) else {
             self.left_out += 1;
@@ -78,35 +78,35 @@ impl Tally {
         }
     }
 
-    /// How often what.
+    /// How often each comparison occurred.
     pub const fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// The errors of the candidate by their code.
+    /// How often the candidate failed, by the code of the error.
     pub const fn failures(&self) -> &BTreeMap<&'static str, u64> {
         &self.failures
     }
 
-    /// How many candles were not compared since the host had no room for a guest.
+    /// How many candles were not compared because the host had no room for a guest.
     pub const fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// The newest examples of a difference.
+    /// Returns the newest examples of a difference.
     pub fn examples(&self, of: Comparison) -> Vec<Example> {
         let mut examples = self.examples.get(&of).cloned().unwrap_or_default();
         newest(&mut examples, self.most_examples);
         examples
     }
 
-    /// What the incumbent and the candidate cost.
+    /// The costs of the incumbent and of the candidate.
     pub fn costs(&self) -> (Cost, Cost) {
         (self.incumbent.cost(), self.candidate.cost())
     }
 }
 
-/// Keeps the newest, newest first.
+/// Keeps the newest examples, newest first.
 fn newest(examples: &mut Vec<Example>, most: usize) {
     examples.sort_by_key(|example| Reverse(example.job.candle_close));
     examples.truncate(most);
@@ -120,7 +120,7 @@ impl Times {
     fn cost(&self) -> Cost {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        // The least time that this share did not exceed.
+        // The index of the smallest duration that this share of evaluations did not exceed.
         let rank = |share: f64| ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
         let at = |share| sorted.get(rank(share)).copied().unwrap_or_default();
         Cost {

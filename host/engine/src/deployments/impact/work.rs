@@ -1,4 +1,4 @@
-//! Some candles of one series, looked at by both modules.
+//! Evaluates some candles of one series by both modules.
 
 use std::{ops::Range, sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     settings::{config_store::StoredSettings, parameters::ParameterBook},
 };
 
-/// What is left to be done, and what came of what is done.
+/// The candles still to look at, and the results so far.
 pub(super) struct Work {
     sides: Sides,
     history: History,
@@ -22,7 +22,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// These candles of the first series of `history`.
+    /// Creates the work for the candles `places` of the first series of `history`.
     pub(super) fn new(
         sides: &Sides,
         (history, places): (History, Range<usize>),
@@ -40,7 +40,7 @@ impl Work {
         self.tally
     }
 
-    /// Looks at candles until then, and at one at least.
+    /// Looks at candles until `until`, but at least at one.
     pub(super) fn go_on(&mut self, parameters: &ParameterBook, until: Instant) {
         let Self { sides, history, places, settings, tally } = self;
         for candle in places {
@@ -58,7 +58,7 @@ impl Work {
     }
 }
 
-/// What a module says on a candle, as in a job.
+/// Evaluates a candle by a module, as in a job.
 fn evaluate(
     module: &StrategyModule,
     (history, place): (&History, CandleIndex),

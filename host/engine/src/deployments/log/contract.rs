@@ -1,7 +1,7 @@
-//! What every log of deployments must do, whatever is behind it.
+//! The tests that every log of deployments must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given an empty log with the outbox beside it, as two handles: two
-//! replicas of the service.
+//! A driver runs [`all`] in its tests. Each case gets an empty log with the outbox beside it, as two handles that stand
+//! for two replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -26,14 +26,14 @@ use crate::{
 pub struct Replica {
     /// The log.
     pub deployments: Arc<dyn DeploymentStore>,
-    /// The finished jobs beside it.
+    /// The finished jobs beside the log.
     pub outbox: Arc<dyn Outbox>,
 }
 
 /// Two replicas on one empty database.
 pub type Replicas = (Replica, Replica);
 
-/// Every case, each on a database that `fresh` makes.
+/// Runs every case, each on a database that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     entries_come_back_as_they_were_added(fresh().await).await;
@@ -46,7 +46,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     replicas_that_add_at_once_lose_nothing(fresh().await).await;
 }
 
-/// A change of `strategy` to a module of which `module` makes other ones.
+/// A change of `strategy` to the module that `module` stands for.
 pub fn change(strategy: &str, module: u8) -> DeploymentChange {
     DeploymentChange {
         strategy: strategy.parse().unwrap(),
@@ -58,12 +58,12 @@ pub fn change(strategy: &str, module: u8) -> DeploymentChange {
     }
 }
 
-/// Adds an entry behind the newest one of its strategy, which nobody else changes.
+/// Adds an entry after the newest one of its strategy, which no other writer changes.
 pub async fn add(store: &dyn DeploymentStore, change: &DeploymentChange) -> DeploymentEntry {
     store.add(change, newest(store, change).await, None).await.unwrap()
 }
 
-/// The revision of the newest entry about the same strategy.
+/// The revision of the newest entry for the same strategy.
 async fn newest(store: &dyn DeploymentStore, change: &DeploymentChange) -> i64 {
     log(store).await.newest(&change.strategy).map_or(0, |entry| entry.revision)
 }
@@ -82,12 +82,12 @@ fn conflict(added: Result<DeploymentEntry, WriteError>) -> (i64, i64) {
     }
 }
 
-/// One millisecond behind a moment.
+/// One millisecond after a moment.
 fn behind(moment: Timestamp) -> Timestamp {
     moment.plus_millis(1)
 }
 
-/// An empty log answers, with nothing; its first entry decides every candle.
+/// An empty log returns no entries. The first entry applies to every candle.
 pub async fn nothing_is_there_at_first((one, two): Replicas) {
     for revision in [0, 7, -1, i64::MAX, i64::MIN] {
         assert_eq!(one.deployments.since(revision).await.unwrap(), []);
@@ -97,7 +97,7 @@ pub async fn nothing_is_there_at_first((one, two): Replicas) {
     assert_eq!(one.deployments.since(0).await.unwrap(), [added]);
 }
 
-/// Whoever reads them, every field of them, in the order of their revisions.
+/// Every replica reads every field of the entries, in the order of their revisions.
 pub async fn entries_come_back_as_they_were_added((one, two): Replicas) {
     let whole = DeploymentChange {
         action: DeploymentAction::EndShadow,
@@ -129,7 +129,7 @@ pub async fn entries_come_back_as_they_were_added((one, two): Replicas) {
     }
 }
 
-/// The condition is about the newest entry of the same strategy.
+/// The condition concerns the newest entry of the same strategy.
 pub async fn a_condition_that_fails_changes_nothing((one, two): Replicas) {
     assert_eq!(conflict(one.deployments.add(&change("rsi", 1), 1, None).await), (1, 0));
     let first = add(&*one.deployments, &change("rsi", 1)).await;
@@ -143,7 +143,7 @@ pub async fn a_condition_that_fails_changes_nothing((one, two): Replicas) {
     assert_eq!((second.revision, newest(&*one.deployments, &change("rsi", 0)).await), (3, 3));
 }
 
-/// Whatever its symbol and timeframe are, and whichever replica finished it.
+/// This holds for every symbol and timeframe, whichever replica finished the job.
 pub async fn an_entry_begins_behind_what_is_finished((one, two): Replicas) {
     one.outbox.commit(&[finished("BTCUSDT", 5, &["rsi"]), finished("ETHUSDT", 3, &[])], at()).await.unwrap();
     assert_eq!(add(&*two.deployments, &change("rsi", 1)).await.from, behind(job("BTCUSDT", 5).candle_close));
@@ -157,7 +157,7 @@ pub async fn an_entry_begins_behind_what_is_finished((one, two): Replicas) {
     }
 }
 
-/// The caller may have seen candles that are looked at and not finished.
+/// The caller may have seen candles whose jobs are still under way.
 pub async fn an_entry_begins_behind_what_is_seen((one, _): Replicas) {
     let seen = |index| Some(job("BTCUSDT", index).candle_close);
     one.outbox.commit(&[finished("BTCUSDT", 5, &[])], at()).await.unwrap();
@@ -170,7 +170,7 @@ pub async fn an_entry_begins_behind_what_is_seen((one, _): Replicas) {
     assert_eq!(last.from, Timestamp::from_millis(i64::MAX));
 }
 
-/// Also where the earlier one is another strategy's, and lies behind what is seen now.
+/// This holds even if the earlier entry belongs to another strategy and begins after what is seen now.
 pub async fn no_entry_begins_before_an_earlier_one((one, two): Replicas) {
     let seen = |index| Some(job("BTCUSDT", index).candle_close);
     let first = one.deployments.add(&change("rsi", 1), 0, seen(9)).await.unwrap();
@@ -180,7 +180,7 @@ pub async fn no_entry_begins_before_an_earlier_one((one, two): Replicas) {
     assert_eq!([second.from, third.from], [first.from; 2]);
 }
 
-/// Whoever tries it again decides it as the log says then.
+/// A job that was given up and is retried is decided by the log at that time.
 pub async fn what_was_given_up_is_not_decided((one, two): Replicas) {
     let dead = DeadJob {
         job: job("BTCUSDT", 7),
@@ -194,7 +194,7 @@ pub async fn what_was_given_up_is_not_decided((one, two): Replicas) {
     assert_eq!(add(&*two.deployments, &change("rsi", 1)).await.from, behind(job("BTCUSDT", 2).candle_close));
 }
 
-/// The others are told what holds now.
+/// The other writers get the current revision.
 pub async fn one_of_many_who_know_the_same_adds((one, two): Replicas) {
     for round in 0..5 {
         let expected = newest(&*one.deployments, &change("rsi", 0)).await;
@@ -217,16 +217,17 @@ pub async fn one_of_many_who_know_the_same_adds((one, two): Replicas) {
     }
 }
 
-/// Each strategy has its own writer; all are told, in one order, without a gap.
+/// Each strategy has its own writer. All entries are there, in one order and without a gap.
 pub async fn replicas_that_add_at_once_lose_nothing((one, two): Replicas) {
     let writers = (0..6).map(|writer| {
         let replica = if writer % 2 == 0 { one.clone() } else { two.clone() };
         tokio::spawn(async move {
-            let (strategy, mut expected) = (format!("s{writer}"), 0);
+            let strategy = format!("s{writer}");
+            let mut expected = 0;
             for index in 0..10 {
                 let done = finished(&format!("COIN{writer}"), i64::from(index), &[]);
                 let revision = expected;
-                // Whether it is taken or left out is not asked here.
+                // Whether the job is committed or left out does not matter here.
                 replica.outbox.commit(&[FinishedJob { revision, ..done }], at()).await.unwrap();
                 expected = replica.deployments.add(&change(&strategy, index), expected, None).await.unwrap().revision;
             }

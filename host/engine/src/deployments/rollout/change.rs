@@ -1,5 +1,5 @@
-//! Changing what is deployed: checked against what is stored, written as one entry, and in force from the next candle on
-//! that nothing has been decided about.
+//! Changes deployments. A change is checked against what is stored, written as one entry, and takes effect from the
+//! next candle that nothing has been decided about.
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ use crate::{
     support::store_error::{StoreError, WriteError},
 };
 
-/// How often a change without a condition is tried where others change the same strategy at once.
+/// How often a change without a condition is tried if others change the same strategy at the same time.
 const TRIES: u32 = 5;
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deployed {
     /// This entry was added.
     Added(Box<DeploymentEntry>),
-    /// It was so already.
+    /// The deployment was already as requested.
     Unchanged,
-    /// Nothing speaks against it, and nothing was stored.
+    /// The change is valid. Nothing was stored.
     Valid,
 }
 
 impl Rollout {
-    /// Brings a strategy to what is request, if its newest entry is `expected` (0: it has none). Without that condition it is
-    /// tried again where somebody else was quicker.
+    /// Applies `request` to a strategy, if the revision of its newest entry is `expected` (0: it has none). Without
+    /// `expected`, the change is tried again if another writer was quicker.
     pub async fn change(
         &self,
         strategy: &StrategyId,
@@ -101,18 +101,18 @@ impl Rollout {
         }
         let Author { changed_by, reason, at } = author;
         let change = DeploymentChange { strategy: strategy.clone(), action, deployment, changed_by, reason, at };
-        // Read last, so that little can be decided between this and the write; that is decided anew.
+        // Read last, so that few candles can be decided between this and the write. Those are decided anew.
         let seen = self.newest_close().await?;
         let entry = self.parts.store.add(&change, revision, seen).await?;
         tracing::info!(strategy.id = %strategy, action = action.as_str(), by = %change.changed_by,
             from = %entry.from, revision = entry.revision, "deployment changed");
         if let Err(error) = self.refresh().await {
-            tracing::warn!(%error, "a deployment was written but could not be read again yet");
+            tracing::warn!(%error, "a deployment was written but can't be read back yet");
         }
         Ok(Deployed::Added(Box::new(entry)))
     }
 
-    /// What admission says of a module; `None` if no such module is kept.
+    /// The verdict of admission on a module; `None` if no such module is stored.
     async fn admission(&self, module: ModuleDigest) -> Result<Option<Admission>, StoreError> {
         let kept = self.parts.modules.find(module).await?;
         Ok(kept.map(|kept| match &kept.judgement {
@@ -123,7 +123,7 @@ impl Rollout {
         }))
     }
 
-    /// Whether the module holds the strategy, and takes the parameters that are stored for it. It is installed here by then.
+    /// Checks that the module contains the strategy and accepts its stored parameters. Loads the module for that.
     async fn check_module(&self, strategy: &StrategyId, module: Option<ModuleDigest>) -> Result<(), RolloutError> {
         let module = match module {
             Some(digest) => self.check_strategy(strategy, digest).await?,
@@ -148,7 +148,7 @@ impl Rollout {
         Err(RolloutError::OtherStrategy { module, holds: holds.clone(), strategy: strategy.clone() })
     }
 
-    /// The module that decides by the newest entry; none where the strategy is not there yet.
+    /// The module that decides by the newest entry; `None` if the strategy does not exist yet.
     pub async fn incumbent(&self, strategy: &StrategyId) -> Result<Option<Arc<StrategyModule>>, LoadingError> {
         match self.parts.registry.log().newest(strategy).and_then(|newest| newest.change.deployment.module) {
             Some(digest) => self.parts.loader.get(digest).await.map(Some),
@@ -156,7 +156,8 @@ impl Rollout {
         }
     }
 
-    /// A module that could decide for the strategy if it were admitted: it holds it and takes the stored parameters.
+    /// Returns a module that could decide for the strategy if it were admitted: it contains the strategy and accepts
+    /// the stored parameters.
     pub async fn candidate(
         &self,
         strategy: &StrategyId,
@@ -167,9 +168,10 @@ impl Rollout {
         self.check_strategy(strategy, module).await
     }
 
-    /// The newest close of all that is scheduled: its candle may be under way.
+    /// The newest close of all scheduled series. Its candle may be under way.
     async fn newest_close(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (settings, now) = (self.parts.settings.current(), Timestamp::now());
+        let settings = self.parts.settings.current();
+        let now = Timestamp::now();
         let ApplicationSettings { symbols, timeframes, .. } = &settings.settings;
         let newest = timeframes.iter().map(|timeframe| self.parts.candles.newest_closes(*timeframe, symbols, now));
         let newest = try_join_all(newest).await?;

@@ -1,4 +1,4 @@
-//! Why what is deployed is not changed.
+//! Errors of changing deployments.
 
 use ta_bot_core::{ModuleDigest, ParameterProblem, StrategyId, TransitionError};
 use thiserror::Error;
@@ -9,35 +9,35 @@ use crate::{
     support::store_error::{StoreError, WriteError},
 };
 
-/// Why nothing was changed.
+/// Why a deployment was not changed.
 #[derive(Debug, Error)]
 pub enum RolloutError {
     /// No strategy has this id.
     #[error("there is no strategy {0}: activate a module that has this id, and it is there")]
     UnknownStrategy(StrategyId),
-    /// It holds another strategy.
+    /// The module contains a different strategy.
     #[error("the module {module} holds the strategy {holds}, not {strategy}")]
     OtherStrategy {
         /// The module.
         module: ModuleDigest,
-        /// What it holds.
+        /// The strategy that it contains.
         holds: StrategyId,
-        /// What was asked for.
+        /// The requested strategy.
         strategy: StrategyId,
     },
-    /// What is stored for the strategy does not fit the module.
+    /// The parameters that are stored for the strategy do not fit the module.
     #[error("{} of the stored parameters do not fit this module: change or delete them first", .0.len())]
     Misfits(Vec<ParameterProblem>),
-    /// The module refuses the stored parameters together.
+    /// The module refuses the combination of stored parameters.
     #[error("this module refuses the stored parameters together: {0}")]
     Refused(String),
-    /// The request does not fit the present deployment.
+    /// The request does not fit the current deployment.
     #[error(transparent)]
     Transition(#[from] TransitionError),
-    /// The module can't be had.
+    /// The module can't be loaded.
     #[error(transparent)]
     Loading(#[from] LoadingError),
-    /// The module could not be asked about parameters.
+    /// The parameters could not be checked.
     #[error(transparent)]
     Parameters(ParameterError),
     /// The write did not happen.
@@ -46,7 +46,7 @@ pub enum RolloutError {
 }
 
 impl RolloutError {
-    /// A stable word for programs. What a store said is the business of whoever answers.
+    /// A stable code for programs. A store's own message is left to the layer that writes the response.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownStrategy(_) => "unknown_strategy",

@@ -1,4 +1,4 @@
-//! Puts modules that fail too often into quarantine, for every replica and until an operator lifts it.
+//! Quarantines modules that fail too often, on every replica and until an operator lifts the quarantine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,38 +17,39 @@ use crate::{
     },
 };
 
-/// How many modules may wait for their quarantine. One that finds no room is asked for again with its next failure.
+/// The largest number of modules that may wait for their quarantine. One that finds no room is reported again with its
+/// next failure.
 const MOST_WAITING: usize = 64;
-/// Pauses between tries where the store is away or somebody else was quicker.
+/// Pauses between tries if the store is unavailable or another writer was quicker.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
-/// Who does it.
+/// The author of a quarantine.
 const BY: &str = "ta-bot";
 
-/// What tells a [`Warden`] of modules, and what it listens to.
+/// Creates the callback that reports modules to a [`Warden`], and the receiver that the warden reads.
 pub fn told() -> (OnQuarantine, mpsc::Receiver<Quarantine>) {
     let (sender, told) = mpsc::channel(MOST_WAITING);
     let tell = move |quarantine: Quarantine| {
-        // It is told again with the next failure.
+        // If there is no room, the module is reported again with its next failure.
         let _ = sender.try_send(quarantine);
     };
     (Box::new(tell), told)
 }
 
-/// Puts modules into quarantine.
+/// Quarantines modules.
 pub struct Warden {
-    /// What is deployed.
+    /// The deployments.
     pub rollout: Arc<Rollout>,
-    /// Where the other replicas are told.
+    /// The bus that notifies the other replicas.
     pub bus: Arc<dyn Bus>,
 }
 
 impl Warden {
-    /// Works until `stop`.
+    /// Works until `stop` is cancelled.
     pub async fn run(self, mut told: mpsc::Receiver<Quarantine>, stop: CancellationToken) {
         while let Some(Some(quarantine)) = stop.run_until_cancelled(told.recv()).await {
             stop.run_until_cancelled(self.quarantine(quarantine)).await;
         }
-        // As long as somebody may tell of another one there is no end of its own.
+        // Even if every sender is dropped, the task only ends when it is stopped.
         stop.cancelled().await;
     }
 
@@ -66,13 +67,13 @@ impl Warden {
                     tracing::error!(strategy.id = %strategy, strategy.digest = %module.short(), %job, %reason,
                         from = %entry.from, "the strategy is quarantined until an operator lifts it");
                     if let Err(error) = self.bus.notify(Notice::DeploymentsChanged).await {
-                        tracing::warn!(%error, "the other replicas are not told of a quarantine yet");
+                        tracing::warn!(%error, "the other replicas can't be notified of a quarantine yet");
                     }
                     return;
                 }
                 Ok(_) => return,
                 Err(error) if passes(&error) => {
-                    tracing::warn!(strategy.id = %strategy, %error, "a strategy can't be quarantined yet; it is tried again");
+                    tracing::warn!(strategy.id = %strategy, %error, "can't quarantine a strategy yet; trying again");
                     tokio::time::sleep(pauses.pause()).await;
                 }
                 Err(error) => {

@@ -1,6 +1,7 @@
-//! What every store of comparisons must do, whatever is behind it.
+//! The tests that every store of comparisons must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given an empty store as two handles: two replicas of the service.
+//! A driver runs [`all`] in its tests. Each case gets an empty store, as two handles that stand for two replicas of the
+//! service.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -15,7 +16,7 @@ use crate::evaluation::comparison::Comparison::{self, Added, Agree, Changed, Fai
 /// Two handles of one store.
 pub type Replicas = (Arc<dyn ShadowStore>, Arc<dyn ShadowStore>);
 
-/// Every case, each on a store that `fresh` makes.
+/// Runs every case, each on a store that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     a_candle_counts_once(fresh().await).await;
@@ -24,7 +25,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     replicas_that_record_at_once_count_each_candle_once(fresh().await).await;
 }
 
-/// A comparison of the shadow that began at `began`, on one of the candles.
+/// A comparison of the shadow that began with revision `began`, on the candle with this index.
 pub fn compared(began: i64, symbol: &str, index: i64, comparison: Comparison) -> Compared {
     let candle_close = Timestamp::from_millis(1_767_225_600_000 + index * Timeframe::M15.millis());
     let job = Job { symbol: symbol.parse().unwrap(), timeframe: Timeframe::M15, candle_close };
@@ -41,7 +42,7 @@ async fn counts(store: &Arc<dyn ShadowStore>, began: i64) -> [u64; 5] {
     Comparison::ALL.map(|comparison| counts.of(comparison))
 }
 
-/// An empty store answers, with nothing.
+/// An empty store returns empty results.
 pub async fn nothing_is_there_at_first((one, two): Replicas) {
     for began in [0, 7, -1, i64::MAX] {
         assert_eq!(one.counts(began).await.unwrap(), Counts::default());
@@ -52,7 +53,8 @@ pub async fn nothing_is_there_at_first((one, two): Replicas) {
     assert_eq!(one.counts(0).await.unwrap(), Counts::default());
 }
 
-/// By its symbol, timeframe and close, and for each shadow; what came first stays.
+/// A candle is identified by its symbol, timeframe and close, and counts once for each shadow. The first comparison
+/// stays.
 pub async fn a_candle_counts_once((one, two): Replicas) {
     let first = compared(1, "BTCUSDT", 0, Agree);
     let hour = Compared { job: Job { timeframe: Timeframe::H1, ..first.job.clone() }, ..first.clone() };
@@ -68,7 +70,7 @@ pub async fn a_candle_counts_once((one, two): Replicas) {
     assert_eq!(counts(&one, 1).await, [2, 1, 1, 0, 1]);
 }
 
-/// As they were recorded, of that shadow only, and those alone that are to be listed.
+/// Comparisons come back as they were recorded: only those of the given shadow, and only the listed ones.
 pub async fn differences_are_listed_newest_first((one, two): Replicas) {
     let all: Vec<Compared> =
         (0..200).map(|index| compared(5, "BTCUSDT", index, Comparison::ALL[index as usize % 5])).collect();
@@ -82,7 +84,7 @@ pub async fn differences_are_listed_newest_first((one, two): Replicas) {
     assert_eq!(counts(&one, 5).await, [40, 41, 40, 40, 40]);
 }
 
-/// Only of that shadow.
+/// Only rows of the given shadow are removed.
 pub async fn what_is_not_listed_is_forgotten_and_stays_counted((one, two): Replicas) {
     let agreeing: Vec<Compared> = (0..6000).map(|index| compared(1, "BTCUSDT", index, Agree)).collect();
     for batch in agreeing.chunks(1000) {
@@ -93,12 +95,12 @@ pub async fn what_is_not_listed_is_forgotten_and_stays_counted((one, two): Repli
     two.forget(1).await.unwrap();
     assert_eq!((counts(&one, 1).await, counts(&one, 2).await), ([6000, 1, 0, 0, 0], [1, 0, 0, 0, 0]));
     assert_eq!(one.listed(1, 10).await.unwrap(), [different]);
-    // That it counts again shows that its row is gone, and the other shadow's is not.
+    // The candle counts again, which shows that its row is gone. The other shadow's row is still there.
     one.record(&[compared(1, "BTCUSDT", 5999, Agree), compared(2, "BTCUSDT", 1, Agree)]).await.unwrap();
     assert_eq!((counts(&two, 1).await, counts(&two, 2).await), ([6001, 1, 0, 0, 0], [1, 0, 0, 0, 0]));
 }
 
-/// Whoever comes first.
+/// It does not matter which replica comes first.
 pub async fn replicas_that_record_at_once_count_each_candle_once((one, two): Replicas) {
     let writers = (0..4).map(|writer: usize| {
         let store = Arc::clone(if writer.is_multiple_of(2) { &one } else { &two });

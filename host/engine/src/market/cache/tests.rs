@@ -6,7 +6,7 @@ use super::*;
 
 const M15: Timeframe = Timeframe::M15;
 
-/// A store that counts what it is asked.
+/// A store that counts its reads and the candles that they return.
 struct Counted {
     database: Database,
     store: SqliteCandles,
@@ -95,7 +95,8 @@ impl Fixture {
         self.store.insert(&symbol(name), M15, &candles).await.unwrap();
     }
 
-    /// The window of `count` candles that ends with candle `index`, which must be what the store itself gives.
+    /// The window of `count` candles that ends with candle `index`. Asserts that the store itself gives the same
+    /// window.
     async fn window(&self, name: &str, index: i64, count: u32) -> Vec<Candle> {
         let given = self.cache.newest_closed(&symbol(name), M15, close(index), count).await.unwrap();
         let stored = self.store.store.newest_closed(&symbol(name), M15, close(index), count).await.unwrap();
@@ -103,7 +104,7 @@ impl Fixture {
         given
     }
 
-    /// How many reads and candles it took since the last time.
+    /// How many reads and candles were needed since the last call.
     fn cost(&self) -> (usize, usize) {
         (self.store.reads.swap(0, Ordering::Relaxed), self.store.candles.swap(0, Ordering::Relaxed))
     }
@@ -152,7 +153,7 @@ async fn a_gap_may_still_be_filled() {
     fixture.window("BTCUSDT", 299, 250).await;
     fixture.insert("BTCUSDT", [200]).await;
     fixture.window("BTCUSDT", 299, 250).await;
-    // The same with a gap between what is kept and what is new.
+    // The same, with a gap between the kept candles and the new ones.
     fixture.insert("BTCUSDT", [302]).await;
     fixture.window("BTCUSDT", 302, 250).await;
     fixture.insert("BTCUSDT", [300, 301]).await;
@@ -188,7 +189,8 @@ async fn a_storm_of_closes_is_one_read() {
     };
     storm(28).await;
     let (reads, candles) = fixture.cost();
-    // A read begins two milliseconds after its first reader, by when all of them are there on any but a stalled machine.
+    // A read begins two milliseconds after its first reader arrives. All readers are there at that time, unless the
+    // machine stalls.
     assert!(reads <= 10, "{reads} reads for 100 series");
     assert_eq!(candles, 2000);
     storm(29).await;

@@ -1,7 +1,7 @@
 //! What every store of candles must do, whatever is behind it.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
-//! replicas of the service, or the service and a command line beside it.
+//! A driver runs [`all`] in its tests. Each case gets an empty store of its own, as two handles: two replicas of the
+//! service, or the service and a command that runs beside it.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -17,7 +17,7 @@ pub type Replicas = (Arc<dyn CandleStore>, Arc<dyn CandleStore>);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
 
-/// Every case, each on a store that `fresh` makes.
+/// Runs every case, each on a store that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     only_closed_candles_are_given_newest_last(fresh().await).await;
@@ -65,7 +65,7 @@ async fn newest(store: &dyn CandleStore, name: &str, until: Timestamp, count: u3
     store.newest_closed(&symbol(name), Timeframe::M15, until, count).await.unwrap()
 }
 
-/// The quarters of an hour that closed after the candles given by their indices.
+/// The 15-minute candles that closed after the given candles, which are named by their indices.
 async fn closed(store: &dyn CandleStore, after: &[(&str, i64)], until: Timestamp) -> Vec<(Symbol, Timestamp)> {
     store.closed_between(Timeframe::M15, &closes(after), until).await.unwrap()
 }
@@ -74,7 +74,7 @@ fn closes(candles: &[(&str, i64)]) -> Vec<(Symbol, Timestamp)> {
     candles.iter().map(|(name, index)| (symbol(name), close(*index))).collect()
 }
 
-/// An empty store answers, with nothing.
+/// An empty store answers and holds nothing.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     store.ping().await.unwrap();
     other.ping().await.unwrap();
@@ -100,7 +100,7 @@ pub async fn only_closed_candles_are_given_newest_last((store, other): Replicas)
     }
 }
 
-/// Prices and volumes with up to eight decimals are the same `f64` afterwards.
+/// Prices and volumes with up to eight decimals come back as the same `f64`.
 pub async fn numbers_come_back_as_they_went_in((store, _): Replicas) {
     let numbers = [0.000_000_01, 0.1, 0.3, 67_123.45, 123_456_789.123_456_78, 11_244_202.020_2, 99_999_999_999.0];
     let given: Vec<Candle> = numbers
@@ -114,7 +114,7 @@ pub async fn numbers_come_back_as_they_went_in((store, _): Replicas) {
     assert_eq!(again, Inserted { new: 0, same: given.len() as u64, different: 0 });
 }
 
-/// Symbols and timeframes are apart.
+/// Symbols and timeframes are kept apart.
 pub async fn series_do_not_mix((store, _): Replicas) {
     insert(&*store, "BTCUSDT", &candles(0..4)).await;
     insert(&*store, "ETHUSDT", &candles(2..6)).await;
@@ -127,7 +127,7 @@ pub async fn series_do_not_mix((store, _): Replicas) {
     assert_eq!(found, hourly);
 }
 
-/// A closed candle does not change: other numbers are counted, and the first ones kept.
+/// A closed candle does not change: candles with other numbers are counted, and the first numbers are kept.
 pub async fn a_candle_that_is_there_stays_as_it_is((store, other): Replicas) {
     insert(&*store, "BTCUSDT", &candles(0..3)).await;
     let changed = Candle { close: 100.8, ..candle(1) };
@@ -148,7 +148,7 @@ pub async fn the_order_of_insertion_does_not_matter((store, _): Replicas) {
     assert_eq!(newest(&*store, "BTCUSDT", close(2000), 5000).await, expected);
 }
 
-/// A candle that can't be stored, here one with a price that is no number, keeps the others out.
+/// A candle that can't be stored, here one with a price that is not a number, keeps the others out.
 pub async fn all_or_none_are_inserted((store, _): Replicas) {
     insert(&*store, "BTCUSDT", &candles(0..2)).await;
     let mut given = candles(2..2000);
@@ -159,7 +159,7 @@ pub async fn all_or_none_are_inserted((store, _): Replicas) {
     assert_eq!(insert(&*store, "BTCUSDT", &candles(0..5)).await, Inserted { new: 3, same: 2, different: 0 });
 }
 
-/// After one moment, up to another and including it, by symbol and time.
+/// Candles are found after one moment and up to and including another, sorted by symbol and time.
 pub async fn closes_of_many_symbols_are_found_at_once((store, _): Replicas) {
     insert(&*store, "ETHUSDT", &candles(0..4)).await;
     insert(&*store, "BTCUSDT", &candles(1..9)).await;
@@ -179,7 +179,7 @@ pub async fn closes_of_many_symbols_are_found_at_once((store, _): Replicas) {
     assert_eq!(hourly, expected.map(|close| (symbol("BTCUSDT"), close)));
 }
 
-/// Each series from its own moment on, and none that is not asked for.
+/// Each series is read from its own moment on, and no other series is read.
 pub async fn a_quiet_series_does_not_widen_what_is_read_of_others((store, _): Replicas) {
     insert(&*store, "LIVEUSDT", &candles(0..500)).await;
     insert(&*store, "QUIETUSDT", &candles(0..3)).await;
@@ -193,14 +193,14 @@ pub async fn a_quiet_series_does_not_widen_what_is_read_of_others((store, _): Re
     assert_eq!(closed(&*store, &many, close(999)).await, closes(&[("QUIETUSDT", 2)]));
 }
 
-/// Of each symbol the newest candle that is closed, by symbol; one without such a candle is left out.
+/// For each symbol, the newest closed candle is found, sorted by symbol. A symbol without such a candle is left out.
 pub async fn the_newest_close_of_each_series_is_found_at_once((store, other): Replicas) {
     insert(&*store, "ETHUSDT", &candles(0..4)).await;
     insert(&*store, "BTCUSDT", &candles([1, 2, 7])).await;
     insert(&*store, "ADAUSDT", &candles([9])).await;
     store.insert(&symbol("SOLUSDT"), Timeframe::H1, &candles([0])).await.unwrap();
     insert(&*store, "DOTUSDT", &candles([3])).await;
-    // One that is not there, and one that is asked for twice.
+    // One symbol that is not stored, and one that is asked for twice.
     let asked = ["SOLUSDT", "ETHUSDT", "NOUSDT", "ADAUSDT", "BTCUSDT", "ETHUSDT"].map(symbol);
     let found = async |until| other.newest_closes(Timeframe::M15, &asked, until).await.unwrap();
     assert_eq!(other.newest_closes(Timeframe::M15, &[], close(5)).await.unwrap(), []);
@@ -212,7 +212,7 @@ pub async fn the_newest_close_of_each_series_is_found_at_once((store, other): Re
     assert_eq!(other.newest_closes(Timeframe::M15, &many, close(5)).await.unwrap(), closes(&[("DOTUSDT", 3)]));
 }
 
-/// Windows of the quarters of an hour; the moments are the closes of the candles given by their indices.
+/// Windows of 15-minute candles. The moments are the closes of the candles given by their indices.
 async fn windows(
     store: &dyn CandleStore,
     wanted: &[(&str, Option<i64>)],
@@ -223,7 +223,8 @@ async fn windows(
     store.newest_closed_of(Timeframe::M15, &wanted, until, count).await.unwrap()
 }
 
-/// In the order asked, whole or what is new, with gaps and without; what is not there is empty.
+/// Windows come in the order asked, whole or only what is new, with gaps and without. A series that is not stored is
+/// empty.
 pub async fn windows_of_many_symbols_are_read_at_once((store, other): Replicas) {
     insert(&*store, "ETHUSDT", &candles(0..9)).await;
     insert(&*store, "BTCUSDT", &candles([1, 2, 7])).await;
@@ -277,7 +278,7 @@ pub async fn what_is_new_of_many_symbols_is_read_at_once((store, _): Replicas) {
     assert_eq!(windows(&*store, &all, close(9), 1000).await, expected(0));
 }
 
-/// By symbol and length of the timeframe.
+/// Series are sorted by symbol and by the length of the timeframe.
 pub async fn series_are_summed_up((store, other): Replicas) {
     insert(&*store, "ETHUSDT", &candles(3..10)).await;
     store.insert(&symbol("BTCUSDT"), Timeframe::H1, &candles([4])).await.unwrap();
@@ -295,7 +296,7 @@ pub async fn series_are_summed_up((store, other): Replicas) {
     assert_eq!(found, expected);
 }
 
-/// An import of some size.
+/// A large import.
 pub async fn many_candles_go_in_and_come_out((store, _): Replicas) {
     let given = candles(0..20_000);
     assert_eq!(insert(&*store, "BTCUSDT", &given).await.new, 20_000);
@@ -304,7 +305,7 @@ pub async fn many_candles_go_in_and_come_out((store, _): Replicas) {
     assert_eq!(insert(&*store, "BTCUSDT", &given).await.same, 20_000);
 }
 
-/// Both insert the same candles at once: none is lost, none counts twice.
+/// Both insert the same candles at once: none is lost, and none counts twice.
 pub async fn two_writers_insert_each_candle_once((store, other): Replicas) {
     let writers = (0..8).map(|writer| {
         let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });

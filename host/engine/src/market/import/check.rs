@@ -1,17 +1,17 @@
-//! Whether candles make a series: each sound, on the timeframe's grid, after the one before it, and closed.
+//! Checks that candles make a series: each is sound, on the timeframe's grid, after the one before it, and closed.
 
 use ta_bot_core::{Candle, Timeframe, Timestamp};
 
 use super::{CandleFile, FileProblem, LineProblem};
 
-/// A series while it is read.
+/// A series while it is being read.
 pub(super) struct FileOrder {
     timeframe: Timeframe,
     now: Timestamp,
     candles: Vec<Candle>,
     still_open: Option<Timestamp>,
     missing: u64,
-    /// How near the nearest two candles are, in milliseconds.
+    /// The shortest time between two candles, in milliseconds.
     nearest: i64,
 }
 
@@ -54,8 +54,8 @@ impl FileOrder {
         Ok(())
     }
 
-    /// The series, if it is one. Longer candles lie on the grid of shorter ones, so that three or more of which no
-    /// two follow each other are taken for candles of another timeframe.
+    /// Returns the series, if it is one. Candles of a longer timeframe lie on the grid of a shorter one, so three or
+    /// more candles of which no two follow each other directly are taken for candles of another timeframe.
     pub(super) fn finish(self) -> Result<CandleFile, FileProblem> {
         if self.candles.is_empty() {
             return Err(self.still_open.map_or(FileProblem::Empty, FileProblem::OnlyOpen));

@@ -1,4 +1,4 @@
-//! What can be wrong with a file of candles: where, what was given, what is allowed.
+//! What can be wrong with a file of candles. Each error says where it is, what was given and what is allowed.
 
 use std::{io, path::PathBuf};
 
@@ -21,7 +21,7 @@ pub enum ImportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The reading ended before its end.
+    /// Reading stopped before the end of the file.
     #[error("the reading was stopped: {0}")]
     Stopped(String),
 }
@@ -35,10 +35,10 @@ pub enum FileProblem {
     /// It is a directory.
     #[error("this is a directory: give one CSV file, or a zip with one CSV in it")]
     Directory,
-    /// The operating system does not give it.
+    /// The operating system can't read it.
     #[error("can't be read: {0}")]
     Unreadable(io::Error),
-    /// It is packed by something else than zip.
+    /// It is packed with something other than zip.
     #[error("this is packed with {0}: unpack it, or give a zip with one CSV in it")]
     Packed(&'static str),
     /// It is a zip that can't be used.
@@ -92,7 +92,7 @@ pub enum LineProblem {
         /// What is allowed.
         limit: usize,
     },
-    /// It is the first, and neither a header nor a row of Binance's.
+    /// It is the first line, and is neither a header nor a row of Binance's.
     #[error(
         "{given:?} is no header: the first line has to be open_time_ms,open,high,low,close,volume, or the file \
          Binance's klines in 12 columns"
@@ -129,7 +129,7 @@ pub enum LineProblem {
         /// What was given.
         given: i64,
     },
-    /// The open time is not one of the timeframe's.
+    /// The open time is not on the timeframe's grid.
     #[error(
         "the open time is {open}, but a candle of {timeframe} opens at {before} and then at {after}: give the file's \
          own --timeframe, or correct the time"
@@ -144,7 +144,7 @@ pub enum LineProblem {
         /// The open time after.
         after: Timestamp,
     },
-    /// The candle was there already.
+    /// The candle comes a second time.
     #[error("the candle that opened {open} comes a second time: give each candle once")]
     Repeated {
         /// Which candle.
@@ -168,7 +168,7 @@ pub enum LineProblem {
         /// The moment of the import.
         now: Timestamp,
     },
-    /// The numbers make no candle.
+    /// The numbers do not make a candle.
     #[error(transparent)]
     Candle(#[from] CandleError),
 }

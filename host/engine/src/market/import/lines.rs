@@ -1,4 +1,4 @@
-//! The lines of a text, each of a bounded length, with their numbers.
+//! The lines of a text, each of bounded length, with their numbers.
 
 use std::io::{BufRead, Read as _};
 
@@ -7,7 +7,7 @@ use super::{FileProblem, LineProblem, source};
 /// How long a line may be, in bytes. A row of Binance's has some 150.
 const LINE_LIMIT: usize = 4096;
 
-/// Reads lines; blank ones are passed over.
+/// Reads lines and skips blank ones.
 pub(super) struct Lines<'a> {
     text: &'a mut dyn BufRead,
     number: u64,
@@ -49,7 +49,7 @@ fn text(line: &[u8]) -> Result<&str, LineProblem> {
     }
     let is_cut = line.len() > LINE_LIMIT;
     match str::from_utf8(line) {
-        // A cut may go through a letter.
+        // A cut line may end in the middle of a letter.
         Err(error) if !is_cut || error.error_len().is_some() => Err(LineProblem::NotText("no UTF-8 text")),
         _ if is_cut => Err(LineProblem::TooLong { limit: LINE_LIMIT }),
         Ok(line) => Ok(line.trim()),

@@ -8,12 +8,12 @@ use super::LineProblem;
 const COLUMNS: [&str; 6] = ["open_time", "open", "high", "low", "close", "volume"];
 /// How many columns Binance's klines have.
 const BINANCE_COLUMNS: usize = 12;
-/// From here on a number is no time in milliseconds (the year 5138) but one in microseconds (of 1973).
+/// From this number on, a time is in microseconds (1973) rather than in milliseconds (the year 5138).
 const MICROSECONDS_FROM: i64 = 100_000_000_000_000;
-/// Below that a number is no time in milliseconds (the year 1973) but one in seconds (the year 5138).
+/// Below this number, a time is in seconds (the year 5138) rather than in milliseconds (1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// Whose columns a file has.
+/// Which columns a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// Six columns, times in milliseconds.
@@ -23,7 +23,7 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    /// By the first line of a file, and whether that line is a header.
+    /// The layout of a file by its first line, and whether that line is a header.
     pub(super) fn of(line: &str) -> Result<(Self, bool), LineProblem> {
         let columns = line.split(',').count();
         let is_row = fields(line).next().is_some_and(|first| first.parse::<f64>().is_ok());
@@ -94,7 +94,7 @@ impl Layout {
     }
 }
 
-/// The fields of a line. None of them can hold a comma, so quotes around them say nothing.
+/// The fields of a line. None of them can hold a comma, so quotes around them mean nothing.
 fn fields(line: &str) -> impl Iterator<Item = &str> {
     line.split(',').map(|field| {
         let field = field.trim();
@@ -102,7 +102,7 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The beginning of what was given, for an error.
+/// The beginning of what was given, for an error message.
 fn shown(given: &str, letters: usize) -> String {
     given.chars().take(letters).collect()
 }

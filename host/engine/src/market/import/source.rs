@@ -11,11 +11,11 @@ use zip::{ZipArchive, result::ZipError};
 use super::{FileProblem, Progress};
 
 /// How much text a file may hold, in bytes: some ten million candles of Binance's. A zip of a few megabytes can hold a
-/// thousand times that.
+/// thousand times its own size.
 pub(super) const TEXT_LIMIT: u64 = 2 << 30;
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
-/// How the files of other packers begin.
+/// How files in other compressed formats begin.
 const PACKERS: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -24,7 +24,7 @@ const PACKERS: [(&[u8], &str); 5] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
 ];
 
-/// Gives the text of a file to `work`.
+/// Calls `work` with the text of a file.
 pub(super) fn with_text<T>(
     path: &Path,
     limit: u64,
@@ -68,7 +68,7 @@ fn with_zipped<T>(
     work(&mut counted(entry, total, limit, progress))
 }
 
-/// The place of the one file in the archive. What macOS adds to its archives does not count.
+/// The index of the one file in the archive. The entries that macOS adds to its archives do not count.
 fn only_file<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, FileProblem> {
     let is_file = |name: &str| {
         let base = name.rsplit('/').next().unwrap_or_default();
@@ -87,7 +87,7 @@ fn only_file<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, FileP
     }
 }
 
-/// A reader that tells how far it is, and stops where the text is longer than allowed, whatever the archive says.
+/// A reader that reports its progress, and stops if the text is longer than allowed, whatever the archive says.
 struct Counted<'a, R> {
     inner: R,
     progress: &'a mut dyn FnMut(Progress),
@@ -112,12 +112,12 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// The limit that was passed, through the reader's error.
+/// Carries the limit that was exceeded through the reader's error.
 #[derive(Debug, thiserror::Error)]
 #[error("more than {0} bytes")]
 struct OverLimit(u64);
 
-/// What an error of reading means.
+/// What a read error means.
 pub(super) fn read_problem(error: io::Error) -> FileProblem {
     if let Some(OverLimit(limit)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return FileProblem::TooLarge { limit: *limit };
@@ -125,7 +125,7 @@ pub(super) fn read_problem(error: io::Error) -> FileProblem {
     match error.kind() {
         io::ErrorKind::NotFound => FileProblem::Missing,
         io::ErrorKind::IsADirectory => FileProblem::Directory,
-        // What the unpacking of a zip finds wrong; plain files have no such errors.
+        // Errors from unpacking a zip; plain files have no such errors.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
             FileProblem::Zip(format!("is damaged ({error}): fetch it again"))
         }

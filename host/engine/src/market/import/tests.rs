@@ -1,4 +1,4 @@
-//! Files as people have them, and as they should not be.
+//! Files as people have them, and files as they should not be.
 
 use std::{
     fs,
@@ -44,14 +44,14 @@ fn our_file(rows: impl IntoIterator<Item = i64>) -> String {
     HEADER.to_owned() + &rows.into_iter().map(ours).collect::<String>()
 }
 
-/// Reads bytes as a file of 15-minute candles, 100 of which have closed since the start.
+/// Reads bytes as a file of 15-minute candles, at a moment when 100 of them have closed since the start.
 fn read_bytes(bytes: impl AsRef<[u8]>) -> Result<CandleFile, ImportError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes.as_ref()).unwrap();
     read(file.path(), Timeframe::M15, Timestamp::from_millis(time(100)), &mut |_| ())
 }
 
-/// What is said of bytes that are refused, without the path.
+/// The problem that is reported for bytes that are refused, without the path.
 fn told(bytes: impl AsRef<[u8]>) -> String {
     match read_bytes(bytes).unwrap_err() {
         ImportError::File { problem, .. } => problem.to_string(),
@@ -75,7 +75,7 @@ fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A zip of one file that is not compressed.
+/// A zip of one uncompressed file.
 fn stored(name: &str, bytes: &[u8]) -> Vec<u8> {
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -84,7 +84,7 @@ fn stored(name: &str, bytes: &[u8]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A store and a place for files.
+/// A store and a directory for files.
 struct Place {
     directory: TempDir,
     store: SqliteCandles,
@@ -143,7 +143,8 @@ async fn a_bad_row_keeps_the_whole_file_out() {
 #[tokio::test]
 async fn progress_goes_from_nothing_to_all() {
     let place = Place::new().await;
-    let (plain, symbol) = (our_file(0..20_000), "BTCUSDT".parse().unwrap());
+    let plain = our_file(0..20_000);
+    let symbol = "BTCUSDT".parse().unwrap();
     for bytes in [plain.clone().into_bytes(), zipped(&[("BTCUSDT-15m.csv", plain.as_bytes())])] {
         let path = place.file(bytes);
         let seen = Arc::new(Mutex::new(Vec::<Progress>::new()));
@@ -173,7 +174,7 @@ fn a_text_over_the_limit_is_refused_whatever_the_archive_says() {
         let refused = limited(text.len() as u64 - 1).unwrap_err().to_string();
         assert!(refused.contains("split it"), "{refused}");
     }
-    // The archive claims to hold 5 bytes: in its directory, which is read, and before the file.
+    // The archive claims that the file has 5 bytes, both in its directory, which is read, and before the file.
     let mut lying = zip.clone();
     let size = (text.len() as u32).to_le_bytes();
     for start in 0..lying.len() - 4 {

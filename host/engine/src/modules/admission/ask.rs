@@ -1,4 +1,4 @@
-//! Asking the module, so that what the host lacks at the moment is not held against it.
+//! Asks the module so that a momentary shortage in the host is not held against it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,9 +8,9 @@ use ta_bot_wasm::{Evaluation, StrategyModule, with_room};
 use super::Example;
 use crate::market::history::View;
 
-/// How much of an answer an example repeats, in characters.
+/// How much of an answer an example shows, in characters.
 const ANSWER_CHARS: usize = 240;
-/// How much of what is equal goes before a difference.
+/// How much equal text an example shows before a difference, in characters.
 const BEFORE_DIFFERENCE: usize = 60;
 
 /// What a module answered, or why it did not.
@@ -36,7 +36,7 @@ impl<'a> Subject<'a> {
         self.module.description()
     }
 
-    /// How many calls there were so far.
+    /// How many calls there have been so far.
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -45,12 +45,12 @@ impl<'a> Subject<'a> {
         self.calls.fetch_add(calls as u64, Ordering::Relaxed);
     }
 
-    /// What it answers as the service would ask it.
+    /// What the module answers if it is asked as the service would ask it.
     pub(super) fn ask(&self, view: &View<'_>) -> Result<Evaluation, Unfinished> {
         self.ask_at(view, view.job.candle_close)
     }
 
-    /// The same with another moment on its clock.
+    /// The same, with another time on its clock.
     pub(super) fn ask_at(&self, view: &View<'_>, now: Timestamp) -> Result<Evaluation, Unfinished> {
         let evaluate = || vec![self.module.evaluate_at(view.input(&self.parameters.values), now)];
         let evaluations = self.patiently(evaluate)?;
@@ -63,8 +63,8 @@ impl<'a> Subject<'a> {
         self.patiently(|| self.module.evaluate_in_one_instance(&inputs))
     }
 
-    /// Asks again while the pool is full, and once more where time ran out: on a busy machine that may have been the
-    /// machine's fault, and twice in a row it is the module's.
+    /// Asks again while the pool is full, and once more if time ran out: on a busy machine that may have been the
+    /// machine's fault, but twice in a row it is the module's.
     fn patiently(&self, evaluate: impl Fn() -> Vec<Evaluation>) -> Result<Vec<Evaluation>, Unfinished> {
         let once = || {
             let evaluations = evaluate();
@@ -81,8 +81,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Every bit of an answer as text. A float is written with as many digits as tell it from all others, so texts are equal
-/// where answers are.
+/// Every bit of an answer as text. A float is written with enough digits to tell it from all others, so texts are
+/// equal if the answers are.
 pub(super) fn told(outcome: &Outcome) -> String {
     match outcome {
         Ok(None) => "none".to_owned(),
@@ -91,12 +91,12 @@ pub(super) fn told(outcome: &Outcome) -> String {
     }
 }
 
-/// An answer on a view, for a person.
+/// An answer to a view, for a person to read.
 pub(super) fn example(view: &View<'_>, outcome: &Outcome) -> Example {
     Example { at: place(view), expected: None, answered: cut(&told(outcome), 0) }
 }
 
-/// Two answers that should have been equal, from a little before the first difference on.
+/// Two answers that should have been equal, shown from a little before the first difference.
 pub(super) fn contrast(view: &View<'_>, expected: &str, answered: &str) -> Example {
     let same = expected.chars().zip(answered.chars()).take_while(|(one, other)| one == other).count();
     let from = same.saturating_sub(BEFORE_DIFFERENCE);

@@ -1,17 +1,17 @@
-//! Whether the module says the same of itself each time.
+//! Whether the module describes itself in the same way each time.
 
 use ta_bot_core::{StrategyDescription, Timestamp};
 use ta_bot_wasm::LoadError;
 
 use super::{CheckOutcome, Example, Subject, Unfinished};
 
-/// How much of a field an example repeats, in characters.
+/// How much of a field an example shows, in characters.
 const FIELD_CHARS: usize = 200;
 
-/// Asks two instances twice each, under different clocks and chances.
+/// Asks two instances twice each, with different clocks and random seeds.
 pub(super) fn check(subject: &Subject<'_>) -> Result<CheckOutcome, Unfinished> {
     let expected = subject.description();
-    // A year of which no module knows when it is made, and the moment at which modules are loaded.
+    // The moment at which modules are loaded, and one in a year that no module can know when it is built.
     for (now, seed) in [(0, [0; 32]), (2_000_000_000_000, [0xa5; 32])] {
         subject.count(2);
         let answers = match subject.module.describe_again(Timestamp::from_millis(now), seed) {
@@ -39,9 +39,9 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<CheckOutcome, Unfinished> {
     Ok(CheckOutcome::passed("the same four times more, in two instances, whatever their clock and chance"))
 }
 
-/// The first field that is not the same.
+/// The first field that differs.
 fn difference(expected: &StrategyDescription, answer: &StrategyDescription) -> Option<Example> {
-    // By their texts, since a bound that is no number is not equal to itself.
+    // Compared as text, since a bound that is NaN is not equal to itself.
     let fields = |of: &StrategyDescription| {
         [
             ("id", format!("{:?}", of.id.as_str())),

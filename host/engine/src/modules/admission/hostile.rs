@@ -1,5 +1,5 @@
-//! Windows on which a careless rule panics, divides by zero or runs for ever. There is none without numbers: no store of
-//! this service holds such a candle.
+//! Windows on which a careless rule panics, divides by zero or runs for ever. None of them holds NaN: no store of this
+//! service holds such a candle.
 
 use ta_bot_core::{Candle, CandleWindow, EvaluationError, Job, StrategyDescription, Symbol, Timeframe, Timestamp};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::market::history::View;
 
-/// The moments at which markets stand still, in years after the recorded candles: a rule may be fine until then.
+/// The dates on which markets stand still, in years after the recorded candles: a rule may work well until some date.
 const YEARS: [i64; 4] = [-50, 0, 1, 15];
 const YEAR_MS: i64 = 365 * 86_400_000;
 /// For how many candles a market stands still at the end of a window.
@@ -20,21 +20,21 @@ const STILL: [usize; 8] = [1, 2, 3, 5, 14, 20, 50, 200];
 struct Market {
     name: String,
     candles: Vec<Candle>,
-    /// Whether its numbers are of a size that occurs, so that an answer has to hold numbers, too.
+    /// Whether its numbers are of a size that occurs, so that the answer has to hold numbers as well.
     sound: bool,
 }
 
-/// How the extra series of a hostile window are.
+/// What the extra series of a hostile window hold.
 #[derive(Clone, Copy)]
 enum Extra {
-    /// The same candles as the base, as far as they are wanted.
+    /// The same candles as the base, as many as are wanted.
     Base,
     None,
     One,
 }
 
-/// Asks on each of them. An answer of any kind is fine but one that is stopped in the middle, or is none that a strategy
-/// may give.
+/// Asks about each market. Any answer is fine, unless the module is stopped in the middle or answers what no strategy
+/// may answer.
 pub(super) fn check(subject: &Subject<'_>, recorded: &Recorded) -> Result<CheckOutcome, Unfinished> {
     let description = subject.description();
     let Some((symbol, timeframe, ordinary)) = ordinary(description, recorded) else {
@@ -42,7 +42,7 @@ pub(super) fn check(subject: &Subject<'_>, recorded: &Recorded) -> Result<CheckO
     };
     let mut asked = 0;
     for Market { name, candles, sound } in markets(&ordinary, description.lookback as usize, timeframe) {
-        // In order by the way they are made; where one is not, it is left out.
+        // The candles are in order because of the way they are made. A market whose candles are not is left out.
         let Ok(window) = CandleWindow::new(candles) else { continue };
         let kinds: &[Extra] =
             if description.extra.is_empty() { &[Extra::Base] } else { &[Extra::Base, Extra::None, Extra::One] };
@@ -60,7 +60,7 @@ pub(super) fn check(subject: &Subject<'_>, recorded: &Recorded) -> Result<CheckO
     Ok(CheckOutcome::passed(format!("{asked} windows of markets that nobody would trade")))
 }
 
-/// What is wrong with the answer on such a window.
+/// What is wrong with the answer to such a window.
 const fn problem(outcome: &Outcome, sound: bool) -> Option<&'static str> {
     match outcome {
         Err(EvaluationError::Trap(_) | EvaluationError::Timeout { .. } | EvaluationError::Limit(_)) => Some(
@@ -74,7 +74,7 @@ const fn problem(outcome: &Outcome, sound: bool) -> Option<&'static str> {
     }
 }
 
-/// The newest candles of a series on which it runs.
+/// The newest candles of a series on which the strategy runs.
 fn ordinary(description: &StrategyDescription, recorded: &Recorded) -> Option<(Symbol, Timeframe, Vec<Candle>)> {
     let series = recorded.history().series().iter().filter(|series| description.runs_on(series.timeframe));
     let series = series.max_by_key(|series| series.len()).filter(|series| !series.is_empty())?;
@@ -100,7 +100,7 @@ fn view<'a>(
     View { job, base, extra }
 }
 
-/// All of them, most of as many candles as the strategy wants.
+/// All markets, most of them with as many candles as the strategy wants.
 fn markets(ordinary: &[Candle], lookback: usize, timeframe: Timeframe) -> Vec<Market> {
     let make = Make { ordinary, lookback, timeframe };
     let mut markets = make.still();
@@ -121,12 +121,12 @@ impl Make<'_> {
         self.ordinary.last().copied().unwrap_or_else(|| flat(Timestamp::from_millis(0), 100.0, 1.0))
     }
 
-    /// When the candle opens that is so many before the newest.
+    /// The open time of the candle that is `before` candles before the newest.
     fn open(&self, before: usize) -> Timestamp {
         self.newest().open_time.plus_millis(-self.timeframe.millis() * before as i64)
     }
 
-    /// A market of `count` candles, each by its place from the oldest.
+    /// A market of `count` candles. `candle` makes each of them from its place, counted from the oldest.
     fn by(&self, name: &str, count: usize, candle: impl Fn(usize) -> [f64; 5]) -> Market {
         let candles = (0..count).map(|place| {
             let [open, high, low, close, volume] = candle(place);
@@ -141,7 +141,7 @@ impl Make<'_> {
         Market { name: name.to_owned(), candles, sound: true }
     }
 
-    /// Where nothing moves: for ever, at the end, until the end, and at other times.
+    /// Markets in which nothing moves: for ever, at the end, until the end, and at other times.
     fn still(&self) -> Vec<Market> {
         let mut markets = Vec::new();
         for years in YEARS {
@@ -170,7 +170,7 @@ impl Make<'_> {
         markets
     }
 
-    /// Markets that are young.
+    /// Young markets.
     fn short(&self) -> Vec<Market> {
         let full = self.lookback;
         let mut lengths = vec![0, 1, 2, 3, 5, 10, 14, 15, 20, 26, 35, 50, 100, full / 2, full - 1];
@@ -192,7 +192,7 @@ impl Make<'_> {
     fn shapes(&self) -> Vec<Market> {
         let full = self.lookback;
         let last = self.ordinary.len().saturating_sub(1);
-        // A millionfold from one end of the window to the other.
+        // Prices change by a factor of a million from one end of the window to the other.
         let step = 1e6_f64.powf(1.0 / full as f64);
         let run = |place: usize, step: f64| {
             let (open, close) = (100.0 * step.powi(place as i32), 100.0 * step.powi(place as i32 + 1));
@@ -225,7 +225,7 @@ impl Make<'_> {
             self.changed("an oldest candle a thousand times as high", |place, candle| {
                 if place == 0 { scaled(candle, 1000.0) } else { candle }
             }),
-            // The older half lies further back, so that the order holds.
+            // The older half is moved further back, so that the order holds.
             self.changed("a gap of a thousand candles in the middle", |place, candle| {
                 let back = if place < last / 2 { hours } else { 0 };
                 Candle { open_time: candle.open_time.plus_millis(-back), ..candle }

@@ -13,22 +13,23 @@ use crate::{
     },
 };
 
-/// Whose candles the made-up ones are.
+/// The symbol of the made-up candles.
 const SYMBOL: &str = "BTCUSDT";
-/// When they begin: the first Monday of 2024, with which every timeframe's candle but that of three days opens.
+/// When they begin: the first Monday of 2024, on which a candle of every timeframe opens, except that of three days.
 const BEGIN: Timestamp = Timestamp::from_millis(1_704_067_200_000);
 const FIRST_PRICE: f64 = 100.0;
 /// How many of them are looked at: a year of hours.
 const YEAR: usize = 365 * 24;
-/// How many candles an extra series has at most beyond what its windows take: one of minutes would have half a million.
+/// The most candles that an extra series has beyond what its windows take: a series of minutes would have half a
+/// million.
 const MOST_EXTRA: i64 = 20_000;
-/// Where nothing moves and nothing is traded, as parts of the year, and for how many candles; none means for longer than
-/// a whole window.
+/// Stretches in which nothing moves and nothing is traded: where they begin, as a part of the year, and how many
+/// candles they last. `None` means longer than a whole window.
 const FLAT: [(f64, Option<usize>); 4] = [(0.25, Some(1)), (0.45, Some(12)), (0.6, Some(60)), (0.8, None)];
 /// Windows longer than this are not flattened as a whole here; the hostile windows are.
 const LONGEST_FLAT: usize = 600;
 
-/// Candles on which a module is checked, and where they are from.
+/// Candles on which a module is checked, and where they come from.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     origin: String,
@@ -36,23 +37,23 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Candles that somebody has. A strategy that reads several series needs all of them to be there.
+    /// Candles that the caller has. A strategy that reads several series needs all of them to be there.
     pub fn new(origin: impl Into<String>, series: Vec<CandleSeries>) -> Self {
         Self::from_history(origin, History::new(series))
     }
 
-    /// The same of a history.
+    /// The same, from a history.
     pub fn from_history(origin: impl Into<String>, history: History) -> Self {
         Self { origin: origin.into(), history }
     }
 
-    /// The candles that need no store: a year of made-up hours (or of the strategy's own timeframe), with flat stretches,
-    /// the same on every machine, and the further series that the strategy reads.
+    /// The candles that need no store: a year of made-up hours (or of the strategy's own timeframe) with flat
+    /// stretches, the same on every machine, and the other series that the strategy reads.
     pub fn made_up(description: &StrategyDescription) -> Result<Self, SymbolError> {
         let symbol: Symbol = SYMBOL.parse()?;
         let timeframe = base_timeframe(description);
         let begin = first_open(timeframe);
-        // Before the year there is enough for windows of four times the lookback.
+        // Before the year there are enough candles for windows of four times the lookback.
         let lead = 4 * longest(description) as usize;
         let candles = market(&symbol, timeframe, begin, lead, description.lookback as usize);
         let end = begin.plus_millis(timeframe.millis() * candles.len() as i64);
@@ -67,14 +68,14 @@ impl Recorded {
             let candles = extra(&all[0], input, (&symbol, timeframe), end, longest(description));
             all.push((symbol, timeframe, candles));
         }
-        // Each candle opens after the one before, so none is refused.
+        // Each candle opens after the one before it, so no series is refused.
         let series = all
             .into_iter()
             .filter_map(|(symbol, timeframe, candles)| CandleSeries::new(symbol, timeframe, candles).ok());
         Ok(Self::new(origin, series.collect()))
     }
 
-    /// Where they are from.
+    /// Where the candles come from.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -85,7 +86,7 @@ impl Recorded {
     }
 }
 
-/// Hours where the strategy runs on them.
+/// Hours if the strategy runs on them, otherwise the strategy's first timeframe.
 fn base_timeframe(description: &StrategyDescription) -> Timeframe {
     let own = description.timeframes.first().copied();
     if description.runs_on(Timeframe::H1) { Timeframe::H1 } else { own.unwrap_or(Timeframe::H1) }
@@ -107,7 +108,8 @@ fn market(symbol: &Symbol, timeframe: Timeframe, begin: Timestamp, lead: usize, 
     let moment = |index: usize| begin.plus_millis(timeframe.millis() * index as i64);
     let price = |candles: &[Candle]| candles.last().map_or(FIRST_PRICE, |candle| candle.close);
     for (part, length) in FLAT {
-        let (from, first) = (candles.len(), lead + (YEAR as f64 * part) as usize);
+        let from = candles.len();
+        let first = lead + (YEAR as f64 * part) as usize;
         candles.extend(walk(symbol, (from..first).map(moment), price(&candles)));
         let length = length.unwrap_or(lookback.min(LONGEST_FLAT) + 20);
         let still = price(&candles);
@@ -123,7 +125,8 @@ pub(super) const fn flat(open_time: Timestamp, price: f64, volume: f64) -> Candl
     Candle { open_time, open: price, high: price, low: price, close: price, volume }
 }
 
-/// A further series: gathered from the base where that is long enough, else a walk of its own that ends with it.
+/// Another series that the strategy reads: gathered from the base if the base is long enough, otherwise a walk of its
+/// own that ends with it.
 fn extra(
     base: &(Symbol, Timeframe, Vec<Candle>),
     input: &ExtraInput,
@@ -147,7 +150,7 @@ fn extra(
     walk(symbol, (0..count).map(|index| first.plus_millis(timeframe.millis() * index)), FIRST_PRICE)
 }
 
-/// The longer candles of which all parts are there.
+/// The longer candles whose parts are all there.
 fn gathered_to(timeframe: Timeframe, parts: usize, candles: &[Candle]) -> Vec<Candle> {
     let open = |candle: &Candle| timeframe.open_of(candle.open_time);
     let whole = candles.chunk_by(|one, next| open(one) == open(next)).filter(|chunk| chunk.len() == parts);
@@ -215,7 +218,7 @@ mod tests {
             let full = history.places(&description).filter(|place| history.view(&description, *place, 0).is_some());
             let full = full.count();
             assert!(full >= least, "{full} of {description:?}");
-            // Also with windows of four times the length, for the newest at least.
+            // The same holds for windows of four times the length, at least at the newest candle.
             let newest = (0, history.series()[0].len() - 1);
             assert!(history.view(&description, newest, 750).is_some(), "{description:?}");
         }

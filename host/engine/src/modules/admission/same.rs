@@ -19,7 +19,7 @@ const REPEATED: usize = 60;
 const IN_ONE_INSTANCE: usize = 24;
 const WITH_ANOTHER_PAST: usize = 16;
 const UNDER_ANOTHER_CLOCK: usize = 40;
-/// How far the clock is put forward: a little, and beyond a year.
+/// How far the clock is put forward: by a little, and by more than a year.
 const CLOCKS_MS: [i64; 2] = [12_345_678, 400 * 86_400_000 + 1_234_567];
 
 /// Asks again: backwards on this thread, and in two other orders on two threads at once.
@@ -59,8 +59,8 @@ pub(super) fn repeatable(subject: &Subject<'_>, survey: &Survey<'_>) -> Result<C
     })
 }
 
-/// Asks several times in one and the same instance, which the service never does: what is kept from one call to the next
-/// shows there.
+/// Asks several times in one and the same instance, which the service never does: anything that is kept from one call
+/// to the next shows there.
 pub(super) fn no_memory(subject: &Subject<'_>, survey: &Survey<'_>) -> Result<CheckOutcome, Unfinished> {
     let samples = match survey.samples(IN_ONE_INSTANCE) {
         Ok(samples) => samples,
@@ -90,7 +90,7 @@ pub(super) fn no_memory(subject: &Subject<'_>, survey: &Survey<'_>) -> Result<Ch
     Ok(shown(compared, "later calls of an instance, each as a fresh one answers"))
 }
 
-/// An instance is made for one call. That it has no room or no time for more is no fault.
+/// An instance is made for one call. If it has no room or no time for more, that is no fault.
 const fn is_worn_out(outcome: &Outcome) -> bool {
     matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Timeout { .. }))
 }
@@ -103,8 +103,8 @@ fn shown(compared: usize, what: &str) -> CheckOutcome {
     CheckOutcome::passed(format!("{compared} {what}"))
 }
 
-/// Changes every candle before the windows, cuts them as the service does, and asks: a fresh instance, and one that has
-/// looked at that past before.
+/// Changes every candle before the windows, cuts the windows as the service does, and asks both a fresh instance and
+/// one that has looked at the past before.
 pub(super) fn past(
     subject: &Subject<'_>,
     recorded: &Recorded,
@@ -114,7 +114,8 @@ pub(super) fn past(
         Ok(samples) => samples,
         Err(outcome) => return Ok(outcome),
     };
-    let (description, history) = (subject.description(), recorded.history());
+    let description = subject.description();
+    let history = recorded.history();
     let mut compared = 0;
     for seen in samples {
         let changed = with_another_past(subject, history, seen);
@@ -141,7 +142,7 @@ pub(super) fn past(
     Ok(shown(compared, "answers, each the same after another past"))
 }
 
-/// The history, unlike anything it was before the windows of the view.
+/// The history with a completely different past before the windows of the view.
 fn with_another_past(subject: &Subject<'_>, history: &History, seen: &Seen<'_>) -> History {
     let own = &history.series()[seen.place.0];
     let mut kept_from: HashMap<_, f64> = HashMap::new();
@@ -162,13 +163,13 @@ fn with_another_past(subject: &Subject<'_>, history: &History, seen: &Seen<'_>) 
         let candles = series.all().candles().map(|candle| {
             if from.is_none_or(|from| (candle.open_time.millis() as f64) < *from) { unlike(candle) } else { candle }
         });
-        // The order is what it was.
+        // The order is unchanged.
         CandleSeries::new(series.symbol.clone(), series.timeframe, candles).unwrap_or_else(|_| series.clone())
     };
     History::new(history.series().iter().map(change).collect())
 }
 
-/// Another candle of the same moment.
+/// A different candle for the same moment.
 fn unlike(candle: Candle) -> Candle {
     let Candle { open_time, open, high, low, close, volume } = candle;
     let (open, close) = (close * 3.0, open * 3.5);

@@ -1,5 +1,5 @@
-//! One look through the recorded candles, as the service would evaluate them. What the module answers here is what the other
-//! checks compare with.
+//! One pass through the recorded candles, evaluated as the service would evaluate them. The other checks compare with
+//! what the module answers here.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,15 +14,15 @@ use crate::{
     market::history::{CandleIndex, View},
 };
 
-/// How many candles are looked at, evenly from all of them.
+/// How many candles are looked at, spread evenly over all of them.
 const CANDLES: usize = 1500;
-/// How many more where nothing moves.
+/// How many more are looked at in stretches in which nothing moves.
 const FLAT_CANDLES: usize = 200;
-/// So many failures are enough to know.
+/// How many failures are enough to know.
 const ENOUGH_FAILURES: usize = 3;
-/// How often a strategy may give up on sound candles.
+/// The share of sound candles on which a strategy may give up.
 const GIVES_UP_AT_MOST: f64 = 0.05;
-/// How many of its decisions the host may have to drop.
+/// The share of its decisions that the host may have to drop.
 const DROPPED_AT_MOST: f64 = 0.5;
 
 /// What the module answered at one candle.
@@ -30,7 +30,7 @@ pub(super) struct Seen<'a> {
     pub(super) place: CandleIndex,
     pub(super) view: View<'a>,
     pub(super) outcome: Outcome,
-    /// The same as text.
+    /// The outcome as text.
     pub(super) told: String,
     /// Why the host would drop the decision.
     dropped: Option<DropReason>,
@@ -42,7 +42,7 @@ impl Seen<'_> {
     }
 }
 
-/// What it answered everywhere.
+/// What the module answered at every candle.
 #[derive(Default)]
 pub(super) struct Survey<'a> {
     seen: Vec<Seen<'a>>,
@@ -52,10 +52,10 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Looks, and says whether the module answers.
+    /// Makes the survey, and says whether the module answers.
     pub(super) fn make(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<(CheckOutcome, Self), Unfinished> {
         let mut survey = Self::default();
-        // Every decision counts here, however sure of it the strategy is.
+        // Every decision counts here, however confident the strategy is.
         let settings = ApplicationSettings {
             symbols: Vec::new(),
             timeframes: Vec::new(),
@@ -68,7 +68,7 @@ impl<'a> Survey<'a> {
             survey.slowest = survey.slowest.max(evaluation.duration);
             let late = matches!(evaluation.outcome, Err(EvaluationError::Timeout { .. }));
             survey.take(subject, &settings, place, view, evaluation.outcome);
-            // Each more would take as long.
+            // Each further call would take as long.
             if late || survey.failures.len() >= ENOUGH_FAILURES {
                 break;
             }
@@ -104,7 +104,7 @@ impl<'a> Survey<'a> {
         self.seen.push(Seen { place, told: told(&outcome), view, outcome, dropped });
     }
 
-    /// What came of looking.
+    /// The outcome of the check that the module answers.
     fn answers(&self, subject: &Subject<'_>) -> CheckOutcome {
         let asked = self.seen.len();
         if let Some(example) = self.failures.first() {
@@ -129,12 +129,12 @@ impl<'a> Survey<'a> {
         ))
     }
 
-    /// Everything that was seen.
+    /// Every candle that was looked at.
     pub(super) fn seen(&self) -> &[Seen<'a>] {
         &self.seen
     }
 
-    /// Up to so many of its answers, half of them decisions as far as there are so many; none where it never answered.
+    /// Up to `count` of its answers, half of them decisions if there are enough; an error if it never answered.
     pub(super) fn samples(&self, count: usize) -> Result<Vec<&Seen<'a>>, CheckOutcome> {
         let of = |decides: bool| {
             let answered = self.seen.iter().filter(move |seen| seen.outcome.is_ok());
@@ -145,7 +145,7 @@ impl<'a> Survey<'a> {
         let mut samples = spread(decisions, decided);
         let silent = count - samples.len();
         samples.extend(spread(silence, silent));
-        // In the order of time, so that decisions and silence are mixed.
+        // Sorted by time, so that decisions and silence are mixed.
         samples.sort_by_key(|seen| seen.place);
         if samples.is_empty() {
             return Err(CheckOutcome::NotApplicable { reason: "it answered on none of the candles".to_owned() });
@@ -182,7 +182,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Up to `count` of these, evenly from all of them.
+/// Up to `count` of these, spread evenly over all of them.
 pub(super) fn spread<T>(all: Vec<T>, count: usize) -> Vec<T> {
     let total = all.len();
     if total <= count {
@@ -192,9 +192,10 @@ pub(super) fn spread<T>(all: Vec<T>, count: usize) -> Vec<T> {
     all.into_iter().enumerate().filter(|(index, _)| wanted.contains(index)).map(|(_, one)| one).collect()
 }
 
-/// The candles to look at: evenly from all whose windows are full, and where nothing moves.
+/// The candles to look at: spread evenly over all whose windows are full, plus some at which nothing moves.
 fn chosen<'a>(subject: &Subject<'_>, recorded: &'a Recorded) -> Result<Vec<(CandleIndex, View<'a>)>, Unfinished> {
-    let (description, history) = (subject.description(), recorded.history());
+    let description = subject.description();
+    let history = recorded.history();
     let view = |place| Some((place, history.view(description, place, 0)?));
     let full: Vec<_> = history.places(description).filter_map(view).collect();
     if full.is_empty() {

@@ -1,8 +1,9 @@
 //! Whether the lookback is as long as the rule needs.
 //!
-//! An average whose seed has not faded answers otherwise once it gets more candles, and settles when it has enough. A rule
-//! that looks at all it is given, such as the highest of its window, answers otherwise as well, and never settles: there the
-//! window is the rule's own, and no fault. So what is looked for are answers that change with more candles and then settle.
+//! An average whose seed has not faded gives other answers once it gets more candles, and settles when it has enough.
+//! A rule that looks at all it is given, such as the highest of its window, gives other answers as well, but never
+//! settles: the window is part of such a rule, and that is no fault. So this check looks for answers that change with
+//! more candles and then settle.
 
 use ta_bot_core::EvaluationError;
 
@@ -12,20 +13,20 @@ use super::{
     survey::{Seen, Survey},
 };
 
-/// How many windows are made longer.
+/// How many windows are lengthened.
 const COMPARED: usize = 200;
-/// How many times as long as the lookback they are: the first for which there are candles.
+/// By which multiples of the lookback they are lengthened: the first for which there are enough candles.
 const LONGER: [usize; 3] = [16, 8, 4];
-/// How many comparisons tell something.
+/// How many comparisons it takes to tell anything.
 const TELLING: usize = 10;
-/// How many decisions may be others with more candles: near a threshold the last bits of an average decide.
+/// The share of decisions that may change with more candles: near a threshold the last bits of an average decide.
 const CHANGE_AT_MOST: f64 = 0.15;
-/// How many may still be others where answers have settled.
+/// The share that may still change if answers have settled.
 const SETTLED: f64 = 0.05;
-/// By how much a confidence may move, and still be the same decision.
+/// By how much a confidence may move while the decision counts as the same.
 const SAME_CONFIDENCE: f64 = 0.05;
 
-/// Looks for windows that are full and not enough, and for answers that longer windows change.
+/// Looks for windows that are full but not long enough, and for answers that longer windows change.
 pub(super) fn check(
     subject: &Subject<'_>,
     recorded: &Recorded,
@@ -61,11 +62,11 @@ struct Compare<'a> {
     samples: Vec<&'a Seen<'a>>,
 }
 
-/// What came of comparing two lengths of windows.
+/// The result of comparing two lengths of windows.
 #[derive(Default)]
 struct Comparison {
     of: usize,
-    /// On how many of the windows either length gave a decision.
+    /// On how many of the windows at least one of the lengths gave a decision.
     spoke: usize,
     changed: usize,
     example: Option<Example>,
@@ -82,7 +83,7 @@ impl Comparison {
 }
 
 impl Compare<'_> {
-    /// Says what longer windows tell. Where they change much, still longer ones show whether answers settle.
+    /// Says what longer windows show. If they change much, even longer ones show whether the answers settle.
     fn judge(&self, longer: &Comparison, times: usize) -> Result<CheckOutcome, Unfinished> {
         let Comparison { spoke, changed, .. } = longer;
         let found = format!("{changed} of {spoke} decisions are others with {times} times as many candles");
@@ -124,7 +125,7 @@ impl Compare<'_> {
         Ok(comparison)
     }
 
-    /// The answer to a window of so many times the lookback; none where there are not so many candles.
+    /// The answer to a window of `times` times the lookback; `None` if there are not so many candles.
     fn answer(&self, seen: &Seen<'_>, times: usize) -> Result<Option<Outcome>, Unfinished> {
         if times == 1 {
             return Ok(Some(seen.outcome.clone()));
@@ -138,7 +139,7 @@ impl Compare<'_> {
     }
 }
 
-/// Whether these are other decisions. What a decision rests on may move a little with more candles.
+/// Whether two outcomes are different decisions. The confidence of a decision may move a little with more candles.
 fn differ(one: &Outcome, other: &Outcome) -> bool {
     match (one, other) {
         (Ok(Some(one)), Ok(Some(other))) => {

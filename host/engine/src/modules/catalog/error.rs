@@ -1,4 +1,4 @@
-//! Why a module is not taken, or not checked now.
+//! Why a module is not accepted, or can't be checked now.
 
 use ta_bot_wasm::InspectError;
 use thiserror::Error;
@@ -9,10 +9,10 @@ use crate::{
     support::store_error::StoreError,
 };
 
-/// Why a module is not taken.
+/// Why a module is not accepted.
 #[derive(Debug, Error)]
 pub enum UploadError {
-    /// The bytes are no module that this host would compile.
+    /// The bytes are not a module that this host would compile.
     #[error(transparent)]
     Refused(#[from] InspectError),
     /// Modules need a signature here.
@@ -21,10 +21,10 @@ pub enum UploadError {
          header Module-Signature; `ta-bot modules upload` sends FILE.sig"
     )]
     NotSigned,
-    /// The signature is not good.
+    /// The signature is not valid.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// Many wait already.
+    /// Too many modules wait already.
     #[error("{MOST_WAITING} modules wait to be checked already: try again when some of them are")]
     Full,
     /// The store failed.
@@ -51,13 +51,13 @@ pub enum CheckError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Others use what the checks need, or the machine has too little.
+    /// There is no room for the instances that the checks need: others use it, or the machine has too little.
     #[error("there was no room for its instances")]
     NoRoom,
-    /// The system is out of something.
+    /// The system can't start a thread.
     #[error("the system gives no thread: {0}")]
     NoThread(std::io::Error),
-    /// A fault of the host.
+    /// The host panicked.
     #[error("the host failed in the middle of it, see the line before")]
     Panicked,
 }

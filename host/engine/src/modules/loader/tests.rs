@@ -12,11 +12,12 @@ struct Bench {
     _folder: TempDir,
 }
 
-/// With copies of what is in its store.
+/// A bench whose loader keeps copies of what is in its store.
 async fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteModules::new(Database::open(folder.path()).await.unwrap()));
-    let (registry, sandbox) = (Arc::new(Registry::new()), Sandbox::new(Limits::default(), None).unwrap());
+    let registry = Arc::new(Registry::new());
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let copies = Copies::of(folder.path());
     let loader = ModuleLoader::new(store.clone(), registry, sandbox).with_copies(copies.clone());
     Bench { store, loader, copies, _folder: folder }

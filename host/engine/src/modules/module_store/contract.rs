@@ -1,7 +1,7 @@
 //! What every store of modules must do, whatever is behind it.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
-//! replicas of the service.
+//! A driver runs [`all`] in its tests. Each case gets an empty store of its own, as two handles: two replicas of the
+//! service.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -15,7 +15,7 @@ use crate::modules::admission::{Check, CheckName, CheckOutcome, Verdict};
 /// Two handles of one empty store.
 pub type Replicas = (Arc<dyn ModuleStore>, Arc<dyn ModuleStore>);
 
-/// Every case, each on a store that `fresh` makes.
+/// Runs every case, each on a store that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     bytes_come_back(fresh().await).await;
@@ -25,7 +25,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     what_is_noted_first_stays(fresh().await).await;
 }
 
-/// Bytes without a pattern that a store could compress away or cut at a boundary unseen.
+/// Bytes without a pattern that a store could compress away or cut at a boundary unnoticed.
 fn module(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let next = |state: &mut u64| {
@@ -35,13 +35,13 @@ fn module(size: usize, seed: u64) -> Vec<u8> {
     (0..size).map(|_| next(&mut state)).collect()
 }
 
-/// An empty store answers, with nothing.
+/// An empty store answers and holds nothing.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(store.list().await.unwrap(), []);
     assert_eq!(other.get(ModuleDigest::of(b"never kept")).await.unwrap(), None);
 }
 
-/// Of every size: none, one byte, around the boundaries of chunks, and that of a Python component.
+/// Modules of every size come back: no bytes, one byte, around the boundaries of chunks, and a Python component.
 pub async fn bytes_come_back((store, other): Replicas) {
     let before = Timestamp::now();
     let mut sizes = Vec::new();
@@ -58,7 +58,7 @@ pub async fn bytes_come_back((store, other): Replicas) {
     assert!(listed.iter().all(|kept| kept.kept_at >= before && kept.kept_at <= Timestamp::now()));
 }
 
-/// Also through another replica.
+/// This holds through another replica, too.
 pub async fn the_same_bytes_again_change_nothing((store, other): Replicas) {
     let bytes = module(300_000, 7);
     let digest = store.put(&bytes).await.unwrap();
@@ -69,11 +69,12 @@ pub async fn the_same_bytes_again_change_nothing((store, other): Replicas) {
     assert!(store.get(digest).await.unwrap() == Some(bytes));
 }
 
-/// Replicas that start at once all keep what they have bundled.
+/// Replicas that start at the same time all keep their bundled modules.
 pub async fn many_at_once_keep_one((store, other): Replicas) {
     let bytes = Arc::new(module(1_000_000, 9));
     let writers = (0..8).map(|writer| {
-        let (store, bytes) = (Arc::clone(if writer % 2 == 0 { &store } else { &other }), Arc::clone(&bytes));
+        let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
+        let bytes = Arc::clone(&bytes);
         tokio::spawn(async move { store.put(&bytes).await.unwrap() })
     });
     for writer in writers.collect::<Vec<_>>() {
@@ -83,7 +84,7 @@ pub async fn many_at_once_keep_one((store, other): Replicas) {
     assert!(other.get(ModuleDigest::of(&bytes)).await.unwrap().as_ref() == Some(&*bytes));
 }
 
-/// Nothing of it is kept.
+/// Nothing of a module that is too large is kept.
 pub async fn a_module_that_is_too_large_is_refused((store, _): Replicas) {
     let bytes = vec![0; LARGEST_MODULE + 1];
     match store.put(&bytes).await {
@@ -94,7 +95,8 @@ pub async fn a_module_that_is_too_large_is_refused((store, _): Replicas) {
     assert_eq!(store.list().await.unwrap(), []);
 }
 
-/// How a module was uploaded and what was found out about it is noted once, whoever comes later with something else.
+/// How a module was uploaded and what was found out about it is recorded once, even if another upload or judgement
+/// follows.
 pub async fn what_is_noted_first_stays((store, other): Replicas) {
     let digest = store.put(b"a module").await.unwrap();
     let found = other.find(digest).await.unwrap().unwrap();

@@ -1,9 +1,9 @@
-//! Higher candles that come late.
+//! Waits for candles of a higher timeframe that come late.
 //!
-//! At the full hour a 15-minute candle and an hour's close together, and whoever writes them writes one of them first. A
-//! strategy that reads both must not answer by who won that race, so a job waits a moment for the higher candle that
-//! closes with its own. Not for long, and not for a series that stands still: a signal without the newest higher candle
-//! is better than none.
+//! At the full hour a 15-minute candle and an hourly candle close together, and their writer stores one of them first.
+//! The result of a strategy that reads both must not depend on that race, so a job waits a moment for the higher candle
+//! that closes with its own. It does not wait long, and not for a series that stands still: a signal without the newest
+//! higher candle is better than no signal.
 
 use std::time::Duration;
 
@@ -12,33 +12,34 @@ use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
 use super::{AnalysisError, Analyst, turns};
 use crate::modules::registry::Deciding;
 
-/// How long after the close a higher candle is waited for.
+/// How long after the close a job waits for a higher candle.
 const PATIENCE_MS: i64 = 10_000;
-/// How often it is looked for.
+/// The pause between two looks for it.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Analyst {
-    /// Whether a candle that the job's strategies read beside its own closes with it, is not there, and may still come.
+    /// Whether an extra candle that the job's strategies read closes with the job's own, is not there yet, and may
+    /// still come.
     pub async fn is_early(&self, job: &Job) -> bool {
         if Timestamp::now() >= job.candle_close.plus_millis(PATIENCE_MS) {
             return false;
         }
-        // Where the store fails, the analysis meets the same and knows what to do about it.
+        // If the store fails, the analysis gets the same error and handles it.
         let missing = self.missing(job).await.ok().flatten();
         if let Some((symbol, timeframe)) = &missing {
-            tracing::debug!(%job, "waits for the candle of {symbol} {timeframe} that closes with it");
+            tracing::debug!(%job, "job waits for the candle of {symbol} {timeframe} that closes with its own");
         }
         missing.is_some()
     }
 
-    /// Waits until the job [is early](Self::is_early) no more.
+    /// Waits until the job is no longer [early](Self::is_early).
     pub async fn wait_for_inputs(&self, job: &Job) {
         while self.is_early(job).await {
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// A series whose candle closes with the job's and is not there, though the one before it is.
+    /// Returns a series whose candle closes with the job's and is missing, although the candle before it is there.
     async fn missing(&self, job: &Job) -> Result<Option<(Symbol, Timeframe)>, AnalysisError> {
         for (symbol, timeframe) in self.closing_together(job).await? {
             let newest = self.candles.newest_closed(&symbol, timeframe, job.candle_close, 1).await?;
@@ -50,7 +51,7 @@ impl Analyst {
         Ok(None)
     }
 
-    /// The extra series of the job's strategies of which a candle closes at the same moment.
+    /// Returns the extra series of the job's strategies that have a candle closing at the same moment.
     async fn closing_together(&self, job: &Job) -> Result<Vec<(Symbol, Timeframe)>, AnalysisError> {
         let Deciding { modules, .. } = self.deciding(job, &self.settings.current()).await?;
         let mut series: Vec<_> = turns(modules, job)

@@ -1,7 +1,8 @@
-//! Shadows: modules that look at a candle after it was decided, so that the two can be compared.
+//! Shadows: modules that look at a candle after it was decided, so that they can be compared with the module that
+//! decided.
 //!
-//! Nothing that is decided waits for them or follows from them. They see the windows that the strategies saw; a series that
-//! only they read is read then.
+//! No decision waits for a shadow or depends on one. Shadows see the same windows that the strategies saw. A series
+//! that only shadows need is read after the decision.
 
 use std::{fmt, sync::Arc};
 
@@ -18,10 +19,10 @@ use crate::{
     settings::{config_store::StoredSettings, parameters::Edition},
 };
 
-/// A decided candle, at which shadows are to look too.
+/// A decided candle that shadows have to look at too.
 #[derive(Clone)]
 pub struct ToCompare {
-    /// The candle.
+    /// The decided job.
     pub job: Job,
     settings: Arc<StoredSettings>,
     parameters: Edition,
@@ -36,7 +37,7 @@ impl fmt::Debug for ToCompare {
     }
 }
 
-/// Those of which either module runs on the job's timeframe.
+/// Keeps the shadows of which either module runs on the job's timeframe.
 pub(super) fn of_interest(mut shadows: Vec<Beside>, turns: &[Turn], job: &Job) -> Vec<Beside> {
     shadows.retain(|shadow| {
         let description = shadow.module.description();
@@ -47,7 +48,7 @@ pub(super) fn of_interest(mut shadows: Vec<Beside>, turns: &[Turn], job: &Job) -
 }
 
 impl ToCompare {
-    /// None where no shadow looks.
+    /// Returns `None` if no shadow looks at the candle.
     pub(super) fn new(
         job: &Job,
         (settings, parameters): (&Arc<StoredSettings>, Edition),
@@ -58,31 +59,32 @@ impl ToCompare {
         let with_incumbent = |shadow: Beside| {
             let id = &shadow.module.description().id;
             let outcome = outcomes.iter().find(|outcome| outcome.strategy == *id);
-            // The one that decides may not run on this timeframe.
+            // The module that decides may not run on this timeframe.
             let outcome = outcome.map_or(Outcome::None, |outcome| outcome.outcome.clone());
             (shadow, outcome)
         };
         let shadows: Vec<_> = beside.into_iter().map(with_incumbent).collect();
-        let (job, settings) = (job.clone(), Arc::clone(settings));
+        let job = job.clone();
+        let settings = Arc::clone(settings);
         (!shadows.is_empty()).then_some(Self { job, settings, parameters, shadows, windows })
     }
 
-    /// How many shadows look.
+    /// The number of shadows that look at the candle.
     pub const fn len(&self) -> usize {
         self.shadows.len()
     }
 
-    /// Whether none does.
+    /// Whether no shadow looks at the candle.
     pub const fn is_empty(&self) -> bool {
         self.shadows.is_empty()
     }
 }
 
 impl Analyst {
-    /// Lets the shadows look and compares. One for which the host has no room is left out, and so are all where parameters
-    /// were changed since the candle was decided.
+    /// Evaluates the shadows and compares the results. A shadow that the host has no room for is left out. All shadows
+    /// are left out if parameters were changed since the candle was decided.
     ///
-    /// They run on a thread of their own, one at a time: those of the strategies are for what is decided.
+    /// Shadows run on a separate thread, one at a time, because the strategies' threads are reserved for decisions.
     pub async fn compare(self: &Arc<Self>, mut candle: ToCompare) -> Result<Vec<Compared>, AnalysisError> {
         let wanted =
             candle.shadows.iter().flat_map(|(shadow, _)| Turn::of(&shadow.module, &candle.job).wanted(&candle.job));
@@ -106,9 +108,9 @@ impl Analyst {
                 Outcome::None
             };
             if let Outcome::Error(error @ EvaluationError::NoRoom(_)) = &candidate {
-                tracing::warn!(strategy.id = %shadow.module.description().id, %job, %error, "a shadow did not look");
+                tracing::warn!(strategy.id = %shadow.module.description().id, %job, %error, "a shadow was not evaluated");
             }
-            // By other parameters than those of the candle the two may differ without being different.
+            // With parameters other than the candle's, the results may differ although the modules behave the same.
             if !self.parameters.is_current(parameters) {
                 return None;
             }

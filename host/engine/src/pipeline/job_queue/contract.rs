@@ -1,7 +1,7 @@
-//! What every job queue must do, whatever is behind it.
+//! The tests that every job queue must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given an empty queue of its own, as two handles: two replicas of the
-//! service.
+//! A driver runs [`all`] in its tests. Each case gets an empty queue of its own, as two handles that stand for two
+//! replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "tests may fail loudly")]
 
@@ -20,14 +20,14 @@ use super::{Delivery, JobQueue, QueuedJob};
 /// Two handles of one empty queue.
 pub type Replicas = (Arc<dyn JobQueue>, Arc<dyn JobQueue>);
 
-/// Long enough for a machine that is busy with other things.
+/// Long enough even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Long enough for a job that should not be there to arrive.
+/// Long enough for an unexpected job to arrive.
 const QUIET: Duration = Duration::from_millis(200);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
 
-/// Every case, each on a queue that `fresh` makes.
+/// Runs every case, each on a queue that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     jobs_arrive_as_they_were_pushed(fresh().await).await;
     the_oldest_come_first(fresh().await).await;
@@ -51,7 +51,7 @@ async fn push(queue: &Arc<dyn JobQueue>, index: i64) -> bool {
     queue.push(job(index).into()).await.unwrap()
 }
 
-/// One job, which is there soon.
+/// Takes one job, which arrives soon.
 async fn take(queue: &Arc<dyn JobQueue>) -> Delivery {
     let mut taken = timeout(PATIENCE, queue.next(1)).await.expect("a job should have come by now");
     assert_eq!(taken.len(), 1);
@@ -63,7 +63,7 @@ async fn nothing_comes(queue: &Arc<dyn JobQueue>) {
     assert!(taken.is_err(), "nothing should be there");
 }
 
-/// Waits until that many jobs are held: a queue may hear a moment later that a job is done.
+/// Waits until the queue holds `expected` jobs. A queue may learn a moment later that a job is done.
 async fn depth(queue: &Arc<dyn JobQueue>, expected: usize) {
     let reached = async {
         while queue.depth().await.unwrap() != expected {
@@ -73,7 +73,7 @@ async fn depth(queue: &Arc<dyn JobQueue>, expected: usize) {
     timeout(PATIENCE, reached).await.expect("the depth should have been reached by now");
 }
 
-/// With trace and everything.
+/// All fields of a job arrive, including its trace.
 pub async fn jobs_arrive_as_they_were_pushed((one, two): Replicas) {
     let queued = QueuedJob { job: job(1), traceparent: Some("00-1-2-01".to_owned()), retry: false };
     assert!(one.push(queued.clone()).await.unwrap());
@@ -85,7 +85,7 @@ pub async fn jobs_arrive_as_they_were_pushed((one, two): Replicas) {
     nothing_comes(&one).await;
 }
 
-/// Also where many are added at once; and nobody gets more than asked for.
+/// This holds even if many jobs are added at once. No call returns more jobs than requested.
 pub async fn the_oldest_come_first((one, two): Replicas) {
     let pushed = join_all((0..50).map(|index| one.push(job(index).into()))).await;
     assert!(pushed.into_iter().all(|new| new.unwrap()));
@@ -102,7 +102,7 @@ pub async fn the_oldest_come_first((one, two): Replicas) {
     assert_eq!(taken, (0..50).map(job).collect::<Vec<_>>());
 }
 
-/// While it waits, and while it is under way.
+/// A job is not added again while it waits or is under way.
 pub async fn a_job_is_held_once((one, two): Replicas) {
     assert!(push(&one, 1).await);
     assert!(!push(&two, 1).await);
@@ -119,7 +119,7 @@ pub async fn a_job_is_held_once((one, two): Replicas) {
     depth(&one, 0).await;
 }
 
-/// At once where an operator asks for it.
+/// An operator can retry a job right after it is done.
 pub async fn a_job_that_is_done_can_be_asked_for_again((one, two): Replicas) {
     for _ in 0..3 {
         let again = QueuedJob { retry: true, ..QueuedJob::from(job(1)) };
@@ -131,7 +131,7 @@ pub async fn a_job_that_is_done_can_be_asked_for_again((one, two): Replicas) {
     }
 }
 
-/// And says that it does.
+/// The delivery carries the number of the attempt.
 pub async fn a_job_that_is_given_back_comes_again((one, two): Replicas) {
     push(&one, 1).await;
     for attempt in 1..5 {
@@ -146,7 +146,7 @@ pub async fn a_job_that_is_given_back_comes_again((one, two): Replicas) {
     depth(&one, 0).await;
 }
 
-/// While others go on.
+/// Other jobs go on meanwhile.
 pub async fn a_job_that_is_given_back_waits_its_time((one, two): Replicas) {
     let delay = Duration::from_millis(700);
     push(&one, 1).await;
@@ -162,7 +162,7 @@ pub async fn a_job_that_is_given_back_waits_its_time((one, two): Replicas) {
     again.done().await;
 }
 
-/// After a while.
+/// The job comes again after a pause.
 pub async fn a_job_whose_worker_vanished_comes_again((one, two): Replicas) {
     push(&one, 1).await;
     drop(take(&one).await);
@@ -172,7 +172,7 @@ pub async fn a_job_whose_worker_vanished_comes_again((one, two): Replicas) {
     depth(&two, 0).await;
 }
 
-/// However many take at once.
+/// This holds however many workers take jobs at once.
 pub async fn each_job_goes_to_one_replica((one, two): Replicas) {
     let work = async |queue: &Arc<dyn JobQueue>, enough: &tokio_util::sync::CancellationToken| {
         let mut taken = Vec::new();
@@ -195,7 +195,7 @@ pub async fn each_job_goes_to_one_replica((one, two): Replicas) {
     assert_eq!((first.len() + second.len(), both.len()), (200, 200), "each once");
 }
 
-/// Whatever the moment.
+/// This holds at whatever moment the caller gives up.
 pub async fn whoever_stops_waiting_loses_nothing((one, two): Replicas) {
     let mut taken = BTreeSet::new();
     for index in 0..40 {
@@ -212,7 +212,7 @@ pub async fn whoever_stops_waiting_loses_nothing((one, two): Replicas) {
     }
 }
 
-/// What it had fetched goes to the other one.
+/// The jobs that it had fetched go to the other replica.
 pub async fn a_closed_replica_keeps_nothing((one, two): Replicas) {
     let _ = timeout(Duration::from_millis(50), two.next(1)).await;
     push(&one, 1).await;

@@ -1,5 +1,4 @@
-//! The job queue of a single process: a channel. What keeps jobs safe is the sweep, which finds those that were lost with
-//! the process.
+//! The job queue of a single process: a channel. Jobs that are lost with the process are found again by the sweep.
 
 use std::{
     collections::HashSet,
@@ -14,12 +13,12 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::{Delivery, JobQueue, JobsError, QueuedJob, Receipt};
 use crate::support::metrics::Metrics;
 
-/// How many jobs may wait.
+/// The largest number of jobs that may wait.
 const ROOM: usize = 4096;
-/// When a job comes again whose worker vanished, by a panic.
+/// The pause before a job comes again whose worker vanished because of a panic.
 const AFTER_A_LOSS: Duration = Duration::from_secs(1);
 
-/// A queue in the process.
+/// A job queue in this process.
 pub struct LocalQueue {
     shared: Arc<Shared>,
     receiver: tokio::sync::Mutex<mpsc::Receiver<Waiting>>,
@@ -32,13 +31,13 @@ struct Waiting {
 
 struct Shared {
     sender: mpsc::Sender<Waiting>,
-    /// The jobs that wait or are under way.
+    /// The jobs that are waiting or under way.
     held: Mutex<HashSet<Job>>,
     metrics: Arc<Metrics>,
 }
 
 impl Shared {
-    /// A panic while the set was held leaves it as it was before or after one change; both are fine.
+    /// A poisoned lock is fine: the set is valid before and after each change.
     fn held(&self) -> MutexGuard<'_, HashSet<Job>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,7 +48,7 @@ impl Shared {
 }
 
 impl LocalQueue {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         let (sender, receiver) = mpsc::channel(ROOM);
         let shared = Arc::new(Shared { sender, held: Mutex::default(), metrics });
@@ -60,7 +59,7 @@ impl LocalQueue {
 #[async_trait]
 impl JobQueue for LocalQueue {
     async fn push(&self, queued: QueuedJob) -> Result<bool, JobsError> {
-        // Room first: whoever gives up waiting for it leaves nothing behind.
+        // Room is reserved first, so that a caller that gives up waiting leaves nothing behind.
         let room = self.shared.sender.reserve().await.map_err(|_| JobsError("it is closed".to_owned()))?;
         if !self.shared.held().insert(queued.job.clone()) {
             return Ok(false);
@@ -73,7 +72,7 @@ impl JobQueue for LocalQueue {
     async fn next(&self, most: usize) -> Vec<Delivery> {
         let mut receiver = self.receiver.lock().await;
         let mut waiting = Vec::with_capacity(most);
-        // Zero would be the end of the channel, which lives as long as this.
+        // A result of zero would mean that the channel is closed, but it lives as long as this queue.
         receiver.recv_many(&mut waiting, most.max(1)).await;
         let deliver = |Waiting { queued, attempt }: Waiting| {
             let held = Some((queued.clone(), attempt));
@@ -84,7 +83,7 @@ impl JobQueue for LocalQueue {
     }
 
     async fn close(&self) {
-        // What waits ends with the process, whose next start finds it again.
+        // Waiting jobs end with the process, and the next start finds them again.
     }
 
     async fn depth(&self) -> Result<usize, JobsError> {
@@ -92,14 +91,14 @@ impl JobQueue for LocalQueue {
     }
 }
 
-/// A job that was taken out, until it is said what became of it.
+/// A taken job whose end has not been reported yet.
 struct Held {
     shared: Arc<Shared>,
     held: Option<(QueuedJob, u32)>,
 }
 
 impl Held {
-    /// Puts the job back after a while. Without a runtime the process is ending.
+    /// Puts the job back after `delay`. If there is no runtime, the process is stopping.
     fn return_after(&mut self, delay: Duration) {
         let (Some((queued, attempt)), Ok(runtime)) = (self.held.take(), Handle::try_current()) else { return };
         let sender = self.shared.sender.clone();

@@ -1,4 +1,4 @@
-//! One look: which closed candles of a timeframe have no finished job.
+//! A look finds the closed candles of a timeframe that have no finished job.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,42 +10,43 @@ use super::{
 };
 use crate::support::store_error::StoreError;
 
-/// How many candles a sweep goes back behind what is done, for candles that came late.
+/// How many candles a sweep goes back from the finished ones, for candles that came late.
 const RECHECK: i64 = 8;
-/// How many candles of a series before its newest are caught up on at most; older ones are let go, since what they
-/// say is no longer news.
+/// The largest number of candles before the newest of a series that are caught up on. Older ones are skipped, because
+/// their signals are no longer news.
 const CATCH_UP: i64 = 1_000;
-/// How many series one query is about: few enough that the longest catch-up of all of them takes a second, far from the
-/// time that a query may take.
+/// How many series one query covers: few enough that the longest catch-up of all of them takes a second, far less than
+/// the time limit of a query.
 const SERIES_AT_ONCE: usize = 128;
 
 type Closes = Vec<(Symbol, Timestamp)>;
 
-/// How far the looks have come.
+/// The progress of the looks.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Up to which close nothing is left to do of a series, as of the last look at it: its newest close, or the one
-    /// before its oldest candle without a finished job.
+    /// The close up to which nothing is left to do for each series, as of the last look at it: its newest close, or the
+    /// one before its oldest candle without a finished job.
     done: HashMap<(Symbol, Timeframe), Timestamp>,
-    /// What was found and is not in the queue yet.
+    /// The jobs that were found but are not in the queue yet.
     pub(super) waiting: Waiting,
 }
 
 impl Progress {
-    /// Forgets what is no longer scheduled. Should it be again, it is caught up on like after a stop.
+    /// Forgets series that are no longer scheduled. If such a series is scheduled again, it is caught up on as after a
+    /// restart.
     pub(super) fn keep(&mut self, scheduled: &Scheduled) {
         self.done.retain(|(symbol, timeframe), _| scheduled.has(symbol, *timeframe));
         self.waiting.retain(|job| scheduled.has(&job.symbol, job.timeframe));
     }
 
-    /// After which close a series is looked at; none where it is not known, or lies so far behind that its newest candle has
-    /// to be known first.
+    /// The close after which a look at a series starts; `None` if the series is not known, or lies so far behind that
+    /// its newest candle has to be read first.
     fn start_of(&self, timeframe: Timeframe, symbol: &Symbol, now: Timestamp) -> Option<Timestamp> {
         let done = *self.done.get(&(symbol.clone(), timeframe))?;
         (done > now.plus_millis(-CATCH_UP * timeframe.millis())).then_some(done)
     }
 
-    /// Takes the result of a look: the last close of each series in `newest` is its newest.
+    /// Takes the result of a look. The last entry of each series in `newest` is its newest close.
     fn take(&mut self, timeframe: Timeframe, newest: Closes, unfinished: Closes, hinted: Option<&Hinted>) {
         let newest: HashMap<Symbol, Timestamp> = newest.into_iter().collect();
         self.done.extend(newest.iter().map(|(symbol, close)| ((symbol.clone(), timeframe), *close)));
@@ -67,8 +68,8 @@ impl Progress {
 }
 
 impl Schedule {
-    /// Finds the closed candles of `timeframe` that have no finished job. With hints, only of the symbols hinted at, and
-    /// only behind what is done: a candle that came late is the sweep's to find.
+    /// Finds the closed candles of `timeframe` that have no finished job. With hints, it looks only at the named
+    /// symbols, and only after the finished candles: candles that came late are left to the sweep.
     pub(super) async fn look(
         &self,
         timeframe: Timeframe,
@@ -81,27 +82,28 @@ impl Schedule {
         let start = |symbol: &Symbol| Some((symbol.clone(), progress.start_of(timeframe, symbol, now)?));
         let mut starts: Closes = symbols().filter_map(start).collect();
         let mut newest = Closes::new();
-        // Of the others the newest candle has to be asked for; in a sweep those are all.
+        // For the other series the newest candle has to be read; in a sweep these are all series.
         let others = scheduled.others(timeframe, hinted, &starts);
         if !others.is_empty() {
             newest = self.candles.newest_closes(timeframe, &others, now).await?;
             let begun = self.begun(timeframe, &newest, now).await?;
             starts.extend(starts_of(timeframe, &newest, &begun, progress));
         }
-        let (mut closes, mut unfinished) = (Closes::new(), Closes::new());
+        let mut closes = Closes::new();
+        let mut unfinished = Closes::new();
         for some in starts.chunks(SERIES_AT_ONCE) {
             let closed = self.candles.closed_between(timeframe, some, now).await?;
             let finished: HashSet<_> = self.outbox.finished(timeframe, &closed).await?.into_iter().collect();
             unfinished.extend(closed.iter().filter(|close| !finished.contains(close)).cloned());
             closes.extend(closed);
         }
-        // Each series' closes are in order, so of those that were found the newest stays.
+        // The closes of each series are in order, so the newest one found is kept.
         closes.extend(newest);
         progress.take(timeframe, closes, unfinished, hinted);
         Ok(())
     }
 
-    /// Where the service began with each series. It begins now with those that it has not seen before.
+    /// Returns where the service began with each series. It begins now with series that it has not seen before.
     async fn begun(
         &self,
         timeframe: Timeframe,
@@ -116,13 +118,13 @@ impl Schedule {
             return Ok(begun);
         }
         self.outbox.begin(&new).await?;
-        // Read again: another replica may have begun with a series at the same time.
+        // Read again, because another replica may have begun with a series at the same time.
         Ok(self.outbox.begun(timeframe).await?.into_iter().collect())
     }
 }
 
-/// After which close each series is looked at: a little behind what is done, or where the service began with it, but
-/// never too far behind its newest candle.
+/// Returns the close after which a look at each series starts: a little before its finished candles, or where the
+/// service began with it, but never too far behind its newest candle.
 fn starts_of(
     timeframe: Timeframe,
     newest: &[(Symbol, Timestamp)],
@@ -135,7 +137,7 @@ fn starts_of(
         let done = progress.done.get(&(symbol.clone(), timeframe)).copied();
         let furthest = close.plus_millis(-CATCH_UP * length);
         if furthest > done.unwrap_or(begun) {
-            tracing::warn!(%symbol, %timeframe, from = %furthest, "too much was missed to catch up on all of it");
+            tracing::warn!(%symbol, %timeframe, from = %furthest, "missed too many candles to catch up on all of them");
         }
         let behind = done.map_or(begun, |done| done.plus_millis(-RECHECK * length));
         Some((symbol.clone(), behind.max(begun).max(furthest)))
@@ -143,8 +145,8 @@ fn starts_of(
     starts.collect()
 }
 
-/// Where the service begins with a series that it sees for the first time: at the newest candle if that one has just closed,
-/// else behind it, since an old candle is no news.
+/// Where the service begins with a series that it sees for the first time: at the newest candle if that one has just
+/// closed, otherwise after it, because an old candle is no news.
 fn begin_at(newest: Timestamp, timeframe: Timeframe, now: Timestamp) -> Timestamp {
     let fresh = now.millis() - newest.millis() <= timeframe.millis();
     if fresh { newest.plus_millis(-timeframe.millis()) } else { newest }

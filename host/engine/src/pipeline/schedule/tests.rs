@@ -1,4 +1,4 @@
-//! Looks at real stores, in a directory that is removed in the end.
+//! Tests the schedule on real stores, in a directory that is removed at the end.
 
 use ta_bot_core::{ApplicationSettings, Candle, Job, SettingsPatch};
 
@@ -15,7 +15,7 @@ mod queue;
 const M5: Timeframe = Timeframe::M5;
 const M15: Timeframe = Timeframe::M15;
 
-/// A service without strategies, whose queue nobody reads.
+/// A service without strategies. Nothing reads its queue.
 struct Service {
     schedule: Schedule,
     engine: Engine,
@@ -32,7 +32,7 @@ impl Service {
         Self { schedule: schedule(&engine), engine }
     }
 
-    /// Inserts `count` candles of which the newest has `ago` candles behind it up to now. Answers their jobs.
+    /// Inserts `count` candles, of which the newest closed `ago` candles before now. Returns their jobs.
     async fn candles(&self, symbol: &str, timeframe: Timeframe, count: i64, ago: i64) -> Vec<Job> {
         let symbol: Symbol = symbol.parse().unwrap();
         let closes: Vec<_> = (0..count).rev().map(|index| closed(timeframe, ago + index)).collect();
@@ -42,7 +42,7 @@ impl Service {
         closes.into_iter().map(job).collect()
     }
 
-    /// Makes the service have begun with a series right before this job.
+    /// Records that the service began with a series right before this job.
     async fn begin_before(&self, job: &Job) {
         let before = job.candle_close.plus_millis(-job.timeframe.millis());
         self.engine.outbox.begin(&[(job.symbol.clone(), job.timeframe, before)]).await.unwrap();
@@ -84,8 +84,8 @@ fn schedule(engine: &Engine) -> Schedule {
     }
 }
 
-/// When the candle closed that has `ago` closed ones behind it. Within a test the grid stays where it was first, so that
-/// a candle may close meanwhile.
+/// The close of the candle that is `ago` candles older than the newest closed one. The time stays fixed within a test,
+/// so that a candle may close meanwhile.
 fn closed(timeframe: Timeframe, ago: i64) -> Timestamp {
     thread_local!(static NOW: Timestamp = Timestamp::now());
     timeframe.open_of(NOW.with(|now| *now)).plus_millis(-ago * timeframe.millis())
@@ -156,7 +156,9 @@ async fn a_dead_job_that_is_retried_is_taken_whatever_its_age_behind_what_is_new
     let old = service.candles("BTCUSDT", M5, 1, 5000).await.remove(0);
     let elsewhere = Job { symbol: "OTHERUSDT".parse().unwrap(), timeframe: M15, ..old.clone() };
     for job in [&old, &elsewhere, &new[3]] {
-        let (job, reason, died_at) = (job.clone(), "x".to_owned(), Timestamp::now());
+        let job = job.clone();
+        let reason = "x".to_owned();
+        let died_at = Timestamp::now();
         let dead = DeadJob { job, attempts: 5, reason, died_at, retried_at: None };
         service.engine.outbox.bury(&dead).await.unwrap();
     }
@@ -237,8 +239,8 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
     assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
 }
 
-/// An event finds what is behind what is done, of a series that is known and of one that is new in the same look; what came
-/// late, before that, is found by the sweep.
+/// An event finds candles after the finished ones, of a known and of a new series in the same look. The sweep finds
+/// candles that came late, before the finished ones.
 #[tokio::test]
 async fn an_event_finds_what_is_new_and_the_sweep_what_is_late() {
     let service = Service::new("BTCUSDT,ETHUSDT", "5m").await;
@@ -248,7 +250,7 @@ async fn an_event_finds_what_is_new_and_the_sweep_what_is_late() {
     assert_eq!(service.sweep(&mut progress).await.len(), 5);
     service.finish(&btc).await;
     assert_eq!(service.sweep(&mut progress).await, []);
-    // A gap of one, and a series that was never looked at.
+    // A gap of one candle, and a series that was never looked at.
     let newer = service.candles("BTCUSDT", M5, 2, 27).await;
     let eth = service.candles("ETHUSDT", M5, 2, 27).await;
     service.begin_before(&eth[0]).await;
@@ -264,7 +266,7 @@ async fn an_event_finds_what_is_new_and_the_sweep_what_is_late() {
     let mut wanted = [newer.clone(), eth.clone()].concat();
     wanted.sort();
     assert_eq!(found(&mut progress), wanted);
-    // Until they are finished each look finds them again.
+    // Each look finds them again until they are finished.
     service.schedule.look_at(&hints, &mut progress).await;
     assert_eq!(found(&mut progress), wanted);
     service.finish(&wanted).await;
@@ -284,9 +286,10 @@ async fn who_begins_to_lead_sweeps_at_once_and_who_follows_does_not() {
     let Service { mut schedule, engine, .. } = service;
     let (leadership, lead) = Leadership::told();
     schedule.leadership = leadership;
-    let (stop, metrics) = (CancellationToken::new(), Arc::clone(&engine.analyst.metrics));
+    let stop = CancellationToken::new();
+    let metrics = Arc::clone(&engine.analyst.metrics);
     let running = tokio::spawn(schedule.run(stop.clone()));
-    // It is there to hear, and does not act on what it hears.
+    // It receives events, but does not act on them.
     let heard = metrics.events.with_label_values(&["not_leading"]);
     while heard.get() == 0 {
         engine.local_bus.announce(br#"{"symbols":["BTCUSDT"],"period":"5m"}"#.to_vec());
@@ -299,7 +302,7 @@ async fn who_begins_to_lead_sweeps_at_once_and_who_follows_does_not() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    // Without being told it would look when the next candle closes, or after 15 s.
+    // Without the new term it would look when the next candle closes, or after 15 s.
     tokio::time::timeout(Duration::from_secs(2), queued).await.expect("it sweeps at once");
     stop.cancel();
     running.await.unwrap();
@@ -310,10 +313,12 @@ async fn a_flood_of_bad_events_is_counted_and_harmless() {
     let service = Service::new("BTCUSDT", "5m").await;
     let jobs = service.candles("BTCUSDT", M5, 1, 0).await;
     service.begin_before(&jobs[0]).await;
-    let (stop, queue) = (CancellationToken::new(), Arc::clone(&service.schedule.queue));
-    let (metrics, bus) = (Arc::clone(&service.engine.analyst.metrics), Arc::clone(&service.engine.local_bus));
+    let stop = CancellationToken::new();
+    let queue = Arc::clone(&service.schedule.queue);
+    let metrics = Arc::clone(&service.engine.analyst.metrics);
+    let bus = Arc::clone(&service.engine.local_bus);
     let running = tokio::spawn(service.schedule.run(stop.clone()));
-    // The first sweep has looked, so everybody listens.
+    // The first sweep has run, so all receivers are subscribed.
     for delivery in queue.next(1).await {
         delivery.done().await;
     }

@@ -1,4 +1,4 @@
-//! The jobs that were found and are not in the queue yet.
+//! The jobs that were found but are not in the queue yet.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use ta_bot_core::Job;
 
 use crate::signals::outbox::RetriedJob;
 
-/// A job that was found.
+/// A found job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     /// The job.
@@ -15,15 +15,15 @@ pub(super) struct Found {
     pub(super) newest: bool,
     /// The trace of the event that led to it.
     pub(super) traceparent: Option<String>,
-    /// Whether an operator asked for it again.
+    /// Whether an operator retries the job.
     pub(super) retry: bool,
 }
 
-/// Jobs that wait for the queue, in order: first the newest candle of each series, then the others, newer before older. So a fresh
-/// candle does not wait behind a long catch-up.
+/// Jobs that wait for the queue. The newest candle of each series comes first, then the others, newer before older, so
+/// that a fresh candle does not wait behind a long catch-up.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// The next one is last.
+    /// In reverse order: the next job is the last element.
     found: Vec<Found>,
 }
 
@@ -32,35 +32,35 @@ impl Waiting {
         self.found.is_empty()
     }
 
-    /// How many wait.
+    /// The number of waiting jobs.
     pub(super) fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// How many of the next ones are the newest of their series.
+    /// How many jobs at the front are the newest of their series.
     pub(super) fn fresh(&self) -> usize {
         self.found.iter().rev().take_while(|found| found.newest).count()
     }
 
-    /// The next jobs, which wait no more.
+    /// Removes and returns the next jobs.
     pub(super) fn take(&mut self, count: usize) -> Vec<Found> {
         let mut next = self.found.split_off(self.found.len().saturating_sub(count));
         next.reverse();
         next
     }
 
-    /// Puts jobs that were taken back where they were.
+    /// Puts taken jobs back to the front.
     pub(super) fn put_back(&mut self, mut taken: Vec<Found>) {
         taken.reverse();
         self.found.append(&mut taken);
     }
 
-    /// Keeps only some.
+    /// Keeps only the jobs that `keep` accepts.
     pub(super) fn retain(&mut self, keep: impl Fn(&Job) -> bool) {
         self.found.retain(|found| keep(&found.job));
     }
 
-    /// Adds dead jobs that are to be tried again, behind what is new.
+    /// Adds retried dead jobs, behind the newest candles.
     pub(super) fn add_retried(&mut self, retried: Vec<RetriedJob>) {
         let known: HashSet<Job> = self.found.iter().map(|found| found.job.clone()).collect();
         let new = retried.into_iter().filter(|retried| !known.contains(&retried.job));
@@ -69,7 +69,7 @@ impl Waiting {
         self.sort();
     }
 
-    /// Takes what a look found, in place of what waited of the series that it looked at.
+    /// Replaces the waiting jobs of the series that a look covered with the jobs that it found.
     pub(super) fn replace(&mut self, looked_at: impl Fn(&Job) -> bool, found: Vec<Found>) {
         let mut traces = HashMap::new();
         self.found.retain_mut(|old| {
@@ -80,7 +80,7 @@ impl Waiting {
             !replaced
         });
         self.found.extend(found.into_iter().map(|mut new| {
-            // The sweep knows of no event; the one that led to the job before still did.
+            // A sweep has no event. The trace of the event that led to the job earlier stays.
             let before = traces.remove(&new.job);
             new.traceparent = new.traceparent.or(before);
             new

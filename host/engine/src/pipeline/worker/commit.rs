@@ -1,4 +1,4 @@
-//! Committing what is finished, as much at once as there is.
+//! Commits finished jobs, as many at once as are ready.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -10,15 +10,16 @@ use crate::{
     support::store_error::StoreError,
 };
 
-/// How many finished jobs one transaction takes.
+/// The largest number of finished jobs in one transaction.
 pub(super) const COMMIT_BATCH: usize = 64;
 
-/// What became of a finished job that the store took.
+/// The fate of a finished job after a successful commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is finished for good.
+    /// The job is finished for good.
     Committed,
-    /// It was decided by an older log of deployments than holds for its candle, and is to be decided again.
+    /// The job was decided by an older log of deployments than the one that applies to its candle, and has to be
+    /// decided again.
     Outdated,
 }
 
@@ -30,7 +31,7 @@ impl Fate {
 
 type CommitResult = Result<Fate, StoreError>;
 
-/// A finished job, and who waits for its commit.
+/// A finished job, with the sender for the result of its commit.
 pub(super) struct ToCommit {
     finished: FinishedJob,
     waiting: oneshot::Sender<CommitResult>,
@@ -43,28 +44,28 @@ impl ToCommit {
     }
 }
 
-/// Commits.
+/// Commits finished jobs.
 pub(super) struct Committer {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) relay_wakeup: Arc<Notify>,
 }
 
 impl Committer {
-    /// Commits until nobody finishes anything any more.
+    /// Commits until every sender is dropped.
     pub(super) async fn run(self, mut to_commit: mpsc::Receiver<ToCommit>) {
         let mut batch = Vec::with_capacity(COMMIT_BATCH);
         while to_commit.recv_many(&mut batch, COMMIT_BATCH).await > 0 {
             let (jobs, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|one| (one.finished, one.waiting)).unzip();
             let committed = self.commit(&jobs).await;
             self.relay_wakeup.notify_one();
-            // A job that nobody waits for any more is committed all the same.
+            // A job is committed even if its receiver is gone.
             for (waiting, committed) in waiting.into_iter().zip(committed) {
                 let _ = waiting.send(committed);
             }
         }
     }
 
-    /// Commits all at once; one by one where one of them may be what the store can't take.
+    /// Commits all jobs at once, or one by one if the store may have rejected just one of them.
     async fn commit(&self, jobs: &[FinishedJob]) -> Vec<CommitResult> {
         match self.try_commit(jobs).await {
             Ok(outdated) => jobs.iter().map(|done| Ok(Fate::of(done, &outdated))).collect(),
@@ -80,12 +81,13 @@ impl Committer {
         }
     }
 
-    /// Answers the jobs that were left out.
+    /// Returns the jobs that were left out.
     async fn try_commit(&self, jobs: &[FinishedJob]) -> Result<HashSet<Job>, StoreError> {
         match self.outbox.commit(jobs, Timestamp::now()).await {
             Ok(Committed { new, outdated }) => {
                 if !(new.is_empty() && outdated.is_empty()) {
-                    let (signals, outdated) = (new.len(), outdated.len());
+                    let signals = new.len();
+                    let outdated = outdated.len();
                     tracing::debug!(jobs = jobs.len(), signals, outdated, "committed");
                 }
                 Ok(outdated.into_iter().collect())

@@ -1,4 +1,4 @@
-//! Jobs on real stores, in a directory that is removed in the end, with an outbox that fails on order.
+//! Tests the pipeline on real stores, in a directory that is removed at the end, with an outbox that fails on demand.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -16,14 +16,14 @@ const TIMEFRAME: Timeframe = Timeframe::M15;
 type Closes = [(Symbol, Timestamp)];
 type Stored<T> = Result<T, StoreError>;
 
-/// An outbox that fails.
+/// An outbox that fails on demand.
 struct Troubled {
     inner: Arc<dyn Outbox>,
-    /// What the next commits do.
+    /// The errors of the next commits.
     failures: Mutex<Vec<StoreError>>,
-    /// A job that no commit takes.
+    /// A job that every commit rejects.
     poison: Mutex<Option<Job>>,
-    /// A job that the next commit with it leaves out, as one that an older log decided.
+    /// A job that the next commit leaves out, as if an older log had decided it.
     outdated: Mutex<Option<Job>>,
 }
 
@@ -100,7 +100,7 @@ impl Outbox for Troubled {
     }
 }
 
-/// A service without strategies, whose pipeline is not started.
+/// A service without strategies. Its pipeline is not started.
 struct Service {
     engine: Engine,
     outbox: Arc<Troubled>,
@@ -108,7 +108,7 @@ struct Service {
 }
 
 impl Service {
-    /// With the candles of the first ten jobs.
+    /// Creates a service with the candles of the first ten jobs.
     async fn new() -> Self {
         let engine = Engine::new(settings()).await;
         let candle = |index| {
@@ -132,7 +132,8 @@ impl Service {
 
     /// Runs the pipeline until the queue is empty.
     async fn work(&self) {
-        let (analyst, outbox) = (Arc::clone(&self.engine.analyst), Arc::clone(&self.outbox) as _);
+        let analyst = Arc::clone(&self.engine.analyst);
+        let outbox = Arc::clone(&self.outbox) as _;
         let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2, None, None);
         let stop = CancellationToken::new();
         let running = tokio::spawn(pipeline.run(stop.clone()));
@@ -190,7 +191,7 @@ async fn a_job_that_no_commit_takes_is_given_up_and_holds_no_other_up() {
     assert_eq!((&dead[0].job, dead[0].attempts, dead[0].reason.as_str()), (&job(3), ATTEMPTS, "it is poison"));
 }
 
-/// The strategies look at it again, and it is committed then; those beside it are not held up.
+/// The job is evaluated again and then committed. The other jobs are not held up.
 #[tokio::test]
 async fn a_job_that_an_older_log_decided_is_decided_again() {
     let service = Service::new().await;
@@ -235,7 +236,7 @@ async fn an_operator_has_a_dead_job_looked_at_again() {
     service.engine.outbox.bury(&dead).await.unwrap();
     let asked = crate::pipeline::job_queue::QueuedJob { retry: true, ..job(0).into() };
     service.queue.push(asked).await.unwrap();
-    // Also where it comes a second time.
+    // The job is evaluated even if it comes a second time.
     for delivery in service.queue.next(1).await {
         delivery.give_back(Duration::ZERO).await;
     }

@@ -1,7 +1,7 @@
 //! What every store of settings must do, whatever is behind it.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
-//! replicas of the service.
+//! A driver runs [`all`] in its tests. Each case gets an empty store of its own, as two handles: two replicas of the
+//! service.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
 
@@ -20,7 +20,7 @@ pub use settings::{application_settings_are_versioned, one_of_two_writers_of_set
 /// Two handles of one empty store.
 pub type Replicas = (Arc<dyn ConfigStore>, Arc<dyn ConfigStore>);
 
-/// Every case, each on a store that `fresh` makes.
+/// Runs every case, each on a store that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     every_change_is_told(fresh().await).await;
@@ -35,7 +35,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     one_of_two_writers_of_settings_wins(fresh().await).await;
 }
 
-/// The level of `strategy`, for a symbol or, where that is empty, for all.
+/// The level of `strategy`, for one symbol, or for all symbols if `symbol` is empty.
 fn key(strategy: &str, symbol: &str) -> ConfigKey {
     let symbol = if symbol.is_empty() { None } else { Some(symbol.parse().unwrap()) };
     ConfigKey { strategy: strategy.parse().unwrap(), symbol }
@@ -49,7 +49,7 @@ fn parameters(json: &Json) -> Map<String, Json> {
     json.as_object().unwrap().clone()
 }
 
-/// Writes a period whatever is stored, and answers the entry.
+/// Writes a period, whatever is stored, and returns the entry.
 async fn set(store: &dyn ConfigStore, key: &ConfigKey, period: i64, at: i64) -> AuditEntry {
     let parameters = parameters(&json!({"period": period}));
     store.write(key, Some(&parameters), None, &author("ann", at)).await.unwrap().unwrap()
@@ -59,7 +59,7 @@ async fn delete(store: &dyn ConfigStore, key: &ConfigKey, at: i64) -> Option<Aud
     store.write(key, None, None, &author("ann", at)).await.unwrap()
 }
 
-/// What a conditional write was refused with: the expected version and the stored one.
+/// The versions with which a conditional write was refused: the expected one and the stored one.
 fn conflict<T: std::fmt::Debug>(result: Result<T, WriteError>) -> (i64, i64) {
     match result {
         Err(WriteError::Conflict { expected, current }) => (expected, current),
@@ -67,7 +67,7 @@ fn conflict<T: std::fmt::Debug>(result: Result<T, WriteError>) -> (i64, i64) {
     }
 }
 
-/// An empty store answers, with nothing, and deleting nothing changes nothing.
+/// An empty store answers and holds nothing, and deleting nothing changes nothing.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     store.ping().await.unwrap();
     other.ping().await.unwrap();
@@ -84,7 +84,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(store.audit(&rsi.strategy, None, 10).await.unwrap(), []);
 }
 
-/// Creation, change and deletion, as stored and as history; what the writer is answered is what the history holds.
+/// Creation, change and deletion, as stored and as history. The writer gets the same entry that the history holds.
 pub async fn every_change_is_told((store, other): Replicas) {
     let rsi = key("rsi", "");
     let (old, new) = (json!({"period": 14}), json!({"period": 21, "oversold": 30.5}));
@@ -114,8 +114,8 @@ pub async fn every_change_is_told((store, other): Replicas) {
     assert_eq!(other.at_version(&rsi, 99).await.unwrap(), None);
 }
 
-/// Versions begin at 1 and go on after a deletion, so that what a writer saw of the level before is never what is
-/// stored now.
+/// Versions begin at 1 and go on after a deletion, so a version that a writer saw before the deletion is never stored
+/// again.
 pub async fn versions_never_come_twice((store, _): Replicas) {
     let rsi = key("rsi", "BTCUSDT");
     let mut versions = Vec::new();
@@ -131,7 +131,7 @@ pub async fn versions_never_come_twice((store, _): Replicas) {
     assert_eq!((stored.version, stored.created_at.millis()), (10, 40));
 }
 
-/// A writer who saw another version is told the stored one; nothing is written, nor in the history.
+/// A writer who saw another version is told the stored one; nothing is written, not even to the history.
 pub async fn a_condition_that_fails_changes_nothing((store, other): Replicas) {
     let rsi = key("rsi", "");
     let some = parameters(&json!({"period": 9}));
@@ -151,7 +151,7 @@ pub async fn a_condition_that_fails_changes_nothing((store, other): Replicas) {
     assert_eq!(conflict(other.write(&rsi, Some(&some), Some(4), &author("bob", 5)).await), (4, 0));
 }
 
-/// What JSON can say of a parameter.
+/// Every kind of JSON value that a parameter can have.
 pub async fn every_kind_of_value_comes_back((store, _): Replicas) {
     let mut given = parameters(&json!({
         "whole": 14, "negative": -3, "large": 2_147_483_647, "number": 30.5, "small": 1e-7, "round": 70.0, "yes": true,
@@ -170,7 +170,7 @@ pub async fn every_kind_of_value_comes_back((store, _): Replicas) {
     assert_eq!(store.get(&macd).await.unwrap().unwrap().parameters, Map::new(), "an empty level is a level");
 }
 
-/// The global level, those of symbols and those of other strategies.
+/// The global level, the levels of symbols and those of other strategies are kept apart.
 pub async fn levels_do_not_mix((store, other): Replicas) {
     let keys = [key("macd", ""), key("rsi", ""), key("rsi", "BTCUSDT"), key("rsi", "ETHUSDT")];
     for (key, period) in keys.iter().zip(1..) {
@@ -188,7 +188,7 @@ pub async fn levels_do_not_mix((store, other): Replicas) {
     assert_eq!(other.all().await.unwrap().len(), 3);
 }
 
-/// Of one level or of all levels of a strategy, as many as are asked for.
+/// The history is of one level or of all levels of a strategy, and has as many entries as are asked for.
 pub async fn histories_are_newest_first((store, _): Replicas) {
     let (global, btc) = (key("rsi", ""), key("rsi", "BTCUSDT"));
     set(&*store, &global, 1, 1).await;
@@ -215,7 +215,8 @@ pub async fn one_of_two_conditional_writers_wins((store, other): Replicas) {
     let rsi = key("rsi", "");
     for seen in [0, 1, 2] {
         let writers = (0..10).map(|writer| {
-            let (store, rsi) = (Arc::clone(if writer % 2 == 0 { &store } else { &other }), rsi.clone());
+            let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
+            let rsi = rsi.clone();
             let given = parameters(&json!({"period": writer}));
             tokio::spawn(async move { store.write(&rsi, Some(&given), Some(seen), &author("bob", seen)).await })
         });
@@ -234,11 +235,12 @@ pub async fn one_of_two_conditional_writers_wins((store, other): Replicas) {
     assert_eq!(store.audit(&rsi.strategy, None, 100).await.unwrap().len(), 3);
 }
 
-/// Without a condition every write counts, each under a version of its own.
+/// Without a condition every write counts, each under its own version.
 pub async fn unconditional_writers_all_count((store, other): Replicas) {
     let rsi = key("rsi", "BTCUSDT");
     let writers = (0..20).map(|writer| {
-        let (store, rsi) = (Arc::clone(if writer % 2 == 0 { &store } else { &other }), rsi.clone());
+        let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
+        let rsi = rsi.clone();
         tokio::spawn(async move { set(&*store, &rsi, writer, writer).await.version })
     });
     let mut versions = BTreeSet::new();

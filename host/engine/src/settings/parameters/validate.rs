@@ -1,4 +1,4 @@
-//! Whether parameters are taken: by the schema, and by the strategy itself.
+//! Checks whether parameters are accepted: by the schema, and by the strategy itself.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use super::{ParameterBook, ParameterError};
 use crate::settings::config_store::ConfigKey;
 
 impl ParameterBook {
-    /// Checks a level (none: its removal) as it would count: alone by the schema, and with what it inherits by the strategy
-    /// itself. A global level must also fit under every symbol's override.
+    /// Checks a level (`None`: its removal) as it would count: alone by the schema, and with what it inherits by the
+    /// strategy itself. A global level must also fit under every symbol's override.
     pub(super) async fn validate(
         &self,
         module: &Arc<StrategyModule>,
@@ -31,10 +31,11 @@ impl ParameterBook {
         self.ask(module, cases).await
     }
 
-    /// Whether a module takes everything that is stored for its strategy, so that it can take the place of another one. A
-    /// problem of a symbol's level names the symbol before the parameter.
+    /// Checks that a module accepts everything that is stored for its strategy, so that it can replace another module.
+    /// A problem in a symbol's level names the symbol before the parameter.
     pub async fn fits(&self, module: &Arc<StrategyModule>) -> Result<(), ParameterError> {
-        let (id, schema) = (&module.description().id, &module.description().schema);
+        let id = &module.description().id;
+        let schema = &module.description().schema;
         let snapshot = self.book.current();
         let mut stored: Vec<_> = snapshot.levels.iter().filter(|(key, _)| key.strategy == *id).collect();
         stored.sort_by_key(|(key, _)| *key);
@@ -54,13 +55,13 @@ impl ParameterBook {
         self.ask(module, cases).await
     }
 
-    /// Asks the strategy about parameters as they would count.
+    /// Asks the strategy whether it accepts parameters as they would count.
     async fn ask(&self, module: &Arc<StrategyModule>, cases: Vec<ParameterLevels>) -> Result<(), ParameterError> {
         let schema = &module.description().schema;
         let resolved: Vec<Parameters> =
             cases.iter().map(|levels| ResolvedParameters::resolve(schema, levels).values).collect();
         let module = Arc::clone(module);
-        // One at a time: each check takes an instance of the pool that evaluations need.
+        // One at a time: each check takes an instance from the pool that evaluations need.
         let _turn = self.checking.lock().await;
         let checked = tokio::task::spawn_blocking(move || resolved.iter().try_for_each(|values| module.check(values)));
         match checked.await {

@@ -1,4 +1,4 @@
-//! What operators change of parameters.
+//! How operators change parameters.
 
 use serde_json::{Map, Value as Json};
 
@@ -8,7 +8,7 @@ use crate::{
     support::store_error::StoreError,
 };
 
-/// How far back the last change of a deleted level is looked for, in entries of the strategy's history.
+/// How far back the last change of a deleted level is searched for, in entries of the strategy's history.
 const LAST_CHANGES: u32 = 1000;
 
 /// How a write treats what is stored.
@@ -25,20 +25,20 @@ pub enum Merge {
 pub struct Change {
     /// Which level.
     pub key: ConfigKey,
-    /// What it is to hold.
+    /// What the level is to hold.
     pub parameters: Map<String, Json>,
-    /// How it treats what is stored.
+    /// How the change treats what is stored.
     pub merge: Merge,
-    /// Only if this version is stored (0: nothing is).
+    /// Write only if this version is stored (0: nothing is stored).
     pub expected: Option<i64>,
     /// Check only; store nothing.
     pub validate_only: bool,
-    /// Who and why.
+    /// Who makes the change, and why.
     pub author: Author,
 }
 
 impl ParameterBook {
-    /// Checks a configuration and stores it. Answers what was done; none where it was to be checked only.
+    /// Checks a configuration and stores it. Returns what was done; `None` if the change was only to be checked.
     pub async fn change(&self, change: Change) -> Result<Option<AuditEntry>, ParameterError> {
         let module = self.module(&change.key.strategy)?;
         let stored = self.book.store().get(&change.key).await?;
@@ -51,14 +51,14 @@ impl ParameterBook {
         if change.validate_only {
             return Ok(None);
         }
-        // A patch was checked against what was stored a moment ago, so it is written only if that still holds.
+        // A patch was checked against what was stored a moment ago, so it is written only if that is still stored.
         let expected = change.expected.or((change.merge == Merge::Patch).then_some(version));
         let entry = self.book.store().write(&change.key, Some(&wanted), expected, &change.author).await?;
         self.book.follow().await;
         Ok(entry)
     }
 
-    /// Removes a level. Answers none where there was none.
+    /// Removes a level. Returns `None` if there was none.
     pub async fn delete(
         &self,
         key: &ConfigKey,
@@ -66,14 +66,14 @@ impl ParameterBook {
         author: &Author,
     ) -> Result<Option<AuditEntry>, ParameterError> {
         let module = self.module(&key.strategy)?;
-        // What is left must fit as well: another level may only have been possible beside this one.
+        // What is left must be valid as well: another level may only have been possible beside this one.
         self.validate(&module, key, None).await?;
         let entry = self.book.store().write(key, None, expected, author).await?;
         self.book.follow().await;
         Ok(entry)
     }
 
-    /// Stores again what a level held at `target`, or before its last change where none is given.
+    /// Stores again what a level held at version `target`, or before its last change if `target` is `None`.
     pub async fn roll_back(
         &self,
         key: &ConfigKey,
@@ -93,13 +93,14 @@ impl ParameterBook {
         };
         let wanted = wanted.and_then(|json| json.as_object().cloned());
         self.validate(&module, key, wanted.as_ref()).await?;
-        // Two who go back at once must not undo each other's step without knowing.
+        // Two operators who roll back at once must not undo each other's step without knowing.
         let entry = self.book.store().write(key, wanted.as_ref(), Some(expected.unwrap_or(stored)), author).await?;
         self.book.follow().await;
         Ok(entry)
     }
 
-    /// The newest entry of a level's history. Where nothing is stored it is a deletion, which only the history knows.
+    /// The newest entry of a level's history. If nothing is stored, that entry is a deletion, which only the history
+    /// knows.
     async fn last_change(&self, key: &ConfigKey, stored: i64) -> Result<Option<AuditEntry>, StoreError> {
         if stored > 0 {
             return self.book.store().at_version(key, stored).await;

@@ -17,7 +17,7 @@ use crate::{
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A service whose books are kept in step, and its database from outside.
+/// A service whose books are kept in step, and a second handle on its database.
 struct Service {
     engine: Engine,
     beside: Database,
@@ -52,7 +52,7 @@ impl Service {
         SqliteDeployments::new(self.beside.clone()).add(&disabled, 0, None).await.unwrap();
     }
 
-    /// Tells it again and again until something is so: nobody may be listening yet.
+    /// Sends a notice again and again until a condition holds: nobody may be listening yet.
     async fn tell(&self, notice: Notice, until: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !until(self) {

@@ -1,6 +1,7 @@
-//! What every bus must do, whatever is behind it.
+//! The tests that every bus must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a bus of its own, as two handles: two replicas of the service.
+//! A driver runs [`all`] in its tests. Each case gets a bus of its own, as two handles that stand for two replicas of
+//! the service.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,30 +18,30 @@ use tokio::{sync::broadcast, time::timeout};
 
 use super::{Bus, Notice, Outgoing};
 
-/// Long enough for a machine that is busy with other things.
+/// Long enough even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Long enough for a message that should not be there to arrive.
+/// Long enough for an unexpected message to arrive.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// The other end of a bus: who announces candles and who reads signals.
+/// The other end of a bus, which announces candles and reads signals.
 #[async_trait]
 pub trait Outside: Send + Sync {
     /// Announces candles, as the Data Extractor does.
     async fn announce(&self, body: Vec<u8>);
 
-    /// The next signal, in the order in which the bus has them.
+    /// Returns the next signal, in the bus's order.
     async fn next_signal(&self) -> Outgoing;
 }
 
 /// One bus.
 pub struct Fixture {
-    /// Two handles of it.
+    /// Two handles of the bus.
     pub replicas: (Arc<dyn Bus>, Arc<dyn Bus>),
-    /// Its other end.
+    /// The other end of the bus.
     pub outside: Box<dyn Outside>,
 }
 
-/// Every case, each on a bus that `fresh` makes.
+/// Runs every case, each on a bus that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Fixture) {
     candle_events_reach_every_replica(fresh().await).await;
     signals_arrive_as_they_were_sent(fresh().await).await;
@@ -65,7 +66,7 @@ async fn nothing_else<T: Clone + std::fmt::Debug>(reader: &mut broadcast::Receiv
     assert!(more.is_err(), "{more:?} came twice");
 }
 
-/// Each replica hears an announcement, once.
+/// Each replica receives an announcement exactly once.
 pub async fn candle_events_reach_every_replica(Fixture { replicas: (one, two), outside }: Fixture) {
     let (mut first, mut second) = (one.candle_events(), two.candle_events());
     for body in [&b"{\"symbol\": \"BTCUSDT\"}"[..], b"\x00 no JSON \xff", b""] {
@@ -77,7 +78,7 @@ pub async fn candle_events_reach_every_replica(Fixture { replicas: (one, two), o
     nothing_else(&mut second).await;
 }
 
-/// Not a byte is changed.
+/// No byte of a signal is changed.
 pub async fn signals_arrive_as_they_were_sent(Fixture { replicas: (one, two), outside }: Fixture) {
     one.publish(message(1)).await.unwrap();
     assert_eq!(soon(outside.next_signal()).await, message(1));
@@ -85,7 +86,7 @@ pub async fn signals_arrive_as_they_were_sent(Fixture { replicas: (one, two), ou
     assert_eq!(soon(outside.next_signal()).await, message(2));
 }
 
-/// Whoever sends it again, and however often.
+/// It does not matter which replica sends the signal again, or how often.
 pub async fn an_id_is_sent_once(Fixture { replicas: (one, two), outside }: Fixture) {
     for bus in [&one, &two, &one] {
         bus.publish(message(1)).await.unwrap();
@@ -95,7 +96,7 @@ pub async fn an_id_is_sent_once(Fixture { replicas: (one, two), outside }: Fixtu
     assert_eq!(soon(outside.next_signal()).await.id, "id-2");
 }
 
-/// As the relay sends them.
+/// This is how the relay sends signals.
 pub async fn many_signals_are_under_way_at_once_and_keep_their_order(
     Fixture { replicas: (one, _two), outside }: Fixture,
 ) {
@@ -106,7 +107,7 @@ pub async fn many_signals_are_under_way_at_once_and_keep_their_order(
     }
 }
 
-/// The one that tells as well.
+/// The sender of a notice receives it too.
 pub async fn every_replica_is_told(Fixture { replicas: (one, two), .. }: Fixture) {
     let (mut first, mut second) = (one.notices(), two.notices());
     one.notify(Notice::DeploymentsChanged).await.unwrap();
@@ -117,7 +118,7 @@ pub async fn every_replica_is_told(Fixture { replicas: (one, two), .. }: Fixture
     assert!(again.is_err(), "it was told once: {again:?}");
 }
 
-/// The next notice that a bus does not tell by itself.
+/// Returns the next notice that the bus did not send by itself.
 pub async fn next_told(notices: &mut broadcast::Receiver<Notice>) -> Notice {
     loop {
         let notice = notices.recv().await.unwrap();
@@ -127,7 +128,7 @@ pub async fn next_told(notices: &mut broadcast::Receiver<Notice>) -> Notice {
     }
 }
 
-/// It misses some, and is told so.
+/// The slow reader misses some events, and gets an error that says so.
 pub async fn a_reader_that_sleeps_holds_nobody_up(Fixture { replicas: (one, _two), outside }: Fixture) {
     let (mut asleep, mut awake) = (one.candle_events(), one.candle_events());
     for _ in 0..12 {
@@ -141,7 +142,7 @@ pub async fn a_reader_that_sleeps_holds_nobody_up(Fixture { replicas: (one, _two
     assert!(matches!(asleep.recv().await, Err(broadcast::error::RecvError::Lagged(_))));
 }
 
-/// A bus that is there says so.
+/// A connected bus responds to a ping.
 pub async fn it_answers(Fixture { replicas: (one, two), .. }: Fixture) {
     soon(one.ping()).await.unwrap();
     soon(two.ping()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The bus of a single process: channels. What keeps signals safe is the outbox that they come from.
+//! The bus of a single process: channels. Signals are kept safe by the outbox that they come from.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 
 use super::{Bus, BusError, Notice, Outgoing};
 
-/// How many messages a slow reader may lag behind.
+/// How many messages a slow reader may fall behind.
 const CAPACITY: usize = 4096;
 
 /// An in-process bus.
@@ -29,7 +29,7 @@ struct Recent {
 }
 
 impl Recent {
-    /// Whether the id is new; from now on it is not.
+    /// Adds an id. Returns whether it is new.
     fn add(&mut self, id: &str) -> bool {
         if !self.ids.insert(id.to_owned()) {
             return false;
@@ -45,10 +45,11 @@ impl Recent {
 }
 
 impl LocalBus {
-    /// A bus without readers.
+    /// Creates a bus without readers.
     pub fn new() -> Self {
-        let (candle_events, signals, notices) =
-            (broadcast::Sender::new(CAPACITY), broadcast::Sender::new(CAPACITY), broadcast::Sender::new(CAPACITY));
+        let candle_events = broadcast::Sender::new(CAPACITY);
+        let signals = broadcast::Sender::new(CAPACITY);
+        let notices = broadcast::Sender::new(CAPACITY);
         Self { candle_events, signals, notices, recent: Mutex::default() }
     }
 
@@ -58,7 +59,7 @@ impl LocalBus {
         let _ = self.candle_events.send(body);
     }
 
-    /// The signals, from now on.
+    /// Subscribes to signals.
     pub fn signals(&self) -> broadcast::Receiver<Outgoing> {
         self.signals.subscribe()
     }
@@ -75,7 +76,7 @@ impl Bus for LocalBus {
     async fn publish(&self, message: Outgoing) -> Result<(), BusError> {
         let new = self.recent.lock().unwrap_or_else(PoisonError::into_inner).add(&message.id);
         if new {
-            // Nobody has to listen: the signal stays in the outbox's table, where it is listed.
+            // A reader is not required: the signal stays in the outbox's table, where it is listed.
             let _ = self.signals.send(message);
         }
         Ok(())
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
     use crate::signals::bus::contract::{self, Fixture, Outside};
 
-    /// What is outside of the process has no way in; the test stands for it.
+    /// Nothing outside of the process can reach this bus, so the test takes its place.
     struct Process(Arc<LocalBus>, tokio::sync::Mutex<broadcast::Receiver<Outgoing>>);
 
     #[async_trait]

@@ -1,6 +1,6 @@
-//! What every outbox must do, whatever is behind it.
+//! The tests that every outbox must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given an outbox of its own that is empty, as two handles: two
+//! A driver runs [`all`] in its tests. Each case gets an empty outbox of its own, as two handles that stand for two
 //! replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
@@ -29,7 +29,7 @@ pub type Replicas = (Arc<dyn Outbox>, Arc<dyn Outbox>);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
 
-/// Every case but those of [`fenced`], each on an outbox that `fresh` makes.
+/// Runs every case except those of [`fenced`], each on an outbox that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     signals_wait_in_the_order_of_their_commits(fresh().await).await;
@@ -62,7 +62,7 @@ pub fn job(symbol: &str, index: i64) -> Job {
     Job { symbol: symbol.parse().unwrap(), timeframe: Timeframe::M15, candle_close }
 }
 
-/// A signal of `strategy` for the job, with parameters of which `variant` makes other ones.
+/// A signal of `strategy` for the job. Each `variant` stands for different parameters.
 pub fn signal(job: &Job, strategy: &str, variant: u8) -> Signal {
     let candle =
         |index| Candle { open_time: moment(index), open: 100.0, high: 101.0, low: 99.0, close: 100.0, volume: 1.0 };
@@ -110,12 +110,12 @@ pub fn finished(symbol: &str, index: i64, strategies: &[&str]) -> FinishedJob {
     FinishedJob { job, signals, revision: 0 }
 }
 
-/// The ids of all signals, in their order.
+/// The ids of all signals, in order.
 fn ids_of(finished: &[FinishedJob]) -> Vec<SignalId> {
     finished.iter().flat_map(|finished| &finished.signals).map(|signal| signal.id.clone()).collect()
 }
 
-/// Those of `jobs`, all of one timeframe, that are finished, in order.
+/// The finished ones of `jobs`, sorted. All jobs must have the same timeframe.
 async fn finished_of(store: &dyn Outbox, jobs: &[Job]) -> Vec<Job> {
     let timeframe = jobs.first().map_or(Timeframe::M15, |job| job.timeframe);
     let asked: Vec<_> = jobs.iter().map(|job| (job.symbol.clone(), job.candle_close)).collect();
@@ -125,7 +125,7 @@ async fn finished_of(store: &dyn Outbox, jobs: &[Job]) -> Vec<Job> {
     found
 }
 
-/// The ids of all that waits, in its order.
+/// The ids of all waiting signals, in order.
 async fn waiting(store: &dyn Outbox) -> Vec<String> {
     store.unpublished(u32::MAX).await.unwrap().into_iter().map(|signal| signal.id).collect()
 }

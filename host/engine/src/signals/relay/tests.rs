@@ -1,4 +1,4 @@
-//! The relay between a real outbox and a bus that is slow or fails.
+//! Tests the relay between a real outbox and a bus that is slow or fails.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use crate::signals::{
     },
 };
 
-/// How long a way to the bus and back takes.
+/// How long a round trip to the bus takes.
 const WAY: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct SlowBus {
     sent: Mutex<Vec<String>>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
-    /// Which messages fail, by the order in which they are sent.
+    /// The messages that fail, by their index in the order of sending.
     failing: BTreeSet<usize>,
 }
 
@@ -62,7 +62,7 @@ impl Bus for SlowBus {
     }
 }
 
-/// A relay before `count` signals, and their ids in the order of their commits.
+/// Creates a relay with `count` waiting signals, and their ids in the order of their commits.
 async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let outbox = Arc::new(SqliteOutbox::new(Database::open(folder.path()).await.unwrap()));

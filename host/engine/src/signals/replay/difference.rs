@@ -1,25 +1,25 @@
-//! Where a signal that was made again is another one.
+//! The differences between a stored signal and a replayed one.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 use ta_bot_core::{Digest, in_short};
 
-/// How many differences are named. A message that was changed by hand may have any number.
+/// The largest number of named differences. A message that was changed by hand may have any number of them.
 const MOST: usize = 100;
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// Its path in the message, such as `metadata.rsi`; `*` for the message as a whole.
+    /// The path of the field in the message, such as `metadata.rsi`; `*` for the message as a whole.
     pub field: String,
-    /// What is stored; none where the field is not there.
+    /// The stored value; `None` if the field is absent.
     pub stored: Option<Json>,
-    /// What was made now; none where the field is not there.
+    /// The replayed value; `None` if the field is absent.
     pub replayed: Option<Json>,
 }
 
-/// The fields that differ, with an end.
+/// The fields that differ. Only the first of them are named.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Differences {
     named: Vec<Difference>,
@@ -27,7 +27,7 @@ pub struct Differences {
 }
 
 impl Differences {
-    /// Compares byte for byte, and where that fails field by field.
+    /// Compares byte for byte, and if the bytes differ, field by field.
     pub(super) fn between(stored: &str, replayed: &Json) -> Self {
         let mut differences = Self::default();
         let text = replayed.to_string();
@@ -36,14 +36,14 @@ impl Differences {
         }
         let json: Json = serde_json::from_str(stored).unwrap_or(Json::Null);
         differences.compare("", Some(&json), Some(replayed));
-        // Blanks, an order or another way to write a number.
+        // Only whitespace, the order of fields or the notation of a number differs.
         if differences.is_empty() {
             differences.add("*", Some(&bytes(stored)), Some(&bytes(&text)));
         }
         differences
     }
 
-    /// It is no signal now.
+    /// The replay produced `outcome` instead of a signal.
     pub(super) fn of_outcome(outcome: &str) -> Self {
         let mut differences = Self::default();
         differences.add("*", Some(&"signal".into()), Some(&outcome.into()));
@@ -74,23 +74,23 @@ impl Differences {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no differences.
     pub const fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// The first of them.
+    /// The named differences.
     pub fn named(&self) -> &[Difference] {
         &self.named
     }
 
-    /// How many there are besides.
+    /// The number of further differences.
     pub const fn more(&self) -> usize {
         self.more
     }
 }
 
-/// What tells two texts apart that mean the same.
+/// Describes the bytes of a text, to distinguish it from one with the same meaning.
 fn bytes(text: &str) -> Json {
     format!("{} bytes with the SHA-256 {}", text.len(), Digest::<()>::of(text.as_bytes())).into()
 }

@@ -1,4 +1,4 @@
-//! What a stored signal says of how it was made.
+//! Reads from a stored signal how it was made.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use ta_bot_core::{
 use super::Cause;
 use crate::{evaluation::Origin, signals::outbox::StoredSignal};
 
-/// How a signal was made, by its stored message.
+/// How a signal was made, according to its stored message.
 #[derive(Debug, Clone)]
 pub(super) struct Recorded {
     pub(super) strategy: StrategyId,
@@ -48,7 +48,7 @@ struct Config {
 }
 
 impl Recorded {
-    /// Reads a stored message. Strategy, symbol and timeframe are the row's own.
+    /// Reads a stored message. Strategy, symbol and timeframe are taken from the row.
     pub(super) fn read(stored: &StoredSignal) -> Result<Self, Cause> {
         let unreadable = |reason: String| Cause::Unreadable(reason);
         let message: Message = serde_json::from_str(&stored.message).map_err(|error| unreadable(error.to_string()))?;
@@ -71,13 +71,13 @@ impl Recorded {
         })
     }
 
-    /// Whether all that makes the signal's id is what it was.
+    /// Checks that everything that the signal's id is made of is unchanged.
     pub(super) fn check_identity(&self, id: &SignalId) -> Result<(), Cause> {
         let made = SignalId::of(&self.strategy, self.module, self.parameter_hash, &self.job);
         if made == *id { Ok(()) } else { Err(Cause::OtherIdentity { made }) }
     }
 
-    /// The parameters that were in use, if the stored ones still are those.
+    /// Returns the parameters that were in use, if the stored ones still have their hash.
     pub(super) fn parameters(&self, schema: &ParameterSchema) -> Result<ResolvedParameters, Cause> {
         let unknown = |reason| Cause::UnknownParameters { hash: self.parameter_hash, reason };
         let values = schema.read(&self.config.parameters).map_err(|problems| {
@@ -93,11 +93,12 @@ impl Recorded {
             (false, "default") => Level::Default,
             (false, _) => Level::Global,
         };
-        // Where each value came from is not part of a signal.
+        // The origin of each value is not part of a signal.
         Ok(ResolvedParameters { values, origins: BTreeMap::new(), version: self.parameter_version, level, hash })
     }
 
-    /// What the message tells besides. No evaluation could show it, so it is taken from the message.
+    /// Returns the other facts that the message contains. No evaluation can reproduce them, so they are taken from the
+    /// message.
     pub(super) fn origin(&self) -> Origin<'_> {
         Origin {
             parameter_store: &self.config.source,

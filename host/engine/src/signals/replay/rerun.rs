@@ -1,4 +1,4 @@
-//! A bundle, run again: the same module on the same windows under the same limits has to fail in the same way.
+//! Runs a bundle again: the same module on the same windows under the same limits has to fail in the same way.
 
 use ta_bot_core::{EvaluationError, ModuleDigest};
 use ta_bot_wasm::{LoadError, Sandbox, SandboxError, StrategyModule};
@@ -10,10 +10,10 @@ use crate::{
     supervision::failure::Failure,
 };
 
-/// Why a failure can't be made again.
+/// Why a failure can't be run again.
 #[derive(Debug, Error)]
 pub enum RerunCause {
-    /// The module is nowhere to be found.
+    /// The module was not found.
     #[error(
         "the module {0} is not here: give its file with --module, or put it into STRATEGIES_DIR; the service that wrote the \
          bundle gives it to an operator at GET /api/v1/modules/{0}/wasm"
@@ -22,21 +22,21 @@ pub enum RerunCause {
     /// The module can't be loaded.
     #[error("the module {module} can't be loaded by this version: {reason}")]
     UnusableModule {
-        /// Which.
+        /// The module.
         module: ModuleDigest,
-        /// Why.
+        /// The reason.
         reason: LoadError,
     },
-    /// The windows are none of this module's.
+    /// The number of windows does not match the module.
     #[error(
         "the bundle has {given} windows, and the module {module} takes {wanted}: it was changed after it was written"
     )]
     OtherWindows {
-        /// Which module.
+        /// The module.
         module: ModuleDigest,
-        /// How many windows the bundle has.
+        /// The number of windows in the bundle.
         given: usize,
-        /// How many the module takes.
+        /// The number of windows that the module takes.
         wanted: usize,
     },
     /// The strategy took too long, which may be the machine's fault.
@@ -44,7 +44,7 @@ pub enum RerunCause {
         "the strategy was stopped after its {limit_ms} ms, which it was not then: try again when the machine is less busy"
     )]
     Timeout {
-        /// How long it may run.
+        /// The time limit of an evaluation.
         limit_ms: u64,
     },
     /// The host had no room for an instance.
@@ -53,7 +53,7 @@ pub enum RerunCause {
 }
 
 impl RerunCause {
-    /// A stable word for programs.
+    /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownModule(_) => "unknown_module",
@@ -65,18 +65,18 @@ impl RerunCause {
     }
 }
 
-/// What came of it.
+/// The result of a rerun.
 #[derive(Debug)]
 pub struct Rerun {
-    /// What was run again.
+    /// The failure that was run again.
     pub failure: Failure,
-    /// What the strategy answered now, or why it could not be asked.
+    /// The report of the new evaluation, or why there is none.
     pub answer: Result<EvaluationReport, RerunCause>,
 }
 
 impl Rerun {
-    /// Runs a failure again by `module`: the bytes of the module that its digest names, where they were found. The sandbox
-    /// is its own, since it has the limits of then.
+    /// Runs a failure again with `module`: the bytes of the module with the failure's digest, if they were found. It
+    /// uses a sandbox of its own, with the limits of the original evaluation.
     pub fn new(failure: Failure, module: Option<&[u8]>) -> Result<Self, SandboxError> {
         let answer = match module {
             None => Err(RerunCause::UnknownModule(failure.module)),
@@ -90,7 +90,7 @@ impl Rerun {
         Ok(Self { failure, answer })
     }
 
-    /// Whether it failed in the same way.
+    /// Returns whether the module failed in the same way.
     pub fn verdict(&self) -> Verdict {
         match &self.answer {
             Err(_) => Verdict::Impossible,
@@ -101,7 +101,8 @@ impl Rerun {
 }
 
 fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<EvaluationReport, RerunCause> {
-    let (given, wanted) = (failure.windows.len(), 1 + module.description().extra.len());
+    let given = failure.windows.len();
+    let wanted = 1 + module.description().extra.len();
     if given != wanted {
         return Err(RerunCause::OtherWindows { module: module.digest(), given, wanted });
     }
@@ -115,12 +116,12 @@ fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<EvaluationRepo
         settings: &everything_goes_out(),
         origin: Origin::NONE,
     };
-    // As the service does: what fails may be the strategy's check of its parameters.
+    // The parameters are checked as in the service, because the strategy's check of its parameters may be what fails.
     let refused = module.check(&failure.parameters.values).err();
     let answer = refused.map_or_else(|| inputs.evaluate(), EvaluationReport::refused);
     match &answer.outcome {
         Outcome::Error(EvaluationError::NoRoom(reason)) => Err(RerunCause::NoRoom(reason.clone())),
-        // It says how busy this machine is, unless it ran as long then.
+        // A timeout only shows how busy this machine is, unless the original evaluation timed out too.
         Outcome::Error(error @ EvaluationError::Timeout { limit_ms }) if error.code() != failure.error.code => {
             Err(RerunCause::Timeout { limit_ms: *limit_ms })
         }

@@ -1,8 +1,8 @@
-//! The windows of an old evaluation, found by their hash.
+//! Finds the windows of an old evaluation by their hash.
 //!
-//! Closed candles do not change, but more of them may have come since: a longer candle that closed with the signal's and
-//! was stored after it, or history that was imported for a market that was young. So where the newest candles of today
-//! have another hash, the windows as they were without those are tried.
+//! Closed candles do not change, but more of them may have been stored since: a longer candle that closed with the
+//! signal's and was stored after it, or history that was imported for a young market. So if today's newest candles have
+//! a different hash, windows without such candles are tried.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use crate::{
     pipeline::analysis::AnalysisError,
 };
 
-/// How many candles of a series may have been late.
+/// The largest number of candles of a series that may have been late.
 const LATE: usize = 32;
-/// How many bytes of candles are hashed in search of windows: about a second's work at most.
+/// The largest number of bytes of candles that are hashed to find windows: at most about a second's work.
 const MOST_BYTES: usize = 128 << 20;
-/// The columns of a candle, in bytes.
+/// The size of a candle's columns, in bytes.
 const CANDLE_BYTES: usize = 48;
 
-/// The candles of today that may have been in a window: more than are wanted where some could have been late.
+/// Today's candles that may have been in a window: more than the window needs, if some could have been late.
 pub(super) struct Windows {
     all: Vec<Candles>,
 }
@@ -33,26 +33,26 @@ struct Candles {
     window: CandleWindow,
 }
 
-/// Which candles of each series make its window.
+/// The range of candles of each series that forms its window.
 type Span = Vec<Range<usize>>;
 
 /// A window that a strategy was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Which series; none for an input that is empty since there is no higher timeframe.
+    /// The series; `None` for an input that is empty because there is no higher timeframe.
     pub series: Option<SeriesKey>,
-    /// How many candles it has.
+    /// The number of candles.
     pub candles: usize,
-    /// When the first of them opened.
+    /// When the first candle opened.
     pub first_open: Option<Timestamp>,
-    /// When the last of them opened.
+    /// When the last candle opened.
     pub last_open: Option<Timestamp>,
-    /// How many candles the window would have besides if the strategy looked today: they were stored since.
+    /// How many more candles the window would have today, because they were stored since.
     pub stored_since: usize,
 }
 
 impl Windows {
-    /// Reads what is there of the windows that a module asks for.
+    /// Reads the available candles of the windows that a module asks for.
     pub(super) async fn read(
         store: &dyn CandleStore,
         description: &StrategyDescription,
@@ -70,12 +70,12 @@ impl Windows {
         Ok(Self { all })
     }
 
-    /// The windows that a strategy would be given today.
+    /// Returns the windows that a strategy would be given today.
     pub(super) fn present(&self) -> Span {
         self.all.iter().map(|candles| candles.ending(0)).collect()
     }
 
-    /// The windows with this hash.
+    /// Returns the windows with this hash, if they are found.
     pub(super) fn find(&self, hash: WindowHash) -> Option<Span> {
         let mut left = MOST_BYTES;
         let mut fits = |place: &[Range<usize>]| {
@@ -89,7 +89,7 @@ impl Windows {
         self.without_late(&present).chain(Self::without_early(&present)).find(|place| fits(place))
     }
 
-    /// Without the newest candle of some longer series, then without more of one of them.
+    /// Returns the spans without the newest candle of some extra series, then without more candles of one of them.
     fn without_late(&self, present: &[Range<usize>]) -> impl Iterator<Item = Span> {
         let extra = self.all.len() - 1;
         let some = (1_u32..1 << extra).map(move |chosen| {
@@ -108,7 +108,7 @@ impl Windows {
         some.chain(more)
     }
 
-    /// With a shorter history of one series.
+    /// Returns the spans with a shorter history of one series.
     fn without_early(present: &[Range<usize>]) -> impl Iterator<Item = Span> {
         let shorter =
             (0..present.len()).flat_map(move |index| (0..present[index].len()).map(move |count| (index, count)));
@@ -153,7 +153,7 @@ impl Candles {
         Ok(Self { series, wanted: wanted as usize, window })
     }
 
-    /// The window that ends with the newest candle but `late`.
+    /// Returns the window that leaves out the newest `late` candles.
     fn ending(&self, late: usize) -> Range<usize> {
         let end = self.window.len().saturating_sub(late);
         end.saturating_sub(self.wanted)..end

@@ -1,6 +1,6 @@
-//! What every store of costs must do, whatever is behind it.
+//! The tests that every store of costs must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
+//! A driver runs [`all`] in its tests. Each case gets an empty store of its own, as two handles that stand for two
 //! replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
@@ -19,7 +19,7 @@ pub type Replicas = (Arc<dyn CostStore>, Arc<dyn CostStore>);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
 
-/// Every case, each on a store that `fresh` makes.
+/// Runs every case, each on a store that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     what_is_added_adds_up(fresh().await).await;
@@ -35,7 +35,7 @@ pub fn hour(index: i64) -> Timestamp {
     Timestamp::from_millis(START + index * HOUR_MS)
 }
 
-/// Costs that tell their size by each of their values.
+/// Costs in which each value follows from `size`.
 pub fn cost(size: u64) -> Cost {
     Cost {
         evaluations: size,
@@ -49,21 +49,22 @@ pub fn cost(size: u64) -> Cost {
     }
 }
 
-/// Costs in the hour of this index.
+/// An entry for the hour with this index.
 pub fn entry(index: i64, strategy: &str, module: &[u8], symbol: &str, size: u64) -> CostEntry {
-    let (strategy, symbol) = (strategy.parse().unwrap(), symbol.parse().unwrap());
+    let strategy = strategy.parse().unwrap();
+    let symbol = symbol.parse().unwrap();
     let key = CostKey { strategy, module: ModuleDigest::of(module), symbol };
     CostEntry { hour: hour(index), key, cost: cost(size) }
 }
 
-/// All of them together.
+/// The sum of the costs.
 pub fn together(costs: impl IntoIterator<Item = Cost>) -> Cost {
     let mut sum = Cost::default();
     costs.into_iter().for_each(|cost| sum.add(&cost));
     sum
 }
 
-/// Everything that there is.
+/// A filter that matches everything.
 pub const fn everything() -> CostFilter {
     CostFilter { strategy: None, module: None, symbol: None, since: Timestamp::from_millis(0) }
 }
@@ -74,14 +75,14 @@ async fn sums(store: &dyn CostStore, filter: &CostFilter, by: CostBy) -> Vec<(Co
     sums
 }
 
-/// The only group's.
+/// The sum of the only group.
 async fn only(store: &dyn CostStore) -> Cost {
     let sums = sums(store, &everything(), CostBy::Strategy).await;
     assert_eq!(sums.len(), 1, "{sums:?}");
     sums[0].1
 }
 
-/// An empty store answers, with nothing, and takes nothing.
+/// An empty store returns empty results, and accepts an empty list of entries.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     for by in [CostBy::Strategy, CostBy::Module, CostBy::Symbol] {
         assert_eq!(sums(&*other, &everything(), by).await, []);
@@ -90,7 +91,8 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(store.forget(hour(9)).await.unwrap(), 0);
 }
 
-/// By another replica, in the next hour, and several times at once; of the longest and the largest the greatest stays.
+/// Costs are added by another replica, in the next hour, and several times in one call. Sums add up, and peaks keep the
+/// greatest value.
 pub async fn what_is_added_adds_up((store, other): Replicas) {
     let of = |index, size| entry(index, "rsi", b"module", "BTCUSDT", size);
     store.add(&[of(0, 7)]).await.unwrap();
@@ -101,7 +103,7 @@ pub async fn what_is_added_adds_up((store, other): Replicas) {
     assert_eq!(only(&*other).await, together([7, 3, 100, 50, 20].map(cost)));
 }
 
-/// Each strategy, each module of each, each symbol.
+/// Sums by strategy, by module of a strategy and by symbol.
 pub async fn sums_are_made_by_what_is_asked((store, _): Replicas) {
     let entries = [
         entry(0, "rsi", b"old", "BTCUSDT", 1),
@@ -131,7 +133,7 @@ pub async fn sums_are_made_by_what_is_asked((store, _): Replicas) {
     }
 }
 
-/// Each alone and all of them, as the filter itself understands them.
+/// Each condition works alone and all of them together, as [`CostFilter::takes`] defines them.
 pub async fn conditions_hold_together((store, _): Replicas) {
     let mut entries = Vec::new();
     for (index, (strategy, module)) in
@@ -144,7 +146,8 @@ pub async fn conditions_hold_together((store, _): Replicas) {
         }
     }
     store.add(&entries).await.unwrap();
-    let (strategy, symbol) = (Some("rsi".parse().unwrap()), Some("ETHUSDT".parse().unwrap()));
+    let strategy = Some("rsi".parse().unwrap());
+    let symbol = Some("ETHUSDT".parse().unwrap());
     let module = Some(ModuleDigest::of(b"two"));
     let since = hour(2).plus_millis(1_234_567);
     let filters = [
@@ -163,7 +166,7 @@ pub async fn conditions_hold_together((store, _): Replicas) {
     }
 }
 
-/// The same keys in different orders, more than one statement holds.
+/// Writers add the same keys in different orders, and more than fit in one statement.
 pub async fn replicas_that_add_at_once_lose_nothing((store, other): Replicas) {
     const WRITERS: usize = 8;
     let keys = ROWS_IN_A_STATEMENT * 2 + 3;
@@ -185,7 +188,7 @@ pub async fn replicas_that_add_at_once_lose_nothing((store, other): Replicas) {
     assert!(sums.iter().all(|(_, sum)| *sum == each), "{sums:?}");
 }
 
-/// A century of time, an exabyte of candles.
+/// A century of time and an exabyte of candles.
 pub async fn large_values_are_kept((store, other): Replicas) {
     let large = Cost {
         evaluations: u64::from(u32::MAX) * 1000,
@@ -199,7 +202,7 @@ pub async fn large_values_are_kept((store, other): Replicas) {
     assert_eq!(only(&*other).await, together([large, large]));
 }
 
-/// Of the hours before the one that is given, the oldest first, and of no other.
+/// Only rows of the hours before the given one are removed, the oldest first.
 pub async fn the_oldest_are_forgotten_piece_by_piece((store, other): Replicas) {
     let most = i64::from(FORGOTTEN_AT_ONCE);
     let symbols = most / 4 + 1;
@@ -217,7 +220,7 @@ pub async fn the_oldest_are_forgotten_piece_by_piece((store, other): Replicas) {
         own.collect::<Vec<u64>>()
     };
     let whole = symbols as u64;
-    // In the middle of the last hour: that one stays.
+    // A moment in the middle of the last hour, which therefore stays.
     let before = hour(4).plus_millis(HOUR_MS / 2);
     assert_eq!(store.forget(before).await.unwrap(), most as u64);
     assert_eq!(hours().await, [0, 0, 0, 4, whole]);

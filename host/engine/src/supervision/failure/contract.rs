@@ -1,6 +1,6 @@
-//! What every store of bundles must do, whatever is behind it.
+//! The tests that every store of bundles must pass.
 //!
-//! A driver runs [`all`] in its tests. Each case is given a store of its own that is empty, as two handles: two
+//! A driver runs [`all`] in its tests. Each case gets an empty store of its own, as two handles that stand for two
 //! replicas of the service.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests, and a test may fail loudly")]
@@ -23,7 +23,7 @@ pub type Replicas = (Arc<dyn FailureStore>, Arc<dyn FailureStore>);
 /// 2026-01-01 00:00.
 const START: i64 = 1_767_225_600_000;
 
-/// Every case, each on a store that `fresh` makes.
+/// Runs every case, each on a store that `fresh` makes.
 pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     nothing_is_there_at_first(fresh().await).await;
     a_bundle_comes_back_as_it_was(fresh().await).await;
@@ -75,13 +75,13 @@ async fn listed(store: &dyn FailureStore, filter: FailureFilter) -> Vec<FailureS
     store.list(&FailureFilter { limit: if filter.limit == 0 { 1000 } else { filter.limit }, ..filter }).await.unwrap()
 }
 
-/// An empty store answers, with nothing.
+/// An empty store returns empty results.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(listed(&*store, FailureFilter::default()).await, []);
     assert_eq!(other.get(FailureId::of(b"never kept")).await.unwrap(), None);
 }
 
-/// To the last bit, through another replica.
+/// Another replica reads the bundle back exactly, to the last bit.
 pub async fn a_bundle_comes_back_as_it_was((store, other): Replicas) {
     let failure = failure("rsi", b"module", "BTCUSDT", 1);
     assert!(store.put(&packed(&failure)).await.unwrap());
@@ -91,7 +91,7 @@ pub async fn a_bundle_comes_back_as_it_was((store, other): Replicas) {
     assert_eq!(listed(&*other, FailureFilter::default()).await, [failure.summary()]);
 }
 
-/// A job that comes again fails again.
+/// A job that runs again fails again.
 pub async fn the_same_failure_again_changes_nothing((store, other): Replicas) {
     let first = failure("rsi", b"module", "BTCUSDT", 1);
     let again = Failure { at: first.at.plus_millis(60_000), ..first.clone() };
@@ -103,7 +103,7 @@ pub async fn the_same_failure_again_changes_nothing((store, other): Replicas) {
     assert_eq!(store.get(first.id()).await.unwrap(), Some(first.to_json()));
 }
 
-/// The same job at two replicas at once, and others beside it.
+/// Two replicas store the failure of the same job at the same time, along with others.
 pub async fn replicas_that_fail_at_once_keep_one((store, other): Replicas) {
     let writers = (0..16).map(|writer| {
         let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
@@ -117,7 +117,7 @@ pub async fn replicas_that_fail_at_once_keep_one((store, other): Replicas) {
     assert_eq!((new, listed(&*store, FailureFilter::default()).await.len()), (4, 4));
 }
 
-/// By each condition alone and by all together, newest first.
+/// Each condition works alone and all of them together. Results come newest first.
 pub async fn bundles_are_found_by_what_they_are_about((store, _): Replicas) {
     let mut all = Vec::new();
     for (index, (strategy, module, symbol)) in
@@ -142,7 +142,7 @@ pub async fn bundles_are_found_by_what_they_are_about((store, _): Replicas) {
     assert_eq!(listed(&*store, together).await, all[..1]);
 }
 
-/// Another module's stay, and one that is known lets nothing go.
+/// Bundles of another module stay, and a bundle that is already stored removes nothing.
 pub async fn the_newest_of_a_module_are_kept((store, other): Replicas) {
     let beside = failure("macd", b"beside", "BTCUSDT", 0);
     store.put(&packed(&beside)).await.unwrap();
@@ -164,7 +164,7 @@ pub async fn the_newest_of_a_module_are_kept((store, other): Replicas) {
     assert_eq!(store.get(beside.id()).await.unwrap(), Some(beside.to_json()));
 }
 
-/// Nobody is in another's way, and nothing is lost that is to stay.
+/// Writers do not block each other, and no bundle is lost that should stay.
 pub async fn replicas_that_thin_out_at_once_keep_the_newest((store, other): Replicas) {
     let kept = i64::from(KEPT_OF_A_MODULE);
     for index in 0..kept {
@@ -186,7 +186,7 @@ pub async fn replicas_that_thin_out_at_once_keep_the_newest((store, other): Repl
     assert!(newest.iter().all(|summary| summary.job.candle_close >= started(8)));
 }
 
-/// Nine windows of ten thousand candles each, of digits without a pattern.
+/// Nine windows of ten thousand candles each, with random digits.
 pub async fn the_largest_bundle_is_kept((store, other): Replicas) {
     let mut failure = failure("rsi", b"module", "BTCUSDT", 0);
     let mut state = 7_u64;

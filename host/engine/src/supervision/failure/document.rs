@@ -1,4 +1,5 @@
-//! A bundle as JSON, and the strict way back: what was changed, or is of another format, is refused with the reason.
+//! Writes a bundle as JSON and reads it back strictly: a document that was changed, or has another format, is refused
+//! with the reason.
 
 use std::collections::BTreeMap;
 
@@ -16,56 +17,56 @@ mod window;
 
 use window::FailureWindow;
 
-/// What the field `format` says.
+/// The value of the field `format`.
 pub const FORMAT: &str = "ta-bot-failure/1";
-/// How many bytes a document may have. The largest windows that a strategy may ask for make a third of that.
+/// The largest document, in bytes. The largest windows that a strategy may ask for take a third of that.
 pub const LARGEST_DOCUMENT: usize = 32 << 20;
-/// What a module may ask for: its own series and eight more.
+/// The largest number of windows that a module may ask for: its own series and eight more.
 const MOST_WINDOWS: usize = 9;
 
-/// Why bytes are no bundle.
+/// Why bytes are not a valid bundle.
 #[derive(Debug, Error)]
 pub enum DocumentError {
-    /// There are too many.
+    /// There are too many bytes.
     #[error("it has more than {LARGEST_DOCUMENT} bytes, and no bundle has")]
     TooLarge,
-    /// It is no JSON, or a field is missing, unknown, or of the wrong type.
+    /// The bytes are not JSON, or a field is missing, unknown or of the wrong type.
     #[error("it is no document of the format {FORMAT}: {0}")]
     Json(String),
-    /// It is of another format.
+    /// The document has another format.
     #[error("its format is {0}, and this version reads {FORMAT}: use the version of TA Bot that wrote it")]
     Format(String),
-    /// A field has a value that it can't have.
+    /// A field has an invalid value.
     #[error("{field}: {problem}")]
     Field {
-        /// Its path.
+        /// The path of the field.
         field: String,
         /// What is wrong.
         problem: String,
     },
-    /// What it holds does not have the hash that it says.
+    /// A hash in the document does not match the document's content.
     #[error(
         "{field} is {stored}, and what the document holds makes {made}: it was changed after it was written, download it \
          again"
     )]
     Changed {
-        /// Which hash.
+        /// The field with the hash.
         field: &'static str,
-        /// What it says.
+        /// The hash in the document.
         stored: String,
-        /// What it is.
+        /// The hash of the content.
         made: String,
     },
 }
 
-/// An evaluation that failed, with all that it followed from. It holds no code.
+/// An evaluation that failed, with everything that its outcome followed from. It contains no code.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailureDocument {
     /// `ta-bot-failure/1`.
     format: String,
-    /// SHA-256 over module digest, parameter hash, window hash, symbol, timeframe, candle close and code: the same failure
-    /// has the same id.
+    /// SHA-256 of the module digest, parameter hash, window hash, symbol, timeframe, candle close and code. The same
+    /// failure always has the same id.
     id: String,
     /// When it failed first.
     at: String,
@@ -83,7 +84,7 @@ pub struct FailureDocument {
     log: Vec<FailureLogLine>,
 }
 
-/// What the evaluation might use.
+/// The limits of the evaluation.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FailureLimits {
@@ -103,18 +104,18 @@ struct FailureJob {
     candle_close: String,
 }
 
-/// How the strategy was set.
+/// The parameters of the strategy.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FailureParameters {
-    /// The version of the nearest stored level; 0 where nothing was stored.
+    /// The version of the nearest stored level; 0 if nothing is stored.
     version: i64,
     /// SHA-256 of the values in canonical JSON.
     hash: String,
     values: Vec<FailureParameter>,
 }
 
-/// A parameter with its type, since JSON does not tell 5 from 5.0.
+/// A parameter with its type, because JSON does not distinguish 5 from 5.0.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FailureParameter {
@@ -126,13 +127,13 @@ struct FailureParameter {
     value: Json,
 }
 
-/// What the strategy was given.
+/// The windows that the strategy was given.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FailureWindows {
-    /// SHA-256 of every candle.
+    /// SHA-256 of all candles.
     hash: String,
-    /// Its own series first, then its extra inputs in their order.
+    /// The strategy's own series first, then its extra inputs in order.
     series: Vec<FailureWindow>,
 }
 
@@ -155,15 +156,15 @@ struct FailureLogLine {
 }
 
 impl Failure {
-    /// The document.
+    /// Writes the failure as a document.
     pub fn to_json(&self) -> String {
-        // Texts, numbers and lists of them: nothing that JSON could refuse.
+        // The document consists of strings, numbers and lists of them, so serialising it can't fail.
         serde_json::to_string(&FailureDocument::new(self)).unwrap_or_default()
     }
 
     /// Reads a document.
     pub fn read(bytes: &[u8]) -> Result<Self, DocumentError> {
-        /// Read first, since another format may have other fields.
+        /// Read first, because another format may have other fields.
         #[derive(Deserialize)]
         struct Head {
             format: Json,
@@ -257,7 +258,7 @@ impl FailureDocument {
 }
 
 impl FailureLimits {
-    /// Within what the service's environment allows.
+    /// Checks each limit against the largest value that the service's environment allows.
     fn read(self) -> Result<Limits, DocumentError> {
         let Self { timeout_ms, memory_bytes, log_bytes, log_lines, result_bytes } = self;
         within("limits.timeout_ms", timeout_ms, 60_000)?;
@@ -323,7 +324,7 @@ fn unchanged(field: &'static str, stored: &str, made: &str) -> Result<(), Docume
     Err(DocumentError::Changed { field, stored: in_short(stored), made: made.to_owned() })
 }
 
-/// Something of a document's, cut to what a line can hold.
+/// Cuts a text from a document to a length that fits into a line.
 fn in_short(text: &str) -> String {
     text.chars().take(200).collect()
 }

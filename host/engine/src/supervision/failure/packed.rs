@@ -1,4 +1,4 @@
-//! A bundle on its way into a store: compressed, since its candles are mostly digits.
+//! A bundle on its way into a store. It is compressed, because its candles are mostly digits.
 
 use std::io::{Read as _, Write as _};
 
@@ -8,29 +8,30 @@ use thiserror::Error;
 use super::{Failure, FailureSummary, document::LARGEST_DOCUMENT};
 use crate::support::store_error::StoreError;
 
-/// How many bytes are stored of a bundle at most: half of what a server takes in one statement by default. The largest
-/// windows that a strategy may ask for make about half of that.
+/// The largest stored bundle, in bytes: half of what a server accepts in one statement by default. The largest windows
+/// that a strategy may ask for take about half of that.
 pub const LARGEST_PACKED: usize = 8 << 20;
 
 /// A bundle as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
-    /// What a list says of it.
+    /// The entry for lists.
     pub summary: FailureSummary,
-    /// The document, compressed by gzip.
+    /// The document, compressed with gzip.
     pub bytes: Vec<u8>,
 }
 
-/// A bundle that is not stored.
+/// The error for a bundle that is too large to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the bundle has {given} bytes when compressed, and at most {LARGEST_PACKED} are kept")]
 pub struct TooLarge {
-    /// How many it has.
+    /// The size of the compressed bundle, in bytes.
     pub given: usize,
 }
 
 impl Packed {
-    /// Makes a document of a failure and compresses it. Takes milliseconds: not for threads that others wait for.
+    /// Writes a failure as a document and compresses it. This takes milliseconds, so don't call it on the async
+    /// runtime's threads.
     pub fn new(failure: &Failure) -> Result<Self, TooLarge> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory does not fail.
@@ -43,7 +44,7 @@ impl Packed {
     }
 }
 
-/// The document that was stored; what was damaged since is told.
+/// Decompresses a stored document. Damaged bytes are an error.
 pub fn unpacked(store: &'static str, bytes: &[u8]) -> Result<String, StoreError> {
     let mut document = String::new();
     let read = GzDecoder::new(bytes).take(LARGEST_DOCUMENT as u64 + 1).read_to_string(&mut document);

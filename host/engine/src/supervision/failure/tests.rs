@@ -1,4 +1,4 @@
-//! Documents: what is written is read as it was, and what was changed is refused with the reason.
+//! Documents are read back as they were written, and changed documents are refused with the reason.
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -25,14 +25,14 @@ fn with(parameters: impl IntoIterator<Item = (String, Value)>, mut failure: Fail
     failure
 }
 
-/// A document with the hashes that belong to what it holds: changed by somebody who knows how.
+/// Returns the error of a document to which `change` was applied.
 fn problem(change: impl FnOnce(&mut Json)) -> String {
     let mut json: Json = serde_json::from_str(&simple().to_json()).unwrap();
     change(&mut json);
     read(&json).unwrap_err().to_string()
 }
 
-/// Any number but NaN, which is only equal to itself by its bits.
+/// Any number but NaN, which equals itself only when compared by its bits.
 fn number() -> impl Strategy<Value = f64> {
     any::<u64>().prop_map(f64::from_bits).prop_filter("a number", |number| !number.is_nan())
 }
@@ -73,7 +73,7 @@ proptest! {
         let text = failure.to_json();
         let back = Failure::read(text.as_bytes()).unwrap();
         prop_assert_eq!(&back, &failure);
-        // Zeroes below zero are equal to those above, and not the same.
+        // Negative and positive zero are equal, but not the same, so the JSON is compared too.
         prop_assert_eq!(back.to_json(), text.clone());
         prop_assert_eq!(back.window_hash(), failure.window_hash());
         prop_assert_eq!(unpacked("test", &Packed::new(&failure).unwrap().bytes).unwrap(), text);
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>()) {
         prop_assert!(Failure::read(&bytes).is_err());
-        // Some in the middle of a document.
+        // The bytes replace some in the middle of a valid document.
         let mut document = simple().to_json().into_bytes();
         let at = at.index(document.len());
         document.splice(at..(at + bytes.len()).min(document.len()), bytes);
@@ -154,7 +154,7 @@ fn what_was_changed_is_told() {
         let told = problem(|json| *json.pointer_mut(pointer).unwrap() = value);
         assert!(told.starts_with(field) && told.contains("it was changed after it was written"), "{pointer}: {told}");
     }
-    // What the id does not hold may be other words.
+    // A field that is not part of the id may change.
     let mut json: Json = serde_json::from_str(&simple().to_json()).unwrap();
     json["outcome"]["message"] = json!("in other words");
     assert_eq!(read(&json).unwrap().error.message, "in other words");

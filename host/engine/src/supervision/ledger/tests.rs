@@ -23,7 +23,8 @@ fn symbol(name: &str) -> Symbol {
 fn outcome(strategy: &str, micros: u64, outcome: Outcome) -> StrategyOutcome {
     let usage = Usage { memory_bytes: micros << 16, bytes_in: 800, bytes_out: 5, fuel: None };
     let duration = Duration::from_micros(micros);
-    let (strategy, digest): (StrategyId, _) = (strategy.parse().unwrap(), ModuleDigest::of(strategy.as_bytes()));
+    let digest = ModuleDigest::of(strategy.as_bytes());
+    let strategy: StrategyId = strategy.parse().unwrap();
     StrategyOutcome { strategy, digest, outcome, duration, usage, log: Vec::new() }
 }
 
@@ -51,7 +52,7 @@ async fn evaluations_are_summed_and_those_that_were_not_made_are_not_counted() {
     };
     let slow = took(900, 900, Cost { failures: 1, ..once });
     let rsi = took(100, 60, Cost { evaluations: 2, bytes_in: 1600, bytes_out: 10, ..once });
-    // The most expensive first; before and after they went to the store.
+    // The most expensive first, both before and after the flush.
     let expected = [("slow".to_owned(), slow), ("rsi".to_owned(), rsi)];
     assert_eq!(by_strategy(&ledger).await, expected);
     ledger.flush().await.unwrap();
@@ -105,7 +106,7 @@ async fn what_waits_has_an_end_and_what_is_lost_is_counted() {
     };
     (0..MOST_ENTRIES + 3).for_each(measure);
     assert_eq!(ledger.open().len(), MOST_ENTRIES);
-    // What has its entry goes on.
+    // An entry that exists still grows.
     measure(0);
     let text: String = ledger.metrics.render().unwrap().collect();
     assert!(text.lines().any(|line| line == "ta_bot_costs_lost_total 3"), "{text}");
@@ -122,7 +123,8 @@ fn an_entry_takes_what_is_written_above() {
 async fn the_last_minute_is_kept_when_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, database) = ledger(&folder).await;
-    let (ledger, stop) = (Arc::new(ledger), CancellationToken::new());
+    let ledger = Arc::new(ledger);
+    let stop = CancellationToken::new();
     ledger.record(&symbol("BTCUSDT"), &[outcome("rsi", 10, Outcome::None)], hour(0));
     stop.cancel();
     Arc::clone(&ledger).run(FLUSH_PAUSE, stop).await;
@@ -134,7 +136,8 @@ async fn the_last_minute_is_kept_when_it_ends() {
 async fn the_old_are_forgotten_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, _) = ledger(&folder).await;
-    let (ledger, stop) = (Arc::new(ledger), CancellationToken::new());
+    let ledger = Arc::new(ledger);
+    let stop = CancellationToken::new();
     let ago = |days: i64| Timestamp::now().plus_millis(-days * DAY_MS);
     ledger.record(&symbol("BTCUSDT"), &[outcome("rsi", 10, Outcome::None)], ago(KEPT_DAYS + 1));
     ledger.record(&symbol("BTCUSDT"), &[outcome("macd", 10, Outcome::None)], ago(KEPT_DAYS - 1));

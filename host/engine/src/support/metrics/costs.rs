@@ -1,4 +1,4 @@
-//! What is counted of the time that strategies take, and of their budgets.
+//! Metrics of the time that strategies take, and of their budgets.
 
 use std::{
     sync::Arc,
@@ -54,35 +54,35 @@ impl CostMetrics {
         })
     }
 
-    /// An evaluation of a job took some time.
+    /// Adds the time that an evaluation of a job took.
     pub fn took(&self, strategy: &StrategyId, duration: Duration) {
         self.guest_seconds.with_label_values(&[strategy.as_str()]).inc_by(duration.as_secs_f64());
     }
 
-    /// A strategy took most or all of its time of a minute.
+    /// Counts a warning that a strategy took most or all of its time for a minute.
     pub fn warned(&self, strategy: &StrategyId) {
         self.warned.with_label_values(&[strategy.as_str()]).inc();
     }
 
-    /// A strategy did not look at a candle.
+    /// Counts a candle that a strategy did not look at.
     pub fn throttled(&self, strategy: &StrategyId) {
         self.throttled.with_label_values(&[strategy.as_str()]).inc();
     }
 
-    /// The costs of so many evaluations were not kept.
+    /// Counts evaluations whose costs were lost.
     pub fn lost(&self, evaluations: u64) {
         self.lost.inc_by(evaluations);
     }
 }
 
-/// The share of its budget that each strategy takes, looked at in each scrape.
+/// The share of its budget that each strategy takes, computed at each scrape.
 pub struct BudgetGauge {
     budget: Arc<Budget>,
     gauge: GaugeVec,
 }
 
 impl BudgetGauge {
-    /// The instrument of `budget`.
+    /// Creates the instrument of `budget`.
     pub fn new(budget: Arc<Budget>) -> Result<Self, prometheus::Error> {
         let help = "Share of its time of a minute that a strategy took: in this minute or the one before it";
         let gauge = GaugeVec::new(Opts::new("ta_bot_strategy_budget_ratio", help), &["strategy"])?;

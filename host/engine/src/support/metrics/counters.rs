@@ -1,8 +1,8 @@
-//! A counter with very many series.
+//! A counter with a very large number of series.
 //!
-//! A thousand symbols on two timeframes and thirty strategies are more than a hundred thousand series. The prometheus crate
-//! takes about a kilobyte for each, and as much again for the time of a scrape. Here a series takes some forty bytes,
-//! and a scrape is written piece by piece.
+//! A thousand symbols on two timeframes with thirty strategies are more than a hundred thousand series. The prometheus
+//! crate uses about a kilobyte for each, and as much again during a scrape. Here a series takes about forty bytes, and
+//! a scrape is written piece by piece.
 
 use std::{
     fmt::Write as _,
@@ -14,7 +14,7 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-/// How many series one piece of a scrape holds.
+/// The number of series in one piece of a scrape.
 const PIECE: usize = 1000;
 
 /// A counter with `N` labels.
@@ -25,11 +25,11 @@ pub(super) struct Counters<const N: usize> {
     state: RwLock<State<N>>,
 }
 
-/// Series are only ever added, so each keeps its place.
+/// The series of a counter. They are only ever added, so each keeps its index.
 struct State<const N: usize> {
-    /// Every label value, once.
+    /// The distinct label values.
     texts: IndexSet<Box<str>>,
-    /// By the places of the label values.
+    /// The counters, by the indices of their label values.
     series: IndexMap<[u32; N], AtomicU64>,
 }
 
@@ -53,13 +53,13 @@ impl<const N: usize> State<N> {
 }
 
 impl<const N: usize> Counters<N> {
-    /// A counter without a series. `labels` are in alphabetical order, as the other instruments write them.
+    /// Creates a counter without series. `labels` must be in alphabetical order, as the other instruments write them.
     pub(super) fn new(name: &'static str, help: &'static str, labels: [&'static str; N]) -> Arc<Self> {
         let state = RwLock::new(State { texts: IndexSet::new(), series: IndexMap::new() });
         Arc::new(Self { name, help, labels, state })
     }
 
-    /// Adds to a series, which begins at zero. The label values are identifiers: they are written as they are.
+    /// Adds to a series, which starts at zero. The label values must be identifiers: they are written without escaping.
     pub(super) fn add(&self, values: [&str; N], count: u64) {
         if let Some(counter) = self.state.read().unwrap_or_else(PoisonError::into_inner).find(values) {
             counter.fetch_add(count, Ordering::Relaxed);
@@ -69,7 +69,7 @@ impl<const N: usize> Counters<N> {
         state.find_or_make(values).fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Everything in Prometheus' text format, in pieces. Nothing is held up between two of them.
+    /// Renders all series in Prometheus' text format, in pieces. The lock is not held between two pieces.
     pub(super) fn render(self: Arc<Self>) -> impl Iterator<Item = String> {
         let head = format!("# HELP {0} {1}\n# TYPE {0} counter\n", self.name, self.help);
         let mut from = 0;
@@ -89,7 +89,7 @@ impl<const N: usize> Counters<N> {
             for (index, (label, place)) in self.labels.iter().zip(places).enumerate() {
                 let value = state.texts.get_index(*place as usize).map_or("", AsRef::as_ref);
                 let before = if index == 0 { '{' } else { ',' };
-                // Writing to a string does not fail.
+                // Writing to a string can't fail.
                 let _ = write!(text, "{before}{label}=\"{value}\"");
             }
             let _ = writeln!(text, "}} {}", count.load(Ordering::Relaxed));

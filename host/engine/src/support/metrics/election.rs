@@ -1,4 +1,4 @@
-//! What is counted and measured of the election of a leader.
+//! Metrics of the leader election.
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
 

@@ -1,11 +1,11 @@
-//! What is counted of evaluations that fail.
+//! Metrics of evaluations that fail.
 
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use ta_bot_core::StrategyId;
 
 use super::NO_STRATEGY;
 
-/// What may become of a bundle.
+/// The possible outcomes of storing a bundle.
 const BUNDLE_OUTCOMES: [&str; 4] = ["kept", "known", "lost", "too_large"];
 
 /// The instruments.
@@ -64,27 +64,27 @@ impl FailureMetrics {
         Ok(metrics)
     }
 
-    /// A strategy's code failed an evaluation, with this code of the error.
+    /// Counts an evaluation that failed in the strategy's code; `code` is the error's.
     pub fn failed(&self, strategy: &StrategyId, code: &str) {
         self.failures.with_label_values(&[strategy.as_str(), code]).inc();
     }
 
-    /// What became of a bundle.
+    /// Counts the outcome of storing a bundle.
     pub fn bundle(&self, outcome: &str) {
         self.bundles.with_label_values(&[outcome]).inc();
     }
 
-    /// What followed from a failure.
+    /// Counts the step that followed from a failure.
     pub fn step(&self, strategy: &StrategyId, step: &str) {
         self.steps.with_label_values(&[strategy.as_str(), step]).inc();
     }
 
-    /// Whether a strategy is quarantined.
+    /// Sets whether a strategy is quarantined.
     pub fn quarantined(&self, strategy: &StrategyId, is_quarantined: bool) {
         self.quarantined.with_label_values(&[strategy.as_str()]).set(is_quarantined.into());
     }
 
-    /// A strategy did not look at a candle.
+    /// Counts a candle that a strategy did not look at.
     pub fn left_out(&self, strategy: &StrategyId) {
         self.left_out.with_label_values(&[strategy.as_str()]).inc();
     }

@@ -1,8 +1,8 @@
-//! What is counted of replays.
+//! Metrics of replays.
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
-/// Replays by what came of them.
+/// Counts replays by verdict.
 pub struct ReplayMetrics {
     replays: IntCounterVec,
 }
@@ -13,7 +13,7 @@ impl ReplayMetrics {
         Ok(Self { replays: registered!(registry, IntCounterVec::new(opts, &["verdict"])) })
     }
 
-    /// A signal was made again.
+    /// Counts the replay of a signal.
     pub fn replayed(&self, verdict: &str) {
         self.replays.with_label_values(&[verdict]).inc();
     }

@@ -1,4 +1,4 @@
-//! What is counted of shadows.
+//! Metrics of shadows.
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use ta_bot_core::StrategyId;
@@ -27,12 +27,12 @@ impl ShadowMetrics {
         })
     }
 
-    /// A shadow of a strategy looked at a candle.
+    /// Counts a candle that a strategy's shadow looked at.
     pub fn compared(&self, strategy: &StrategyId, comparison: Comparison) {
         self.comparisons.with_label_values(&[strategy.as_str(), comparison.as_str()]).inc();
     }
 
-    /// No shadow looked at a candle.
+    /// Counts a candle that no shadow looked at.
     pub fn dropped(&self) {
         self.dropped.inc();
     }

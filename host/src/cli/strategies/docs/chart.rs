@@ -1,6 +1,6 @@
 //! The chart of a signal: the candles before it, its levels, and, paler, the candles that followed.
 //!
-//! Candles are drawn in whole pixels as two rectangles each, which keeps the file small and the lines sharp.
+//! Each candle is drawn as two rectangles in whole pixels, which keeps the file small and the lines sharp.
 
 use std::io;
 
@@ -30,16 +30,16 @@ use super::{
 
 /// How large the chart is, in pixels.
 const SIZE: (u32, u32) = (960, 480);
-/// How many candles end with the signal's.
+/// How many candles are shown up to and including the signal's.
 const BEFORE: usize = 80;
-/// How many candles follow it, where the series goes on.
+/// How many candles follow it, if the series goes on.
 const AFTER: usize = 20;
-/// How much room the labels of the levels have, and how far they are apart at least.
+/// The width of the labels of the levels, and the least distance between two labels.
 const LABEL_WIDTH: u32 = 150;
 const LABEL_HEIGHT: i32 = 16;
-/// How many digits a price has there.
+/// How many digits a price has in a label.
 const DIGITS: i32 = 6;
-/// How much of the height stays free above and below.
+/// The share of the height that stays free above and below.
 const PADDING: f64 = 0.1;
 const FONT: &str = "sans-serif";
 
@@ -57,7 +57,7 @@ type Plot<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordi32,
 type Area<'b> = DrawingArea<SVGBackend<'b>, Shift>;
 type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<io::Error>>;
 
-/// A horizontal line.
+/// A level, which is drawn as a horizontal line.
 struct Level {
     name: &'static str,
     price: f64,
@@ -68,7 +68,7 @@ struct Level {
 struct Scene<'a> {
     candles: CandleSlice<'a>,
     timeframe: Timeframe,
-    /// The place of the signal's candle.
+    /// The index of the signal's candle.
     signal: usize,
     action: Action,
     levels: Vec<Level>,
@@ -92,7 +92,7 @@ pub(super) fn draw(strategy: &StrategyId, found: &Found, series: &CandleSeries) 
     let title = format!("{strategy}: {} {symbol} {timeframe}, {}", scene.action.as_str(), moment(found.close));
     let mut svg = String::new();
     scene.draw(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), &title)?;
-    // For readers who do not see it; plotters has no place for it.
+    // A title for readers who do not see the chart; plotters offers no way to set one.
     Ok(svg.replacen(">\n", &format!(">\n<title>{title}</title>\n{MARK} (make docs). -->\n"), 1))
 }
 
@@ -120,12 +120,12 @@ impl Scene<'_> {
         let levels = || self.levels.iter().map(|level| level.price);
         let low = self.candles.low.iter().copied().chain(levels()).fold(f64::INFINITY, f64::min);
         let high = self.candles.high.iter().copied().chain(levels()).fold(0.0, f64::max);
-        // Where nothing moved there is still a chart.
+        // If no price moved, there is still a chart.
         let free = PADDING * (high - low).max(high * 1e-4);
         (low - free, high + free)
     }
 
-    /// Behind everything: what the strategy could not see.
+    /// Marks, behind everything else, what the strategy could not see.
     fn draw_later(&self, root: &Area<'_>, plot: &Plot<'_, '_>) -> Drawn {
         let (width, height) = plot.plotting_area().get_pixel_range();
         let edge = i32::midpoint(middle(plot, self.signal), middle(plot, self.signal + 1));
@@ -173,7 +173,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Lines from the signal on, with labels that do not lie on each other.
+    /// Draws the levels as lines from the signal on, with labels that do not overlap.
     fn draw_levels(&self, root: &Area<'_>, plot: &Plot<'_, '_>) -> Drawn {
         let start = middle(plot, self.signal);
         let end = plot.plotting_area().get_pixel_range().0.end;
@@ -191,7 +191,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// An arrow at the signal's candle: from below for a buy, from above for a sell, else a dot.
+    /// Draws an arrow at the signal's candle: from below for a buy, from above for a sell, else a dot.
     fn draw_mark(&self, root: &Area<'_>, plot: &Plot<'_, '_>) -> Drawn {
         let x = middle(plot, self.signal);
         let low = plot.backend_coord(&(0, self.candles.low[self.signal])).1;
@@ -206,7 +206,7 @@ impl Scene<'_> {
     }
 }
 
-/// The middle of a candle, in pixels.
+/// The horizontal middle of a candle, in pixels.
 fn middle(plot: &Plot<'_, '_>, candle: usize) -> i32 {
     plot.backend_coord(&(candle as i32, 0.0)).0
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the pages, said so that whoever runs the command knows what to do next.
+//! What can go wrong with the pages. The messages tell the user what to do next.
 
 use std::{io, path::PathBuf};
 
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use ta_bot_engine::market::import::ImportError;
 
-/// Why there are no pages, or none that are current.
+/// Why the pages can't be made, or are not current.
 #[derive(Debug, Error)]
 pub(in crate::cli) enum DocsError {
     #[error(
@@ -48,7 +48,7 @@ pub(in crate::cli) enum DocsError {
     Outdated { path: PathBuf, differences: Vec<Difference> },
 }
 
-/// A file that is not what would be written.
+/// A file that differs from what would be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::cli) struct Difference {
     pub(in crate::cli) file: String,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{DocsError, MARK, error::Difference};
 
-/// The files of the folder by name.
+/// The files of the folder, by name.
 pub(super) type Pages = BTreeMap<String, String>;
 
 /// The folder and what should be in it.
@@ -19,14 +19,14 @@ pub(super) struct Folder<'a> {
     pages: Pages,
 }
 
-/// What was done.
+/// What was written, or checked.
 #[derive(Debug, Serialize)]
 pub(super) struct Written {
     /// How many files there are.
     pub(super) files: usize,
-    /// Which were not there, or differed.
+    /// The files that were missing or differed.
     pub(super) changed: Vec<String>,
-    /// Which were there of a strategy or chart that is no more.
+    /// The files of a strategy or chart that no longer exists.
     pub(super) removed: Vec<String>,
     /// Pages and charts that this command did not write.
     pub(super) foreign: Vec<String>,
@@ -37,7 +37,7 @@ impl<'a> Folder<'a> {
         Self { path, pages }
     }
 
-    /// Says what differs, if anything does.
+    /// Fails with what differs, if anything does.
     pub(super) fn check(&self) -> Result<Written, DocsError> {
         let mut differences = Vec::new();
         for (name, text) in &self.pages {
@@ -56,7 +56,7 @@ impl<'a> Folder<'a> {
         Err(DocsError::Outdated { path: self.path.to_owned(), differences })
     }
 
-    /// Writes what differs, and removes what it wrote earlier and is no more.
+    /// Writes the files that differ, and removes files that it wrote earlier and that are no longer needed.
     pub(super) fn write(&self) -> Result<Written, DocsError> {
         let mut written = Written { files: self.pages.len(), changed: vec![], removed: vec![], foreign: vec![] };
         fs::create_dir_all(self.path).map_err(|reason| failed(self.path.to_owned(), "made", reason))?;
@@ -79,7 +79,7 @@ impl<'a> Folder<'a> {
         Ok(written)
     }
 
-    /// The text of a file; None where there is no file. Bytes that are no text differ from every page.
+    /// The text of a file, or `None` if there is no file. Bytes that are not text differ from every page.
     fn read(&self, name: &str) -> Result<Option<String>, DocsError> {
         let path = self.path.join(name);
         match fs::read(&path) {

@@ -1,4 +1,4 @@
-//! The index of the pages, with how the signals on them were chosen.
+//! The index of the pages, which also says how the signals on them were chosen.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::{
     text::{cell, moment, number},
 };
 
-/// What the index says of a strategy.
+/// What the index says about a strategy.
 pub(super) struct Entry {
     id: StrategyId,
     description: String,
@@ -34,7 +34,7 @@ pub(super) fn index(entries: &[Entry], market: &Market, settings: &ApplicationSe
     let mut table = "| strategy | signals seen | what it does |\n|---|---|---|".to_owned();
     for Entry { id, description, actions } in entries {
         let actions = if actions.is_empty() { "–".to_owned() } else { actions.join(", ") };
-        // To a String nothing fails.
+        // Writing to a `String` can't fail.
         write!(table, "\n| [`{id}`]({id}.md) | {actions} | {} |", cell(description)).ok();
     }
     let (min, max) = (number(settings.min_confidence), number(settings.max_confidence));

@@ -1,4 +1,4 @@
-//! The candles of the files that were given, in memory.
+//! The candles of the given files, in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use ta_bot_engine::market::{
 
 use super::DocsError;
 
-/// Every series, by symbol and timeframe.
+/// Every series, in the order of symbol and timeframe.
 pub(in crate::cli) struct Market {
     history: History,
 }
 
 impl Market {
-    /// Reads the files; each is a series by its name.
+    /// Reads the files. The name of a file says which series it holds.
     pub(in crate::cli) fn read(files: &[PathBuf]) -> Result<Self, DocsError> {
         let mut read = files.iter().map(|path| Ok((path, series(path)?))).collect::<Result<Vec<_>, DocsError>>()?;
         read.sort_by(|(_, one), (_, other)| key(one).cmp(&key(other)));
@@ -30,7 +30,7 @@ impl Market {
         Ok(Self { history: History::new(read.into_iter().map(|(_, series)| series).collect()) })
     }
 
-    /// The series alone.
+    /// The series as a history.
     pub(in crate::cli) fn into_history(self) -> History {
         self.history
     }
@@ -43,7 +43,7 @@ impl Market {
         self.history.series().iter()
     }
 
-    /// The newest `count` candles of a series that had closed at `at`; None where there are fewer.
+    /// The newest `count` candles of a series that had closed at `at`, or `None` if there are fewer.
     pub(super) fn closed(&self, series: &(Symbol, Timeframe), at: Timestamp, count: u32) -> Option<CandleSlice<'_>> {
         self.history.closed(series, at, count as usize)
     }
@@ -61,7 +61,7 @@ fn series(path: &Path) -> Result<CandleSeries, DocsError> {
         .map_err(|problem| DocsError::Window { path: path.to_owned(), problem })
 }
 
-/// The series that a file's name gives, or what is wrong with it.
+/// The series that a file's name gives, or what is wrong with the name.
 fn named(path: &Path) -> Result<(Symbol, Timeframe), String> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let mut parts = stem.split('_');

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::cli::{output::or_dash, strategies::timeframes};
 
-/// The whole page. `rule` is what its source says of itself.
+/// The whole page. `rule` is what the strategy's source says about its rule.
 pub(super) fn page(description: &StrategyDescription, rule: Option<&str>, scan: &Scan, market: &Market) -> String {
     let StrategyDescription { id, name, schema, .. } = description;
     let mut parts = vec![
@@ -52,7 +52,7 @@ fn parameters(schema: &ParameterSchema) -> String {
             cell(&allowed(spec)),
             cell(description),
         ];
-        // To a String nothing fails.
+        // Writing to a `String` can't fail.
         write!(table, "\n| {} |", row.join(" | ")).ok();
     }
     table
@@ -112,7 +112,8 @@ fn columns(columns: Columns) -> String {
 
 /// The signal that is shown.
 fn signal(description: &StrategyDescription, found: &Found, market: &Market) -> Vec<String> {
-    let (series, decision) = (market.series(found.series), &found.decision);
+    let series = market.series(found.series);
+    let decision = &found.decision;
     let action = found.signal.action.as_str();
     let place = format!("{} {}", series.symbol, series.timeframe);
     let strength = found.signal.message["strength"].as_str().unwrap_or_default().to_owned();
@@ -139,7 +140,7 @@ fn signal(description: &StrategyDescription, found: &Found, market: &Market) -> 
     parts
 }
 
-/// What the host filled in, if anything.
+/// A sentence about the levels that the host filled in, if any.
 fn host_levels(found: &Found) -> &'static str {
     let missing = |given: Option<f64>, name: &str| given.is_none() && found.price(name).is_some();
     let stop = missing(found.decision.stop_loss, "stop_loss");
@@ -169,7 +170,7 @@ fn nothing(scan: &Scan) -> String {
     format!("{found}{}", lost(scan))
 }
 
-/// How often it gives signals.
+/// How often the strategy gives signals.
 fn summary(scan: &Scan) -> String {
     format!(
         "With the defaults it gave {} signals on {} of [the candles](README.md#the-signals-shown): {}.{}",
@@ -180,7 +181,7 @@ fn summary(scan: &Scan) -> String {
     )
 }
 
-/// What it said and what became no signal.
+/// The answers that became no signal: dropped decisions and failures.
 fn lost(scan: &Scan) -> String {
     let mut lost = String::new();
     if !scan.dropped.is_empty() {

@@ -1,4 +1,4 @@
-//! The words on a rule, from the comment at the top of its source.
+//! The description of a rule, from the comment at the top of its source.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use ta_bot_core::StrategyId;
 
 use super::DocsError;
 
-/// How deep a heading of the comment lies below the page's.
+/// What is put before a heading of the comment, so that it lies below the page's headings.
 const DEEPER: &str = "##";
 
 /// The comment at the top of a strategy's source, as a part of a page.
@@ -17,7 +17,7 @@ pub(super) fn rule(sources: &Path, strategy: &StrategyId) -> Result<String, Docs
     of(&source).ok_or(DocsError::NoRule { path })
 }
 
-/// The text of the first lines of `//!`; other comments, attributes and blank lines may stand above them.
+/// The text of the first block of `//!` lines. Other comments, attributes and blank lines may stand above it.
 fn of(source: &str) -> Option<String> {
     let is_above = |line: &&str| {
         let line = line.trim_start();

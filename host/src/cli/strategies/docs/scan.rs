@@ -1,8 +1,8 @@
-//! What a strategy says on the candles, and which of its signals is shown.
+//! What a strategy answers on the candles, and which of its signals is shown.
 //!
-//! It is evaluated with its defaults on every candle for which all of its windows are full. Of the decisions that the
-//! host lets through, one is chosen: a buy or sell before a hold or close, then the highest confidence, then the
-//! earliest candle, then the first symbol and timeframe.
+//! The strategy is evaluated with its defaults on every candle for which all of its windows are full. Of the decisions
+//! that the host lets through, one is chosen: a buy or sell before a hold or close, then the highest confidence, then
+//! the earliest candle, then the first symbol and timeframe.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -16,14 +16,14 @@ use ta_bot_wasm::StrategyModule;
 
 use super::{DocsError, market::Market};
 
-/// What came of a strategy on a market.
+/// The results of a strategy on a market.
 #[derive(Default)]
 pub(super) struct Scan {
     /// How many candles it was evaluated on.
     pub(super) candles: usize,
     /// How many signals of each action it gave.
     pub(super) signals: BTreeMap<&'static str, usize>,
-    /// How many decisions the host dropped, by its reason.
+    /// How many decisions the host dropped, by reason.
     pub(super) dropped: BTreeMap<&'static str, usize>,
     /// How many times it answered that it failed.
     pub(super) failed: usize,
@@ -31,13 +31,13 @@ pub(super) struct Scan {
     pub(super) found: Option<Found>,
 }
 
-/// A signal and its place.
+/// A signal and the candle that it was given on.
 pub(super) struct Found {
     pub(super) series: usize,
     pub(super) candle: usize,
     pub(super) close: Timestamp,
     pub(super) signal: Box<Signal>,
-    /// The strategy's own words.
+    /// What the strategy itself decided.
     pub(super) decision: Decision,
 }
 
@@ -102,7 +102,7 @@ impl Scan {
         }
     }
 
-    /// Both together.
+    /// The sum of both scans.
     fn with(mut self, other: Self) -> Self {
         self.candles += other.candles;
         self.failed += other.failed;
@@ -119,7 +119,7 @@ impl Scan {
 }
 
 impl Found {
-    /// The better one comes first. Series are in the order of their symbols and timeframes.
+    /// The better signal comes first. Series are in the order of their symbols and timeframes.
     fn order(&self, other: &Self) -> Ordering {
         let trades = |found: &Self| matches!(found.signal.action, Action::Buy | Action::Sell);
         trades(other)
@@ -129,7 +129,7 @@ impl Found {
             .then(self.series.cmp(&other.series))
     }
 
-    /// A price of the message: `price`, `stop_loss` or `take_profit`.
+    /// A price in the signal's message: `price`, `stop_loss` or `take_profit`.
     pub(super) fn price(&self, name: &str) -> Option<f64> {
         self.signal.message[name].as_f64()
     }

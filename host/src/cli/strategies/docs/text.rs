@@ -1,21 +1,21 @@
-//! How numbers, moments and a guest's words stand on a page.
+//! How a page shows numbers, moments and a guest's words.
 
 use chrono::{DateTime, Utc};
 use ta_bot_core::{Timestamp, Value};
 
 use crate::cli::output::one_line;
 
-/// A number as a page shows it: a few digits more than a trader reads, to find the candle again.
+/// A number as a page shows it: with a few digits more than a trader reads, so that the candle can be found again.
 pub(super) fn number(value: f64) -> String {
     rounded(value, 8)
 }
 
-/// A number in plain decimals with up to `digits` significant digits, at least one.
+/// A number in plain decimals with up to `digits` significant digits. `digits` is at least 1.
 pub(super) fn rounded(value: f64, digits: i32) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
-    // The exponent after rounding, by the formatter: a logarithm may differ in its last bit from machine to machine.
+    // The formatter gives the exponent after rounding: a logarithm may differ in its last bit from machine to machine.
     let scientific = format!("{value:.*e}", digits as usize - 1);
     let exponent: i32 = scientific.rsplit('e').next().and_then(|exponent| exponent.parse().ok()).unwrap_or_default();
     let decimals = (digits - 1 - exponent).max(0) as usize;
@@ -24,12 +24,12 @@ pub(super) fn rounded(value: f64, digits: i32) -> String {
     if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
-/// A confidence, which has no unit and needs no more digits.
+/// A confidence, which has no unit and needs no more than four decimals.
 pub(super) fn confidence(value: f64) -> String {
     number((value * 10_000.0).round() / 10_000.0)
 }
 
-/// A value as it would be given.
+/// A value as it would be written in a configuration.
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Boolean(value) => value.to_string(),
@@ -44,12 +44,12 @@ pub(super) fn moment(at: Timestamp) -> String {
     format!("{} UTC", formatted(at, "%Y-%m-%d %H:%M"))
 }
 
-/// A moment in a format of chrono's.
+/// A moment in one of chrono's formats.
 pub(super) fn formatted(at: Timestamp, format: &str) -> String {
     DateTime::<Utc>::from_timestamp_millis(at.millis()).map(|at| at.format(format).to_string()).unwrap_or_default()
 }
 
-/// A guest's words in a cell of a table: markdown, but on one line and without an end of the cell.
+/// A guest's words in a table cell: Markdown, but on one line and with nothing that ends the cell.
 pub(super) fn cell(text: &str) -> String {
     prose(text).replace('|', "\\|")
 }

@@ -19,7 +19,7 @@ fn both_layouts_are_read() {
         our_file(0..4).replace("open_time_ms", "Open_Time"),
         our_file(0..4).replace(',', " , "),
         our_file(0..4).replace(',', "\",\"").lines().fold(String::new(), |text, line| text + "\"" + line + "\"\n"),
-        // A file from the turn of the year 2025, put together of two.
+        // A file across the turn of the year 2025, put together from two files.
         (0..2).map(|index| binance(index, 1)).chain((2..4).map(|index| binance(index, 1000))).collect(),
     ] {
         assert_eq!(read_bytes(&file).unwrap(), expected, "{file}");
@@ -78,7 +78,7 @@ fn files_that_can_not_be_read_are_told() {
     let missing = told(&directory.path().join("nowhere.csv"));
     assert!(missing.contains("nowhere.csv: there is no such file"), "{missing}");
     assert!(told(directory.path()).contains("this is a directory"));
-    // A file of the system's that may be opened and not be read, by anybody.
+    // A system file that anybody may open but nobody can read.
     assert!(told("/proc/self/mem".as_ref()).contains("can't be read"));
 }
 
@@ -102,14 +102,14 @@ fn archives_that_can_not_be_used_are_told() {
     let text = our_file(0..90);
     let good = zipped(&[("a.csv", text.as_bytes())]);
     let several = zipped(&[("a.csv", text.as_bytes()), ("b.csv", b"x"), ("c.csv", b"y"), ("d.csv", b"z")]);
-    // A digit of the last row, which would pass as another volume.
+    // Changes a digit of the last row, which would otherwise pass as another volume.
     let mut damaged = stored("a.csv", text.as_bytes());
     let digit = damaged.windows(5).rposition(|window| window == b",12.5").unwrap() + 4;
     damaged[digit] = b'6';
     let mut locked = good.clone();
     for mark in [b"PK\x03\x04", b"PK\x01\x02"] {
         let start = locked.windows(4).position(|window| window == mark).unwrap();
-        // The flag of encryption, 6 bytes into the header of the file and 8 into that of the directory.
+        // The encryption flag, 6 bytes into the header of the file and 8 bytes into that of the directory.
         locked[start + if mark[2] == 3 { 6 } else { 8 }] |= 1;
     }
     let cases: [(Vec<u8>, &str); 6] = [
@@ -128,7 +128,7 @@ fn archives_that_can_not_be_used_are_told() {
 
 #[test]
 fn a_bomb_is_refused_by_what_it_says_it_holds() {
-    // Sixteen megabytes of nothing in a few kilobytes.
+    // Sixteen megabytes of blank lines in a few kilobytes.
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("a.csv", zip::write::SimpleFileOptions::default().large_file(true)).unwrap();
     let megabyte = vec![b'\n'; 1 << 20];

@@ -1,8 +1,8 @@
-//! A queue that is full, and one that is away.
+//! Tests with a full queue and with an unavailable one.
 
 use super::*;
 
-/// Takes jobs until that many are in the queue again.
+/// Waits until the queue holds at least `depth` jobs.
 async fn filled(queue: &dyn JobQueue, depth: usize) {
     let filled = async {
         while queue.depth().await.unwrap() < depth {
@@ -20,12 +20,14 @@ async fn a_fresh_candle_passes_a_long_catch_up_which_can_be_stopped() {
         service.begin_before(&jobs[0]).await;
     }
     let Service { schedule: first, engine } = service;
-    let (stop, queue) = (CancellationToken::new(), Arc::clone(&first.queue));
+    let stop = CancellationToken::new();
+    let queue = Arc::clone(&first.queue);
     let running = tokio::spawn(first.run(stop.clone()));
     filled(&*queue, CATCH_UP_DEPTH).await;
     tokio::time::sleep(5 * UNTIL_ROOM).await;
     assert_eq!(queue.depth().await.unwrap(), CATCH_UP_DEPTH, "a catch-up takes no more of the queue");
-    let (mut oldest, service) = (queue.next(CATCH_UP_DEPTH).await, Service { schedule: schedule(&engine), engine });
+    let mut oldest = queue.next(CATCH_UP_DEPTH).await;
+    let service = Service { schedule: schedule(&engine), engine };
     let fresh = service.candles("CCCUSDT", M5, 1, 0).await;
     service.begin_before(&fresh[0]).await;
     service.engine.local_bus.announce(br#"{"symbol": "CCCUSDT", "period": "5m"}"#.to_vec());
@@ -41,7 +43,7 @@ async fn a_fresh_candle_passes_a_long_catch_up_which_can_be_stopped() {
     assert_eq!(service.sweep(&mut Progress::default()).await.len(), 2001, "the next start finds all of them");
 }
 
-/// A queue that is away until it is told otherwise.
+/// A queue that is unavailable until `back` is set.
 struct AwayQueue {
     inner: LocalQueue,
     back: std::sync::atomic::AtomicBool,
@@ -50,7 +52,7 @@ struct AwayQueue {
 #[async_trait::async_trait]
 impl JobQueue for AwayQueue {
     async fn push(&self, queued: QueuedJob) -> Result<bool, JobsError> {
-        // One of them gets through all the same.
+        // Jobs of one symbol get through anyway.
         let passes = queued.job.symbol.as_str() == "BTCUSDT";
         if passes || self.back.load(std::sync::atomic::Ordering::Relaxed) {
             return self.inner.push(queued).await;

@@ -17,7 +17,7 @@ fn settings(minimum: f64) -> ApplicationSettings {
     }
 }
 
-/// Creation, change, conflict and history. All strategies and none of them are told apart.
+/// Creation, change, conflict and history. "All strategies" and "no strategies" are kept apart.
 pub async fn application_settings_are_versioned((store, other): Replicas) {
     let first = settings(0.6);
     let none = ApplicationSettings { enabled_strategies: Some(vec![]), ..settings(0.7) };

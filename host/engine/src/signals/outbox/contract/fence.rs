@@ -1,4 +1,4 @@
-//! The cases of jobs that were decided by an older log of deployments.
+//! The cases about jobs that were decided by an older log of deployments.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::deployments::log::contract::{Replica, Replicas, add, change, log};
 
-/// Every case, each on an empty database that `fresh` makes, with the log of deployments beside the outbox.
+/// Runs every case, each on an empty database that `fresh` makes, with the log of deployments beside the outbox.
 pub async fn fenced(fresh: impl AsyncFn() -> Replicas) {
     a_job_that_an_older_log_decided_is_left_out(fresh().await).await;
     a_candle_before_the_newer_entry_is_committed(fresh().await).await;
@@ -36,7 +36,7 @@ fn outdated(jobs: &[Job]) -> Committed {
     Committed { new: Vec::new(), outdated: jobs.to_vec() }
 }
 
-/// With all its signals, until it is decided again; so is one that was dead.
+/// The job is left out with all its signals until it is decided again. The same holds for a dead job.
 pub async fn a_job_that_an_older_log_decided_is_left_out((one, two): Replicas) {
     one.outbox.commit(&[decided(1, 0)], moment(1000)).await.unwrap();
     let entry = add(&*two.deployments, &change("rsi", 1)).await;
@@ -60,7 +60,7 @@ pub async fn a_job_that_an_older_log_decided_is_left_out((one, two): Replicas) {
     assert_eq!(two.outbox.dead(10).await.unwrap(), []);
 }
 
-/// Late jobs are decided by the log of their candle, which what came later does not change.
+/// Late jobs are decided by the log that applies to their candle. Later entries do not change it.
 pub async fn a_candle_before_the_newer_entry_is_committed((one, two): Replicas) {
     let seen = |index| Some(job("BTCUSDT", index).candle_close);
     one.deployments.add(&change("rsi", 1), 0, seen(5)).await.unwrap();
@@ -71,11 +71,11 @@ pub async fn a_candle_before_the_newer_entry_is_committed((one, two): Replicas) 
     let behind = [decided(9, 1), decided(7, 0)];
     let committed = two.outbox.commit(&behind, moment(1000)).await.unwrap();
     assert_eq!(committed, outdated(&[job("BTCUSDT", 7), job("BTCUSDT", 9)]));
-    // One that knows more than the log holds is no older one's.
+    // A job with a newer revision than the log has is not outdated.
     assert_eq!(one.outbox.commit(&[decided(10, 99)], moment(1000)).await.unwrap().outdated, []);
 }
 
-/// The others are committed, in their order; a job that comes twice counts as what was committed of it.
+/// The others are committed, in order. For a job that occurs twice, the occurrence that was committed counts.
 pub async fn of_many_jobs_those_that_are_outdated_are_left_out((one, two): Replicas) {
     for (strategy, index) in [("rsi", 3), ("macd", 6), ("ema", 9)] {
         let seen = Some(job("BTCUSDT", index).candle_close);
@@ -93,7 +93,7 @@ pub async fn of_many_jobs_those_that_are_outdated_are_left_out((one, two): Repli
     assert_eq!(finished_of(&*one.outbox, &jobs).await.len(), kept.len());
 }
 
-/// Nobody is told to decide it again.
+/// A finished job is not reported as outdated.
 pub async fn a_finished_job_is_left_alone_whatever_decided_it((one, two): Replicas) {
     let seen = Some(job("BTCUSDT", 1).candle_close);
     let entry = one.deployments.add(&change("rsi", 1), 0, seen).await.unwrap();
@@ -103,7 +103,7 @@ pub async fn a_finished_job_is_left_alone_whatever_decided_it((one, two): Replic
     assert_eq!(waiting(&*two.outbox).await, texts(&ids_of(&[decided(2, 1)])));
 }
 
-/// Among as many that are committed.
+/// As many other jobs of the same call are committed.
 pub async fn more_jobs_are_left_out_than_fit_into_a_statement((one, _): Replicas) {
     let seen = Some(job("BTCUSDT", 1099).candle_close);
     one.deployments.add(&change("rsi", 1), 0, seen).await.unwrap();
@@ -115,28 +115,28 @@ pub async fn more_jobs_are_left_out_than_fit_into_a_statement((one, _): Replicas
     assert_eq!(finished_of(&*one.outbox, &left).await, []);
 }
 
-/// How long the replicas may take for the race.
+/// How long the race may take.
 const RACE: Duration = Duration::from_mins(1);
 
-/// What the tasks of a race share.
+/// The state that the tasks of a race share.
 #[derive(Default)]
 struct Race {
-    /// The next candle that closes.
+    /// The index of the next candle that closes.
     next: AtomicI64,
-    /// By which revision each candle was committed.
+    /// The revision by which each job was committed.
     committed: Mutex<HashMap<Job, i64>>,
-    /// How many jobs were left out.
+    /// The number of jobs that were left out.
     left_out: AtomicU64,
     is_over: AtomicBool,
 }
 
 impl Race {
-    /// Commits candle after candle, by a log that is read anew only where it was too old.
+    /// Commits candle after candle. The log is read again only when it was too old.
     async fn commit(&self, replica: &Replica) {
         let mut revision = 0;
         while !self.is_over.load(Ordering::Relaxed) {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            // One of the candles closes later than the others are looked at.
+            // One of the two candles is late: newer ones were already looked at.
             let mut jobs =
                 vec![finished("BTCUSDT", index, &["rsi"]), finished("ETHUSDT", (index - 9).max(0), &["rsi"])];
             while !jobs.is_empty() {
@@ -146,7 +146,7 @@ impl Race {
                 let answer = replica.outbox.commit(&jobs, moment(1000)).await.unwrap();
                 let (left, taken): (Vec<_>, Vec<_>) =
                     jobs.into_iter().partition(|done| answer.outdated.contains(&done.job));
-                // What another task had finished brings no signals now.
+                // A job that another task had already finished brings no new signals.
                 let taken = taken.into_iter().filter(|done| answer.new.contains(&done.signals[0].id));
                 self.committed.lock().unwrap().extend(taken.map(|done| (done.job, revision)));
                 self.left_out.fetch_add(left.len() as u64, Ordering::Relaxed);
@@ -158,7 +158,7 @@ impl Race {
         }
     }
 
-    /// Waits until another job is committed.
+    /// Waits until more than `than` jobs are committed. Returns how many are.
     async fn goes_on(&self, than: usize) -> usize {
         let begun = Instant::now();
         loop {
@@ -172,12 +172,13 @@ impl Race {
     }
 }
 
-/// However commits and entries fall together: what is committed was decided by every entry about its candle.
+/// However commits and entries interleave, each committed job was decided with every entry that applies to its candle.
 pub async fn no_replica_commits_what_another_s_entry_decides((one, two): Replicas) {
     const ENTRIES: u8 = 30;
     let race = Arc::new(Race::default());
     let writers = (0..6).map(|writer| {
-        let (race, replica) = (Arc::clone(&race), if writer % 2 == 0 { one.clone() } else { two.clone() });
+        let race = Arc::clone(&race);
+        let replica = if writer % 2 == 0 { one.clone() } else { two.clone() };
         tokio::spawn(async move { race.commit(&replica).await })
     });
     let writers: Vec<_> = writers.collect();
@@ -202,6 +203,6 @@ pub async fn no_replica_commits_what_another_s_entry_decides((one, two): Replica
     let jobs: Vec<_> = committed.keys().cloned().collect();
     assert_eq!(finished_of(&*two.outbox, &jobs).await.len(), jobs.len());
     assert_eq!(waiting(&*two.outbox).await.len(), jobs.len(), "no signal is lost, and none is there without its job");
-    // Each writer knows no entry at first, so this can't be otherwise.
+    // No writer knows an entry at first, so some job must have been left out.
     assert!(race.left_out.load(Ordering::Relaxed) > 0, "nothing was left out");
 }

@@ -1,4 +1,4 @@
-//! The cases of jobs.
+//! The cases about jobs.
 
 use super::{
     super::{DeadFilter, DeadJob, FinishedJob, RetriedJob},
@@ -19,7 +19,7 @@ fn hourly(symbol: &str, index: i64) -> Job {
     Job { timeframe: Timeframe::H1, ..job(symbol, index) }
 }
 
-/// What is remembered first stays.
+/// The value that is stored first stays.
 pub async fn a_series_begins_once((store, other): Replicas) {
     let begin = |job: Job| (job.symbol, job.timeframe, job.candle_close);
     store.begin(&[begin(job("ETHUSDT", 1)), begin(job("BTCUSDT", 2)), begin(hourly("BTCUSDT", 3))]).await.unwrap();
@@ -35,7 +35,7 @@ pub async fn a_series_begins_once((store, other): Replicas) {
     assert_eq!(store.begun(Timeframe::M15).await.unwrap().len(), 1203);
 }
 
-/// With signals or without, of one timeframe, and only of those that are asked for.
+/// Finished jobs are found with or without signals, only of the given timeframe, and only among the requested ones.
 pub async fn finished_jobs_are_known((store, other): Replicas) {
     let jobs = [finished("ETHUSDT", 1, &["rsi"]), finished("BTCUSDT", 2, &[]), finished("BTCUSDT", 1, &[])];
     store.commit(&jobs, moment(1000)).await.unwrap();
@@ -50,7 +50,7 @@ pub async fn finished_jobs_are_known((store, other): Replicas) {
     assert_eq!(finished_of(&*other, &all[..3]).await, all[..3]);
 }
 
-/// One series went quiet long ago, the other goes on: of each only what is asked for.
+/// One series went quiet long ago and the other goes on. Of each, only the requested jobs are returned.
 pub async fn finished_jobs_of_a_quiet_series_are_known((store, _): Replicas) {
     let quiet: Vec<_> = (0..5).map(|index| finished("QUIETUSDT", index, &[])).collect();
     let live: Vec<_> = (0..2000).map(|index| finished("LIVEUSDT", index, &[])).collect();
@@ -62,7 +62,7 @@ pub async fn finished_jobs_of_a_quiet_series_are_known((store, _): Replicas) {
     assert_eq!(finished_of(&*store, &all).await, all[..2000]);
 }
 
-/// A job that dies again tells of the last time; committing it ends that, and its signals go out.
+/// A job that dies again reports the last time. Once it is committed it is no longer dead, and its signals go out.
 pub async fn dead_jobs_are_kept_until_they_are_committed((store, other): Replicas) {
     let (first, second) = (job("BTCUSDT", 1), job("BTCUSDT", 2));
     store.bury(&dead(&first, 5, 1000)).await.unwrap();
@@ -75,7 +75,7 @@ pub async fn dead_jobs_are_kept_until_they_are_committed((store, other): Replica
     assert_eq!(finished_of(&*other, &[first.clone(), second.clone()]).await, [first, second.clone()]);
 }
 
-/// One replica gives up what the other has finished.
+/// One replica gives up a job that the other has finished.
 pub async fn a_finished_job_can_not_die((store, other): Replicas) {
     store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(1000)).await.unwrap();
     other.bury(&dead(&job("BTCUSDT", 1), 5, 2000)).await.unwrap();
@@ -83,7 +83,7 @@ pub async fn a_finished_job_can_not_die((store, other): Replicas) {
     assert_eq!(finished_of(&*other, &[job("BTCUSDT", 1)]).await, [job("BTCUSDT", 1)]);
 }
 
-/// As many as are asked for.
+/// No more jobs are returned than requested.
 pub async fn dead_jobs_are_newest_first((store, _): Replicas) {
     for (index, at) in [(1, 2000), (2, 4000), (3, 3000)] {
         store.bury(&dead(&job("BTCUSDT", index), 5, at)).await.unwrap();
@@ -101,9 +101,10 @@ fn retried(job: &Job, at: i64) -> RetriedJob {
     RetriedJob { job: job.clone(), retried_at: moment(at) }
 }
 
-/// Marked once, known to every replica, and still dead and finished until it is committed.
+/// A retry is marked once and known to every replica. The job still counts as dead and finished until it is committed.
 pub async fn a_dead_job_is_retried_until_it_is_committed((store, other): Replicas) {
-    let (first, second, all) = (job("BTCUSDT", 1), job("BTCUSDT", 2), DeadFilter::default());
+    let (first, second) = (job("BTCUSDT", 1), job("BTCUSDT", 2));
+    let all = DeadFilter::default();
     assert_eq!((store.retry(&all, moment(500)).await.unwrap(), store.retried(10).await.unwrap()), (0, vec![]));
     store.bury(&dead(&first, 5, 1000)).await.unwrap();
     store.bury(&dead(&second, 5, 1500)).await.unwrap();
@@ -119,7 +120,7 @@ pub async fn a_dead_job_is_retried_until_it_is_committed((store, other): Replica
     store.commit(&[finished("BTCUSDT", 1, &["rsi"])], moment(4000)).await.unwrap();
     assert_eq!(other.retried(10).await.unwrap(), [retried(&second, 2000)]);
     assert_eq!(waiting(&*other).await.len(), 1);
-    // Given up once more it waits for somebody to ask again.
+    // A job that is given up once more stays dead until the next retry.
     other.bury(&dead(&second, 10, 5000)).await.unwrap();
     assert_eq!(
         (store.retried(10).await.unwrap(), store.dead(10).await.unwrap()),
@@ -129,7 +130,7 @@ pub async fn a_dead_job_is_retried_until_it_is_committed((store, other): Replica
     assert_eq!(other.retried(10).await.unwrap(), [retried(&second, 6000)]);
 }
 
-/// Every condition counts, and all of them together name one job.
+/// Each condition works, and all of them together identify one job.
 pub async fn dead_jobs_are_retried_by_what_they_are_about((store, _): Replicas) {
     let jobs = [job("BTCUSDT", 4), job("BTCUSDT", 8), job("ETHUSDT", 4), hourly("BTCUSDT", 4), hourly("ETHUSDT", 8)];
     for job in &jobs {
@@ -142,7 +143,8 @@ pub async fn dead_jobs_are_retried_by_what_they_are_about((store, _): Replicas) 
         assert_eq!(new.len() as u64, count);
         new
     };
-    let (symbol, close) = (|job: &Job| Some(job.symbol.clone()), |job: &Job| Some(job.candle_close));
+    let symbol = |job: &Job| Some(job.symbol.clone());
+    let close = |job: &Job| Some(job.candle_close);
     let one =
         DeadFilter { symbol: symbol(&jobs[2]), timeframe: Some(jobs[2].timeframe), candle_close: close(&jobs[2]) };
     assert_eq!(found(one.clone(), 1).await, [jobs[2].clone()]);

@@ -1,4 +1,4 @@
-//! The cases of signals.
+//! The cases about signals.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{
     Replicas, Timeframe, finished, finished_of, ids, ids_of, job, moment, signal, texts, waiting,
 };
 
-/// An empty outbox answers, with nothing, and takes nothing.
+/// An empty outbox returns empty results, and accepts empty lists.
 pub async fn nothing_is_there_at_first((store, other): Replicas) {
     store.ping().await.unwrap();
     other.ping().await.unwrap();
@@ -25,7 +25,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     assert_eq!(store.dead(10).await.unwrap(), []);
 }
 
-/// Every replica sees them in that order, with the message byte for byte.
+/// Every replica sees the signals in this order, with the message byte for byte.
 pub async fn signals_wait_in_the_order_of_their_commits((store, other): Replicas) {
     let later = [finished("ETHUSDT", 5, &["rsi", "macd"]), finished("BTCUSDT", 4, &["macd"])];
     let sooner = [finished("BTCUSDT", 1, &["rsi"])];
@@ -44,7 +44,7 @@ pub async fn signals_wait_in_the_order_of_their_commits((store, other): Replicas
     assert_eq!((first.created_at, first.published_at), (moment(1000), None));
 }
 
-/// The second commit of a job answers no ids and changes nothing.
+/// The second commit of a job returns no ids and changes nothing.
 pub async fn a_signal_is_stored_once((store, other): Replicas) {
     let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("BTCUSDT", 2, &[])];
     let first = store.commit(&jobs, moment(1000)).await.unwrap().new;
@@ -57,8 +57,8 @@ pub async fn a_signal_is_stored_once((store, other): Replicas) {
     assert_eq!(waiting(&*store).await, texts(&[first, third].concat()));
 }
 
-/// A job that is evaluated again, by a module or by parameters that changed meanwhile, emits nothing more; the jobs
-/// beside it do.
+/// A job that is evaluated again, with a module or parameters that changed meanwhile, emits no more signals. Other jobs
+/// of the same commit do.
 pub async fn a_finished_job_is_left_alone((store, other): Replicas) {
     let first = finished("BTCUSDT", 1, &["rsi"]);
     let none = finished("BTCUSDT", 2, &[]);
@@ -70,11 +70,12 @@ pub async fn a_finished_job_is_left_alone((store, other): Replicas) {
     assert_eq!(waiting(&*store).await, texts(&ids_of(&[first, fresh])));
 }
 
-/// As an operator asks for them: whether the job is finished or not, and without finishing it.
+/// An operator can request signals whether the job is finished or not. That does not finish the job.
 pub async fn signals_can_be_added_beside_a_job((store, other): Replicas) {
     let done = finished("BTCUSDT", 1, &["rsi"]);
     store.commit(std::slice::from_ref(&done), moment(1000)).await.unwrap();
-    let (other_parameters, unfinished) = (signal(&done.job, "rsi", 1), signal(&job("BTCUSDT", 2), "rsi", 0));
+    let other_parameters = signal(&done.job, "rsi", 1);
+    let unfinished = signal(&job("BTCUSDT", 2), "rsi", 0);
     let given = [done.signals[0].clone(), other_parameters.clone(), unfinished.clone(), unfinished.clone()];
     let expected = [other_parameters.id.clone(), unfinished.id.clone()];
     assert_eq!(other.add(&given, moment(2000)).await.unwrap(), expected);
@@ -85,7 +86,7 @@ pub async fn signals_can_be_added_beside_a_job((store, other): Replicas) {
     assert_eq!(waiting(&*store).await.len(), 4);
 }
 
-/// A mark is set once; the depth and the age of what waits follow.
+/// A mark is set once. The number of waiting signals and their age follow.
 pub async fn published_signals_wait_no_more((store, other): Replicas) {
     store.commit(&[finished("BTCUSDT", 1, &["rsi", "macd"])], moment(1000)).await.unwrap();
     store.commit(&[finished("BTCUSDT", 2, &["rsi"])], moment(2000)).await.unwrap();
@@ -106,7 +107,7 @@ pub async fn published_signals_wait_no_more((store, other): Replicas) {
     assert_eq!(waiting(&*store).await, [""; 0], "a signal that was sent does not come back");
 }
 
-/// Whoever stored it, with the message byte for byte, whether or not it was sent.
+/// A signal is found by every replica, with the message byte for byte, whether or not it was sent.
 pub async fn a_signal_is_found_by_its_id((store, other): Replicas) {
     let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("ETHUSDT", 1, &["rsi"])];
     store.commit(&jobs, moment(1000)).await.unwrap();
@@ -125,7 +126,7 @@ pub async fn a_signal_is_found_by_its_id((store, other): Replicas) {
     assert_eq!(store.signal(&signal(&job("BTCUSDT", 2), "rsi", 0).id).await.unwrap(), None);
 }
 
-/// By any of strategy, symbol and timeframe, newest first.
+/// Signals are found by any combination of strategy, symbol and timeframe, newest first.
 pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
     let mut hourly = finished("BTCUSDT", 0, &[]);
     hourly.job.timeframe = Timeframe::H1;
@@ -171,14 +172,15 @@ pub async fn many_signals_are_committed_at_once((store, _): Replicas) {
     assert_eq!(finished_of(&*store, &jobs).await, jobs);
 }
 
-/// Every id is answered to exactly one of those who commit it at once.
+/// If writers commit the same signal at the same time, exactly one of them gets its id.
 pub async fn replicas_that_commit_the_same_emit_it_once((store, other): Replicas) {
     let jobs: Arc<Vec<_>> = Arc::new((0..20).map(|index| finished("BTCUSDT", index, &["rsi", "macd"])).collect());
     let writers = (0..6).map(|writer| {
-        let (store, jobs) = (Arc::clone(if writer % 2 == 0 { &store } else { &other }), Arc::clone(&jobs));
+        let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });
+        let jobs = Arc::clone(&jobs);
         tokio::spawn(async move {
             let mut new = Vec::new();
-            // In different pieces, so that their commits overlap.
+            // Each writer splits the jobs differently, so that the commits overlap.
             for piece in jobs.chunks(3 + writer) {
                 new.extend(store.commit(piece, moment(1000)).await.unwrap().new);
             }
@@ -196,7 +198,7 @@ pub async fn replicas_that_commit_the_same_emit_it_once((store, other): Replicas
     assert_eq!(waiting(&*store).await.len(), 40);
 }
 
-/// Commits and marks of both replicas, at once.
+/// Both replicas commit and mark at the same time.
 pub async fn replicas_that_commit_at_once_lose_nothing((store, other): Replicas) {
     let writers = (0..20).map(|writer| {
         let store = Arc::clone(if writer % 2 == 0 { &store } else { &other });

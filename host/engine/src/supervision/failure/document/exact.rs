@@ -1,12 +1,13 @@
-//! A number that comes out of JSON as it went in, to the last bit.
+//! A number that survives JSON to the last bit.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, Visitor},
 };
 
-/// A number of a window. What JSON has no word for, NaN and the infinities, is written as a text of its bits, such as
-/// `"0x7ff0000000000000"`: a store that was tampered with may hold such, and then it may be why a strategy failed.
+/// A number of a window. JSON has no notation for NaN and the infinities, so they are written as a string of their
+/// bits, such as `"0x7ff0000000000000"`. A store that was tampered with may hold such a number, and it may be why a
+/// strategy failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exact(pub(super) f64);
 

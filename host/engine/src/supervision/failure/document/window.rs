@@ -1,4 +1,4 @@
-//! A window of a document: candles by column.
+//! A window in a document: candles by column.
 
 use serde::{Deserialize, Serialize};
 use ta_bot_core::{Candle, CandleWindow, Timeframe, Timestamp, WindowError};
@@ -7,21 +7,21 @@ use utoipa::ToSchema;
 use super::{DocumentError, exact::Exact, field, parsed};
 use crate::supervision::failure::FailedWindow;
 
-/// How many candles of a series a module may ask for.
+/// The largest number of candles of a series that a module may ask for.
 const MOST_CANDLES: usize = 10_000;
-/// Whole milliseconds up to here are numbers in every language.
+/// Up to here, whole milliseconds are exact numbers in every language.
 const LARGEST_MILLIS: i64 = 1 << 53;
 
-/// Candles by column, oldest first. A number that is not finite is a text of its bits.
+/// Candles by column, oldest first. A number that is not finite is written as a string of its bits.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureWindow {
-    /// Null for an input that is empty since there is no higher timeframe.
+    /// Null for an input that is empty because there is no higher timeframe.
     #[serde(deserialize_with = "Option::deserialize")]
     symbol: Option<String>,
     #[serde(deserialize_with = "Option::deserialize")]
     timeframe: Option<String>,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970-01-01 00:00 UTC.
     open_time: Vec<i64>,
     #[schema(value_type = Vec<f64>)]
     open: Vec<Exact>,

@@ -67,7 +67,7 @@ mod tests {
     fn levels_of_the_whole_and_of_parts() {
         let read = filter("WARNING, ta_bot_engine::signals=debug").unwrap();
         assert!(read.would_enable("ta_bot", &Level::WARN) && !read.would_enable("ta_bot", &Level::INFO));
-        assert!(read.would_enable("ta_bot::relay", &Level::DEBUG));
+        assert!(read.would_enable("ta_bot_engine::signals::relay", &Level::DEBUG));
         assert!(!filter("off").unwrap().would_enable("ta_bot", &Level::ERROR));
     }
 

@@ -10,10 +10,7 @@ use ta_bot_wasm::{Limits, Sandbox, WIT_VERSION};
 use tempfile::TempDir;
 
 use crate::{
-    deployments::{
-        impact::Impact,
-        rollout::{self, Rollout},
-    },
+    deployments::rollout::{self, Rollout},
     evaluation::HOST_VERSION,
     market::{cache::CandleCache, candle_store::CandleStore},
     modules::{
@@ -44,7 +41,6 @@ pub(crate) struct Engine {
     /// The same bus as `bus`.
     pub(crate) local_bus: Arc<LocalBus>,
     pub(crate) candles: Arc<dyn CandleStore>,
-    pub(crate) impact: Impact,
     pub(crate) modules: Arc<SqliteModules>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) registry: Arc<Registry>,
@@ -53,7 +49,7 @@ pub(crate) struct Engine {
 }
 
 /// When the candles of tests begin: 2026-01-01.
-const BEGIN: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// The default settings of a service without any in its environment.
 pub(crate) fn settings() -> ApplicationSettings {
@@ -82,6 +78,17 @@ pub(crate) fn variant(id: &str, number: u8) -> Vec<u8> {
     // Section 0, three bytes long: a name of one byte, and one byte of content.
     bytes.extend([0, 3, 1, b'v', number]);
     bytes
+}
+
+/// Candles of a market that falls and bounces with its last candle, which RSI buys.
+pub(crate) fn falling(timeframe: Timeframe, count: i64) -> Vec<Candle> {
+    let candle = |index: i64| {
+        let bounce = if index + 1 == count { 5.0 } else { 0.0 };
+        let close = 100.0 - 0.1 * index as f64 + bounce;
+        let open_time = BEGIN.plus_millis(index * timeframe.millis());
+        Candle { open_time, open: close, high: close + 0.1, low: close - 0.1, close, volume: 5.0 }
+    };
+    (0..count).map(candle).collect()
 }
 
 /// Who changes something in tests.
@@ -113,23 +120,11 @@ impl Engine {
         digest
     }
 
-    /// Stores `count` candles of a market that falls to its end, and returns the job of the last one.
+    /// Stores `count` candles of a market that falls and bounces with its last candle, and returns that candle's job.
     pub(crate) async fn fall(&self, name: &str, timeframe: Timeframe, count: i64) -> Job {
         let symbol = symbol(name);
-        let open = |index: i64| BEGIN.plus_millis(index * timeframe.millis());
-        let candle = |index: i64| {
-            let close = 100.0 - 0.1 * index as f64;
-            Candle {
-                open_time: open(index),
-                open: close + 0.05,
-                high: close + 0.1,
-                low: close - 0.05,
-                close,
-                volume: 5.0,
-            }
-        };
-        self.candles.insert(&symbol, timeframe, &(0..count).map(candle).collect::<Vec<_>>()).await.unwrap();
-        Job { symbol, timeframe, candle_close: open(count) }
+        self.candles.insert(&symbol, timeframe, &falling(timeframe, count)).await.unwrap();
+        Job { symbol, timeframe, candle_close: BEGIN.plus_millis(count * timeframe.millis()) }
     }
 
     /// Creates an engine without strategies.
@@ -182,7 +177,6 @@ impl Engine {
         });
         let local_bus = Arc::new(LocalBus::new());
         Self {
-            impact: Impact::new(Arc::clone(&analyst), stored),
             analyst,
             books,
             bus: local_bus.clone(),

@@ -6,7 +6,7 @@ pub use ta_bot_drivers::mongodb::Mongo;
 #[cfg(feature = "mysql")]
 pub use ta_bot_drivers::mysql::MysqlUri;
 #[cfg(feature = "nats")]
-pub use ta_bot_drivers::nats::{EventSubjects, NatsAddress, SignalSubject};
+use ta_bot_drivers::nats::{EventSubjects, NatsAddress, SignalSubject};
 
 /// The problem with a variable that names a server for which this build has no client.
 #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]

@@ -1,13 +1,13 @@
-//! Momentum: a swing that ends is followed by one the other way. The MACD line is `EMA(fast) - EMA(slow)` of the close, the
-//! signal line is the line's own EMA, the histogram is line less signal.
+//! Momentum: a swing that ends is followed by one the other way. The MACD line is `EMA(fast) - EMA(slow)` of the close,
+//! the signal line is the line's own EMA, the histogram is line less signal.
 //!
 //! * **Buy** when the line crosses above its signal: the histogram was at or below 0 on the candle before and is above 0
 //!   now.
 //! * **Sell** when it crosses below: at or above 0 before, below 0 now.
 //!
-//! With `trend_period` it buys only while the close is above its EMA of that length, and sells only while it is below. A
-//! line that leaves its signal after lying on it (after a standstill) has crossed nothing. If the newest close is not a
-//! finite number the rule says nothing. `fast` must be below `slow`.
+//! With `trend_period` it buys only while the close is above its EMA of that length, and sells only while it is below.
+//! A line that leaves its signal after lying on it (after a standstill) has crossed nothing. If the newest close is not
+//! a finite number the rule says nothing. `fast` must be below `slow`.
 //!
 //! **Confidence** is `0.6 + 0.35·d`. Here `d`, kept within 0 to 1, is `2·swing / ATR(14)`, and `swing` is the greatest
 //! distance between line and signal since the crossing before. A distance in ATR does not depend on the price's scale;
@@ -15,17 +15,17 @@
 //!
 //! **Stop and target** are left to the host.
 //!
-//! **Readings:** `macd`, `macd_signal`, `macd_hist`, `macd_hist_previous`, `swing_atr` (the swing in ATR), `atr`, and `trend`
-//! (the EMA) where `trend_period` is set.
+//! **Readings:** `macd`, `macd_signal`, `macd_hist`, `macd_hist_previous`, `swing_atr` (the swing in ATR), `atr`, and
+//! `trend` (the EMA) where `trend_period` is set.
 //!
 //! **Least data** is the largest of `slow + signal`, 15 and `trend_period`, in candles.
 //!
-//! **Warm-up:** each average begins with the mean of the first values that it has: EMA(fast) at candle `fast`, EMA(slow)
-//! at candle `slow`, the signal `signal - 1` candles after the line. TA-Lib's `MACD` begins the fast average later,
-//! together with the slow one, so its readings differ at first; the project's test finds them equal to nine digits from
-//! the 200th candle on. A MACD that is composed of TA-Lib's own `EMA` agrees from the start. What a seed still weighs
-//! after `n` candles is `(1 - 2/(period + 1))^n`: 3e-8 for the slow average with the defaults and 250 candles. The longest
-//! periods allowed fit into the lookback but keep more of their seed.
+//! **Warm-up:** each average begins with the mean of the first values that it has: EMA(fast) at candle `fast`,
+//! EMA(slow) at candle `slow`, the signal `signal - 1` candles after the line. TA-Lib's `MACD` begins the fast average
+//! later, together with the slow one, so its readings differ at first; the project's test finds them equal to nine
+//! digits from the 200th candle on. A MACD that is composed of TA-Lib's own `EMA` agrees from the start. What a seed
+//! still weighs after `n` candles is `(1 - 2/(period + 1))^n`: 3e-8 for the slow average with the defaults and 250
+//! candles. The longest periods allowed fit into the lookback but keep more of their seed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 

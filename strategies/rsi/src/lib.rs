@@ -10,18 +10,18 @@
 //! threshold is not beyond it. On flat data, or if the newest close is not a finite number, the rule says nothing.
 //! `oversold` must be below `overbought`.
 //!
-//! **Confidence** is `0.6 + 0.35·d` with the depth `d` of the excursion in [0, 1]: for a buy
-//! `d = (oversold - lowest) / oversold`, where `lowest` is the lowest RSI of the excursion (for `level`: the newest); for a
-//! sell `d = (highest - overbought) / (100 - overbought)`. So it lies in [0.6, 0.95].
+//! **Confidence** is `0.6 + 0.35·d` with the depth `d` of the excursion in [0, 1]: for a buy `d = (oversold - lowest) /
+//! oversold`, where `lowest` is the lowest RSI of the excursion (for `level`: the newest); for a sell `d = (highest -
+//! overbought) / (100 - overbought)`. So it lies in [0.6, 0.95].
 //!
 //! **Stop and target** are left to the host.
 //!
-//! **Readings:** `rsi`, `rsi_previous`, `rsi_extreme` (the lowest or highest of the excursion), `threshold` (the one that
-//! was passed), `trigger`.
+//! **Readings:** `rsi`, `rsi_previous`, `rsi_extreme` (the lowest or highest of the excursion), `threshold` (the one
+//! that was passed), `trigger`.
 //!
-//! **Least data** are `period + 2` candles. **Warm-up:** what the seed of Wilder's average still weighs after `n` candles
-//! is `(1 - 1/period)^n`: 3e-8 with the default period and 250 candles. Longer periods work but keep more of it: with
-//! period 200 about 0.78.
+//! **Least data** are `period + 2` candles. **Warm-up:** what the seed of Wilder's average still weighs after `n`
+//! candles is `(1 - 1/period)^n`: 3e-8 with the default period and 250 candles. Longer periods work but keep more of
+//! it: with period 200 about 0.78.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 

@@ -1,8 +1,8 @@
-use ta_bot_core::{ApplicationSettings, CandleWindow, Job, ParameterLevels, ResolvedParameters, Timeframe, Timestamp};
+use ta_bot_core::{ApplicationSettings, CandleWindow, Job, ParameterLevels, ResolvedParameters, Timeframe};
 use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 
 use super::*;
-use crate::testing::{settings, strategy, symbol};
+use crate::testing::{BEGIN, falling, settings, strategy, symbol};
 
 struct Case {
     module: StrategyModule,
@@ -12,18 +12,13 @@ struct Case {
 }
 
 impl Case {
-    /// RSI on candles that fall to their end.
+    /// RSI on candles that it buys.
     fn new(count: i64) -> Self {
         let module = StrategyModule::load(&Sandbox::new(Limits::default(), None).unwrap(), &strategy("rsi")).unwrap();
         let parameters = ResolvedParameters::resolve(&module.description().schema, &ParameterLevels::default());
         let timeframe = Timeframe::M15;
-        let candle = |index: i64| {
-            let close = 100.0 - 0.1 * index as f64;
-            let open_time = Timestamp::from_millis(index * timeframe.millis());
-            ta_bot_core::Candle { open_time, open: close, high: close + 0.1, low: close - 0.1, close, volume: 1.0 }
-        };
-        let window = CandleWindow::new((0..count).map(candle)).unwrap();
-        let candle_close = Timestamp::from_millis(count * timeframe.millis());
+        let window = CandleWindow::new(falling(timeframe, count)).unwrap();
+        let candle_close = BEGIN.plus_millis(count * timeframe.millis());
         Self { module, parameters, job: Job { symbol: symbol("BTCUSDT"), timeframe, candle_close }, window }
     }
 
@@ -46,8 +41,8 @@ fn a_decision_becomes_a_signal_with_its_provenance() {
     let case = Case::new(250);
     let report = case.evaluate(&settings());
     let Outcome::Signal(signal) = report.outcome else { panic!("{:?}", report.outcome) };
-    assert_eq!((signal.provenance.module_digest, &signal.job), (case.module.digest(), &case.job));
-    assert_eq!(signal.provenance.parameter_hash, case.parameters.hash);
+    assert_eq!((&signal.provenance.module_digest, &signal.job), (&case.module.digest().to_string(), &case.job));
+    assert_eq!(signal.provenance.parameter_hash, case.parameters.hash.to_string());
     assert!(report.decision.is_some() && report.usage.memory_bytes > 0);
 }
 

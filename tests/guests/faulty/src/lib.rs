@@ -18,8 +18,8 @@ macro_rules! faulty {
     ($Faulty:ident) => {
         #[allow(unsafe_code, reason = "the exports of a component are raw functions")]
         mod component {
-            use super::Faulty;
-            use crate::{Answer, Candles, Context, Description, Guest, Parameters};
+            use super::$Faulty;
+            use $crate::{Answer, Candles, Context, Description, Guest, Parameters};
 
             impl Guest for $Faulty {
                 fn describe() -> Description {

@@ -1,10 +1,7 @@
 use ta_bot_core::{DeploymentRequest, Timeframe};
 
 use super::*;
-use crate::{
-    deployments::shadow_store::ShadowStore as _,
-    testing::{Engine, author, settings, variant},
-};
+use crate::testing::{Engine, author, settings, variant};
 
 fn rsi() -> StrategyId {
     "rsi".parse().unwrap()

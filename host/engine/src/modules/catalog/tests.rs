@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A catalog on the modules of an engine.
-async fn catalog(engine: &Engine, trusted: Option<TrustedKeys>) -> Arc<Catalog> {
+fn catalog(engine: &Engine, trusted: Option<TrustedKeys>) -> Arc<Catalog> {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     Arc::new(Catalog::new(engine.modules.clone(), sandbox, trusted, true))
 }
@@ -18,7 +18,7 @@ async fn catalog(engine: &Engine, trusted: Option<TrustedKeys>) -> Arc<Catalog> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_is_checked_once_and_admitted() {
     let engine = Engine::new(settings()).await;
-    let catalog = catalog(&engine, None).await;
+    let catalog = catalog(&engine, None);
     let upload = async || catalog.upload(strategy("rsi"), None, "ann".to_owned()).await.unwrap();
     let first = upload().await;
     assert!(first.is_new && first.module.waits());
@@ -44,7 +44,7 @@ async fn an_upload_is_checked_once_and_admitted() {
 #[tokio::test]
 async fn bytes_that_are_no_component_are_refused_and_not_kept() {
     let engine = Engine::new(settings()).await;
-    let catalog = catalog(&engine, None).await;
+    let catalog = catalog(&engine, None);
     for wrong in [Vec::new(), b"no component".to_vec(), strategy("rsi")[..100].to_vec()] {
         let refused = catalog.upload(wrong, None, "ann".to_owned()).await;
         assert!(matches!(refused, Err(UploadError::Refused(_))), "{:?}", refused.map(|uploaded| uploaded.is_new));
@@ -56,7 +56,7 @@ async fn bytes_that_are_no_component_are_refused_and_not_kept() {
 async fn a_module_needs_a_good_signature_if_keys_are_trusted() {
     let engine = Engine::new(settings()).await;
     let key = PrivateKey::generate().unwrap();
-    let catalog = catalog(&engine, TrustedKeys::new(vec![key.public()])).await;
+    let catalog = catalog(&engine, TrustedKeys::new(vec![key.public()]));
     let upload = async |signature| catalog.upload(strategy("rsi"), signature, "ann".to_owned()).await;
     assert!(matches!(upload(None).await, Err(UploadError::NotSigned)));
     let digest = ModuleDigest::of(&strategy("rsi"));
@@ -71,7 +71,7 @@ async fn a_module_needs_a_good_signature_if_keys_are_trusted() {
 async fn modules_are_found_by_the_first_digits_of_their_digest() {
     let engine = Engine::new(settings()).await;
     let digest = engine.keep(&strategy("rsi"), true).await;
-    let catalog = catalog(&engine, None).await;
+    let catalog = catalog(&engine, None);
     let found = async |digits: &str| catalog.beginning_with(digits).await.unwrap().len();
     assert_eq!((found(&digest.to_string()[..8]).await, found("0000000000").await), (1, 0));
 }

@@ -35,7 +35,7 @@ async fn a_falling_market_makes_a_signal_that_names_its_inputs() {
     let same = again.signals().find(|signal| signal.strategy.as_str() == "rsi").unwrap();
     assert_eq!((&signal.message, &signal.id), (&same.message, &same.id));
     let decided = analysis.outcomes.iter().find(|outcome| outcome.strategy == signal.strategy).unwrap();
-    assert_eq!(signal.provenance.module_digest, decided.digest);
+    assert_eq!(signal.provenance.module_digest, decided.digest.to_string());
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ fn period(engine: &Engine, name: &str) -> ta_bot_core::Value {
     let module = engine.registry.get(&"rsi".parse().unwrap()).unwrap();
     let resolution = engine.books.parameters.resolve(&module, &symbol(name));
     assert!(resolution.refused.is_none());
-    resolution.parameters.values.iter().find(|(name, _)| name.as_str() == "period").unwrap().1.clone()
+    resolution.parameters.values.iter().find(|(name, _)| *name == "period").unwrap().1.clone()
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn what_does_not_fit_is_refused_and_nothing_is_stored() {
     assert_eq!(book.stored_levels(&"rsi".parse().unwrap()), (false, Vec::new()));
     let checked = book.change(Change { validate_only: true, ..change(key(None), &json!({"period": 20})) }).await;
     assert!(matches!(checked, Ok(None)));
-    assert_eq!(book.stored_levels(&"rsi".parse().unwrap()).0, false);
+    assert!(!book.stored_levels(&"rsi".parse().unwrap()).0);
 }
 
 #[tokio::test]

@@ -84,9 +84,9 @@ pub(super) fn serve(api: Router<State>, document: &OpenApi, guard: &Guard) -> Ro
 /// The beginning of `docs/routes.md`.
 const PAGE: &str = "# Routes, roles and statuses
 
-Written by `make docs` from the routes themselves. Where each is described: [http.md](http.md). `viewer` may do what needs \
-`viewer`, `trader` that too, `operator` all; `none` needs no token. Without `API_TOKENS_FILE` no route needs a token, and \
-what needs `operator` is done from this machine only.
+`make docs` writes this page from the routes themselves; [http.md](http.md) describes each of them. `trader` may do all that
+`viewer` may, and `operator` all that `trader` may; `none` needs no token. Without `API_TOKENS_FILE` no route needs a token,
+but a route for `operator` answers this machine only.
 
 | method | path | role | statuses |
 |---|---|---|---|

@@ -99,8 +99,7 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
 async fn swap_on(fleet: &mut Fleet, versions: &[String; 2], unheard: &Unheard) -> Vec<Swap> {
     let mut chance = Chance::new(5);
     let mut swaps = Vec::new();
-    let mut revision = 1;
-    for number in 0..SWAPS {
+    for (number, revision) in (0..SWAPS).zip(1..) {
         tokio::time::sleep(chance.millis(100, 600)).await;
         if number == KILLED.0 {
             fleet.replicas[1].kill().await;
@@ -121,7 +120,6 @@ async fn swap_on(fleet: &mut Fleet, versions: &[String; 2], unheard: &Unheard) -
             swap(replica, &body, revision).await
         });
         assert_eq!(swaps.last().unwrap().module, versions[(number + 1) % 2], "swap {number}");
-        revision += 1;
     }
     swaps
 }

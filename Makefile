@@ -17,7 +17,7 @@ NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-momentum \
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build check strategies guests test test-setup parity bench fuzz docs docs-candles lint clean
+.PHONY: help run build check strategies guests test test-setup parity bench fuzz docs docs-candles routes lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,7 @@ check: strategies ## the quick loop: formatting, warnings and unit tests of the 
 
 test: test-setup guests ## run every test
 	@$(CARGO) test $(LOCKED) --no-fail-fast $(NATIVE)
+	@$(CARGO) test $(LOCKED) --no-default-features -p ta-bot --lib
 
 parity: strategies ## compare the built-in strategies with the recorded answers in PARITY_DIR
 	@PARITY_DIR='$(PARITY_DIR)' $(CARGO) test $(LOCKED) $(NATIVE) --test parity -- --nocapture
@@ -70,8 +71,10 @@ fuzz: strategies ## look for bytes that break the loading of modules, FUZZ_SECON
 	@sh scripts/fuzz.sh $(TARGET) $(FUZZ_SECONDS)
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
-docs: docs-candles build ## write docs/routes.md and the pages of docs/strategies, these on the recorded candles of PARITY_DIR
+routes: ## write docs/routes.md
 	@$(CARGO) run --quiet $(LOCKED) -p ta-bot-api --example routes >docs/routes.md.new && mv docs/routes.md.new docs/routes.md
+
+docs: docs-candles build routes ## write docs/routes.md, and the pages of docs/strategies on the recorded candles of PARITY_DIR
 	@$(TARGET)/release/ta-bot strategies docs --output docs/strategies --sources strategies \
 		--strategies-dir $(TARGET)/strategies $(addprefix $(PARITY_DIR)/candles/,$(shell cat docs/strategies/candles.txt))
 

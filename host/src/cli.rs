@@ -17,6 +17,7 @@ mod check;
 mod costs;
 mod error;
 mod failures;
+mod module_file;
 mod modules;
 mod new_file;
 mod outcome;

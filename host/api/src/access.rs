@@ -15,10 +15,12 @@ use axum::{
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-pub mod tokens;
-
-use super::{State, error::ApiError, server::Peer};
-use tokens::{Role, Tokens};
+use super::{
+    State,
+    error::ApiError,
+    server::Peer,
+    tokens::{Role, Tokens},
+};
 
 /// The extension of an operation's description that holds the role it needs.
 pub(crate) const ROLE: &str = "x-role";

@@ -23,7 +23,7 @@ use super::{
     answer::{ErrorBody, failure},
     problem::{Problem, Problems},
 };
-use crate::access::tokens::Role;
+use crate::tokens::Role;
 
 /// Why a request fails.
 #[derive(Debug, Error)]

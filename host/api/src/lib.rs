@@ -22,10 +22,7 @@ use ta_bot_engine::{
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    access::{Guard, tokens::Tokens},
-    health::Health,
-};
+use crate::{access::Guard, health::Health, tokens::Tokens};
 
 type State = Arc<Services>;
 
@@ -36,10 +33,10 @@ pub mod health;
 mod observe;
 mod openapi;
 mod problem;
-mod refusals;
 mod request;
 mod routes;
 mod server;
+pub mod tokens;
 pub mod views;
 
 /// The components that the handlers use.

@@ -13,10 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     State,
-    access::{Guard, ROLE, Routes, by_method, tokens::Role},
+    access::{Guard, ROLE, Routes, by_method},
     answer::Envelope,
     problem::Problem,
     routes,
+    tokens::Role,
 };
 
 /// The path of the description.
@@ -84,7 +85,7 @@ pub(super) fn serve(api: Router<State>, document: &OpenApi, guard: &Guard) -> Ro
 /// The beginning of `docs/routes.md`.
 const PAGE: &str = "# Routes, roles and statuses
 
-`make docs` writes this page from the routes themselves; [http.md](http.md) describes each of them. `trader` may do all that
+`make routes` writes this page from the routes themselves; [http.md](http.md) describes each of them. `trader` may do all that
 `viewer` may, and `operator` all that `trader` may; `none` needs no token. Without `API_TOKENS_FILE` no route needs a token,
 but a route for `operator` answers this machine only.
 

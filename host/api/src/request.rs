@@ -3,6 +3,7 @@ pub(super) mod body;
 pub(super) mod condition;
 pub(super) mod cross_site;
 pub(super) mod fields;
+pub(super) mod refusals;
 pub(super) mod target;
 pub(super) mod turns;
 pub(super) mod unread;

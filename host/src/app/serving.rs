@@ -10,8 +10,8 @@ use std::{
 use anyhow::Context as _;
 use ta_bot_api::{
     self, Services,
-    access::tokens::Tokens,
     health::{Health, Sources},
+    tokens::Tokens,
 };
 use ta_bot_core::Thresholds;
 use ta_bot_engine::{

@@ -11,10 +11,10 @@ use ta_bot_engine::{
     support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
 
-use super::modules::named::Digits;
-
+mod digits;
 mod modules;
 
+pub(super) use digits::{Chosen, Digits};
 pub(super) use modules::{ChangeWanted, CompareWanted, ModulesCommand, ShadowTerms};
 
 const AFTER_HELP: &str = "\

@@ -11,16 +11,14 @@ use ta_bot_core::{DropReason, Job, ParameterLevels, ResolvedParameters, Strategy
 use ta_bot_engine::{
     evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     market::history::View,
-    modules::{
-        admission::{Check, CheckOutcome, Recorded, Verdict, admit},
-        bundled::read_file,
-    },
+    modules::admission::{Check, CheckOutcome, Recorded, Verdict, admit},
 };
-use ta_bot_wasm::{InspectError, LoadError, Sandbox, StrategyModule};
+use ta_bot_wasm::{Sandbox, StrategyModule};
 
 use super::{
     Session,
     error::{CliError, shown},
+    module_file,
     outcome::{HEADER, cells},
     output::{one_line, plain, table},
     parameters::{ParameterView, parameter_table},
@@ -32,29 +30,14 @@ mod advice;
 
 /// Checks the module in a file. Returns whether it is fit to run.
 pub(super) fn check(session: &Session, path: &Path) -> Result<bool, CliError> {
-    let bytes = read(path)?;
+    let bytes = module_file::read(path)?;
     let sandbox = Sandbox::new(session.environment.limits, None)?;
-    let module = StrategyModule::load(&sandbox, &bytes).map_err(|error| unfit(path, &error))?;
+    let module = StrategyModule::load(&sandbox, &bytes).map_err(|error| module_file::unfit(path, &error))?;
     let start = |error: ta_bot_core::SymbolError| CliError::Start(error.to_string());
     let recorded = Recorded::made_up(module.description()).map_err(start)?;
     let report = Report::new(path, &module, &recorded, &session.environment)?;
     session.output.answer(&report)?;
     Ok(report.fit)
-}
-
-/// Reads the bytes of a module.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    read_file(path).map_err(|reason| CliError::ModuleFile { path: path.to_owned(), reason })
-}
-
-/// The error for a file that is not a strategy, with what to do about it.
-pub(super) fn unfit_bytes(path: &Path, error: InspectError) -> CliError {
-    unfit(path, &LoadError::Inspect(error))
-}
-
-pub(super) fn unfit(path: &Path, error: &LoadError) -> CliError {
-    let (kind, advice) = (error.code(), advice::of(error));
-    CliError::Unfit { path: path.to_owned(), kind, problem: error.to_string(), advice: advice.to_owned() }
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_api::access::tokens::TokenFileError;
+use ta_bot_api::tokens::TokenFileError;
 use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
@@ -24,8 +24,11 @@ use ta_bot_engine::{
 use ta_bot_wasm::SandboxError;
 use thiserror::Error;
 
-use super::{check, strategies::docs::DocsError};
 use crate::environment::EnvError;
+
+mod docs;
+
+pub(in crate::cli) use docs::{Difference, DocsError};
 
 /// Exit code of a command that failed.
 pub(super) const FAILED: u8 = 1;
@@ -142,16 +145,6 @@ impl CliError {
             Err(other) => other,
         };
         error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
-    }
-
-    /// Why the upload of a module in a file was refused.
-    pub(super) fn of_upload(path: &Path, error: UploadError) -> Self {
-        match error {
-            UploadError::Refused(error) => check::unfit_bytes(path, error),
-            UploadError::Signature(problem) => Self::Signature { path: path.to_owned(), problem },
-            UploadError::Store(error) => Self::Store(error),
-            UploadError::NotSigned | UploadError::Full => Self::Upload(error),
-        }
     }
 
     /// A stable word for programs.

@@ -15,7 +15,7 @@ use super::{
     error::{CliError, FAILED, shown},
     output::{one_line, table},
 };
-use crate::app::App;
+use crate::{app::App, cli::module_file};
 
 mod compared;
 mod cost;
@@ -101,8 +101,8 @@ fn is_name(name: &str) -> bool {
 
 /// Shows what the bytes of a module tell about it.
 fn inspect(session: &Session, path: &Path) -> Result<(), CliError> {
-    let bytes = check::read(path)?;
-    let inspection = ta_bot_wasm::inspect(&bytes).map_err(|error| check::unfit_bytes(path, error))?;
+    let bytes = module_file::read(path)?;
+    let inspection = ta_bot_wasm::inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?;
     session.output.answer(&Inspected { file: shown(path), inspection })
 }
 

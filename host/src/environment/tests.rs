@@ -40,6 +40,7 @@ fn a_switch_is_read_however_it_is_written() {
     assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));
 }
 
+#[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
 #[test]
 fn an_election_needs_what_replicas_share() {
     let names = |errors: Vec<EnvError>| errors.iter().map(|error| error.name).collect::<Vec<_>>();
@@ -47,6 +48,7 @@ fn an_election_needs_what_replicas_share() {
     assert_eq!(names(read(&elected).unwrap_err()), ["MYSQL_URI", "MONGODB_URI"]);
 }
 
+#[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
 #[test]
 fn no_password_is_shown() {
     let given = [("NATS_URL", "nats://ann:secret@nats:4222"), ("MONGODB_URI", "mongodb://ann:secret@db")];
@@ -81,6 +83,7 @@ fn trusted_keys_are_read_in_both_spellings_and_no_mistake_takes_modules_unsigned
     }
 }
 
+#[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
 #[test]
 fn every_mistake_is_reported() {
     let errors = read(&[
@@ -108,4 +111,22 @@ fn every_mistake_is_reported() {
         ]
     );
     assert!(errors[0].to_string().contains("127.0.0.1:8080"));
+}
+
+/// Such as that of `make run`.
+#[cfg(not(any(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+#[test]
+fn a_build_without_servers_refuses_their_addresses() {
+    let servers = [
+        ("MYSQL_URI", "mysql://ta@db/ta"),
+        ("MONGODB_URI", "mongodb://db"),
+        ("NATS_URL", "nats://nats:4222"),
+        ("LEADER_ELECTION_ENABLED", "true"),
+    ];
+    for given in servers {
+        let errors = read(&[given]).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].name == given.0, "{errors:?}");
+        assert!(errors[0].problem.contains("no client for it"), "{errors:?}");
+    }
+    assert!(read(&[("MYSQL_URI", " "), ("LEADER_ELECTION_ENABLED", "false")]).is_ok());
 }

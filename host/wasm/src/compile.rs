@@ -10,7 +10,7 @@
 use std::{
     fs,
     hash::{Hash as _, Hasher as _},
-    io::Write as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -19,8 +19,6 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use ta_bot_core::ModuleDigest;
 use wasmtime::{Engine, component::Component};
-
-use crate::engine::SandboxError;
 
 const CHECKSUM_BYTES: usize = 32;
 /// How many modules are compiled at once. Each compilation uses every core and, for the largest modules, a gigabyte of
@@ -77,9 +75,9 @@ impl Drop for Place<'_> {
 }
 
 impl CompileCache {
-    pub(crate) fn open(dir: Option<PathBuf>, engine: &Engine) -> Result<Self, SandboxError> {
+    pub(crate) fn open(dir: Option<PathBuf>, engine: &Engine) -> io::Result<Self> {
         if let Some(path) = &dir {
-            make_private_dir(path).map_err(|reason| SandboxError::Cache { path: path.clone(), reason })?;
+            make_private_dir(path)?;
         }
         Ok(Self { dir, engine_key: engine_key(engine), desk: Arc::new(Desk::new(COMPILES_AT_ONCE)) })
     }

@@ -81,7 +81,8 @@ impl Sandbox {
 
     fn with(config: &Config, limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
         let engine = Engine::new(config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-        let cache = CompileCache::open(cache_dir, &engine)?;
+        let path = cache_dir.clone().unwrap_or_default();
+        let cache = CompileCache::open(cache_dir, &engine).map_err(|reason| SandboxError::Cache { path, reason })?;
         let clock = Clock::start(engine.clone()).map_err(SandboxError::Clock)?;
         Ok(Self { engine, limits, cache, counts_fuel: false, _clock: Arc::new(clock) })
     }

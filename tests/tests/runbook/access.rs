@@ -68,7 +68,7 @@ struct Route {
     statuses: Vec<u16>,
 }
 
-/// The table of routes, roles and statuses that `make docs` writes.
+/// The table of routes, roles and statuses that `make routes` writes.
 fn table() -> Vec<Route> {
     let page = include_str!("../../../docs/routes.md");
     let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains(" | `/"));

@@ -10,8 +10,7 @@ use ta_bot_engine::{
     settings::config_store::{MAX_NAME, MAX_REASON},
 };
 
-use super::{Most, within};
-use crate::cli::modules::named::{Chosen, Digits};
+use super::{Chosen, Digits, Most, within};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ModulesCommand {

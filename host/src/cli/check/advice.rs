@@ -5,33 +5,8 @@ use ta_bot_engine::{
     evaluation::Outcome,
     modules::admission::{Check, CheckOutcome},
 };
-use ta_bot_wasm::{InspectError, LoadError};
 
 use super::is_defect;
-
-/// What to do about a file that is not a strategy.
-pub(super) const fn of(error: &LoadError) -> &'static str {
-    match error {
-        LoadError::Inspect(InspectError::NotAComponent(_)) | LoadError::NotAComponent(_) => {
-            "Give the component that the build of the strategy made, whole and unpacked."
-        }
-        LoadError::Inspect(InspectError::WrongExports(_)) | LoadError::WrongExports(_) => {
-            "Build it against the world strategy-module of the folder wit, at that version."
-        }
-        LoadError::Inspect(InspectError::CoreModule) => "The folder examples has a build for each language to go by.",
-        LoadError::Inspect(InspectError::TooLarge) => {
-            "Leave out what the strategy does not call, and debug information."
-        }
-        LoadError::Inspect(InspectError::TooComplex { .. }) => "Make it of fewer and smaller parts.",
-        LoadError::Inspect(InspectError::ForbiddenImports(_)) => {
-            "Remove what reaches outside (sockets, HTTP, other hosts' interfaces), or build without WASI as the folder \
-             examples does."
-        }
-        LoadError::NoRoom(_) => "This says nothing about the module: try again.",
-        LoadError::Describe(_) => "Let describe() answer fixed values, with nothing computed or read before.",
-        LoadError::Description(_) => "Correct this in what describe() answers.",
-    }
-}
 
 /// Why the outcome of the evaluation makes a module unfit, if it does.
 pub(super) fn of_outcome(outcome: &Outcome) -> Option<String> {

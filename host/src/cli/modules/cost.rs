@@ -19,8 +19,9 @@ use ta_bot_engine::{
 use ta_bot_wasm::{Evaluation, Sandbox, StrategyModule};
 
 use crate::cli::{
-    Session, check,
+    Session,
     error::{CliError, shown},
+    module_file,
     output::table,
     strategies::docs::Market,
 };
@@ -33,9 +34,9 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// Measures the module in a file on the candles of the given files, or on made-up candles if none are given.
 pub(super) fn cost(session: &Session, path: &Path, candles: &[PathBuf]) -> Result<(), CliError> {
-    let bytes = check::read(path)?;
+    let bytes = module_file::read(path)?;
     let limits = session.environment.limits;
-    let load = |sandbox| StrategyModule::load(&sandbox, &bytes).map_err(|error| check::unfit(path, &error));
+    let load = |sandbox| StrategyModule::load(&sandbox, &bytes).map_err(|error| module_file::unfit(path, &error));
     let module = load(Sandbox::new(limits, None)?)?;
     let counted = load(Sandbox::counting_fuel(limits)?)?;
     let description = module.description();

@@ -9,16 +9,12 @@ use ta_bot_api::views::deployment::{
 use ta_bot_core::{DeploymentRequest, StrategyId, Timestamp};
 use ta_bot_engine::{deployments::rollout::Deployed, settings::config_store::Author};
 
-use super::{
-    name_or_user,
-    named::{self, Chosen, Digits},
-    open, require,
-};
+use super::{name_or_user, named, open, require};
 use crate::{
     app::App,
     cli::{
         Session,
-        args::{ChangeWanted, ShadowTerms},
+        args::{ChangeWanted, Chosen, Digits, ShadowTerms},
         error::CliError,
         output::{note, one_line, or_dash, short, table},
         strategies::yes_or_no,

@@ -12,14 +12,13 @@ use ta_bot_api::views::module::ModuleView;
 use ta_bot_core::ModuleDigest;
 use ta_bot_engine::modules::{catalog::Uploaded, module_store::Judgement};
 
-use super::{
-    keys, name_or_user,
-    named::{self, Digits},
-};
+use super::{keys, name_or_user, named};
 use crate::cli::{
-    Session, check,
+    Session,
+    args::Digits,
+    check,
     error::{CliError, shown},
-    new_file,
+    module_file, new_file,
     output::{one_line, or_dash, short, table},
 };
 
@@ -30,11 +29,11 @@ pub(super) async fn upload(
     signature: Option<PathBuf>,
     by: Option<String>,
 ) -> Result<bool, CliError> {
-    let bytes = check::read(path)?;
+    let bytes = module_file::read(path)?;
     let signature = keys::signature_for(session, path, signature)?;
     let app = session.open().await?;
     let taken = app.catalog.upload(bytes, signature, name_or_user(by)).await;
-    let Uploaded { module, is_new } = taken.map_err(|error| CliError::of_upload(path, error))?;
+    let Uploaded { module, is_new } = taken.map_err(|error| module_file::refused(path, error))?;
     let digest = module.digest;
     // The bar hides itself if stderr is not a terminal.
     let bar = if session.output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };

@@ -14,9 +14,9 @@ use ta_bot_core::ModuleDigest;
 use ta_bot_engine::modules::signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys};
 
 use crate::cli::{
-    Session, check,
+    Session,
     error::{CliError, shown},
-    new_file,
+    module_file, new_file,
     output::note,
 };
 
@@ -78,8 +78,8 @@ pub(in crate::cli) fn sign(
 
 /// The digest of the module in a file. A signature vouches for what is signed, so that must at least be a module.
 fn digest(path: &Path) -> Result<ModuleDigest, CliError> {
-    let bytes = check::read(path)?;
-    Ok(ta_bot_wasm::inspect(&bytes).map_err(|error| check::unfit_bytes(path, error))?.digest)
+    let bytes = module_file::read(path)?;
+    Ok(ta_bot_wasm::inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?.digest)
 }
 
 fn warn_of_readers(path: &Path) {
@@ -101,7 +101,7 @@ pub(in crate::cli) fn verify(
     let signature_file = signature_file.unwrap_or_else(|| with_ending(path, SIGNATURE));
     let signature: ModuleSignature = parsed(&signature_file)?;
     // The bytes need not be a module: a damaged module has no good signature, and that is the answer.
-    let digest = ModuleDigest::of(&check::read(path)?);
+    let digest = ModuleDigest::of(&module_file::read(path)?);
     let key =
         trusted.verify(digest, &signature).map_err(|problem| CliError::Signature { path: path.to_owned(), problem })?;
     session.output.answer(&Verified { file: shown(path), digest: digest.to_string(), signed_by: key.to_string() })

@@ -19,8 +19,8 @@ use ta_bot_engine::{
 
 use crate::cli::{
     Session,
-    check::read,
     error::CliError,
+    module_file::read,
     output::{one_line, or_dash, plain},
 };
 

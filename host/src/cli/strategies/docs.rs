@@ -16,14 +16,13 @@ use crate::{
     cli::{
         Session,
         args::DocsWanted,
-        error::{CliError, shown},
+        error::{CliError, DocsError, shown},
         nothing_in, problems,
     },
     environment::Environment,
 };
 
 mod chart;
-mod error;
 mod folder;
 mod index;
 mod market;
@@ -31,8 +30,6 @@ mod page;
 mod rule;
 mod scan;
 mod text;
-
-pub(in crate::cli) use error::DocsError;
 
 use folder::{Folder, Pages, Written};
 use index::Entry;

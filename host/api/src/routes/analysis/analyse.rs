@@ -10,9 +10,9 @@ use crate::{
     Services,
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::GuestRefusals,
     request::{
         fields::Fields,
+        refusals::GuestRefusals,
         write::{Shared, WriteRequest},
     },
 };

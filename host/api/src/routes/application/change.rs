@@ -12,10 +12,10 @@ use crate::{
     Services,
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::WriteRefusals,
     request::{
         condition::Condition,
         fields::Fields,
+        refusals::WriteRefusals,
         write::{AuditView, Shared, WriteRequest, author, tell},
     },
 };

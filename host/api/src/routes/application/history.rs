@@ -6,9 +6,9 @@ use super::change::{SettingsChange, done};
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::{ReadRefusals, WriteRefusals},
     request::{
         fields::QueryFields,
+        refusals::{ReadRefusals, WriteRefusals},
         write::{AuditView, RollbackBody, Shared, WriteRequest, author, optional_fields},
     },
 };

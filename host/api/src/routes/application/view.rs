@@ -9,8 +9,7 @@ use crate::{
     Services,
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::write::Shared,
+    request::{refusals::ReadRefusals, write::Shared},
 };
 
 /// What the service runs, and which signals it sends.

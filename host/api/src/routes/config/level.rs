@@ -19,8 +19,12 @@ use crate::{
     access::operations,
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::{GuestRefusals, ReadRefusals, WriteRefusals},
-    request::{fields::QueryFields, target::Target, write::WriteRequest},
+    request::{
+        fields::QueryFields,
+        refusals::{GuestRefusals, ReadRefusals, WriteRefusals},
+        target::Target,
+        write::WriteRequest,
+    },
 };
 
 /// The parameters that apply, where each one comes from, and their version.

@@ -15,9 +15,9 @@ use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
     problem::Problem,
-    refusals::GuestRefusals,
     request::{
         fields::Fields,
+        refusals::GuestRefusals,
         target::known,
         write::{Given, WriteRequest, author},
     },

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::write::Shared,
+    request::{refusals::ReadRefusals, write::Shared},
 };
 
 /// The stored candles of one symbol and timeframe.

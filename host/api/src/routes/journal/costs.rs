@@ -7,8 +7,7 @@ use ta_bot_engine::supervision::costs::{CostFilter, DEFAULT_SINCE_MS, hour_of};
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::{fields::QueryFields, write::Shared},
+    request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
     views::cost::CostView,
 };
 

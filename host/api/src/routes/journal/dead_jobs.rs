@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::{fields::QueryFields, write::Shared},
+    request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
 };
 
 /// A job that was given up.

@@ -11,8 +11,7 @@ use ta_bot_engine::supervision::failure::{FailureFilter, document::FailureDocume
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::{fields::QueryFields, write::Shared},
+    request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
     views::failure::FailureView,
 };
 

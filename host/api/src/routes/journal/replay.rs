@@ -7,8 +7,10 @@ use crate::{
     Services,
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::GuestRefusals,
-    request::write::{Shared, WriteRequest, optional_fields},
+    request::{
+        refusals::GuestRefusals,
+        write::{Shared, WriteRequest, optional_fields},
+    },
     views::replay::ReplayView,
 };
 

@@ -14,8 +14,10 @@ use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
     problem::Problem,
-    refusals::WriteRefusals,
-    request::write::{Shared, WriteRequest, author, optional_fields},
+    request::{
+        refusals::WriteRefusals,
+        write::{Shared, WriteRequest, author, optional_fields},
+    },
 };
 
 /// Which dead jobs to retry: those that match every given condition, or all of them.

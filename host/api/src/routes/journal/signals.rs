@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::{fields::QueryFields, write::Shared},
+    request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
 };
 
 /// A stored signal.

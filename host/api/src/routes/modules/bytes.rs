@@ -7,7 +7,10 @@ use axum::{
 };
 
 use super::{Component, Named, WASM};
-use crate::{error::ApiError, refusals::ReadRefusals, request::write::Shared};
+use crate::{
+    error::ApiError,
+    request::{refusals::ReadRefusals, write::Shared},
+};
 
 /// The bytes of a module, as they were uploaded or bundled.
 ///

@@ -16,9 +16,9 @@ use crate::{
     access::Caller,
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::UploadRefusals,
     request::{
         body,
+        refusals::UploadRefusals,
         turns::{Turn, Uploads},
         write::Shared,
     },

@@ -6,8 +6,7 @@ use super::Named;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::write::Shared,
+    request::{refusals::ReadRefusals, write::Shared},
     views::module::ModuleView,
 };
 

@@ -5,9 +5,9 @@ use axum::extract::State;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
     request::{
         fields::QueryFields,
+        refusals::ReadRefusals,
         target::Target,
         write::{AuditView, Shared},
     },

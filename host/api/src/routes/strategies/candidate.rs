@@ -17,9 +17,9 @@ use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
     problem::Problem,
-    refusals::GuestRefusals,
     request::{
         fields::Fields,
+        refusals::GuestRefusals,
         write::{Shared, WriteRequest},
     },
     views::impact::CandidateView,

@@ -19,9 +19,9 @@ use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
     problem::Problem,
-    refusals::{GuestRefusals, ReadRefusals},
     request::{
         fields::{Fields, QueryFields},
+        refusals::{GuestRefusals, ReadRefusals},
         target,
         write::{Shared, WriteRequest, author, tell},
     },

@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use super::list::StrategyView;
 use crate::{
     answer::{Answer, Envelope},
-    refusals::ReadRefusals,
-    request::{target::Target, write::Shared},
+    request::{refusals::ReadRefusals, target::Target, write::Shared},
 };
 
 /// A strategy in full.

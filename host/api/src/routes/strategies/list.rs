@@ -10,8 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     Services,
     answer::{Answer, Envelope},
-    refusals::ReadRefusals,
-    request::write::Shared,
+    request::{refusals::ReadRefusals, write::Shared},
     views::deployment::DeploymentView,
 };
 

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::WriteRefusals,
-    request::write::Shared,
+    request::{refusals::WriteRefusals, write::Shared},
 };
 
 /// What was done.

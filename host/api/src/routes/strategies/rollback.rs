@@ -6,8 +6,8 @@ use ta_bot_engine::settings::config_store::ConfigKey;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::GuestRefusals,
     request::{
+        refusals::GuestRefusals,
         target::Target,
         write::{RollbackBody, Shared, WriteRequest, author, optional_fields},
     },

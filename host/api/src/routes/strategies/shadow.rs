@@ -6,8 +6,7 @@ use super::deployment::Name;
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
-    refusals::ReadRefusals,
-    request::{fields::QueryFields, target, write::Shared},
+    request::{fields::QueryFields, refusals::ReadRefusals, target, write::Shared},
     views::shadow::ShadowDetail,
 };
 

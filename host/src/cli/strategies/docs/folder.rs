@@ -8,7 +8,8 @@ use std::{
 
 use serde::Serialize;
 
-use super::{DocsError, MARK, error::Difference};
+use super::MARK;
+use crate::cli::error::{Difference, DocsError};
 
 /// The files of the folder, by name.
 pub(super) type Pages = BTreeMap<String, String>;

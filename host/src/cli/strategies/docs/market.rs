@@ -8,7 +8,7 @@ use ta_bot_engine::market::{
     import,
 };
 
-use super::DocsError;
+use crate::cli::error::DocsError;
 
 /// Every series, in the order of symbol and timeframe.
 pub(in crate::cli) struct Market {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use ta_bot_core::StrategyId;
 
-use super::DocsError;
+use crate::cli::error::DocsError;
 
 /// What is put before a heading of the comment, so that it lies below the page's headings.
 const DEEPER: &str = "##";

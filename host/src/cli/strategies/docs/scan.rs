@@ -14,7 +14,8 @@ use ta_bot_core::{
 use ta_bot_engine::evaluation::{Inputs, Origin, Outcome, series_of};
 use ta_bot_wasm::StrategyModule;
 
-use super::{DocsError, market::Market};
+use super::market::Market;
+use crate::cli::error::DocsError;
 
 /// The results of a strategy on a market.
 #[derive(Default)]

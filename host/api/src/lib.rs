@@ -1,8 +1,8 @@
 //! The HTTP side: health, metrics, and the API through which operators inspect and control the service.
 //!
 //! A handler reads the request, calls the same components that jobs use, and builds the response; it makes no trading
-//! decisions. Every API response has the same envelope ([`answer`]), and the status of every failure is chosen in one
-//! place ([`error`]).
+//! decisions. Every API response has the same envelope (`answer`), and the status of every failure is chosen in one
+//! place (`error`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic"))]
 

@@ -1,8 +1,8 @@
 //! Momentum: a swing that ends is followed by one the other way. The MACD line is `EMA(fast) - EMA(slow)` of the close,
 //! the signal line is the line's own EMA, the histogram is line less signal.
 //!
-//! * **Buy** when the line crosses above its signal: the histogram was at or below 0 on the candle before and is above 0
-//!   now.
+//! * **Buy** when the line crosses above its signal: the histogram was at or below 0 on the candle before and is above
+//!   0 now.
 //! * **Sell** when it crosses below: at or above 0 before, below 0 now.
 //!
 //! With `trend_period` it buys only while the close is above its EMA of that length, and sells only while it is below.

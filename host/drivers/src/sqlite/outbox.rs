@@ -18,6 +18,10 @@ use crate::sqlite::{
 
 mod insert;
 
+/// The columns that [`signal`] reads.
+const SIGNALS: &str =
+    "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at FROM signals";
+
 /// The embedded outbox.
 #[derive(Debug, Clone)]
 pub struct SqliteOutbox {
@@ -69,9 +73,9 @@ impl Outbox for SqliteOutbox {
 
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
         let waiting = async {
-            let sql = "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at
-                       FROM signals WHERE published_at IS NULL ORDER BY sequence LIMIT ?";
-            let rows = sqlx::query(sql).bind(limit).fetch_all(self.database.readers()).await?;
+            let mut query = QueryBuilder::<Sqlite>::new(SIGNALS);
+            query.push(" WHERE published_at IS NULL ORDER BY sequence LIMIT ").push_bind(limit);
+            let rows = query.build().fetch_all(self.database.readers()).await?;
             rows.iter().map(signal).collect()
         };
         self.database.read(waiting).await
@@ -103,9 +107,9 @@ impl Outbox for SqliteOutbox {
 
     async fn signal(&self, id: &SignalId) -> Result<Option<StoredSignal>, StoreError> {
         let found = async {
-            let sql = "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at
-                       FROM signals WHERE signal_id = ?";
-            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(self.database.readers()).await?;
+            let mut query = QueryBuilder::<Sqlite>::new(SIGNALS);
+            query.push(" WHERE signal_id = ").push_bind(id.as_str());
+            let row = query.build().fetch_optional(self.database.readers()).await?;
             row.as_ref().map(signal).transpose()
         };
         self.database.read(found).await
@@ -205,10 +209,8 @@ impl Outbox for SqliteOutbox {
 
 /// Adds only the requested conditions, so that each of them can use its index.
 fn selection(filter: &SignalFilter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(
-        "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at
-         FROM signals WHERE TRUE",
-    );
+    let mut query = QueryBuilder::new(SIGNALS);
+    query.push(" WHERE TRUE");
     if let Some(strategy) = &filter.strategy {
         query.push(" AND strategy = ").push_bind(strategy.as_str());
     }

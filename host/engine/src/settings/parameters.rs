@@ -1,6 +1,6 @@
 //! Strategies' parameters: read by every evaluation, written by operators.
 //!
-//! Evaluations read a snapshot of everything that is stored, which a [`Book`] holds.
+//! Evaluations read a snapshot of everything that is stored, which a `Book` holds.
 
 use std::{
     collections::HashMap,

@@ -119,7 +119,9 @@ impl<'ast> Visit<'ast> for Reader {
         if !is_test(&item.attrs) {
             let mut paths = Vec::new();
             flatten(&item.tree, &Name::new(), &mut paths);
-            paths.iter().for_each(|(path, _)| self.note(path));
+            for (path, _) in &paths {
+                self.note(path);
+            }
         }
     }
 
@@ -153,6 +155,10 @@ fn flatten(tree: &UseTree, before: &Name, paths: &mut Vec<(Name, String)>) {
         UseTree::Name(name) => paths.push((with(name.ident.to_string()), name.ident.to_string())),
         UseTree::Rename(name) => paths.push((with(name.ident.to_string()), name.rename.to_string())),
         UseTree::Glob(_) => paths.push((before.clone(), "*".to_owned())),
-        UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, before, paths)),
+        UseTree::Group(group) => {
+            for tree in &group.items {
+                flatten(tree, before, paths);
+            }
+        }
     }
 }

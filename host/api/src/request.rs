@@ -1,4 +1,5 @@
 //! What requests have in common: how they are read, and how unreadable ones are refused.
+
 pub(super) mod body;
 pub(super) mod condition;
 pub(super) mod cross_site;

@@ -1,4 +1,5 @@
 //! The routes of the API, with a module for each part of it. Each route states the role that it needs.
+
 pub(super) mod analysis;
 pub(super) mod application;
 pub(super) mod config;

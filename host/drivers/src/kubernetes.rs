@@ -1,2 +1,3 @@
 //! Kubernetes: the Lease by which replicas elect their leader.
+
 pub mod lease;

@@ -1,4 +1,5 @@
 //! Candles: where they come from, and which of them a strategy is given.
+
 pub mod cache;
 pub mod candle_store;
 pub mod history;

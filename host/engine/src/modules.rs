@@ -1,4 +1,5 @@
 //! Modules: their bytes, whether they may decide, and which of them are ready to run.
+
 pub mod admission;
 pub mod bundled;
 pub mod catalog;

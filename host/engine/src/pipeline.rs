@@ -1,4 +1,5 @@
 //! The path from a closed candle to a committed job.
+
 pub mod analysis;
 pub mod job_queue;
 pub mod leadership;

@@ -1,4 +1,5 @@
 //! What operators set: strategies' parameters and the application's settings.
+
 pub mod application;
 mod book;
 pub mod config_store;

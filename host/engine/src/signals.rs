@@ -1,4 +1,5 @@
 //! Signals: where they wait, how they are published, and how they are replayed.
+
 pub mod bus;
 pub mod outbox;
 pub mod relay;

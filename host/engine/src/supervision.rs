@@ -1,4 +1,5 @@
 //! Supervision of running strategies: what they fail on, what they cost, and what the host does about it.
+
 pub mod budget;
 pub mod costs;
 pub mod failure;

@@ -1,4 +1,5 @@
 //! Code that all other modules use.
+
 pub mod backoff;
 pub(crate) mod freshness;
 pub mod log_limit;

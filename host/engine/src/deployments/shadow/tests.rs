@@ -22,13 +22,7 @@ async fn shadowed(promote: Option<Promotion>) -> (Engine, ta_bot_core::Job) {
 async fn a_shadow_sees_what_was_decided_and_agrees_with_its_twin() {
     let (engine, job) = shadowed(None).await;
     let (shadows, mut observer) = shadows(&engine.analyst, engine.shadows.clone(), Arc::clone(&engine.bus));
-    engine.analyst.rollout.refresh().await.unwrap();
-    let analysis = engine.analyst.analyse(&job, None).await.unwrap();
-    let candle = match analysis.beside {
-        Some(candle) => candle,
-        // The shadow was not installed when the candle came. Now it is.
-        None => install_and_look(&engine, &job).await,
-    };
+    let candle = look(&engine, &job).await;
     shadows.take(candle.clone());
     let stop = CancellationToken::new();
     let taken = observer.waiting.recv().await.unwrap();
@@ -45,18 +39,14 @@ async fn a_shadow_sees_what_was_decided_and_agrees_with_its_twin() {
 async fn a_shadow_that_reaches_its_thresholds_decides() {
     let (engine, job) = shadowed(Some(Promotion { after: 1, most_differing: 0.0 })).await;
     let (_, mut observer) = shadows(&engine.analyst, engine.shadows.clone(), Arc::clone(&engine.bus));
-    let candle = install_and_look(&engine, &job).await;
+    let candle = look(&engine, &job).await;
     observer.work_on(candle, &CancellationToken::new()).await;
     let newest = engine.registry.log().newest(&rsi()).unwrap().change.clone();
     assert_eq!(newest.action, ta_bot_core::DeploymentAction::Promote);
     assert_eq!((newest.changed_by.as_str(), newest.deployment.shadow), (AUTHOR, None));
 }
 
-/// Installs the shadow and analyses the candle again.
-async fn install_and_look(engine: &Engine, job: &ta_bot_core::Job) -> ToCompare {
-    let log = engine.registry.log();
-    for module in log.newest_modules() {
-        engine.analyst.rollout.install(module).await.unwrap();
-    }
+/// Analyses the candle. The shadow was installed when it was deployed, so it looks, too.
+async fn look(engine: &Engine, job: &ta_bot_core::Job) -> ToCompare {
     engine.analyst.analyse(job, None).await.unwrap().beside.expect("the shadow looks")
 }

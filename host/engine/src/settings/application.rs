@@ -52,7 +52,6 @@ struct Current {
 pub struct SettingsBook {
     book: Book<Current>,
     registry: Arc<Registry>,
-    from_environment: Arc<ApplicationSettings>,
 }
 
 #[async_trait]
@@ -85,8 +84,7 @@ impl SettingsBook {
     pub fn new(store: Arc<dyn ConfigStore>, registry: Arc<Registry>, from_environment: ApplicationSettings) -> Self {
         let from_environment = Arc::new(from_environment);
         let settings = Arc::new(unchanged(&from_environment));
-        let current = Current { settings, from_environment: Arc::clone(&from_environment) };
-        Self { book: Book::new(store, current), registry, from_environment }
+        Self { book: Book::new(store, Current { settings, from_environment }), registry }
     }
 
     /// The same book, which keeps what it reads in a file and takes it from there at a start without the store.
@@ -128,7 +126,8 @@ impl SettingsBook {
         validate_only: bool,
         author: &Author,
     ) -> Result<Option<AuditEntry>, SettingsError> {
-        let stored = self.book.store().settings().await?.unwrap_or_else(|| unchanged(&self.from_environment));
+        let stored =
+            self.book.store().settings().await?.unwrap_or_else(|| unchanged(&self.book.current().from_environment));
         // Settings that the change does not name can't make it fail: a strategy may have been removed since it was
         // enabled.
         let kept = patch.enabled_strategies.is_none().then(|| stored.settings.enabled_strategies.clone()).flatten();
@@ -155,7 +154,7 @@ impl SettingsBook {
         // Versions are counted one by one, so the previous version holds what was stored before the last change.
         let target = target.unwrap_or(current - 1);
         let wanted = if target == 0 {
-            ApplicationSettings::clone(&self.from_environment)
+            ApplicationSettings::clone(&self.book.current().from_environment)
         } else {
             self.at_version(target).await?
         };

@@ -1,4 +1,4 @@
-# The service with its built-in strategies. To build it: docker build --tag petrosa-ta-bot:0.1.0 .
+# The service with its built-in strategies. To build it: docker build --tag petrosa-ta-bot:0.2.0 .
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .

@@ -14,7 +14,7 @@ use ta_bot_engine::{
         rollout::{self, Rollout},
         shadow_store::ShadowStore,
     },
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     modules::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
     },
@@ -66,7 +66,7 @@ pub struct App {
     /// Where settings are kept.
     pub config: Arc<dyn ConfigStore>,
     /// Where candles come from.
-    pub candles: Arc<dyn CandleStore>,
+    pub candles: Arc<Candles>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
     /// The evaluations that failed.

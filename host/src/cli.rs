@@ -8,7 +8,11 @@ use std::{ffi::OsString, io, path::Path, process::ExitCode, time::Duration};
 use clap::Parser as _;
 use ta_bot_engine::modules::registry::{Progress, Registry};
 
-use crate::{app::App, environment::Environment, logging};
+use crate::{
+    app::App,
+    environment::{EnvError, Environment},
+    logging,
+};
 
 mod analyze;
 mod args;
@@ -125,6 +129,9 @@ fn environment(options: &Options, serves: bool) -> Result<Environment, CliError>
                 environment.strategies_dir.clone_from(folder);
             }
             logging::start(filter, environment.log_format);
+            for EnvError { name, problem } in &environment.warnings {
+                tracing::warn!(variable = name, "{problem}");
+            }
             Ok(environment)
         }
         (read, filter) => {

@@ -2,11 +2,15 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use ta_bot_core::{ApplicationSettings, StrategyId};
+use ta_bot_core::{ApplicationSettings, StrategyId, Timeframe};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
-use ta_bot_engine::modules::signature::{PublicKey, TrustedKeys};
+use ta_bot_engine::{
+    market::candles::DEFAULT_PATIENCE,
+    modules::signature::{PublicKey, TrustedKeys},
+    signals::expiry::MaxAge,
+};
 
 mod servers;
 #[cfg(test)]
@@ -48,6 +52,12 @@ pub struct Environment {
     pub settings: ApplicationSettings,
     /// How old parameters in use may be.
     pub cache_ttl: Duration,
+    /// How long after its close a candle is waited for if its row is missing or unfinished.
+    pub candle_patience: Duration,
+    /// What is set and not taken, for the log.
+    pub warnings: Vec<EnvError>,
+    /// How old a signal may become before it is published.
+    pub signal_max_age: MaxAge,
     /// How much is logged, in the syntax of `tracing`'s filter.
     pub log_level: String,
     /// How the log is written; `None` means that this depends on where the log goes.
@@ -75,13 +85,17 @@ pub struct Environment {
 impl Environment {
     /// Reads every variable through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
-        let mut reader = Reader { get, errors: Vec::new() };
-        let environment = Self {
+        let mut reader = Reader { get, errors: Vec::new(), warnings: Vec::new() };
+        let patience = DEFAULT_PATIENCE.as_secs().to_string();
+        let mut environment = Self {
+            warnings: Vec::new(),
             http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
             data_dir: reader.text("DATA_DIR", "./data").into(),
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
             subject: reader.text("NATS_TOPIC_INTENTS", "cio.intent.trading"),
             settings: reader.settings(),
+            candle_patience: Duration::from_secs(reader.in_range("CANDLE_PATIENCE_SECONDS", &patience, 0, 3600)),
+            signal_max_age: reader.signal_max_age(),
             cache_ttl: Duration::from_secs(reader.in_range("CONFIG_CACHE_TTL_SECONDS", "60", 1, 86_400)),
             log_level: reader.text("LOG_LEVEL", "info"),
             log_format: reader.log_format(),
@@ -96,6 +110,7 @@ impl Environment {
             election: reader.election(),
         };
         reader.refuse_what_is_not_built();
+        environment.warnings = reader.warnings;
         if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
     }
 }
@@ -105,9 +120,13 @@ fn hostname() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
+/// The intervals of exchanges that are no timeframes here.
+const FOREIGN_INTERVALS: [&str; 2] = ["1s", "1M"];
+
 struct Reader<Get> {
     get: Get,
     errors: Vec<EnvError>,
+    warnings: Vec<EnvError>,
 }
 
 impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
@@ -172,6 +191,23 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         list
     }
 
+    /// An interval that exchanges have and TA Bot has not is left out: services share the variable. A text that is no
+    /// interval at all is a mistake.
+    fn timeframes(&mut self, text: &str) -> Vec<Timeframe> {
+        const NAME: &str = "SUPPORTED_TIMEFRAMES";
+        let is_foreign = |entry: &&str| FOREIGN_INTERVALS.contains(&entry.trim());
+        let (foreign, own): (Vec<&str>, Vec<&str>) = text.split(',').partition(is_foreign);
+        let timeframes = self.list(NAME, &own.join(","));
+        if timeframes.is_empty() && !foreign.is_empty() {
+            self.refuse(NAME, format!("{text} names no timeframe: give some, such as 5m,15m,1h"));
+        }
+        for interval in foreign {
+            let problem = format!("{} is left out: TA Bot has no candles of that length", interval.trim());
+            self.warnings.push(EnvError { name: NAME, problem });
+        }
+        timeframes
+    }
+
     fn settings(&mut self) -> ApplicationSettings {
         let symbols = self.text("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT,ADAUSDT");
         let timeframes = self.text("SUPPORTED_TIMEFRAMES", "5m,15m,1h");
@@ -179,7 +215,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         let enabled = (self.get)("ENABLED_STRATEGIES");
         let settings = ApplicationSettings {
             symbols: self.list("SUPPORTED_SYMBOLS", &symbols),
-            timeframes: self.list("SUPPORTED_TIMEFRAMES", &timeframes),
+            timeframes: self.timeframes(&timeframes),
             enabled_strategies: enabled.map(|text| self.list::<StrategyId>("ENABLED_STRATEGIES", &text)),
             min_confidence: self.in_range("MIN_CONFIDENCE", "0.6", 0.0, 1.0),
             max_confidence: self.in_range("MAX_CONFIDENCE", "0.95", 0.0, 1.0),
@@ -219,6 +255,17 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         let timeout = self.in_range("STRATEGY_TIMEOUT_MS", "250", 1, 60_000);
         let megabytes: usize = self.in_range("STRATEGY_MEMORY_MB", "64", 1, 4096);
         Limits { timeout: Duration::from_millis(timeout), memory_bytes: megabytes << 20, ..Limits::default() }
+    }
+
+    fn signal_max_age(&mut self) -> MaxAge {
+        const NAME: &str = "SIGNAL_MAX_AGE_SECONDS";
+        if self.given(NAME).is_none() {
+            return MaxAge::NextClose;
+        }
+        match self.in_range(NAME, "0", 0, 31_536_000) {
+            0 => MaxAge::Unlimited,
+            seconds => MaxAge::Limited(Duration::from_secs(seconds)),
+        }
     }
 
     fn strategy_budget(&mut self) -> Option<Duration> {

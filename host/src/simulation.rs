@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use ta_bot_engine::{
     market::{
-        candle_store::CandleStore,
+        candles::Candles,
+        clock::MarketClock,
         made_up::{gathered, simulated},
     },
     settings::application::SettingsBook,
@@ -29,13 +30,15 @@ const FIRST_PRICE: f64 = 100.0;
 /// What the simulation needs.
 pub struct Feed {
     /// Where its candles go.
-    pub candles: Arc<dyn CandleStore>,
+    pub candles: Arc<Candles>,
     /// Where it announces them.
     pub bus: Arc<LocalBus>,
     /// The settings, which say what is scheduled.
     pub settings: Arc<SettingsBook>,
     /// How often a candle of the shortest timeframe closes.
     pub pace: Duration,
+    /// The clock of this market.
+    pub clock: MarketClock,
 }
 
 impl Feed {
@@ -62,7 +65,7 @@ impl Feed {
         let timeframes = Timeframes::of(timeframes);
         let Some(shortest) = timeframes.shortest else { return Ok(()) };
         let now = Timestamp::now();
-        let newest = self.candles.newest_closed(symbol, shortest, now, 1).await?;
+        let newest = self.candles.newest(symbol, shortest, now, 1).await?.candles;
         let open_time = match newest.last() {
             Some(candle) => shortest.close_of(candle.open_time),
             None => shortest.open_of(now.plus_millis(-1000 * shortest.millis())),
@@ -80,6 +83,7 @@ impl Feed {
                 closed.push(timeframe);
             }
         }
+        self.clock.closed(shortest.close_of(open_time));
         for timeframe in closed {
             self.announce(symbol, timeframe);
         }
@@ -96,13 +100,13 @@ impl Feed {
         let now = Timestamp::now();
         let per_candle = longer.millis() / shorter.millis();
         let count = (2 * per_candle) as u32;
-        let parts = self.candles.newest_closed(symbol, shorter, now, count).await?;
+        let parts = self.candles.newest(symbol, shorter, now, count).await?.candles;
         let Some(newest) = parts.last() else { return Ok(None) };
         let open_time = longer.open_of(shorter.close_of(newest.open_time).plus_millis(-longer.millis()));
         let close_time = longer.close_of(open_time);
         let covered = |part: &&Candle| part.open_time >= open_time && part.open_time < close_time;
         let parts: Vec<&Candle> = parts.iter().filter(covered).collect();
-        let there = self.candles.newest_closed(symbol, longer, close_time, 1).await?;
+        let there = self.candles.newest(symbol, longer, close_time, 1).await?.candles;
         let known = there.last().is_some_and(|candle| candle.open_time == open_time);
         let complete = !known && parts.len() as i64 == per_candle;
         Ok(gathered(open_time, &parts).filter(|_| complete))
@@ -145,6 +149,8 @@ impl Timeframes {
 
 #[cfg(test)]
 mod tests {
+    use ta_bot_engine::{market::candles::DEFAULT_PATIENCE, support::metrics::Metrics};
+
     use super::*;
 
     #[test]
@@ -162,8 +168,8 @@ mod tests {
     async fn a_candle_is_announced_when_the_longer_one_that_it_completes_is_stored_too() {
         let data = tempfile::tempdir().unwrap();
         let database = ta_bot_drivers::sqlite::Database::open(data.path()).await.unwrap();
-        let candles: Arc<dyn CandleStore> =
-            Arc::new(ta_bot_drivers::sqlite::candles::SqliteCandles::new(database.clone()));
+        let store = Arc::new(ta_bot_drivers::sqlite::candles::SqliteCandles::new(database.clone()));
+        let candles = Arc::new(Candles::new(store, DEFAULT_PATIENCE, Arc::new(Metrics::new().unwrap())));
         let config = Arc::new(ta_bot_drivers::sqlite::config::SqliteConfig::new(database));
         let symbol: Symbol = "BTCUSDT".parse().unwrap();
         let settings = ta_bot_core::ApplicationSettings {
@@ -174,7 +180,7 @@ mod tests {
             max_confidence: 1.0,
         };
         let settings = Arc::new(SettingsBook::new(config, Arc::default(), settings));
-        let feed = Feed { candles, bus: Arc::default(), settings, pace: PACE };
+        let feed = Feed { candles, bus: Arc::default(), settings, pace: PACE, clock: MarketClock::simulated() };
         let mut events = ta_bot_engine::signals::bus::Bus::candle_events(&*feed.bus);
         let mut announced = Vec::new();
         for _ in 0..6 {
@@ -187,7 +193,7 @@ mod tests {
         }
         let longer = announced.iter().filter(|together| **together == [Timeframe::M5, Timeframe::M15]).count();
         assert!((1..=2).contains(&longer) && announced.iter().all(|together| together[0] == Timeframe::M5));
-        let stored = feed.candles.newest_closed(&symbol, Timeframe::M15, Timestamp::now(), 9).await.unwrap();
-        assert_eq!(stored.len(), longer);
+        let stored = feed.candles.newest(&symbol, Timeframe::M15, Timestamp::now(), 9).await.unwrap();
+        assert_eq!(stored.candles.len(), longer);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
-    market::{candle_store::CandleStore, made_up::simulated},
+    market::{candles::Candles, made_up::simulated},
     signals::{bus::local::LocalBus, outbox::Outbox},
 };
 use ta_bot_tests::two_strategies_dir;
@@ -28,7 +28,7 @@ const TIMEFRAME: Timeframe = Timeframe::M5;
 
 /// The running service and its market.
 struct Market {
-    candles: Arc<dyn CandleStore>,
+    candles: Arc<Candles>,
     outbox: Arc<dyn Outbox>,
     bus: Arc<LocalBus>,
     symbols: Vec<Symbol>,
@@ -44,6 +44,8 @@ async fn start(data_dir: &Path) -> Market {
     let names = symbols().iter().map(Symbol::to_string).collect::<Vec<_>>().join(",");
     let variables = HashMap::from([
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        // The candles are old ones.
+        ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
         ("SUPPORTED_SYMBOLS", names),

@@ -31,6 +31,8 @@ fn binary() -> PathBuf {
 async fn start(data_dir: &Path, tokens: Option<&Path>) -> (Replica, Duration) {
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        // The candles are old ones.
+        ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", strategies_dir().display().to_string()),
         ("LOG_LEVEL", "error".to_owned()),

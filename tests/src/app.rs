@@ -18,12 +18,18 @@ pub async fn app(data_dir: &Path) -> anyhow::Result<App> {
 
 /// Like [`app()`], but without strategies.
 pub async fn open(data_dir: &Path) -> anyhow::Result<App> {
-    let variables = HashMap::from([
+    open_with(data_dir, &[]).await
+}
+
+/// Like [`open`], with more environment variables.
+pub async fn open_with(data_dir: &Path, more: &[(&'static str, String)]) -> anyhow::Result<App> {
+    let mut variables = HashMap::from([
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", strategies_dir().display().to_string()),
         // A slow evaluation on a busy machine must not fail a test.
         ("STRATEGY_TIMEOUT_MS", "20000".to_owned()),
     ]);
+    variables.extend(more.iter().cloned());
     let environment = Environment::read(|name| variables.get(name).cloned());
     App::open(environment.map_err(|errors| anyhow!("{errors:?}"))?).await
 }

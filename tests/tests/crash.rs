@@ -28,6 +28,8 @@ const TIMEFRAMES: [Timeframe; 2] = [Timeframe::M5, Timeframe::M15];
 fn environment(data_dir: &Path) -> HashMap<String, String> {
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        // The candles are old ones.
+        ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
         ("DATA_DIR", data_dir.display().to_string()),
         ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
         ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT,ADAUSDT".to_owned()),
@@ -79,7 +81,7 @@ async fn killed_fifty_times_it_loses_nothing_and_repeats_nothing() {
     let app = finish(data.path()).await;
     let mut jobs = Vec::new();
     for timeframe in TIMEFRAMES {
-        jobs.extend(due(&*app.outbox, &*app.candles, timeframe).await.unwrap());
+        jobs.extend(due(&*app.outbox, &app.candles, timeframe).await.unwrap());
     }
     let mut expected = BTreeSet::new();
     for job in &jobs {
@@ -105,7 +107,7 @@ async fn finish(data_dir: &Path) -> App {
         .unwrap();
     let app = open(data_dir).await;
     let everything_done = async {
-        while unfinished(&*app.outbox, &*app.candles, &TIMEFRAMES).await.unwrap() > 0
+        while unfinished(&*app.outbox, &app.candles, &TIMEFRAMES).await.unwrap() > 0
             || app.outbox.backlog().await.unwrap().signals > 0
         {
             sleep(Duration::from_millis(50)).await;

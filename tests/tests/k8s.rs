@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::{collections::BTreeSet, env, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, fs, path::PathBuf, sync::Arc};
 
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
+use ta_bot_engine::{market::feeds::Feeds, support::metrics::FeedGauge};
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
 use tokio::process::Command;
@@ -124,6 +126,11 @@ async fn every_metric_of_the_alerts_is_there() {
     let rules = of(&built, "PrometheusRule");
     let metrics = ta_bot_engine::support::metrics::Metrics::new().unwrap();
     metrics.jobs.with_label_values(&["dead"]);
+    metrics.inputs.candles_unfinished.with_label_values(&["15m"]);
+    let feeds = Arc::new(Feeds::default());
+    let symbol: Symbol = "BTCUSDT".parse().unwrap();
+    feeds.note(Timeframe::M15, std::slice::from_ref(&symbol), &[(symbol.clone(), Timestamp::now())]);
+    metrics.add(Box::new(FeedGauge::new(feeds).unwrap())).unwrap();
     let rendered: String = metrics.render().unwrap().collect();
     let names: BTreeSet<_> = rules
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')

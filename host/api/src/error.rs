@@ -173,6 +173,7 @@ impl ApiError {
                 "bad_module",
                 "a deployed module can't be had; the service's log says why",
             ),
+            Self::Analysis(AnalysisError::Refused { .. }) => told(S::INTERNAL_SERVER_ERROR, "bad_candles"),
             Self::Analysis(AnalysisError::Window(_)) => {
                 hidden(S::INTERNAL_SERVER_ERROR, "bad_candles", "the stored candles of this series can't be used")
             }

@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use ta_bot_engine::{
-    market::candle_store::CandleStore,
+    market::{candles::Candles, feeds::Feeds},
     modules::registry::Registry,
     pipeline::leadership::Leadership,
     settings::{config_store::ConfigStore, refresh::Books},
@@ -55,7 +55,7 @@ impl Embedded {
 /// The parts whose state is measured.
 #[allow(missing_docs, reason = "the types are self-explanatory")]
 pub struct Sources {
-    pub candles: Arc<dyn CandleStore>,
+    pub candles: Arc<Candles>,
     pub outbox: Arc<dyn Outbox>,
     pub config: Arc<dyn ConfigStore>,
     pub bus: Arc<dyn Bus>,
@@ -63,6 +63,7 @@ pub struct Sources {
     pub books: Books,
     pub leadership: Leadership,
     pub metrics: Arc<Metrics>,
+    pub feeds: Arc<Feeds>,
     pub embedded: Embedded,
 }
 

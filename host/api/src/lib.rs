@@ -11,11 +11,11 @@ use std::sync::Arc;
 use axum::{Extension, Router, middleware};
 use ta_bot_engine::{
     deployments::{impact::Impact, rollout::Rollout, shadow_store::ShadowStore},
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     modules::{catalog::Catalog, registry::Registry},
     pipeline::analysis::Analyst,
     settings::{application::SettingsBook, parameters::ParameterBook},
-    signals::{bus::Bus, outbox::Outbox, replay::Replayer},
+    signals::{bus::Bus, expiry::Expiry, outbox::Outbox, replay::Replayer},
     supervision::{failure::FailureStore, ledger::Ledger},
     support::metrics::Metrics,
 };
@@ -47,7 +47,7 @@ pub struct Services {
     pub parameters: Arc<ParameterBook>,
     pub settings: Arc<SettingsBook>,
     pub rollout: Arc<Rollout>,
-    pub candles: Arc<dyn CandleStore>,
+    pub candles: Arc<Candles>,
     pub outbox: Arc<dyn Outbox>,
     pub failures: Arc<dyn FailureStore>,
     pub replayer: Arc<Replayer>,
@@ -62,6 +62,8 @@ pub struct Services {
     pub tokens: Option<Tokens>,
     /// Cancelled when the service begins to shut down, so that long work is neither started nor continued.
     pub ending: CancellationToken,
+    /// Says which signals are too old to be published.
+    pub expiry: Expiry,
     /// Notifies the relay that signals were committed.
     pub relay_wakeup: Arc<Notify>,
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{Timestamp, WindowHash};
+use crate::{Timeframe, Timestamp, WindowHash};
 
 /// One closed candle. Prices are in the quote currency, the volume in the base currency.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +25,21 @@ pub struct Candle {
 /// Why a set of numbers is not a valid candle.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum CandleError {
+    /// The open time is not on the timeframe's grid.
+    #[error(
+        "the open time is {open}, but a candle of {timeframe} opens at {before} and then at {after}: give candles of \
+         this timeframe, or correct the time"
+    )]
+    OffGrid {
+        /// What was given.
+        open: Timestamp,
+        /// The timeframe of the series.
+        timeframe: Timeframe,
+        /// The open time before.
+        before: Timestamp,
+        /// The open time after.
+        after: Timestamp,
+    },
     /// A price or the volume is NaN or infinite.
     #[error("{field} is {value}: give a finite number")]
     NotFinite {
@@ -59,9 +74,17 @@ pub enum CandleError {
 }
 
 impl Candle {
-    /// Checks that the numbers are a valid candle: finite, positive prices, a volume that is not negative, and a high
-    /// and low that enclose open and close.
-    pub fn check(&self) -> Result<(), CandleError> {
+    /// Checks that this is a valid candle of `timeframe`: it opens on the timeframe's grid, has finite, positive prices,
+    /// a volume that is not negative, and a high and low that enclose open and close.
+    ///
+    /// This is the only rule for the numbers of a candle. It holds wherever candles come in: for files, for rows of
+    /// every store, and for candles that are made from shorter ones.
+    pub fn check(&self, timeframe: Timeframe) -> Result<(), CandleError> {
+        let open = self.open_time;
+        let before = timeframe.open_of(open);
+        if before != open {
+            return Err(CandleError::OffGrid { open, timeframe, before, after: timeframe.close_of(before) });
+        }
         let prices = [("open", self.open), ("high", self.high), ("low", self.low), ("close", self.close)];
         for (field, value) in prices.into_iter().chain([("volume", self.volume)]) {
             if !value.is_finite() {
@@ -252,8 +275,10 @@ mod tests {
 
     #[test]
     fn a_bad_candle_names_its_field() {
-        assert_eq!(candle(0).check(), Ok(()));
-        let told = |candle: Candle| candle.check().unwrap_err().to_string();
+        let check = |candle: Candle| candle.check(Timeframe::M15);
+        assert_eq!(check(candle(0)), Ok(()));
+        let told = |candle: Candle| check(candle).unwrap_err().to_string();
+        assert!(told(candle(1)).starts_with("the open time is 1970-01-01T00:00:00.001"), "{}", told(candle(1)));
         assert!(told(Candle { high: f64::NAN, ..candle(0) }).starts_with("high is NaN"));
         assert!(told(Candle { low: 0.0, ..candle(0) }).starts_with("low is 0"));
         assert!(told(Candle { volume: -1.0, ..candle(0) }).starts_with("volume is -1"));

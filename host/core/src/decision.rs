@@ -130,6 +130,7 @@ pub enum ExecutionStatus {
     Trap,
     Timeout,
     Limit,
+    Gap,
 }
 
 impl ExecutionStatus {
@@ -141,6 +142,7 @@ impl ExecutionStatus {
             Self::Trap => "trap",
             Self::Timeout => "timeout",
             Self::Limit => "limit",
+            Self::Gap => "gap",
         }
     }
 }

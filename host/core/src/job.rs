@@ -29,6 +29,8 @@ impl fmt::Display for Job {
 pub struct CandleEvent {
     /// The symbols of the candles.
     pub symbols: Vec<Symbol>,
+    /// The entries of a batch that are no symbols, as they were given.
+    pub unusable: Vec<String>,
     /// The timeframe of the candles.
     pub timeframe: Timeframe,
     /// The sender's trace context, in the W3C `traceparent` format.
@@ -56,24 +58,35 @@ pub enum EventError {
 
 impl CandleEvent {
     /// Parses the body of a message from the Data Extractor: a single extraction or a batch.
+    ///
+    /// A batch lists the symbols that succeeded, even if it says that it did not succeed as a whole. An entry that is no
+    /// symbol does not keep the others out.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         let json: Json = serde_json::from_slice(body).map_err(|error| EventError::NotJson(error.to_string()))?;
         let object = json.as_object().ok_or_else(|| EventError::NotJson("it is another kind of JSON".to_owned()))?;
-        if object.get("success").and_then(Json::as_bool) == Some(false) {
+        let is_batch = object.get("symbol").is_none() && object.get("symbols").is_some();
+        if !is_batch && object.get("success").and_then(Json::as_bool) == Some(false) {
             return Err(EventError::Unsuccessful);
         }
         let field = |field, problem: &dyn fmt::Display| EventError::Field { field, problem: problem.to_string() };
         let period = object.get("period").or_else(|| object.get("timeframe")).and_then(Json::as_str);
         let timeframe = period.ok_or_else(|| field("period", &"give a text such as \"15m\""))?;
         let timeframe = timeframe.parse().map_err(|error| field("period", &error))?;
-        let names: Vec<&str> = match (object.get("symbol"), object.get("symbols")) {
-            (Some(Json::String(symbol)), _) => vec![symbol],
-            (None, Some(Json::Array(symbols))) => symbols.iter().filter_map(Json::as_str).collect(),
+        let (mut symbols, mut unusable) = (Vec::new(), Vec::new());
+        match (object.get("symbol"), object.get("symbols")) {
+            (Some(Json::String(symbol)), _) => symbols.push(symbol.parse().map_err(|error| field("symbol", &error))?),
+            (None, Some(Json::Array(entries))) => {
+                for entry in entries {
+                    match entry.as_str().and_then(|name| name.parse().ok()) {
+                        Some(symbol) => symbols.push(symbol),
+                        None => unusable.push(entry.as_str().map_or_else(|| entry.to_string(), str::to_owned)),
+                    }
+                }
+            }
             _ => return Err(field("symbol", &"give a text, or a list of texts as symbols")),
-        };
-        let symbols = names.into_iter().map(str::parse).collect::<Result<_, _>>().map_err(|e| field("symbol", &e))?;
+        }
         let traceparent = object.get("_otel_trace_headers").and_then(|headers| headers.get("traceparent")?.as_str());
-        Ok(Self { symbols, timeframe, traceparent: traceparent.map(str::to_owned) })
+        Ok(Self { symbols, unusable, timeframe, traceparent: traceparent.map(str::to_owned) })
     }
 }
 
@@ -92,6 +105,17 @@ mod tests {
         assert_eq!(event.traceparent.as_deref(), Some("00-1-2-01"));
         let batch = CandleEvent::parse(br#"{"symbols":["BTCUSDT","ETHUSDT"],"timeframe":"5m"}"#).unwrap();
         assert_eq!((batch.symbols.len(), batch.timeframe), (2, Timeframe::M5));
+    }
+
+    #[test]
+    fn a_batch_that_failed_in_part_gives_what_succeeded() {
+        let batch = br#"{"event_type":"batch_extraction_completed","symbols":["BTCUSDT","no symbol",7,"1000SHIBUSDT"],
+            "period":"1h","success":false,"errors":["ETHUSDT: timeout"]}"#;
+        let event = CandleEvent::parse(batch).unwrap();
+        assert_eq!(event.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["BTCUSDT", "1000SHIBUSDT"]);
+        assert_eq!(event.unusable, ["no symbol", "7"]);
+        let empty = CandleEvent::parse(br#"{"symbols":[],"period":"1h","success":false}"#).unwrap();
+        assert!(empty.symbols.is_empty() && empty.unusable.is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@
 )]
 
 mod candle;
+mod candle_row;
 mod decision;
 mod deployment;
 mod digest;
@@ -32,6 +33,7 @@ mod timestamp;
 mod transition;
 
 pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
+pub use candle_row::{CandleRow, ClosedCandles, RefusedCandle, RowProblem, closed_candles};
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
 pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,

@@ -3,11 +3,15 @@
 //! Jobs, requests, commands and replays all go through here, so the same inputs give the same signal for every caller.
 
 pub mod comparison;
+mod gap;
 mod inputs;
 mod outcome;
+mod series;
 
-pub use inputs::{HOST_VERSION, Inputs, Origin, SeriesKey, WindowRequest, extra_windows, series_of};
+pub use gap::Gap;
+pub use inputs::{HOST_VERSION, Inputs, Origin};
 pub use outcome::{EvaluationReport, Outcome, SkipReason, StrategyOutcome};
+pub use series::{SeriesKey, WindowRequest, extra_windows, series_of};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,9 @@
 
 pub mod cache;
 pub mod candle_store;
+pub mod candles;
+pub mod clock;
+pub mod feeds;
 pub mod history;
 pub mod import;
 pub mod made_up;

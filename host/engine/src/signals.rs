@@ -1,6 +1,7 @@
 //! Signals: where they wait, how they are published, and how they are replayed.
 
 pub mod bus;
+pub mod expiry;
 pub mod outbox;
 pub mod relay;
 pub mod replay;

@@ -12,7 +12,11 @@ use tempfile::TempDir;
 use crate::{
     deployments::rollout::{self, Rollout},
     evaluation::HOST_VERSION,
-    market::{cache::CandleCache, candle_store::CandleStore},
+    market::{
+        cache::CandleCache,
+        candle_store::CandleStore,
+        candles::{Candles, DEFAULT_PATIENCE},
+    },
     modules::{
         admission::{Check, CheckName, CheckOutcome, Verdict},
         bundled::load_folder,
@@ -40,7 +44,7 @@ pub(crate) struct Engine {
     pub(crate) bus: Arc<dyn Bus>,
     /// The same bus as `bus`.
     pub(crate) local_bus: Arc<LocalBus>,
-    pub(crate) candles: Arc<dyn CandleStore>,
+    pub(crate) candles: Arc<Candles>,
     pub(crate) modules: Arc<SqliteModules>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) registry: Arc<Registry>,
@@ -149,7 +153,8 @@ impl Engine {
         let parameters = Arc::new(ParameterBook::new(config.clone(), Arc::clone(&registry)));
         let settings = Arc::new(SettingsBook::new(config, Arc::clone(&registry), settings));
         let modules = Arc::new(SqliteModules::new(database.clone()));
-        let stored: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+        let store: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+        let stored = Arc::new(Candles::new(Arc::clone(&store), DEFAULT_PATIENCE, Arc::clone(&metrics)));
         let rollout = Arc::new(Rollout::new(rollout::Parts {
             store: Arc::new(SqliteDeployments::new(database.clone())),
             modules: modules.clone(),
@@ -165,7 +170,7 @@ impl Engine {
             rollout: Arc::clone(&rollout),
         };
         books.refresh().await.unwrap();
-        let candles: Arc<dyn CandleStore> = Arc::new(CandleCache::new(Arc::clone(&stored)));
+        let candles = Arc::new(stored.through(Arc::new(CandleCache::new(store))));
         let analyst = Arc::new(Analyst {
             candles: Arc::clone(&candles),
             registry: Arc::clone(&registry),

@@ -10,7 +10,7 @@ use ta_bot_drivers::sqlite::{
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
-    market::{cache::CandleCache, candle_store::CandleStore},
+    market::{cache::CandleCache, candle_store::CandleStore, candles::Candles},
     modules::{copies::Copies, module_store::ModuleStore},
     pipeline::{
         job_queue::{JobQueue, local::LocalQueue},
@@ -85,9 +85,10 @@ impl Connections {
 /// One driver for each port. No driver needs its server to be available yet.
 pub(super) struct Drivers {
     pub(super) connections: Connections,
-    pub(super) candles: Arc<dyn CandleStore>,
-    /// The candle store without the cache in front of it.
-    pub(super) stored_candles: Arc<dyn CandleStore>,
+    /// The candles, with a cache in front of the store.
+    pub(super) candles: Arc<Candles>,
+    /// The same without the cache.
+    pub(super) stored_candles: Arc<Candles>,
     pub(super) outbox: Arc<dyn Outbox>,
     /// In the same database as the outbox.
     pub(super) deployments: Arc<dyn DeploymentStore>,
@@ -133,9 +134,11 @@ impl Drivers {
             }
             None => Shared::on_sqlite(&database),
         };
+        let cache = Arc::new(CandleCache::new(Arc::clone(&candles)));
+        let stored_candles = Arc::new(Candles::new(candles, environment.candle_patience, Arc::clone(metrics)));
         Ok(Self {
-            candles: Arc::new(CandleCache::new(Arc::clone(&candles))),
-            stored_candles: candles,
+            candles: Arc::new(stored_candles.through(cache)),
+            stored_candles,
             outbox,
             deployments,
             failures,

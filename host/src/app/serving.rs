@@ -19,12 +19,16 @@ use ta_bot_engine::{
         rollout::warden::{self, Warden},
         shadow,
     },
+    market::{clock::MarketClock, feeds::Feeds},
     modules::bundled::keep_bundled,
     pipeline::{leadership::Leadership, schedule::Schedule, worker::Pipeline},
     settings::refresh::Refresh,
-    signals::{bus::Notice, relay::Relay},
+    signals::{bus::Notice, expiry::Expiry, relay::Relay},
     supervision::{budget::Budget, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
-    support::{log_limit::LogLimit, metrics::BudgetGauge},
+    support::{
+        log_limit::LogLimit,
+        metrics::{BudgetGauge, FeedGauge},
+    },
 };
 use tokio::{
     net::TcpListener,
@@ -37,11 +41,26 @@ use super::{
     drivers::{self, Task},
     stages::{Stages, Work},
 };
-use crate::simulation::Feed;
+use crate::{environment::Environment, simulation::Feed};
 
 /// How many jobs are in progress at once. Jobs that wait for candles or for their commit share one read or one
 /// transaction. A higher number would keep jobs from replicas that have nothing to do.
 const JOBS_UNDER_WAY: usize = 64;
+
+/// What requests and the work behind them share.
+struct Shared {
+    relay_wakeup: Arc<Notify>,
+    expiry: Expiry,
+    feeds: Arc<Feeds>,
+}
+
+impl Shared {
+    fn new(environment: &Environment, is_simulated: bool) -> Self {
+        let clock = if is_simulated { MarketClock::simulated() } else { MarketClock::default() };
+        let expiry = Expiry::new(environment.signal_max_age, clock.clone());
+        Self { relay_wakeup: Arc::default(), expiry, feeds: Arc::new(Feeds::new(clock)) }
+    }
+}
 
 impl App {
     /// Runs the service until `stop` is cancelled. With `simulate`, it runs on a simulated market that closes candles
@@ -58,12 +77,13 @@ impl App {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
         let listener_address = listener.local_addr()?;
-        let relay_wakeup = Arc::new(Notify::new());
         let prepare = self.prepare.take();
         let notices = std::mem::replace(&mut self.notices, self.bus.notices());
         let (leadership, keeper) = drivers::leadership(&self.environment, &self.analyst.metrics).await?;
         let stages = Stages::default();
-        let services = Arc::new(self.services(tokens, &relay_wakeup, &leadership, &stages));
+        let shared = Shared::new(&self.environment, simulate.is_some());
+        self.analyst.metrics.add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds))?))?;
+        let services = Arc::new(self.services(tokens, &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
         let server = ta_bot_api::serve(listener, services, stages.http.clone());
         tracing::info!(address = %listener_address, "listening");
@@ -79,7 +99,7 @@ impl App {
         });
         if let Some(loaded) = begun.await {
             loaded?;
-            let mut work = self.start_work(simulate, &stages, notices, relay_wakeup, leadership)?;
+            let mut work = self.start_work(simulate, &stages, notices, &shared, leadership)?;
             // The Lease is released with the intake, so that another replica takes over while this process finishes its
             // jobs.
             work.intake.extend(keeper.map(|keep| stages.spawn(keep(stages.intake.clone()))));
@@ -110,13 +130,7 @@ impl App {
         }
     }
 
-    fn services(
-        &self,
-        tokens: Option<Tokens>,
-        relay_wakeup: &Arc<Notify>,
-        leadership: &Leadership,
-        stages: &Stages,
-    ) -> Services {
+    fn services(&self, tokens: Option<Tokens>, shared: &Shared, leadership: &Leadership, stages: &Stages) -> Services {
         let bus = Arc::clone(&self.bus);
         let health = Health::new(Sources {
             candles: Arc::clone(&self.candles),
@@ -127,6 +141,7 @@ impl App {
             books: self.books.clone(),
             leadership: leadership.clone(),
             metrics: Arc::clone(&self.analyst.metrics),
+            feeds: Arc::clone(&shared.feeds),
             embedded: self.embedded,
         });
         Services {
@@ -148,7 +163,8 @@ impl App {
             metrics: Arc::clone(&self.analyst.metrics),
             health: Arc::new(health),
             tokens,
-            relay_wakeup: Arc::clone(relay_wakeup),
+            expiry: shared.expiry.clone(),
+            relay_wakeup: Arc::clone(&shared.relay_wakeup),
         }
     }
 
@@ -157,7 +173,7 @@ impl App {
         simulate: Option<Duration>,
         stages: &Stages,
         notices: Receiver<Notice>,
-        relay_wakeup: Arc<Notify>,
+        shared: &Shared,
         leadership: Leadership,
     ) -> anyhow::Result<Work> {
         let bus = Arc::clone(&self.bus);
@@ -175,7 +191,7 @@ impl App {
             Arc::clone(analyst),
             Arc::clone(outbox),
             Arc::clone(&self.queue),
-            Arc::clone(&relay_wakeup),
+            Arc::clone(&shared.relay_wakeup),
             JOBS_UNDER_WAY,
             Some(Arc::new(watch)),
             Some(shadows),
@@ -184,7 +200,8 @@ impl App {
             outbox: Arc::clone(outbox),
             bus: Arc::clone(&bus),
             subject: self.environment.subject.clone(),
-            wakeup: relay_wakeup,
+            expiry: shared.expiry.clone(),
+            wakeup: Arc::clone(&shared.relay_wakeup),
             metrics: Arc::clone(&analyst.metrics),
         };
         let schedule = Schedule {
@@ -193,6 +210,7 @@ impl App {
             bus: Arc::clone(&bus),
             settings: Arc::clone(&analyst.settings),
             queue: Arc::clone(&self.queue),
+            feeds: Arc::clone(&shared.feeds),
             leadership,
             metrics: Arc::clone(&analyst.metrics),
             refused: LogLimit::default(),
@@ -204,7 +222,7 @@ impl App {
             notices,
             interval: self.environment.cache_ttl,
         };
-        let feed = simulate.map(|pace| self.feed(pace)).transpose()?;
+        let feed = simulate.map(|pace| self.feed(pace, shared.expiry.clock().clone())).transpose()?;
         let mut intake_tasks =
             vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
         intake_tasks.push(stages.spawn(Arc::clone(&self.catalog).run(stages.intake.clone())));
@@ -230,9 +248,10 @@ impl App {
 
     /// A simulated market. It needs the in-process bus, since other readers of a shared bus would take it for a real
     /// market.
-    fn feed(&self, pace: Duration) -> anyhow::Result<Feed> {
+    fn feed(&self, pace: Duration, clock: MarketClock) -> anyhow::Result<Feed> {
         let bus = self.local_bus.clone().context("--simulate needs the in-process bus: unset NATS_URL")?;
-        Ok(Feed { pace, candles: Arc::clone(&self.candles), bus, settings: Arc::clone(&self.analyst.settings) })
+        let (candles, settings) = (Arc::clone(&self.candles), Arc::clone(&self.analyst.settings));
+        Ok(Feed { candles, bus, settings, pace, clock })
     }
 }
 

@@ -7,7 +7,7 @@ use ta_bot_api::views::outcome::OutcomeView;
 use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp, millis};
 use ta_bot_engine::{
     evaluation::StrategyOutcome,
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     pipeline::analysis::{Analysis, newest_job},
 };
 
@@ -34,12 +34,7 @@ pub(super) async fn analyze(
 }
 
 /// The newest candle that had closed at `at`, or by now if that is `None`.
-async fn job(
-    candles: &dyn CandleStore,
-    symbol: &Symbol,
-    timeframe: Timeframe,
-    at: Option<Timestamp>,
-) -> Result<Job, CliError> {
+async fn job(candles: &Candles, symbol: &Symbol, timeframe: Timeframe, at: Option<Timestamp>) -> Result<Job, CliError> {
     let now = Timestamp::now();
     let until = at.map_or(now, |at| at.min(now));
     if let Some(job) = newest_job(candles, symbol, timeframe, until).await? {

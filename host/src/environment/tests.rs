@@ -83,6 +83,28 @@ fn trusted_keys_are_read_in_both_spellings_and_no_mistake_takes_modules_unsigned
     }
 }
 
+#[test]
+fn intervals_of_exchanges_that_are_no_timeframes_are_left_out_and_named() {
+    let environment = read(&[("SUPPORTED_TIMEFRAMES", "5m, 1M,1h,1s")]).unwrap();
+    assert_eq!(environment.settings.timeframes, [Timeframe::M5, Timeframe::H1]);
+    let named: Vec<_> = environment.warnings.iter().map(ToString::to_string).collect();
+    assert!(named.len() == 2 && named[0].starts_with("SUPPORTED_TIMEFRAMES: 1M"), "{named:?}");
+    assert!(read(&[]).unwrap().warnings.is_empty());
+    for wrong in ["1m,1y", "1M"] {
+        assert_eq!(read(&[("SUPPORTED_TIMEFRAMES", wrong)]).unwrap_err().len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn the_age_of_signals_is_a_time_none_or_the_next_close() {
+    let age = |given: &[(&str, &str)]| read(given).map(|environment| environment.signal_max_age);
+    assert_eq!(age(&[]), Ok(MaxAge::NextClose));
+    assert_eq!(age(&[("SIGNAL_MAX_AGE_SECONDS", " ")]), Ok(MaxAge::NextClose));
+    assert_eq!(age(&[("SIGNAL_MAX_AGE_SECONDS", "0")]), Ok(MaxAge::Unlimited));
+    assert_eq!(age(&[("SIGNAL_MAX_AGE_SECONDS", "90")]), Ok(MaxAge::Limited(Duration::from_secs(90))));
+    assert!(age(&[("SIGNAL_MAX_AGE_SECONDS", "-1")]).is_err());
+}
+
 #[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
 #[test]
 fn every_mistake_is_reported() {

@@ -98,6 +98,8 @@ impl Fleet {
         let symbols: Vec<_> = market.symbols.iter().map(ta_bot_core::Symbol::as_str).collect();
         let variables = HashMap::from([
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+            // The candles are old ones.
+            ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
             ("DATA_DIR", data.display().to_string()),
             ("STRATEGIES_DIR", strategies_dir().display().to_string()),
             ("MYSQL_URI", self.maria.uri_at(self.proxies.mysql.address(), DATABASE)),

@@ -20,6 +20,8 @@ async fn a_failure_of_a_running_service_is_downloaded_and_reproduced() {
     let modules = strategies(folder.path(), &["rsi"], &[FAULTY]);
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        // The candles are old ones.
+        ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
         ("DATA_DIR", data.display().to_string()),
         ("STRATEGIES_DIR", modules.display().to_string()),
         ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),

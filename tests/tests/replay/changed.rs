@@ -69,12 +69,22 @@ async fn history_that_was_imported_since_is_left_out() {
     assert!(signals.len() > 20 && left_out > 0, "{} signals, {left_out} candles since", signals.len());
 }
 
+/// The built-in strategy that reads a longer timeframe.
+fn reader() -> StrategyId {
+    "multi_timeframe_trend_continuation".parse().unwrap()
+}
+
+/// Version 0.1.0 asked strategies whatever the state of their longer series was. This version does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_longer_candle_that_came_late_is_left_out() {
     let (base, hours) = (market(), hours());
     // The longer series lacks the newest hours.
-    let store = Store::with(&base, &hours[..hours.len() - 20]).await;
-    let signals = store.analyse(jobs()).await;
+    let there = &hours[..hours.len() - 20];
+    let store = Store::with(&base, there).await;
+    let next = HIGHER.close_of(HIGHER.close_of(there[there.len() - 1].open_time));
+    let now = store.analyse(jobs()).await;
+    assert!(now.iter().filter(|signal| signal.strategy == reader()).all(|signal| signal.job.candle_close < next));
+    let signals = store.decided_by_version_0_1(&reader(), jobs()).await;
     store.app.candles.insert(&symbol(), HIGHER, &hours).await.unwrap();
     let mut late = 0;
     for signal in &signals {

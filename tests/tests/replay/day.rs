@@ -1,13 +1,14 @@
 //! A real service works for a day of market time, and another process makes every signal of that day again.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, process::Command, sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_drivers::sqlite::{Database, candles::SqliteCandles, outbox::SqliteOutbox};
 use ta_bot_engine::{
-    market::candle_store::CandleStore,
+    market::candles::{Candles, DEFAULT_PATIENCE},
     signals::outbox::{Outbox, SignalFilter, StoredSignal},
+    support::metrics::Metrics,
 };
 use ta_bot_tests::{
     app::share_compiled, binary::ta_bot, built_in, gathered_by, jobs, market, replicas::Replica, strategies_dir, until,
@@ -23,14 +24,15 @@ const MINUTES: Duration = Duration::from_mins(4);
 
 /// The store of a service, opened beside the service.
 struct Beside {
-    candles: SqliteCandles,
+    candles: Candles,
     outbox: SqliteOutbox,
 }
 
 impl Beside {
     async fn open(data: &Path) -> Self {
         let database = Database::open(data).await.unwrap();
-        Self { candles: SqliteCandles::new(database.clone()), outbox: SqliteOutbox::new(database) }
+        let (store, metrics) = (Arc::new(SqliteCandles::new(database.clone())), Arc::new(Metrics::new().unwrap()));
+        Self { candles: Candles::new(store, DEFAULT_PATIENCE, metrics), outbox: SqliteOutbox::new(database) }
     }
 
     /// Candles of every symbol and timeframe that end at `close`.
@@ -49,8 +51,8 @@ impl Beside {
     /// The close of the newest candle of the last symbol.
     async fn newest_close(&self) -> Timestamp {
         let symbol = SYMBOLS[SYMBOLS.len() - 1].parse().unwrap();
-        let newest = self.candles.newest_closed(&symbol, SHORTEST, Timestamp::now(), 1).await.unwrap();
-        SHORTEST.close_of(newest[0].open_time)
+        let newest = self.candles.newest(&symbol, SHORTEST, Timestamp::now(), 1).await.unwrap();
+        SHORTEST.close_of(newest.candles[0].open_time)
     }
 
     async fn wait_for(&self, service: &Replica, close: Timestamp) {
@@ -72,6 +74,8 @@ impl Beside {
 fn service(folder: &Path, strategies: &Path) -> Replica {
     let variables = [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        // The candles are old ones.
+        ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
         ("DATA_DIR", folder.join("data").display().to_string()),
         ("STRATEGIES_DIR", strategies.display().to_string()),
         ("SUPPORTED_SYMBOLS", SYMBOLS.join(",")),

@@ -8,9 +8,10 @@ use std::{
 use serde_json::Value as Json;
 use sqlx::{Connection as _, SqliteConnection};
 use ta_bot::app::App;
-use ta_bot_core::{Candle, Job, Signal, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
 use ta_bot_engine::{
+    evaluation::{Inputs, Origin, Outcome, extra_windows},
     market::made_up::walk,
     modules::module_store::ModuleStore as _,
     signals::{
@@ -86,6 +87,44 @@ impl Store {
         let mut signals = Vec::new();
         for job in jobs {
             signals.extend(other.analyst.analyse(&job, None).await.unwrap().signals().cloned());
+        }
+        other.outbox.add(&signals, Timestamp::from_millis(0)).await.unwrap();
+        signals
+    }
+
+    /// Evaluates the jobs with one strategy as version 0.1.0 did, and stores the signals.
+    pub(crate) async fn decided_by_version_0_1(
+        &self,
+        strategy: &StrategyId,
+        jobs: impl Iterator<Item = Job>,
+    ) -> Vec<Signal> {
+        let other = app::app(self.folder.path()).await.unwrap();
+        let module = other.registry.get(strategy).unwrap();
+        let settings = other.analyst.settings.current();
+        let mut signals = Vec::new();
+        for job in jobs {
+            let description = module.description();
+            let wanted = [(Some((job.symbol.clone(), job.timeframe)), description.lookback)];
+            let mut windows = Vec::new();
+            for (series, count) in wanted.into_iter().chain(extra_windows(description, &job)) {
+                let (symbol, timeframe) = series.unwrap();
+                let candles = other.candles.as_stored(&symbol, timeframe, job.candle_close, count).await.unwrap();
+                windows.push(CandleWindow::new(candles).unwrap());
+            }
+            let slices: Vec<CandleSlice<'_>> = windows.iter().map(|window| window.newest(usize::MAX)).collect();
+            let parameters = other.analyst.parameters.resolve(&module, &job.symbol).parameters;
+            let inputs = Inputs {
+                module: &module,
+                parameters: &parameters,
+                job: &job,
+                base: slices[0],
+                extra: &slices[1..],
+                settings: &settings.settings,
+                origin: Origin { host_version: "0.1.0", ..Origin::NONE },
+            };
+            if let Outcome::Signal(signal) = inputs.evaluate().outcome {
+                signals.push(*signal);
+            }
         }
         other.outbox.add(&signals, Timestamp::from_millis(0)).await.unwrap();
         signals

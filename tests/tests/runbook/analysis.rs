@@ -80,7 +80,7 @@ async fn a_signal_that_may_not_go_out_is_told_with_its_reason() {
     let rsi = of(analysis.data(), "rsi");
     assert_eq!((&rsi["outcome"], &rsi["dropped"]["reason"]), (&json!("dropped"), &json!("above_max_confidence")));
     assert_eq!(rsi["dropped"]["decision"]["action"], "buy");
-    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 0}));
+    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 0, "expired": 0}));
     service.end().await;
 }
 
@@ -98,6 +98,32 @@ async fn a_young_market_is_told_and_is_no_error() {
 }
 
 #[tokio::test]
+async fn a_signal_of_an_old_candle_is_stored_and_listed_and_not_sent() {
+    let setup = Setup::new().with("SIGNAL_MAX_AGE_SECONDS", "").with_falling("BTCUSDT", Timeframe::M15);
+    let service = setup.start().await;
+    speak(&service).await;
+    let analysis = service.post(ANALYSE, json!({"symbol": "BTCUSDT", "timeframe": "15m", "publish": true})).await;
+    let published = &analysis.data()["published"];
+    assert_eq!((&published["sent"], &published["already_sent"]), (&json!([]), &json!(0)));
+    let expired = published["expired"].as_u64().unwrap();
+    assert!(expired > 0 && of(analysis.data(), "rsi")["outcome"] == "signal", "{published}");
+    let signals = loop {
+        let signals = service.get("/api/v1/signals").await.data().clone();
+        // The relay finds them a moment later.
+        if signals.as_array().unwrap().iter().all(|signal| signal["state"] == "expired") {
+            break signals;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(signals.as_array().unwrap().len() as u64, expired);
+    assert!(signals[0]["expired_at"].is_string() && signals[0]["published_at"].is_null(), "{signals}");
+    let metrics = service.client.get(format!("http://{}/metrics", service.address)).send().await.unwrap();
+    let counted = format!("ta_bot_signals_expired_total{{reason=\"decided_late\"}} {expired}");
+    assert!(metrics.text().await.unwrap().contains(&counted), "{counted}");
+    service.end().await;
+}
+
+#[tokio::test]
 async fn what_is_published_twice_is_sent_once() {
     let service = Service::start().await;
     speak(&service).await;
@@ -107,7 +133,7 @@ async fn what_is_published_twice_is_sent_once() {
     assert!(first.data()["published"]["sent"].as_array().unwrap().contains(&id), "{}", first.body);
     let sent = first.data()["published"]["sent"].as_array().unwrap().len();
     let second = service.post(ANALYSE, publish).await;
-    assert_eq!(second.data()["published"], json!({"sent": [], "already_sent": sent}));
+    assert_eq!(second.data()["published"], json!({"sent": [], "already_sent": sent, "expired": 0}));
 
     let signals = wait_for_published(&service, sent).await;
     let signal = signals.iter().find(|signal| signal["signal_id"] == id).unwrap();
@@ -134,7 +160,7 @@ async fn what_the_service_sent_by_itself_is_not_sent_again() {
     let publish = json!({"symbol": "BTCUSDT", "timeframe": "15m", "publish": true});
     let analysis = service.post(ANALYSE, publish).await;
     assert_eq!(of(analysis.data(), "rsi")["signal"]["signal_id"], signals[0]["signal_id"]);
-    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 1}));
+    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 1, "expired": 0}));
     service.end().await;
 }
 

@@ -57,7 +57,7 @@ async fn outcomes(service: &Service) -> Vec<(String, String)> {
 async fn close_another(service: &Service) -> Timestamp {
     let (symbol, timeframe) = ("BTCUSDT".parse().unwrap(), Timeframe::M1);
     let candles = SqliteCandles::new(Database::open(&service.folder.path().join("data")).await.unwrap());
-    let newest = candles.newest_closed(&symbol, timeframe, Timestamp::now(), 1).await.unwrap()[0];
+    let newest = candles.newest_closed(&symbol, timeframe, Timestamp::now(), 1).await.unwrap()[0].candle;
     let next = Candle { open_time: timeframe.close_of(newest.open_time), ..newest };
     candles.insert(&symbol, timeframe, &[next]).await.unwrap();
     timeframe.close_of(next.open_time)

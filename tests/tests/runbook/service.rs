@@ -6,7 +6,7 @@ use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Candle, Timeframe, Timestamp};
-use ta_bot_engine::{market::candle_store::CandleStore, signals::bus::local::LocalBus};
+use ta_bot_engine::{market::candles::Candles, signals::bus::local::LocalBus};
 use ta_bot_tests::two_strategies_dir;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
@@ -19,7 +19,7 @@ pub(crate) struct Service {
     stop: CancellationToken,
     ended: JoinHandle<anyhow::Result<()>>,
     /// Its store of candles and its bus, for tests that play the market.
-    pub(crate) candles: Arc<dyn CandleStore>,
+    pub(crate) candles: Arc<Candles>,
     pub(crate) bus: Arc<LocalBus>,
     pub(crate) folder: TempDir,
 }
@@ -48,6 +48,8 @@ impl Setup {
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let variables = [
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+            // The candles are old ones.
+            ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
             ("DATA_DIR", folder.path().join("data").display().to_string()),
             ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
             ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),

@@ -4,10 +4,13 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use serde::Serialize;
 use ta_bot_core::millis;
-use ta_bot_engine::modules::registry::Progress;
+use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress};
 use utoipa::ToSchema;
 
 use super::{Health, Measured};
+
+/// How many series that are behind are named.
+const OLDEST: usize = 5;
 
 /// The state of the service as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -76,6 +79,30 @@ pub struct StaleParameters {
     pub since: Option<String>,
 }
 
+/// How old the newest candles of the scheduled series are. Only the process that schedules knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FeedsReport {
+    /// How many series this process knows of; 0 if it does not schedule.
+    pub scheduled: usize,
+    /// How many of them miss a whole candle.
+    pub behind: usize,
+    /// Those of them that miss most candles, five at most.
+    pub oldest: Vec<FeedReport>,
+}
+
+/// A series that misses candles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FeedReport {
+    /// The symbol.
+    pub symbol: String,
+    /// The timeframe.
+    pub timeframe: String,
+    /// When its newest candle closed; null if it has none.
+    pub newest_close: Option<String>,
+    /// Whole seconds since then.
+    pub age_seconds: Option<i64>,
+}
+
 /// The document returned by `/health`.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct HealthReport {
@@ -99,6 +126,8 @@ pub struct HealthReport {
     pub modules: Modules,
     /// Whether the last known parameters, settings or deployments are in use.
     pub parameters: StaleParameters,
+    /// How old the newest candles of the scheduled series are.
+    pub feeds: FeedsReport,
 }
 
 /// One part that is not ready.
@@ -149,6 +178,7 @@ impl Health {
                 stale: stale_since.is_some(),
                 since: stale_since.map(|moment| moment.to_string()),
             },
+            feeds: FeedsReport::new(&sources.feeds.all()),
         }
     }
 
@@ -190,6 +220,19 @@ impl Health {
             Progress::Ready => Modules { status: "ready", ready, failed: Vec::new() },
             Progress::Incomplete(failed) => Modules { status: "incomplete", ready, failed: failed.clone() },
         }
+    }
+}
+
+impl FeedsReport {
+    fn new(feeds: &[Feed]) -> Self {
+        let behind: Vec<&Feed> = feeds.iter().filter(|feed| feed.is_behind()).collect();
+        let oldest = behind.iter().take(OLDEST).map(|feed| FeedReport {
+            symbol: feed.series.0.to_string(),
+            timeframe: feed.series.1.to_string(),
+            newest_close: feed.newest.map(|close| close.to_string()),
+            age_seconds: feed.age_ms.map(|age| age / 1000),
+        });
+        Self { scheduled: feeds.len(), behind: behind.len(), oldest: oldest.collect() }
     }
 }
 

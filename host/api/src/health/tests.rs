@@ -1,13 +1,14 @@
 use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
-use ta_bot_core::ApplicationSettings;
+use ta_bot_core::{ApplicationSettings, Symbol, Timeframe, Timestamp};
 use ta_bot_drivers::sqlite::{
     Database, candles::SqliteCandles, config::SqliteConfig, deployments::SqliteDeployments, modules::SqliteModules,
     outbox::SqliteOutbox,
 };
 use ta_bot_engine::{
     deployments::rollout::{self, Rollout},
+    market::candles::DEFAULT_PATIENCE,
     modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore},
     settings::{application::SettingsBook, parameters::ParameterBook},
     signals::bus::{BusError, Notice, Outgoing, local::LocalBus},
@@ -58,6 +59,7 @@ struct Service {
     parameters: Arc<ParameterBook>,
     registry: Arc<Registry>,
     database: Database,
+    feeds: Arc<Feeds>,
     folder: TempDir,
 }
 
@@ -80,7 +82,8 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         max_confidence: 0.95,
     };
     let settings = Arc::new(SettingsBook::new(config.clone(), Arc::clone(&registry), from_environment));
-    let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+    let store = Arc::new(SqliteCandles::new(database.clone()));
+    let candles = Arc::new(Candles::new(store, DEFAULT_PATIENCE, Arc::new(Metrics::new().unwrap())));
     let modules: Arc<dyn ModuleStore> = Arc::new(SqliteModules::new(database.clone()));
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let rollout = Rollout::new(rollout::Parts {
@@ -96,6 +99,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
     if is_read {
         books.begin(false).await.unwrap();
     }
+    let feeds = Arc::new(Feeds::default());
     let health = Health::new(Sources {
         candles,
         outbox: Arc::new(SqliteOutbox::new(database.clone())),
@@ -105,9 +109,10 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         books,
         leadership: Leadership::single_node("here".to_owned()),
         metrics: Arc::new(Metrics::new().unwrap()),
+        feeds: Arc::clone(&feeds),
         embedded,
     });
-    Service { health, bus, parameters, registry, database, folder }
+    Service { health, bus, parameters, registry, database, feeds, folder }
 }
 
 fn load_nothing(service: &Service) {
@@ -189,4 +194,25 @@ async fn a_module_that_failed_is_named() {
     let not_ready = service.health.readiness().await.not_ready;
     assert!(not_ready[0].reason.contains("broken.wasm"), "{not_ready:?}");
     assert_eq!(service.health.report().await.modules.status, "incomplete");
+}
+
+#[tokio::test]
+async fn series_that_stand_still_are_named_those_that_miss_most_first() {
+    let service = service(false, Embedded::ALL).await;
+    assert_eq!(service.health.report().await.feeds.scheduled, 0, "this process has not looked yet");
+    let symbols: Vec<Symbol> = (0..9).map(|index| format!("S{index}USDT").parse().unwrap()).collect();
+    let now = Timestamp::now();
+    let newest: Vec<_> = symbols
+        .iter()
+        .cloned()
+        .zip(1..)
+        .take(8)
+        .map(|(symbol, hours)| (symbol, now.plus_millis(-3_600_000 * hours)))
+        .collect();
+    service.feeds.note(Timeframe::H1, &symbols, &newest);
+    let feeds = service.health.report().await.feeds;
+    assert_eq!((feeds.scheduled, feeds.behind), (9, 7));
+    let named: Vec<_> = feeds.oldest.iter().map(|feed| (feed.symbol.as_str(), feed.age_seconds.is_some())).collect();
+    let expected = [("S8USDT", false), ("S7USDT", true), ("S6USDT", true), ("S5USDT", true), ("S4USDT", true)];
+    assert_eq!(named, expected);
 }

@@ -14,16 +14,17 @@ use ta_bot_engine::evaluation::Outcome;
 /// The outcome of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// `signal`, `none`, `dropped`, `skipped` (the strategy was not run) or `error`.
+    /// `signal`, `none`, `dropped`, `skipped` (the strategy was not run), `gap` (it could not be asked, because candles
+    /// are missing that should be there) or `error`.
     pub outcome: &'static str,
-    /// The status in the metrics: `success`, `error`, `trap`, `timeout` or `limit`.
+    /// The status in the metrics: `success`, `error`, `trap`, `timeout`, `limit` or `gap`.
     status: &'static str,
     /// The signal's message; null unless the outcome is `signal`.
     #[schema(value_type = Option<Object>)]
     pub signal: Option<Json>,
     /// The decision that is not sent; null unless the outcome is `dropped`.
     pub dropped: Option<DroppedView>,
-    /// Why there is no answer; null unless the outcome is `skipped`, or `none` because there are too few candles.
+    /// Why there is no answer; null unless the outcome is `skipped` or `gap`, or `none` because there are too few candles.
     pub reason: Option<WhyView>,
     /// The error; null unless the outcome is `error`.
     pub error: Option<WhyView>,
@@ -73,6 +74,11 @@ impl OutcomeView {
             Outcome::Skipped(reason) => {
                 view.outcome = "skipped";
                 view.reason = Some(WhyView { code: reason.code(), message: reason.to_string() });
+            }
+            Outcome::Gap(gap) => {
+                view.outcome = "gap";
+                view.status = ExecutionStatus::Gap.as_str();
+                view.reason = Some(WhyView { code: gap.code(), message: gap.to_string() });
             }
             Outcome::Signal(signal) => {
                 view.outcome = "signal";

@@ -11,7 +11,7 @@ use mongodb::bson::{Document, doc};
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{ApplicationSettings, StrategyId, Symbol};
 use ta_bot_engine::{
-    settings::config_store::{AuditEntry, Author, ConfigKey, ConfigStore, StoredConfig, StoredSettings},
+    settings::config_store::{AuditEntry, Author, ConfigKey, ConfigStore, StoredConfig, StoredLevels, StoredSettings},
     support::store_error::{StoreError, WriteError},
 };
 
@@ -85,14 +85,14 @@ impl ConfigStore for MongoConfig {
         NAME
     }
 
-    async fn all(&self) -> Result<Vec<(ConfigKey, StoredConfig)>, StoreError> {
+    async fn all(&self) -> Result<StoredLevels, StoreError> {
         let read = |connected: Connected| async move {
-            let mut levels = Vec::new();
+            let mut levels = StoredLevels::default();
             for collection in [GLOBAL_LEVELS, SYMBOL_LEVELS] {
                 let documents = connected.database.collection::<Document>(collection);
                 let mut found = documents.find(doc! {}).max_time(SERVER_LIMIT).await?;
                 while let Some(document) = found.try_next().await? {
-                    levels.extend(document::level(&document, collection == SYMBOL_LEVELS)?);
+                    document::read_level(&document, collection == SYMBOL_LEVELS, &mut levels);
                 }
             }
             Ok(levels)
@@ -102,7 +102,8 @@ impl ConfigStore for MongoConfig {
 
     async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError> {
         let found = self.one(levels_of(key), document::level_filter(key)).await?;
-        found.as_ref().map(document::stored).transpose().map_err(|failure| failure.to_store_error(None))
+        let stored = found.as_ref().map(document::stored).transpose();
+        stored.map_err(|reason| StoreError::Corrupt { store: NAME, reason })
     }
 
     async fn write(

@@ -2,13 +2,14 @@
 //! time.
 //!
 //! The tables belong to another service. Only the documented columns are read, whatever other columns exist; prices are
-//! decimals there and become the nearest `f64`. Rows whose symbol is not a valid one here are skipped.
+//! decimals there and become the nearest `f64`. A missing number becomes NaN, which no check of candles lets pass. Rows
+//! whose symbol is not a valid one here are skipped.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     market::candle_store::{CandleStore, Inserted, SeriesSummary},
     support::store_error::StoreError,
@@ -63,13 +64,14 @@ impl CandleStore for MysqlCandles {
         timeframe: Timeframe,
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Candle>, StoreError> {
+    ) -> Result<Vec<CandleRow>, StoreError> {
         let newest = async {
+            let columns = columns(self.database.schema().await?.is_dated(timeframe));
             let mut query = QueryBuilder::new("");
-            push_newest(&mut query, symbol, timeframe, until, count);
+            push_newest(&mut query, &columns, (symbol, timeframe), until, count);
             let mut connection = self.database.connection().await?;
             let rows = query.build().fetch_all(&mut *connection).await;
-            Ok(connection.end(rows)?.iter().rev().map(candle).collect::<Result<_, _>>()?)
+            Ok(connection.end(rows)?.iter().rev().map(candle_row).collect::<Result<_, _>>()?)
         };
         self.database.read(newest).await
     }
@@ -80,22 +82,20 @@ impl CandleStore for MysqlCandles {
         wanted: &[(Symbol, Option<Timestamp>)],
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Vec<Candle>>, StoreError> {
+    ) -> Result<Vec<Vec<CandleRow>>, StoreError> {
+        let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
         let plan = of_many::Plan::new(timeframe, wanted, until, count);
-        let mut found: HashMap<Symbol, Vec<Candle>> = HashMap::new();
+        let mut found: HashMap<Symbol, Vec<CandleRow>> = HashMap::new();
         // Each query has a time limit of its own, because the number of queries depends on the caller.
-        for mut query in plan.queries() {
+        for mut query in plan.queries(&columns(schema.is_dated(timeframe))) {
             let read = async {
                 let mut connection = self.database.connection().await?;
                 let rows = query.build().fetch_all(&mut *connection).await;
                 let rows = connection.end(rows)?;
-                Ok(rows
-                    .iter()
-                    .map(|row| Ok((row::parsed(row, "symbol")?, candle(row)?)))
-                    .collect::<Result<Vec<_>, sqlx::Error>>()?)
+                Ok(rows.iter().filter_map(|row| named_row(row).transpose()).collect::<Result<Vec<_>, sqlx::Error>>()?)
             };
-            for (symbol, candle) in self.database.read(read).await? {
-                found.entry(symbol).or_default().push(candle);
+            for (symbol, row) in self.database.read(read).await? {
+                found.entry(symbol).or_default().push(row);
             }
         }
         Ok(plan.answer(wanted, found))
@@ -158,11 +158,13 @@ const fn newest_open(timeframe: Timeframe, until: Timestamp) -> Timestamp {
     Timestamp::from_millis(until.millis().saturating_sub(timeframe.millis()))
 }
 
-/// The columns of a candle, under the names that [`candle`] reads.
-fn columns() -> String {
+/// The columns of a row, under the names that [`candle_row`] reads. `is_dated` says whether the table has the column
+/// `extracted_at`.
+fn columns(is_dated: bool) -> String {
     let number = |name: &str| format!(", CAST(`{name}` AS DOUBLE) AS `{name}`");
     let numbers: String = ["open_price", "high_price", "low_price", "close_price", "volume"].map(number).concat();
-    format!("{} AS `opened`{numbers}", row::millis_of("`timestamp`"))
+    let extracted = if is_dated { row::millis_of("`extracted_at`") } else { "CAST(NULL AS SIGNED)".to_owned() };
+    format!("{} AS `opened`{numbers}, {extracted} AS `extracted`", row::millis_of("`timestamp`"))
 }
 
 /// Adds a timestamp to compare the column `timestamp` with.
@@ -171,8 +173,14 @@ fn push_moment(query: &mut QueryBuilder<MySql>, moment: Timestamp) {
 }
 
 /// Adds the query for the newest candles of a symbol, newest first.
-fn push_newest(query: &mut QueryBuilder<MySql>, symbol: &Symbol, timeframe: Timeframe, until: Timestamp, count: u32) {
-    query.push("SELECT `symbol`, ").push(columns()).push(" FROM ").push(table(timeframe));
+fn push_newest(
+    query: &mut QueryBuilder<MySql>,
+    columns: &str,
+    (symbol, timeframe): (&Symbol, Timeframe),
+    until: Timestamp,
+    count: u32,
+) {
+    query.push("SELECT `symbol`, ").push(columns).push(" FROM ").push(table(timeframe));
     query.push(" WHERE `symbol` = ").push_bind(symbol.as_str().to_owned()).push(" AND `timestamp` <= ");
     push_moment(query, newest_open(timeframe, until));
     query.push(" ORDER BY `timestamp` DESC LIMIT ").push_bind(i64::from(count));
@@ -205,15 +213,25 @@ fn symbol(row: &MySqlRow) -> Result<Option<Symbol>, sqlx::Error> {
     Ok(row.try_get::<&str, _>("symbol")?.parse().ok())
 }
 
-fn candle(found: &MySqlRow) -> Result<Candle, sqlx::Error> {
-    Ok(Candle {
+/// A row with its symbol; `None` if the symbol is not a valid one. The server may compare symbols without regard to
+/// case, and then it finds such rows.
+fn named_row(found: &MySqlRow) -> Result<Option<(Symbol, CandleRow)>, sqlx::Error> {
+    let Some(symbol) = symbol(found)? else { return Ok(None) };
+    Ok(Some((symbol, candle_row(found)?)))
+}
+
+fn candle_row(found: &MySqlRow) -> Result<CandleRow, sqlx::Error> {
+    let number = |column| Ok::<_, sqlx::Error>(found.try_get::<Option<f64>, _>(column)?.unwrap_or(f64::NAN));
+    let candle = Candle {
         open_time: row::moment(found, "opened")?,
-        open: found.try_get("open_price")?,
-        high: found.try_get("high_price")?,
-        low: found.try_get("low_price")?,
-        close: found.try_get("close_price")?,
-        volume: found.try_get("volume")?,
-    })
+        open: number("open_price")?,
+        high: number("high_price")?,
+        low: number("low_price")?,
+        close: number("close_price")?,
+        volume: number("volume")?,
+    };
+    let extracted: Option<i64> = found.try_get("extracted")?;
+    Ok(CandleRow { candle, extracted_at: extracted.map(Timestamp::from_millis) })
 }
 
 fn summary(found: &MySqlRow) -> Result<Option<SeriesSummary>, sqlx::Error> {

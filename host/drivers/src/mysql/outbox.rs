@@ -93,12 +93,23 @@ impl Outbox for MysqlOutbox {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        ids.sort_unstable();
-        let ids = &ids;
+        let ids = &sorted(ids);
         let marked = || async move {
             let mut transaction = self.database.begin().await?;
             let marked = write::published(transaction.connection(), ids, at).await;
+            transaction.end(marked).await
+        };
+        self.database.write(ids.len(), marked).await
+    }
+
+    async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids = &sorted(ids);
+        let marked = || async move {
+            let mut transaction = self.database.begin().await?;
+            let marked = write::expired(transaction.connection(), ids, at).await;
             transaction.end(marked).await
         };
         self.database.write(ids.len(), marked).await
@@ -208,12 +219,21 @@ impl Outbox for MysqlOutbox {
     }
 }
 
+/// The ids in the order in which all replicas lock their rows.
+fn sorted(ids: &[String]) -> Vec<&str> {
+    let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    ids.sort_unstable();
+    ids
+}
+
 /// Starts a query for the columns of a signal.
 fn select(schema: &Schema) -> QueryBuilder<MySql> {
-    let (created, published) = (row::millis_of("`committed_at`"), row::millis_of("`published_at`"));
+    let [close, created, published, expired] =
+        ["`timestamp`", "`committed_at`", "`published_at`", "`expired_at`"].map(row::millis_of);
     QueryBuilder::new(format!(
         "SELECT CAST({} AS SIGNED) AS `position`, `signal_id`, `strategy`, `symbol`, `timeframe`, `message`,
-                {created} AS `committed`, {published} AS `published` FROM `signals`",
+                {close} AS `close`, {created} AS `committed`, {published} AS `published`, {expired} AS `expired`
+         FROM `signals`",
         schema.sequence
     ))
 }
@@ -248,8 +268,10 @@ fn signal(found: &MySqlRow) -> Result<StoredSignal, sqlx::Error> {
         symbol: row::parsed(found, "symbol")?,
         timeframe: row::parsed(found, "timeframe")?,
         message: found.try_get("message")?,
+        candle_close: row::moment(found, "close")?,
         created_at: row::moment(found, "committed")?,
         published_at: found.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_millis),
+        expired_at: found.try_get::<Option<i64>, _>("expired")?.map(Timestamp::from_millis),
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     market::candle_store::{CandleStore, Inserted, SeriesSummary},
     support::store_error::StoreError,
@@ -39,14 +39,14 @@ impl CandleStore for SqliteCandles {
         timeframe: Timeframe,
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Candle>, StoreError> {
+    ) -> Result<Vec<CandleRow>, StoreError> {
         let newest = async {
             let sql = "SELECT open_time, open, high, low, close, volume FROM candles
                        WHERE series = (SELECT id FROM series WHERE timeframe = ? AND symbol = ?) AND open_time <= ?
                        ORDER BY open_time DESC LIMIT ?";
             let query = sqlx::query(sql).bind(timeframe.as_str()).bind(symbol.as_str());
             let query = query.bind(newest_open(timeframe, until)).bind(count);
-            query.fetch_all(self.database.readers()).await?.iter().rev().map(candle).collect()
+            query.fetch_all(self.database.readers()).await?.iter().rev().map(candle_row).collect()
         };
         self.database.read(newest).await
     }
@@ -57,7 +57,7 @@ impl CandleStore for SqliteCandles {
         wanted: &[(Symbol, Option<Timestamp>)],
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Vec<Candle>>, StoreError> {
+    ) -> Result<Vec<Vec<CandleRow>>, StoreError> {
         let opened_after = |after: Option<Timestamp>| after.map(|after| newest_open(timeframe, after));
         let asked: Vec<_> = wanted.iter().map(|(symbol, after)| (symbol.as_str(), opened_after(*after))).collect();
         let newest = async {
@@ -76,8 +76,8 @@ impl CandleStore for SqliteCandles {
             let mut found = vec![Vec::new(); wanted.len()];
             for row in query.fetch_all(self.database.readers()).await? {
                 let place: i64 = row.try_get("place")?;
-                if let Some(candles) = usize::try_from(place).ok().and_then(|place| found.get_mut(place)) {
-                    candles.push(candle(&row)?);
+                if let Some(rows) = usize::try_from(place).ok().and_then(|place| found.get_mut(place)) {
+                    rows.push(candle_row(&row)?);
                 }
             }
             Ok(found)
@@ -171,6 +171,11 @@ fn newest_open(timeframe: Timeframe, until: Timestamp) -> i64 {
 /// The symbol and the close time of a row with an open time.
 fn named_close(found: &SqliteRow, timeframe: Timeframe) -> Result<(Symbol, Timestamp), sqlx::Error> {
     Ok((row::parsed(found, "symbol")?, timeframe.close_of(row::moment(found, "open_time")?)))
+}
+
+/// The embedded store does not say when a row was written: candles are imported only when they have closed.
+fn candle_row(found: &SqliteRow) -> Result<CandleRow, sqlx::Error> {
+    candle(found).map(CandleRow::undated)
 }
 
 fn candle(found: &SqliteRow) -> Result<Candle, sqlx::Error> {

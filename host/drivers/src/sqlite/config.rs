@@ -8,7 +8,9 @@ use serde_json::{Map, Value as Json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use ta_bot_core::{ApplicationSettings, StrategyId, Symbol};
 use ta_bot_engine::{
-    settings::config_store::{AuditEntry, Author, ChangeAction, ConfigKey, ConfigStore, StoredConfig, StoredSettings},
+    settings::config_store::{
+        AuditEntry, Author, ChangeAction, ConfigKey, ConfigStore, StoredConfig, StoredLevels, StoredSettings,
+    },
     support::store_error::{StoreError, WriteError},
 };
 
@@ -36,11 +38,22 @@ impl ConfigStore for SqliteConfig {
         NAME
     }
 
-    async fn all(&self) -> Result<Vec<(ConfigKey, StoredConfig)>, StoreError> {
+    async fn all(&self) -> Result<StoredLevels, StoreError> {
         let all = async {
             let sql = "SELECT * FROM strategy_configs ORDER BY strategy_id, symbol";
             let rows = sqlx::query(sql).fetch_all(self.database.readers()).await?;
-            rows.iter().map(|found| Ok((key(found)?, stored(found)?))).collect()
+            let mut levels = StoredLevels::default();
+            for found in &rows {
+                let Ok(key) = key(found) else { continue };
+                match stored(found) {
+                    Ok(stored) => drop(levels.readable.insert(key, stored)),
+                    Err(problem) => {
+                        let reason = format!("{problem}: set the parameters of this level again, or delete it");
+                        levels.unreadable.insert(key, reason);
+                    }
+                }
+            }
+            Ok(levels)
         };
         self.database.read(all).await
     }

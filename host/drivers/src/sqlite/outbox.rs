@@ -20,7 +20,10 @@ mod insert;
 
 /// The columns that [`signal`] reads.
 const SIGNALS: &str =
-    "SELECT sequence, signal_id, strategy, symbol, timeframe, message, created_at, published_at FROM signals";
+    "SELECT sequence, signal_id, strategy, symbol, timeframe, message, timestamp, created_at, published_at, expired_at
+     FROM signals";
+/// The condition for signals that wait to be sent, which is that of their index.
+const WAITING: &str = "published_at IS NULL AND expired_at IS NULL";
 
 /// The embedded outbox.
 #[derive(Debug, Clone)]
@@ -74,7 +77,7 @@ impl Outbox for SqliteOutbox {
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
         let waiting = async {
             let mut query = QueryBuilder::<Sqlite>::new(SIGNALS);
-            query.push(" WHERE published_at IS NULL ORDER BY sequence LIMIT ").push_bind(limit);
+            query.push(" WHERE ").push(WAITING).push(" ORDER BY sequence LIMIT ").push_bind(limit);
             let rows = query.build().fetch_all(self.database.readers()).await?;
             rows.iter().map(signal).collect()
         };
@@ -86,7 +89,7 @@ impl Outbox for SqliteOutbox {
             return Ok(());
         }
         let marked = async {
-            let sql = "UPDATE signals SET published_at = ? WHERE published_at IS NULL
+            let sql = "UPDATE signals SET published_at = ?, expired_at = NULL WHERE published_at IS NULL
                        AND signal_id IN (SELECT value FROM json_each(?))";
             let mut transaction = self.database.begin().await?;
             let query = sqlx::query(sql).bind(at.millis()).bind(row::to_json(&ids)?);
@@ -96,10 +99,26 @@ impl Outbox for SqliteOutbox {
         self.database.write(ids.len(), marked).await
     }
 
+    async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let marked = async {
+            let mut update = QueryBuilder::<Sqlite>::new("UPDATE signals SET expired_at = ");
+            update.push_bind(at.millis()).push(" WHERE ").push(WAITING);
+            update.push(" AND signal_id IN (SELECT value FROM json_each(").push_bind(row::to_json(&ids)?).push("))");
+            let mut transaction = self.database.begin().await?;
+            update.build().execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.write(ids.len(), marked).await
+    }
+
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let waiting = async {
-            let sql = "SELECT count(*), min(created_at) FROM signals WHERE published_at IS NULL";
-            let (signals, oldest): (u64, Option<i64>) = sqlx::query_as(sql).fetch_one(self.database.readers()).await?;
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*), min(created_at) FROM signals WHERE ");
+            let query = query.push(WAITING).build_query_as();
+            let (signals, oldest): (u64, Option<i64>) = query.fetch_one(self.database.readers()).await?;
             Ok(Backlog { signals, oldest: oldest.map(Timestamp::from_millis) })
         };
         self.database.read(waiting).await
@@ -232,8 +251,10 @@ fn signal(found: &SqliteRow) -> Result<StoredSignal, sqlx::Error> {
         symbol: row::parsed(found, "symbol")?,
         timeframe: row::parsed(found, "timeframe")?,
         message: found.try_get("message")?,
+        candle_close: row::moment(found, "timestamp")?,
         created_at: row::moment(found, "created_at")?,
         published_at: found.try_get::<Option<i64>, _>("published_at")?.map(Timestamp::from_millis),
+        expired_at: found.try_get::<Option<i64>, _>("expired_at")?.map(Timestamp::from_millis),
     })
 }
 

@@ -22,7 +22,7 @@ use crate::{
     deployments::rollout::RolloutError,
     evaluation::series_of,
     market::{
-        candle_store::CandleStore,
+        candles::Candles,
         history::{CandleSeries, History},
     },
     pipeline::analysis::{AnalysisError, Analyst},
@@ -128,7 +128,7 @@ pub fn unscheduled<'a>(symbols: &'a [Symbol], settings: &ApplicationSettings) ->
 /// Answers questions.
 pub struct Impact {
     analyst: Arc<Analyst>,
-    candles: Arc<dyn CandleStore>,
+    candles: Arc<Candles>,
     alone: Semaphore,
 }
 
@@ -150,9 +150,8 @@ impl Sides {
 }
 
 impl Impact {
-    /// Creates an `Impact`. `candles` should be the store itself and not a cache, because old candles are of no use to
-    /// a cache.
-    pub fn new(analyst: Arc<Analyst>, candles: Arc<dyn CandleStore>) -> Self {
+    /// Creates an `Impact`. `candles` should be read without a cache, because old candles are of no use to one.
+    pub fn new(analyst: Arc<Analyst>, candles: Arc<Candles>) -> Self {
         Self { analyst, candles, alone: Semaphore::new(1) }
     }
 
@@ -205,8 +204,8 @@ impl Impact {
     ) -> Result<CandleSeries, ImpactError> {
         let extra = sides.descriptions().flat_map(|one| one.extra.iter().map(|input| input.lookback));
         let longest = sides.descriptions().map(|one| one.lookback).chain(extra).max().unwrap_or(1);
-        let read = self.candles.newest_closed(symbol, timeframe, now, candles + longest).await?;
-        CandleSeries::new(symbol.clone(), timeframe, read).map_err(|error| AnalysisError::from(error).into())
+        let read = self.candles.newest(symbol, timeframe, now, candles + longest).await?;
+        CandleSeries::new(symbol.clone(), timeframe, read.candles).map_err(|error| AnalysisError::from(error).into())
     }
 
     /// Adds the extra series that the modules read for the candles `piece` of `base`.
@@ -230,7 +229,7 @@ impl Impact {
         let mut all = vec![base];
         for ((symbol, timeframe), count) in wanted {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
-            let candles = self.candles.newest_closed(&symbol, timeframe, job.candle_close, count).await?;
+            let candles = self.candles.newest(&symbol, timeframe, job.candle_close, count).await?.candles;
             all.push(CandleSeries::new(symbol, timeframe, candles).map_err(AnalysisError::from)?);
         }
         Ok(History::new(all))

@@ -18,7 +18,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     deployments::log::DeploymentStore,
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     modules::{
         loader::{LoadingError, ModuleLoader},
         module_store::ModuleStore,
@@ -52,7 +52,7 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub parameters: Arc<ParameterBook>,
     pub settings: Arc<SettingsBook>,
-    pub candles: Arc<dyn CandleStore>,
+    pub candles: Arc<Candles>,
 }
 
 /// The deployments of every strategy.

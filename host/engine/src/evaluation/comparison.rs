@@ -112,6 +112,7 @@ pub fn brief(outcome: &Outcome) -> Json {
         Outcome::Error(error @ EvaluationError::InsufficientData { .. }) => {
             json!({"outcome": "none", "reason": error.code()})
         }
+        Outcome::Gap(gap) => json!({"outcome": "gap", "reason": gap.code()}),
         Outcome::Error(error) => {
             json!({"outcome": "error", "code": error.code(), "message": in_short(&Json::String(error.to_string()))})
         }

@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use ta_bot_core::{Decision, DropReason, EvaluationError, ModuleDigest, Signal, StrategyId};
 use ta_bot_wasm::{LogLine, Usage};
 
+use super::gap::Gap;
+
 /// A strategy's answer, after the host's checks.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -16,6 +18,8 @@ pub enum Outcome {
     Dropped(Box<Decision>, DropReason),
     /// The strategy was not asked, and why.
     Skipped(SkipReason),
+    /// The strategy could not be asked, because candles are missing that should be there.
+    Gap(Gap),
     /// The strategy gave no answer, and why.
     Error(EvaluationError),
 }
@@ -66,8 +70,17 @@ pub struct EvaluationReport {
 impl EvaluationReport {
     /// The report for a strategy that was not asked because it refuses its parameters.
     pub fn refused(error: EvaluationError) -> Self {
+        Self::unasked(Outcome::Error(error))
+    }
+
+    /// The report for a strategy that could not be asked.
+    pub fn gap(gap: Gap) -> Self {
+        Self::unasked(Outcome::Gap(gap))
+    }
+
+    fn unasked(outcome: Outcome) -> Self {
         let (duration, usage) = (Duration::ZERO, Usage::default());
-        Self { outcome: Outcome::Error(error), decision: None, duration, usage, log: Vec::new() }
+        Self { outcome, decision: None, duration, usage, log: Vec::new() }
     }
 }
 

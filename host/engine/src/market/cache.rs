@@ -1,11 +1,12 @@
-//! The newest candles of each series, kept in memory in front of a store.
+//! The newest rows of each series, kept in memory in front of a store.
 //!
 //! A candle that closes costs its series one small read, and a storm of closes costs one read for all of them: readers
 //! that arrive at the same time are served together.
 //!
-//! The cache is exact. A closed candle does not change, so a stretch without a gap can only grow at its newer end, and
-//! the store is asked whether it has grown whenever another candle may have closed. If there is a gap, or if the
-//! market is younger than the window, an older candle may still come: such series are read whole each time.
+//! The newest [`REREAD`] rows are read again each time, because a writer may complete or correct them after the close.
+//! What is older is kept only if nothing can still come of it: a stretch without a gap in which every row is a closed
+//! candle. A series with a gap or with an unusable row, and a market that is younger than the window, are read whole
+//! each time.
 
 use std::{
     collections::HashMap,
@@ -17,7 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -25,8 +26,10 @@ use crate::{
     support::store_error::StoreError,
 };
 
-/// How many series are kept. A candle takes 48 bytes, so with the longest built-in window all series take 50 MB.
+/// How many series are kept. A row takes 64 bytes, so with the longest built-in window all series take 64 MB.
 const MOST_SERIES: usize = 4_000;
+/// How many of the newest rows of a window are read again each time.
+const REREAD: usize = 3;
 /// How long readers are gathered before one read serves them.
 const GATHER: Duration = Duration::from_millis(2);
 /// How many series one read covers.
@@ -40,9 +43,11 @@ pub struct CandleCache {
     uses: AtomicU64,
 }
 
-/// Candles that follow each other without a gap, oldest first.
+/// Rows that follow each other without a gap, oldest first.
 struct Kept {
-    candles: Vec<Candle>,
+    rows: Vec<CandleRow>,
+    /// The length of the longest window that was asked for.
+    longest: usize,
     /// The count of uses at its last use.
     used: u64,
 }
@@ -57,42 +62,69 @@ impl CandleCache {
         }
     }
 
-    /// The newest `count` kept candles of a series that had closed by `until`, and the close time from which the
-    /// store has to be asked.
-    fn known(&self, series: &(Symbol, Timeframe), until: Timestamp, count: usize) -> Option<(Vec<Candle>, Timestamp)> {
+    /// The kept rows of a window that need not be read again, and the close after which the store has to be asked.
+    fn known(
+        &self,
+        series: &(Symbol, Timeframe),
+        until: Timestamp,
+        count: usize,
+    ) -> Option<(Vec<CandleRow>, Timestamp)> {
         let mut kept = lock(&self.kept);
         let found = kept.get_mut(series)?;
-        let newest = series.1.close_of(found.candles.last()?.open_time);
-        let closed = found.candles.partition_point(|candle| series.1.close_of(candle.open_time) <= until);
+        let closed = found.rows.partition_point(|row| close_of(series, row) <= until);
         // A window older than what is kept has to come from the store.
         let from = closed.checked_sub(count)?;
+        let settled = closed.checked_sub(REREAD)?;
+        let after = close_of(series, found.rows.get(settled.checked_sub(1)?)?);
         found.used = self.uses.fetch_add(1, Ordering::Relaxed);
-        Some((found.candles[from..closed].to_vec(), newest))
+        Some((found.rows[from.min(settled)..settled].to_vec(), after))
     }
 
-    /// Keeps a window if it can be relied on: it must have the requested length and no gap.
-    fn keep(&self, series: &(Symbol, Timeframe), candles: &[Candle], count: usize) {
-        let length = series.1.millis();
-        let gap = |pair: &[Candle]| pair[1].open_time.millis() - pair[0].open_time.millis() != length;
+    /// Keeps a window if it can be relied on, and forgets the series otherwise. Returns whether it is kept.
+    fn keep(&self, series: &(Symbol, Timeframe), window: &[CandleRow], count: usize) -> bool {
         let mut kept = lock(&self.kept);
-        if candles.len() < count || candles.windows(2).any(gap) {
+        let (Some(oldest), true) = (window.first(), is_reliable(series.1, window, count)) else {
             kept.remove(series);
-            return;
-        }
+            return false;
+        };
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
-        // A shorter or older window does not replace one that serves longer requests.
-        let better = kept.get(series).is_none_or(|before| {
-            let (old, new) = (before.candles.last(), candles.last());
-            candles.len() >= before.candles.len() && new.map(|c| c.open_time) >= old.map(|c| c.open_time)
-        });
-        if better {
-            kept.insert(series.clone(), Kept { candles: candles.to_vec(), used });
+        let known = kept.entry(series.clone()).or_insert(Kept { rows: Vec::new(), longest: count, used });
+        known.longest = count.max(known.longest);
+        // What was kept of the stretch that the window covers gives way to what was read.
+        let newest = window.last().map(|row| row.candle.open_time);
+        let before = known.rows.partition_point(|row| row.candle.open_time < oldest.candle.open_time);
+        let behind = known.rows.partition_point(|row| Some(row.candle.open_time) <= newest);
+        let joined = [&known.rows[..before], window, &known.rows[behind..]].concat();
+        if follow_each_other(series.1, &joined) {
+            known.rows = joined;
+        } else if known.rows.last().map(|row| row.candle.open_time) <= newest {
+            known.rows = window.to_vec();
         }
+        let surplus = known.rows.len().saturating_sub(known.longest);
+        known.rows.drain(..surplus);
         if kept.len() > MOST_SERIES {
             let oldest = kept.iter().min_by_key(|(_, kept)| kept.used).map(|(series, _)| series.clone());
             oldest.map(|series| kept.remove(&series));
         }
+        true
     }
+}
+
+fn close_of(series: &(Symbol, Timeframe), row: &CandleRow) -> Timestamp {
+    series.1.close_of(row.candle.open_time)
+}
+
+/// Whether nothing can come of the rows any more, apart from the newest ones.
+fn is_reliable(timeframe: Timeframe, window: &[CandleRow], count: usize) -> bool {
+    let settled = &window[..window.len().saturating_sub(REREAD)];
+    window.len() >= count
+        && follow_each_other(timeframe, window)
+        && settled.iter().all(|row| row.check(timeframe).is_ok())
+}
+
+/// Whether there is no gap between the rows, and no second row of a candle.
+fn follow_each_other(timeframe: Timeframe, rows: &[CandleRow]) -> bool {
+    rows.windows(2).all(|pair| pair[1].candle.open_time == timeframe.close_of(pair[0].candle.open_time))
 }
 
 #[async_trait]
@@ -103,26 +135,22 @@ impl CandleStore for CandleCache {
         timeframe: Timeframe,
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Candle>, StoreError> {
+    ) -> Result<Vec<CandleRow>, StoreError> {
         let series = (symbol.clone(), timeframe);
         let wanted = count as usize;
-        let mut candles = Vec::new();
-        let mut after = None;
-        if let Some((known, newest)) = self.known(&series, until, wanted) {
-            if until < timeframe.close_of(newest) {
-                return Ok(known);
+        if let Some((mut rows, after)) = self.known(&series, until, wanted) {
+            let together = Together { timeframe, until, count: count.max(REREAD as u32) };
+            rows.extend(self.reads.read(symbol.clone(), Some(after), together).await?);
+            // Otherwise a row has disappeared, or more have come than were read. Only the store knows the window then.
+            if self.keep(&series, &rows, wanted) {
+                let surplus = rows.len() - wanted;
+                rows.drain(..surplus);
+                return Ok(rows);
             }
-            (candles, after) = (known, Some(newest));
         }
-        candles.extend(self.reads.read(symbol.clone(), after, Together { timeframe, until, count }).await?);
-        let surplus = candles.len().saturating_sub(wanted);
-        candles.drain(..surplus);
-        self.keep(&series, &candles, wanted);
-        // The kept stretch now has a gap behind it. Only the store knows whether the gap has been filled.
-        if after.is_some() && lock(&self.kept).get(&series).is_none() {
-            return self.reads.read(symbol.clone(), None, Together { timeframe, until, count }).await;
-        }
-        Ok(candles)
+        let rows = self.reads.read(symbol.clone(), None, Together { timeframe, until, count }).await?;
+        self.keep(&series, &rows, wanted);
+        Ok(rows)
     }
 
     async fn newest_closed_of(
@@ -131,7 +159,7 @@ impl CandleStore for CandleCache {
         wanted: &[(Symbol, Option<Timestamp>)],
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Vec<Candle>>, StoreError> {
+    ) -> Result<Vec<Vec<CandleRow>>, StoreError> {
         self.reads.store.newest_closed_of(timeframe, wanted, until, count).await
     }
 
@@ -174,7 +202,7 @@ struct Together {
     count: u32,
 }
 
-type Waiter = oneshot::Sender<Result<Vec<Candle>, StoreError>>;
+type Waiter = oneshot::Sender<Result<Vec<CandleRow>, StoreError>>;
 type Readers = Vec<((Symbol, Option<Timestamp>), Waiter)>;
 
 /// Collects reads that are served together.
@@ -184,13 +212,13 @@ struct Reads {
 }
 
 impl Reads {
-    /// The candles of one series, read together with those of other series.
+    /// The rows of one series, read together with those of other series.
     async fn read(
         self: &Arc<Self>,
         symbol: Symbol,
         after: Option<Timestamp>,
         what: Together,
-    ) -> Result<Vec<Candle>, StoreError> {
+    ) -> Result<Vec<CandleRow>, StoreError> {
         let (sender, answer) = oneshot::channel();
         let first = {
             let mut waiting = lock(&self.waiting);
@@ -215,8 +243,8 @@ impl Reads {
             let read = self.store.newest_closed_of(what.timeframe, some, what.until, what.count).await;
             // The reader may have gone away.
             match read {
-                Ok(found) => found.into_iter().zip(&mut answers).for_each(|(candles, answer)| {
-                    let _ = answer.send(Ok(candles));
+                Ok(found) => found.into_iter().zip(&mut answers).for_each(|(rows, answer)| {
+                    let _ = answer.send(Ok(rows));
                 }),
                 Err(error) => answers.by_ref().take(some.len()).for_each(|answer| {
                     let _ = answer.send(Err(error.clone()));

@@ -1,9 +1,11 @@
 //! The store that candles come from.
 //!
 //! This is the port to the Data Extractor's tables: this service reads candles and, on a single machine, imports them.
+//! A store gives its rows as they are. Which of them are closed candles is decided in one place, by
+//! [`Candles`](crate::market::candles::Candles), and nothing else reads a store.
 
 use async_trait::async_trait;
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 
 use crate::support::store_error::StoreError;
 
@@ -39,18 +41,18 @@ pub struct Inserted {
 /// A store of candles.
 #[async_trait]
 pub trait CandleStore: Send + Sync {
-    /// The newest `count` candles that closed at `until` or before, oldest first.
+    /// The newest `count` rows of candles whose time was over at `until`, oldest first.
     async fn newest_closed(
         &self,
         symbol: &Symbol,
         timeframe: Timeframe,
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Candle>, StoreError>;
+    ) -> Result<Vec<CandleRow>, StoreError>;
 
-    /// For each symbol, the newest `count` candles of `timeframe` that closed at `until` or before, oldest first. If a
-    /// time is given beside the symbol, only candles that closed after it are included. The lists come in the order of
-    /// `wanted`; a symbol without such candles has an empty list. Uses as few queries as is sensible, however many
+    /// For each symbol, the newest `count` rows of candles of `timeframe` whose time was over at `until`, oldest first.
+    /// If a time is given beside the symbol, only candles that closed after it are included. The lists come in the order
+    /// of `wanted`; a symbol without such candles has an empty list. Uses as few queries as is sensible, however many
     /// symbols there are.
     async fn newest_closed_of(
         &self,
@@ -58,7 +60,7 @@ pub trait CandleStore: Send + Sync {
         wanted: &[(Symbol, Option<Timestamp>)],
         until: Timestamp,
         count: u32,
-    ) -> Result<Vec<Vec<Candle>>, StoreError>;
+    ) -> Result<Vec<Vec<CandleRow>>, StoreError>;
 
     /// For each symbol, the newest candle of `timeframe` that closed at `until` or before, as symbol and close time,
     /// sorted by symbol. A symbol without such a candle is left out. Reads one candle per symbol, in as few queries as

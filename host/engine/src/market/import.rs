@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 
-use crate::market::candle_store::CandleStore;
+use crate::market::candles::Candles;
 
 mod check;
 mod error;
@@ -74,7 +74,7 @@ pub struct ImportSummary {
 /// Imports a file of candles. `progress` is called while the file is read. Nothing is stored before the whole file is
 /// read and checked.
 pub async fn import(
-    store: &dyn CandleStore,
+    store: &Candles,
     path: &Path,
     symbol: &Symbol,
     timeframe: Timeframe,

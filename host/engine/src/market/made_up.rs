@@ -72,7 +72,7 @@ mod tests {
             let open_time = Timestamp::from_millis(i * Timeframe::M5.millis());
             let candle = simulated(&symbol, open_time, price);
             assert_eq!(candle, simulated(&symbol, open_time, price));
-            assert_eq!(candle.check(), Ok(()));
+            assert_eq!(candle.check(Timeframe::M5), Ok(()));
             assert_eq!(candle.open, price);
             price = candle.close;
         }
@@ -86,7 +86,7 @@ mod tests {
         let parts = walk(&symbol, opens, 100.0);
         let whole = gathered(Timestamp::from_millis(0), &parts.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!((whole.open, whole.close), (parts[0].open, parts[2].close));
-        assert_eq!(whole.check(), Ok(()));
+        assert_eq!(whole.check(Timeframe::M15), Ok(()));
         assert_eq!(gathered(Timestamp::from_millis(0), &[]), None);
     }
 }

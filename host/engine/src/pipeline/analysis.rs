@@ -10,8 +10,8 @@ use std::{
 
 use futures_util::future::try_join_all;
 use ta_bot_core::{
-    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp,
-    WindowError, millis,
+    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, RefusedCandle, RowProblem, Signal, StrategyId,
+    Symbol, Timeframe, Timestamp, WindowError, millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 use thiserror::Error;
@@ -19,10 +19,10 @@ use thiserror::Error;
 use crate::{
     deployments::rollout::Rollout,
     evaluation::{
-        EvaluationReport, HOST_VERSION, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
+        EvaluationReport, Gap, HOST_VERSION, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
         extra_windows,
     },
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     modules::{
         loader::LoadingError,
         registry::{Beside, Deciding, Registry},
@@ -50,6 +50,14 @@ pub enum AnalysisError {
     /// The candle is not in the store (yet).
     #[error("there is no candle of {0}")]
     NoCandle(Job),
+    /// The candle is in the store, but its row is no closed candle (yet).
+    #[error("the candle of {job} can't be used: {problem}")]
+    Refused {
+        /// The job.
+        job: Job,
+        /// What is wrong with the row.
+        problem: RowProblem,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,6 +93,20 @@ pub struct Analysis {
 }
 
 impl AnalysisError {
+    /// The error for a job whose candle is not among the closed ones.
+    fn without_candle(job: &Job, refused: Vec<RefusedCandle>) -> Self {
+        let of_the_job = |candle: &RefusedCandle| job.timeframe.close_of(candle.open_time) == job.candle_close;
+        match refused.into_iter().find(of_the_job) {
+            Some(RefusedCandle { problem, .. }) => Self::Refused { job: job.clone(), problem },
+            None => Self::NoCandle(job.clone()),
+        }
+    }
+
+    /// Whether the job's candle is missing or unusable, which its writer may still mend.
+    pub const fn is_without_candle(&self) -> bool {
+        matches!(self, Self::NoCandle(_) | Self::Refused { .. })
+    }
+
     /// Whether a store is the cause and not the job. Such a job waits until the store is back, and is not given up.
     pub const fn is_stores(&self) -> bool {
         match self {
@@ -107,8 +129,8 @@ impl Analysis {
 
 /// Analyses candles.
 pub struct Analyst {
-    /// The store that candles are read from.
-    pub candles: Arc<dyn CandleStore>,
+    /// Where candles are read.
+    pub candles: Arc<Candles>,
     /// The known strategies.
     pub registry: Arc<Registry>,
     /// The deployments, which say which module of a strategy decides.
@@ -261,12 +283,12 @@ impl Analyst {
         count: u32,
     ) -> Result<(SeriesKey, CandleWindow), AnalysisError> {
         let (symbol, timeframe) = &series;
-        let candles = self.candles.newest_closed(symbol, *timeframe, job.candle_close, count).await?;
-        let newest = candles.last().map(|candle| timeframe.close_of(candle.open_time));
+        let closed = self.candles.newest(symbol, *timeframe, job.candle_close, count).await?;
+        let newest = closed.candles.last().map(|candle| timeframe.close_of(candle.open_time));
         if *symbol == job.symbol && *timeframe == job.timeframe && newest != Some(job.candle_close) {
-            return Err(AnalysisError::NoCandle(job.clone()));
+            return Err(AnalysisError::without_candle(job, closed.refused));
         }
-        Ok((series, CandleWindow::new(candles)?))
+        Ok((series, CandleWindow::new(closed.candles)?))
     }
 
     fn evaluate(
@@ -300,9 +322,10 @@ impl Analyst {
             settings: &settings.settings,
             origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
         };
-        let answer = match resolution.refused {
-            Some(refused) => EvaluationReport::refused(refused),
-            None => inputs.evaluate(),
+        let answer = match (resolution.refused, Gap::find(description, job, &extra)) {
+            (Some(refused), _) => EvaluationReport::refused(refused),
+            (None, Some(gap)) => EvaluationReport::gap(gap),
+            (None, None) => inputs.evaluate(),
         };
         if let Some(watch) = watch {
             watch.watch.note(&inputs, &answer);
@@ -320,6 +343,7 @@ impl Analyst {
                 Outcome::Signal(signal) => (ExecutionStatus::Success, Some(signal.action)),
                 // The strategy did not run.
                 Outcome::Skipped(_) => continue,
+                Outcome::Gap(_) => (ExecutionStatus::Gap, None),
                 Outcome::None => (ExecutionStatus::Success, None),
                 Outcome::Dropped(_, reason) => {
                     self.metrics.dropped(strategy, *reason);
@@ -327,6 +351,9 @@ impl Analyst {
                 }
                 Outcome::Error(error) => (error.status(), None),
             };
+            if let Outcome::Gap(gap) = &outcome.outcome {
+                tracing::debug!(strategy.id = %strategy, job = %analysis.job, %gap, "the strategy could not be asked");
+            }
             if status != ExecutionStatus::Success
                 && let Outcome::Error(error) = &outcome.outcome
             {
@@ -377,12 +404,12 @@ fn relate(strategy: &StrategyId, line: &LogLine) {
 
 /// Returns the newest closed candle of a series as a job.
 pub async fn newest_job(
-    candles: &dyn CandleStore,
+    candles: &Candles,
     symbol: &Symbol,
     timeframe: Timeframe,
     now: Timestamp,
 ) -> Result<Option<Job>, StoreError> {
-    let newest = candles.newest_closed(symbol, timeframe, now, 1).await?;
+    let newest = candles.newest(symbol, timeframe, now, 1).await?.candles;
     Ok(newest.last().map(|candle| Job {
         symbol: symbol.clone(),
         timeframe,

@@ -18,7 +18,7 @@ use tokio::sync::broadcast::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    market::candle_store::CandleStore,
+    market::{candles::Candles, feeds::Feeds},
     pipeline::{
         job_queue::{JobQueue, JobsError, QueuedJob},
         leadership::Leadership,
@@ -64,8 +64,8 @@ type Hinted = HashMap<Symbol, Option<String>>;
 
 /// Turns closed candles into jobs.
 pub struct Schedule {
-    /// The store that is searched for candles.
-    pub candles: Arc<dyn CandleStore>,
+    /// Where it looks for candles.
+    pub candles: Arc<Candles>,
     /// The store of finished jobs.
     pub outbox: Arc<dyn Outbox>,
     /// The source of events.
@@ -74,6 +74,8 @@ pub struct Schedule {
     pub settings: Arc<SettingsBook>,
     /// The queue that jobs are pushed to.
     pub queue: Arc<dyn JobQueue>,
+    /// Takes how old the series are.
+    pub feeds: Arc<Feeds>,
     /// Whether this process leads. Only a leader looks.
     pub leadership: Leadership,
     /// The metrics.
@@ -146,10 +148,12 @@ impl Schedule {
         // Another leader works meanwhile. If this process leads again, it catches up as after a restart.
         if self.leadership.term().is_none() {
             *progress = Progress::default();
+            self.feeds.clear();
             return;
         }
         let scheduled = self.scheduled();
         progress.keep(&scheduled);
+        self.feeds.keep(|symbol, timeframe| scheduled.has(symbol, timeframe));
         for timeframe in &scheduled.timeframes {
             self.look_or_warn(*timeframe, None, &scheduled, progress).await;
         }
@@ -238,6 +242,7 @@ impl Schedule {
             Ok(mut event) => {
                 event.symbols.retain(|symbol| scheduled.has(symbol, event.timeframe));
                 let outcome = if event.symbols.is_empty() { "not_scheduled" } else { "taken" };
+                self.skip(&event.unusable);
                 for symbol in event.symbols {
                     hints.entry(event.timeframe).or_default().insert(symbol, event.traceparent.clone());
                 }
@@ -251,6 +256,21 @@ impl Schedule {
             }
         };
         self.metrics.events.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts and names the entries of a batch that are no symbols.
+    fn skip(&self, unusable: &[String]) {
+        let Some(first) = unusable.first() else { return };
+        self.metrics.events.with_label_values(&["unusable_symbol"]).inc_by(unusable.len() as u64);
+        if let Some(withheld) = self.refused.admit() {
+            let first: String = first.chars().take(40).collect();
+            tracing::warn!(
+                first,
+                entries = unusable.len(),
+                withheld,
+                "a batch of candle events names what is no symbol"
+            );
+        }
     }
 
     fn scheduled(&self) -> Scheduled {

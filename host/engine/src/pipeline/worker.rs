@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ta_bot_core::{Job, Timestamp};
+use ta_bot_core::Job;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,23 +16,25 @@ use crate::{
         analysis::{Analysis, AnalysisError, Analyst},
         job_queue::{Delivery, JobQueue},
     },
-    signals::outbox::{DeadJob, FinishedJob, Outbox},
+    signals::outbox::{FinishedJob, Outbox},
     supervision::watch::{Watch, Watching},
     support::{metrics::Metrics, store_error::StoreError},
 };
 
 mod commit;
+mod end;
 #[cfg(test)]
 mod tests;
 
 use commit::{COMMIT_BATCH, Committer, Fate, ToCommit};
+use end::{Decided, End, again, pause};
 
 /// How often a job is tried before it is given up. Tries that failed because the store was unavailable do not count.
 const ATTEMPTS: u32 = 5;
 /// How many jobs may be in evaluation for each thread: one that runs and one that is ready to run.
 const EVALUATED_BY_A_THREAD: usize = 2;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The pause before a candle that is missing or unfinished is looked for again. Jobs that wait together share the look.
+const UNTIL_CANDLE: Duration = Duration::from_millis(500);
 
 /// Analyses jobs and commits the results.
 pub struct Pipeline {
@@ -49,16 +51,6 @@ pub struct Pipeline {
     /// Limits how many jobs are in evaluation. They are fewer than `parallel`, because they share the guests' threads:
     /// a job that waits for a thread can go to another replica when this one stops.
     evaluating: Semaphore,
-}
-
-/// How work on a job ends.
-enum End {
-    /// The job leaves the queue: it was committed, given up, or had been finished before.
-    Over(&'static str),
-    /// The job comes again after a pause.
-    Again(Duration),
-    /// The job comes again at once, to be decided by the newer log of deployments.
-    Anew,
 }
 
 impl Pipeline {
@@ -127,24 +119,6 @@ impl Pipeline {
         self.end(delivery, end).await;
     }
 
-    async fn end(&self, delivery: Delivery, end: End) {
-        let outcome = match end {
-            End::Over(outcome) => {
-                delivery.done().await;
-                outcome
-            }
-            End::Again(delay) => {
-                delivery.give_back(delay).await;
-                "given_back"
-            }
-            End::Anew => {
-                delivery.give_back(Duration::ZERO).await;
-                "decided_anew"
-            }
-        };
-        self.metrics.jobs.with_label_values(&[outcome]).inc();
-    }
-
     async fn work_on(
         &self,
         delivery: &Delivery,
@@ -157,9 +131,22 @@ impl Pipeline {
             Ok(true) => return End::Over("known"),
             Err(error) => return again(delivery, &error),
         }
-        match self.complete(delivery.job(), permit, stop).await {
-            Some(permit) => self.decide(delivery, finished, permit, stop).await,
-            None => End::Again(Duration::ZERO),
+        let mut permit = permit;
+        loop {
+            permit = match self.complete(delivery.job(), permit, stop).await {
+                Some(permit) => permit,
+                None => return End::Again(Duration::ZERO),
+            };
+            match self.decide(delivery, finished, permit, stop).await {
+                Decided::End(end) => return end,
+                Decided::TooEarly => {
+                    // Without the permit, so that other jobs go on meanwhile.
+                    let waited = stop.run_until_cancelled(tokio::time::sleep(UNTIL_CANDLE)).await;
+                    let room = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await;
+                    let (Some(()), Some(Ok(room))) = (waited, room) else { return End::Again(Duration::ZERO) };
+                    permit = room;
+                }
+            }
         }
     }
 
@@ -189,19 +176,29 @@ impl Pipeline {
         stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await?.ok()
     }
 
-    /// Analyses a job and has it committed. The next job may begin while this one only waits for its commit, so that
-    /// many share one commit.
+    /// Analyses a job and has it committed.
     async fn decide(
         &self,
         delivery: &Delivery,
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
+    ) -> Decided {
+        match self.analyse(delivery, stop).await {
+            Ok(analysis) => Decided::End(self.commit(delivery, analysis, finished, permit).await),
+            Err(decided) => decided,
+        }
+    }
+
+    /// Has a decided job committed. The next job may begin while this one only waits for its commit, so that many share
+    /// one commit.
+    async fn commit(
+        &self,
+        delivery: &Delivery,
+        analysis: Analysis,
+        finished: &mpsc::Sender<ToCommit>,
+        permit: OwnedSemaphorePermit,
     ) -> End {
-        let analysis = match self.analyse(delivery, stop).await {
-            Ok(analysis) => analysis,
-            Err(end) => return end,
-        };
         let signals = analysis.signals().cloned().collect();
         let finished_job = FinishedJob { job: delivery.job().clone(), signals, revision: analysis.revision };
         let (to_commit, committed) = ToCommit::new(finished_job);
@@ -218,7 +215,7 @@ impl Pipeline {
             Ok(Ok(Fate::Outdated)) => self.anew(delivery).await,
             // The stored data or the new data is invalid, so waiting does not help.
             Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
-                self.bury(delivery, delivery.attempt, reason).await
+                self.bury(delivery, delivery.attempt, reason, "dead").await
             }
             Ok(Err(error)) => again(delivery, &error),
             _ => End::Again(pause(delivery.attempt)),
@@ -235,16 +232,21 @@ impl Pipeline {
     }
 
     /// Analyses a job, several times if necessary, unless a store is unavailable.
-    async fn analyse(&self, delivery: &Delivery, stop: &CancellationToken) -> Result<Analysis, End> {
+    async fn analyse(&self, delivery: &Delivery, stop: &CancellationToken) -> Result<Analysis, Decided> {
         let job = delivery.job();
         let mut attempts = 1;
         loop {
             match self.try_to_analyse(delivery, attempts, stop).await {
                 Ok(Some(analysis)) => return Ok(analysis),
-                Ok(None) => return Err(End::Again(Duration::ZERO)),
-                Err(error) if error.is_stores() => return Err(again(delivery, &error)),
+                Ok(None) => return Err(Decided::End(End::Again(Duration::ZERO))),
+                Err(error) if error.is_stores() => return Err(Decided::End(again(delivery, &error))),
+                Err(error) if error.is_without_candle() && self.analyst.candles.is_awaited(job.candle_close) => {
+                    return Err(Decided::TooEarly);
+                }
+                // Its writer had its time, and nothing here can mend a row.
+                Err(AnalysisError::Refused { problem, .. }) => return Err(self.give_up(delivery, &problem).await),
                 Err(error) if attempts >= ATTEMPTS => {
-                    return Err(self.bury(delivery, attempts, error.to_string()).await);
+                    return Err(Decided::End(self.bury(delivery, attempts, error.to_string(), "dead").await));
                 }
                 Err(error) => tracing::warn!(%job, attempts, %error, "job failed and is tried again"),
             }
@@ -266,33 +268,4 @@ impl Pipeline {
         let watching = self.watch.clone().map(|watch| Watching { watch, comes_again });
         self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), watching.as_ref()).await.map(Some)
     }
-
-    /// Gives a job up. If that can't be stored, the job comes again.
-    async fn bury(&self, delivery: &Delivery, attempts: u32, reason: String) -> End {
-        let dead =
-            DeadJob { job: delivery.job().clone(), attempts, reason, died_at: Timestamp::now(), retried_at: None };
-        match self.outbox.bury(&dead).await {
-            Ok(()) => {
-                tracing::error!(job = %dead.job, attempts = dead.attempts, reason = %dead.reason, "job given up");
-                End::Over("dead")
-            }
-            Err(error) => {
-                tracing::error!(job = %dead.job, reason = %dead.reason, "job can't be given up");
-                again(delivery, &error)
-            }
-        }
-    }
-}
-
-/// The end of a job that has to wait for a store.
-fn again(delivery: &Delivery, error: &impl std::fmt::Display) -> End {
-    let job = delivery.job();
-    let attempt = delivery.attempt;
-    tracing::warn!(%job, attempt, %error, "job waits for the store and comes again");
-    End::Again(pause(attempt))
-}
-
-/// The pause after the `attempt`-th try.
-fn pause(attempt: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
 }

@@ -3,6 +3,8 @@
 //! Every change has a version and an audit entry, written in the same transaction. A write can be made conditional on
 //! the version that the writer has seen.
 
+use std::collections::{BTreeMap, HashMap};
+
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -26,6 +28,16 @@ pub struct StoredConfig {
     pub updated_at: Timestamp,
     /// Who first stored it.
     pub created_by: String,
+}
+
+/// Every stored level, at one moment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StoredLevels {
+    /// The levels that can be read.
+    pub readable: HashMap<ConfigKey, StoredConfig>,
+    /// The levels that can't be read, with what is wrong and what to do. Their strategies must not run as if nothing
+    /// were stored there.
+    pub unreadable: BTreeMap<ConfigKey, String>,
 }
 
 /// A level: the global one of a strategy, or that of one symbol.
@@ -97,8 +109,9 @@ pub trait ConfigStore: Send + Sync {
     /// The name that signals give as the source of their parameters.
     fn name(&self) -> &'static str;
 
-    /// Every stored level.
-    async fn all(&self) -> Result<Vec<(ConfigKey, StoredConfig)>, StoreError>;
+    /// Every stored level. A level that can't be read does not keep the others out, and what can't be a level of any
+    /// strategy here is left out: other services may share the store.
+    async fn all(&self) -> Result<StoredLevels, StoreError>;
 
     /// One level.
     async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError>;

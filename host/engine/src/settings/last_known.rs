@@ -5,7 +5,6 @@
 //! the middle of writing leaves the previous file.
 
 use std::{
-    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,7 +16,7 @@ use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::{
-    settings::config_store::{ConfigKey, StoredConfig, StoredSettings},
+    settings::config_store::{ConfigKey, StoredConfig, StoredLevels, StoredSettings},
     support::whole_file,
 };
 
@@ -48,6 +47,9 @@ struct Contents {
     /// The store that it was read from. The configuration of another store does not count here.
     store: String,
     parameters: Option<Read<Vec<Level>>>,
+    /// The levels that could not be read, at the same moment.
+    #[serde(default)]
+    unreadable: Vec<Unreadable>,
     /// The inner `None` means that the store was read and nothing is stored.
     settings: Option<Read<Option<Settings>>>,
 }
@@ -61,6 +63,13 @@ struct Level {
     created_at: Timestamp,
     updated_at: Timestamp,
     created_by: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Unreadable {
+    strategy_id: StrategyId,
+    symbol: Option<Symbol>,
+    problem: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,15 +88,24 @@ impl LastKnown {
             if let Some(problem) = problem {
                 tracing::error!(file = %path.display(), "the last known configuration is not used: {problem}");
             }
-            Contents { format: FORMAT, store: store.to_owned(), parameters: None, settings: None }
+            Contents {
+                format: FORMAT,
+                store: store.to_owned(),
+                parameters: None,
+                unreadable: Vec::new(),
+                settings: None,
+            }
         });
         Arc::new(Self { path, contents: Mutex::new(contents) })
     }
 
     /// The levels of all strategies, if any were ever read.
-    pub async fn parameters(&self) -> Option<Read<HashMap<ConfigKey, StoredConfig>>> {
-        let read = self.contents.lock().await.parameters.clone()?;
-        Some(Read { at: read.at, what: read.what.into_iter().map(Level::split).collect() })
+    pub async fn parameters(&self) -> Option<Read<StoredLevels>> {
+        let contents = self.contents.lock().await;
+        let read = contents.parameters.clone()?;
+        let readable = read.what.into_iter().map(Level::split).collect();
+        let unreadable = contents.unreadable.iter().cloned().map(Unreadable::split).collect();
+        Some(Read { at: read.at, what: StoredLevels { readable, unreadable } })
     }
 
     /// The settings, if they were ever read.
@@ -99,15 +117,17 @@ impl LastKnown {
     }
 
     /// Keeps levels that were just read.
-    pub async fn keep_parameters(&self, levels: &HashMap<ConfigKey, StoredConfig>) {
-        let mut levels: Vec<Level> = levels.iter().map(Level::join).collect();
+    pub async fn keep_parameters(&self, levels: &StoredLevels) {
+        let unreadable: Vec<Unreadable> = levels.unreadable.iter().map(Unreadable::join).collect();
+        let mut levels: Vec<Level> = levels.readable.iter().map(Level::join).collect();
         levels.sort_by(|a, b| (&a.strategy_id, &a.symbol).cmp(&(&b.strategy_id, &b.symbol)));
         let mut contents = self.contents.lock().await;
-        if contents.parameters.as_ref().is_some_and(|known| known.what == levels) {
+        let is_known = contents.parameters.as_ref().is_some_and(|known| known.what == levels);
+        if is_known && contents.unreadable == unreadable {
             return;
         }
         let read = Some(Read { at: Timestamp::now(), what: levels });
-        self.replace(&mut contents, |contents| contents.parameters = read).await;
+        self.replace(&mut contents, |contents| (contents.parameters, contents.unreadable) = (read, unreadable)).await;
     }
 
     /// Keeps settings that were just read.
@@ -165,6 +185,16 @@ impl Level {
     }
 }
 
+impl Unreadable {
+    fn join((key, problem): (&ConfigKey, &String)) -> Self {
+        Self { strategy_id: key.strategy.clone(), symbol: key.symbol.clone(), problem: problem.clone() }
+    }
+
+    fn split(self) -> (ConfigKey, String) {
+        (ConfigKey { strategy: self.strategy_id, symbol: self.symbol }, self.problem)
+    }
+}
+
 /// Reads what the file holds. The error is `None` if the file does not exist.
 fn read(path: &Path, store: &str) -> Result<Contents, Option<String>> {
     #[derive(Deserialize)]
@@ -190,11 +220,13 @@ fn read(path: &Path, store: &str) -> Result<Contents, Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
     use serde_json::json;
 
     use super::*;
 
-    fn levels() -> HashMap<ConfigKey, StoredConfig> {
+    fn levels() -> StoredLevels {
         let level = |symbol: Option<&str>, period: i64| {
             let key =
                 ConfigKey { strategy: "rsi".parse().unwrap(), symbol: symbol.map(|symbol| symbol.parse().unwrap()) };
@@ -203,7 +235,9 @@ mod tests {
             let created_by = "ann".to_owned();
             (key, StoredConfig { parameters, version: 3, created_at: at, updated_at: at, created_by })
         };
-        HashMap::from([level(None, 14), level(Some("BTCUSDT"), 9)])
+        let readable = HashMap::from([level(None, 14), level(Some("BTCUSDT"), 9)]);
+        let key = ConfigKey { strategy: "macd".parse().unwrap(), symbol: None };
+        StoredLevels { readable, unreadable: BTreeMap::from([(key, "it is a list".to_owned())]) }
     }
 
     #[tokio::test]
@@ -228,7 +262,7 @@ mod tests {
         fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
         file.keep_parameters(&levels()).await;
         assert!(!folder.path().join(FILE_NAME).exists());
-        file.keep_parameters(&HashMap::new()).await;
+        file.keep_parameters(&StoredLevels::default()).await;
         assert!(folder.path().join(FILE_NAME).exists());
     }
 

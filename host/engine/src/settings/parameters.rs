@@ -19,7 +19,7 @@ use crate::{
     modules::registry::Registry,
     settings::{
         book::{Book, Contents},
-        config_store::{AuditEntry, ConfigKey, ConfigStore, StoredConfig},
+        config_store::{AuditEntry, ConfigKey, ConfigStore, StoredConfig, StoredLevels},
         last_known::{LastKnown, Read},
     },
     support::store_error::{StoreError, WriteError},
@@ -62,7 +62,7 @@ impl From<StoreError> for ParameterError {
 /// Everything that is stored, at one moment.
 #[derive(Default)]
 struct Snapshot {
-    levels: HashMap<ConfigKey, StoredConfig>,
+    stored: StoredLevels,
     /// The parameters resolved from the levels, for each symbol that has an override and for all other symbols
     /// together. Resolving needs the module's schema, so the module is part of the key.
     resolved: RwLock<HashMap<(ModuleDigest, ConfigKey), Resolution>>,
@@ -93,11 +93,11 @@ pub struct Edition(Arc<Snapshot>);
 
 #[async_trait]
 impl Contents for Snapshot {
-    type Stored = HashMap<ConfigKey, StoredConfig>;
+    type Stored = StoredLevels;
     const NAME: &'static str = "parameters";
 
     async fn read(store: &dyn ConfigStore) -> Result<Self::Stored, StoreError> {
-        Ok(store.all().await?.into_iter().collect())
+        store.all().await
     }
 
     async fn last_known(file: &LastKnown) -> Option<Read<Self::Stored>> {
@@ -110,7 +110,14 @@ impl Contents for Snapshot {
 
     /// Resolved parameters stay, unless something has changed.
     fn replaced(&self, levels: &Self::Stored) -> Option<Self> {
-        (self.levels != *levels).then(|| Self { levels: levels.clone(), resolved: RwLock::default() })
+        let changed = self.stored != *levels;
+        if changed {
+            for (ConfigKey { strategy, symbol }, problem) in &levels.unreadable {
+                let symbol = symbol.as_ref().map(Symbol::as_str);
+                tracing::error!(strategy.id = %strategy, symbol, problem, "stored parameters can't be read; the strategy is left out");
+            }
+        }
+        changed.then(|| Self { stored: levels.clone(), resolved: RwLock::default() })
     }
 }
 
@@ -164,7 +171,7 @@ impl ParameterBook {
         let snapshot = self.book.current();
         let mut level = ConfigKey { strategy: id.clone(), symbol: Some(symbol.clone()) };
         // Symbols without an override have the same parameters, so a thousand of them need one check.
-        if !snapshot.levels.contains_key(&level) {
+        if !snapshot.has(&level) {
             level.symbol = None;
         }
         let key = (module.digest(), level);
@@ -173,7 +180,10 @@ impl ParameterBook {
         }
         let schema = &module.description().schema;
         let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, key.1.symbol.as_ref()));
-        let refused = module.check(&parameters.values).err();
+        let refused = match snapshot.problem(&key.1) {
+            Some(problem) => Some(EvaluationError::InvalidParameters(problem)),
+            None => module.check(&parameters.values).err(),
+        };
         let resolution = Resolution { parameters: Arc::new(parameters), refused };
         // A refusal is an answer and is kept; a failure to ask the strategy is not.
         let known = matches!(resolution.refused, None | Some(EvaluationError::InvalidParameters(_)));
@@ -190,15 +200,18 @@ impl ParameterBook {
         let module = self.module(&key.strategy)?;
         self.known()?;
         let snapshot = self.book.current();
+        if let Some(reason) = snapshot.problem(key) {
+            return Err(StoreError::Corrupt { store: self.store_name(), reason }.into());
+        }
         let schema = &module.description().schema;
         let levels = snapshot.levels(schema, &key.strategy, key.symbol.as_ref());
-        Ok((ResolvedParameters::resolve(schema, &levels), snapshot.levels.get(key).cloned()))
+        Ok((ResolvedParameters::resolve(schema, &levels), snapshot.stored.readable.get(key).cloned()))
     }
 
     /// The symbols for which a level of `strategy` is stored, and whether a global one is.
     pub fn stored_levels(&self, strategy: &StrategyId) -> (bool, Vec<Symbol>) {
         let snapshot = self.book.current();
-        let keys = || snapshot.levels.keys().filter(|key| &key.strategy == strategy);
+        let keys = || snapshot.stored.readable.keys().filter(|key| &key.strategy == strategy);
         let mut symbols: Vec<Symbol> = keys().filter_map(|key| key.symbol.clone()).collect();
         symbols.sort();
         (keys().any(|key| key.symbol.is_none()), symbols)
@@ -221,10 +234,23 @@ impl ParameterBook {
 }
 
 impl Snapshot {
+    /// Whether anything is stored at this level, readable or not.
+    fn has(&self, key: &ConfigKey) -> bool {
+        self.stored.readable.contains_key(key) || self.stored.unreadable.contains_key(key)
+    }
+
+    /// Why the parameters that count at this level can't be known, if so. Running with what can be read would be running
+    /// with parameters that nobody has set.
+    fn problem(&self, key: &ConfigKey) -> Option<String> {
+        let global = ConfigKey { symbol: None, ..key.clone() };
+        let problem = [key, &global].into_iter().find_map(|key| self.stored.unreadable.get(key))?;
+        Some(format!("what is stored can't be read: {problem}"))
+    }
+
     /// The stored levels, read by `schema`. What a newer module no longer accepts counts as not stored.
     fn levels(&self, schema: &ParameterSchema, strategy: &StrategyId, symbol: Option<&Symbol>) -> ParameterLevels {
         let level = |symbol: Option<Symbol>| {
-            let stored = self.levels.get(&ConfigKey { strategy: strategy.clone(), symbol })?;
+            let stored = self.stored.readable.get(&ConfigKey { strategy: strategy.clone(), symbol })?;
             let (parameters, problems) = schema.read_what_fits(&stored.parameters);
             if !problems.is_empty() {
                 tracing::warn!(strategy.id = %strategy, ?problems, "stored parameters no longer fit and are left out");

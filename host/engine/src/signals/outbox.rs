@@ -49,10 +49,14 @@ pub struct StoredSignal {
     pub timeframe: Timeframe,
     /// The bytes of the message, as they were stored and as they are sent.
     pub message: String,
+    /// When the candle closed.
+    pub candle_close: Timestamp,
     /// When the signal was committed.
     pub created_at: Timestamp,
     /// When the bus acknowledged the signal.
     pub published_at: Option<Timestamp>,
+    /// When the signal was found to be too old to be sent.
+    pub expired_at: Option<Timestamp>,
 }
 
 /// A job that kept failing.
@@ -128,11 +132,17 @@ pub trait Outbox: Send + Sync {
     /// signal that is already stored is left unchanged. Returns the ids of the signals that were not there before.
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
 
-    /// Returns the oldest signals that the bus has not acknowledged, in the order of their commits.
+    /// Returns the oldest signals that the bus has not acknowledged and that are not expired, in the order of their
+    /// commits.
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError>;
 
-    /// Marks signals as acknowledged by the bus.
+    /// Marks signals as acknowledged by the bus. That is the truth even about a signal that another replica has marked
+    /// as expired meanwhile.
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Marks signals that wait as too old to be sent. They wait no more. A signal that the bus has acknowledged stays
+    /// published.
+    async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
 
     /// Returns how many signals wait to be sent, and since when.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
@@ -179,6 +189,20 @@ pub trait Outbox: Send + Sync {
 }
 
 impl StoredSignal {
+    /// The job that made the signal.
+    pub fn job(&self) -> Job {
+        Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.candle_close }
+    }
+
+    /// Whether the signal waits to be sent, was sent, or is too old for that: a stable word for programs.
+    pub const fn state(&self) -> &'static str {
+        match (self.published_at, self.expired_at) {
+            (Some(_), _) => "published",
+            (None, Some(_)) => "expired",
+            (None, None) => "waiting",
+        }
+    }
+
     /// Returns the message as JSON.
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.message).unwrap_or(Json::Null)

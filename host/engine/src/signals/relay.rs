@@ -2,7 +2,7 @@
 //!
 //! The relay is the only code that publishes. It reads committed signals that are not acknowledged, sends them, and
 //! marks those that the bus acknowledged. If the process dies in between, the same message is sent again with the same
-//! id.
+//! id. A signal that is too old by then is marked as expired instead: whatever made it late, nothing old goes out.
 
 use std::{
     sync::{
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     signals::{
         bus::{Bus, BusError, Outgoing},
+        expiry::Expiry,
         outbox::{Outbox, StoredSignal},
     },
     support::{metrics::Metrics, store_error::StoreError},
@@ -54,6 +55,8 @@ pub struct Relay {
     pub bus: Arc<dyn Bus>,
     /// The subject, in which `{strategy}`, `{symbol}` and `{timeframe}` are replaced.
     pub subject: String,
+    /// Says which signals are too old to be published.
+    pub expiry: Expiry,
     /// Notified after each commit.
     pub wakeup: Arc<Notify>,
     /// The metrics.
@@ -90,7 +93,10 @@ impl Relay {
     async fn drain(&self, measured: &mut Option<Instant>) -> Result<(), RelayError> {
         loop {
             let waiting = self.outbox.unpublished(BATCH).await?;
-            let (acknowledged, failed) = self.publish(&waiting).await;
+            let found = waiting.len();
+            let (expired, current) = waiting.into_iter().partition(|signal| self.expiry.is_over(&signal.job()));
+            self.expire(expired).await?;
+            let (acknowledged, failed) = self.publish(&current).await;
             if !acknowledged.is_empty() {
                 self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
                 self.metrics.signals_published.inc_by(acknowledged.len() as u64);
@@ -102,10 +108,28 @@ impl Relay {
             if let Some(error) = failed {
                 return Err(error.into());
             }
-            if waiting.len() < BATCH as usize {
+            if found < BATCH as usize {
                 return Ok(());
             }
         }
+    }
+
+    /// Marks signals as too old to be sent.
+    async fn expire(&self, signals: Vec<StoredSignal>) -> Result<(), RelayError> {
+        let Some(oldest) = signals.iter().map(|signal| signal.candle_close).min() else { return Ok(()) };
+        let ids: Vec<String> = signals.iter().map(|signal| signal.id.clone()).collect();
+        self.outbox.mark_expired(&ids, self.expiry.clock().now()).await?;
+        for signal in &signals {
+            self.metrics.inputs.signals_expired.with_label_values(&[self.reason(signal)]).inc();
+        }
+        tracing::warn!(signals = ids.len(), %oldest, "signals are too old to be published; they are stored as expired");
+        Ok(())
+    }
+
+    /// Why a signal is too old: it was made too late, or it waited too long for the bus.
+    fn reason(&self, signal: &StoredSignal) -> &'static str {
+        let was_made_late = self.expiry.end(&signal.job()).is_some_and(|end| signal.created_at >= end);
+        if was_made_late { "decided_late" } else { "waited_for_bus" }
     }
 
     /// Publishes signals concurrently, each sent before the next. After a failure no further one is begun, but those

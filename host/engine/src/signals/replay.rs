@@ -12,7 +12,7 @@ use ta_bot_wasm::StrategyModule;
 
 use crate::{
     evaluation::{EvaluationReport, Inputs, Outcome},
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     modules::loader::{LoadingError, ModuleLoader},
     pipeline::analysis::AnalysisError,
     signals::outbox::{Outbox, StoredSignal},
@@ -30,12 +30,15 @@ pub use difference::{Difference, Differences};
 pub use windows::Seen;
 
 use recorded::Recorded;
-use windows::Windows;
+use windows::{Rows, Windows};
+
+/// The version whose signals were made of rows as they were stored, whatever was in them.
+const UNCHECKED: &str = "0.1.0";
 
 /// Replays signals.
 pub struct Replayer {
     outbox: Arc<dyn Outbox>,
-    candles: Arc<dyn CandleStore>,
+    candles: Arc<Candles>,
     modules: Arc<ModuleLoader>,
     threads: Arc<rayon::ThreadPool>,
 }
@@ -44,8 +47,8 @@ pub struct Replayer {
 #[allow(missing_docs, reason = "the types explain the fields")]
 pub struct Sources {
     pub outbox: Arc<dyn Outbox>,
-    /// The store itself and not a cache, which may remember candles that are gone.
-    pub candles: Arc<dyn CandleStore>,
+    /// Read without a cache, which may remember candles that are gone.
+    pub candles: Arc<Candles>,
     pub modules: Arc<ModuleLoader>,
     /// The threads on which guests run.
     pub threads: Arc<rayon::ThreadPool>,
@@ -203,7 +206,7 @@ impl Replayer {
         replay.host_version = Some(recorded.host_version.clone());
         recorded.check_identity(&replay.id)?;
         let module = self.modules.get(recorded.module).await?;
-        let windows = Windows::read(&*self.candles, module.description(), &recorded.job).await?;
+        let windows = Windows::read(self.rows(&recorded), module.description(), &recorded.job).await?;
         let Made { are_the_same, answer, seen } = self.make(module, recorded.clone(), windows).await?;
         replay.windows = seen;
         let outcome = answer.outcome.clone();
@@ -218,12 +221,18 @@ impl Replayer {
             Outcome::None => replay.differences = Differences::of_outcome("none"),
             Outcome::Dropped(..) => replay.differences = Differences::of_outcome("dropped"),
             Outcome::Skipped(_) => replay.differences = Differences::of_outcome("skipped"),
+            Outcome::Gap(_) => replay.differences = Differences::of_outcome("gap"),
             Outcome::Error(_) => replay.differences = Differences::of_outcome("error"),
         }
         if !are_the_same {
             return Err(Cause::CandlesChanged { recorded: recorded.window_hash }.into());
         }
         Ok(())
+    }
+
+    /// The candles by the rules of the host that made the signal.
+    fn rows(&self, recorded: &Recorded) -> Rows<'_> {
+        if recorded.host_version == UNCHECKED { Rows::AsStored(&self.candles) } else { Rows::Checked(&self.candles) }
     }
 
     /// Finds the windows and evaluates them, on the guests' threads.
@@ -268,3 +277,6 @@ pub(crate) const fn everything_goes_out() -> ApplicationSettings {
         max_confidence: 1.0,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,7 @@ impl Watch {
         let error = match &answer.outcome {
             Outcome::Error(error) if error.is_failure() => error,
             // This is neither a success nor a failure: the module was not really evaluated.
-            Outcome::Error(_) | Outcome::Skipped(_) => return,
+            Outcome::Error(_) | Outcome::Skipped(_) | Outcome::Gap(_) => return,
             Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.succeeded(module, job),
         };
         self.recorder.take(inputs, error, &answer.log);

@@ -30,6 +30,7 @@ pub struct Metrics {
     evaluation_duration: HistogramVec,
     signals_dropped: IntCounterVec,
     pub signals_published: IntCounter,
+    pub inputs: InputMetrics,
     pub replay: ReplayMetrics,
     pub failures: FailureMetrics,
     pub shadows: ShadowMetrics,
@@ -69,6 +70,8 @@ mod costs;
 mod counters;
 mod election;
 mod failures;
+mod feeds;
+mod inputs;
 mod replay;
 mod shadow;
 
@@ -76,6 +79,8 @@ pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
 pub use election::ElectionMetrics;
 pub use failures::FailureMetrics;
+pub use feeds::FeedGauge;
+pub use inputs::InputMetrics;
 pub use replay::ReplayMetrics;
 pub use shadow::ShadowMetrics;
 
@@ -138,6 +143,7 @@ impl Metrics {
                 registry,
                 IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")
             ),
+            inputs: InputMetrics::register(&registry)?,
             replay: ReplayMetrics::register(&registry)?,
             failures: FailureMetrics::register(&registry)?,
             shadows: ShadowMetrics::register(&registry)?,

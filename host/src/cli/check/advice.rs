@@ -16,7 +16,7 @@ pub(super) fn of_outcome(outcome: &Outcome) -> Option<String> {
              target on the winning side",
             reason.as_str()
         )),
-        Outcome::Signal(_) | Outcome::None | Outcome::Skipped(_) | Outcome::Dropped(..) => None,
+        Outcome::Signal(_) | Outcome::None | Outcome::Skipped(_) | Outcome::Gap(_) | Outcome::Dropped(..) => None,
         Outcome::Error(error) => Some(format!("{error}. {}", of_evaluation(error))),
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use mongodb::bson::doc;
-use ta_bot_engine::{settings::config_store::AuditEntry, support::store_error::WriteError};
+use ta_bot_engine::{
+    settings::config_store::{AuditEntry, StoredLevels},
+    support::store_error::WriteError,
+};
 use ta_bot_test_servers::{Mode, Proxy, Side};
 
 use super::*;
@@ -175,7 +178,7 @@ async fn a_server_that_comes_later_is_found() {
     assert!(started.elapsed() < LONGEST_CALL, "{:?}", started.elapsed());
     server.restart().await.unwrap();
     tokio::time::timeout(PATIENCE, prepared).await.expect("the indexes are made by themselves").unwrap();
-    assert_eq!(until_ok(|| store.all()).await, []);
+    assert_eq!(until_ok(|| store.all()).await, StoredLevels::default());
     let indexes = plain(&server.uri(), "petrosa").await.collection::<Document>("strategy_configs_symbol");
     assert!(indexes.list_index_names().await.unwrap().len() >= 2);
 }

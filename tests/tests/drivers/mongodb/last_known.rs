@@ -8,7 +8,7 @@ use ta_bot_drivers::sqlite::{self, candles::SqliteCandles, deployments::SqliteDe
 use ta_bot_engine::{
     deployments::rollout::{self, Rollout},
     evaluation::Outcome,
-    market::candle_store::CandleStore,
+    market::candles::{Candles, DEFAULT_PATIENCE},
     modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore, registry::Registry},
     pipeline::analysis::{AnalysisError, Analyst},
     settings::{
@@ -37,7 +37,9 @@ impl Replica {
     /// Starts, whether the server is available or not.
     async fn start(data_dir: &Path, uri: &str) -> Self {
         let database = sqlite::Database::open(data_dir).await.unwrap();
-        let candles: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let stored = Arc::new(SqliteCandles::new(database.clone()));
+        let candles = Arc::new(Candles::new(stored, DEFAULT_PATIENCE, Arc::clone(&metrics)));
         let mongo = open(uri, "petrosa");
         let file = LastKnown::open(data_dir, mongo.place());
         let store = MongoConfig::new(mongo);
@@ -65,8 +67,7 @@ impl Replica {
         };
         books.begin(true).await.unwrap();
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let job = falling(&*candles).await;
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let job = falling(&candles).await;
         let threads = Arc::new(threads);
         let analyst = Arc::new(Analyst { candles, registry, rollout, parameters, settings, metrics, threads });
         Self { analyst, books, store, job }
@@ -111,7 +112,7 @@ fn loaded() -> Registry {
 }
 
 /// Inserts candles whose RSI is low, so that there is a signal. Returns the newest one as a job.
-async fn falling(candles: &dyn CandleStore) -> Job {
+async fn falling(candles: &Candles) -> Job {
     let (symbol, timeframe) = ("BTCUSDT".parse().unwrap(), Timeframe::M15);
     let candle = |number: i64| {
         let close = 50_000.0 - 10.0 * number as f64;

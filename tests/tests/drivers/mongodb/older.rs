@@ -33,7 +33,7 @@ async fn levels_of_the_older_service_are_read_and_changed_in_place() {
         ("strategy_configs_symbol", symbol),
     ])
     .await;
-    let mut all = store.all().await.unwrap();
+    let mut all: Vec<_> = store.all().await.unwrap().readable.into_iter().collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     let [(global_key, global), (symbol_key, symbol)] = all.as_slice() else { panic!("{all:?}") };
     assert_eq!((global_key, global.version, global.created_by.as_str()), (&key("rsi", None), 7, "llm"));
@@ -114,10 +114,16 @@ async fn an_index_of_another_name_is_taken_and_duplicates_are_told() {
 }
 
 #[tokio::test]
-async fn a_damaged_level_is_an_error_and_never_a_default() {
+async fn a_damaged_level_is_told_and_never_a_default_and_stops_no_other() {
     let damaged = doc! { "strategy_id": "rsi", "parameters": ["period", 14] };
-    let (store, _) = store_with(&[("strategy_configs_global", damaged)]).await;
-    let error = store.all().await.unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
-    assert!(error.to_string().contains("rsi"), "{error}");
+    let foreign = doc! { "strategy_id": "grid_bot", "parameters": [1, 2, 3] };
+    let sound = doc! { "strategy_id": "macd", "parameters": { "fast": 9 } };
+    let levels = [damaged, foreign, sound].map(|document| ("strategy_configs_global", document));
+    let (store, _) = store_with(&levels).await;
+    let all = store.all().await.unwrap();
+    assert_eq!(all.readable.keys().collect::<Vec<_>>(), [&key("macd", None)]);
+    assert_eq!(all.unreadable.keys().collect::<Vec<_>>(), [&key("grid_bot", None), &key("rsi", None)]);
+    assert!(all.unreadable[&key("rsi", None)].contains("rsi"), "{all:?}");
+    let error = store.get(&key("rsi", None)).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { reason, .. } if reason.contains("rsi")), "{error}");
 }

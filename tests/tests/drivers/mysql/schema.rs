@@ -9,7 +9,7 @@ use ta_bot_engine::{
     support::store_error::StoreError,
 };
 
-use super::{candle, new_database, open, opened, server, symbol};
+use super::{candle, new_database, numbers, open, opened, server, symbol};
 
 /// The table as the older service had it, with a key of its own, and with rows.
 const OLD_SIGNALS: &str = "CREATE TABLE signals (id INT AUTO_INCREMENT PRIMARY KEY, symbol VARCHAR(20) NOT NULL,
@@ -44,7 +44,7 @@ async fn an_empty_database_is_made_once_by_many() {
     }
     let made = shape(&name).await;
     assert_eq!(sql(&name, "SHOW TABLES LIKE 'klines%'").await.lines().count(), Timeframe::ALL.len());
-    assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n3\n4\n5\n");
+    assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n3\n4\n5\n6\n");
     open(&uri).ping().await.unwrap();
     assert_eq!(shape(&name).await, made, "a second start changes nothing");
     // The state after a crash between the last change and its record.
@@ -89,9 +89,11 @@ async fn candle_tables_of_the_extractor_are_used_as_they_are() {
         '2026-01-01 00:30:00', '2026-01-01 00:30:00', 'BTCUSDT', 'BTCUSDT_1767227400000', NOW(), 3, NULL)";
     sql(&name, theirs).await;
     let all = [candle(0), candle(1), candle(2)];
-    assert_eq!(store.newest_closed(&btc, Timeframe::M15, opened(9), 9).await.unwrap(), all);
+    let read = store.newest_closed(&btc, Timeframe::M15, opened(9), 9).await.unwrap();
+    assert_eq!(numbers(&read), all);
+    assert!(read.iter().all(|row| row.check(Timeframe::M15).is_ok()), "{read:?}");
     let wanted = [(btc.clone(), Some(opened(2)))];
-    assert_eq!(store.newest_closed_of(Timeframe::M15, &wanted, opened(9), 9).await.unwrap(), [all[2..].to_vec()]);
+    assert_eq!(store.newest_closed_of(Timeframe::M15, &wanted, opened(9), 9).await.unwrap(), [read[2..].to_vec()]);
     let again = store.insert(&btc, Timeframe::M15, &all).await.unwrap();
     assert_eq!(again, Inserted { new: 0, same: 3, different: 0 });
     assert_eq!(sql(&name, "SHOW CREATE TABLE klines_m15").await, before);
@@ -129,7 +131,7 @@ async fn an_older_table_of_signals_is_completed() {
 
 #[tokio::test]
 async fn a_newer_schema_is_left_alone() {
-    for version in [6, 7] {
+    for version in [7, 8] {
         let (uri, name) = new_database().await;
         let made = "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES";
         sql(&name, &format!("{made} (1), ({version})")).await;
@@ -166,7 +168,7 @@ async fn an_older_version_is_brought_up_with_what_it_holds() {
             database.ready().await.unwrap();
         }
         assert_eq!(shape(&name).await, made, "{left}");
-        assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n3\n4\n5\n");
+        assert_eq!(sql(&name, "SELECT version FROM ta_bot_schema").await, "1\n2\n3\n4\n5\n6\n");
         assert_eq!(sql(&name, "SELECT * FROM ta_bot_deployment_head").await, "1\t0\n");
         let (outbox, log) = (MysqlOutbox::new(replicas[0].clone()), MysqlDeployments::new(replicas[1].clone()));
         assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, done.signals[0].id.as_str());

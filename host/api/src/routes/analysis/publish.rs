@@ -22,6 +22,9 @@ pub(super) struct Published {
     sent: Vec<String>,
     /// How many of the signals had already been sent, or were about to be.
     already_sent: usize,
+    /// How many of the signals are stored and not sent, because the candle is too old: the next one of its series has
+    /// closed, or it is older than `SIGNAL_MAX_AGE_SECONDS`.
+    expired: usize,
 }
 
 /// Commits the signals of an analysis. Returns `None`, and sends nothing, if another module has come to decide this
@@ -38,6 +41,10 @@ pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<
     if !sent.is_empty() {
         services.relay_wakeup.notify_one();
     }
+    // All signals are of the same candle. The relay applies the same rule.
+    if services.expiry.is_over(&analysis.job) {
+        return Ok(Some(Published { sent: Vec::new(), already_sent: 0, expired: signals.len() }));
+    }
     let sent: Vec<String> = sent.iter().map(SignalId::to_string).collect();
-    Ok(Some(Published { already_sent: signals.len() - sent.len(), sent }))
+    Ok(Some(Published { already_sent: signals.len() - sent.len(), sent, expired: 0 }))
 }

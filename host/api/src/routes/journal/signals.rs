@@ -23,8 +23,14 @@ pub(super) struct SignalView {
     timeframe: String,
     /// When it was stored.
     created_at: String,
-    /// When the bus acknowledged it; null while it waits to be sent.
+    /// `waiting`, `published` or `expired`: too old to be sent.
+    state: &'static str,
+    /// When the candle closed.
+    candle_close: String,
+    /// When the bus acknowledged it; null while it waits to be sent, and if it expired.
     published_at: Option<String>,
+    /// When it was found to be too old to be sent; null if it was not.
+    expired_at: Option<String>,
     /// The message, as it is sent.
     #[schema(value_type = Object)]
     message: Value,
@@ -38,8 +44,11 @@ impl From<StoredSignal> for SignalView {
             strategy: signal.strategy.to_string(),
             symbol: signal.symbol.to_string(),
             timeframe: signal.timeframe.as_str().to_owned(),
+            state: signal.state(),
+            candle_close: signal.candle_close.to_string(),
             created_at: signal.created_at.to_string(),
             published_at: signal.published_at.map(|moment| moment.to_string()),
+            expired_at: signal.expired_at.map(|moment| moment.to_string()),
             signal_id: signal.id,
         }
     }

@@ -1,11 +1,13 @@
 //! How settings and histories are stored as documents, and how documents of the older service are read.
 
+use std::{fmt::Display, str::FromStr};
+
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value as Json, json};
-use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
+use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::settings::config_store::ChangeAction;
 
-use super::{AuditEntry, Author, ConfigKey, Failure, StoredConfig, StoredSettings, value};
+use super::{AuditEntry, Author, ConfigKey, Failure, StoredConfig, StoredLevels, StoredSettings, value};
 
 /// The version of a document that names none: the document exists, so it must have some version.
 const FIRST_VERSION: i64 = 1;
@@ -40,9 +42,9 @@ pub(super) fn newest_first() -> Document {
     doc! { "sequence": -1, "changed_at": -1, "_id": -1 }
 }
 
-/// Reads a level with its key. Returns `None` if the id or the symbol can't be one of ours: other services have
-/// strategies, too.
-pub(super) fn level(document: &Document, has_symbol: bool) -> Result<Option<(ConfigKey, StoredConfig)>, Failure> {
+/// Adds the level of a document to `levels`. Leaves it out if the id or the symbol can't be one of ours: other services
+/// have strategies, too.
+pub(super) fn read_level(document: &Document, has_symbol: bool, levels: &mut StoredLevels) {
     let strategy = document.get_str("strategy_id").ok().and_then(|id| id.parse::<StrategyId>().ok());
     let symbol = document.get_str("symbol").ok().and_then(|symbol| symbol.parse::<Symbol>().ok());
     let key = match (strategy, has_symbol, symbol) {
@@ -50,22 +52,25 @@ pub(super) fn level(document: &Document, has_symbol: bool) -> Result<Option<(Con
         (Some(strategy), true, Some(symbol)) => ConfigKey { strategy, symbol: Some(symbol) },
         _ => {
             tracing::debug!(document = %name(document), "skipped a document that is not a strategy's level");
-            return Ok(None);
+            return;
         }
     };
-    Ok(Some((key, stored(document)?)))
+    match stored(document) {
+        Ok(stored) => drop(levels.readable.insert(key, stored)),
+        Err(problem) => drop(levels.unreadable.insert(key, problem)),
+    }
 }
 
 /// Reads what is stored at a level.
-pub(super) fn stored(document: &Document) -> Result<StoredConfig, Failure> {
+pub(super) fn stored(document: &Document) -> Result<StoredConfig, String> {
     let parameters = match document.get("parameters") {
         Some(Bson::Document(parameters)) => value::to_object(parameters),
         other => {
-            return Err(Failure::Corrupt(format!(
+            return Err(format!(
                 "the parameters of {} are {}: put a document of parameters there, or remove the document",
                 name(document),
                 other.map_or_else(|| "missing".to_owned(), ToString::to_string)
-            )));
+            ));
         }
     };
     let made = document.get_object_id("_id").map(|id| Timestamp::from_millis(id.timestamp().timestamp_millis()));
@@ -82,31 +87,32 @@ pub(super) fn stored(document: &Document) -> Result<StoredConfig, Failure> {
 }
 
 /// The version of a document.
-pub(super) fn version(document: &Document) -> Result<i64, Failure> {
+pub(super) fn version(document: &Document) -> Result<i64, String> {
     match document.get("version") {
         None | Some(Bson::Null) => Ok(FIRST_VERSION),
-        Some(found) => value::whole(document, "version").filter(|version| *version > 0).ok_or_else(|| {
-            Failure::Corrupt(format!("the version of {} is {found}: make it a whole number from 1", name(document)))
-        }),
+        Some(found) => value::whole(document, "version")
+            .filter(|version| *version > 0)
+            .ok_or_else(|| format!("the version of {} is {found}: make it a whole number from 1", name(document))),
     }
 }
 
 pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Failure> {
     Ok(StoredSettings {
         settings: settings(document)?,
-        version: version(document)?,
+        version: version(document).map_err(Failure::Corrupt)?,
         updated_at: value::moment(document, &["updated_at", "created_at"]).unwrap_or(Timestamp::from_millis(0)),
     })
 }
 
-/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods`.
+/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods`. A symbol or
+/// timeframe that is none here, such as the months that exchanges have too, is left out and named; the rest counts.
 pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
     let fields = document.get_document("parameters").unwrap_or(document);
     let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);
     let or = |value: Json, default: Json| if value.is_null() { default } else { value };
     let found = json!({
-        "symbols": read("symbols"),
-        "timeframes": or(read("timeframes"), read("candle_periods")),
+        "symbols": usable::<Symbol>(read("symbols"), document),
+        "timeframes": usable::<Timeframe>(or(read("timeframes"), read("candle_periods")), document),
         "enabled_strategies": read("enabled_strategies"),
         "min_confidence": or(read("min_confidence"), json!(OLDER_BOUNDS.0)),
         "max_confidence": or(read("max_confidence"), json!(OLDER_BOUNDS.1)),
@@ -114,6 +120,19 @@ pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failu
     serde_json::from_value(found).map_err(|error| {
         Failure::Corrupt(format!("the application settings of {} can't be read: {error}", name(document)))
     })
+}
+
+/// A list without the texts that are no `T`. Anything but a list of texts stays as it is, and is refused as a whole.
+fn usable<T: FromStr<Err: Display>>(list: Json, document: &Document) -> Json {
+    let Json::Array(entries) = list else { return list };
+    let is_usable = |entry: &Json| match entry.as_str().map(str::parse::<T>) {
+        Some(Err(problem)) => {
+            tracing::warn!(%problem, "{} of the application settings is left out: {}", entry, name(document));
+            false
+        }
+        Some(Ok(_)) | None => true,
+    };
+    Json::Array(entries.into_iter().filter(is_usable).collect())
 }
 
 /// The level of an entry.
@@ -195,7 +214,9 @@ mod tests {
     #[test]
     fn a_document_with_parameters_alone_is_a_level() {
         let document = doc! { "strategy_id": "rsi", "parameters": { "period": 14_i64, "oversold": 30.0 } };
-        let (key, stored) = level(&document, false).unwrap().unwrap();
+        let mut levels = StoredLevels::default();
+        read_level(&document, false, &mut levels);
+        let (key, stored) = levels.readable.into_iter().next().unwrap();
         assert_eq!((key.strategy.as_str(), key.symbol), ("rsi", None));
         assert_eq!(Json::Object(stored.parameters), json!({"period": 14, "oversold": 30.0}));
         assert_eq!((stored.version, stored.created_by.as_str()), (1, "unknown"));
@@ -203,27 +224,31 @@ mod tests {
 
     #[test]
     fn what_is_no_level_of_ours_is_left_out_and_what_is_damaged_is_told() {
-        assert!(level(&doc! { "strategy_id": "Not an id!", "parameters": {} }, false).unwrap().is_none());
-        assert!(level(&doc! { "strategy_id": "rsi", "parameters": {} }, true).unwrap().is_none());
+        let mut levels = StoredLevels::default();
+        read_level(&doc! { "strategy_id": "Not an id!", "parameters": {} }, false, &mut levels);
+        read_level(&doc! { "strategy_id": "rsi", "parameters": {} }, true, &mut levels);
+        assert_eq!(levels, StoredLevels::default());
         for document in [
             doc! { "strategy_id": "rsi" },
             doc! { "strategy_id": "rsi", "parameters": "period=14" },
             doc! { "strategy_id": "rsi", "parameters": {}, "version": "two" },
             doc! { "strategy_id": "rsi", "parameters": {}, "version": 0 },
         ] {
-            let Err(Failure::Corrupt(reason)) = level(&document, false) else { panic!("{document} was taken") };
-            assert!(reason.contains("rsi"), "{reason}");
+            read_level(&document, false, &mut levels);
+            let (key, reason) = levels.unreadable.pop_first().unwrap();
+            assert!(key.strategy.as_str() == "rsi" && reason.contains("rsi"), "{reason}");
         }
+        assert!(levels.readable.is_empty(), "{levels:?}");
     }
 
     #[test]
     fn settings_of_the_older_service_are_read() {
         let document = doc! {
-            "symbols": ["BTCUSDT"], "candle_periods": ["5m", "1h"], "enabled_strategies": ["rsi"],
+            "symbols": ["BTCUSDT", "no symbol"], "candle_periods": ["5m", "1M", "1h"], "enabled_strategies": ["rsi"],
             "max_positions": 10, "version": 3_i64, "updated_at": "2025-10-17T14:45:00",
         };
         let stored = stored_settings(&document).unwrap();
-        assert_eq!((stored.version, stored.settings.timeframes.len()), (3, 2));
+        assert_eq!((stored.version, stored.settings.symbols.len(), stored.settings.timeframes.len()), (3, 1, 2));
         assert_eq!((stored.settings.min_confidence, stored.settings.max_confidence), OLDER_BOUNDS);
         let Err(Failure::Corrupt(reason)) = settings(&doc! { "_id": 7, "symbols": 7 }) else { panic!("was taken") };
         assert!(reason.contains("document 7"), "{reason}");

@@ -62,7 +62,7 @@ impl Place {
             identity: document::level_filter(key),
             entries: document::history_filter(key),
             ordered: doc! { "strategy_id": key.strategy.as_str() },
-            contents: |found| Ok(Json::Object(document::stored(found)?.parameters)),
+            contents: |found| Ok(Json::Object(document::stored(found).map_err(Failure::Corrupt)?.parameters)),
         }
     }
 
@@ -161,7 +161,7 @@ async fn within(
     let history = connected.database.collection::<Document>(place.history);
     let newest = doc! { "version": -1, "_id": 1 };
     let stored = documents.find_one(place.filter.clone()).sort(newest).session(&mut *session).await?;
-    let current = stored.as_ref().map(document::version).transpose()?.unwrap_or(0);
+    let current = stored.as_ref().map(document::version).transpose().map_err(Failure::Corrupt)?.unwrap_or(0);
     if let Some(expected) = change.expected.filter(|expected| *expected != current) {
         return Ok(Err(WriteError::Conflict { expected, current }));
     }

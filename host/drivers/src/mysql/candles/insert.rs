@@ -6,7 +6,7 @@ use sqlx::{MySql, MySqlConnection, QueryBuilder};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::support::store_error::StoreError;
 
-use super::{Inserted, candle, columns, push_moment};
+use super::{Inserted, candle_row, columns, push_moment};
 use crate::mysql::database::{NAME, batch::pieces, klines::table, row};
 
 /// How many candles one statement inserts: with 20 columns this is far below the limit of 65535 values.
@@ -141,13 +141,13 @@ async fn held(
     let [oldest, ..] = batch else { return Ok(HashMap::new()) };
     let newest = batch.last().unwrap_or(oldest);
     let mut query = QueryBuilder::<MySql>::new("SELECT ");
-    query.push(columns()).push(" FROM ").push(table(timeframe));
+    query.push(columns(false)).push(" FROM ").push(table(timeframe));
     query.push(" WHERE `symbol` = ").push_bind(symbol.as_str()).push(" AND `timestamp` BETWEEN ");
     push_moment(&mut query, oldest.candle.open_time);
     query.push(" AND ");
     push_moment(&mut query, newest.candle.open_time);
     let rows = query.build().fetch_all(connection).await?;
-    rows.iter().map(|row| candle(row).map(|candle| (candle.open_time, candle))).collect()
+    rows.iter().map(|row| candle_row(row).map(|row| (row.candle.open_time, row.candle))).collect()
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{MySql, QueryBuilder};
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{CandleRow, Symbol, Timeframe, Timestamp};
 
-use super::{columns, newest_open, push_moment, push_newest, row};
+use super::{newest_open, push_moment, push_newest, row};
 use crate::mysql::database::{
     batch::{padded, pieces},
     klines::table,
@@ -58,19 +58,19 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    pub(super) fn queries(&self) -> impl Iterator<Item = QueryBuilder<MySql>> {
-        let columns = columns();
-        let stretches = stretches(self.timeframe, &columns, self.stretches.iter().copied(), self.until);
+    /// The queries for these columns of the rows.
+    pub(super) fn queries(&self, columns: &str) -> impl Iterator<Item = QueryBuilder<MySql>> {
+        let stretches = stretches(self.timeframe, columns, self.stretches.iter().copied(), self.until);
         let windows = (WINDOW_ROWS / self.count.max(1) as usize).clamp(1, WINDOWS);
         let wanted = if self.count == 0 { &[] } else { &*self.windows };
-        stretches.into_iter().chain(pieces(wanted, windows).map(|symbols| self.windows_of(symbols)))
+        stretches.into_iter().chain(pieces(wanted, windows).map(move |symbols| self.windows_of(columns, symbols)))
     }
 
-    fn windows_of(&self, symbols: &[&Symbol]) -> QueryBuilder<MySql> {
+    fn windows_of(&self, columns: &str, symbols: &[&Symbol]) -> QueryBuilder<MySql> {
         let mut query = QueryBuilder::new("");
         for (index, symbol) in symbols.iter().enumerate() {
             query.push(if index == 0 { "(" } else { " UNION ALL (" });
-            push_newest(&mut query, symbol, self.timeframe, self.until, self.count);
+            push_newest(&mut query, columns, (symbol, self.timeframe), self.until, self.count);
             query.push(")");
         }
         query
@@ -80,17 +80,16 @@ impl<'a> Plan<'a> {
     pub(super) fn answer(
         &self,
         wanted: &[(Symbol, Option<Timestamp>)],
-        mut found: HashMap<Symbol, Vec<Candle>>,
-    ) -> Vec<Vec<Candle>> {
-        for candles in found.values_mut() {
-            candles.sort_by_key(|candle| candle.open_time);
+        mut found: HashMap<Symbol, Vec<CandleRow>>,
+    ) -> Vec<Vec<CandleRow>> {
+        for rows in found.values_mut() {
+            rows.sort_by_key(|row| row.candle.open_time);
         }
         let answer = |(symbol, after): &(Symbol, Option<Timestamp>)| {
-            let candles = found.get(symbol).map_or(&[][..], Vec::as_slice);
-            let old = after.map_or(0, |after| {
-                candles.partition_point(|candle| self.timeframe.close_of(candle.open_time) <= after)
-            });
-            candles[old.max(candles.len().saturating_sub(self.count as usize))..].to_vec()
+            let rows = found.get(symbol).map_or(&[][..], Vec::as_slice);
+            let old = after
+                .map_or(0, |after| rows.partition_point(|row| self.timeframe.close_of(row.candle.open_time) <= after));
+            rows[old.max(rows.len().saturating_sub(self.count as usize))..].to_vec()
         };
         wanted.iter().map(answer).collect()
     }
@@ -164,11 +163,11 @@ mod tests {
     fn symbols_that_close_at_once_are_few_queries() {
         let (now, before) = (Timestamp::from_millis(1_800_000), Timestamp::from_millis(900_000));
         let known: Vec<_> = (0..1000).map(|index| (symbol(index), Some(before))).collect();
-        assert_eq!(Plan::new(Timeframe::M15, &known, now, 250).queries().count(), 2);
+        assert_eq!(Plan::new(Timeframe::M15, &known, now, 250).queries("").count(), 2);
         let unknown: Vec<_> = (0..1000).map(|index| (symbol(index), None)).collect();
-        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 250).queries().count(), 10);
-        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 10_000).queries().count(), 250);
-        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 0).queries().count(), 0);
-        assert_eq!(Plan::new(Timeframe::M15, &[], now, 10).queries().count(), 0);
+        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 250).queries("").count(), 10);
+        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 10_000).queries("").count(), 250);
+        assert_eq!(Plan::new(Timeframe::M15, &unknown, now, 0).queries("").count(), 0);
+        assert_eq!(Plan::new(Timeframe::M15, &[], now, 10).queries("").count(), 0);
     }
 }

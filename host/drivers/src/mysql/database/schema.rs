@@ -4,7 +4,7 @@
 //! step first looks for what exists. A lock on the server separates replicas that start at the same time. If nothing is
 //! missing nothing is changed, and the account does not need the right to change anything.
 
-use std::{collections::HashSet, future::Future, time::Duration};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 use ta_bot_core::Timeframe;
@@ -14,13 +14,14 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version that `ta_bot_schema` names after this version has created or changed the database.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 const INITIAL: &str = include_str!("../../../migrations/mysql/0001_initial.sql");
 const SIGNALS: &str = include_str!("../../../migrations/mysql/0001_signals.sql");
 const DEPLOYMENTS: &str = include_str!("../../../migrations/mysql/0002_deployments.sql");
 const FAILURES: &str = include_str!("../../../migrations/mysql/0003_failures.sql");
 const SHADOWS: &str = include_str!("../../../migrations/mysql/0004_shadows.sql");
 const COSTS: &str = include_str!("../../../migrations/mysql/0005_costs.sql");
+const EXPIRED_SIGNALS: &str = include_str!("../../../migrations/mysql/0006_expired_signals.sql");
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -30,6 +31,15 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 pub(crate) struct Schema {
     /// The `AUTO_INCREMENT` column of `signals`, quoted. A table that another service created has its own.
     pub(crate) sequence: String,
+    /// The tables of candles whose rows say when they were written.
+    dated: Arc<HashSet<String>>,
+}
+
+impl Schema {
+    /// Whether the rows of a timeframe say when they were written: whether the table has the column `extracted_at`.
+    pub(crate) fn is_dated(&self, timeframe: Timeframe) -> bool {
+        self.dated.contains(table(timeframe))
+    }
 }
 
 /// Creates what is missing.
@@ -43,9 +53,12 @@ pub(super) async fn migrate(connection: &mut MySqlConnection, limit: Duration) -
         within(limit, unlock(connection)).await?;
     }
     within(limit, warn_of_missing_indexes(connection)).await?;
+    let dated = Arc::new(within(limit, dated(connection)).await?);
     let sequence = within(limit, sequence(connection)).await?;
     let reason = "the table `signals` lost its AUTO_INCREMENT column: restore a backup".to_owned();
-    sequence.map(|sequence| Schema { sequence }).ok_or_else(|| StoreError::Corrupt { store: NAME, reason }.into())
+    sequence
+        .map(|sequence| Schema { sequence, dated })
+        .ok_or_else(|| StoreError::Corrupt { store: NAME, reason }.into())
 }
 
 async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -98,7 +111,7 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     let version = version(connection).await?;
     if version < 1 {
         sqlx::raw_sql(INITIAL).execute(&mut *connection).await?;
-        complete_signals(connection).await?;
+        complete_signals(connection, SIGNALS).await?;
     }
     if version < 2 {
         sqlx::raw_sql(DEPLOYMENTS).execute(&mut *connection).await?;
@@ -112,23 +125,26 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 5 {
         sqlx::raw_sql(COSTS).execute(&mut *connection).await?;
     }
+    if version < 6 {
+        complete_signals(connection, EXPIRED_SIGNALS).await?;
+    }
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
-               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5)";
+               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }
 
-/// Adds our columns and indexes that are missing to `signals`, in one statement, so that a large table is rebuilt at
-/// most once.
-async fn complete_signals(connection: &mut MySqlConnection) -> Result<(), Fault> {
+/// Adds those of our columns and indexes that `signals` does not have yet, in one statement, so that a large table is
+/// rebuilt at most once.
+async fn complete_signals(connection: &mut MySqlConnection, ours: &str) -> Result<(), Fault> {
     let there = names_in_signals(connection).await?;
     let mut additions = Vec::new();
     let sequence = sequence(connection).await?.unwrap_or_else(|| {
         additions.push("ADD COLUMN `sequence` BIGINT NOT NULL AUTO_INCREMENT UNIQUE".to_owned());
         "`sequence`".to_owned()
     });
-    let ours = SIGNALS.lines().filter(|line| line.starts_with("ADD "));
+    let ours = ours.lines().filter(|line| line.starts_with("ADD "));
     let missing = ours.filter(|line| line.split('`').nth(1).is_some_and(|name| !there.contains(name)));
     additions.extend(missing.map(|line| line.replace("{sequence}", &sequence)));
     if !additions.is_empty() {
@@ -155,6 +171,18 @@ async fn sequence(connection: &mut MySqlConnection) -> Result<Option<String>, Fa
                WHERE table_schema = DATABASE() AND table_name = 'signals' AND extra LIKE '%auto_increment%'";
     let name: Option<String> = sqlx::query_scalar(sql).fetch_optional(connection).await?;
     Ok(name.map(|name| format!("`{}`", name.replace('`', "``"))))
+}
+
+/// The tables of candles that have the column `extracted_at`. The others are believed as far as the clock goes.
+async fn dated(connection: &mut MySqlConnection) -> Result<HashSet<String>, Fault> {
+    let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND table_name LIKE 'klines\\_%' AND column_name = 'extracted_at'";
+    let dated: HashSet<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await?.into_iter().collect();
+    for timeframe in Timeframe::ALL.into_iter().filter(|timeframe| !dated.contains(table(*timeframe))) {
+        let table = table(timeframe);
+        tracing::warn!(table, "the table has no column extracted_at: candles that are still open can't be told apart");
+    }
+    Ok(dated)
 }
 
 /// The timeframes that have no table of candles.

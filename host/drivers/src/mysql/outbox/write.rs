@@ -166,7 +166,18 @@ pub(super) async fn published(
 ) -> Result<(), sqlx::Error> {
     for batch in ids.chunks(BATCH) {
         let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ");
-        update.push_bind(row::datetime(at)).push("), `waiting` = NULL WHERE `signal_id` IN (");
+        update.push_bind(row::datetime(at)).push("), `expired_at` = NULL, `waiting` = NULL WHERE `signal_id` IN (");
+        push_list(&mut update, batch);
+        update.push(")").build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Marks waiting signals as too old to be sent. `ids` must be sorted.
+pub(super) async fn expired(connection: &mut MySqlConnection, ids: &[&str], at: Timestamp) -> Result<(), sqlx::Error> {
+    for batch in ids.chunks(BATCH) {
+        let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `expired_at` = ");
+        update.push_bind(row::datetime(at)).push(", `waiting` = NULL WHERE `waiting` = 1 AND `signal_id` IN (");
         push_list(&mut update, batch);
         update.push(")").build().execute(&mut *connection).await?;
     }

@@ -179,8 +179,8 @@ async fn numbers_are_kept_to_the_last_bit() {
     let given: Vec<_> = (0..).zip(numbers).map(odd).collect();
     store.insert(&btc(), Timeframe::M15, &given).await.unwrap();
     let found = store.newest_closed(&btc(), Timeframe::M15, Timestamp::now(), 99).await.unwrap();
-    assert_eq!(found.iter().map(|c| c.open.to_bits()).collect::<Vec<_>>(), numbers.map(f64::to_bits));
-    assert_eq!(found, given);
+    assert_eq!(found.iter().map(|row| row.candle.open.to_bits()).collect::<Vec<_>>(), numbers.map(f64::to_bits));
+    assert_eq!(found.into_iter().map(|row| row.candle).collect::<Vec<_>>(), given);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use ta_bot_core::{Timeframe, Timestamp};
+use ta_bot_core::{CandleRow, Timeframe, Timestamp};
 use ta_bot_engine::{market::candle_store::CandleStore as _, support::store_error::StoreError};
 use tempfile::TempDir;
 
@@ -69,7 +69,7 @@ async fn fills_up_and_keeps_what_it_has(database: &Database) {
     };
     assert!(matches!(error, StoreError::CannotWrite { .. }) && error.to_string().contains("space"), "{error:?}");
     let found = store.newest_closed(&btc(), Timeframe::M15, Timestamp::now(), u32::MAX).await.unwrap();
-    assert_eq!(found, (0..held).map(candle).collect::<Vec<_>>());
+    assert_eq!(found, (0..held).map(|index| CandleRow::undated(candle(index))).collect::<Vec<_>>());
     assert_eq!(store.series().await.map(|series| series.iter().map(|s| s.candles).sum::<u64>()).unwrap(), held as u64);
     let checked: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&database.readers).await.unwrap();
     assert_eq!(checked, "ok");

@@ -7,7 +7,7 @@ use ta_bot_wasm::StrategyModule;
 
 use super::{Sides, Tally, tally::Times};
 use crate::{
-    evaluation::{EvaluationReport, Inputs, Origin, Outcome},
+    evaluation::{EvaluationReport, Gap, Inputs, Origin, Outcome},
     market::history::{CandleIndex, History, View},
     settings::{config_store::StoredSettings, parameters::ParameterBook},
 };
@@ -74,6 +74,9 @@ fn evaluate(
     let resolution = parameters.resolve(module, &job.symbol);
     if let Some(refused) = resolution.refused {
         return Outcome::Error(refused);
+    }
+    if let Some(gap) = Gap::find(description, &job, &extra) {
+        return Outcome::Gap(gap);
     }
     let inputs = Inputs {
         module,

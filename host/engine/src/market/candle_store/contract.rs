@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 
 use super::{CandleStore, Inserted};
 
@@ -34,6 +34,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     series_are_summed_up(fresh().await).await;
     many_candles_go_in_and_come_out(fresh().await).await;
     two_writers_insert_each_candle_once(fresh().await).await;
+    an_imported_candle_is_closed(fresh().await).await;
 }
 
 /// A symbol by its name.
@@ -62,7 +63,11 @@ async fn insert(store: &dyn CandleStore, name: &str, candles: &[Candle]) -> Inse
 }
 
 async fn newest(store: &dyn CandleStore, name: &str, until: Timestamp, count: u32) -> Vec<Candle> {
-    store.newest_closed(&symbol(name), Timeframe::M15, until, count).await.unwrap()
+    numbers(store.newest_closed(&symbol(name), Timeframe::M15, until, count).await.unwrap())
+}
+
+fn numbers(rows: Vec<CandleRow>) -> Vec<Candle> {
+    rows.into_iter().map(|row| row.candle).collect()
 }
 
 /// The 15-minute candles that closed after the given candles, which are named by their indices.
@@ -124,7 +129,7 @@ pub async fn series_do_not_mix((store, _): Replicas) {
     assert_eq!(newest(&*store, "ETHUSDT", close(99), 99).await, candles(2..6));
     assert_eq!(newest(&*store, "ADAUSDT", close(99), 99).await, []);
     let found = store.newest_closed(&symbol("BTCUSDT"), Timeframe::H1, close(99), 99).await.unwrap();
-    assert_eq!(found, hourly);
+    assert_eq!(numbers(found), hourly);
 }
 
 /// A closed candle does not change: candles with other numbers are counted, and the first numbers are kept.
@@ -220,7 +225,8 @@ async fn windows(
     count: u32,
 ) -> Vec<Vec<Candle>> {
     let wanted: Vec<_> = wanted.iter().map(|(name, after)| (symbol(name), after.map(close))).collect();
-    store.newest_closed_of(Timeframe::M15, &wanted, until, count).await.unwrap()
+    let found = store.newest_closed_of(Timeframe::M15, &wanted, until, count).await.unwrap();
+    found.into_iter().map(numbers).collect()
 }
 
 /// Windows come in the order asked, whole or only what is new, with gaps and without. A series that is not stored is
@@ -249,9 +255,9 @@ pub async fn windows_of_many_symbols_are_read_at_once((store, other): Replicas) 
     );
     let sooner = [(symbol("ETHUSDT"), Some(close(7).plus_millis(-1)))];
     let found = store.newest_closed_of(Timeframe::M15, &sooner, close(8), 9).await.unwrap();
-    assert_eq!(found, [candles([7, 8])]);
+    assert_eq!(found.into_iter().map(numbers).collect::<Vec<_>>(), [candles([7, 8])]);
     let hourly = store.newest_closed_of(Timeframe::H1, &[(symbol("BTCUSDT"), None)], close(99), 9).await.unwrap();
-    assert_eq!(hourly, [candles([4])]);
+    assert_eq!(hourly.into_iter().map(numbers).collect::<Vec<_>>(), [candles([4])]);
 }
 
 /// Many symbols close at once.
@@ -317,4 +323,13 @@ pub async fn two_writers_insert_each_candle_once((store, other): Replicas) {
     }
     assert_eq!(new, 707);
     assert_eq!(newest(&*other, "BTCUSDT", close(9999), 9999).await, candles(0..707));
+}
+
+/// Whatever a store says of when its rows were written, a closed candle that was inserted is one for every reader.
+pub async fn an_imported_candle_is_closed((store, other): Replicas) {
+    insert(&*store, "BTCUSDT", &candles(0..5)).await;
+    let read = other.newest_closed(&symbol("BTCUSDT"), Timeframe::M15, close(9), 9).await.unwrap();
+    assert!(read.iter().all(|row| row.check(Timeframe::M15).is_ok()), "{read:?}");
+    let wanted = [(symbol("BTCUSDT"), None)];
+    assert_eq!(other.newest_closed_of(Timeframe::M15, &wanted, close(9), 9).await.unwrap(), [read]);
 }

@@ -22,13 +22,8 @@ impl FileOrder {
 
     /// Takes the next candle of the file.
     pub(super) fn add(&mut self, candle: Candle) -> Result<(), LineProblem> {
-        candle.check()?;
+        candle.check(self.timeframe)?;
         let open = candle.open_time;
-        let before = self.timeframe.open_of(open);
-        if before != open {
-            let after = self.timeframe.close_of(before);
-            return Err(LineProblem::OffGrid { open, timeframe: self.timeframe, before, after });
-        }
         let above = self.still_open.or_else(|| self.candles.last().map(|candle| candle.open_time));
         if let Some(above) = above {
             if open == above {

@@ -129,21 +129,6 @@ pub enum LineProblem {
         /// What was given.
         given: i64,
     },
-    /// The open time is not on the timeframe's grid.
-    #[error(
-        "the open time is {open}, but a candle of {timeframe} opens at {before} and then at {after}: give the file's \
-         own --timeframe, or correct the time"
-    )]
-    OffGrid {
-        /// What was given.
-        open: Timestamp,
-        /// What was asked for.
-        timeframe: Timeframe,
-        /// The open time before.
-        before: Timestamp,
-        /// The open time after.
-        after: Timestamp,
-    },
     /// The candle comes a second time.
     #[error("the candle that opened {open} comes a second time: give each candle once")]
     Repeated {
@@ -168,7 +153,7 @@ pub enum LineProblem {
         /// The moment of the import.
         now: Timestamp,
     },
-    /// The numbers do not make a candle.
+    /// The line is no candle of the timeframe.
     #[error(transparent)]
     Candle(#[from] CandleError),
 }

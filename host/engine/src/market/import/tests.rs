@@ -9,11 +9,14 @@ use std::{
 
 use ta_bot_core::{Timeframe, Timestamp};
 
-use crate::sqlite::{Database, candles::SqliteCandles};
+use crate::{
+    market::candles::{Candles, DEFAULT_PATIENCE},
+    sqlite::{Database, candles::SqliteCandles},
+    support::metrics::Metrics,
+};
 use tempfile::TempDir;
 
 use super::{CandleFile, ImportError, ImportSummary, Progress, import, read, source};
-use crate::market::candle_store::CandleStore as _;
 
 mod files;
 mod rows;
@@ -87,14 +90,15 @@ fn stored(name: &str, bytes: &[u8]) -> Vec<u8> {
 /// A store and a directory for files.
 struct Place {
     directory: TempDir,
-    store: SqliteCandles,
+    candles: Candles,
 }
 
 impl Place {
     async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let store = SqliteCandles::new(Database::open(&directory.path().join("data")).await.unwrap());
-        Self { directory, store }
+        let metrics = Arc::new(Metrics::new().unwrap());
+        Self { directory, candles: Candles::new(Arc::new(store), DEFAULT_PATIENCE, metrics) }
     }
 
     fn file(&self, bytes: impl AsRef<[u8]>) -> PathBuf {
@@ -105,7 +109,7 @@ impl Place {
 
     async fn import(&self, bytes: impl AsRef<[u8]>) -> Result<ImportSummary, ImportError> {
         let path = self.file(bytes);
-        import(&self.store, &path, &"BTCUSDT".parse().unwrap(), Timeframe::M15, |_| ()).await
+        import(&self.candles, &path, &"BTCUSDT".parse().unwrap(), Timeframe::M15, |_| ()).await
     }
 }
 
@@ -128,7 +132,7 @@ async fn an_import_is_summed_up() {
     let changed = our_file([2, 3, 4]) + &ours(5).replace(",12.5", ",13.5");
     let again = place.import(changed).await.unwrap();
     assert_eq!((again.rows, again.new, again.same, again.different, again.missing), (4, 2, 1, 1, 0));
-    assert_eq!(place.store.series().await.unwrap()[0].candles, 6);
+    assert_eq!(place.candles.series().await.unwrap()[0].candles, 6);
 }
 
 #[tokio::test]
@@ -137,7 +141,7 @@ async fn a_bad_row_keeps_the_whole_file_out() {
     let error = place.import(our_file(0..50) + "oops\n").await.unwrap_err().to_string();
     assert!(error.contains("candles.csv: line 52: the number of columns is 1"), "{error}");
     assert!(error.contains("Nothing was imported"), "{error}");
-    assert_eq!(place.store.series().await.unwrap(), []);
+    assert_eq!(place.candles.series().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -150,7 +154,7 @@ async fn progress_goes_from_nothing_to_all() {
         let seen = Arc::new(Mutex::new(Vec::<Progress>::new()));
         let recorder = Arc::clone(&seen);
         let record = move |progress| recorder.lock().unwrap().push(progress);
-        import(&place.store, &path, &symbol, Timeframe::M15, record).await.unwrap();
+        import(&place.candles, &path, &symbol, Timeframe::M15, record).await.unwrap();
         let seen = seen.lock().unwrap();
         assert!(seen.len() > 1 && seen.is_sorted_by_key(|progress| progress.read));
         assert!(seen.iter().all(|progress| progress.total == plain.len() as u64));

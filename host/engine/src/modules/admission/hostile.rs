@@ -282,14 +282,14 @@ mod tests {
     fn sound_markets_hold_candles_and_every_window_is_ordered() {
         for lookback in [1, 2, 50, 250, 10_000] {
             let symbol: Symbol = "BTCUSDT".parse().unwrap();
-            let opens = (0..lookback as i64).map(|index| Timestamp::from_millis(1_700_000_000_000 + index * 3_600_000));
+            let opens = (0..lookback as i64).map(|index| Timestamp::from_millis(1_699_999_200_000 + index * 3_600_000));
             let ordinary = walk(&symbol, opens, 100.0);
             let markets = markets(&ordinary, lookback, Timeframe::H1);
             assert!(markets.len() > 40, "{}", markets.len());
             for Market { name, candles, sound } in markets {
                 assert!(candles.len() <= lookback, "{name}");
                 if sound {
-                    let wrong = candles.iter().find_map(|candle| candle.check().err());
+                    let wrong = candles.iter().find_map(|candle| candle.check(Timeframe::H1).err());
                     assert_eq!(wrong, None, "{name} of {lookback}");
                 }
                 assert!(CandleWindow::new(candles).is_ok(), "{name} of {lookback}");

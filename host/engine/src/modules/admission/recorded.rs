@@ -188,7 +188,7 @@ mod tests {
         assert_eq!((base.len(), base.timeframe), (YEAR + 1000, Timeframe::H1));
         let candles: Vec<Candle> = base.all().candles().collect();
         for (index, pair) in candles.windows(2).enumerate() {
-            assert_eq!(pair[1].check(), Ok(()), "{index}");
+            assert_eq!(pair[1].check(Timeframe::H1), Ok(()), "{index}");
             assert_eq!(pair[1].open_time, Timeframe::H1.close_of(pair[0].open_time), "{index}");
         }
         let still = |candle: &&Candle| candle.high == candle.low && candle.volume == 0.0;

@@ -1,4 +1,4 @@
-//! Waits for candles of a higher timeframe that come late.
+//! Waits for candles that come late.
 //!
 //! At the full hour a 15-minute candle and an hourly candle close together, and their writer stores one of them first.
 //! The result of a strategy that reads both must not depend on that race, so a job waits a moment for the higher candle
@@ -7,13 +7,11 @@
 
 use std::time::Duration;
 
-use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Job, Symbol, Timeframe};
 
 use super::{AnalysisError, Analyst, turns};
 use crate::modules::registry::Deciding;
 
-/// How long after the close a job waits for a higher candle.
-const PATIENCE_MS: i64 = 10_000;
 /// The pause between two looks for it.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -21,7 +19,7 @@ impl Analyst {
     /// Whether an extra candle that the job's strategies read closes with the job's own, is not there yet, and may
     /// still come.
     pub async fn is_early(&self, job: &Job) -> bool {
-        if Timestamp::now() >= job.candle_close.plus_millis(PATIENCE_MS) {
+        if !self.candles.is_awaited(job.candle_close) {
             return false;
         }
         // If the store fails, the analysis gets the same error and handles it.
@@ -42,7 +40,7 @@ impl Analyst {
     /// Returns a series whose candle closes with the job's and is missing, although the candle before it is there.
     async fn missing(&self, job: &Job) -> Result<Option<(Symbol, Timeframe)>, AnalysisError> {
         for (symbol, timeframe) in self.closing_together(job).await? {
-            let newest = self.candles.newest_closed(&symbol, timeframe, job.candle_close, 1).await?;
+            let newest = self.candles.newest(&symbol, timeframe, job.candle_close, 1).await?.candles;
             let newest = newest.last().map(|candle| timeframe.close_of(candle.open_time));
             if newest == Some(timeframe.open_of(job.candle_close.plus_millis(-1))) {
                 return Ok(Some((symbol, timeframe)));

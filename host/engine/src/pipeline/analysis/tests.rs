@@ -1,7 +1,7 @@
-use ta_bot_core::SettingsPatch;
+use ta_bot_core::{Candle, SettingsPatch};
 
 use super::*;
-use crate::testing::{Engine, author, settings};
+use crate::testing::{BEGIN, Engine, author, falling, settings};
 
 const M15: Timeframe = Timeframe::M15;
 
@@ -52,6 +52,21 @@ async fn a_candle_that_is_not_stored_is_told_and_one_before_it_is_not_taken_for_
 }
 
 #[tokio::test]
+async fn a_candle_with_a_bad_row_is_told_and_one_before_it_is_not_taken_for_it() {
+    let engine = engine().await;
+    let job = engine.fall("BTCUSDT", M15, 300).await;
+    let next = Job { candle_close: job.candle_close.plus_millis(M15.millis()), ..job.clone() };
+    let zero = Candle { open_time: job.candle_close, open: 1.0, high: 1.0, low: 0.0, close: 0.0, volume: 1.0 };
+    engine.candles.insert(&job.symbol, M15, &[zero]).await.unwrap();
+    let error = engine.analyst.analyse(&next, None).await.unwrap_err();
+    assert!(matches!(&error, AnalysisError::Refused { job, problem } if *job == next && problem.code() == "unsound"));
+    assert!(error.to_string().contains("low is 0: a price is above zero"), "{error}");
+    // On request, the newest candle that can be used is looked at.
+    let now = next.candle_close.plus_millis(1);
+    assert_eq!(newest_job(&engine.candles, &job.symbol, M15, now).await.unwrap(), Some(job));
+}
+
+#[tokio::test]
 async fn a_market_that_is_too_young_is_no_failure() {
     let engine = engine().await;
     let job = engine.fall("BTCUSDT", M15, 3).await;
@@ -61,4 +76,32 @@ async fn a_market_that_is_too_young_is_no_failure() {
         let is_young = matches!(&outcome.outcome, Outcome::Error(error) if !error.is_failure());
         assert!(is_young || matches!(outcome.outcome, Outcome::None), "{outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn a_strategy_is_not_asked_unless_its_extra_series_is_there_whole_and_up_to_date() {
+    let engine = Engine::with_strategies(settings(), &["multi_timeframe_trend_continuation"]).await;
+    let job = engine.fall("BTCUSDT", M15, 400).await;
+    let gap = async || {
+        let outcome = engine.analyst.analyse(&job, None).await.unwrap().outcomes.remove(0);
+        assert!(outcome.duration.is_zero() || !matches!(outcome.outcome, Outcome::Gap(_)));
+        if let Outcome::Gap(gap) = outcome.outcome { Some(gap.code()) } else { None }
+    };
+    let status = |status| {
+        let rendered = engine.analyst.metrics.render().unwrap().collect::<String>();
+        rendered
+            .lines()
+            .any(|line| line.contains("executions_total{") && line.contains(status) && !line.ends_with(" 0"))
+    };
+    assert_eq!(gap().await, Some("missing_series"));
+    assert!(status("status=\"gap\"") && !status("status=\"success\""));
+    // Hours that end with the last one before the candle's close.
+    let later = Timeframe::H1.open_of(job.candle_close).millis() - BEGIN.millis() - 900 * Timeframe::H1.millis();
+    let later = |candle: Candle| Candle { open_time: candle.open_time.plus_millis(later), ..candle };
+    let hours: Vec<Candle> = falling(Timeframe::H1, 900).into_iter().map(later).collect();
+    engine.candles.insert(&job.symbol, Timeframe::H1, &hours[..890]).await.unwrap();
+    assert_eq!(gap().await, Some("stale_series"));
+    engine.candles.insert(&job.symbol, Timeframe::H1, &hours[890..]).await.unwrap();
+    assert_eq!(gap().await, None);
+    assert!(status("status=\"success\""));
 }

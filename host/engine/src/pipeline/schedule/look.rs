@@ -19,6 +19,9 @@ const CATCH_UP: i64 = 1_000;
 /// the time limit of a query.
 const SERIES_AT_ONCE: usize = 128;
 
+/// How many series that are behind one line of the log names.
+const NAMED: usize = 5;
+
 type Closes = Vec<(Symbol, Timestamp)>;
 
 /// The progress of the looks.
@@ -86,6 +89,9 @@ impl Schedule {
         let others = scheduled.others(timeframe, hinted, &starts);
         if !others.is_empty() {
             newest = self.candles.newest_closes(timeframe, &others, now).await?;
+            if hinted.is_none() {
+                self.note_feeds(timeframe, &others, &newest);
+            }
             let begun = self.begun(timeframe, &newest, now).await?;
             starts.extend(starts_of(timeframe, &newest, &begun, progress));
         }
@@ -101,6 +107,18 @@ impl Schedule {
         closes.extend(newest);
         progress.take(timeframe, closes, unfinished, hinted);
         Ok(())
+    }
+
+    /// Notes how old the series of a timeframe are, and names those that have come to be behind.
+    fn note_feeds(&self, timeframe: Timeframe, scheduled: &[Symbol], newest: &[(Symbol, Timestamp)]) {
+        let fallen = self.feeds.note(timeframe, scheduled, newest);
+        let Some(oldest) = fallen.first() else { return };
+        let names: Vec<&str> = fallen.iter().take(NAMED).map(|feed| feed.series.0.as_str()).collect();
+        let newest_close = oldest.newest.map_or_else(|| "none".to_owned(), |close| close.to_string());
+        tracing::warn!(
+            %timeframe, series = fallen.len(), names = names.join(","), newest_close,
+            "candles stay away: these series are behind; newest_close is that of the first"
+        );
     }
 
     /// Returns where the service began with each series. It begins now with series that it has not seen before.

@@ -78,6 +78,7 @@ fn schedule(engine: &Engine) -> Schedule {
         bus: Arc::clone(&engine.bus),
         settings: Arc::clone(&engine.analyst.settings),
         queue: Arc::new(LocalQueue::new(Arc::clone(&engine.analyst.metrics))),
+        feeds: Arc::default(),
         leadership: Leadership::single_node("test".to_owned()),
         metrics: Arc::clone(&engine.analyst.metrics),
         refused: LogLimit::default(),

@@ -3,12 +3,12 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
-use ta_bot_core::{Candle, Signal, SignalId, Symbol, Timeframe};
+use ta_bot_core::{Candle, Signal, SignalId, Symbol, Timeframe, Timestamp};
 
 use super::*;
 use crate::{
     pipeline::job_queue::{contract::job, local::LocalQueue},
-    signals::outbox::{Backlog, Committed, DeadFilter, RetriedJob, SignalFilter, StoredSignal},
+    signals::outbox::{Backlog, Committed, DeadFilter, DeadJob, RetriedJob, SignalFilter, StoredSignal},
     testing::{Engine, settings},
 };
 
@@ -53,6 +53,10 @@ impl Outbox for Troubled {
 
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Stored<()> {
         self.inner.mark_published(ids, at).await
+    }
+
+    async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Stored<()> {
+        self.inner.mark_expired(ids, at).await
     }
 
     async fn backlog(&self) -> Stored<Backlog> {
@@ -155,7 +159,7 @@ impl Service {
 
     fn outcomes(&self) -> HashMap<&'static str, u64> {
         let count = |outcome| (outcome, self.engine.analyst.metrics.jobs.with_label_values(&[outcome]).get());
-        ["finished", "known", "dead", "given_back", "decided_anew"]
+        ["finished", "known", "dead", "given_back", "decided_anew", "refused", "unfinished"]
             .map(count)
             .into_iter()
             .filter(|(_, count)| *count > 0)
@@ -212,6 +216,22 @@ async fn a_job_without_its_candle_is_given_up_with_its_reason() {
     assert_eq!(service.outcomes(), HashMap::from([("dead", 1)]));
     let dead = service.engine.outbox.dead(10).await.unwrap();
     assert!(dead.len() == 1 && dead[0].reason.contains("no candle"), "{dead:?}");
+}
+
+#[tokio::test]
+async fn a_job_whose_candle_has_a_bad_row_is_given_up_at_once_and_named() {
+    let service = Service::new().await;
+    let open_time = TIMEFRAME.open_of(job(10).candle_close.plus_millis(-1));
+    let zero = Candle { open_time, open: 100.0, high: 101.0, low: 0.0, close: 0.0, volume: 1.0 };
+    service.engine.candles.insert(&job(10).symbol, TIMEFRAME, &[zero]).await.unwrap();
+    for index in 8..=10 {
+        service.push(index).await;
+    }
+    service.work().await;
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 2), ("refused", 1)]));
+    let dead = service.engine.outbox.dead(10).await.unwrap();
+    assert_eq!((dead.len(), &dead[0].job), (1, &job(10)));
+    assert!(dead[0].reason.starts_with("unsound: low is 0"), "{dead:?}");
 }
 
 #[tokio::test]

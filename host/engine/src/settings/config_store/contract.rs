@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Map, Value as Json, json};
 use ta_bot_core::Timestamp;
 
-use super::{AuditEntry, Author, ChangeAction, ConfigKey, ConfigStore};
+use super::{AuditEntry, Author, ChangeAction, ConfigKey, ConfigStore, StoredLevels};
 use crate::support::store_error::WriteError;
 
 mod settings;
@@ -73,7 +73,7 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
     other.ping().await.unwrap();
     assert!(!store.name().is_empty());
     let rsi = key("rsi", "");
-    assert_eq!(store.all().await.unwrap(), []);
+    assert_eq!(store.all().await.unwrap(), StoredLevels::default());
     assert_eq!(store.get(&rsi).await.unwrap(), None);
     assert_eq!(store.audit(&rsi.strategy, None, 10).await.unwrap(), []);
     assert_eq!(store.at_version(&rsi, 1).await.unwrap(), None);
@@ -97,7 +97,7 @@ pub async fn every_change_is_told((store, other): Replicas) {
     assert_eq!(stored.created_by, "ann");
     let deleted = store.write(&rsi, None, None, &author("cy", 3000)).await.unwrap().unwrap();
     assert_eq!(store.get(&rsi).await.unwrap(), None);
-    assert_eq!(store.all().await.unwrap(), []);
+    assert_eq!(store.all().await.unwrap(), StoredLevels::default());
 
     let entry =
         |action, old, new, version, author| AuditEntry { key: Some(rsi.clone()), action, old, new, version, author };
@@ -177,7 +177,7 @@ pub async fn levels_do_not_mix((store, other): Replicas) {
         assert_eq!(set(&*store, key, period, period).await.version, 1);
     }
     set(&*store, &keys[2], 9, 9).await;
-    let mut all = other.all().await.unwrap();
+    let mut all: Vec<_> = other.all().await.unwrap().readable.into_iter().collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     let found: Vec<_> =
         all.iter().map(|(key, stored)| (key, stored.parameters["period"].as_i64().unwrap(), stored.version)).collect();
@@ -185,7 +185,7 @@ pub async fn levels_do_not_mix((store, other): Replicas) {
     delete(&*store, &keys[1], 10).await.unwrap();
     assert_eq!(other.get(&keys[1]).await.unwrap(), None);
     assert_eq!(other.get(&keys[2]).await.unwrap().unwrap().version, 2);
-    assert_eq!(other.all().await.unwrap().len(), 3);
+    assert_eq!(other.all().await.unwrap().readable.len(), 3);
 }
 
 /// The history is of one level or of all levels of a strategy, and has as many entries as are asked for.

@@ -37,7 +37,7 @@ impl ParameterBook {
         let id = &module.description().id;
         let schema = &module.description().schema;
         let snapshot = self.book.current();
-        let mut stored: Vec<_> = snapshot.levels.iter().filter(|(key, _)| key.strategy == *id).collect();
+        let mut stored: Vec<_> = snapshot.stored.readable.iter().filter(|(key, _)| key.strategy == *id).collect();
         stored.sort_by_key(|(key, _)| *key);
         let misfits = stored.iter().flat_map(|(key, level)| {
             let problems = schema.read(&level.parameters).err().unwrap_or_default();

@@ -37,6 +37,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     a_finished_job_is_left_alone(fresh().await).await;
     signals_can_be_added_beside_a_job(fresh().await).await;
     published_signals_wait_no_more(fresh().await).await;
+    expired_signals_wait_no_more(fresh().await).await;
     a_signal_is_found_by_its_id(fresh().await).await;
     signals_are_found_by_what_they_are_about(fresh().await).await;
     many_signals_are_committed_at_once(fresh().await).await;

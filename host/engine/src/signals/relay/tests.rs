@@ -10,10 +10,12 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::*;
+use crate::market::clock::MarketClock;
 use crate::signals::{
     bus::Notice,
+    expiry::MaxAge,
     outbox::{
-        FinishedJob,
+        FinishedJob, SignalFilter,
         contract::{job, signal},
     },
 };
@@ -76,6 +78,7 @@ async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile:
         outbox,
         bus: Arc::clone(bus) as _,
         subject: "signals.{strategy}".to_owned(),
+        expiry: Expiry::new(MaxAge::Unlimited, MarketClock::default()),
         wakeup: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
     };
@@ -106,4 +109,32 @@ async fn after_a_failure_what_was_acknowledged_is_not_sent_again() {
     let sent = bus.sent.lock().unwrap().clone();
     assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), 200);
     assert_eq!(sent.len(), 202, "each once, and each that failed once more");
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_marked_and_never_sent() {
+    let bus = Arc::new(SlowBus { failing: BTreeSet::from([0]), ..SlowBus::default() });
+    let (mut relay, ids, _folder) = relay(&bus, 10).await;
+    let clock = MarketClock::simulated();
+    relay.expiry = Expiry::new(MaxAge::NextClose, clock.clone());
+    // Signal `index` expires when the next candle closes.
+    clock.closed(job("BTCUSDT", 4).candle_close);
+    assert!(relay.drain(&mut None).await.is_err(), "the first that is sent fails");
+    let waiting = relay.outbox.unpublished(100).await.unwrap();
+    assert_eq!(waiting[0].id, ids[4]);
+    clock.closed(job("BTCUSDT", 6).candle_close);
+    relay.drain(&mut None).await.unwrap();
+    relay.drain(&mut None).await.unwrap();
+    let sent: BTreeSet<String> = bus.sent.lock().unwrap().iter().cloned().collect();
+    assert!(ids[..4].iter().all(|id| !sent.contains(id)), "what was too old before the first try was never sent");
+    assert!(ids[6..].iter().all(|id| sent.contains(id)));
+    let all = relay.outbox.signals(&SignalFilter { limit: 100, ..SignalFilter::default() }).await.unwrap();
+    for signal in &all {
+        assert_ne!(signal.published_at.is_some(), signal.expired_at.is_some(), "{signal:?}");
+    }
+    let expired = all.iter().filter(|signal| signal.expired_at.is_some()).count() as u64;
+    assert!((4..=6).contains(&expired), "{expired}");
+    let counted = |reason| relay.metrics.inputs.signals_expired.with_label_values(&[reason]).get();
+    assert_eq!(counted("decided_late") + counted("waited_for_bus"), expired);
+    assert_eq!(relay.metrics.signals_published.get(), 10 - expired);
 }

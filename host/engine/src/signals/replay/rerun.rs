@@ -132,6 +132,6 @@ fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<EvaluationRepo
 fn code_of(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Error(error) => Some(error.code()),
-        Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) | Outcome::Skipped(_) => None,
+        Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) | Outcome::Skipped(_) | Outcome::Gap(_) => None,
     }
 }

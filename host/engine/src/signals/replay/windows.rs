@@ -6,13 +6,16 @@
 
 use std::ops::Range;
 
-use ta_bot_core::{CandleSlice, CandleWindow, Job, StrategyDescription, Timestamp, WindowHash};
+use ta_bot_core::{
+    Candle, CandleSlice, CandleWindow, Job, StrategyDescription, Symbol, Timeframe, Timestamp, WindowHash,
+};
 
 use super::Cause;
 use crate::{
     evaluation::{SeriesKey, WindowRequest, extra_windows},
-    market::candle_store::CandleStore,
+    market::candles::Candles,
     pipeline::analysis::AnalysisError,
+    support::store_error::StoreError,
 };
 
 /// The largest number of candles of a series that may have been late.
@@ -22,12 +25,37 @@ const MOST_BYTES: usize = 128 << 20;
 /// The size of a candle's columns, in bytes.
 const CANDLE_BYTES: usize = 48;
 
-/// Today's candles that may have been in a window: more than the window needs, if some could have been late.
-pub(super) struct Windows {
-    all: Vec<Candles>,
+/// Candles by the rules of the host that made a signal.
+#[derive(Clone, Copy)]
+pub(super) enum Rows<'a> {
+    /// Closed and sound candles.
+    Checked(&'a Candles),
+    /// Whatever is stored.
+    AsStored(&'a Candles),
 }
 
-struct Candles {
+impl Rows<'_> {
+    async fn newest(
+        self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Candle>, StoreError> {
+        match self {
+            Self::Checked(candles) => Ok(candles.newest(symbol, timeframe, until, count).await?.candles),
+            Self::AsStored(candles) => candles.as_stored(symbol, timeframe, until, count).await,
+        }
+    }
+}
+
+/// Today's candles that may have been in a window: more than the window needs, if some could have been late.
+pub(super) struct Windows {
+    all: Vec<Available>,
+}
+
+/// The candles of one series.
+struct Available {
     series: Option<SeriesKey>,
     wanted: usize,
     window: CandleWindow,
@@ -54,18 +82,23 @@ pub struct Seen {
 impl Windows {
     /// Reads the available candles of the windows that a module asks for.
     pub(super) async fn read(
-        store: &dyn CandleStore,
+        rows: Rows<'_>,
         description: &StrategyDescription,
         job: &Job,
     ) -> Result<Self, super::Stop> {
         let base = (Some((job.symbol.clone(), job.timeframe)), description.lookback);
-        let mut all = vec![Candles::read(store, base, 0, job).await?];
-        let newest = all[0].open_time(all[0].window.len().wrapping_sub(1));
-        if newest.map(|open| job.timeframe.close_of(open)) != Some(job.candle_close) {
+        let mut all = vec![Available::read(rows, base.clone(), 0, job).await?];
+        if !all[0].ends_with(job)
+            && let Rows::Checked(candles) = rows
+        {
+            // The row may have become one that is no candle. It has changed then, and is not missing.
+            all[0] = Available::read(Rows::AsStored(candles), base, 0, job).await?;
+        }
+        if !all[0].ends_with(job) {
             return Err(Cause::CandlesMissing(job.clone()).into());
         }
         for wanted in extra_windows(description, job) {
-            all.push(Candles::read(store, wanted, LATE, job).await?);
+            all.push(Available::read(rows, wanted, LATE, job).await?);
         }
         Ok(Self { all })
     }
@@ -124,7 +157,7 @@ impl Windows {
     }
 
     pub(super) fn seen(&self, place: &[Range<usize>]) -> Vec<Seen> {
-        let seen = |(candles, span): (&Candles, &Range<usize>)| {
+        let seen = |(candles, span): (&Available, &Range<usize>)| {
             let present = candles.ending(0);
             Seen {
                 series: candles.series.clone(),
@@ -138,19 +171,25 @@ impl Windows {
     }
 }
 
-impl Candles {
+impl Available {
     async fn read(
-        store: &dyn CandleStore,
+        rows: Rows<'_>,
         (series, wanted): WindowRequest,
         late: usize,
         job: &Job,
     ) -> Result<Self, super::Stop> {
         let mut window = CandleWindow::default();
         if let Some((symbol, timeframe)) = &series {
-            let candles = store.newest_closed(symbol, *timeframe, job.candle_close, wanted + late as u32).await?;
+            let candles = rows.newest(symbol, *timeframe, job.candle_close, wanted + late as u32).await?;
             window = CandleWindow::new(candles).map_err(AnalysisError::from)?;
         }
         Ok(Self { series, wanted: wanted as usize, window })
+    }
+
+    /// Whether the newest candle is the job's.
+    fn ends_with(&self, job: &Job) -> bool {
+        let newest = self.open_time(self.window.len().wrapping_sub(1));
+        newest.map(|open| job.timeframe.close_of(open)) == Some(job.candle_close)
     }
 
     /// Returns the window that leaves out the newest `late` candles.
@@ -171,12 +210,12 @@ mod tests {
 
     use super::*;
 
-    fn candles(wanted: usize, count: i64) -> Candles {
+    fn candles(wanted: usize, count: i64) -> Available {
         let candle = |index: i64| {
             let open_time = Timestamp::from_millis(index * Timeframe::M15.millis());
             Candle { open_time, open: 10.0, high: 12.0, low: 9.0, close: 11.0, volume: index as f64 }
         };
-        Candles { series: None, wanted, window: CandleWindow::new((0..count).map(candle)).unwrap() }
+        Available { series: None, wanted, window: CandleWindow::new((0..count).map(candle)).unwrap() }
     }
 
     fn find(windows: &Windows, given: &[Range<usize>]) -> Option<Span> {

@@ -81,7 +81,10 @@ impl Scan {
         let inputs = Inputs { module, parameters, job: &job, base, extra: &extra, settings, origin: Origin::NONE };
         let answer = inputs.evaluate();
         match answer.outcome {
-            Outcome::None | Outcome::Skipped(_) | Outcome::Error(EvaluationError::InsufficientData { .. }) => {}
+            Outcome::None
+            | Outcome::Skipped(_)
+            | Outcome::Gap(_)
+            | Outcome::Error(EvaluationError::InsufficientData { .. }) => {}
             Outcome::Error(EvaluationError::Failed(_)) => self.failed += 1,
             Outcome::Error(error) => {
                 return Err(DocsError::Evaluation { strategy: description.id.clone(), job, error });

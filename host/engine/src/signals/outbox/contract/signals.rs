@@ -107,6 +107,33 @@ pub async fn published_signals_wait_no_more((store, other): Replicas) {
     assert_eq!(waiting(&*store).await, [""; 0], "a signal that was sent does not come back");
 }
 
+/// An expired signal waits no more and is not published. What the bus has acknowledged is published, whatever another
+/// replica thinks of its age.
+pub async fn expired_signals_wait_no_more((store, other): Replicas) {
+    store.commit(&[finished("BTCUSDT", 1, &["rsi", "macd"])], moment(1000)).await.unwrap();
+    store.commit(&[finished("BTCUSDT", 2, &["rsi", "macd"])], moment(2000)).await.unwrap();
+    let ids = waiting(&*store).await;
+    store.mark_expired(&[], moment(2500)).await.unwrap();
+    store.mark_published(&ids[..1], moment(3000)).await.unwrap();
+    other.mark_expired(&[ids[0].clone(), ids[1].clone(), ids[2].clone(), "ab".repeat(32)], moment(4000)).await.unwrap();
+    assert_eq!(waiting(&*store).await, [ids[3].as_str()]);
+    assert_eq!(other.backlog().await.unwrap(), Backlog { signals: 1, oldest: Some(moment(2000)) });
+    store.mark_published(&ids[2..3], moment(5000)).await.unwrap();
+    store.mark_expired(&ids[1..3], moment(6000)).await.unwrap();
+    let all = store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
+    let states: Vec<_> =
+        all.iter().rev().map(|signal| (signal.state(), signal.published_at, signal.expired_at)).collect();
+    let expected = [
+        ("published", Some(moment(3000)), None),
+        ("expired", None, Some(moment(4000))),
+        ("published", Some(moment(5000)), None),
+        ("waiting", None, None),
+    ];
+    assert_eq!(states, expected);
+    let jobs: Vec<_> = all.iter().rev().map(super::super::StoredSignal::job).collect();
+    assert_eq!(jobs, [job("BTCUSDT", 1), job("BTCUSDT", 1), job("BTCUSDT", 2), job("BTCUSDT", 2)]);
+}
+
 /// A signal is found by every replica, with the message byte for byte, whether or not it was sent.
 pub async fn a_signal_is_found_by_its_id((store, other): Replicas) {
     let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("ETHUSDT", 1, &["rsi"])];

@@ -1,0 +1,84 @@
+//! Replays of signals by the rules of the host that made them.
+
+use ta_bot_core::{Candle, CandleWindow, Job};
+use ta_bot_wasm::{Limits, Sandbox};
+
+use super::*;
+use crate::{
+    evaluation::{HOST_VERSION, Origin},
+    testing::{BEGIN, Engine, falling, settings, symbol},
+};
+
+const M15: Timeframe = Timeframe::M15;
+
+/// A market in which RSI buys the last candle, with a row in it that is no candle.
+async fn market() -> (Engine, Job) {
+    let engine = Engine::with_strategies(settings(), &["rsi"]).await;
+    let mut candles = falling(M15, 300);
+    candles[280].low = 0.0;
+    engine.candles.insert(&symbol("BTCUSDT"), M15, &candles).await.unwrap();
+    let job = Job { symbol: symbol("BTCUSDT"), timeframe: M15, candle_close: BEGIN.plus_millis(300 * M15.millis()) };
+    (engine, job)
+}
+
+/// How many candles RSI looks at.
+fn lookback(engine: &Engine) -> u32 {
+    engine.registry.get(&"rsi".parse().unwrap()).unwrap().description().lookback
+}
+
+/// Stores the signal that a host of this version makes of these candles.
+async fn stored(engine: &Engine, job: &Job, host_version: &str, candles: Vec<Candle>) -> SignalId {
+    let module = engine.registry.get(&"rsi".parse().unwrap()).unwrap();
+    let parameters = engine.analyst.parameters.resolve(&module, &job.symbol).parameters;
+    let window = CandleWindow::new(candles).unwrap();
+    let inputs = Inputs {
+        module: &module,
+        parameters: &parameters,
+        job,
+        base: window.newest(usize::MAX),
+        extra: &[],
+        settings: &everything_goes_out(),
+        origin: Origin { host_version, ..Origin::NONE },
+    };
+    let Outcome::Signal(signal) = inputs.evaluate().outcome else { panic!("RSI buys what has fallen") };
+    engine.outbox.add(std::slice::from_ref(&signal), Timestamp::now()).await.unwrap();
+    signal.id
+}
+
+async fn replay(engine: &Engine, id: &SignalId) -> Replay {
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap();
+    let replayer = Replayer::new(Sources {
+        outbox: Arc::clone(&engine.outbox),
+        candles: Arc::clone(&engine.candles),
+        modules: Arc::new(ModuleLoader::new(engine.modules.clone(), Arc::clone(&engine.registry), sandbox)),
+        threads: Arc::clone(&engine.analyst.threads),
+    });
+    replayer.replay(id).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn signals_of_the_version_that_took_every_row_are_replayed_from_every_row() {
+    let (engine, job) = market().await;
+    let rows = engine.candles.as_stored(&job.symbol, M15, job.candle_close, lookback(&engine)).await.unwrap();
+    assert!(rows.iter().any(|candle| candle.low == 0.0));
+    let id = stored(&engine, &job, "0.1.0", rows).await;
+    assert_eq!(replay(&engine, &id).await.verdict(), Verdict::Equal);
+}
+
+#[tokio::test]
+async fn signals_of_this_version_are_replayed_from_sound_candles_only() {
+    let (engine, job) = market().await;
+    let sound = engine.candles.newest(&job.symbol, M15, job.candle_close, lookback(&engine)).await.unwrap().candles;
+    assert!(sound.len() == lookback(&engine) as usize && sound.iter().all(|candle| candle.low > 0.0));
+    let id = stored(&engine, &job, HOST_VERSION, sound).await;
+    assert_eq!(replay(&engine, &id).await.verdict(), Verdict::Equal);
+}
+
+#[tokio::test]
+async fn a_signal_of_this_version_that_was_made_of_a_bad_row_is_not_called_equal() {
+    let (engine, job) = market().await;
+    let rows = engine.candles.as_stored(&job.symbol, M15, job.candle_close, lookback(&engine)).await.unwrap();
+    let id = stored(&engine, &job, HOST_VERSION, rows).await;
+    let replay = replay(&engine, &id).await;
+    assert!(matches!(replay.cause, Some(Cause::CandlesChanged { .. })), "{replay:?}");
+}

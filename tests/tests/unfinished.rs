@@ -1,0 +1,132 @@
+//! A row that was written while its candle was open is waited for, and no strategy ever sees it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::{sync::Arc, time::Duration};
+
+use ta_bot::app::App;
+use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::pipeline::{
+    job_queue::{JobQueue, local::LocalQueue},
+    worker::Pipeline,
+};
+use ta_bot_test_servers::MariaDb;
+use ta_bot_tests::{app, market, until};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const M15: Timeframe = Timeframe::M15;
+
+/// A running pipeline whose candles are on MySQL.
+struct Service {
+    app: App,
+    maria: MariaDb,
+    queue: Arc<dyn JobQueue>,
+    stop: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
+    _data: tempfile::TempDir,
+}
+
+impl Service {
+    async fn start(patience: &str) -> Self {
+        let maria = MariaDb::start().await.unwrap();
+        let uri = maria.create_database("market").await.unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let more = [("MYSQL_URI", uri), ("CANDLE_PATIENCE_SECONDS", patience.to_owned())];
+        let app = app::open_with(data.path(), &more).await.unwrap();
+        let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&app.analyst.metrics)));
+        let (analyst, outbox) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1, None, None);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(pipeline.run(stop.clone()));
+        Self { app, maria, queue, stop, running, _data: data }
+    }
+
+    /// Stores candles up to `close`, the last of which was written a second too early.
+    async fn insert(&self, symbol: &Symbol, close: Timestamp) {
+        let candles = market(symbol, M15, close.plus_millis(-50 * M15.millis()), 50);
+        self.app.candles.insert(symbol, M15, &candles).await.unwrap();
+        // Whatever the time is at which the test runs, the rows were written after the candles' ends.
+        self.sql("UPDATE klines_m15 SET extracted_at = TIMESTAMPADD(MINUTE, 15, timestamp)").await;
+        self.written(close, -1).await;
+    }
+
+    /// Says when the row of the candle that closed at `close` was written.
+    async fn written(&self, close: Timestamp, seconds_later: i64) {
+        let set = format!("TIMESTAMPADD(SECOND, {seconds_later}, TIMESTAMPADD(MINUTE, 15, timestamp))");
+        let opened = close.plus_millis(-M15.millis()).millis() / 1000;
+        let row = format!("timestamp = TIMESTAMPADD(SECOND, {opened}, '1970-01-01')");
+        self.sql(&format!("UPDATE klines_m15 SET extracted_at = {set} WHERE {row}")).await;
+    }
+
+    async fn sql(&self, statement: &str) {
+        self.maria.sql(&format!("USE market; {statement}")).await.unwrap();
+    }
+
+    async fn push(&self, symbol: &Symbol, close: Timestamp) {
+        let job = Job { symbol: symbol.clone(), timeframe: M15, candle_close: close };
+        assert!(self.queue.push(job.into()).await.unwrap());
+    }
+
+    async fn is_over(&self, symbol: &Symbol, close: Timestamp) -> bool {
+        !self.app.outbox.finished(M15, &[(symbol.clone(), close)]).await.unwrap().is_empty()
+    }
+
+    fn ended(&self, outcome: &str) -> u64 {
+        self.app.analyst.metrics.jobs.with_label_values(&[outcome]).get()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+fn symbol(name: &str) -> Symbol {
+    name.parse().unwrap()
+}
+
+/// A close that no patience is over for yet.
+fn next_close() -> Timestamp {
+    M15.close_of(M15.open_of(Timestamp::now()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_the_finished_row_and_others_pass_it() {
+    let service = Service::start("3600").await;
+    let close = next_close();
+    let (waiting, complete) = (symbol("ETHUSDT"), symbol("BTCUSDT"));
+    service.insert(&complete, close.plus_millis(-M15.millis())).await;
+    service.written(close.plus_millis(-M15.millis()), 0).await;
+    service.insert(&waiting, close).await;
+    service.push(&waiting, close).await;
+    service.push(&complete, close.plus_millis(-M15.millis())).await;
+    let nothing = async || "it is not over".to_owned();
+    until(MINUTE, nothing, async || service.is_over(&complete, close.plus_millis(-M15.millis())).await).await;
+    assert!(!service.is_over(&waiting, close).await);
+    service.written(close, 2).await;
+    until(MINUTE, nothing, async || service.is_over(&waiting, close).await).await;
+    assert_eq!((service.ended("finished"), service.ended("unfinished")), (2, 0));
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_stays_unfinished_ends_the_job_and_is_named_and_counted() {
+    let service = Service::start("10").await;
+    let close = M15.open_of(Timestamp::now()).plus_millis(-M15.millis());
+    let symbol = symbol("BTCUSDT");
+    service.insert(&symbol, close).await;
+    service.push(&symbol, close).await;
+    until(MINUTE, async || "it is not over".to_owned(), async || service.is_over(&symbol, close).await).await;
+    until(MINUTE, async || "it is not counted".to_owned(), async || service.ended("unfinished") == 1).await;
+    let dead = service.app.outbox.dead(10).await.unwrap();
+    assert!(dead.len() == 1 && dead[0].reason.starts_with("unfinished: the row was written at"), "{dead:?}");
+    assert_eq!(service.app.outbox.unpublished(10).await.unwrap(), []);
+    let counted = service.app.analyst.metrics.inputs.candles_unfinished.with_label_values(&["15m"]).get();
+    assert_eq!(counted, 1);
+    // On request, the newest finished candle is looked at.
+    let newest = service.app.candles.newest(&symbol, M15, close, 1).await.unwrap();
+    assert_eq!(M15.close_of(newest.candles[0].open_time), close.plus_millis(-M15.millis()));
+    service.end().await;
+}

@@ -74,8 +74,8 @@ pub enum CandleError {
 }
 
 impl Candle {
-    /// Checks that this is a valid candle of `timeframe`: it opens on the timeframe's grid, has finite, positive prices,
-    /// a volume that is not negative, and a high and low that enclose open and close.
+    /// Checks that this is a valid candle of `timeframe`: it opens on the timeframe's grid, has finite, positive
+    /// prices, a volume that is not negative, and a high and low that enclose open and close.
     ///
     /// This is the only rule for the numbers of a candle. It holds wherever candles come in: for files, for rows of
     /// every store, and for candles that are made from shorter ones.

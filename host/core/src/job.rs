@@ -59,8 +59,8 @@ pub enum EventError {
 impl CandleEvent {
     /// Parses the body of a message from the Data Extractor: a single extraction or a batch.
     ///
-    /// A batch lists the symbols that succeeded, even if it says that it did not succeed as a whole. An entry that is no
-    /// symbol does not keep the others out.
+    /// A batch lists the symbols that succeeded, even if it says that it did not succeed as a whole. An entry that is
+    /// no symbol does not keep the others out.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         let json: Json = serde_json::from_slice(body).map_err(|error| EventError::NotJson(error.to_string()))?;
         let object = json.as_object().ok_or_else(|| EventError::NotJson("it is another kind of JSON".to_owned()))?;

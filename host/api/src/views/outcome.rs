@@ -24,7 +24,8 @@ pub struct OutcomeView {
     pub signal: Option<Json>,
     /// The decision that is not sent; null unless the outcome is `dropped`.
     pub dropped: Option<DroppedView>,
-    /// Why there is no answer; null unless the outcome is `skipped` or `gap`, or `none` because there are too few candles.
+    /// Why there is no answer; null unless the outcome is `skipped` or `gap`, or `none` because there are too few
+    /// candles.
     pub reason: Option<WhyView>,
     /// The error; null unless the outcome is `error`.
     pub error: Option<WhyView>,

@@ -1,8 +1,8 @@
 //! Windows that a strategy can't be asked about, because candles are missing that should be there.
 //!
-//! "Nothing to say" and "can't know" are different answers. A strategy that is given a higher timeframe without candles,
-//! with too few of them, or with candles of two days ago, would answer like an ordinary *none*, or with a signal of old
-//! prices. It is not asked. That says nothing about the strategy, so it never counts against it.
+//! "Nothing to say" and "can't know" are different answers. A strategy that is given a higher timeframe without
+//! candles, with too few of them, or with candles of two days ago, would answer like an ordinary *none*, or with a
+//! signal of old prices. It is not asked. That says nothing about the strategy, so it never counts against it.
 
 use ta_bot_core::{CandleSlice, ExtraInput, Job, StrategyDescription, Timestamp};
 use thiserror::Error;

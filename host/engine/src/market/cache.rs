@@ -3,7 +3,7 @@
 //! A candle that closes costs its series one small read, and a storm of closes costs one read for all of them: readers
 //! that arrive at the same time are served together.
 //!
-//! The newest [`REREAD`] rows are read again each time, because a writer may complete or correct them after the close.
+//! The newest three rows are read again each time, because a writer may complete or correct them after the close.
 //! What is older is kept only if nothing can still come of it: a stretch without a gap in which every row is a closed
 //! candle. A series with a gap or with an unusable row, and a market that is younger than the window, are read whole
 //! each time.

@@ -51,9 +51,9 @@ pub trait CandleStore: Send + Sync {
     ) -> Result<Vec<CandleRow>, StoreError>;
 
     /// For each symbol, the newest `count` rows of candles of `timeframe` whose time was over at `until`, oldest first.
-    /// If a time is given beside the symbol, only candles that closed after it are included. The lists come in the order
-    /// of `wanted`; a symbol without such candles has an empty list. Uses as few queries as is sensible, however many
-    /// symbols there are.
+    /// If a time is given beside the symbol, only candles that closed after it are included. The lists come in the
+    /// order of `wanted`; a symbol without such candles has an empty list. Uses as few queries as is sensible, however
+    /// many symbols there are.
     async fn newest_closed_of(
         &self,
         timeframe: Timeframe,

@@ -239,8 +239,8 @@ impl Snapshot {
         self.stored.readable.contains_key(key) || self.stored.unreadable.contains_key(key)
     }
 
-    /// Why the parameters that count at this level can't be known, if so. Running with what can be read would be running
-    /// with parameters that nobody has set.
+    /// Why the parameters that count at this level can't be known, if so. Running with what can be read would be
+    /// running with parameters that nobody has set.
     fn problem(&self, key: &ConfigKey) -> Option<String> {
         let global = ConfigKey { symbol: None, ..key.clone() };
         let problem = [key, &global].into_iter().find_map(|key| self.stored.unreadable.get(key))?;

@@ -1,9 +1,9 @@
 //! How long a signal is worth anything.
 //!
-//! A signal is a trade at the close of its candle. When the next candle of its series closes, another decision takes its
-//! place, so from then on the signal is expired: it is stored and listed, and never published. It does not matter why it
-//! is late: the service was down, the bus was away, a hole was filled, or finished jobs were deleted. Receivers can't
-//! tell, because they reset the age of what they receive.
+//! A signal is a trade at the close of its candle. When the next candle of its series closes, another decision takes
+//! its place, so from then on the signal is expired: it is stored and listed, and never published. It does not matter
+//! why it is late: the service was down, the bus was away, a hole was filled, or finished jobs were deleted. Receivers
+//! can't tell, because they reset the age of what they receive.
 
 use std::time::Duration;
 

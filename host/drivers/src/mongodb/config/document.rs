@@ -104,8 +104,8 @@ pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Fai
     })
 }
 
-/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods`. A symbol or
-/// timeframe that is none here, such as the months that exchanges have too, is left out and named; the rest counts.
+/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods`. A symbol
+/// or timeframe that is none here, such as the months that exchanges have too, is left out and named; the rest counts.
 pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
     let fields = document.get_document("parameters").unwrap_or(document);
     let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);

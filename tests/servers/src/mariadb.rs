@@ -117,6 +117,8 @@ async fn template(program: &Path) -> Result<PathBuf> {
     let mut install = Command::new(find::system("mariadb-install-db")?);
     install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     install.args(as_root()).arg(format!("--datadir={}", made.display()));
+    // As with the servers: two that are made at the same time would remove each other's temporary tables.
+    install.arg(format!("--tmpdir={}", scratch.path().display()));
     run(&mut install).await?;
     let sparse = scratch.path().join("sparse");
     copy(&made, &sparse).await?;

@@ -118,7 +118,7 @@ impl Relay {
     async fn expire(&self, signals: Vec<StoredSignal>) -> Result<(), RelayError> {
         let Some(oldest) = signals.iter().map(|signal| signal.candle_close).min() else { return Ok(()) };
         let ids: Vec<String> = signals.iter().map(|signal| signal.id.clone()).collect();
-        self.outbox.mark_expired(&ids, self.expiry.clock().now()).await?;
+        self.outbox.mark_expired(&ids, Timestamp::now()).await?;
         for signal in &signals {
             self.metrics.inputs.signals_expired.with_label_values(&[self.reason(signal)]).inc();
         }

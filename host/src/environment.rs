@@ -87,8 +87,7 @@ impl Environment {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
         let mut reader = Reader { get, errors: Vec::new(), warnings: Vec::new() };
         let patience = DEFAULT_PATIENCE.as_secs().to_string();
-        let mut environment = Self {
-            warnings: Vec::new(),
+        let environment = Self {
             http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
             data_dir: reader.text("DATA_DIR", "./data").into(),
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
@@ -108,9 +107,9 @@ impl Environment {
             mongo: reader.mongo(),
             nats: reader.nats(),
             election: reader.election(),
+            warnings: std::mem::take(&mut reader.warnings),
         };
         reader.refuse_what_is_not_built();
-        environment.warnings = reader.warnings;
         if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
     }
 }

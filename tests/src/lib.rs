@@ -16,6 +16,7 @@ pub mod kubectl;
 pub mod parity;
 pub mod replicas;
 pub mod threads;
+pub mod working;
 
 /// `count` candles of a made-up market, the first of which opens at `first`. Their prices do not depend on `first`, so
 /// a market that ends now is the same at any time of day.

@@ -3,46 +3,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use ta_bot::app::App;
-use ta_bot_core::{Candle, Job, Symbol, Timeframe, Timestamp};
-use ta_bot_engine::{
-    market::made_up::simulated,
-    pipeline::{
-        analysis::Analyst,
-        job_queue::{JobQueue, local::LocalQueue},
-        worker::Pipeline,
-    },
-    signals::outbox::Outbox,
-};
-use ta_bot_tests::{app::app, gathered_by, market};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_engine::market::made_up::simulated;
+use ta_bot_tests::{app::app, gathered_by, market, working::Working};
 
 const BASE: Timeframe = Timeframe::M15;
 const HIGHER: Timeframe = Timeframe::H1;
 
 /// A running pipeline on a store of its own, with the real strategies.
 struct Service {
-    app: App,
-    queue: Arc<dyn JobQueue>,
-    stop: CancellationToken,
-    running: tokio::task::JoinHandle<()>,
+    working: Working,
     _data: tempfile::TempDir,
 }
 
 impl Service {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let app = app(data.path()).await.unwrap();
-        let analyst: Arc<Analyst> = Arc::clone(&app.analyst);
-        let outbox: Arc<dyn Outbox> = Arc::clone(&app.outbox);
-        let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&analyst.metrics)));
-        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1, None, None);
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(pipeline.run(stop.clone()));
-        Self { app, queue, stop, running, _data: data }
+        Self { working: Working::start(app(data.path()).await.unwrap()), _data: data }
     }
 
     /// Stores the candles of a symbol that end at `close`, without the one of the newest hour if that is to be late.
@@ -54,18 +33,17 @@ impl Service {
         if late {
             hours.pop();
         }
-        self.app.candles.insert(symbol, BASE, &base).await.unwrap();
-        self.app.candles.insert(symbol, HIGHER, &hours).await.unwrap();
+        self.working.app.candles.insert(symbol, BASE, &base).await.unwrap();
+        self.working.app.candles.insert(symbol, HIGHER, &hours).await.unwrap();
         newest
     }
 
     async fn push(&self, symbol: &Symbol, close: Timestamp) {
-        let job = Job { symbol: symbol.clone(), timeframe: BASE, candle_close: close };
-        assert!(self.queue.push(job.into()).await.unwrap());
+        self.working.push(symbol, BASE, close).await;
     }
 
     async fn is_finished(&self, symbol: &Symbol, close: Timestamp) -> bool {
-        !self.app.outbox.finished(BASE, &[(symbol.clone(), close)]).await.unwrap().is_empty()
+        self.working.is_over(symbol, BASE, close).await
     }
 
     /// Waits until the job is finished; the test runner ends a test that waits in vain.
@@ -73,11 +51,6 @@ impl Service {
         while !self.is_finished(symbol, close).await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.running.await.unwrap();
     }
 }
 
@@ -101,9 +74,9 @@ async fn a_job_waits_for_the_higher_candle_and_others_pass_it() {
     service.push(&complete, close).await;
     service.finished(&complete, close).await;
     assert!(!service.is_finished(&waiting, close).await);
-    service.app.candles.insert(&waiting, HIGHER, &[hour]).await.unwrap();
+    service.working.app.candles.insert(&waiting, HIGHER, &[hour]).await.unwrap();
     service.finished(&waiting, close).await;
-    service.end().await;
+    service.working.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,10 +91,10 @@ async fn neither_an_old_candle_nor_a_series_that_stands_still_is_waited_for() {
     let close = next_hour();
     service.insert(&still, close.plus_millis(-HIGHER.millis()), true).await;
     let next = |index: i64| simulated(&still, close.plus_millis(-(index + 1) * BASE.millis()), 100.0);
-    service.app.candles.insert(&still, BASE, &(0..4).rev().map(next).collect::<Vec<_>>()).await.unwrap();
+    service.working.app.candles.insert(&still, BASE, &(0..4).rev().map(next).collect::<Vec<_>>()).await.unwrap();
     service.push(&still, close).await;
     service.finished(&still, close).await;
-    service.end().await;
+    service.working.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +104,7 @@ async fn a_job_that_waits_does_not_hold_up_the_end() {
     let close = next_hour();
     service.insert(&waiting, close, true).await;
     service.push(&waiting, close).await;
-    let Service { app, queue, stop, running, .. } = service;
+    let Working { app, queue, stop, running } = service.working;
     // The job is under way once nobody else can take it.
     tokio::time::timeout(Duration::from_millis(100), queue.next(1)).await.unwrap_err();
     stop.cancel();

@@ -2,29 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use ta_bot::app::App;
-use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
-use ta_bot_engine::pipeline::{
-    job_queue::{JobQueue, local::LocalQueue},
-    worker::Pipeline,
-};
+use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;
-use ta_bot_tests::{app, market, until};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use ta_bot_tests::{app, market, until, working::Working};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const M15: Timeframe = Timeframe::M15;
 
 /// A running pipeline whose candles are on MySQL.
 struct Service {
-    app: App,
+    working: Working,
     maria: MariaDb,
-    queue: Arc<dyn JobQueue>,
-    stop: CancellationToken,
-    running: tokio::task::JoinHandle<()>,
     _data: tempfile::TempDir,
 }
 
@@ -35,18 +25,13 @@ impl Service {
         let data = tempfile::tempdir().unwrap();
         let more = [("MYSQL_URI", uri), ("CANDLE_PATIENCE_SECONDS", patience.to_owned())];
         let app = app::open_with(data.path(), &more).await.unwrap();
-        let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(Arc::clone(&app.analyst.metrics)));
-        let (analyst, outbox) = (Arc::clone(&app.analyst), Arc::clone(&app.outbox));
-        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&queue), Arc::new(Notify::new()), 1, None, None);
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(pipeline.run(stop.clone()));
-        Self { app, maria, queue, stop, running, _data: data }
+        Self { working: Working::start(app), maria, _data: data }
     }
 
     /// Stores candles up to `close`, the last of which was written a second too early.
     async fn insert(&self, symbol: &Symbol, close: Timestamp) {
         let candles = market(symbol, M15, close.plus_millis(-50 * M15.millis()), 50);
-        self.app.candles.insert(symbol, M15, &candles).await.unwrap();
+        self.working.app.candles.insert(symbol, M15, &candles).await.unwrap();
         // Whatever the time is at which the test runs, the rows were written after the candles' ends.
         self.sql("UPDATE klines_m15 SET extracted_at = TIMESTAMPADD(MINUTE, 15, timestamp)").await;
         self.written(close, -1).await;
@@ -65,21 +50,15 @@ impl Service {
     }
 
     async fn push(&self, symbol: &Symbol, close: Timestamp) {
-        let job = Job { symbol: symbol.clone(), timeframe: M15, candle_close: close };
-        assert!(self.queue.push(job.into()).await.unwrap());
+        self.working.push(symbol, M15, close).await;
     }
 
     async fn is_over(&self, symbol: &Symbol, close: Timestamp) -> bool {
-        !self.app.outbox.finished(M15, &[(symbol.clone(), close)]).await.unwrap().is_empty()
+        self.working.is_over(symbol, M15, close).await
     }
 
     fn ended(&self, outcome: &str) -> u64 {
-        self.app.analyst.metrics.jobs.with_label_values(&[outcome]).get()
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.running.await.unwrap();
+        self.working.app.analyst.metrics.jobs.with_label_values(&[outcome]).get()
     }
 }
 
@@ -108,7 +87,7 @@ async fn a_job_waits_for_the_finished_row_and_others_pass_it() {
     service.written(close, 2).await;
     until(MINUTE, nothing, async || service.is_over(&waiting, close).await).await;
     assert_eq!((service.ended("finished"), service.ended("unfinished")), (2, 0));
-    service.end().await;
+    service.working.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,13 +99,13 @@ async fn a_row_that_stays_unfinished_ends_the_job_and_is_named_and_counted() {
     service.push(&symbol, close).await;
     until(MINUTE, async || "it is not over".to_owned(), async || service.is_over(&symbol, close).await).await;
     until(MINUTE, async || "it is not counted".to_owned(), async || service.ended("unfinished") == 1).await;
-    let dead = service.app.outbox.dead(10).await.unwrap();
+    let dead = service.working.app.outbox.dead(10).await.unwrap();
     assert!(dead.len() == 1 && dead[0].reason.starts_with("unfinished: the row was written at"), "{dead:?}");
-    assert_eq!(service.app.outbox.unpublished(10).await.unwrap(), []);
-    let counted = service.app.analyst.metrics.inputs.candles_unfinished.with_label_values(&["15m"]).get();
+    assert_eq!(service.working.app.outbox.unpublished(10).await.unwrap(), []);
+    let counted = service.working.app.analyst.metrics.inputs.candles_unfinished.with_label_values(&["15m"]).get();
     assert_eq!(counted, 1);
     // On request, the newest finished candle is looked at.
-    let newest = service.app.candles.newest(&symbol, M15, close, 1).await.unwrap();
+    let newest = service.working.app.candles.newest(&symbol, M15, close, 1).await.unwrap();
     assert_eq!(M15.close_of(newest.candles[0].open_time), close.plus_millis(-M15.millis()));
-    service.end().await;
+    service.working.end().await;
 }

@@ -101,12 +101,11 @@ impl CandleRow {
 /// Sorts out the rows of a stretch of a series, which may come in any order.
 ///
 /// If a candle has several usable rows, the one that was written last counts; equal ones count as one.
-pub fn closed_candles(timeframe: Timeframe, rows: &[CandleRow]) -> ClosedCandles {
-    let mut sorted: Vec<&CandleRow> = rows.iter().collect();
+pub fn closed_candles(timeframe: Timeframe, mut rows: Vec<CandleRow>) -> ClosedCandles {
     // Most stores give their rows in order, for which this does nothing.
-    sorted.sort_by_key(|row| row.candle.open_time);
+    rows.sort_by_key(|row| row.candle.open_time);
     let mut closed = ClosedCandles { candles: Vec::with_capacity(rows.len()), refused: Vec::new() };
-    for rows in sorted.chunk_by(|one, other| one.candle.open_time == other.candle.open_time) {
+    for rows in rows.chunk_by(|one, other| one.candle.open_time == other.candle.open_time) {
         match candle_of(timeframe, rows) {
             Ok(candle) => closed.candles.push(candle),
             Err(problem) => closed.refused.push(RefusedCandle { open_time: rows[0].candle.open_time, problem }),
@@ -116,11 +115,11 @@ pub fn closed_candles(timeframe: Timeframe, rows: &[CandleRow]) -> ClosedCandles
 }
 
 /// The candle that rows of the same open time stand for.
-fn candle_of(timeframe: Timeframe, rows: &[&CandleRow]) -> Result<Candle, RowProblem> {
+fn candle_of(timeframe: Timeframe, rows: &[CandleRow]) -> Result<Candle, RowProblem> {
     let mut usable: Option<&CandleRow> = None;
     let mut problem = None;
     let mut contradicted = false;
-    for &row in rows {
+    for row in rows {
         match (row.check(timeframe), usable) {
             (Err(found), _) => problem = problem.or(Some(found)),
             (Ok(()), Some(known)) if known.extracted_at >= row.extracted_at => {
@@ -156,11 +155,11 @@ mod tests {
     }
 
     fn closes(rows: &[CandleRow]) -> Vec<f64> {
-        closed_candles(M15, rows).candles.iter().map(|candle| candle.close).collect()
+        closed_candles(M15, rows.to_vec()).candles.iter().map(|candle| candle.close).collect()
     }
 
     fn codes(rows: &[CandleRow]) -> Vec<&'static str> {
-        closed_candles(M15, rows).refused.iter().map(|refused| refused.problem.code()).collect()
+        closed_candles(M15, rows.to_vec()).refused.iter().map(|refused| refused.problem.code()).collect()
     }
 
     #[test]
@@ -182,7 +181,7 @@ mod tests {
         let off_grid = Candle { open_time: candle(4).open_time.plus_millis(1), ..candle(4) };
         let rows = [zero, upside_down, missing, off_grid, candle(5)].map(CandleRow::undated);
         assert_eq!(codes(&rows), ["unsound", "unsound", "unsound", "off_grid"]);
-        assert_eq!(closed_candles(M15, &rows).candles, [candle(5)]);
+        assert_eq!(closed_candles(M15, rows.to_vec()).candles, [candle(5)]);
         assert!(RowProblem::CODES.iter().all(|code| !code.is_empty()));
     }
 
@@ -215,7 +214,7 @@ mod tests {
                     row
                 })
                 .collect();
-            let closed = closed_candles(M15, &rows);
+            let closed = closed_candles(M15, rows.clone());
             for candle in &closed.candles {
                 prop_assert_eq!(candle.check(M15), Ok(()));
                 let close = M15.close_of(candle.open_time);
@@ -228,7 +227,7 @@ mod tests {
             prop_assert_eq!(closed.candles.len() + closed.refused.len(), opens.len());
             let mut shuffled = rows.clone();
             shuffled.reverse();
-            prop_assert_eq!(closed_candles(M15, &shuffled).candles, closed.candles);
+            prop_assert_eq!(closed_candles(M15, shuffled).candles, closed.candles);
         }
     }
 }

@@ -35,6 +35,23 @@ impl MysqlOutbox {
     pub const fn new(database: Mysql) -> Self {
         Self { database }
     }
+
+    /// Says what became of signals that waited.
+    async fn mark(&self, ids: &[String], at: Timestamp, what: write::Ended) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // All replicas lock the rows in the same order.
+        let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        ids.sort_unstable();
+        let ids = &ids;
+        let marked = || async move {
+            let mut transaction = self.database.begin().await?;
+            let marked = write::mark(transaction.connection(), ids, at, what).await;
+            transaction.end(marked).await
+        };
+        self.database.write(ids.len(), marked).await
+    }
 }
 
 #[async_trait]
@@ -90,29 +107,11 @@ impl Outbox for MysqlOutbox {
     }
 
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let ids = &sorted(ids);
-        let marked = || async move {
-            let mut transaction = self.database.begin().await?;
-            let marked = write::published(transaction.connection(), ids, at).await;
-            transaction.end(marked).await
-        };
-        self.database.write(ids.len(), marked).await
+        self.mark(ids, at, write::PUBLISHED).await
     }
 
     async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let ids = &sorted(ids);
-        let marked = || async move {
-            let mut transaction = self.database.begin().await?;
-            let marked = write::expired(transaction.connection(), ids, at).await;
-            transaction.end(marked).await
-        };
-        self.database.write(ids.len(), marked).await
+        self.mark(ids, at, write::EXPIRED).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
@@ -217,13 +216,6 @@ impl Outbox for MysqlOutbox {
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }
-}
-
-/// The ids in the order in which all replicas lock their rows.
-fn sorted(ids: &[String]) -> Vec<&str> {
-    let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    ids.sort_unstable();
-    ids
 }
 
 /// Starts a query for the columns of a signal.

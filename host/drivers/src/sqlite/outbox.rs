@@ -36,6 +36,28 @@ impl SqliteOutbox {
     pub const fn new(database: Database) -> Self {
         Self { database }
     }
+
+    /// Sets columns of signals, the last of them to a moment, if they meet a condition.
+    async fn mark(
+        &self,
+        ids: &[String],
+        at: Timestamp,
+        set: &'static str,
+        condition: &'static str,
+    ) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let marked = async {
+            let mut update = QueryBuilder::<Sqlite>::new("UPDATE signals SET ");
+            update.push(set).push_bind(at.millis()).push(" WHERE ").push(condition);
+            update.push(" AND signal_id IN (SELECT value FROM json_each(").push_bind(row::to_json(&ids)?).push("))");
+            let mut transaction = self.database.begin().await?;
+            update.build().execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.write(ids.len(), marked).await
+    }
 }
 
 #[async_trait]
@@ -85,33 +107,11 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let marked = async {
-            let sql = "UPDATE signals SET published_at = ?, expired_at = NULL WHERE published_at IS NULL
-                       AND signal_id IN (SELECT value FROM json_each(?))";
-            let mut transaction = self.database.begin().await?;
-            let query = sqlx::query(sql).bind(at.millis()).bind(row::to_json(&ids)?);
-            query.execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        self.database.write(ids.len(), marked).await
+        self.mark(ids, at, "expired_at = NULL, published_at = ", "published_at IS NULL").await
     }
 
     async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let marked = async {
-            let mut update = QueryBuilder::<Sqlite>::new("UPDATE signals SET expired_at = ");
-            update.push_bind(at.millis()).push(" WHERE ").push(WAITING);
-            update.push(" AND signal_id IN (SELECT value FROM json_each(").push_bind(row::to_json(&ids)?).push("))");
-            let mut transaction = self.database.begin().await?;
-            update.build().execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        self.database.write(ids.len(), marked).await
+        self.mark(ids, at, "expired_at = ", WAITING).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -22,7 +22,10 @@ pub enum Gap {
         series: SeriesKey,
     },
     /// An extra series is shorter than the strategy asks for.
-    #[error("it reads {needed} candles of {} {}, and {given} are there: import older ones, or wait", series.0, series.1)]
+    #[error(
+        "it reads {needed} candles of {} {}, and {given} are there: import older ones, or wait",
+        series.0, series.1
+    )]
     Short {
         /// The series.
         series: SeriesKey,

@@ -3,7 +3,7 @@
 use ta_bot_core::{ApplicationSettings, CandleSlice, Decision, DropReason, Evaluated, Job, ResolvedParameters, Signal};
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
-use super::{EvaluationReport, Outcome};
+use super::{EvaluationReport, Outcome, gap::Gap};
 
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,7 +44,15 @@ impl Origin<'static> {
 }
 
 impl Inputs<'_> {
-    /// Runs the strategy in its sandbox and makes a signal of its decision.
+    /// Asks the strategy, unless candles are missing that should be there.
+    pub fn ask(&self) -> EvaluationReport {
+        match Gap::find(self.module.description(), self.job, self.extra) {
+            Some(gap) => EvaluationReport::gap(gap),
+            None => self.evaluate(),
+        }
+    }
+
+    /// Runs the strategy in its sandbox, whatever its windows are, and makes a signal of its decision.
     pub fn evaluate(&self) -> EvaluationReport {
         let Self { module, parameters, job, base, extra, .. } = *self;
         let input = EvaluationInput { job, base, extra, parameters: &parameters.values };

@@ -94,10 +94,14 @@ impl CandleCache {
         let newest = window.last().map(|row| row.candle.open_time);
         let before = known.rows.partition_point(|row| row.candle.open_time < oldest.candle.open_time);
         let behind = known.rows.partition_point(|row| Some(row.candle.open_time) <= newest);
-        let joined = [&known.rows[..before], window, &known.rows[behind..]].concat();
-        if follow_each_other(series.1, &joined) {
-            known.rows = joined;
-        } else if known.rows.last().map(|row| row.candle.open_time) <= newest {
+        let meet = |one: Option<&CandleRow>, other: Option<&CandleRow>| {
+            one.zip(other).is_none_or(|(one, other)| follows(series.1, one, other))
+        };
+        let joins =
+            meet(known.rows[..before].last(), window.first()) && meet(window.last(), known.rows[behind..].first());
+        if joins {
+            known.rows.splice(before..behind, window.iter().copied());
+        } else if behind == known.rows.len() {
             known.rows = window.to_vec();
         }
         let surplus = known.rows.len().saturating_sub(known.longest);
@@ -124,7 +128,11 @@ fn is_reliable(timeframe: Timeframe, window: &[CandleRow], count: usize) -> bool
 
 /// Whether there is no gap between the rows, and no second row of a candle.
 fn follow_each_other(timeframe: Timeframe, rows: &[CandleRow]) -> bool {
-    rows.windows(2).all(|pair| pair[1].candle.open_time == timeframe.close_of(pair[0].candle.open_time))
+    rows.windows(2).all(|pair| follows(timeframe, &pair[0], &pair[1]))
+}
+
+fn follows(timeframe: Timeframe, one: &CandleRow, other: &CandleRow) -> bool {
+    other.candle.open_time == timeframe.close_of(one.candle.open_time)
 }
 
 #[async_trait]

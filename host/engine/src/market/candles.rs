@@ -76,7 +76,7 @@ impl Candles {
                 // The oldest candle of what was read may have more rows, and another one of them may be the one to use.
                 rows.retain(|row| row.candle.open_time != oldest);
             }
-            let mut closed = closed_candles(timeframe, &rows);
+            let mut closed = closed_candles(timeframe, rows);
             let there = closed.candles.len() as u32;
             if there >= count || are_all || asked == furthest {
                 let surplus = there.saturating_sub(count) as usize;

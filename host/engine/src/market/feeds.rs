@@ -4,6 +4,7 @@
 //! replica that does not lead knows nothing of feeds and says nothing about them.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -51,9 +52,10 @@ impl Feed {
         self.age_ms.is_none_or(|age| age >= 2 * self.series.1.millis() + GRACE_MS)
     }
 
-    /// How many candles are missing, for comparing series of different timeframes.
-    fn missed(&self) -> i64 {
-        self.age_ms.map_or(i64::MAX, |age| age / self.series.1.millis())
+    /// Those that miss most candles come first, whatever their timeframes are.
+    fn by_missed(one: &Self, other: &Self) -> Ordering {
+        let missed = |feed: &Self| feed.age_ms.map_or(i64::MAX, |age| age / feed.series.1.millis());
+        missed(other).cmp(&missed(one)).then_with(|| one.series.cmp(&other.series))
     }
 }
 
@@ -79,7 +81,7 @@ impl Feeds {
                 fallen.push(feed);
             }
         }
-        fallen.sort_by_key(|feed| (-feed.missed().min(i64::MAX - 1), feed.series.clone()));
+        fallen.sort_by(Feed::by_missed);
         fallen
     }
 
@@ -98,7 +100,7 @@ impl Feeds {
         let now = self.clock.now();
         let mut feeds: Vec<Feed> =
             self.lock().iter().map(|(series, known)| Feed::new(series, known.newest, now)).collect();
-        feeds.sort_by(|one, other| other.missed().cmp(&one.missed()).then_with(|| one.series.cmp(&other.series)));
+        feeds.sort_by(Feed::by_missed);
         feeds
     }
 

@@ -10,23 +10,19 @@ use std::{
 
 use futures_util::future::try_join_all;
 use ta_bot_core::{
-    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, RefusedCandle, RowProblem, Signal, StrategyId,
-    Symbol, Timeframe, Timestamp, WindowError, millis,
+    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp,
+    millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
-use thiserror::Error;
 
 use crate::{
     deployments::rollout::Rollout,
     evaluation::{
-        EvaluationReport, Gap, HOST_VERSION, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
+        EvaluationReport, HOST_VERSION, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
         extra_windows,
     },
     market::candles::Candles,
-    modules::{
-        loader::LoadingError,
-        registry::{Beside, Deciding, Registry},
-    },
+    modules::registry::{Beside, Deciding, Registry},
     settings::{
         application::SettingsBook,
         config_store::StoredSettings,
@@ -41,39 +37,10 @@ use crate::{
 
 mod awaited;
 mod beside;
+mod error;
 
 pub use beside::ToCompare;
-
-/// Why an analysis failed.
-#[derive(Debug, Error)]
-pub enum AnalysisError {
-    /// The candle is not in the store (yet).
-    #[error("there is no candle of {0}")]
-    NoCandle(Job),
-    /// The candle is in the store, but its row is no closed candle (yet).
-    #[error("the candle of {job} can't be used: {problem}")]
-    Refused {
-        /// The job.
-        job: Job,
-        /// What is wrong with the row.
-        problem: RowProblem,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store's candles do not form a valid window.
-    #[error("the stored candles can't be used: {0}")]
-    Window(#[from] WindowError),
-    /// A deployed module can't be loaded.
-    #[error(transparent)]
-    Module(#[from] LoadingError),
-    /// The host had no room for a guest.
-    #[error("{0} could not be evaluated: {1}")]
-    NoRoom(StrategyId, EvaluationError),
-    /// The analysis panicked, or the process is stopping.
-    #[error("the analysis was given up in the middle")]
-    GivenUp,
-}
+pub use error::AnalysisError;
 
 /// The result of analysing a candle.
 #[derive(Debug, Clone)]
@@ -90,31 +57,6 @@ pub struct Analysis {
     pub duration: Duration,
     /// The candle for the shadows, if any shadow has to look at it.
     pub beside: Option<ToCompare>,
-}
-
-impl AnalysisError {
-    /// The error for a job whose candle is not among the closed ones.
-    fn without_candle(job: &Job, refused: Vec<RefusedCandle>) -> Self {
-        let of_the_job = |candle: &RefusedCandle| job.timeframe.close_of(candle.open_time) == job.candle_close;
-        match refused.into_iter().find(of_the_job) {
-            Some(RefusedCandle { problem, .. }) => Self::Refused { job: job.clone(), problem },
-            None => Self::NoCandle(job.clone()),
-        }
-    }
-
-    /// Whether the job's candle is missing or unusable, which its writer may still mend.
-    pub const fn is_without_candle(&self) -> bool {
-        matches!(self, Self::NoCandle(_) | Self::Refused { .. })
-    }
-
-    /// Whether a store is the cause and not the job. Such a job waits until the store is back, and is not given up.
-    pub const fn is_stores(&self) -> bool {
-        match self {
-            Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. }) => true,
-            Self::Module(error) => error.is_passing(),
-            _ => false,
-        }
-    }
 }
 
 impl Analysis {
@@ -322,10 +264,9 @@ impl Analyst {
             settings: &settings.settings,
             origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
         };
-        let answer = match (resolution.refused, Gap::find(description, job, &extra)) {
-            (Some(refused), _) => EvaluationReport::refused(refused),
-            (None, Some(gap)) => EvaluationReport::gap(gap),
-            (None, None) => inputs.evaluate(),
+        let answer = match resolution.refused {
+            Some(refused) => EvaluationReport::refused(refused),
+            None => inputs.ask(),
         };
         if let Some(watch) = watch {
             watch.watch.note(&inputs, &answer);

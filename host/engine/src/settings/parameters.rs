@@ -110,14 +110,14 @@ impl Contents for Snapshot {
 
     /// Resolved parameters stay, unless something has changed.
     fn replaced(&self, levels: &Self::Stored) -> Option<Self> {
-        let changed = self.stored != *levels;
-        if changed {
-            for (ConfigKey { strategy, symbol }, problem) in &levels.unreadable {
-                let symbol = symbol.as_ref().map(Symbol::as_str);
-                tracing::error!(strategy.id = %strategy, symbol, problem, "stored parameters can't be read; the strategy is left out");
-            }
+        if self.stored == *levels {
+            return None;
         }
-        changed.then(|| Self { stored: levels.clone(), resolved: RwLock::default() })
+        for (ConfigKey { strategy, symbol }, problem) in &levels.unreadable {
+            let symbol = symbol.as_ref().map(Symbol::as_str);
+            tracing::error!(strategy.id = %strategy, symbol, problem, "stored parameters can't be read; the strategy is left out");
+        }
+        Some(Self { stored: levels.clone(), resolved: RwLock::default() })
     }
 }
 

@@ -158,26 +158,28 @@ pub(super) async fn signals(
     Ok(new.iter().map(|texts| texts.signal.id.clone()).collect())
 }
 
-/// Marks signals as acknowledged. `ids` must be sorted.
-pub(super) async fn published(
+/// The update for what became of signals that waited, before and behind the moment at which it happened.
+pub(super) type Ended = (&'static str, &'static str);
+
+/// The bus has acknowledged them.
+pub(super) const PUBLISHED: Ended = (
+    "UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ",
+    "), `expired_at` = NULL, `waiting` = NULL WHERE `signal_id` IN (",
+);
+/// They are too old to be sent, if they still wait.
+pub(super) const EXPIRED: Ended =
+    ("UPDATE `signals` SET `expired_at` = ", ", `waiting` = NULL WHERE `waiting` = 1 AND `signal_id` IN (");
+
+/// Says what became of signals. `ids` must be sorted.
+pub(super) async fn mark(
     connection: &mut MySqlConnection,
     ids: &[&str],
     at: Timestamp,
+    (update, rest): Ended,
 ) -> Result<(), sqlx::Error> {
     for batch in ids.chunks(BATCH) {
-        let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ");
-        update.push_bind(row::datetime(at)).push("), `expired_at` = NULL, `waiting` = NULL WHERE `signal_id` IN (");
-        push_list(&mut update, batch);
-        update.push(")").build().execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Marks waiting signals as too old to be sent. `ids` must be sorted.
-pub(super) async fn expired(connection: &mut MySqlConnection, ids: &[&str], at: Timestamp) -> Result<(), sqlx::Error> {
-    for batch in ids.chunks(BATCH) {
-        let mut update = QueryBuilder::<MySql>::new("UPDATE `signals` SET `expired_at` = ");
-        update.push_bind(row::datetime(at)).push(", `waiting` = NULL WHERE `waiting` = 1 AND `signal_id` IN (");
+        let mut update = QueryBuilder::<MySql>::new(update);
+        update.push_bind(row::datetime(at)).push(rest);
         push_list(&mut update, batch);
         update.push(")").build().execute(&mut *connection).await?;
     }

@@ -7,7 +7,7 @@ use ta_bot_wasm::StrategyModule;
 
 use super::{Sides, Tally, tally::Times};
 use crate::{
-    evaluation::{EvaluationReport, Gap, Inputs, Origin, Outcome},
+    evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     market::history::{CandleIndex, History, View},
     settings::{config_store::StoredSettings, parameters::ParameterBook},
 };
@@ -75,9 +75,6 @@ fn evaluate(
     if let Some(refused) = resolution.refused {
         return Outcome::Error(refused);
     }
-    if let Some(gap) = Gap::find(description, &job, &extra) {
-        return Outcome::Gap(gap);
-    }
     let inputs = Inputs {
         module,
         parameters: &resolution.parameters,
@@ -87,8 +84,8 @@ fn evaluate(
         settings: &settings.settings,
         origin: Origin { parameter_store: parameters.store_name(), ..Origin::NONE },
     };
-    let EvaluationReport { outcome, duration, .. } = inputs.evaluate();
-    if !matches!(outcome, Outcome::Error(EvaluationError::NoRoom(_))) {
+    let EvaluationReport { outcome, duration, .. } = inputs.ask();
+    if !matches!(outcome, Outcome::Gap(_) | Outcome::Error(EvaluationError::NoRoom(_))) {
         times.add(duration);
     }
     outcome

@@ -6,8 +6,8 @@
 
 use std::{fmt::Write as _, fs, io, path::PathBuf};
 
-use ta_bot_core::{Candle, Symbol, SymbolError, Timeframe, Timestamp};
-use ta_bot_engine::market::made_up::{gathered, simulated};
+use ta_bot_core::{Candle, Symbol, SymbolError, Timeframe, Timestamp, gathered};
+use ta_bot_engine::market::made_up::simulated;
 
 /// When the last candle closes: the first moment of 2026.
 const END: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -72,7 +72,7 @@ fn gather(shortest: &[Candle], timeframe: Timeframe) -> Vec<Candle> {
     groups
         .filter_map(|parts| {
             let open_time = timeframe.open_of(parts.first()?.open_time);
-            gathered(open_time, &parts.iter().collect::<Vec<_>>())
+            gathered(open_time, parts)
         })
         .collect()
 }

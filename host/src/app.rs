@@ -14,7 +14,11 @@ use ta_bot_engine::{
         rollout::{self, Rollout},
         shadow_store::ShadowStore,
     },
-    market::candles::Candles,
+    market::{
+        cache::CandleCache,
+        candles::{Candles, Sources},
+        clock::MarketClock,
+    },
     modules::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
     },
@@ -67,6 +71,8 @@ pub struct App {
     pub config: Arc<dyn ConfigStore>,
     /// Where candles come from.
     pub candles: Arc<Candles>,
+    /// The clock of their market.
+    pub clock: MarketClock,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
     /// The evaluations that failed.
@@ -103,6 +109,13 @@ impl App {
         }
         let parameters = Arc::new(parameters);
         let settings = Arc::new(settings);
+        let scheduled = Arc::clone(&settings);
+        let scheduled = move || scheduled.current().settings.timeframes.clone();
+        let candles = Candles::new(Arc::clone(&drivers.candles), environment.candle_patience, Arc::clone(&metrics));
+        let sources = Sources::new(environment.candle_sources.clone(), scheduled);
+        let clock = MarketClock::default();
+        let stored_candles = Arc::new(candles.derived_from(sources).on(clock.clone()));
+        let candles = Arc::new(stored_candles.through(Arc::new(CandleCache::new(drivers.candles))));
         let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
         if let Some(copies) = drivers.copies {
             loader = loader.with_copies(copies);
@@ -115,7 +128,7 @@ impl App {
             registry: Arc::clone(&registry),
             parameters: Arc::clone(&parameters),
             settings: Arc::clone(&settings),
-            candles: Arc::clone(&drivers.stored_candles),
+            candles: Arc::clone(&stored_candles),
         }));
         let books = Books {
             parameters: Arc::clone(&parameters),
@@ -125,7 +138,7 @@ impl App {
         let notices = drivers.bus.notices();
         books.begin(is_remote).await?;
         let analyst = Arc::new(Analyst {
-            candles: Arc::clone(&drivers.candles),
+            candles: Arc::clone(&candles),
             registry: Arc::clone(&registry),
             rollout,
             parameters,
@@ -133,17 +146,16 @@ impl App {
             metrics,
             threads: Arc::new(guest_threads()?),
         });
-        let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&drivers.stored_candles)));
+        let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&stored_candles)));
         let replayer = Arc::new(Replayer::new(replay::Sources {
             outbox: Arc::clone(&drivers.outbox),
-            candles: drivers.stored_candles,
+            candles: stored_candles,
             modules: Arc::clone(&loader),
             threads: Arc::clone(&analyst.threads),
         }));
         let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
         let Drivers {
             connections,
-            candles,
             outbox,
             failures,
             config,
@@ -176,6 +188,7 @@ impl App {
             local_bus,
             config,
             candles,
+            clock,
             outbox,
             registry,
             analyst,

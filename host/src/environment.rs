@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use ta_bot_core::{ApplicationSettings, StrategyId, Timeframe};
+use ta_bot_core::{ApplicationSettings, CandleSources, StrategyId, Timeframe};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
@@ -52,6 +52,8 @@ pub struct Environment {
     pub settings: ApplicationSettings,
     /// How old parameters in use may be.
     pub cache_ttl: Duration,
+    /// Which timeframe candles are made of if their rows are missing or unfinished.
+    pub candle_sources: CandleSources,
     /// How long after its close a candle is waited for if its row is missing or unfinished.
     pub candle_patience: Duration,
     /// What is set and not taken, for the log.
@@ -93,6 +95,7 @@ impl Environment {
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
             subject: reader.text("NATS_TOPIC_INTENTS", "cio.intent.trading"),
             settings: reader.settings(),
+            candle_sources: reader.parsed("CANDLE_SOURCES", "", "pairs of a longer and a shorter timeframe, such as 15m=5m,1h=5m, or none"),
             candle_patience: Duration::from_secs(reader.in_range("CANDLE_PATIENCE_SECONDS", &patience, 0, 3600)),
             signal_max_age: reader.signal_max_age(),
             cache_ttl: Duration::from_secs(reader.in_range("CONFIG_CACHE_TTL_SECONDS", "60", 1, 86_400)),

@@ -8,14 +8,14 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp, gathered};
 use tokio_util::sync::CancellationToken;
 
 use ta_bot_engine::{
     market::{
         candles::Candles,
         clock::MarketClock,
-        made_up::{gathered, simulated},
+        made_up::simulated,
     },
     settings::application::SettingsBook,
     signals::bus::local::LocalBus,
@@ -105,9 +105,10 @@ impl Feed {
         let open_time = longer.open_of(shorter.close_of(newest.open_time).plus_millis(-longer.millis()));
         let close_time = longer.close_of(open_time);
         let covered = |part: &&Candle| part.open_time >= open_time && part.open_time < close_time;
-        let parts: Vec<&Candle> = parts.iter().filter(covered).collect();
-        let there = self.candles.newest(symbol, longer, close_time, 1).await?.candles;
-        let known = there.last().is_some_and(|candle| candle.open_time == open_time);
+        let parts: Vec<Candle> = parts.iter().filter(covered).copied().collect();
+        let there = self.candles.newest(symbol, longer, close_time, 1).await?;
+        // One that is only derived has no row.
+        let known = there.derived.is_none() && there.candles.last().is_some_and(|candle| candle.open_time == open_time);
         let complete = !known && parts.len() as i64 == per_candle;
         Ok(gathered(open_time, &parts).filter(|_| complete))
     }

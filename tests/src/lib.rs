@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
-use ta_bot_engine::market::made_up::{gathered, walk};
+use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp, gathered};
+use ta_bot_engine::market::made_up::walk;
 
 pub mod app;
 pub mod binary;
@@ -32,7 +32,7 @@ pub fn market(symbol: &Symbol, timeframe: Timeframe, first: Timestamp, count: i6
 ///
 /// If `parts` is 0.
 pub fn gathered_by(parts: usize, candles: &[Candle]) -> Vec<Candle> {
-    let of_parts = |parts: &[Candle]| gathered(parts[0].open_time, &parts.iter().collect::<Vec<_>>());
+    let of_parts = |parts: &[Candle]| gathered(parts[0].open_time, parts);
     candles.chunks_exact(parts).filter_map(of_parts).collect()
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{Timeframe, Timestamp, WindowHash};
+use crate::{ClosedCandles, DerivedCandles, Timeframe, Timestamp, WindowHash};
 
 /// One closed candle. Prices are in the quote currency, the volume in the base currency.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,6 +117,7 @@ pub struct CandleWindow {
     low: Vec<f64>,
     close: Vec<f64>,
     volume: Vec<f64>,
+    derived: Option<DerivedCandles>,
 }
 
 /// Why candles do not form a window.
@@ -188,7 +189,16 @@ impl CandleWindow {
             low: &self.low[places.clone()],
             close: &self.close[places.clone()],
             volume: &self.volume[places],
+            derived: self.derived.as_ref(),
         }
+    }
+}
+
+impl TryFrom<ClosedCandles> for CandleWindow {
+    type Error = WindowError;
+
+    fn try_from(closed: ClosedCandles) -> Result<Self, WindowError> {
+        Ok(Self { derived: closed.derived, ..Self::new(closed.candles)? })
     }
 }
 
@@ -202,11 +212,13 @@ pub struct CandleSlice<'a> {
     pub low: &'a [f64],
     pub close: &'a [f64],
     pub volume: &'a [f64],
+    /// Which candles of the whole window were made of shorter ones.
+    pub derived: Option<&'a DerivedCandles>,
 }
 
 impl CandleSlice<'static> {
     /// A slice without candles.
-    pub const EMPTY: Self = Self { open_time: &[], open: &[], high: &[], low: &[], close: &[], volume: &[] };
+    pub const EMPTY: Self = Self { open_time: &[], open: &[], high: &[], low: &[], close: &[], volume: &[], derived: None };
 }
 
 impl CandleSlice<'_> {
@@ -231,7 +243,17 @@ impl CandleSlice<'_> {
             low: self.low.to_vec(),
             close: self.close.to_vec(),
             volume: self.volume.to_vec(),
+            derived: self.derived.cloned(),
         }
+    }
+
+    /// The timeframe that candles of this slice were made of, and how many there are; `None` if there are none.
+    pub fn derived(&self) -> Option<(Timeframe, usize)> {
+        let derived = self.derived?;
+        let [oldest, newest] = [self.open_time.first()?, self.open_time.last()?].map(|ms| Timestamp::from_millis(*ms as i64));
+        let within = |open: &&Timestamp| (oldest..=newest).contains(*open);
+        let candles = derived.open_times.iter().filter(within).count();
+        (candles > 0).then_some((derived.source, candles))
     }
 
     /// Number of candles.

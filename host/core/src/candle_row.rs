@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use crate::{Candle, CandleError, Timeframe, Timestamp};
+use crate::{Candle, CandleError, DerivedCandles, Timeframe, Timestamp};
 
 /// A row of a store of candles.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +75,8 @@ pub struct ClosedCandles {
     pub candles: Vec<Candle>,
     /// The candles that have rows but no usable one, oldest first.
     pub refused: Vec<RefusedCandle>,
+    /// Which of the candles have no usable row and were made of shorter candles; `None` if there are none.
+    pub derived: Option<DerivedCandles>,
 }
 
 impl CandleRow {
@@ -104,7 +106,7 @@ impl CandleRow {
 pub fn closed_candles(timeframe: Timeframe, mut rows: Vec<CandleRow>) -> ClosedCandles {
     // Most stores give their rows in order, for which this does nothing.
     rows.sort_by_key(|row| row.candle.open_time);
-    let mut closed = ClosedCandles { candles: Vec::with_capacity(rows.len()), refused: Vec::new() };
+    let mut closed = ClosedCandles { candles: Vec::with_capacity(rows.len()), ..ClosedCandles::default() };
     for rows in rows.chunk_by(|one, other| one.candle.open_time == other.candle.open_time) {
         match candle_of(timeframe, rows) {
             Ok(candle) => closed.candles.push(candle),

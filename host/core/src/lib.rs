@@ -18,6 +18,7 @@ mod candle;
 mod candle_row;
 mod decision;
 mod deployment;
+mod derived;
 mod digest;
 mod job;
 mod ladder;
@@ -37,6 +38,9 @@ pub use candle_row::{CandleRow, ClosedCandles, RefusedCandle, RowProblem, closed
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
 pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
+};
+pub use derived::{
+    CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of,
 };
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, WindowHash};
 pub use job::{CandleEvent, EventError, Job};

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    Action, ApplicationSettings, CandleSlice, Decision, Job, Level, ModuleDigest, ParameterHash, ResolvedParameters,
-    RiskLevels, StrategyId, Value, WindowHash, default_levels,
+    Action, ApplicationSettings, CandleSlice, Decision, DerivedInput, Job, Level, ModuleDigest, ParameterHash,
+    ResolvedParameters, RiskLevels, StrategyId, Value, WindowHash, default_levels,
 };
 
 /// The identity of a signal: a hash of which strategy, code and parameters decided, and on which candle. The same
@@ -81,6 +81,8 @@ pub struct Evaluated<'a> {
     pub window_hash: WindowHash,
     /// The version of the host.
     pub host_version: &'a str,
+    /// The candles of the windows that were made of shorter ones.
+    pub derived: &'a [DerivedInput],
     /// The trace context of the triggering event, in the W3C `traceparent` format.
     pub traceparent: Option<&'a str>,
     /// The decision.
@@ -98,6 +100,8 @@ pub struct Provenance {
     pub window_hash: String,
     pub candle_close: i64,
     pub host_version: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived_candles: Vec<DerivedInput>,
 }
 
 /// Why a decision does not become a signal.
@@ -206,6 +210,7 @@ fn provenance(evaluated: &Evaluated<'_>) -> Provenance {
         window_hash: evaluated.window_hash.to_string(),
         candle_close: evaluated.job.candle_close.millis(),
         host_version: evaluated.host_version.to_owned(),
+        derived_candles: evaluated.derived.to_vec(),
     }
 }
 

@@ -10,7 +10,7 @@ use ta_bot_drivers::sqlite::{
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
-    market::{cache::CandleCache, candle_store::CandleStore, candles::Candles},
+    market::candle_store::CandleStore,
     modules::{copies::Copies, module_store::ModuleStore},
     pipeline::{
         job_queue::{JobQueue, local::LocalQueue},
@@ -85,10 +85,7 @@ impl Connections {
 /// One driver for each port. No driver needs its server to be available yet.
 pub(super) struct Drivers {
     pub(super) connections: Connections,
-    /// The candles, with a cache in front of the store.
-    pub(super) candles: Arc<Candles>,
-    /// The same without the cache.
-    pub(super) stored_candles: Arc<Candles>,
+    pub(super) candles: Arc<dyn CandleStore>,
     pub(super) outbox: Arc<dyn Outbox>,
     /// In the same database as the outbox.
     pub(super) deployments: Arc<dyn DeploymentStore>,
@@ -134,11 +131,8 @@ impl Drivers {
             }
             None => Shared::on_sqlite(&database),
         };
-        let cache = Arc::new(CandleCache::new(Arc::clone(&candles)));
-        let stored_candles = Arc::new(Candles::new(candles, environment.candle_patience, Arc::clone(metrics)));
         Ok(Self {
-            candles: Arc::new(stored_candles.through(cache)),
-            stored_candles,
+            candles,
             outbox,
             deployments,
             failures,

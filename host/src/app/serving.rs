@@ -55,8 +55,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(environment: &Environment, is_simulated: bool) -> Self {
-        let clock = if is_simulated { MarketClock::simulated() } else { MarketClock::default() };
+    fn new(environment: &Environment, clock: MarketClock) -> Self {
         let expiry = Expiry::new(environment.signal_max_age, clock.clone());
         Self { relay_wakeup: Arc::default(), expiry, feeds: Arc::new(Feeds::new(clock)) }
     }
@@ -81,7 +80,10 @@ impl App {
         let notices = std::mem::replace(&mut self.notices, self.bus.notices());
         let (leadership, keeper) = drivers::leadership(&self.environment, &self.analyst.metrics).await?;
         let stages = Stages::default();
-        let shared = Shared::new(&self.environment, simulate.is_some());
+        if simulate.is_some() {
+            self.clock.simulate();
+        }
+        let shared = Shared::new(&self.environment, self.clock.clone());
         self.analyst.metrics.add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds))?))?;
         let services = Arc::new(self.services(tokens, &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
@@ -222,7 +224,7 @@ impl App {
             notices,
             interval: self.environment.cache_ttl,
         };
-        let feed = simulate.map(|pace| self.feed(pace, shared.expiry.clock().clone())).transpose()?;
+        let feed = simulate.map(|pace| self.feed(pace)).transpose()?;
         let mut intake_tasks =
             vec![stages.spawn(schedule.run(stages.intake.clone())), stages.spawn(refresh.run(stages.intake.clone()))];
         intake_tasks.push(stages.spawn(Arc::clone(&self.catalog).run(stages.intake.clone())));
@@ -248,10 +250,10 @@ impl App {
 
     /// A simulated market. It needs the in-process bus, since other readers of a shared bus would take it for a real
     /// market.
-    fn feed(&self, pace: Duration, clock: MarketClock) -> anyhow::Result<Feed> {
+    fn feed(&self, pace: Duration) -> anyhow::Result<Feed> {
         let bus = self.local_bus.clone().context("--simulate needs the in-process bus: unset NATS_URL")?;
         let (candles, settings) = (Arc::clone(&self.candles), Arc::clone(&self.analyst.settings));
-        Ok(Feed { candles, bus, settings, pace, clock })
+        Ok(Feed { candles, bus, settings, pace, clock: self.clock.clone() })
     }
 }
 

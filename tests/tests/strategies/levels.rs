@@ -27,6 +27,7 @@ fn signal(module: &StrategyModule, job: &Job, base: CandleSlice<'_>) -> Option<S
         window: base,
         window_hash: CandleSlice::hash(&[base]),
         host_version: "test",
+        derived: &[],
         traceparent: None,
         decision: &decision,
     };

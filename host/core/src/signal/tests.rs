@@ -56,6 +56,7 @@ fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParamet
         window: window.newest(20),
         window_hash: CandleSlice::hash(&[window.newest(20)]),
         host_version: "0.1.0",
+        derived: &[],
         traceparent: None,
         decision: &decision,
     };

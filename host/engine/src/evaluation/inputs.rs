@@ -1,9 +1,11 @@
 //! Everything that determines an outcome, and the evaluation itself.
 
-use ta_bot_core::{ApplicationSettings, CandleSlice, Decision, DropReason, Evaluated, Job, ResolvedParameters, Signal};
+use ta_bot_core::{
+    ApplicationSettings, CandleSlice, Decision, DerivedInput, DropReason, Evaluated, Job, ResolvedParameters, Signal,
+};
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
-use super::{EvaluationReport, Outcome, gap::Gap};
+use super::{EvaluationReport, Outcome, extra_windows, gap::Gap};
 
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,11 +38,14 @@ pub struct Origin<'a> {
     pub host_version: &'a str,
     /// The trace of the event that led here, as a W3C `traceparent`.
     pub traceparent: Option<&'a str>,
+    /// What the signal said about candles that were made of shorter ones, if it is made again. Their own rows may have
+    /// come since. `None` if the windows say it.
+    pub derived: Option<&'a [DerivedInput]>,
 }
 
 impl Origin<'static> {
     /// The origin for a command that stores nothing.
-    pub const NONE: Self = Self { parameter_store: "none", host_version: HOST_VERSION, traceparent: None };
+    pub const NONE: Self = Self { parameter_store: "none", host_version: HOST_VERSION, traceparent: None, derived: None };
 }
 
 impl Inputs<'_> {
@@ -71,6 +76,7 @@ impl Inputs<'_> {
     /// The signal of a decision, or why the host drops it.
     pub(crate) fn signal(&self, decision: &Decision) -> Result<Signal, DropReason> {
         let windows: Vec<CandleSlice<'_>> = std::iter::once(self.base).chain(self.extra.iter().copied()).collect();
+        let found = if self.origin.derived.is_none() { self.derived() } else { Vec::new() };
         let evaluated = Evaluated {
             job: self.job,
             strategy: &self.module.description().id,
@@ -81,9 +87,21 @@ impl Inputs<'_> {
             window: self.base,
             window_hash: CandleSlice::hash(&windows),
             host_version: self.origin.host_version,
+            derived: self.origin.derived.unwrap_or(&found),
             traceparent: self.origin.traceparent,
             decision,
         };
         Signal::new(&evaluated, self.settings)
+    }
+    /// The candles of the windows that were made of shorter ones, series by series.
+    fn derived(&self) -> Vec<DerivedInput> {
+        let base = (Some((self.job.symbol.clone(), self.job.timeframe)), self.base);
+        let extra = extra_windows(self.module.description(), self.job).into_iter().map(|(series, _)| series);
+        let windows = std::iter::once(base).chain(extra.zip(self.extra.iter().copied()));
+        let derived = windows.filter_map(|(series, window)| {
+            let ((symbol, timeframe), (source, candles)) = series.zip(window.derived())?;
+            Some(DerivedInput { symbol, timeframe, source, candles })
+        });
+        derived.collect()
     }
 }

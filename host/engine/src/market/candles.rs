@@ -14,15 +14,23 @@ use ta_bot_core::{Candle, ClosedCandles, RefusedCandle, RowProblem, Symbol, Time
 
 use crate::{
     evaluation::SeriesKey,
-    market::candle_store::{CandleStore, Inserted, SeriesSummary},
+    market::{
+        candle_store::{CandleStore, Inserted, SeriesSummary},
+        clock::MarketClock,
+    },
     support::{metrics::Metrics, store_error::StoreError},
 };
+
+mod derive;
+
+pub use derive::Sources;
 
 /// How long after its close a candle is waited for by default.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 /// How many more rows than twice its length a window reaches back over.
 const MORE_ROWS: u32 = 64;
-/// How many refused candles of a series are remembered, so that each is counted and named once.
+/// How many refused candles of a series are remembered, so that each is counted and named once; and how many that were
+/// made of shorter ones, so that each is counted once.
 const MOST_REMEMBERED: usize = 20_000;
 
 /// The candles of a store.
@@ -30,36 +38,94 @@ pub struct Candles {
     store: Arc<dyn CandleStore>,
     patience: Duration,
     metrics: Arc<Metrics>,
-    refused: Arc<Refused>,
+    clock: MarketClock,
+    sources: Arc<Sources>,
+    refused: Arc<Known>,
+    derived: Arc<Known>,
 }
 
-/// The refused candles that were already counted and named, by their open times.
-type Refused = Mutex<HashMap<SeriesKey, HashSet<Timestamp>>>;
+/// Candles that were already counted, by their open times.
+#[derive(Default)]
+struct Known(Mutex<HashMap<SeriesKey, HashSet<Timestamp>>>);
+
+impl Known {
+    /// Remembers candles of a series, and returns those that were not known before.
+    fn new_of<T>(&self, series: SeriesKey, candles: impl Iterator<Item = T>, open: impl Fn(&T) -> Timestamp) -> Vec<T> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.entry(series).or_default();
+        if known.len() > MOST_REMEMBERED {
+            known.clear();
+        }
+        candles.filter(|candle| known.insert(open(candle))).collect()
+    }
+}
 
 impl Candles {
-    /// The candles of `store`.
+    /// The candles of `store`, of which none are made of shorter ones.
     pub fn new(store: Arc<dyn CandleStore>, patience: Duration, metrics: Arc<Metrics>) -> Self {
-        Self { store, patience, metrics, refused: Arc::default() }
+        Self {
+            store,
+            patience,
+            metrics,
+            clock: MarketClock::default(),
+            sources: Arc::new(Sources::none()),
+            refused: Arc::default(),
+            derived: Arc::default(),
+        }
+    }
+
+    /// These candles, and those that can be made of shorter ones if they are missing.
+    #[must_use]
+    pub fn derived_from(self, sources: Sources) -> Self {
+        Self { sources: Arc::new(sources), ..self }
+    }
+
+    /// These candles, waited for by another clock.
+    #[must_use]
+    pub fn on(self, clock: MarketClock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The same candles, read through another store, such as a cache in front of this one. What was already named is
     /// not named again.
     #[must_use]
     pub fn through(&self, store: Arc<dyn CandleStore>) -> Self {
-        let (metrics, refused) = (Arc::clone(&self.metrics), Arc::clone(&self.refused));
-        Self { store, patience: self.patience, metrics, refused }
+        Self {
+            store,
+            patience: self.patience,
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock.clone(),
+            sources: Arc::clone(&self.sources),
+            refused: Arc::clone(&self.refused),
+            derived: Arc::clone(&self.derived),
+        }
     }
 
     /// Whether a candle that closed at `close` is still waited for if its row is missing or unfinished.
     pub fn is_awaited(&self, close: Timestamp) -> bool {
-        Timestamp::now() < close.plus_millis(self.patience.as_millis() as i64)
+        self.clock.now() < close.plus_millis(self.patience.as_millis() as i64)
     }
 
-    /// The newest `count` candles that had closed at `until`, oldest first. Beside them are the candles that have
-    /// nothing but unusable rows, as far as the window reaches; there are none of those in most windows.
+    /// The newest `count` candles that had closed at `until`, oldest first. A candle that has no row or an unfinished
+    /// one is made of shorter candles if all of them are there. Beside the candles are those that have nothing but
+    /// unusable rows, as far as the window reaches; there are none of those in most windows.
     ///
     /// A window reaches past unusable rows, but over no more than as many rows as it has candles, and some.
     pub async fn newest(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        until: Timestamp,
+        count: u32,
+    ) -> Result<ClosedCandles, StoreError> {
+        let mut closed = self.own(symbol, timeframe, until, count).await?;
+        self.complete(symbol, timeframe, until, count, &mut closed).await?;
+        self.note(symbol, timeframe, &closed);
+        Ok(closed)
+    }
+
+    /// The newest `count` candles that have rows of their own.
+    async fn own(
         &self,
         symbol: &Symbol,
         timeframe: Timeframe,
@@ -81,7 +147,6 @@ impl Candles {
             if there >= count || are_all || asked == furthest {
                 let surplus = there.saturating_sub(count) as usize;
                 closed.candles.drain(..surplus);
-                self.note(symbol, timeframe, &closed.refused);
                 return Ok(closed);
             }
             asked = asked.saturating_add(2 * (count - there)).min(furthest);
@@ -104,6 +169,7 @@ impl Candles {
 
     /// For each symbol, the newest candle whose time was over at `until`, as symbol and close time, sorted by symbol. A
     /// symbol without one is left out. Its row may be unusable: an analysis finds that out, and waits for a better one.
+    /// A candle without a row counts if all the shorter ones that it is made of have theirs.
     pub async fn newest_closes(
         &self,
         timeframe: Timeframe,
@@ -119,6 +185,7 @@ impl Candles {
                 closes.push((symbol, timeframe.close_of(candle.open_time)));
             }
         }
+        self.replace_by_derived(timeframe, symbols, until, &mut closes).await?;
         Ok(closes)
     }
 
@@ -132,6 +199,7 @@ impl Candles {
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let mut closes = self.store.closed_between(timeframe, after, until).await?;
         closes.retain(|(_, close)| is_on_grid(timeframe, *close));
+        self.add_derived(timeframe, after, until, &mut closes).await?;
         Ok(closes)
     }
 
@@ -155,21 +223,22 @@ impl Candles {
         self.store.ping().await
     }
 
-    /// Counts candles that are refused for the first time, and names the newest of them. An unfinished candle that is
-    /// still waited for is not one of them.
-    fn note(&self, symbol: &Symbol, timeframe: Timeframe, refused: &[RefusedCandle]) {
-        if refused.is_empty() {
+    /// Counts candles that are refused or made of shorter ones for the first time, and names the newest of the refused
+    /// ones. An unfinished candle that is still waited for is not one of them.
+    fn note(&self, symbol: &Symbol, timeframe: Timeframe, closed: &ClosedCandles) {
+        if let Some(derived) = &closed.derived {
+            let series = (symbol.clone(), timeframe);
+            let new = self.derived.new_of(series, derived.open_times.iter(), |open| **open).len();
+            self.metrics.inputs.candles_derived.with_label_values(&[timeframe.as_str()]).inc_by(new as u64);
+        }
+        if closed.refused.is_empty() {
             return;
         }
-        let is_over = |candle: &&RefusedCandle| !matches!(candle.problem, RowProblem::Unfinished { close, .. } if self.is_awaited(close));
-        let new: Vec<&RefusedCandle> = {
-            let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = known.entry((symbol.clone(), timeframe)).or_default();
-            if known.len() > MOST_REMEMBERED {
-                known.clear();
-            }
-            refused.iter().filter(is_over).filter(|candle| known.insert(candle.open_time)).collect()
+        let is_over = |candle: &&RefusedCandle| {
+            !matches!(candle.problem, RowProblem::Unfinished { close, .. } if self.is_awaited(close))
         };
+        let refused = closed.refused.iter().filter(is_over);
+        let new = self.refused.new_of((symbol.clone(), timeframe), refused, |candle| candle.open_time);
         for candle in &new {
             self.metrics.inputs.candles_refused.with_label_values(&[candle.problem.code()]).inc();
         }

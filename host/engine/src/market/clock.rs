@@ -7,31 +7,49 @@ use std::sync::{
 
 use ta_bot_core::Timestamp;
 
-/// The clock of the market. A simulated market has its own, in which a candle closes every second.
-#[derive(Debug, Clone, Default)]
+/// What a clock holds that is the machine's own.
+const REAL: i64 = i64::MIN;
+
+/// The clock of the market, which its clones share. A simulated market has its own, in which a candle closes every
+/// second.
+#[derive(Debug, Clone)]
 pub struct MarketClock {
-    /// The newest close of a simulated market, in milliseconds; `None` for a real one.
-    simulated: Option<Arc<AtomicI64>>,
+    /// The newest close of a simulated market, in milliseconds, and 0 before the first.
+    newest: Arc<AtomicI64>,
+}
+
+impl Default for MarketClock {
+    /// The clock of a real market, which is this machine's.
+    fn default() -> Self {
+        Self { newest: Arc::new(AtomicI64::new(REAL)) }
+    }
 }
 
 impl MarketClock {
-    /// The clock of a simulated market that has not begun: nothing is old on it yet.
+    /// The clock of a simulated market.
     pub fn simulated() -> Self {
-        Self { simulated: Some(Arc::new(AtomicI64::new(i64::MIN))) }
+        let clock = Self::default();
+        clock.simulate();
+        clock
+    }
+
+    /// Makes this the clock of a simulated market that has not begun: nothing is old on it yet.
+    pub fn simulate(&self) {
+        self.newest.store(0, Ordering::Relaxed);
     }
 
     /// Now, in the time of the market.
     pub fn now(&self) -> Timestamp {
-        match &self.simulated {
-            Some(newest) => Timestamp::from_millis(newest.load(Ordering::Relaxed)),
-            None => Timestamp::now(),
+        match self.newest.load(Ordering::Relaxed) {
+            REAL => Timestamp::now(),
+            newest => Timestamp::from_millis(newest),
         }
     }
 
     /// Notes that a candle of the simulated market has closed. The clock of a real market takes no notice.
     pub fn closed(&self, close: Timestamp) {
-        if let Some(newest) = &self.simulated {
-            newest.fetch_max(close.millis(), Ordering::Relaxed);
+        if self.newest.load(Ordering::Relaxed) != REAL {
+            self.newest.fetch_max(close.millis(), Ordering::Relaxed);
         }
     }
 }

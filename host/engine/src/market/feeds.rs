@@ -65,6 +65,11 @@ impl Feeds {
         Self { series: Mutex::default(), clock }
     }
 
+    /// The clock by which the series' ages are measured.
+    pub const fn clock(&self) -> &MarketClock {
+        &self.clock
+    }
+
     /// Notes the newest closes of the scheduled symbols of a timeframe. Returns those that have come to be behind since
     /// the last time.
     pub fn note(&self, timeframe: Timeframe, scheduled: &[Symbol], newest: &[(Symbol, Timestamp)]) -> Vec<Feed> {

@@ -11,19 +11,6 @@ use ta_bot_core::{Candle, Symbol, Timestamp};
 /// How many steps a candle's price takes on its way.
 const STEPS: u64 = 12;
 
-/// Combines several shorter candles into one.
-pub fn gathered(open_time: Timestamp, parts: &[&Candle]) -> Option<Candle> {
-    let (first, last) = (parts.first()?, parts.last()?);
-    Some(Candle {
-        open_time,
-        open: first.open,
-        high: parts.iter().map(|part| part.high).fold(f64::MIN, f64::max),
-        low: parts.iter().map(|part| part.low).fold(f64::MAX, f64::min),
-        close: last.close,
-        volume: parts.iter().map(|part| part.volume).sum(),
-    })
-}
-
 /// The candle that follows `price`: a walk whose drift swings slowly, so that there are both trends and turns.
 pub fn simulated(symbol: &Symbol, open_time: Timestamp, price: f64) -> Candle {
     let minutes = open_time.millis() as f64 / 60_000.0;
@@ -77,16 +64,5 @@ mod tests {
             price = candle.close;
         }
         assert!((10.0..1000.0).contains(&price), "the walk stays near where it began: {price}");
-    }
-
-    #[test]
-    fn longer_candles_enclose_their_parts() {
-        let symbol: Symbol = "BTCUSDT".parse().unwrap();
-        let opens = (0..3).map(|i| Timestamp::from_millis(i * Timeframe::M5.millis()));
-        let parts = walk(&symbol, opens, 100.0);
-        let whole = gathered(Timestamp::from_millis(0), &parts.iter().collect::<Vec<_>>()).unwrap();
-        assert_eq!((whole.open, whole.close), (parts[0].open, parts[2].close));
-        assert_eq!(whole.check(Timeframe::M15), Ok(()));
-        assert_eq!(gathered(Timestamp::from_millis(0), &[]), None);
     }
 }

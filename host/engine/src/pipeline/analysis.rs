@@ -18,7 +18,7 @@ use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 use crate::{
     deployments::rollout::Rollout,
     evaluation::{
-        EvaluationReport, HOST_VERSION, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
+        EvaluationReport, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
         extra_windows,
     },
     market::candles::Candles,
@@ -230,7 +230,7 @@ impl Analyst {
         if *symbol == job.symbol && *timeframe == job.timeframe && newest != Some(job.candle_close) {
             return Err(AnalysisError::without_candle(job, closed.refused));
         }
-        Ok((series, CandleWindow::new(closed.candles)?))
+        Ok((series, closed.try_into()?))
     }
 
     fn evaluate(
@@ -262,7 +262,7 @@ impl Analyst {
             base: newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback),
             extra: &extra,
             settings: &settings.settings,
-            origin: Origin { parameter_store: self.parameters.store_name(), host_version: HOST_VERSION, traceparent },
+            origin: Origin { parameter_store: self.parameters.store_name(), traceparent, ..Origin::NONE },
         };
         let answer = match resolution.refused {
             Some(refused) => EvaluationReport::refused(refused),

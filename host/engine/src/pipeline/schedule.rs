@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod look;
+mod revive;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -157,6 +158,9 @@ impl Schedule {
         for timeframe in &scheduled.timeframes {
             self.look_or_warn(*timeframe, None, &scheduled, progress).await;
         }
+        progress.sweeps += 1;
+        self.find_without_candle(&scheduled, progress).await;
+        self.revive(None, progress).await;
         self.take_retried(progress).await;
     }
 
@@ -172,8 +176,16 @@ impl Schedule {
     /// Looks at the series that events named.
     async fn look_at(&self, hints: &Hints, progress: &mut Progress) {
         let scheduled = self.scheduled();
+        let now = self.feeds.clock().now();
         for (timeframe, hinted) in hints {
-            self.look_or_warn(*timeframe, Some(hinted), &scheduled, progress).await;
+            let behind = hinted.iter().filter(|(symbol, _)| !progress.is_up_to_date(*timeframe, symbol, now));
+            let behind: Hinted = behind.map(|(symbol, trace)| (symbol.clone(), trace.clone())).collect();
+            if !behind.is_empty() {
+                self.look_or_warn(*timeframe, Some(&behind), &scheduled, progress).await;
+            }
+        }
+        if self.revive(Some(hints), progress).await {
+            self.take_retried(progress).await;
         }
     }
 
@@ -240,13 +252,15 @@ impl Schedule {
     fn read_event(&self, body: &[u8], scheduled: &Scheduled, hints: &mut Hints) {
         let outcome = match CandleEvent::parse(body) {
             Ok(mut event) => {
-                event.symbols.retain(|symbol| scheduled.has(symbol, event.timeframe));
-                let outcome = if event.symbols.is_empty() { "not_scheduled" } else { "taken" };
+                let timeframes = self.told_by(event.timeframe, scheduled);
+                event.symbols.retain(|symbol| scheduled.symbols.contains(symbol));
+                let is_taken = !timeframes.is_empty() && !event.symbols.is_empty();
                 self.skip(&event.unusable);
-                for symbol in event.symbols {
-                    hints.entry(event.timeframe).or_default().insert(symbol, event.traceparent.clone());
+                for timeframe in timeframes {
+                    let told = event.symbols.iter().map(|symbol| (symbol.clone(), event.traceparent.clone()));
+                    hints.entry(timeframe).or_default().extend(told);
                 }
-                outcome
+                if is_taken { "taken" } else { "not_scheduled" }
             }
             Err(error) => {
                 if let Some(withheld) = self.refused.admit() {
@@ -256,6 +270,12 @@ impl Schedule {
             }
         };
         self.metrics.events.with_label_values(&[outcome]).inc();
+    }
+
+    /// The scheduled timeframes that candles of `timeframe` may complete: itself, and those that are made of it.
+    fn told_by(&self, timeframe: Timeframe, scheduled: &Scheduled) -> Vec<Timeframe> {
+        let is_told = |longer: &Timeframe| *longer == timeframe || self.candles.source_of(*longer) == Some(timeframe);
+        scheduled.timeframes.iter().copied().filter(is_told).collect()
     }
 
     /// Counts and names the entries of a batch that are no symbols.

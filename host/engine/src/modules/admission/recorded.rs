@@ -2,14 +2,14 @@
 
 use ta_bot_core::{
     Candle, ExtraInput, InputSymbol, InputTimeframe, Job, StrategyDescription, Symbol, SymbolError, Timeframe,
-    Timestamp,
+    Timestamp, gathered,
 };
 
 use crate::{
     evaluation::series_of,
     market::{
         history::{CandleSeries, History},
-        made_up::{gathered, walk},
+        made_up::walk,
     },
 };
 
@@ -154,7 +154,7 @@ fn extra(
 fn gathered_to(timeframe: Timeframe, parts: usize, candles: &[Candle]) -> Vec<Candle> {
     let open = |candle: &Candle| timeframe.open_of(candle.open_time);
     let whole = candles.chunk_by(|one, next| open(one) == open(next)).filter(|chunk| chunk.len() == parts);
-    whole.filter_map(|chunk| gathered(open(&chunk[0]), &chunk.iter().collect::<Vec<_>>())).collect()
+    whole.filter_map(|chunk| gathered(open(&chunk[0]), chunk)).collect()
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const RECHECK: i64 = 8;
 /// The largest number of candles before the newest of a series that are caught up on. Older ones are skipped, because
 /// their signals are no longer news.
 const CATCH_UP: i64 = 1_000;
+/// After how many sweeps every series was looked at as far back as it is caught up on, for holes that were filled: an
+/// hour or less.
+const LOOKS_ALL_BACK: usize = 240;
 /// How many series one query covers: few enough that the longest catch-up of all of them takes a second, far less than
 /// the time limit of a query.
 const SERIES_AT_ONCE: usize = 128;
@@ -30,6 +33,10 @@ pub(super) struct Progress {
     /// The close up to which nothing is left to do for each series, as of the last look at it: its newest close, or the
     /// one before its oldest candle without a finished job.
     done: HashMap<(Symbol, Timeframe), Timestamp>,
+    /// How many sweeps there were.
+    pub(super) sweeps: usize,
+    /// Jobs that were given up because their candles were not there or unusable, as of the last sweep.
+    pub(super) without_candle: Vec<Job>,
     /// The jobs that were found but are not in the queue yet.
     pub(super) waiting: Waiting,
 }
@@ -47,6 +54,11 @@ impl Progress {
     fn start_of(&self, timeframe: Timeframe, symbol: &Symbol, now: Timestamp) -> Option<Timestamp> {
         let done = *self.done.get(&(symbol.clone(), timeframe))?;
         (done > now.plus_millis(-CATCH_UP * timeframe.millis())).then_some(done)
+    }
+
+    /// Whether nothing can be left to do for a series at the moment, apart from candles that come late.
+    pub(super) fn is_up_to_date(&self, timeframe: Timeframe, symbol: &Symbol, now: Timestamp) -> bool {
+        self.done.get(&(symbol.clone(), timeframe)) == Some(&timeframe.open_of(now))
     }
 
     /// Takes the result of a look. The last entry of each series in `newest` is its newest close.
@@ -80,7 +92,7 @@ impl Schedule {
         scheduled: &Scheduled,
         progress: &mut Progress,
     ) -> Result<(), StoreError> {
-        let now = Timestamp::now();
+        let now = self.feeds.clock().now();
         let symbols = || hinted.into_iter().flat_map(Hinted::keys);
         let start = |symbol: &Symbol| Some((symbol.clone(), progress.start_of(timeframe, symbol, now)?));
         let mut starts: Closes = symbols().filter_map(start).collect();
@@ -142,7 +154,8 @@ impl Schedule {
 }
 
 /// Returns the close after which a look at each series starts: a little before its finished candles, or where the
-/// service began with it, but never too far behind its newest candle.
+/// service began with it, but never too far behind its newest candle. A few series in each sweep are looked at as far
+/// back as that, since a hole in them may have been filled.
 fn starts_of(
     timeframe: Timeframe,
     newest: &[(Symbol, Timestamp)],
@@ -150,13 +163,15 @@ fn starts_of(
     progress: &Progress,
 ) -> Closes {
     let length = timeframe.millis();
-    let starts = newest.iter().filter_map(|(symbol, close)| {
+    let starts = newest.iter().enumerate().filter_map(|(index, (symbol, close))| {
         let begun = *begun.get(symbol)?;
         let done = progress.done.get(&(symbol.clone(), timeframe)).copied();
         let furthest = close.plus_millis(-CATCH_UP * length);
         if furthest > done.unwrap_or(begun) {
             tracing::warn!(%symbol, %timeframe, from = %furthest, "missed too many candles to catch up on all of them");
         }
+        let looks_all_back = index % LOOKS_ALL_BACK == progress.sweeps % LOOKS_ALL_BACK;
+        let done = done.filter(|_| !looks_all_back);
         let behind = done.map_or(begun, |done| done.plus_millis(-RECHECK * length));
         Some((symbol.clone(), behind.max(begun).max(furthest)))
     });

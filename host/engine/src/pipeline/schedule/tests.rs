@@ -197,7 +197,7 @@ async fn a_candle_that_came_late_and_a_job_that_was_abandoned_are_found() {
     assert_eq!(service.sweep(&mut progress).await, []);
     service.candles("BTCUSDT", M5, 1, 38).await;
     let late = service.candles("BTCUSDT", M5, 1, 37).await;
-    assert_eq!(service.sweep(&mut progress).await, late, "eight candles back and no more");
+    assert_eq!(service.sweep(&mut progress).await, late, "eight candles back, and more only in turn");
 }
 
 #[tokio::test]
@@ -238,6 +238,54 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
     let found = progress.waiting.take(usize::MAX);
     let traces: HashMap<_, _> = found.iter().map(|found| (&found.job, found.traceparent.as_deref())).collect();
     assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
+}
+
+#[tokio::test]
+async fn a_hole_that_is_filled_far_back_is_found_in_the_course_of_the_sweeps() {
+    let service = Service::new("AAAUSDT,BTCUSDT", "5m").await;
+    service.candles("AAAUSDT", M5, 1, 0).await;
+    let mut progress = Progress::default();
+    let older = service.candles("BTCUSDT", M5, 450, 550).await;
+    service.begin_before(&older[0]).await;
+    let newer = service.candles("BTCUSDT", M5, 500, 0).await;
+    service.finish(&[older, newer].concat()).await;
+    service.finish(&service.sweep(&mut progress).await).await;
+    let hole = service.candles("BTCUSDT", M5, 50, 500).await;
+    let mut sweeps = 0;
+    let found = loop {
+        let found = service.sweep(&mut progress).await;
+        if !found.is_empty() {
+            break found;
+        }
+        sweeps += 1;
+        assert!(sweeps < 300, "every series had its turn");
+    };
+    assert_eq!(found, reversed(&hole));
+    service.finish(&found).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
+}
+
+#[tokio::test]
+async fn a_job_that_was_given_up_for_its_row_is_taken_once_the_candle_is_there() {
+    let service = Service::new("BTCUSDT", "5m").await;
+    let mut progress = Progress::default();
+    let new = service.candles("BTCUSDT", M5, 1, 0).await;
+    service.finish(&new).await;
+    let waits = |ago: i64| Job { candle_close: closed(M5, ago), ..new[0].clone() };
+    // The second was given up for another reason, and the third is not scheduled.
+    let elsewhere = Job { timeframe: M15, ..waits(6) };
+    for (job, reason) in [(waits(3), "unfinished: x"), (waits(4), "unsure: x"), (elsewhere, "unfinished: x")] {
+        let dead = DeadJob { job, attempts: 1, reason: reason.to_owned(), died_at: Timestamp::now(), retried_at: None };
+        service.engine.outbox.bury(&dead).await.unwrap();
+    }
+    assert_eq!(service.sweep(&mut progress).await, [], "nothing has come");
+    service.candles("BTCUSDT", M5, 2, 3).await;
+    let hints: Hints = HashMap::from([(M5, HashMap::from([(symbol("BTCUSDT"), None)]))]);
+    service.schedule.look_at(&hints, &mut progress).await;
+    let found: Vec<Job> = progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect();
+    assert_eq!(found, [waits(3)], "an event is enough");
+    service.finish(&found).await;
+    assert_eq!(service.sweep(&mut progress).await, []);
 }
 
 /// An event finds candles after the finished ones, of a known and of a new series in the same look. The sweep finds

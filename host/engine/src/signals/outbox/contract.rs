@@ -91,6 +91,7 @@ pub fn signal(job: &Job, strategy: &str, variant: u8) -> Signal {
         window: window.newest(20),
         window_hash: CandleSlice::hash(&[window.newest(20)]),
         host_version: "0.1.0",
+        derived: &[],
         traceparent: None,
         decision: &decision,
     };

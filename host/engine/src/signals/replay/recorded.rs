@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{
-    Job, Level, ModuleDigest, ParameterHash, ParameterSchema, Provenance, ResolvedParameters, SignalId, StrategyId,
+    DerivedInput, Job, Level, ModuleDigest, ParameterHash, ParameterSchema, Provenance, ResolvedParameters, SignalId, StrategyId,
     Timestamp, WindowHash,
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Recorded {
     parameter_version: i64,
     config: Config,
     traceparent: Option<String>,
+    derived: Vec<DerivedInput>,
 }
 
 /// The part of a message that is read.
@@ -66,6 +67,7 @@ impl Recorded {
             parameter_hash: provenance.parameter_hash.parse().map_err(|_| digest("parameter_hash"))?,
             parameter_version: provenance.parameter_version,
             host_version: provenance.host_version,
+            derived: provenance.derived_candles,
             config,
             traceparent: trace["traceparent"].as_str().map(str::to_owned),
         })
@@ -104,6 +106,7 @@ impl Recorded {
             parameter_store: &self.config.source,
             host_version: &self.host_version,
             traceparent: self.traceparent.as_deref(),
+            derived: Some(&self.derived),
         }
     }
 }

@@ -11,6 +11,7 @@ const EXPIRY_REASONS: [&str; 2] = ["decided_late", "waited_for_bus"];
 pub struct InputMetrics {
     pub candles_refused: IntCounterVec,
     pub candles_unfinished: IntCounterVec,
+    pub candles_derived: IntCounterVec,
     pub signals_expired: IntCounterVec,
 }
 
@@ -31,6 +32,14 @@ impl InputMetrics {
                 counter(
                     "ta_bot_candles_unfinished_total",
                     "Candles that were not decided because their rows stayed those of open candles",
+                    "timeframe"
+                )
+            ),
+            candles_derived: registered!(
+                registry,
+                counter(
+                    "ta_bot_candles_derived_total",
+                    "Candles without a usable row that were made of shorter ones",
                     "timeframe"
                 )
             ),

@@ -14,7 +14,7 @@ use ta_bot_engine::{
         rollout::{self, Rollout},
         shadow_store::ShadowStore,
     },
-    market::candles::Candles,
+    market::{cache::CandleCache, candles::Candles, revisions::Revisions},
     modules::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
     },
@@ -67,6 +67,10 @@ pub struct App {
     pub config: Arc<dyn ConfigStore>,
     /// Where candles come from.
     pub candles: Arc<Candles>,
+    /// What is kept of them in memory.
+    pub cache: Arc<CandleCache>,
+    /// Candles that changed after they had been read.
+    pub revisions: Arc<Revisions>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
     /// The evaluations that failed.
@@ -144,6 +148,8 @@ impl App {
         let Drivers {
             connections,
             candles,
+            cache,
+            revisions,
             outbox,
             failures,
             config,
@@ -176,6 +182,8 @@ impl App {
             local_bus,
             config,
             candles,
+            cache,
+            revisions,
             outbox,
             registry,
             analyst,

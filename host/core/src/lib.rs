@@ -38,7 +38,7 @@ pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength}
 pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
 };
-pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, WindowHash};
+pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
 pub use job::{CandleEvent, EventError, Job};
 pub use ladder::{Ladder, Step, Thresholds};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};

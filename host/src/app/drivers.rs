@@ -6,11 +6,15 @@ use std::{pin::Pin, sync::Arc};
 use ta_bot_api::health::Embedded;
 use ta_bot_drivers::sqlite::{
     Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
+    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, revisions::SqliteRevisions,
+    shadows::SqliteShadows,
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
-    market::{cache::CandleCache, candle_store::CandleStore, candles::Candles},
+    market::{
+        cache::CandleCache, candle_store::CandleStore, candles::Candles, revision_store::RevisionStore,
+        revisions::Revisions,
+    },
     modules::{copies::Copies, module_store::ModuleStore},
     pipeline::{
         job_queue::{JobQueue, local::LocalQueue},
@@ -87,8 +91,11 @@ pub(super) struct Drivers {
     pub(super) connections: Connections,
     /// The candles, with a cache in front of the store.
     pub(super) candles: Arc<Candles>,
-    /// The same without the cache.
+    /// The cache that they are read through.
+    pub(super) cache: Arc<CandleCache>,
+    /// The same candles without the cache.
     pub(super) stored_candles: Arc<Candles>,
+    pub(super) revisions: Arc<Revisions>,
     pub(super) outbox: Arc<dyn Outbox>,
     /// In the same database as the outbox.
     pub(super) deployments: Arc<dyn DeploymentStore>,
@@ -126,7 +133,7 @@ impl Drivers {
             }
             None => Messaging::local(metrics),
         };
-        let Shared { candles, outbox, deployments, failures, shadows, costs } = match &environment.mysql {
+        let Shared { candles, revisions, outbox, deployments, failures, shadows, costs } = match &environment.mysql {
             Some(uri) => {
                 let Opened { parts, close } = mysql::open(uri, environment, metrics).await?;
                 servers.push(close);
@@ -134,11 +141,14 @@ impl Drivers {
             }
             None => Shared::on_sqlite(&database),
         };
-        let cache = Arc::new(CandleCache::new(Arc::clone(&candles)));
+        let revisions = Arc::new(Revisions::new(revisions, Arc::clone(metrics)));
+        let cache = Arc::new(CandleCache::new(Arc::clone(&candles), Arc::clone(&revisions)));
         let stored_candles = Arc::new(Candles::new(candles, environment.candle_patience, Arc::clone(metrics)));
         Ok(Self {
-            candles: Arc::new(stored_candles.through(cache)),
+            candles: Arc::new(stored_candles.through(Arc::clone(&cache) as _)),
+            cache,
             stored_candles,
+            revisions,
             outbox,
             deployments,
             failures,
@@ -198,6 +208,7 @@ impl Configuration {
 /// The stores that share a database.
 struct Shared {
     candles: Arc<dyn CandleStore>,
+    revisions: Arc<dyn RevisionStore>,
     outbox: Arc<dyn Outbox>,
     deployments: Arc<dyn DeploymentStore>,
     failures: Arc<dyn FailureStore>,
@@ -209,6 +220,7 @@ impl Shared {
     fn on_sqlite(database: &Database) -> Self {
         Self {
             candles: Arc::new(SqliteCandles::new(database.clone())),
+            revisions: Arc::new(SqliteRevisions::new(database.clone())),
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             deployments: Arc::new(SqliteDeployments::new(database.clone())),
             failures: Arc::new(SqliteFailures::new(database.clone())),

@@ -143,7 +143,7 @@ impl Replicas {
 
 async fn a_correction_deep_in_a_window(replicas: Replicas) {
     let signal = replicas.signal();
-    let id = signal.id;
+    let id = signal.id.clone();
     let replay = async || replicas.apps[0].replayer.replay(&id).await.unwrap().unwrap();
     assert!(replay().await.cause.is_none());
     let before = replicas.decide(&signal.job).await;

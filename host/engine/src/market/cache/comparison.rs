@@ -31,6 +31,9 @@ const ROWS_AT_ONCE: usize = 16_000;
 /// Pauses between tries while the store is away.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
 
+/// Symbols, each with the moment after which its candles are read.
+type Wanted = Vec<(Symbol, Option<Timestamp>)>;
+
 /// Rows that were read of a series, and of which of its candles they are all there is.
 pub(super) struct Stretch<'a> {
     rows: &'a [CandleRow],
@@ -164,9 +167,9 @@ impl CandleCache {
 
     /// How the kept rows of some series are read again: those whose newest row is of the same time are read together.
     /// All rows but the oldest are read, with room for one more, so that it shows if there are more.
-    fn wanted(&self, series: &[SeriesKey]) -> Vec<(Together, Vec<(Symbol, Option<Timestamp>)>)> {
+    fn wanted(&self, series: &[SeriesKey]) -> Vec<(Together, Wanted)> {
         let kept = lock(&self.kept);
-        let mut together: BTreeMap<(Timeframe, Timestamp), (usize, Vec<_>)> = BTreeMap::new();
+        let mut together: BTreeMap<(Timeframe, Timestamp), (usize, Wanted)> = BTreeMap::new();
         for key in series {
             let (symbol, timeframe) = key;
             let rows = kept.get(key).map_or(&[][..], |kept| &kept.rows);

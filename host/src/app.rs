@@ -18,6 +18,7 @@ use ta_bot_engine::{
         cache::CandleCache,
         candles::{Candles, Sources},
         clock::MarketClock,
+        revisions::Revisions,
     },
     modules::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
@@ -73,6 +74,10 @@ pub struct App {
     pub candles: Arc<Candles>,
     /// The clock of their market.
     pub clock: MarketClock,
+    /// What is kept of them in memory.
+    pub cache: Arc<CandleCache>,
+    /// Candles that changed after they had been read.
+    pub revisions: Arc<Revisions>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
     /// The evaluations that failed.
@@ -115,7 +120,8 @@ impl App {
         let sources = Sources::new(environment.candle_sources.clone(), scheduled);
         let clock = MarketClock::default();
         let stored_candles = Arc::new(candles.derived_from(sources).on(clock.clone()));
-        let candles = Arc::new(stored_candles.through(Arc::new(CandleCache::new(drivers.candles))));
+        let cache = Arc::new(CandleCache::new(drivers.candles, Arc::clone(&drivers.revisions)));
+        let candles = Arc::new(stored_candles.through(Arc::clone(&cache) as _));
         let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
         if let Some(copies) = drivers.copies {
             loader = loader.with_copies(copies);
@@ -156,6 +162,7 @@ impl App {
         let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
         let Drivers {
             connections,
+            revisions,
             outbox,
             failures,
             config,
@@ -189,6 +196,8 @@ impl App {
             config,
             candles,
             clock,
+            cache,
+            revisions,
             outbox,
             registry,
             analyst,

@@ -6,7 +6,10 @@
 use std::{ffi::OsString, io, path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use ta_bot_engine::modules::registry::{Progress, Registry};
+use ta_bot_engine::{
+    market::revision_store::RevisionFilter,
+    modules::registry::{Progress, Registry},
+};
 
 use crate::{
     app::App,
@@ -100,6 +103,9 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
             candles::import(session, &file, &symbol, timeframe).await
         }
         Command::Candles(CandlesCommand::List) => candles::list(session).await,
+        Command::Candles(CandlesCommand::Revisions { symbol, timeframe, most }) => {
+            candles::revisions::list(session, RevisionFilter { symbol, timeframe, limit: most.limit }).await
+        }
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
         Command::Failures(command) => failures::run(session, command).await,

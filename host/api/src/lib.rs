@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::{Extension, Router, middleware};
 use ta_bot_engine::{
     deployments::{impact::Impact, rollout::Rollout, shadow_store::ShadowStore},
-    market::candles::Candles,
+    market::{candles::Candles, revisions::Revisions},
     modules::{catalog::Catalog, registry::Registry},
     pipeline::analysis::Analyst,
     settings::{application::SettingsBook, parameters::ParameterBook},
@@ -48,6 +48,7 @@ pub struct Services {
     pub settings: Arc<SettingsBook>,
     pub rollout: Arc<Rollout>,
     pub candles: Arc<Candles>,
+    pub revisions: Arc<Revisions>,
     pub outbox: Arc<dyn Outbox>,
     pub failures: Arc<dyn FailureStore>,
     pub replayer: Arc<Replayer>,

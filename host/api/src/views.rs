@@ -10,4 +10,5 @@ pub mod module;
 pub mod outcome;
 pub mod replay;
 pub mod rerun;
+pub mod revision;
 pub mod shadow;

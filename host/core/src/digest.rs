@@ -26,6 +26,9 @@ pub enum OfWindows {}
 /// Marks the hash that identifies a failed evaluation.
 #[derive(Debug)]
 pub enum OfFailure {}
+/// Marks the hash that identifies the revision of a candle.
+#[derive(Debug)]
+pub enum OfRevision {}
 
 /// The SHA-256 of a component's bytes, which identifies a strategy's code.
 pub type ModuleDigest = Digest<OfModule>;
@@ -36,6 +39,9 @@ pub type WindowHash = Digest<OfWindows>;
 /// The SHA-256 over the inputs of a failed evaluation and how it failed. The same failure has the same id, however
 /// often it happens.
 pub type FailureId = Digest<OfFailure>;
+/// The SHA-256 over a candle's series, its open time and its numbers before and after a change. The same change has the
+/// same id, whichever replica notices it.
+pub type RevisionId = Digest<OfRevision>;
 
 impl FailureId {
     /// The SHA-256 over module digest, parameter hash, window hash, symbol, timeframe, candle close (milliseconds) and

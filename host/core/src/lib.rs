@@ -42,7 +42,7 @@ pub use deployment::{
 pub use derived::{
     CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of,
 };
-pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, WindowHash};
+pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
 pub use job::{CandleEvent, EventError, Job};
 pub use ladder::{Ladder, Step, Thresholds};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};

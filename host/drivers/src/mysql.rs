@@ -6,6 +6,7 @@ pub mod database;
 pub mod deployments;
 pub mod failures;
 pub mod outbox;
+pub mod revisions;
 pub mod shadows;
 
 pub use database::{Connections, Limits, Mysql, MysqlUri, MysqlUriError, NAME, store_error};

@@ -8,6 +8,7 @@ pub mod deployments;
 pub mod failures;
 pub mod modules;
 pub mod outbox;
+pub mod revisions;
 pub mod shadows;
 
 pub use database::{Database, FILE_NAME, NAME, store_error};

@@ -8,3 +8,5 @@ pub mod feeds;
 pub mod history;
 pub mod import;
 pub mod made_up;
+pub mod revision_store;
+pub mod revisions;

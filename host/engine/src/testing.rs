@@ -16,6 +16,7 @@ use crate::{
         cache::CandleCache,
         candle_store::CandleStore,
         candles::{Candles, DEFAULT_PATIENCE},
+        revisions::Revisions,
     },
     modules::{
         admission::{Check, CheckName, CheckOutcome, Verdict},
@@ -32,7 +33,7 @@ use crate::{
     },
     sqlite::{
         Database, candles::SqliteCandles, config::SqliteConfig, deployments::SqliteDeployments, modules::SqliteModules,
-        outbox::SqliteOutbox, shadows::SqliteShadows,
+        outbox::SqliteOutbox, revisions::SqliteRevisions, shadows::SqliteShadows,
     },
     support::metrics::Metrics,
 };
@@ -170,7 +171,8 @@ impl Engine {
             rollout: Arc::clone(&rollout),
         };
         books.refresh().await.unwrap();
-        let candles = Arc::new(stored.through(Arc::new(CandleCache::new(store))));
+        let revisions = Revisions::new(Arc::new(SqliteRevisions::new(database.clone())), Arc::clone(&metrics));
+        let candles = Arc::new(stored.through(Arc::new(CandleCache::new(store, Arc::new(revisions)))));
         let analyst = Arc::new(Analyst {
             candles: Arc::clone(&candles),
             registry: Arc::clone(&registry),

@@ -6,11 +6,12 @@ use std::{pin::Pin, sync::Arc};
 use ta_bot_api::health::Embedded;
 use ta_bot_drivers::sqlite::{
     Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, shadows::SqliteShadows,
+    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, revisions::SqliteRevisions,
+    shadows::SqliteShadows,
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
-    market::candle_store::CandleStore,
+    market::{candle_store::CandleStore, revision_store::RevisionStore, revisions::Revisions},
     modules::{copies::Copies, module_store::ModuleStore},
     pipeline::{
         job_queue::{JobQueue, local::LocalQueue},
@@ -86,6 +87,7 @@ impl Connections {
 pub(super) struct Drivers {
     pub(super) connections: Connections,
     pub(super) candles: Arc<dyn CandleStore>,
+    pub(super) revisions: Arc<Revisions>,
     pub(super) outbox: Arc<dyn Outbox>,
     /// In the same database as the outbox.
     pub(super) deployments: Arc<dyn DeploymentStore>,
@@ -123,7 +125,7 @@ impl Drivers {
             }
             None => Messaging::local(metrics),
         };
-        let Shared { candles, outbox, deployments, failures, shadows, costs } = match &environment.mysql {
+        let Shared { candles, revisions, outbox, deployments, failures, shadows, costs } = match &environment.mysql {
             Some(uri) => {
                 let Opened { parts, close } = mysql::open(uri, environment, metrics).await?;
                 servers.push(close);
@@ -131,8 +133,10 @@ impl Drivers {
             }
             None => Shared::on_sqlite(&database),
         };
+        let revisions = Arc::new(Revisions::new(revisions, Arc::clone(metrics)));
         Ok(Self {
             candles,
+            revisions,
             outbox,
             deployments,
             failures,
@@ -192,6 +196,7 @@ impl Configuration {
 /// The stores that share a database.
 struct Shared {
     candles: Arc<dyn CandleStore>,
+    revisions: Arc<dyn RevisionStore>,
     outbox: Arc<dyn Outbox>,
     deployments: Arc<dyn DeploymentStore>,
     failures: Arc<dyn FailureStore>,
@@ -203,6 +208,7 @@ impl Shared {
     fn on_sqlite(database: &Database) -> Self {
         Self {
             candles: Arc::new(SqliteCandles::new(database.clone())),
+            revisions: Arc::new(SqliteRevisions::new(database.clone())),
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             deployments: Arc::new(SqliteDeployments::new(database.clone())),
             failures: Arc::new(SqliteFailures::new(database.clone())),

@@ -154,6 +154,7 @@ impl App {
             rollout: Arc::clone(&self.analyst.rollout),
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
+            revisions: Arc::clone(&self.revisions),
             failures: Arc::clone(&self.failures),
             replayer: Arc::clone(&self.replayer),
             impact: Arc::clone(&self.impact),
@@ -230,12 +231,14 @@ impl App {
         intake_tasks.push(stages.spawn(Arc::clone(&self.catalog).run(stages.intake.clone())));
         intake_tasks.push(stages.spawn(warden.run(told, stages.intake.clone())));
         intake_tasks.push(stages.spawn(observer.run(stages.intake.clone())));
+        intake_tasks.push(stages.spawn(Arc::clone(&self.cache).run(stages.intake.clone())));
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Ok(Work {
             intake: intake_tasks,
             pipeline: stages.spawn(pipeline.run(stages.pipeline.clone())),
             failures: stages.spawn(keeper.run(stages.failures.clone())),
             ledger: stages.spawn(Arc::clone(&self.ledger).run(FLUSH_PAUSE, stages.ledger.clone())),
+            revisions: stages.spawn(Arc::clone(&self.revisions).run(stages.revisions.clone())),
             relay: stages.spawn(relay.run(stages.relay.clone())),
         })
     }

@@ -15,6 +15,7 @@ pub(super) struct Work {
     pub(super) relay: JoinHandle<()>,
     pub(super) failures: JoinHandle<()>,
     pub(super) ledger: JoinHandle<()>,
+    pub(super) revisions: JoinHandle<()>,
 }
 
 /// The stages of the shutdown. Each ends after the one before it has ended.
@@ -25,6 +26,7 @@ pub(super) struct Stages {
     pub(super) relay: CancellationToken,
     pub(super) failures: CancellationToken,
     pub(super) ledger: CancellationToken,
+    pub(super) revisions: CancellationToken,
     pub(super) http: CancellationToken,
     /// Cancelled when any part ends, whether or not it was told to.
     pub(super) broken: CancellationToken,
@@ -57,6 +59,8 @@ impl Stages {
             report(work.failures.await);
             self.ledger.cancel();
             report(work.ledger.await);
+            self.revisions.cancel();
+            report(work.revisions.await);
         };
         if tokio::time::timeout(SHUTDOWN_DEADLINE, in_order).await.is_err() {
             tracing::warn!("not everything was finished in time; the next start goes on from what is committed");

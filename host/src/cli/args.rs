@@ -69,7 +69,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "MS", default_value_t = 1000, requires = "simulate", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
         simulate_every_ms: u64,
     },
-    /// Import and list candles
+    /// Import and list candles, and list those that changed
     #[command(subcommand)]
     Candles(CandlesCommand),
     /// Evaluate one candle of the local store with every enabled strategy; nothing is published
@@ -130,6 +130,17 @@ pub(super) enum CandlesCommand {
     },
     /// List what the store holds, by symbol and timeframe
     List,
+    /// List closed candles that changed after a service had read them, newest first
+    Revisions {
+        /// Only of this symbol
+        #[arg(long)]
+        symbol: Option<Symbol>,
+        /// Only of this timeframe
+        #[arg(long)]
+        timeframe: Option<Timeframe>,
+        #[command(flatten)]
+        most: Most,
+    },
 }
 
 #[derive(Debug, Subcommand)]

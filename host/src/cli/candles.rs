@@ -16,6 +16,8 @@ use super::{
     output::{or_dash, table},
 };
 
+pub(super) mod revisions;
+
 pub(super) async fn import(
     session: Session,
     file: &Path,

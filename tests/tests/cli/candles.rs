@@ -1,5 +1,10 @@
 use std::fs;
 
+use serde_json::json;
+use ta_bot_core::Timeframe;
+use ta_bot_drivers::sqlite::{Database, revisions::SqliteRevisions};
+use ta_bot_engine::market::revision_store::{Revision, RevisionStore as _, contract::revision};
+
 use crate::run::{Home, sample};
 
 fn import<'a>(file: &'a str, timeframe: &'a str) -> [&'a str; 7] {
@@ -45,6 +50,27 @@ fn a_wrong_file_is_refused_by_line() {
     fs::write(&file, "open_time_ms,open,high,low,close,volume\n1767224700000,1,2,3,4,5\n").unwrap();
     home.run(import(file.to_str().unwrap(), "15m")).failed(1, &["line 2", "Nothing was imported"]);
     home.run(import("absent.csv", "15m")).failed(1, &["absent.csv", "no such file"]);
+}
+
+/// The test `revisions` has services notice some.
+#[tokio::test]
+async fn candles_that_changed_are_listed() {
+    let home = Home::new();
+    assert_eq!(home.json(&["candles", "revisions"]), json!({"revisions": []}));
+    let none = home.run(["candles", "revisions", "--symbol", "BTCUSDT"]).succeeded().stdout;
+    assert!(none.starts_with("No candle has changed"), "{none}");
+    let hour = Revision { new: None, ..revision("ETHUSDT", Timeframe::H1, 1, (3.0, 4.0)) };
+    let store = SqliteRevisions::new(Database::open(&home.data_dir()).await.unwrap());
+    store.add(&[revision("BTCUSDT", Timeframe::M15, 1, (1.25, 2.5)), hour]).await.unwrap();
+    let text = home.run(["candles", "revisions", "--timeframe", "15m"]).succeeded().stdout;
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[1][..3], ["BTCUSDT", "15m", "2026-01-01T00:15:00+00:00"]);
+    assert_eq!((lines[1][4], lines[1][8], lines[2][0], lines[2][4]), ("old", "1.25", "new", "2.5"));
+    let listed = home.json(&["candles", "revisions", "--limit", "1"]);
+    let only = &listed["revisions"][0];
+    assert_eq!((&only["symbol"], &only["old"]["close"], &only["new"]), (&"ETHUSDT".into(), &3.0.into(), &().into()));
+    home.run(["candles", "revisions", "--timeframe", "16m"]).failed(2, &["16m"]);
 }
 
 #[test]

@@ -11,14 +11,17 @@ use std::{
 use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use ta_bot_drivers::mysql::{
     Limits, Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
-    outbox::MysqlOutbox, shadows::MysqlShadows,
+    outbox::MysqlOutbox, revisions::MysqlRevisions, shadows::MysqlShadows,
 };
 use ta_bot_engine::{
     deployments::{
         log::{self, contract::Replica},
         shadow_store::{self, ShadowStore},
     },
-    market::candle_store::{self, CandleStore},
+    market::{
+        candle_store::{self, CandleStore},
+        revision_store::{self, RevisionStore},
+    },
     signals::outbox::{self, Outbox},
     supervision::{
         costs::{self, CostStore},
@@ -174,6 +177,16 @@ async fn costs_keep_the_contract() {
     costs::contract::all(async || {
         let (uri, _) = new_database().await;
         let store = || Arc::new(MysqlCosts::new(open(&uri))) as Arc<dyn CostStore>;
+        (store(), store())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revisions_keep_the_contract() {
+    revision_store::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlRevisions::new(open(&uri))) as Arc<dyn RevisionStore>;
         (store(), store())
     })
     .await;

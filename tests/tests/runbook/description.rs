@@ -8,8 +8,9 @@ use ta_bot_tests::root;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 28] = [
+const ROUTES: [(&str, &[&str]); 29] = [
     ("/api/v1/candles", &["get"]),
+    ("/api/v1/candles/revisions", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
     ("/api/v1/config/application/rollback", &["post"]),

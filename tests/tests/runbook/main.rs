@@ -21,6 +21,7 @@ mod metrics;
 mod modules;
 mod refusals;
 mod replay;
+mod revisions;
 mod service;
 mod shadow;
 mod strategies;

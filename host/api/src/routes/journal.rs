@@ -1,4 +1,5 @@
-//! What has happened: signals, failed evaluations, costs and dead jobs; and which candles are stored.
+//! What has happened: signals, failed evaluations, costs and dead jobs; which candles are stored, and which have
+//! changed.
 
 use utoipa_axum::routes;
 
@@ -10,6 +11,7 @@ mod dead_jobs;
 mod failures;
 mod replay;
 mod retry;
+mod revisions;
 mod signals;
 
 pub(crate) fn routes(guard: &Guard) -> Routes {
@@ -22,4 +24,5 @@ pub(crate) fn routes(guard: &Guard) -> Routes {
         .viewer(routes!(dead_jobs::list))
         .trader(routes!(retry::retry))
         .viewer(routes!(candles::list))
+        .viewer(routes!(revisions::list))
 }

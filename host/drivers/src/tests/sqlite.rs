@@ -7,7 +7,10 @@ use std::sync::{
 
 use ta_bot_engine::{
     deployments::log::{self, contract::Replica},
-    market::candle_store::{self, CandleStore},
+    market::{
+        candle_store::{self, CandleStore},
+        revision_store::{self, RevisionStore},
+    },
     settings::config_store::{self, ConfigStore},
     signals::outbox::{self, Outbox},
     supervision::{
@@ -20,7 +23,7 @@ use tempfile::TempDir;
 use crate::sqlite::Database;
 use crate::sqlite::{
     candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-    failures::SqliteFailures, outbox::SqliteOutbox,
+    failures::SqliteFailures, outbox::SqliteOutbox, revisions::SqliteRevisions,
 };
 
 mod broken;
@@ -123,6 +126,17 @@ async fn costs_keep_the_contract() {
     let databases = Databases::new();
     let store = |database| Arc::new(SqliteCosts::new(database)) as Arc<dyn CostStore>;
     costs::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (store(one), store(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revisions_keep_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteRevisions::new(database)) as Arc<dyn RevisionStore>;
+    revision_store::contract::all(async || {
         let (one, two) = databases.fresh().await;
         (store(one), store(two))
     })

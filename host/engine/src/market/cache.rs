@@ -4,9 +4,12 @@
 //! that arrive at the same time are served together.
 //!
 //! The newest three rows are read again each time, because a writer may complete or correct them after the close.
-//! What is older is kept only if nothing can still come of it: a stretch without a gap in which every row is a closed
-//! candle. A series with a gap or with an unusable row, and a market that is younger than the window, are read whole
+//! What is older is used as long as nothing can come of it: a stretch without a gap in which every row is a closed
+//! candle. A window with a gap or with an unusable row, and one that is longer than its market is old, are read whole
 //! each time.
+//!
+//! What is kept is compared with whatever is read of it later, and all of it with the store in the background. A candle
+//! that changed is noted, see `comparison`.
 
 use std::{
     collections::HashMap,
@@ -22,9 +25,17 @@ use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{
-    market::candle_store::{CandleStore, Inserted, SeriesSummary},
+    evaluation::SeriesKey,
+    market::{
+        candle_store::{CandleStore, Inserted, SeriesSummary},
+        revisions::Revisions,
+    },
     support::store_error::StoreError,
 };
+
+mod comparison;
+
+use comparison::Stretch;
 
 /// How many series are kept. A row takes 64 bytes, so with the longest built-in window all series take 64 MB.
 const MOST_SERIES: usize = 4_000;
@@ -38,101 +49,88 @@ const SERIES_AT_ONCE: usize = 500;
 /// A store of candles with a cache in front of it.
 pub struct CandleCache {
     reads: Arc<Reads>,
-    kept: Mutex<HashMap<(Symbol, Timeframe), Kept>>,
-    /// Counts the uses of kept series.
+    kept: Mutex<HashMap<SeriesKey, Kept>>,
+    /// Counts the uses of kept series, which orders them in time.
     uses: AtomicU64,
+    revisions: Arc<Revisions>,
 }
 
-/// Rows that follow each other without a gap, oldest first.
+/// Rows of one series, oldest first.
 struct Kept {
     rows: Vec<CandleRow>,
+    /// The first of the rows that can be relied on, see [`whole_from`].
+    whole_from: usize,
     /// The length of the longest window that was asked for.
     longest: usize,
     /// The count of uses at its last use.
     used: u64,
+    /// The count of uses when rows were last taken in.
+    changed: u64,
 }
 
 impl CandleCache {
-    /// Creates an empty cache in front of `store`.
-    pub fn new(store: Arc<dyn CandleStore>) -> Self {
+    /// Creates an empty cache in front of `store`. Kept candles that turn out to have changed are noted in `revisions`.
+    pub fn new(store: Arc<dyn CandleStore>, revisions: Arc<Revisions>) -> Self {
         Self {
             reads: Arc::new(Reads { store, waiting: Mutex::default() }),
             kept: Mutex::default(),
             uses: AtomicU64::new(0),
+            revisions,
         }
+    }
+
+    /// The next count of uses.
+    fn now(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The kept rows of a window that need not be read again, and the close after which the store has to be asked.
-    fn known(
-        &self,
-        series: &(Symbol, Timeframe),
-        until: Timestamp,
-        count: usize,
-    ) -> Option<(Vec<CandleRow>, Timestamp)> {
+    fn known(&self, series: &SeriesKey, until: Timestamp, count: usize) -> Option<(Vec<CandleRow>, Timestamp)> {
         let mut kept = lock(&self.kept);
         let found = kept.get_mut(series)?;
-        let closed = found.rows.partition_point(|row| close_of(series, row) <= until);
+        let whole = &found.rows[found.whole_from..];
+        let closed = whole.partition_point(|row| close_of(series.1, row) <= until);
         // A window older than what is kept has to come from the store.
         let from = closed.checked_sub(count)?;
         let settled = closed.checked_sub(REREAD)?;
-        let after = close_of(series, found.rows.get(settled.checked_sub(1)?)?);
-        found.used = self.uses.fetch_add(1, Ordering::Relaxed);
-        Some((found.rows[from.min(settled)..settled].to_vec(), after))
+        let after = close_of(series.1, whole.get(settled.checked_sub(1)?)?);
+        found.used = self.now();
+        Some((whole[from.min(settled)..settled].to_vec(), after))
     }
 
-    /// Keeps a window if it can be relied on, and forgets the series otherwise. Returns whether it is kept.
-    fn keep(&self, series: &(Symbol, Timeframe), window: &[CandleRow], count: usize) -> bool {
+    /// Keeps the rows of a stretch, in place of what was kept of it, for windows of `count` rows.
+    fn keep(&self, series: &SeriesKey, stretch: &Stretch<'_>, count: usize) {
+        let now = self.now();
         let mut kept = lock(&self.kept);
-        let (Some(oldest), true) = (window.first(), is_reliable(series.1, window, count)) else {
-            kept.remove(series);
-            return false;
-        };
-        let used = self.uses.fetch_add(1, Ordering::Relaxed);
-        let known = kept.entry(series.clone()).or_insert(Kept { rows: Vec::new(), longest: count, used });
+        let new = || Kept { rows: Vec::new(), whole_from: 0, longest: count, used: now, changed: 0 };
+        let known = kept.entry(series.clone()).or_insert_with(new);
+        known.used = now;
         known.longest = count.max(known.longest);
-        // What was kept of the stretch that the window covers gives way to what was read.
-        let newest = window.last().map(|row| row.candle.open_time);
-        let before = known.rows.partition_point(|row| row.candle.open_time < oldest.candle.open_time);
-        let behind = known.rows.partition_point(|row| Some(row.candle.open_time) <= newest);
-        let meet = |one: Option<&CandleRow>, other: Option<&CandleRow>| {
-            one.zip(other).is_none_or(|(one, other)| follows(series.1, one, other))
-        };
-        let joins =
-            meet(known.rows[..before].last(), window.first()) && meet(window.last(), known.rows[behind..].first());
-        if joins {
-            known.rows.splice(before..behind, window.iter().copied());
-        } else if behind == known.rows.len() {
-            known.rows = window.to_vec();
+        self.take_in(series, known, stretch);
+        if known.rows.is_empty() {
+            kept.remove(series);
         }
-        let surplus = known.rows.len().saturating_sub(known.longest);
-        known.rows.drain(..surplus);
         if kept.len() > MOST_SERIES {
             let oldest = kept.iter().min_by_key(|(_, kept)| kept.used).map(|(series, _)| series.clone());
             oldest.map(|series| kept.remove(&series));
         }
-        true
     }
 }
 
-fn close_of(series: &(Symbol, Timeframe), row: &CandleRow) -> Timestamp {
-    series.1.close_of(row.candle.open_time)
+fn close_of(timeframe: Timeframe, row: &CandleRow) -> Timestamp {
+    timeframe.close_of(row.candle.open_time)
 }
 
-/// Whether nothing can come of the rows any more, apart from the newest ones.
-fn is_reliable(timeframe: Timeframe, window: &[CandleRow], count: usize) -> bool {
-    let settled = &window[..window.len().saturating_sub(REREAD)];
-    window.len() >= count
-        && follow_each_other(timeframe, window)
-        && settled.iter().all(|row| row.check(timeframe).is_ok())
-}
-
-/// Whether there is no gap between the rows, and no second row of a candle.
-fn follow_each_other(timeframe: Timeframe, rows: &[CandleRow]) -> bool {
-    rows.windows(2).all(|pair| follows(timeframe, &pair[0], &pair[1]))
-}
-
-fn follows(timeframe: Timeframe, one: &CandleRow, other: &CandleRow) -> bool {
-    other.candle.open_time == timeframe.close_of(one.candle.open_time)
+/// The first of the newest rows of which nothing can come any more, apart from the very newest: there is no gap between
+/// them, no second row of a candle, and each is a closed candle.
+fn whole_from(timeframe: Timeframe, rows: &[CandleRow]) -> usize {
+    let settled = rows.len().saturating_sub(REREAD);
+    let follows = |row: &CandleRow, next: &CandleRow| next.candle.open_time == close_of(timeframe, row);
+    let is_broken = |index: &usize| {
+        let (row, next) = (&rows[*index], rows.get(index + 1));
+        next.is_some_and(|next| !follows(row, next)) || (*index < settled && row.check(timeframe).is_err())
+    };
+    (0..rows.len()).rev().find(is_broken).map_or(0, |broken| broken + 1)
 }
 
 #[async_trait]
@@ -146,18 +144,23 @@ impl CandleStore for CandleCache {
     ) -> Result<Vec<CandleRow>, StoreError> {
         let series = (symbol.clone(), timeframe);
         let wanted = count as usize;
+        let began = self.now();
         if let Some((mut rows, after)) = self.known(&series, until, wanted) {
             let together = Together { timeframe, until, count: count.max(REREAD as u32) };
-            rows.extend(self.reads.read(symbol.clone(), Some(after), together).await?);
+            let read = self.reads.read(symbol.clone(), Some(after), together).await?;
+            self.keep(&series, &Stretch::new(&read, Some(after), together, began), wanted);
+            rows.extend(read);
             // Otherwise a row has disappeared, or more have come than were read. Only the store knows the window then.
-            if self.keep(&series, &rows, wanted) {
+            if rows.len() >= wanted && whole_from(timeframe, &rows) == 0 {
                 let surplus = rows.len() - wanted;
                 rows.drain(..surplus);
                 return Ok(rows);
             }
         }
-        let rows = self.reads.read(symbol.clone(), None, Together { timeframe, until, count }).await?;
-        self.keep(&series, &rows, wanted);
+        let began = self.now();
+        let together = Together { timeframe, until, count };
+        let rows = self.reads.read(symbol.clone(), None, together).await?;
+        self.keep(&series, &Stretch::new(&rows, None, together, began), wanted);
         Ok(rows)
     }
 

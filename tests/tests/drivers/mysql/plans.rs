@@ -115,6 +115,15 @@ async fn candles_are_found_by_their_index() {
         }
     }
 
+    // What the cache compares in one step: long stretches of some symbols.
+    log_anew(&server).await;
+    let kept: Vec<_> = all[..30].iter().map(|symbol| (symbol.clone(), Some(opened(CANDLES - 249)))).collect();
+    let read = store.newest_closed_of(Timeframe::M15, &kept, now, 250).await.unwrap();
+    assert!(read.iter().all(|rows| rows.len() == 249));
+    for plan in plans(&server, "klines_m15").await {
+        assert!(plan.contains("range") && plan.contains(key), "{plan}");
+    }
+
     log_anew(&server).await;
     let wanted: Vec<_> = all[..20].iter().map(|symbol| (symbol.clone(), None)).collect();
     let read = store.newest_closed_of(Timeframe::M15, &wanted, now, 50).await.unwrap();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ta_bot_core::{Candle, ClosedCandles, Timeframe};
-use ta_bot_drivers::mysql::candles::MysqlCandles;
+use ta_bot_drivers::mysql::{candles::MysqlCandles, revisions::MysqlRevisions};
 use ta_bot_engine::{
     market::{
         cache::CandleCache,
         candle_store::CandleStore,
         candles::{Candles, DEFAULT_PATIENCE},
+        revisions::Revisions,
     },
     support::metrics::Metrics,
 };
@@ -57,9 +58,11 @@ fn dirty() -> String {
     .concat()
 }
 
-fn doors(store: &Arc<dyn CandleStore>) -> [(&'static str, Candles); 2] {
-    let stored = Candles::new(Arc::clone(store), DEFAULT_PATIENCE, Arc::new(Metrics::new().unwrap()));
-    let cached = stored.through(Arc::new(CandleCache::new(Arc::clone(store))));
+fn doors(store: &Arc<dyn CandleStore>, uri: &str) -> [(&'static str, Candles); 2] {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let stored = Candles::new(Arc::clone(store), DEFAULT_PATIENCE, Arc::clone(&metrics));
+    let revisions = Revisions::new(Arc::new(MysqlRevisions::new(open(uri))), metrics);
+    let cached = stored.through(Arc::new(CandleCache::new(Arc::clone(store), Arc::new(revisions))));
     [("stored", stored), ("cached", cached)]
 }
 
@@ -73,7 +76,7 @@ async fn bad_rows_are_left_out_and_named_and_windows_reach_past_them() {
     let store: Arc<dyn CandleStore> = Arc::new(MysqlCandles::new(open(&uri)));
     store.ping().await.unwrap();
     server().await.sql(&format!("USE {name}; {}", dirty())).await.unwrap();
-    for (door, candles) in doors(&store) {
+    for (door, candles) in doors(&store, &uri) {
         for _ in 0..2 {
             let all = newest(&candles, 20).await;
             assert_eq!(all.candles, [0, 4, 5, 8, 9].map(candle), "{door}");
@@ -102,7 +105,7 @@ async fn a_row_that_is_completed_is_a_candle_from_then_on() {
     store.ping().await.unwrap();
     let rows = [insert("BTCUSDT", "a", (8, 0), SOUND, 7), insert("BTCUSDT", "b", (9, 0), PARTIAL, -7)].concat();
     server().await.sql(&format!("USE {name}; {rows}")).await.unwrap();
-    let doors = doors(&store);
+    let doors = doors(&store, &uri);
     for (door, candles) in &doors {
         assert_eq!(newest(candles, 2).await.candles, [candle(8)], "{door}");
     }
@@ -124,7 +127,7 @@ async fn a_table_without_extracted_at_is_believed_as_far_as_the_clock_goes() {
             ('c', 'BTCUSDT', '2026-01-01 00:30:00', 10, 12, 9, 11, 5)";
     server().await.sql(&format!("USE {name}; {table}")).await.unwrap();
     let store: Arc<dyn CandleStore> = Arc::new(MysqlCandles::new(open(&uri)));
-    for (door, candles) in doors(&store) {
+    for (door, candles) in doors(&store, &uri) {
         let found = newest(&candles, 9).await;
         assert_eq!(found.candles, [candle(0), candle(2)], "{door}");
         assert!(found.refused[0].problem.to_string().starts_with("close is NaN"), "{door}: {found:?}");

@@ -36,6 +36,15 @@ pub(crate) fn json<T: DeserializeOwned>(row: &MySqlRow, column: &'static str) ->
     serde_json::from_str(row.try_get(column)?).map_err(|error| undecodable(column, error))
 }
 
+/// Reads a column that holds JSON or NULL.
+pub(crate) fn json_or_none<T: DeserializeOwned>(
+    row: &MySqlRow,
+    column: &'static str,
+) -> Result<Option<T>, sqlx::Error> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(serde_json::from_str).transpose().map_err(|error| undecodable(column, error))
+}
+
 /// Reads a column that holds milliseconds.
 pub(crate) fn moment(row: &MySqlRow, column: &'static str) -> Result<Timestamp, sqlx::Error> {
     row.try_get(column).map(Timestamp::from_millis)

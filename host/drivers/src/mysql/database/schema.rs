@@ -14,7 +14,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version that `ta_bot_schema` names after this version has created or changed the database.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 const INITIAL: &str = include_str!("../../../migrations/mysql/0001_initial.sql");
 const SIGNALS: &str = include_str!("../../../migrations/mysql/0001_signals.sql");
 const DEPLOYMENTS: &str = include_str!("../../../migrations/mysql/0002_deployments.sql");
@@ -22,6 +22,7 @@ const FAILURES: &str = include_str!("../../../migrations/mysql/0003_failures.sql
 const SHADOWS: &str = include_str!("../../../migrations/mysql/0004_shadows.sql");
 const COSTS: &str = include_str!("../../../migrations/mysql/0005_costs.sql");
 const EXPIRED_SIGNALS: &str = include_str!("../../../migrations/mysql/0006_expired_signals.sql");
+const REVISIONS: &str = include_str!("../../../migrations/mysql/0007_revisions.sql");
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -128,9 +129,12 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 6 {
         complete_signals(connection, EXPIRED_SIGNALS).await?;
     }
+    if version < 7 {
+        sqlx::raw_sql(REVISIONS).execute(&mut *connection).await?;
+    }
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
-               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6)";
+               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }

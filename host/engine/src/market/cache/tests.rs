@@ -1,8 +1,14 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use crate::sqlite::{Database, candles::SqliteCandles};
+use crate::{
+    market::revision_store::{Revision, RevisionFilter},
+    sqlite::{Database, candles::SqliteCandles, revisions::SqliteRevisions},
+    support::metrics::Metrics,
+};
 
 use super::*;
+
+mod changes;
 
 const M15: Timeframe = Timeframe::M15;
 
@@ -12,6 +18,11 @@ struct Counted {
     store: SqliteCandles,
     reads: AtomicUsize,
     candles: AtomicUsize,
+    /// Whether reads fail as they do while a server is away, and how many have.
+    is_away: AtomicBool,
+    failed: AtomicUsize,
+    /// A symbol whose rows can't be read.
+    unreadable: Option<Symbol>,
     _folder: tempfile::TempDir,
 }
 
@@ -34,6 +45,13 @@ impl CandleStore for Counted {
         until: Timestamp,
         count: u32,
     ) -> Result<Vec<Vec<CandleRow>>, StoreError> {
+        if self.is_away.load(Ordering::Relaxed) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return Err(StoreError::Unavailable { store: "test", reason: "it is away".to_owned() });
+        }
+        if wanted.iter().any(|(symbol, _)| Some(symbol) == self.unreadable.as_ref()) {
+            return Err(StoreError::Corrupt { store: "test", reason: "a row has no time".to_owned() });
+        }
         let found = self.store.newest_closed_of(timeframe, wanted, until, count).await?;
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.candles.fetch_add(found.iter().map(Vec::len).sum(), Ordering::Relaxed);
@@ -73,11 +91,17 @@ impl CandleStore for Counted {
 
 struct Fixture {
     store: Arc<Counted>,
-    cache: CandleCache,
+    cache: Arc<CandleCache>,
+    revisions: Arc<Revisions>,
+    metrics: Arc<Metrics>,
 }
 
 impl Fixture {
     async fn new() -> Self {
+        Self::with_unreadable(None).await
+    }
+
+    async fn with_unreadable(unreadable: Option<Symbol>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(folder.path()).await.unwrap();
         let store = Arc::new(Counted {
@@ -85,9 +109,16 @@ impl Fixture {
             database,
             reads: AtomicUsize::new(0),
             candles: AtomicUsize::new(0),
+            is_away: AtomicBool::new(false),
+            failed: AtomicUsize::new(0),
+            unreadable,
             _folder: folder,
         });
-        Self { cache: CandleCache::new(Arc::clone(&store) as _), store }
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let revisions = SqliteRevisions::new(store.database.clone());
+        let revisions = Arc::new(Revisions::new(Arc::new(revisions), Arc::clone(&metrics)));
+        let cache = Arc::new(CandleCache::new(Arc::clone(&store) as _, Arc::clone(&revisions)));
+        Self { store, cache, revisions, metrics }
     }
 
     /// Changes the close of a stored candle, as its writer may.

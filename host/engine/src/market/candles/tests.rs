@@ -1,9 +1,9 @@
 //! Tests of the door on the embedded store, which takes whatever is inserted.
 
-use crate::sqlite::{Database, candles::SqliteCandles};
+use crate::sqlite::{Database, candles::SqliteCandles, revisions::SqliteRevisions};
 
 use super::*;
-use crate::market::cache::CandleCache;
+use crate::market::{cache::CandleCache, revisions::Revisions};
 
 const M15: Timeframe = Timeframe::M15;
 
@@ -23,10 +23,13 @@ fn close(index: i64) -> Timestamp {
 /// The candles of a store that holds these, with and without a cache.
 async fn doors(stored: &[Candle]) -> ([Candles; 2], tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteCandles::new(Database::open(folder.path()).await.unwrap()));
+    let database = Database::open(folder.path()).await.unwrap();
+    let store = Arc::new(SqliteCandles::new(database.clone()));
     store.insert(&symbol(), M15, stored).await.unwrap();
-    let plain = Candles::new(Arc::clone(&store) as _, DEFAULT_PATIENCE, Arc::new(Metrics::new().unwrap()));
-    let cached = plain.through(Arc::new(CandleCache::new(store)));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let plain = Candles::new(Arc::clone(&store) as _, DEFAULT_PATIENCE, Arc::clone(&metrics));
+    let revisions = Revisions::new(Arc::new(SqliteRevisions::new(database)), metrics);
+    let cached = plain.through(Arc::new(CandleCache::new(store, Arc::new(revisions))));
     ([plain, cached], folder)
 }
 

@@ -1,7 +1,8 @@
-//! Metrics of what is not believed: rows that are no candles, and signals that are too old.
+//! Metrics of what is not believed, or no longer: rows that are no candles, candles that changed, and signals that are
+//! too old.
 
 use prometheus::{IntCounterVec, Opts, Registry};
-use ta_bot_core::RowProblem;
+use ta_bot_core::{RowProblem, Timeframe};
 
 /// The reasons for which a signal is too old: it was made too late, or it waited too long.
 const EXPIRY_REASONS: [&str; 2] = ["decided_late", "waited_for_bus"];
@@ -12,6 +13,7 @@ pub struct InputMetrics {
     pub candles_refused: IntCounterVec,
     pub candles_unfinished: IntCounterVec,
     pub candles_derived: IntCounterVec,
+    pub candles_revised: IntCounterVec,
     pub signals_expired: IntCounterVec,
 }
 
@@ -43,6 +45,14 @@ impl InputMetrics {
                     "timeframe"
                 )
             ),
+            candles_revised: registered!(
+                registry,
+                counter(
+                    "ta_bot_candles_revised_total",
+                    "Closed candles that changed after they had been read, each change counted once by each replica",
+                    "timeframe"
+                )
+            ),
             signals_expired: registered!(
                 registry,
                 counter("ta_bot_signals_expired_total", "Signals that were too old to be published", "reason")
@@ -50,6 +60,9 @@ impl InputMetrics {
         };
         for reason in RowProblem::CODES {
             metrics.candles_refused.with_label_values(&[reason]);
+        }
+        for timeframe in Timeframe::ALL {
+            metrics.candles_revised.with_label_values(&[timeframe.as_str()]);
         }
         for reason in EXPIRY_REASONS {
             metrics.signals_expired.with_label_values(&[reason]);

@@ -18,6 +18,7 @@ mod imports;
 mod inspect;
 mod limits;
 mod module;
+mod time;
 mod virtual_wasi;
 
 pub use compile::CompileCost;

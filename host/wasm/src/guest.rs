@@ -7,8 +7,7 @@ use ta_bot_core::Timestamp;
 
 use crate::{
     bindings::ta_bot::strategy::log as wit,
-    limits::{Limits, Watch},
-    time::GuestTime,
+    limits::{GuestTime, Limits, Watch},
 };
 
 /// How important a line of a guest's log is.

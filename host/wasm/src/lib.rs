@@ -18,7 +18,6 @@ mod imports;
 mod inspect;
 mod limits;
 mod module;
-mod time;
 mod virtual_wasi;
 
 pub use compile::CompileCost;

@@ -116,17 +116,7 @@ impl Watch {
         let module = inputs.module.digest();
         let strategy = &inputs.module.description().id;
         let job = inputs.job;
-        if let Some(budget) = &self.budget {
-            // A pause of the process is not the strategy's time.
-            self.spend(budget, strategy, answer.ran);
-        }
-        let limit = inputs.module.limits().timeout;
-        if answer.duration > limit && answer.ran < limit {
-            let (took_ms, ran_ms) = (answer.duration.as_millis(), answer.ran.as_millis());
-            tracing::warn!(strategy.id = %strategy, %job, took_ms, ran_ms,
-                "an evaluation took longer than it may, because the machine did not run it");
-            self.metrics.failures.starved(strategy);
-        }
+        self.note_time(inputs, answer);
         let error = match &answer.outcome {
             Outcome::Error(error) if error.is_failure() => error,
             // This is neither a success nor a failure: the module was not really evaluated.
@@ -150,6 +140,21 @@ impl Watch {
                 let strategy = strategy.clone();
                 (self.on_quarantine)(Quarantine { strategy, module, since, job: job.clone(), reason });
             }
+        }
+    }
+
+    /// Records how long the machine ran the evaluation. A pause of the process is not the strategy's time.
+    fn note_time(&self, inputs: &Inputs<'_>, answer: &EvaluationReport) {
+        let strategy = &inputs.module.description().id;
+        if let Some(budget) = &self.budget {
+            self.spend(budget, strategy, answer.ran);
+        }
+        let limit = inputs.module.limits().timeout;
+        if answer.duration > limit && answer.ran < limit {
+            let (took_ms, ran_ms) = (answer.duration.as_millis(), answer.ran.as_millis());
+            tracing::warn!(strategy.id = %strategy, job = %inputs.job, took_ms, ran_ms,
+                "an evaluation took longer than it may, because the machine did not run it");
+            self.metrics.failures.starved(strategy);
         }
     }
 

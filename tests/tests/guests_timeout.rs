@@ -21,7 +21,8 @@ fn a_guest_is_stopped_soon_after_its_time() {
     for timeout in [20, 100, 250].map(Duration::from_millis) {
         let module = load(&sandbox(Limits { timeout, ..Limits::default() }), "hostile");
         let endless = parameters(&module, &[("behaviour", Value::Text("endless_loop".to_owned()))]);
-        // The machine may be busy: one run within the bound shows that the sandbox keeps it.
+        // Its time is what the machine runs it for, which may take longer. One run within the bound shows that the
+        // sandbox keeps it: the clock's thread may have to wait for a core as well.
         let runs: Vec<_> = (0..5).map(|_| evaluate(&module, &window, &endless)).collect();
         for run in &runs {
             let failure = run.outcome.clone().unwrap_err();
@@ -29,8 +30,8 @@ fn a_guest_is_stopped_soon_after_its_time() {
             assert!(failure.to_string().contains(&format!("{} ms", timeout.as_millis())), "{failure}");
             assert!(run.duration >= timeout, "stopped after {:?}, before its {timeout:?}", run.duration);
         }
-        let best = runs.iter().map(|run| run.duration).min().unwrap();
-        assert!(best <= timeout + SLACK, "stopped after {best:?} at best, its time was {timeout:?}");
+        let best = runs.iter().map(|run| run.ran).min().unwrap();
+        assert!(best <= timeout + SLACK, "it ran for {best:?} at best, its time was {timeout:?}");
         let after = evaluate(&module, &window, &parameters(&module, &[]));
         assert!(after.outcome.is_ok_and(|decision| decision.is_some()));
     }

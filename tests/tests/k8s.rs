@@ -4,8 +4,13 @@
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf, sync::Arc};
 
-use ta_bot_core::{Symbol, Timeframe, Timestamp};
-use ta_bot_engine::{market::feeds::Feeds, support::metrics::FeedGauge};
+use ta_bot_core::{Symbol, Thresholds, Timeframe, Timestamp};
+use ta_bot_engine::{
+    market::feeds::Feeds,
+    modules::registry::Registry,
+    supervision::ladders::Ladders,
+    support::metrics::{FeedGauge, SuspendedGauge},
+};
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
 use tokio::process::Command;
@@ -131,6 +136,8 @@ async fn every_metric_of_the_alerts_is_there() {
     let symbol: Symbol = "BTCUSDT".parse().unwrap();
     feeds.note(Timeframe::M15, std::slice::from_ref(&symbol), &[(symbol.clone(), Timestamp::now())]);
     metrics.add(Box::new(FeedGauge::new(feeds).unwrap())).unwrap();
+    let ladders = Arc::new(Ladders::new(Thresholds::default(), Arc::new(Registry::new())));
+    metrics.add(Box::new(SuspendedGauge::new(ladders).unwrap())).unwrap();
     let rendered: String = metrics.render().unwrap().collect();
     let names: BTreeSet<_> = rules
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')

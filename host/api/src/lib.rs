@@ -16,7 +16,7 @@ use ta_bot_engine::{
     pipeline::analysis::Analyst,
     settings::{application::SettingsBook, parameters::ParameterBook},
     signals::{bus::Bus, expiry::Expiry, outbox::Outbox, replay::Replayer},
-    supervision::{failure::FailureStore, ledger::Ledger},
+    supervision::{failure::FailureStore, ladders::Ladders, ledger::Ledger},
     support::metrics::Metrics,
 };
 use tokio::{net::TcpListener, sync::Notify};
@@ -55,6 +55,7 @@ pub struct Services {
     pub impact: Arc<Impact>,
     pub shadows: Arc<dyn ShadowStore>,
     pub ledger: Arc<Ledger>,
+    pub ladders: Arc<Ladders>,
     pub bus: Arc<dyn Bus>,
     pub catalog: Arc<Catalog>,
     pub metrics: Arc<Metrics>,

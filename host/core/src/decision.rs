@@ -106,11 +106,13 @@ pub enum EvaluationError {
     /// The strategy's code trapped.
     #[error("the strategy trapped: {0}")]
     Trap(String),
-    /// The strategy ran too long.
-    #[error("the strategy was stopped after its {limit_ms} ms")]
+    /// The strategy ran too long, or the machine did not run it.
+    #[error("{}", stopped(*limit_ms, *ran_ms))]
     Timeout {
         /// How long it may run, in milliseconds.
         limit_ms: u64,
+        /// How long the machine ran it, in milliseconds, if it did not run it for all of that. `None` if it did.
+        ran_ms: Option<u64>,
     },
     /// The strategy exceeded a resource limit.
     #[error("the strategy hit a limit: {0}")]
@@ -118,6 +120,17 @@ pub enum EvaluationError {
     /// The host had no room for an instance. This says nothing about the strategy, so the job is tried again.
     #[error("the host has no room for another instance: {0}")]
     NoRoom(String),
+}
+
+/// Why a strategy was stopped, in words.
+fn stopped(limit_ms: u64, ran_ms: Option<u64>) -> String {
+    match ran_ms {
+        None => format!("the strategy was stopped after its {limit_ms} ms"),
+        Some(ran_ms) => format!(
+            "the strategy was stopped because the machine ran it for {ran_ms} of its {limit_ms} ms only: give the service \
+             more CPU"
+        ),
+    }
 }
 
 /// How an execution ended, as reported in metrics.

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod costs;
 pub mod failure;
+pub mod ladders;
 pub mod ledger;
 pub mod recorder;
 pub mod watch;

@@ -20,14 +20,14 @@ use ta_bot_engine::{
         shadow,
     },
     market::{clock::MarketClock, feeds::Feeds},
-    modules::bundled::keep_bundled,
+    modules::{bundled::keep_bundled, registry::Registry},
     pipeline::{leadership::Leadership, schedule::Schedule, worker::Pipeline},
     settings::refresh::Refresh,
     signals::{bus::Notice, expiry::Expiry, relay::Relay},
-    supervision::{budget::Budget, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
+    supervision::{budget::Budget, ladders::Ladders, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
     support::{
         log_limit::LogLimit,
-        metrics::{BudgetGauge, FeedGauge},
+        metrics::{BudgetGauge, FeedGauge, SuspendedGauge},
     },
 };
 use tokio::{
@@ -52,12 +52,14 @@ struct Shared {
     relay_wakeup: Arc<Notify>,
     expiry: Expiry,
     feeds: Arc<Feeds>,
+    ladders: Arc<Ladders>,
 }
 
 impl Shared {
-    fn new(environment: &Environment, clock: MarketClock) -> Self {
+    fn new(environment: &Environment, registry: &Arc<Registry>, clock: MarketClock) -> Self {
         let expiry = Expiry::new(environment.signal_max_age, clock.clone());
-        Self { relay_wakeup: Arc::default(), expiry, feeds: Arc::new(Feeds::new(clock)) }
+        let ladders = Arc::new(Ladders::new(Thresholds::default(), Arc::clone(registry)));
+        Self { relay_wakeup: Arc::default(), expiry, feeds: Arc::new(Feeds::new(clock)), ladders }
     }
 }
 
@@ -83,8 +85,9 @@ impl App {
         if simulate.is_some() {
             self.clock.simulate();
         }
-        let shared = Shared::new(&self.environment, self.clock.clone());
+        let shared = Shared::new(&self.environment, &self.registry, self.clock.clone());
         self.analyst.metrics.add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds))?))?;
+        self.analyst.metrics.add(Box::new(SuspendedGauge::new(Arc::clone(&shared.ladders))?))?;
         let services = Arc::new(self.services(tokens, &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
         let server = ta_bot_api::serve(listener, services, stages.http.clone());
@@ -161,6 +164,7 @@ impl App {
             shadows: Arc::clone(&self.shadows),
             ending: stages.intake.clone(),
             ledger: Arc::clone(&self.ledger),
+            ladders: Arc::clone(&shared.ladders),
             bus,
             catalog: Arc::clone(&self.catalog),
             metrics: Arc::clone(&self.analyst.metrics),
@@ -184,9 +188,8 @@ impl App {
         let outbox = &self.outbox;
         let (recorder, keeper) = recorder(Arc::clone(&self.failures), Arc::clone(&analyst.metrics));
         let (on_quarantine, told) = warden::told();
-        let registry = Arc::clone(&self.registry);
         let metrics = Arc::clone(&analyst.metrics);
-        let watch = Watch::new(Thresholds::default(), recorder, registry, metrics, on_quarantine);
+        let watch = Watch::new(Arc::clone(&shared.ladders), recorder, metrics, on_quarantine);
         let watch = watch.with_ledger(Arc::clone(&self.ledger), self.budget()?);
         let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
         let (shadows, observer) = shadow::shadows(analyst, Arc::clone(&self.shadows), Arc::clone(&bus));

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn no_answer_says_why() {
-        let late = of(&Outcome::Error(EvaluationError::Timeout { limit_ms: 250 }));
+        let late = of(&Outcome::Error(EvaluationError::Timeout { limit_ms: 250, ran_ms: None }));
         assert_eq!((late[0].as_str(), late[5].as_str()), ("error", "1.50"));
         let young = of(&Outcome::Error(EvaluationError::InsufficientData { needed: 16, given: 5 }));
         assert_eq!((young[0].as_str(), young[6].as_str()), ("none", "needs 16 candles, 5 are there"));

@@ -18,6 +18,7 @@ use wasmtime::{
 
 use crate::{
     compile::CompileCache,
+    guest::GuestState,
     limits::{CORE_INSTANCES, Limits, MEMORIES, STACK_BYTES, TABLE_ELEMENTS, TABLES},
 };
 
@@ -98,14 +99,14 @@ impl Sandbox {
     }
 }
 
-/// Stops a guest that starts now once it has had `time`, and not before. Ticks alone are not enough: if the clock's
-/// thread was kept from ticking, it catches up, and ticks come faster than time passes.
-pub(crate) fn stop_after<T: 'static>(store: &mut Store<T>, time: Duration) {
-    let started = Instant::now();
+/// Stops the guest once its time is up, and not before. Ticks alone are not enough: if the clock's thread was kept from
+/// ticking, it catches up, and ticks come faster than time passes.
+pub(crate) fn stop_in_time(store: &mut Store<GuestState>) {
+    let limit = store.data().time.limit;
     // One more, since the current tick has already begun.
-    store.set_epoch_deadline((time.as_micros().div_ceil(TICK.as_micros()) as u64).saturating_add(1));
-    store.epoch_deadline_callback(move |_| {
-        let is_up = started.elapsed() >= time;
+    store.set_epoch_deadline((limit.as_micros().div_ceil(TICK.as_micros()) as u64).saturating_add(1));
+    store.epoch_deadline_callback(|mut store| {
+        let is_up = store.data_mut().time.is_up();
         Ok(if is_up { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
     });
 }
@@ -188,3 +189,6 @@ impl Drop for Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

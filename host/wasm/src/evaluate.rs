@@ -9,7 +9,7 @@ use wasmtime::Store;
 use crate::{
     bindings::{StrategyModule as Bindings, ta_bot::strategy::types as wit},
     convert,
-    engine::{burnt, refuel, stop_after},
+    engine::{burnt, refuel, stop_in_time},
     fault,
     guest::{GuestState, LogLine},
     limits::Limits,
@@ -44,6 +44,8 @@ pub struct Evaluation {
     pub log: Vec<LogLine>,
     /// How long it took, including making the instance.
     pub duration: Duration,
+    /// How long the machine ran it: less than it took if its thread was paused or had to wait for a core.
+    pub ran: Duration,
     /// What else the evaluation used.
     pub usage: Usage,
 }
@@ -78,8 +80,9 @@ impl StrategyModule {
         let usage = self.usage(&store, input, outcome.as_ref().ok());
         let outcome = outcome.and_then(|answer| read_answer(answer, input.base.len()));
         let log = std::mem::take(&mut store.data_mut().log);
+        let ran = store.data().time.ran();
         drop(store);
-        Evaluation { outcome, log, duration: started.elapsed(), usage }
+        Evaluation { outcome, log, duration: started.elapsed(), ran, usage }
     }
 
     /// Evaluates `inputs` one after the other in the same instance, up to the first evaluation that ends the instance.
@@ -95,13 +98,14 @@ impl StrategyModule {
             Err(error) => {
                 let outcome = Err(fault::classify(&error, store.data(), limits));
                 let usage = self.usage(&store, *first, None);
-                return vec![Evaluation { outcome, log: Vec::new(), duration: started.elapsed(), usage }];
+                let (log, ran) = (Vec::new(), store.data().time.ran());
+                return vec![Evaluation { outcome, log, duration: started.elapsed(), ran, usage }];
             }
         };
         let mut evaluations = Vec::with_capacity(inputs.len());
         for &input in inputs {
             store.data_mut().begin(input.job.candle_close, seed(self, input.job));
-            stop_after(&mut store, limits.timeout);
+            stop_in_time(&mut store);
             refuel(&mut store, &self.sandbox);
             let answer = self.call_evaluate(&instance, &mut store, input);
             let answer = answer.map_err(|error| fault::classify(&error, store.data(), limits));
@@ -110,7 +114,8 @@ impl StrategyModule {
             let usage = self.usage(&store, input, answer.as_ref().ok());
             let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
             let log = std::mem::take(&mut store.data_mut().log);
-            evaluations.push(Evaluation { outcome, log, duration: started.elapsed(), usage });
+            let ran = store.data().time.ran();
+            evaluations.push(Evaluation { outcome, log, duration: started.elapsed(), ran, usage });
             started = Instant::now();
             if ended {
                 break;

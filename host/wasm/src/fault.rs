@@ -29,7 +29,10 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Lim
     }
     let trap = error.downcast_ref::<Trap>().copied();
     if trap == Some(Trap::Interrupt) {
-        return EvaluationError::Timeout { limit_ms: limits.timeout.as_millis() as u64 };
+        let limit_ms = limits.timeout.as_millis() as u64;
+        let ran = state.time.ran();
+        let ran_ms = (ran < limits.timeout).then_some(ran.as_millis() as u64);
+        return EvaluationError::Timeout { limit_ms, ran_ms };
     }
     if let Some(denied) = &state.watch.denied {
         return EvaluationError::Limit(denied.clone());

@@ -7,7 +7,7 @@ use ta_bot_core::Timestamp;
 
 use crate::{
     bindings::ta_bot::strategy::log as wit,
-    limits::{Limits, Watch},
+    limits::{GuestTime, Limits, Watch},
 };
 
 /// How important a line of a guest's log is.
@@ -62,6 +62,7 @@ impl std::error::Error for LogFlood {}
 /// The host's side of one instance.
 pub(crate) struct GuestState {
     pub(crate) watch: Watch,
+    pub(crate) time: GuestTime,
     pub(crate) log: Vec<LogLine>,
     log_bytes: usize,
     most_log_bytes: usize,
@@ -73,9 +74,10 @@ pub(crate) struct GuestState {
 }
 
 impl GuestState {
-    pub(crate) const fn new(limits: &Limits, now: Timestamp, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(limits: &Limits, now: Timestamp, seed: [u8; 32]) -> Self {
         Self {
             watch: Watch::new(limits),
+            time: GuestTime::new(limits.timeout),
             log: Vec::new(),
             log_bytes: 0,
             most_log_bytes: limits.log_bytes,
@@ -86,8 +88,9 @@ impl GuestState {
         }
     }
 
-    /// Prepares the state for another evaluation, with its own log, clock and random numbers.
+    /// Prepares the state for another evaluation, with its own time, log, clock and random numbers.
     pub(crate) fn begin(&mut self, now: Timestamp, seed: [u8; 32]) {
+        self.time.restart();
         self.log.clear();
         self.log_bytes = 0;
         (self.now, self.seed, self.drawn) = (now, seed, 0);

@@ -1,13 +1,17 @@
-//! What a guest may use, and the watch that enforces it.
+//! What a guest may use, and the watch that enforces it; `time` knows when its time is up.
 
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+mod time;
+
+pub(crate) use time::GuestTime;
+
 /// What one evaluation may use. The time includes making the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long an evaluation may run.
+    /// How long the machine may run an evaluation.
     pub timeout: Duration,
     /// How large an instance's memories may grow in total, in bytes.
     pub memory_bytes: usize,

@@ -13,7 +13,7 @@ use crate::{
     bindings::{StrategyModule as Bindings, StrategyModulePre},
     compile::CompileCost,
     convert,
-    engine::{Sandbox, refuel, stop_after},
+    engine::{Sandbox, refuel, stop_in_time},
     fault,
     guest::GuestState,
     imports,
@@ -192,7 +192,7 @@ pub fn with_room<T>(mut call: impl FnMut() -> Result<T, EvaluationError>) -> Res
 pub(crate) fn new_store(sandbox: &Sandbox, state: GuestState, limits: &Limits) -> Store<GuestState> {
     let mut store = Store::new(&sandbox.engine, state);
     store.limiter(|state| &mut state.watch);
-    stop_after(&mut store, limits.timeout);
+    stop_in_time(&mut store);
     refuel(&mut store, sandbox);
     store.set_hostcall_fuel(limits.result_bytes);
     store

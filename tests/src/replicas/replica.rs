@@ -90,10 +90,14 @@ impl Replica {
 
     /// Sends SIGTERM and waits until the process ends.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
-        let mut process = self.process.take().unwrap();
-        let id = process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-        process.wait().await.unwrap()
+        self.signal("TERM").await;
+        self.process.take().unwrap().wait().await.unwrap()
+    }
+
+    /// Sends the process a signal, such as `STOP`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.process.as_ref().and_then(Child::id).unwrap().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap().success());
     }
 
     /// Waits until it is ready for work.

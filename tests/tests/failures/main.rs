@@ -1,9 +1,11 @@
 //! A strategy that fails disturbs no other one, leaves a bundle of each failure, and evaluates fewer and fewer candles.
-//! Another process can replay a bundle with nothing but the bundle and the module.
+//! Another process can replay a bundle with nothing but the bundle and the module. The reach of a fault is the series,
+//! and what the machine does not run does not count.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod command;
+mod paused;
 mod pipeline;
 mod recorder;
 mod service;
@@ -21,6 +23,8 @@ use ta_bot_tests::{binary::ta_bot, strategies_dir};
 
 /// The strategy that traps on ETHUSDT.
 const FAULTY: &str = "traps_on_symbol";
+/// The strategy that traps on every symbol but BTCUSDT.
+const FAULTY_ON_OTHERS: &str = "traps_on_others";
 
 /// Runs `ta-bot replay` in a process without a service. Returns its exit code and its answer. Its `DATA_DIR` does not
 /// exist, and must not be created.

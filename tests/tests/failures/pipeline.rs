@@ -7,7 +7,7 @@ use std::{
 };
 
 use ta_bot::{app::App, environment::Environment};
-use ta_bot_core::{Job, Thresholds, Timeframe, Timestamp};
+use ta_bot_core::{Job, Symbol, Thresholds, Timeframe, Timestamp};
 use ta_bot_drivers::sqlite::{Database, failures::SqliteFailures};
 use ta_bot_engine::{
     evaluation::Outcome,
@@ -21,16 +21,17 @@ use ta_bot_engine::{
         budget::Budget,
         costs::{CostBy, CostFilter},
         failure::{Failure, FailureFilter, FailureStore as _, FailureSummary},
+        ladders::Ladders,
         recorder::recorder,
         watch::{Quarantine, Watch},
     },
-    support::metrics::BudgetGauge,
+    support::metrics::{BudgetGauge, SuspendedGauge},
 };
 use ta_bot_tests::{app::share_compiled, until};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{FAULTY, replay, strategies};
+use super::{FAULTY, FAULTY_ON_OTHERS, replay, strategies};
 
 const TIMEFRAME: Timeframe = Timeframe::M15;
 const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "ADAUSDT"];
@@ -52,6 +53,7 @@ struct Done {
     /// Strategy, symbol and message of each signal.
     signals: BTreeSet<(String, String, String)>,
     quarantined: Vec<Quarantine>,
+    ladders: Arc<Ladders>,
 }
 
 /// Does every job of these symbols, one after the other, with some sound strategies and the faulty ones.
@@ -82,8 +84,9 @@ async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str]
     let quarantined = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&quarantined);
     let on_quarantine = Box::new(move |wanted| noted.lock().unwrap().push(wanted));
-    let registry = Arc::clone(&app.registry);
-    let watch = Watch::new(Thresholds::default(), recorder, registry, Arc::clone(&metrics), on_quarantine);
+    let ladders = Arc::new(Ladders::new(Thresholds::default(), Arc::clone(&app.registry)));
+    metrics.add(Box::new(SuspendedGauge::new(Arc::clone(&ladders)).unwrap())).unwrap();
+    let watch = Watch::new(Arc::clone(&ladders), recorder, Arc::clone(&metrics), on_quarantine);
     let budget = budget.map(|allowed| Arc::new(Budget::new(allowed, Instant::now())));
     if let Some(budget) = &budget {
         metrics.add(Box::new(BudgetGauge::new(Arc::clone(budget)).unwrap())).unwrap();
@@ -109,7 +112,7 @@ async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str]
     let signals = app.outbox.signals(&filter).await.unwrap().into_iter();
     let signals = signals.map(|it| (it.strategy.to_string(), it.symbol.to_string(), it.message)).collect();
     let quarantined = std::mem::take(&mut *quarantined.lock().unwrap());
-    Done { folder, app, signals, quarantined }
+    Done { folder, app, signals, quarantined, ladders }
 }
 
 async fn failures(data: &std::path::Path) -> Arc<SqliteFailures> {
@@ -127,6 +130,21 @@ impl Done {
         }
         all.reverse();
         all
+    }
+
+    /// The series on which a strategy is suspended. The metric has their number.
+    fn suspended_on(&self, strategy: &str) -> Vec<(Symbol, Timeframe)> {
+        let series = self.ladders.suspended_on(&strategy.parse().unwrap());
+        let gauge = format!("ta_bot_strategy_suspended_series{{strategy=\"{strategy}\"}}");
+        assert_eq!(self.metric(&gauge), Some(series.len() as u64));
+        series
+    }
+
+    /// How often each step of a strategy's ladder was taken.
+    fn steps(&self, strategy: &str) -> [Option<u64>; 4] {
+        ["skip", "back_off", "suspend", "quarantine"].map(|step| {
+            self.metric(&format!("ta_bot_strategy_ladder_steps_total{{step=\"{step}\",strategy=\"{strategy}\"}}"))
+        })
     }
 
     /// The value of a line of the metrics.
@@ -160,19 +178,14 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
     let failures = with.failures().await;
     let closes: Vec<Job> = failures.iter().map(|(summary, _)| summary.job.clone()).collect();
     assert_eq!(closes, LOOKED_AT.map(|index| job("ETHUSDT", index)));
-    let step = |step: &str| {
-        let series = format!("ta_bot_strategy_ladder_steps_total{{step=\"{step}\",strategy=\"{FAULTY}\"}}");
-        with.metric(&series)
-    };
-    assert_eq!(["skip", "back_off", "quarantine"].map(step), [Some(2), Some(3), Some(3)]);
+    assert_eq!(with.steps(FAULTY), [Some(2), Some(3), Some(3), None]);
+    assert_eq!(with.suspended_on(FAULTY), [("ETHUSDT".parse().unwrap(), TIMEFRAME)]);
+    assert_eq!(with.suspended_on("rsi"), []);
+    assert_eq!(with.quarantined, []);
     let left_out = with.metric(&format!("ta_bot_strategy_left_out_total{{strategy=\"{FAULTY}\"}}"));
     assert_eq!(left_out, Some((JOBS - LOOKED_AT.len() as i64) as u64));
     let trapped = with.metric(&format!("ta_bot_strategy_failures_total{{code=\"trap\",strategy=\"{FAULTY}\"}}"));
     assert_eq!((trapped, with.metric("ta_bot_failure_bundles_total{outcome=\"kept\"}")), (Some(8), Some(8)));
-    let candles: Vec<&Job> = with.quarantined.iter().map(|wanted| &wanted.job).collect();
-    assert_eq!(candles, [12, 21, 38].map(|index| job("ETHUSDT", index)).iter().collect::<Vec<_>>());
-    assert_eq!(with.quarantined[0].strategy.as_str(), FAULTY);
-    assert_eq!(with.quarantined[0].reason, "it failed on 6 candles of ETHUSDT 15m in a row");
 
     // Replays each failure elsewhere, with nothing but the document and the module.
     let elsewhere = tempfile::tempdir().unwrap();
@@ -199,6 +212,31 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_traps_on_several_symbols_is_quarantined_and_one_that_traps_on_two_is_not() {
+    let on_two = work(&SYMBOLS, &[FAULTY_ON_OTHERS], 20_000).await;
+    assert_eq!(on_two.quarantined, []);
+    let series = |symbol: &str| (symbol.parse().unwrap(), TIMEFRAME);
+    assert_eq!(on_two.suspended_on(FAULTY_ON_OTHERS), ["ADAUSDT", "ETHUSDT"].map(series));
+    assert_eq!(on_two.steps(FAULTY_ON_OTHERS), [Some(4), Some(6), Some(6), None]);
+
+    // The third symbol ends it, although the strategy answers for another one all the time.
+    let symbols = ["BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT"];
+    let on_three = work(&symbols, &[FAULTY_ON_OTHERS], 20_000).await;
+    assert_eq!(on_three.suspended_on(FAULTY_ON_OTHERS), ["ADAUSDT", "ETHUSDT", "SOLUSDT"].map(series));
+    // Nobody quarantines it here, so each further failure asks for that again.
+    assert_eq!(on_three.steps(FAULTY_ON_OTHERS), [Some(6), Some(9), Some(2), Some(7)]);
+    let candles: Vec<&Job> = on_three.quarantined.iter().map(|wanted| &wanted.job).collect();
+    let again = [21, 38].into_iter().flat_map(|index| symbols[1..].iter().map(move |symbol| job(symbol, index)));
+    let expected: Vec<Job> = std::iter::once(job("SOLUSDT", 12)).chain(again).collect();
+    assert_eq!(candles, expected.iter().collect::<Vec<_>>());
+    assert_eq!(on_three.quarantined[0].strategy.as_str(), FAULTY_ON_OTHERS);
+    let reason = "it failed on 6 or more candles in a row of each of 3 symbols, the last time on SOLUSDT 15m";
+    assert_eq!(on_three.quarantined[0].reason, reason);
+    let answered = on_three.signals.iter().filter(|(strategy, ..)| strategy == FAULTY_ON_OTHERS).count();
+    assert_eq!(answered, JOBS as usize);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_strategy_that_never_ends_costs_its_time_a_few_times_only() {
     let symbols = &SYMBOLS[..1];
     let without = work(symbols, &[], 20_000).await;
@@ -209,7 +247,8 @@ async fn a_strategy_that_never_ends_costs_its_time_a_few_times_only() {
     assert!(failures.iter().all(|(summary, _)| summary.error.code == "timeout"), "{failures:?}");
     let closes: Vec<Job> = failures.into_iter().map(|(summary, _)| summary.job).collect();
     assert_eq!(closes, LOOKED_AT.map(|index| job(symbols[0], index)));
-    assert_eq!(with.quarantined.len(), 3);
+    assert_eq!(with.suspended_on("never_ends"), [(symbols[0].parse().unwrap(), TIMEFRAME)]);
+    assert_eq!(with.quarantined, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

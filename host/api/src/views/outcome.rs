@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_error_has_its_code() {
-        let json = json(EvaluationError::Timeout { limit_ms: 250 });
+        let json = json(EvaluationError::Timeout { limit_ms: 250, ran_ms: None });
         assert_eq!((&json["outcome"], &json["error"]["code"]), (&"error".into(), &"timeout".into()));
         assert_eq!((&json["status"], &json["signal"], &json["reason"]), (&"timeout".into(), &Json::Null, &Json::Null));
         assert_eq!(json["duration_ms"], 1.5);

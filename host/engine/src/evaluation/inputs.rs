@@ -61,7 +61,7 @@ impl Inputs<'_> {
     pub fn evaluate(&self) -> EvaluationReport {
         let Self { module, parameters, job, base, extra, .. } = *self;
         let input = EvaluationInput { job, base, extra, parameters: &parameters.values };
-        let Evaluation { outcome, log, duration, usage } = module.evaluate(input);
+        let Evaluation { outcome, log, duration, ran, usage } = module.evaluate(input);
         let (outcome, decision) = match outcome {
             Err(error) => (Outcome::Error(error), None),
             Ok(None) => (Outcome::None, None),
@@ -70,7 +70,7 @@ impl Inputs<'_> {
                 Err(reason) => (Outcome::Dropped(Box::new(decision), reason), None),
             },
         };
-        EvaluationReport { outcome, decision, duration, usage, log }
+        EvaluationReport { outcome, decision, duration, ran, usage, log }
     }
 
     /// The signal of a decision, or why the host drops it.

@@ -61,6 +61,8 @@ pub struct EvaluationReport {
     pub decision: Option<Decision>,
     /// How long it took; zero if the strategy was not asked.
     pub duration: Duration,
+    /// How long the machine ran it.
+    pub ran: Duration,
     /// What else it used.
     pub usage: Usage,
     /// What it logged.
@@ -79,8 +81,8 @@ impl EvaluationReport {
     }
 
     fn unasked(outcome: Outcome) -> Self {
-        let (duration, usage) = (Duration::ZERO, Usage::default());
-        Self { outcome, decision: None, duration, usage, log: Vec::new() }
+        let (duration, ran, usage) = (Duration::ZERO, Duration::ZERO, Usage::default());
+        Self { outcome, decision: None, duration, ran, usage, log: Vec::new() }
     }
 }
 

@@ -216,7 +216,7 @@ impl Replayer {
                 return Err(AnalysisError::NoRoom(replay.strategy.clone(), error).into());
             }
             // A timeout only shows how busy this machine is.
-            Outcome::Error(EvaluationError::Timeout { limit_ms }) => return Err(Cause::Timeout { limit_ms }.into()),
+            Outcome::Error(EvaluationError::Timeout { limit_ms, .. }) => return Err(Cause::Timeout { limit_ms }.into()),
             Outcome::Signal(signal) => replay.differences = Differences::between(&stored.message, &signal.message),
             Outcome::None => replay.differences = Differences::of_outcome("none"),
             Outcome::Dropped(..) => replay.differences = Differences::of_outcome("dropped"),

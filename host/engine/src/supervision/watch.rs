@@ -5,18 +5,17 @@
 //! evaluation that an HTTP request asks for always runs, and does not count here.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use ta_bot_core::{Job, Ladder, ModuleDigest, Step, StrategyId, Thresholds, Timestamp};
+use ta_bot_core::{Job, ModuleDigest, Step, StrategyId, Timestamp};
 
 use crate::{
     evaluation::{EvaluationReport, Inputs, Outcome, SkipReason, StrategyOutcome},
-    modules::registry::Registry,
     supervision::{
         budget::{Budget, Spent},
+        ladders::Ladders,
         ledger::Ledger,
         recorder::Recorder,
     },
@@ -42,9 +41,6 @@ pub struct Quarantine {
 /// called again for each failure until the module stops looking at candles.
 pub type OnQuarantine = Box<dyn Fn(Quarantine) + Send + Sync>;
 
-/// The ladder of each failing module, with the revision of the deployments' log from which its failures count.
-type Ladders = HashMap<ModuleDigest, (i64, Ladder)>;
-
 /// A job that is watched.
 #[derive(Clone)]
 pub struct Watching {
@@ -64,9 +60,7 @@ impl Watching {
 
 /// Watches the failures and costs of modules.
 pub struct Watch {
-    ladders: Mutex<Ladders>,
-    registry: Arc<Registry>,
-    thresholds: Thresholds,
+    ladders: Arc<Ladders>,
     recorder: Recorder,
     metrics: Arc<Metrics>,
     on_quarantine: OnQuarantine,
@@ -75,24 +69,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Creates a watch that has seen no failures yet.
-    pub fn new(
-        thresholds: Thresholds,
-        recorder: Recorder,
-        registry: Arc<Registry>,
-        metrics: Arc<Metrics>,
-        on_quarantine: OnQuarantine,
-    ) -> Self {
-        Self {
-            ladders: Mutex::default(),
-            registry,
-            thresholds,
-            recorder,
-            metrics,
-            on_quarantine,
-            ledger: None,
-            budget: None,
-        }
+    /// Creates a watch that counts failures in `ladders`.
+    pub fn new(ladders: Arc<Ladders>, recorder: Recorder, metrics: Arc<Metrics>, on_quarantine: OnQuarantine) -> Self {
+        Self { ladders, recorder, metrics, on_quarantine, ledger: None, budget: None }
     }
 
     /// Records costs in `ledger`, and holds strategies to the budget if there is one.
@@ -124,10 +103,7 @@ impl Watch {
 
     /// Whether the ladder lets the module look at the candle. Each candle that is left out is counted.
     fn admits(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> bool {
-        let admitted = match self.ladders().get_mut(&module) {
-            Some((since, ladder)) if *since >= self.begun(strategy) => ladder.admits(job),
-            _ => true,
-        };
+        let admitted = self.ladders.admits(module, job);
         if !admitted {
             tracing::debug!(strategy.id = %strategy, %job, "left out: the strategy keeps failing on this series");
             self.metrics.failures.left_out(strategy);
@@ -138,25 +114,27 @@ impl Watch {
     /// Records the report of an evaluation.
     pub fn note(&self, inputs: &Inputs<'_>, answer: &EvaluationReport) {
         let module = inputs.module.digest();
+        let strategy = &inputs.module.description().id;
         let job = inputs.job;
-        if let Some(budget) = &self.budget {
-            self.spend(budget, &inputs.module.description().id, answer.duration);
-        }
+        self.note_time(inputs, answer);
         let error = match &answer.outcome {
             Outcome::Error(error) if error.is_failure() => error,
             // This is neither a success nor a failure: the module was not really evaluated.
             Outcome::Error(_) | Outcome::Skipped(_) | Outcome::Gap(_) => return,
-            Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.succeeded(module, job),
+            Outcome::Signal(_) | Outcome::None | Outcome::Dropped(..) => return self.ladders.succeeded(module, job),
         };
         self.recorder.take(inputs, error, &answer.log);
-        let strategy = &inputs.module.description().id;
-        let (since, step) = self.failed(strategy, module, job);
+        let (since, step) = self.ladders.failed(strategy, module, job);
         self.metrics.failures.step(strategy, step.as_str());
         match step {
             Step::Skip => {}
             Step::BackOff { candles } => {
                 tracing::warn!(strategy.id = %strategy, strategy.digest = %module.short(), %job, candles,
                     "the strategy keeps failing on this series and skips its next candles");
+            }
+            Step::Suspend { candles } => {
+                tracing::error!(strategy.id = %strategy, strategy.digest = %module.short(), %job, %error, candles,
+                    "the strategy is suspended on this series: it skips so many of its candles before each further try");
             }
             Step::Quarantine { reason } => {
                 let strategy = strategy.clone();
@@ -165,21 +143,19 @@ impl Watch {
         }
     }
 
-    /// Records a failure. Returns the revision from which failures count, and the next step.
-    fn failed(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> (i64, Step) {
-        let begun = self.begun(strategy);
-        let mut ladders = self.ladders();
-        let (since, ladder) = ladders.entry(module).or_default();
-        // A caller that read an older log does not reset a ladder that began later.
-        if *since < begun || ladder.is_empty() {
-            (*since, *ladder) = (begun, Ladder::new(self.thresholds));
+    /// Records how long the machine ran the evaluation. A pause of the process is not the strategy's time.
+    fn note_time(&self, inputs: &Inputs<'_>, answer: &EvaluationReport) {
+        let strategy = &inputs.module.description().id;
+        if let Some(budget) = &self.budget {
+            self.spend(budget, strategy, answer.ran);
         }
-        (*since, ladder.failed(job))
-    }
-
-    /// The revision from which the strategy's failures count.
-    fn begun(&self, strategy: &StrategyId) -> i64 {
-        self.registry.log().begun(strategy)
+        let limit = inputs.module.limits().timeout;
+        if answer.duration > limit && answer.ran < limit {
+            let (took_ms, ran_ms) = (answer.duration.as_millis(), answer.ran.as_millis());
+            tracing::warn!(strategy.id = %strategy, job = %inputs.job, took_ms, ran_ms,
+                "an evaluation took longer than it may, because the machine did not run it");
+            self.metrics.failures.starved(strategy);
+        }
     }
 
     /// Takes the time of an evaluation from the budget of its strategy.
@@ -202,20 +178,5 @@ impl Watch {
         if let Some(ledger) = &self.ledger {
             ledger.record(&job.symbol, outcomes, Timestamp::now());
         }
-    }
-
-    fn succeeded(&self, module: ModuleDigest, job: &Job) {
-        let mut ladders = self.ladders();
-        if let Some((_, ladder)) = ladders.get_mut(&module) {
-            ladder.succeeded(job);
-            if ladder.is_empty() {
-                ladders.remove(&module);
-            }
-        }
-    }
-
-    /// A poisoned lock is fine: a ladder is consistent after each of its steps.
-    fn ladders(&self) -> MutexGuard<'_, Ladders> {
-        self.ladders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -78,7 +78,7 @@ mod shadow;
 pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
 pub use election::ElectionMetrics;
-pub use failures::FailureMetrics;
+pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
 pub use inputs::InputMetrics;
 pub use replay::ReplayMetrics;

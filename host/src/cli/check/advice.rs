@@ -48,7 +48,12 @@ const fn of_evaluation(error: &EvaluationError) -> &'static str {
         }
         EvaluationError::InvalidDecision(_) => "Correct what evaluate() answers.",
         EvaluationError::Trap(_) => "The code has a fault that stops it; its last words are in the log.",
-        EvaluationError::Timeout { .. } => "Make it faster, ask for fewer candles, or raise STRATEGY_TIMEOUT_MS.",
+        EvaluationError::Timeout { ran_ms: Some(_), .. } => {
+            "This says nothing about the strategy: try again when the machine is less busy."
+        }
+        EvaluationError::Timeout { ran_ms: None, .. } => {
+            "Make it faster, ask for fewer candles, or raise STRATEGY_TIMEOUT_MS."
+        }
         EvaluationError::NoRoom(_) => "This says nothing about the strategy: try again.",
         EvaluationError::Limit(_) => "Let it use less, or raise STRATEGY_MEMORY_MB where it is memory.",
     }
@@ -78,7 +83,9 @@ mod tests {
     fn only_what_no_setting_can_mend_is_a_defect() {
         assert_eq!(dropped(DropReason::BelowMinConfidence), None);
         assert!(dropped(DropReason::StopLossWrong).unwrap().contains("losing side"));
-        let slow = of_outcome(&Outcome::Error(EvaluationError::Timeout { limit_ms: 250 })).unwrap();
+        let slow = of_outcome(&Outcome::Error(EvaluationError::Timeout { limit_ms: 250, ran_ms: None })).unwrap();
         assert!(slow.contains("STRATEGY_TIMEOUT_MS"), "{slow}");
+        let starved = Outcome::Error(EvaluationError::Timeout { limit_ms: 250, ran_ms: Some(3) });
+        assert!(of_outcome(&starved).unwrap().contains("try again"));
     }
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use ta_bot_core::{Symbol, Timeframe};
 use ta_bot_engine::modules::registry::Progress;
 use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 use utoipa::ToSchema;
@@ -32,11 +33,26 @@ pub(super) struct StrategyView {
     enabled: bool,
     /// `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no candles.
     state: &'static str,
+    /// The series on which it keeps failing, at the replica that answers, and evaluates one candle in 17 at most.
+    suspended_on: Vec<SuspendedSeries>,
     /// Whether parameters are stored for all symbols.
     has_global_config: bool,
     /// The symbols for which parameters are stored.
     symbol_overrides: Vec<String>,
     parameter_count: usize,
+}
+
+/// A series of candles.
+#[derive(Debug, Serialize, ToSchema)]
+struct SuspendedSeries {
+    symbol: String,
+    timeframe: &'static str,
+}
+
+impl From<(Symbol, Timeframe)> for SuspendedSeries {
+    fn from((symbol, timeframe): (Symbol, Timeframe)) -> Self {
+        Self { symbol: symbol.to_string(), timeframe: timeframe.as_str() }
+    }
 }
 
 impl StrategyView {
@@ -54,6 +70,12 @@ impl StrategyView {
             deployment_revision: deployment.revision,
             enabled: deployment.enabled,
             state: deployment.state(),
+            suspended_on: services
+                .ladders
+                .suspended_on(&description.id)
+                .into_iter()
+                .map(SuspendedSeries::from)
+                .collect(),
             has_global_config,
             symbol_overrides: symbols.iter().map(ToString::to_string).collect(),
             parameter_count: description.schema.specs().len(),

@@ -122,7 +122,7 @@ fn evaluate(failure: &Failure, module: &StrategyModule) -> Result<EvaluationRepo
     match &answer.outcome {
         Outcome::Error(EvaluationError::NoRoom(reason)) => Err(RerunCause::NoRoom(reason.clone())),
         // A timeout only shows how busy this machine is, unless the original evaluation timed out too.
-        Outcome::Error(error @ EvaluationError::Timeout { limit_ms }) if error.code() != failure.error.code => {
+        Outcome::Error(error @ EvaluationError::Timeout { limit_ms, .. }) if error.code() != failure.error.code => {
             Err(RerunCause::Timeout { limit_ms: *limit_ms })
         }
         _ => Ok(answer),

@@ -37,7 +37,7 @@ async fn by_strategy(ledger: &Ledger) -> Vec<(String, Cost)> {
 async fn evaluations_are_summed_and_those_that_were_not_made_are_not_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, _) = ledger(&folder).await;
-    let timeout = || Outcome::Error(EvaluationError::Timeout { limit_ms: 250 });
+    let timeout = || Outcome::Error(EvaluationError::Timeout { limit_ms: 250, ran_ms: None });
     let young = || Outcome::Error(EvaluationError::InsufficientData { needed: 9, given: 1 });
     let skipped = outcome("macd", 0, Outcome::Skipped(SkipReason::OverBudget));
     let outcomes = [outcome("rsi", 40, Outcome::None), outcome("slow", 900, timeout()), skipped];

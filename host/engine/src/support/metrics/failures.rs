@@ -1,9 +1,16 @@
 //! Metrics of evaluations that fail.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use std::sync::Arc;
+
+use prometheus::{
+    IntCounterVec, IntGaugeVec, Opts, Registry,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
 use ta_bot_core::StrategyId;
 
 use super::NO_STRATEGY;
+use crate::supervision::ladders::Ladders;
 
 /// The possible outcomes of storing a bundle.
 const BUNDLE_OUTCOMES: [&str; 4] = ["kept", "known", "lost", "too_large"];
@@ -14,6 +21,7 @@ pub struct FailureMetrics {
     bundles: IntCounterVec,
     steps: IntCounterVec,
     left_out: IntCounterVec,
+    starved: IntCounterVec,
     quarantined: IntGaugeVec,
 }
 
@@ -49,6 +57,14 @@ impl FailureMetrics {
                     &["strategy"]
                 )
             ),
+            starved: registered!(
+                registry,
+                counter(
+                    "ta_bot_strategy_starved_total",
+                    "Evaluations of jobs that took longer than they may because the machine did not run them",
+                    &["strategy"]
+                )
+            ),
             quarantined: registered!(
                 registry,
                 IntGaugeVec::new(
@@ -61,6 +77,7 @@ impl FailureMetrics {
             metrics.bundles.with_label_values(&[outcome]);
         }
         metrics.quarantined.with_label_values(&[NO_STRATEGY]);
+        metrics.starved.with_label_values(&[NO_STRATEGY]);
         Ok(metrics)
     }
 
@@ -87,5 +104,39 @@ impl FailureMetrics {
     /// Counts a candle that a strategy did not look at.
     pub fn left_out(&self, strategy: &StrategyId) {
         self.left_out.with_label_values(&[strategy.as_str()]).inc();
+    }
+
+    /// Counts an evaluation that the machine hardly ran.
+    pub fn starved(&self, strategy: &StrategyId) {
+        self.starved.with_label_values(&[strategy.as_str()]).inc();
+    }
+}
+
+/// The number of series on which each strategy is suspended, looked up at each scrape.
+pub struct SuspendedGauge {
+    ladders: Arc<Ladders>,
+    gauge: IntGaugeVec,
+}
+
+impl SuspendedGauge {
+    /// Creates the instrument of `ladders`.
+    pub fn new(ladders: Arc<Ladders>) -> Result<Self, prometheus::Error> {
+        let help = "On how many series a strategy keeps failing and looks at few candles only";
+        let gauge = IntGaugeVec::new(Opts::new("ta_bot_strategy_suspended_series", help), &["strategy"])?;
+        gauge.with_label_values(&[NO_STRATEGY]);
+        Ok(Self { ladders, gauge })
+    }
+}
+
+impl Collector for SuspendedGauge {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        for (strategy, series) in self.ladders.suspended() {
+            self.gauge.with_label_values(&[strategy.as_str()]).set(series as i64);
+        }
+        self.gauge.collect()
     }
 }

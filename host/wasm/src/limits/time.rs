@@ -1,0 +1,68 @@
+//! The time that a guest may take.
+//!
+//! It is the time that the machine runs the guest's thread, not the time that passes: a guest that is stopped because
+//! the process was paused, or had to wait for a core, would lose an answer that it was about to give. Guests never wait
+//! for anything, so one that runs uses its time up.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How many times its limit a guest may take by the wall clock, if the machine does not run it that long. A pause of
+/// the process counts as one of them, however long it was.
+const MOST_TURNS: u32 = 4;
+
+/// The time of one guest. It belongs to the thread that runs the guest.
+#[derive(Debug)]
+pub(crate) struct GuestTime {
+    /// How long the guest may run.
+    pub(crate) limit: Duration,
+    /// What the thread's clock showed at the beginning.
+    began: Duration,
+    turn: Turn,
+}
+
+/// A part of the wall clock's time, as long as the limit or longer.
+#[derive(Debug)]
+struct Turn {
+    number: u32,
+    began: Instant,
+}
+
+impl GuestTime {
+    /// The time of a guest that begins now.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, began: run_so_far(), turn: Turn { number: 1, began: Instant::now() } }
+    }
+
+    /// Begins anew.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    /// How long the machine has run the guest.
+    pub(crate) fn ran(&self) -> Duration {
+        run_so_far().saturating_sub(self.began)
+    }
+
+    /// Whether the guest has to stop now.
+    pub(crate) fn is_up(&mut self) -> bool {
+        let turn_is_over = self.turn.began.elapsed() >= self.limit;
+        if self.turn.number == 1 && !turn_is_over {
+            return false;
+        }
+        if self.ran() >= self.limit || (turn_is_over && self.turn.number == MOST_TURNS) {
+            return true;
+        }
+        if turn_is_over {
+            self.turn = Turn { number: self.turn.number + 1, began: Instant::now() };
+        }
+        false
+    }
+}
+
+/// How long the machine has run the current thread since it was started.
+fn run_so_far() -> Duration {
+    let run = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(run.tv_sec.unsigned_abs(), run.tv_nsec.unsigned_abs() as u32)
+}

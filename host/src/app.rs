@@ -130,6 +130,7 @@ impl App {
             rollout,
             parameters,
             settings,
+            gap_window: environment.gap_window,
             metrics,
             threads: Arc::new(guest_threads()?),
         });

@@ -11,3 +11,4 @@ pub mod outcome;
 pub mod replay;
 pub mod rerun;
 pub mod shadow;
+pub mod window;

@@ -19,11 +19,14 @@ mod candle_row;
 mod decision;
 mod deployment;
 mod digest;
+mod hole;
 mod job;
 mod ladder;
 mod parameters;
 mod resolved;
 mod risk;
+mod seed;
+mod series;
 mod settings;
 mod signal;
 mod strategy;
@@ -39,15 +42,18 @@ pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
 };
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, WindowHash};
+pub use hole::{Hole, WindowHoles};
 pub use job::{CandleEvent, EventError, Job};
 pub use ladder::{Ladder, Step, Thresholds};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};
+pub use seed::SeedLeft;
+pub use series::{Series, SeriesError};
 pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
 pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId, SignalIdError};
 pub use strategy::{
-    Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, StrategyDescription, StrategyId,
+    Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, MAX_LOOKBACK, StrategyDescription, StrategyId,
     StrategyIdError,
 };
 pub use symbol::{Symbol, SymbolError};

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     Action, ApplicationSettings, CandleSlice, Decision, Job, Level, ModuleDigest, ParameterHash, ResolvedParameters,
-    RiskLevels, StrategyId, Value, WindowHash, default_levels,
+    RiskLevels, StrategyId, Value, WindowHash, WindowHoles, default_levels,
 };
 
 /// The identity of a signal: a hash of which strategy, code and parameters decided, and on which candle. The same
@@ -79,6 +79,8 @@ pub struct Evaluated<'a> {
     pub window: CandleSlice<'a>,
     /// The hash of all windows, extra inputs included.
     pub window_hash: WindowHash,
+    /// The holes of all windows.
+    pub holes: &'a [WindowHoles],
     /// The version of the host.
     pub host_version: &'a str,
     /// The trace context of the triggering event, in the W3C `traceparent` format.
@@ -98,6 +100,9 @@ pub struct Provenance {
     pub window_hash: String,
     pub candle_close: i64,
     pub host_version: String,
+    /// Absent if no window has a hole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<WindowHoles>,
 }
 
 /// Why a decision does not become a signal.
@@ -206,6 +211,7 @@ fn provenance(evaluated: &Evaluated<'_>) -> Provenance {
         window_hash: evaluated.window_hash.to_string(),
         candle_close: evaluated.job.candle_close.millis(),
         host_version: evaluated.host_version.to_owned(),
+        holes: evaluated.holes.to_vec(),
     }
 }
 

@@ -154,6 +154,7 @@ mod tests {
             window_hash: "00".to_owned(),
             candle_close: 1,
             host_version: "1".to_owned(),
+            holes: Vec::new(),
         };
         let mut message = json!({
             "action": "buy", "confidence": 0.7, "price": 10.0, "stop_loss": 9.0, "take_profit": 12.0,

@@ -1,12 +1,21 @@
 //! Everything that determines an outcome, and the evaluation itself.
 
-use ta_bot_core::{ApplicationSettings, CandleSlice, Decision, DropReason, Evaluated, Job, ResolvedParameters, Signal};
+use ta_bot_core::{
+    ApplicationSettings, CandleSlice, Decision, DropReason, Evaluated, Job, ResolvedParameters, Signal, WindowHoles,
+};
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
-use super::{EvaluationReport, Outcome, gap::Gap};
+use super::{
+    EvaluationReport, Outcome,
+    gap::Gap,
+    series::{SeriesKey, series_of},
+};
 
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The first version of the host. Its signals were made of rows as they were stored, whatever was in them, and say
+/// nothing of holes.
+pub const FIRST_HOST_VERSION: &str = "0.1.0";
 
 /// Everything that determines an outcome.
 #[derive(Clone, Copy)]
@@ -44,12 +53,38 @@ impl Origin<'static> {
 }
 
 impl Inputs<'_> {
-    /// Asks the strategy, unless candles are missing that should be there.
-    pub fn ask(&self) -> EvaluationReport {
-        match Gap::find(self.module.description(), self.job, self.extra) {
-            Some(gap) => EvaluationReport::gap(gap),
+    /// Asks the strategy, unless candles are missing that should be there: a whole extra series, its newest candles, or
+    /// candles among the newest `gap_window` of a window whose holes are not accepted.
+    pub fn ask(&self, gap_window: u32) -> EvaluationReport {
+        match self.gap(gap_window) {
+            Some(gap) => EvaluationReport::gap(gap, self.holes()),
             None => self.evaluate(),
         }
+    }
+
+    fn gap(&self, gap_window: u32) -> Option<Gap> {
+        let hole = |(series, window): (SeriesKey, CandleSlice<'_>)| {
+            let hole = Gap::between(series.clone(), window.newest(gap_window as usize))?;
+            (!self.settings.accepts_holes(&series.0, series.1)).then_some(hole)
+        };
+        Gap::in_extra(self.module.description(), self.job, self.extra).or_else(|| self.windows().find_map(hole))
+    }
+
+    /// The windows with their series, the base window first. There is none above the highest timeframe.
+    fn windows(&self) -> impl Iterator<Item = (SeriesKey, CandleSlice<'_>)> {
+        let base = ((self.job.symbol.clone(), self.job.timeframe), self.base);
+        let extra = self.module.description().extra.iter().zip(self.extra);
+        let extra = extra.filter_map(|(input, window)| Some((series_of(input, self.job)?, *window)));
+        std::iter::once(base).chain(extra)
+    }
+
+    /// The holes of all windows, wherever they are in them. They follow from the windows alone, so that a replay says
+    /// the same whatever is accepted by then.
+    fn holes(&self) -> Vec<WindowHoles> {
+        if self.origin.host_version == FIRST_HOST_VERSION {
+            return Vec::new();
+        }
+        self.windows().filter_map(|((symbol, timeframe), window)| WindowHoles::of(&symbol, timeframe, window)).collect()
     }
 
     /// Runs the strategy in its sandbox, whatever its windows are, and makes a signal of its decision.
@@ -65,7 +100,7 @@ impl Inputs<'_> {
                 Err(reason) => (Outcome::Dropped(Box::new(decision), reason), None),
             },
         };
-        EvaluationReport { outcome, decision, duration, usage, log }
+        EvaluationReport { outcome, decision, holes: self.holes(), duration, usage, log }
     }
 
     /// The signal of a decision, or why the host drops it.
@@ -80,6 +115,7 @@ impl Inputs<'_> {
             parameter_store: self.origin.parameter_store,
             window: self.base,
             window_hash: CandleSlice::hash(&windows),
+            holes: &self.holes(),
             host_version: self.origin.host_version,
             traceparent: self.origin.traceparent,
             decision,

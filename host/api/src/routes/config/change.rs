@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use ta_bot_core::SeedLeft;
 use ta_bot_engine::settings::{
     config_store::{AuditEntry, ConfigKey},
     parameters::{Change, Merge},
@@ -18,7 +19,7 @@ use crate::{
         condition::Condition,
         fields::{Fields, QueryFields},
         target::Target,
-        write::{AuditView, WriteRequest, author, changed},
+        write::{AuditView, Given, WriteRequest, author, changed},
     },
 };
 
@@ -29,8 +30,27 @@ pub(crate) struct ChangeView {
     change: Option<AuditView>,
     /// Whether the parameters were only checked.
     validate_only: bool,
+    /// What to know of values that were taken all the same.
+    warnings: Vec<WarningView>,
     /// The parameters that apply now.
     config: ConfigView,
+}
+
+/// What to know of a value that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WarningView {
+    parameter: String,
+    /// A stable code for programs: `seed_left`, for the length of an average of which much is still its seed at the end
+    /// of the strategy's window.
+    code: &'static str,
+    message: String,
+}
+
+/// The warnings for values of a level.
+pub(super) fn warnings(services: &Services, key: &ConfigKey, given: &Given) -> Vec<WarningView> {
+    let Some(module) = services.registry.get(&key.strategy) else { return Vec::new() };
+    let view = |left: SeedLeft| WarningView { message: left.to_string(), code: "seed_left", parameter: left.parameter };
+    SeedLeft::of(module.description(), given).into_iter().map(view).collect()
 }
 
 pub(super) type Changed = Result<Answer<ChangeView>, ApiError>;
@@ -46,9 +66,10 @@ pub(super) async fn write(services: Arc<Services>, target: Target, request: Writ
     let condition = request.condition;
     let change = async move {
         let expected = expected(&services, &key, condition).await?;
+        let checked = validate_only.then(|| parameters.clone());
         let change = Change { key: key.clone(), parameters, merge, expected, validate_only, author };
         let entry = services.parameters.change(change).await?;
-        done(&services, &key, entry, validate_only).await
+        done(&services, &key, entry, checked).await
     };
     request.turns.take()?.run(change).await
 }
@@ -68,15 +89,16 @@ pub(super) async fn delete(services: &Services, target: Target, query: QueryFiel
     author.reason = author.reason.or(fallback.reason);
     let expected = expected(services, &target.key, request.condition).await?;
     let entry = services.parameters.delete(&target.key, expected, &author).await?;
-    done(services, &target.key, entry, false).await
+    done(services, &target.key, entry, None).await
 }
 
-/// Notifies replicas of a change, and returns the parameters that apply after it.
+/// Notifies replicas of a change, and returns the parameters that apply after it. `checked` are the parameters that were
+/// only to be checked, if so.
 pub(crate) async fn done(
     services: &Services,
     key: &ConfigKey,
     entry: Option<AuditEntry>,
-    validate_only: bool,
+    checked: Option<Given>,
 ) -> Changed {
     if let Some(entry) = &entry {
         changed(services, &key.strategy, entry.action).await;
@@ -89,7 +111,10 @@ pub(crate) async fn done(
         Some(_) => 0,
         None => version,
     };
-    Ok(Answer::new(ChangeView { change: entry.map(AuditView::from), validate_only, config }).version(version))
+    let level = checked.as_ref().or_else(|| entry.as_ref()?.new.as_ref()?.as_object());
+    let warnings = level.map(|level| warnings(services, key, level)).unwrap_or_default();
+    let (change, validate_only) = (entry.map(AuditView::from), checked.is_some());
+    Ok(Answer::new(ChangeView { change, validate_only, warnings, config }).version(version))
 }
 
 /// The version that must be stored for a write to succeed.

@@ -10,7 +10,10 @@ use ta_bot_engine::settings::{
 };
 use utoipa::ToSchema;
 
-use super::Shared;
+use super::{
+    Shared,
+    change::{WarningView, warnings},
+};
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
@@ -45,6 +48,8 @@ pub(super) struct ValidView {
     /// The parameters that would be stored.
     #[schema(value_type = Object)]
     parameters: Value,
+    /// What to know of values that would be taken all the same.
+    warnings: Vec<WarningView>,
 }
 
 /// Checks a configuration as PUT would, and stores nothing.
@@ -72,6 +77,7 @@ pub(super) async fn validate(State(services): Shared, request: WriteRequest) -> 
         valid: true,
         strategy_id: key.strategy.to_string(),
         symbol: key.symbol.as_ref().map(ToString::to_string),
+        warnings: warnings(&services, &key, &parameters),
         parameters: given,
     };
     let change = Change { key, parameters, merge: Merge::Replace, expected: None, validate_only: true, author };

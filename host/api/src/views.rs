@@ -11,4 +11,5 @@ pub mod outcome;
 pub mod replay;
 pub mod rerun;
 pub mod shadow;
+pub mod warning;
 pub mod window;

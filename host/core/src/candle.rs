@@ -223,9 +223,7 @@ impl CandleSlice<'_> {
             volume: &self.volume[from..],
         }
     }
-}
 
-impl CandleSlice<'_> {
     /// The candles, one by one, oldest first.
     pub fn candles(self) -> impl Iterator<Item = Candle> {
         (0..self.len()).map(move |place| Candle {

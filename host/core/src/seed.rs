@@ -3,8 +3,8 @@
 //! A recursive average begins with a seed and forgets it candle by candle. The window of a strategy has a fixed length,
 //! so a long average is made of its seed in large part: an RSI of 200 candles, from 250 of them, by 78 %.
 //!
-//! A declaration has no word for the lengths of averages. Descriptions have, by the convention that `docs/strategies.md`
-//! states, and a parameter that is described otherwise is not judged.
+//! A declaration has no word for the lengths of averages. Descriptions have, by the convention that
+//! `docs/strategies.md` states, and a parameter that is described otherwise is not judged.
 
 use std::fmt;
 
@@ -35,8 +35,8 @@ pub struct SeedLeft {
 }
 
 impl SeedLeft {
-    /// The values among `given` that make an average too long, in the order of the declaration. Values that are not valid
-    /// are passed over.
+    /// The values among `given` that make an average too long, in the order of the declaration. Values that are not
+    /// valid are passed over.
     pub fn of(description: &StrategyDescription, given: &Map<String, Json>) -> Vec<Self> {
         let (values, _) = description.schema.read_what_fits(given);
         let lookback = description.lookback;
@@ -49,8 +49,8 @@ impl SeedLeft {
     }
 }
 
-/// The share of the seed that is left after `lookback` candles, of which the first `length` make the seed. Returns `None`
-/// if the description is not that of an average's length.
+/// The share of the seed that is left after `lookback` candles, of which the first `length` make the seed. Returns
+/// `None` if the description is not that of an average's length.
 fn share(description: &str, length: i32, lookback: u32) -> Option<f64> {
     let of = description.strip_prefix(LENGTH)?;
     let names = |words: &[&str]| words.iter().any(|word| of.contains(word));

@@ -108,7 +108,7 @@ impl ApplicationSettings {
             refuse("symbols", self.symbols.len().into(), format!("{MAX_SYMBOLS} symbols at most"));
         }
         if self.accepted_holes.len() > MAX_ACCEPTED_HOLES {
-            let most = format!("{MAX_ACCEPTED_HOLES} series at most: GAP_WINDOW=0 looks for no holes in any series");
+            let most = format!("{MAX_ACCEPTED_HOLES} series at most; GAP_WINDOW=0 accepts the holes of all series");
             refuse("accepted_holes", self.accepted_holes.len().into(), most);
         }
         let unknown = self.enabled_strategies.iter().flatten().filter(|id| !known.contains(id));

@@ -1,4 +1,5 @@
-//! The JSON views of what the windows of an evaluation lack: holes between their candles, and candles that were refused.
+//! The JSON views of what the windows of an evaluation lack: holes between their candles, and candles that were
+//! refused.
 
 use std::fmt;
 

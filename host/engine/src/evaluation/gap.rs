@@ -2,7 +2,8 @@
 //!
 //! "Nothing to say" and "can't know" are different answers. A strategy that is given a higher timeframe without
 //! candles, with too few of them, with candles of two days ago, or with a hole among the newest ones, would answer like
-//! an ordinary *none*, or with a signal of the wrong prices. It is not asked. That says nothing about the strategy, so it never counts against it.
+//! an ordinary *none*, or with a signal of the wrong prices. It is not asked. That says nothing about the strategy, so
+//! it never counts against it.
 
 use ta_bot_core::{CandleSlice, ExtraInput, Hole, Job, StrategyDescription, Timestamp};
 use thiserror::Error;

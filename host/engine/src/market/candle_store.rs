@@ -28,8 +28,8 @@ pub struct SeriesSummary {
 }
 
 impl SeriesSummary {
-    /// How many candles are missing between the oldest and the newest one. In a table that holds rows beside its candles
-    /// there are more.
+    /// How many candles are missing between the oldest and the newest one. A row that is no usable candle, or that is
+    /// there twice, counts as a candle here: a summary does not look at the numbers.
     pub fn missing(&self) -> u64 {
         let length = self.timeframe.millis();
         let span = (self.last_open.millis() - self.first_open.millis()) / length + 1;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use ta_bot_core::SeedLeft;
 use ta_bot_engine::settings::{
     config_store::{AuditEntry, ConfigKey},
     parameters::{Change, Merge},
@@ -21,6 +20,7 @@ use crate::{
         target::Target,
         write::{AuditView, Given, WriteRequest, author, changed},
     },
+    views::warning::WarningView,
 };
 
 /// What a change did, and the parameters that apply after it.
@@ -36,21 +36,10 @@ pub(crate) struct ChangeView {
     config: ConfigView,
 }
 
-/// What to know of a value that was taken.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WarningView {
-    parameter: String,
-    /// A stable code for programs: `seed_left`, for the length of an average of which much is still its seed at the end
-    /// of the strategy's window.
-    code: &'static str,
-    message: String,
-}
-
-/// The warnings for values of a level.
-pub(super) fn warnings(services: &Services, key: &ConfigKey, given: &Given) -> Vec<WarningView> {
-    let Some(module) = services.registry.get(&key.strategy) else { return Vec::new() };
-    let view = |left: SeedLeft| WarningView { message: left.to_string(), code: "seed_left", parameter: left.parameter };
-    SeedLeft::of(module.description(), given).into_iter().map(view).collect()
+/// The warnings for the values of a level.
+pub(super) fn warnings(services: &Services, key: &ConfigKey, level: &Given) -> Vec<WarningView> {
+    let module = services.registry.get(&key.strategy);
+    module.map(|module| WarningView::list(module.description(), level)).unwrap_or_default()
 }
 
 pub(super) type Changed = Result<Answer<ChangeView>, ApiError>;
@@ -92,8 +81,8 @@ pub(super) async fn delete(services: &Services, target: Target, query: QueryFiel
     done(services, &target.key, entry, None).await
 }
 
-/// Notifies replicas of a change, and returns the parameters that apply after it. `checked` are the parameters that were
-/// only to be checked, if so.
+/// Notifies replicas of a change, and returns the parameters that apply after it. `checked` are the parameters that
+/// were only to be checked, if so.
 pub(crate) async fn done(
     services: &Services,
     key: &ConfigKey,

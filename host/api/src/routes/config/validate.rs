@@ -10,10 +10,7 @@ use ta_bot_engine::settings::{
 };
 use utoipa::ToSchema;
 
-use super::{
-    Shared,
-    change::{WarningView, warnings},
-};
+use super::{Shared, change::warnings};
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
@@ -24,6 +21,7 @@ use crate::{
         target::known,
         write::{Given, WriteRequest, author},
     },
+    views::warning::WarningView,
 };
 
 /// The configuration to check.

@@ -105,8 +105,8 @@ pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Fai
 }
 
 /// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods` and accepts
-/// no holes. A symbol, timeframe or series that is none here, such as the months that exchanges have too, is left out and
-/// named; the rest counts.
+/// no holes. A symbol, timeframe or series that is none here, such as the months that exchanges have too, is left out
+/// and named; the rest counts.
 pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
     let fields = document.get_document("parameters").unwrap_or(document);
     let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);

@@ -48,8 +48,8 @@ impl Windows {
 }
 
 impl RefusedCandles {
-    /// The candles of `refused`, which are ordered from the oldest, that opened at `since` or later; all of them if that
-    /// is `None`. Returns `None` if there is none.
+    /// The candles of `refused`, which are ordered from the oldest, that opened at `since` or later; all of them if
+    /// that is `None`. Returns `None` if there is none.
     pub(super) fn since(series: &SeriesKey, mut refused: Vec<RefusedCandle>, since: Option<Timestamp>) -> Option<Self> {
         refused.retain(|candle| since.is_none_or(|since| candle.open_time >= since));
         let candles = refused.len();

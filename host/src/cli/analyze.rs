@@ -31,7 +31,9 @@ pub(super) async fn analyze(
     let Newest { job, refused } = candle(app.candles.as_ref(), symbol, timeframe, at).await?;
     let problems = session.load_strategies(&app).await?;
     let mut analysis = app.analyst.analyse(&job, None).await?;
-    refused.into_iter().for_each(|newer| analysis.add_refused(newer));
+    if let Some(newer) = refused {
+        analysis.add_refused(newer);
+    }
     session.output.answer(&AnalysisReport::new(&analysis, problems.clone()))?;
     session.note_problems(&problems);
     Ok(())

@@ -67,7 +67,9 @@ async fn answer(
     }
     loop {
         let mut analysis = services.analyst.analyse(&job, None).await?;
-        refused.iter().cloned().for_each(|newer| analysis.add_refused(newer));
+        if let Some(newer) = &refused {
+            analysis.add_refused(newer.clone());
+        }
         if !is_published {
             return Ok(Answer::new(AnalysisView::new(&analysis, None)));
         }

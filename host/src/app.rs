@@ -149,6 +149,7 @@ impl App {
             rollout,
             parameters,
             settings,
+            gap_window: environment.gap_window,
             metrics,
             threads: Arc::new(guest_threads()?),
         });

@@ -2,13 +2,14 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use ta_bot_core::{ApplicationSettings, CandleSources, StrategyId, Timeframe};
+use ta_bot_core::{ApplicationSettings, CandleSources, MAX_LOOKBACK, StrategyId, Timeframe};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
 use ta_bot_engine::{
     market::candles::DEFAULT_PATIENCE,
     modules::signature::{PublicKey, TrustedKeys},
+    pipeline::analysis::DEFAULT_GAP_WINDOW,
     signals::expiry::MaxAge,
 };
 
@@ -56,6 +57,8 @@ pub struct Environment {
     pub candle_sources: CandleSources,
     /// How long after its close a candle is waited for if its row is missing or unfinished.
     pub candle_patience: Duration,
+    /// How many of the newest candles of a window must be without a hole; 0: holes keep no strategy from being asked.
+    pub gap_window: u32,
     /// What is set and not taken, for the log.
     pub warnings: Vec<EnvError>,
     /// How old a signal may become before it is published.
@@ -97,6 +100,7 @@ impl Environment {
             settings: reader.settings(),
             candle_sources: reader.parsed("CANDLE_SOURCES", "", "pairs of a longer and a shorter timeframe, such as 15m=5m,1h=5m, or none"),
             candle_patience: Duration::from_secs(reader.in_range("CANDLE_PATIENCE_SECONDS", &patience, 0, 3600)),
+            gap_window: reader.in_range("GAP_WINDOW", &DEFAULT_GAP_WINDOW.to_string(), 0, MAX_LOOKBACK),
             signal_max_age: reader.signal_max_age(),
             cache_ttl: Duration::from_secs(reader.in_range("CONFIG_CACHE_TTL_SECONDS", "60", 1, 86_400)),
             log_level: reader.text("LOG_LEVEL", "info"),
@@ -221,6 +225,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
             enabled_strategies: enabled.map(|text| self.list::<StrategyId>("ENABLED_STRATEGIES", &text)),
             min_confidence: self.in_range("MIN_CONFIDENCE", "0.6", 0.0, 1.0),
             max_confidence: self.in_range("MAX_CONFIDENCE", "0.95", 0.0, 1.0),
+            accepted_holes: Vec::new(),
         };
         if settings.min_confidence > settings.max_confidence {
             let most = settings.max_confidence;

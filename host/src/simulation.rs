@@ -179,6 +179,7 @@ mod tests {
             enabled_strategies: None,
             min_confidence: 0.0,
             max_confidence: 1.0,
+            accepted_holes: Vec::new(),
         };
         let settings = Arc::new(SettingsBook::new(config, Arc::default(), settings));
         let feed = Feed { candles, bus: Arc::default(), settings, pace: PACE, clock: MarketClock::simulated() };

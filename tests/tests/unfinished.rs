@@ -1,12 +1,13 @@
-//! A row that was written while its candle was open is waited for, and no strategy ever sees it.
+//! A row that was written while its candle was open is waited for, and no strategy ever sees it. Other rows that are no
+//! candles keep strategies from being asked, and are named.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_test_servers::MariaDb;
-use ta_bot_tests::{app, market, until, working::Working};
+use ta_bot_tests::{app, binary, market, strategies_dir, until, working::Working};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const M15: Timeframe = Timeframe::M15;
@@ -108,4 +109,51 @@ async fn a_row_that_stays_unfinished_ends_the_job_and_is_named_and_counted() {
     let newest = service.working.app.candles.newest(&symbol, M15, close, 1).await.unwrap();
     assert_eq!(M15.close_of(newest.candles[0].open_time), close.plus_millis(-M15.millis()));
     service.working.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_rows_among_the_newest_are_named_and_nothing_is_decided_beside_them() {
+    let maria = MariaDb::start().await.unwrap();
+    let uri = maria.create_database("market").await.unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let more = [("MYSQL_URI", uri.clone())];
+    let app = app::open_with(data.path(), &more).await.unwrap();
+    let close = M15.open_of(Timestamp::now());
+    for name in ["BADUSDT", "GOODUSDT"] {
+        let candles = market(&symbol(name), M15, close.plus_millis(-400 * M15.millis()), 400);
+        app.candles.insert(&symbol(name), M15, &candles).await.unwrap();
+    }
+    drop(app);
+    let row = |back: i64| {
+        let opened = close.plus_millis(-back * M15.millis()).millis() / 1000;
+        format!("symbol = 'BADUSDT' AND timestamp = TIMESTAMPADD(SECOND, {opened}, '1970-01-01')")
+    };
+    let zero = format!("UPDATE klines_m15 SET close_price = 0, low_price = 0 WHERE {};", row(2));
+    let reversed = format!("UPDATE klines_m15 SET high_price = low_price / 2 WHERE {};", row(5));
+    maria.sql(&format!("USE market; {zero}{reversed}")).await.unwrap();
+    let analyze = |symbol: &str| {
+        let mut command = Command::new(binary::ta_bot());
+        command.env_clear().env("DATA_DIR", data.path()).env("MYSQL_URI", &uri).env("STRATEGIES_DIR", strategies_dir());
+        let done =
+            command.env("STRATEGY_TIMEOUT_MS", "20000").args(["analyze", symbol, "15m", "--json"]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap()
+    };
+    let bad = tokio::task::block_in_place(|| analyze("BADUSDT"));
+    let outcomes = |answer: &serde_json::Value, wanted: &str| {
+        let all = answer["strategies"].as_array().unwrap();
+        (all.iter().filter(|row| row["outcome"] == wanted).count(), all.len())
+    };
+    let (gaps, strategies) = outcomes(&bad, "gap");
+    assert!(gaps == strategies && strategies > 20, "{bad}");
+    let refused = &bad["refused"][0];
+    assert_eq!((&refused["symbol"], &refused["candles"]), (&"BADUSDT".into(), &2.into()), "{refused}");
+    for (place, back, words) in [(0, 5, "do not enclose"), (1, 2, "is 0: a price is above zero")] {
+        let candle = &refused["newest"][place];
+        assert_eq!(candle["open_time"], close.plus_millis(-back * M15.millis()).to_string(), "{candle}");
+        assert!(candle["code"] == "unsound" && candle["message"].as_str().unwrap().contains(words), "{candle}");
+    }
+    let good = tokio::task::block_in_place(|| analyze("GOODUSDT"));
+    // Only what reads a longer series, which is not there, can't be asked.
+    assert!(outcomes(&good, "gap").0 < 5 && good["refused"] == serde_json::json!([]), "{good}");
 }

@@ -12,3 +12,5 @@ pub mod replay;
 pub mod rerun;
 pub mod revision;
 pub mod shadow;
+pub mod warning;
+pub mod window;

@@ -222,6 +222,20 @@ impl CandleSlice<'static> {
 }
 
 impl CandleSlice<'_> {
+    /// The newest `count` candles, or all if there are fewer.
+    #[must_use]
+    pub fn newest(self, count: usize) -> Self {
+        let from = self.len().saturating_sub(count);
+        Self {
+            open_time: &self.open_time[from..],
+            open: &self.open[from..],
+            high: &self.high[from..],
+            low: &self.low[from..],
+            close: &self.close[from..],
+            volume: &self.volume[from..],
+        }
+    }
+
     /// The candles, one by one, oldest first.
     pub fn candles(self) -> impl Iterator<Item = Candle> {
         (0..self.len()).map(move |place| Candle {

@@ -20,11 +20,14 @@ mod decision;
 mod deployment;
 mod derived;
 mod digest;
+mod hole;
 mod job;
 mod ladder;
 mod parameters;
 mod resolved;
 mod risk;
+mod seed;
+mod series;
 mod settings;
 mod signal;
 mod strategy;
@@ -43,15 +46,18 @@ pub use derived::{
     CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of,
 };
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
+pub use hole::{Hole, WindowHoles};
 pub use job::{CandleEvent, EventError, Job};
 pub use ladder::{Ladder, Step, Thresholds};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};
+pub use seed::SeedLeft;
+pub use series::{Series, SeriesError};
 pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
 pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId, SignalIdError};
 pub use strategy::{
-    Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, StrategyDescription, StrategyId,
+    Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, MAX_LOOKBACK, StrategyDescription, StrategyId,
     StrategyIdError,
 };
 pub use symbol::{Symbol, SymbolError};

@@ -4,10 +4,12 @@ use std::{collections::HashSet, hash::Hash};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StrategyId, Symbol, Timeframe};
+use crate::{Series, StrategyId, Symbol, Timeframe};
 
 /// The most symbols that one service schedules.
 const MAX_SYMBOLS: usize = 5000;
+/// The most series whose holes are accepted.
+const MAX_ACCEPTED_HOLES: usize = 5000;
 /// For how many unknown strategies the error lists the known ones. A hostile list may hold a hundred thousand unknown
 /// names.
 const MOST_TOLD: usize = 100;
@@ -25,6 +27,9 @@ pub struct ApplicationSettings {
     pub min_confidence: f64,
     /// Signals with a higher confidence are counted and dropped.
     pub max_confidence: f64,
+    /// The series with holes that belong to their market. Strategies are asked in spite of them, and signals name them.
+    #[serde(default)]
+    pub accepted_holes: Vec<Series>,
 }
 
 /// A change of some settings; the others stay as they are.
@@ -36,6 +41,7 @@ pub struct SettingsPatch {
     pub enabled_strategies: Option<Enabled>,
     pub min_confidence: Option<f64>,
     pub max_confidence: Option<f64>,
+    pub accepted_holes: Option<Vec<Series>>,
 }
 
 /// Which strategies a change enables.
@@ -69,6 +75,11 @@ impl ApplicationSettings {
         self.timeframes.contains(&timeframe) && self.symbols.contains(symbol)
     }
 
+    /// Whether strategies are asked in spite of holes in the series of `symbol` and `timeframe`.
+    pub fn accepts_holes(&self, symbol: &Symbol, timeframe: Timeframe) -> bool {
+        self.accepted_holes.iter().any(|series| series.symbol == *symbol && series.timeframe == timeframe)
+    }
+
     /// These settings with the patch applied. Duplicates in a list are removed.
     #[must_use]
     pub fn patched(&self, patch: SettingsPatch) -> Self {
@@ -83,6 +94,7 @@ impl ApplicationSettings {
             enabled_strategies,
             min_confidence: patch.min_confidence.unwrap_or(self.min_confidence),
             max_confidence: patch.max_confidence.unwrap_or(self.max_confidence),
+            accepted_holes: patch.accepted_holes.map_or_else(|| self.accepted_holes.clone(), each_once),
         }
     }
 
@@ -94,6 +106,10 @@ impl ApplicationSettings {
         };
         if self.symbols.len() > MAX_SYMBOLS {
             refuse("symbols", self.symbols.len().into(), format!("{MAX_SYMBOLS} symbols at most"));
+        }
+        if self.accepted_holes.len() > MAX_ACCEPTED_HOLES {
+            let most = format!("{MAX_ACCEPTED_HOLES} series at most; GAP_WINDOW=0 accepts the holes of all series");
+            refuse("accepted_holes", self.accepted_holes.len().into(), most);
         }
         let unknown = self.enabled_strategies.iter().flatten().filter(|id| !known.contains(id));
         for (before, id) in unknown.enumerate() {
@@ -131,6 +147,7 @@ mod tests {
             enabled_strategies: None,
             min_confidence: 0.6,
             max_confidence: 0.95,
+            accepted_holes: Vec::new(),
         }
     }
 
@@ -156,12 +173,29 @@ mod tests {
         let patch = SettingsPatch {
             symbols: Some(vec![symbol("ETHUSDT"), symbol("BTCUSDT"), symbol("ethusdt")]),
             timeframes: Some(vec![Timeframe::H1, Timeframe::H1]),
+            accepted_holes: Some(["ADAUSDT 1h", "ADAUSDT 5m", "adausdt 1h"].map(|one| one.parse().unwrap()).into()),
             ..enable(&["rsi", "macd", "rsi"])
         };
         let settings = settings().patched(patch);
         assert_eq!(settings.symbols, [symbol("ETHUSDT"), symbol("BTCUSDT")]);
         assert_eq!(settings.timeframes, [Timeframe::H1]);
+        assert_eq!(
+            settings.accepted_holes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["ADAUSDT 1h", "ADAUSDT 5m"]
+        );
+        assert!(settings.accepts_holes(&symbol("ADAUSDT"), Timeframe::H1));
+        assert!(!settings.accepts_holes(&symbol("ADAUSDT"), Timeframe::M15));
         assert_eq!(settings.enabled_strategies.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn settings_that_were_stored_before_holes_were_looked_for_accept_none() {
+        let mut stored = serde_json::to_value(settings()).unwrap();
+        stored.as_object_mut().unwrap().remove("accepted_holes");
+        assert_eq!(serde_json::from_value::<ApplicationSettings>(stored.clone()).unwrap(), settings());
+        stored["accepted_holes"] = serde_json::json!(["ADAUSDT 5m", "ADAUSDT"]);
+        let error = serde_json::from_value::<ApplicationSettings>(stored).unwrap_err().to_string();
+        assert!(error.contains("\"ADAUSDT\" is no series"), "{error}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     Action, ApplicationSettings, CandleSlice, Decision, DerivedInput, Job, Level, ModuleDigest, ParameterHash,
-    ResolvedParameters, RiskLevels, StrategyId, Value, WindowHash, default_levels,
+    ResolvedParameters, RiskLevels, StrategyId, Value, WindowHash, WindowHoles, default_levels,
 };
 
 /// The identity of a signal: a hash of which strategy, code and parameters decided, and on which candle. The same
@@ -79,6 +79,8 @@ pub struct Evaluated<'a> {
     pub window: CandleSlice<'a>,
     /// The hash of all windows, extra inputs included.
     pub window_hash: WindowHash,
+    /// The holes of all windows.
+    pub holes: &'a [WindowHoles],
     /// The version of the host.
     pub host_version: &'a str,
     /// The candles of the windows that were made of shorter ones.
@@ -100,8 +102,12 @@ pub struct Provenance {
     pub window_hash: String,
     pub candle_close: i64,
     pub host_version: String,
+    /// Absent if no candle was made of shorter ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derived_candles: Vec<DerivedInput>,
+    /// Absent if no window has a hole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<WindowHoles>,
 }
 
 /// Why a decision does not become a signal.
@@ -211,6 +217,7 @@ fn provenance(evaluated: &Evaluated<'_>) -> Provenance {
         candle_close: evaluated.job.candle_close.millis(),
         host_version: evaluated.host_version.to_owned(),
         derived_candles: evaluated.derived.to_vec(),
+        holes: evaluated.holes.to_vec(),
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{ParameterSchema, Symbol, Timeframe};
 
 /// The largest window that a strategy may ask for, in candles.
-const MAX_LOOKBACK: u32 = 10_000;
+pub const MAX_LOOKBACK: u32 = 10_000;
 /// The most extra series that a strategy may ask for.
 const MAX_EXTRA: usize = 8;
 

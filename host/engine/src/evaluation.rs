@@ -9,7 +9,7 @@ mod outcome;
 mod series;
 
 pub use gap::Gap;
-pub use inputs::{HOST_VERSION, Inputs, Origin};
+pub use inputs::{FIRST_HOST_VERSION, HOST_VERSION, Inputs, Origin};
 pub use outcome::{EvaluationReport, Outcome, SkipReason, StrategyOutcome};
 pub use series::{SeriesKey, WindowRequest, extra_windows, series_of};
 

@@ -25,7 +25,7 @@ use crate::{
         module_store::{Judgement, ModuleStore as _, Upload},
         registry::Registry,
     },
-    pipeline::analysis::Analyst,
+    pipeline::analysis::{Analyst, DEFAULT_GAP_WINDOW},
     settings::{application::SettingsBook, config_store::Author, parameters::ParameterBook, refresh::Books},
     signals::{
         bus::{Bus, local::LocalBus},
@@ -64,6 +64,7 @@ pub(crate) fn settings() -> ApplicationSettings {
         enabled_strategies: None,
         min_confidence: 0.6,
         max_confidence: 0.95,
+        accepted_holes: Vec::new(),
     }
 }
 
@@ -179,6 +180,7 @@ impl Engine {
             rollout,
             parameters,
             settings,
+            gap_window: DEFAULT_GAP_WINDOW,
             metrics,
             threads: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()),
         });

@@ -1,14 +1,17 @@
 //! `ta-bot analyze`: evaluates one candle of the local store as the service would.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
-use ta_bot_api::views::outcome::OutcomeView;
+use ta_bot_api::views::{
+    outcome::OutcomeView,
+    window::{HolesView, RefusedView},
+};
 use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp, millis};
 use ta_bot_engine::{
     evaluation::StrategyOutcome,
     market::candles::Candles,
-    pipeline::analysis::{Analysis, newest_job},
+    pipeline::analysis::{Analysis, Newest, newest},
 };
 
 use super::{
@@ -25,20 +28,28 @@ pub(super) async fn analyze(
     at: Option<Timestamp>,
 ) -> Result<(), CliError> {
     let app = session.open().await?;
-    let job = job(app.candles.as_ref(), symbol, timeframe, at).await?;
+    let Newest { job, refused } = candle(app.candles.as_ref(), symbol, timeframe, at).await?;
     let problems = session.load_strategies(&app).await?;
-    let analysis = app.analyst.analyse(&job, None).await?;
+    let mut analysis = app.analyst.analyse(&job, None).await?;
+    if let Some(newer) = refused {
+        analysis.add_refused(newer);
+    }
     session.output.answer(&AnalysisReport::new(&analysis, problems.clone()))?;
     session.note_problems(&problems);
     Ok(())
 }
 
 /// The newest candle that had closed at `at`, or by now if that is `None`.
-async fn job(candles: &Candles, symbol: &Symbol, timeframe: Timeframe, at: Option<Timestamp>) -> Result<Job, CliError> {
+async fn candle(
+    candles: &Candles,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    at: Option<Timestamp>,
+) -> Result<Newest, CliError> {
     let now = Timestamp::now();
     let until = at.map_or(now, |at| at.min(now));
-    if let Some(job) = newest_job(candles, symbol, timeframe, until).await? {
-        return Ok(job);
+    if let Some(newest) = newest(candles, symbol, timeframe, until).await? {
+        return Ok(newest);
     }
     let there = candles.series().await?;
     if there.is_empty() {
@@ -59,6 +70,8 @@ struct AnalysisReport {
     candle_close: String,
     /// How many candles were read.
     candles: usize,
+    /// The candles that were left out of the windows, for each series that has such.
+    refused: Vec<RefusedView>,
     duration_ms: f64,
     strategies: Vec<Row>,
     /// Strategies that can't be used, and why.
@@ -79,17 +92,30 @@ impl AnalysisReport {
         let row = |outcome: &StrategyOutcome| Row {
             strategy: outcome.strategy.clone(),
             digest: outcome.digest.to_string(),
-            outcome: OutcomeView::new(&outcome.outcome, outcome.duration, &outcome.log),
+            outcome: OutcomeView::new(&outcome.outcome, &outcome.holes, outcome.duration, &outcome.log),
         };
         Self {
             symbol,
             timeframe,
             candle_close: candle_close.to_string(),
             candles: analysis.candles,
+            refused: analysis.refused.iter().map(RefusedView::from).collect(),
             duration_ms: millis(analysis.duration),
             strategies: analysis.outcomes.iter().map(row).collect(),
             problems,
         }
+    }
+
+    /// The holes of each series in the longest window of it.
+    fn holes(&self) -> impl Iterator<Item = &HolesView> {
+        let mut longest: BTreeMap<(&str, &str), &HolesView> = BTreeMap::new();
+        for holes in self.strategies.iter().flat_map(|row| &row.outcome.holes) {
+            let known = longest.entry((&holes.symbol, &holes.timeframe)).or_insert(holes);
+            if known.missing < holes.missing {
+                *known = holes;
+            }
+        }
+        longest.into_values()
     }
 }
 
@@ -106,6 +132,8 @@ impl fmt::Display for AnalysisReport {
         let header: Vec<&str> = std::iter::once("strategy").chain(HEADER).collect();
         let rows =
             self.strategies.iter().map(|row| std::iter::once(row.strategy.to_string()).chain(cells(&row.outcome)));
-        f.write_str(&table(&header, &[2, 3, 4, 5, 6], rows))
+        writeln!(f, "{}\n", table(&header, &[2, 3, 4, 5, 6], rows))?;
+        self.refused.iter().try_for_each(|refused| writeln!(f, "{refused}"))?;
+        self.holes().try_for_each(|holes| writeln!(f, "{holes}"))
     }
 }

@@ -115,14 +115,18 @@ struct SeriesRow {
     symbol: Symbol,
     timeframe: Timeframe,
     candles: u64,
+    /// How many are missing between the oldest and the newest one.
+    missing: u64,
     first_open: String,
     last_open: String,
 }
 
 impl From<SeriesSummary> for SeriesRow {
     fn from(summary: SeriesSummary) -> Self {
+        let missing = summary.missing();
         let SeriesSummary { symbol, timeframe, candles, first_open, last_open } = summary;
-        Self { symbol, timeframe, candles, first_open: first_open.to_string(), last_open: last_open.to_string() }
+        let [first_open, last_open] = [first_open, last_open].map(|open| open.to_string());
+        Self { symbol, timeframe, candles, missing, first_open, last_open }
     }
 }
 
@@ -132,10 +136,11 @@ impl fmt::Display for CandleList {
             return CliError::NoCandles.fmt(f);
         }
         let row = |series: &SeriesRow| {
-            let SeriesRow { symbol, timeframe, candles, first_open, last_open } = series;
-            [symbol.to_string(), timeframe.to_string(), candles.to_string(), first_open.clone(), last_open.clone()]
+            let SeriesRow { symbol, timeframe, candles, missing, first_open, last_open } = series;
+            let [candles, missing] = [candles, missing].map(ToString::to_string);
+            [symbol.to_string(), timeframe.to_string(), candles, missing, first_open.clone(), last_open.clone()]
         };
-        let header = ["symbol", "timeframe", "candles", "first opened", "last opened"];
-        f.write_str(&table(&header, &[2], self.series.iter().map(row)))
+        let header = ["symbol", "timeframe", "candles", "missing", "first opened", "last opened"];
+        f.write_str(&table(&header, &[2, 3], self.series.iter().map(row)))
     }
 }

@@ -135,8 +135,8 @@ fn run(
     let View { job, base, extra } = newest.ok_or_else(no_window)?;
     let settings = &environment.settings;
     let inputs = Inputs { module, parameters, job: &job, base, extra: &extra, settings, origin: Origin::NONE };
-    let EvaluationReport { outcome, duration, log, .. } = inputs.evaluate();
-    let view = OutcomeView::new(&outcome, duration, &log);
+    let EvaluationReport { outcome, holes, duration, log, .. } = inputs.evaluate();
+    let view = OutcomeView::new(&outcome, &holes, duration, &log);
     let Job { symbol, timeframe, candle_close } = job;
     let candle_close = candle_close.to_string();
     Ok((outcome, Run { symbol, timeframe, candle_close, candles: base.len(), outcome: view }))

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn of(outcome: &Outcome) -> [String; 7] {
-        cells(&OutcomeView::new(outcome, Duration::from_micros(1500), &[]))
+        cells(&OutcomeView::new(outcome, &[], Duration::from_micros(1500), &[]))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use ta_bot_api::views::deployment::DeploymentView;
+use ta_bot_api::views::{deployment::DeploymentView, warning::WarningView};
 use ta_bot_core::{StrategyId, Timeframe};
 use ta_bot_engine::settings::config_store::ConfigKey;
 use ta_bot_wasm::{StrategyModule, WIT_VERSION};
@@ -128,12 +128,13 @@ pub(super) async fn show(session: Session, id: &StrategyId) -> Result<(), CliErr
     };
     let module = app.registry.get(id).ok_or_else(unknown)?;
     let key = ConfigKey { strategy: id.clone(), symbol: None };
-    let (resolved, _) = app.analyst.parameters.read(&key).map_err(|_| unknown())?;
+    let (resolved, stored) = app.analyst.parameters.read(&key).map_err(|_| unknown())?;
     let description = module.description();
     session.output.answer(&Shown {
         strategy: Strategy::new(&app, &module),
         description: description.description.clone(),
         parameters: ParameterView::list(&description.schema, &resolved),
+        warnings: stored.map(|level| WarningView::list(description, &level.parameters)).unwrap_or_default(),
     })
 }
 
@@ -143,6 +144,8 @@ struct Shown {
     strategy: Strategy,
     description: String,
     parameters: Vec<ParameterView>,
+    /// What to know of the values that are configured.
+    warnings: Vec<WarningView>,
 }
 
 impl fmt::Display for Shown {
@@ -151,6 +154,7 @@ impl fmt::Display for Shown {
         writeln!(f, "{} ({id}) {}\n{}\n", one_line(name), one_line(version), plain(&self.description))?;
         writeln!(f, "  digest      {digest}\n  lookback    {lookback} candles")?;
         writeln!(f, "  timeframes  {}\n  enabled     {}\n", self.strategy.timeframes(), yes_or_no(*enabled))?;
-        write!(f, "{}", parameter_table(&self.parameters))
+        writeln!(f, "{}", parameter_table(&self.parameters))?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
     }
 }

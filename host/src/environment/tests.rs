@@ -105,6 +105,17 @@ fn the_age_of_signals_is_a_time_none_or_the_next_close() {
     assert!(age(&[("SIGNAL_MAX_AGE_SECONDS", "-1")]).is_err());
 }
 
+#[test]
+fn the_gap_window_is_as_long_as_a_window_may_be() {
+    let window = |given: &[(&str, &str)]| read(given).map(|environment| environment.gap_window);
+    assert_eq!((window(&[]), window(&[("GAP_WINDOW", "0")])), (Ok(50), Ok(0)));
+    assert_eq!(window(&[("GAP_WINDOW", "10000")]), Ok(10_000));
+    for wrong in ["-1", "10001", "all"] {
+        let errors = window(&[("GAP_WINDOW", wrong)]).unwrap_err();
+        assert!(errors[0].to_string().contains("a number from 0 to 10000"), "{errors:?}");
+    }
+}
+
 #[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
 #[test]
 fn every_mistake_is_reported() {

@@ -1,4 +1,8 @@
-use crate::run::Home;
+use std::fs;
+
+use ta_bot_core::Timestamp;
+
+use crate::run::{Done, Home, sample};
 
 #[test]
 fn the_newest_candle_is_looked_at_by_every_strategy() {
@@ -48,4 +52,36 @@ fn what_is_missing_is_said_with_what_to_do() {
     let error = home.json(&["analyze", "SOLUSDT", "15m"]);
     assert_eq!(error["error"]["code"], "unknown_series");
     assert_eq!(error["error"]["details"][0]["symbol"], "ADAUSDT");
+}
+
+#[test]
+fn a_hole_among_the_newest_candles_is_told_with_its_bounds() {
+    let home = Home::new();
+    let text = fs::read_to_string(sample("BTCUSDT", "15m")).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let after = lines.len() - 10;
+    let missing: Vec<i64> =
+        lines.drain(after - 2..after).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    let [from, until] = [missing[0], missing[1] + 900_000].map(|at| Timestamp::from_millis(at).to_string());
+    let file = home.path().join("holed.csv");
+    fs::write(&file, lines.join("\n")).unwrap();
+    let file = file.to_str().unwrap();
+    home.run(["candles", "import", file, "--symbol", "BTCUSDT", "--timeframe", "15m"]).succeeded();
+    let answer = home.json(&["analyze", "BTCUSDT", "15m"]);
+    for row in answer["strategies"].as_array().unwrap() {
+        assert_eq!(
+            (&row["outcome"], &row["status"], &row["reason"]["code"]),
+            (&"gap".into(), &"gap".into(), &"hole".into())
+        );
+        let hole = serde_json::json!({"from": from, "until": until, "missing": 2});
+        assert_eq!(row["holes"][0]["newest"], serde_json::json!([hole]), "{row}");
+    }
+    let text = home.run(["analyze", "BTCUSDT", "15m"]).succeeded().stdout;
+    let line = format!("BTCUSDT 15m: 2 candles are missing: 2 from {from} to {until}");
+    assert!(text.contains(&line) && text.contains("accepted_holes"), "{text}");
+    // An operator who does not want to know can say so.
+    let done = Done::of(home.command().env("GAP_WINDOW", "0").args(["analyze", "BTCUSDT", "15m"])).succeeded();
+    assert!(!done.stdout.contains("accepted_holes") && done.stdout.contains(&line), "{done:?}");
+    let list = home.json(&["candles", "list"]);
+    assert_eq!((&list["series"][0]["candles"], &list["series"][0]["missing"]), (&298.into(), &2.into()), "{list}");
 }

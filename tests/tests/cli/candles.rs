@@ -74,6 +74,20 @@ async fn candles_that_changed_are_listed() {
 }
 
 #[test]
+fn holes_between_files_are_counted() {
+    let home = Home::new();
+    let text = fs::read_to_string(sample("BTCUSDT", "15m")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for (name, rows) in [("old.csv", 1..101), ("new.csv", 181..301)] {
+        let file = home.path().join(name);
+        fs::write(&file, [&lines[..1], &lines[rows]].concat().join("\n")).unwrap();
+        assert_eq!(home.json(&import(file.to_str().unwrap(), "15m"))["missing"], 0);
+    }
+    let list = home.json(&["candles", "list"]);
+    assert_eq!((&list["series"][0]["candles"], &list["series"][0]["missing"]), (&220.into(), &80.into()), "{list}");
+}
+
+#[test]
 fn the_list_is_ordered() {
     let empty = Home::new();
     assert!(empty.run(["candles", "list"]).succeeded().stdout.contains("ta-bot candles import"));
@@ -81,7 +95,10 @@ fn the_list_is_ordered() {
     let home = Home::with_candles();
     let text = home.run(["candles", "list"]).succeeded().stdout;
     let starts: Vec<String> =
-        text.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(starts, ["SYMBOL TIMEFRAME CANDLES", "ADAUSDT 5m 300", "BTCUSDT 15m 300", "BTCUSDT 1h 300"]);
+        text.lines().map(|line| line.split_whitespace().take(4).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        starts,
+        ["SYMBOL TIMEFRAME CANDLES MISSING", "ADAUSDT 5m 300 0", "BTCUSDT 15m 300 0", "BTCUSDT 1h 300 0"]
+    );
     assert!(text.lines().all(|line| line.trim_end() == line), "{text:?}");
 }

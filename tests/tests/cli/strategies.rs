@@ -17,6 +17,7 @@ fn strategies_are_listed_and_shown() {
     let shown = home.json(&["strategies", "show", "rsi"]);
     let period = shown["parameters"].as_array().unwrap().iter().find(|row| row["name"] == "period").unwrap();
     assert_eq!((&period["default"], &period["origin"]), (&14.into(), &"default".into()));
+    assert_eq!(shown["warnings"], serde_json::json!([]));
 }
 
 #[test]

@@ -27,6 +27,7 @@ const SETTINGS: ApplicationSettings = ApplicationSettings {
     enabled_strategies: None,
     min_confidence: 0.0,
     max_confidence: 1.0,
+    accepted_holes: Vec::new(),
 };
 
 /// Little time for a guest that never ends, and less memory than usual, so that a replay shows that the bundle's own

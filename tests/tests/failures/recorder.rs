@@ -79,6 +79,7 @@ fn take(recorder: &Recorder, window: &CandleWindow, lookback: usize, times: usiz
         enabled_strategies: None,
         min_confidence: 0.0,
         max_confidence: 1.0,
+        accepted_holes: Vec::new(),
     };
     for index in 0..times {
         let mut job = job(window);

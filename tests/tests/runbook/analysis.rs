@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use ta_bot_core::Timeframe;
 use tokio::time::sleep;
 
-use crate::service::{Service, Setup};
+use crate::service::{Service, Setup, falling};
 
 const ANALYSE: &str = "/api/v1/test/analyze";
 
@@ -242,5 +242,46 @@ async fn what_cannot_be_looked_at_is_refused() {
     let kinds = json!({"symbol": 5, "timeframe": ["15m"], "publish": "yes"});
     assert_eq!(service.post(ANALYSE, kinds).await.refused(), ["symbol", "timeframe", "publish"]);
     service.post(ANALYSE, json!({"symbol": "BTCUSDT", "period": "15m"})).await.error(400, "unknown_field");
+    service.end().await;
+}
+
+/// The operator's way: find the hole, accept it, withdraw that; and the signal is made again all the same.
+#[tokio::test]
+async fn a_hole_keeps_signals_back_until_an_operator_accepts_it() {
+    let service = Setup::new().start().await;
+    speak(&service).await;
+    let mut candles = falling(Timeframe::M15, 300, 4);
+    let missing = candles.remove(280).open_time;
+    service.candles.insert(&"BTCUSDT".parse().unwrap(), Timeframe::M15, &candles).await.unwrap();
+    let rsi = async || {
+        let analysis = service.post(ANALYSE, json!({"symbol": "BTCUSDT", "timeframe": "15m", "publish": true})).await;
+        of(analysis.data(), "rsi").clone()
+    };
+    let accept = async |series: &[&str]| {
+        let change = json!({"accepted_holes": series, "changed_by": "ann", "reason": "a thin market"});
+        service.post("/api/v1/config/application", change).await.data().clone()
+    };
+    let until = missing.plus_millis(Timeframe::M15.millis());
+    let newest = json!([{"from": missing.to_string(), "until": until.to_string(), "missing": 1}]);
+    let holes = json!([{"symbol": "BTCUSDT", "timeframe": "15m", "missing": 1, "newest": newest}]);
+    let gap = rsi().await;
+    assert_eq!((&gap["outcome"], &gap["reason"]["code"], &gap["holes"]), (&json!("gap"), &json!("hole"), &holes));
+    let gaps = r#"ta_bot_strategy_executions_total{signal_generated="false",status="gap",strategy="rsi",symbol="BTCUSDT",timeframe="15m"}"#;
+    assert_eq!(service.metric(gaps).await, Some(1.0), "{}", service.metrics().await);
+    let series = service.get("/api/v1/candles").await;
+    assert_eq!((&series.data()[0]["candles"], &series.data()[0]["missing"]), (&json!(299), &json!(1)));
+
+    let accepted = accept(&["BTCUSDT 15m"]).await;
+    assert_eq!(accepted["change"]["new_parameters"]["accepted_holes"], json!(["BTCUSDT 15m"]));
+    let signal = rsi().await;
+    assert_eq!((&signal["outcome"], &signal["holes"]), (&json!("signal"), &holes));
+    let told = &signal["signal"]["metadata"]["provenance"]["holes"][0]["newest"][0];
+    assert_eq!(*told, json!({"from": missing.millis(), "until": until.millis(), "missing": 1}));
+
+    accept(&[]).await;
+    assert_eq!(rsi().await["outcome"], "gap");
+    let id = signal["signal"]["signal_id"].as_str().unwrap();
+    let replay = service.post(&format!("/api/v1/signals/{id}/replay"), json!({})).await;
+    assert_eq!(replay.data()["verdict"], "equal", "{}", replay.body);
     service.end().await;
 }

@@ -15,7 +15,7 @@ async fn the_environment_counts_until_somebody_changes_it() {
     assert_eq!(settings.etag(), "\"0\"");
     let expected = json!({
         "symbols": ["BTCUSDT", "ETHUSDT"], "timeframes": ["15m", "1h"], "enabled_strategies": null,
-        "min_confidence": 0.6, "max_confidence": 1.0, "version": 0, "source": "environment", "updated_at": null,
+        "min_confidence": 0.6, "max_confidence": 1.0, "accepted_holes": [], "version": 0, "source": "environment", "updated_at": null,
     });
     assert_eq!(*settings.data(), expected);
 
@@ -61,7 +61,7 @@ async fn what_is_named_twice_counts_once() {
     let service = Service::start().await;
     let twice = json!({
         "symbols": ["ETHUSDT", "BTCUSDT", "ethusdt"], "timeframes": ["1h", "15m", "1h"],
-        "enabled_strategies": ["rsi", "rsi"],
+        "enabled_strategies": ["rsi", "rsi"], "accepted_holes": ["ETHUSDT 1h", "ethusdt 1h"],
     });
     let changed = service.post(SETTINGS, twice).await;
     let settings = &changed.data()["settings"];
@@ -70,6 +70,7 @@ async fn what_is_named_twice_counts_once() {
         (&json!(["ETHUSDT", "BTCUSDT"]), &json!(["1h", "15m"]))
     );
     assert_eq!(settings["enabled_strategies"], json!(["rsi"]));
+    assert_eq!(settings["accepted_holes"], json!(["ETHUSDT 1h"]));
     service.end().await;
 }
 
@@ -78,10 +79,22 @@ async fn what_does_not_fit_is_refused_whole() {
     let service = Service::start().await;
     let wrong = json!({
         "symbols": ["B", "BTCUSDT", 5], "timeframes": ["15x"], "enabled_strategies": "rsi", "min_confidence": "high",
+        "accepted_holes": ["BTCUSDT 15m", "BTCUSDT", {"symbol": "BTCUSDT"}],
     });
     let refused = service.post(SETTINGS, wrong).await;
     refused.error(422, "invalid");
-    assert_eq!(refused.refused(), ["symbols", "symbols", "timeframes", "enabled_strategies", "min_confidence"]);
+    assert_eq!(
+        refused.refused(),
+        [
+            "symbols",
+            "symbols",
+            "timeframes",
+            "enabled_strategies",
+            "min_confidence",
+            "accepted_holes",
+            "accepted_holes"
+        ]
+    );
     let wrong = json!({"enabled_strategies": ["rsj"], "min_confidence": 0.9, "max_confidence": 0.8});
     let refused = service.post(SETTINGS, wrong).await;
     refused.error(422, "invalid");

@@ -247,3 +247,25 @@ async fn where_the_store_is_away_reading_goes_on_and_writing_is_503() {
     service.put(CONFIG, json!({"period": 21})).await.data();
     service.end().await;
 }
+
+/// An RSI of 200 from 250 candles is three quarters of its seed.
+#[tokio::test]
+async fn a_length_that_the_window_cannot_serve_is_taken_with_a_warning() {
+    let service = Service::start().await;
+    let long = service.put(CONFIG, json!({"period": 200, "oversold": 25})).await;
+    let warnings = &long.data()["warnings"];
+    assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
+    assert_eq!((&warnings[0]["parameter"], &warnings[0]["code"]), (&json!("period"), &json!("seed_left")));
+    let message = warnings[0]["message"].as_str().unwrap();
+    assert!(message.contains("250 candles") && message.contains("about 78 %"), "{message}");
+    assert_eq!(long.data()["config"]["parameters"]["period"], 200);
+    let check = json!({"strategy_id": "rsi", "parameters": {"period": 200}});
+    let checked = service.post("/api/v1/config/validate", check).await;
+    assert_eq!(checked.data()["warnings"], *warnings);
+    let only = json!({"parameters": {"period": 150}, "validate_only": true});
+    assert_eq!(service.put(CONFIG, only).await.data()["warnings"][0]["parameter"], "period");
+    assert_eq!(service.put(CONFIG, json!({"period": 20})).await.data()["warnings"], json!([]));
+    let back = service.post("/api/v1/strategies/rsi/rollback", json!({})).await;
+    assert_eq!(back.data()["warnings"], *warnings, "a rollback sets what it restores");
+    service.end().await;
+}

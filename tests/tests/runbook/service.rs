@@ -117,7 +117,7 @@ impl Setup {
 }
 
 /// `count` candles, each a little lower than the one before. The last of them closed `closed_ago` candles ago.
-fn falling(timeframe: Timeframe, count: i64, closed_ago: i64) -> Vec<Candle> {
+pub(crate) fn falling(timeframe: Timeframe, count: i64, closed_ago: i64) -> Vec<Candle> {
     let newest = timeframe.open_of(Timestamp::now()).plus_millis(-(1 + closed_ago) * timeframe.millis());
     let candle = |ago: i64| {
         let close = 50_000.0 + 10.0 * ago as f64;

@@ -26,6 +26,7 @@ fn signal(module: &StrategyModule, job: &Job, base: CandleSlice<'_>) -> Option<S
         parameter_store: "none",
         window: base,
         window_hash: CandleSlice::hash(&[base]),
+        holes: &[],
         host_version: "test",
         derived: &[],
         traceparent: None,
@@ -37,6 +38,7 @@ fn signal(module: &StrategyModule, job: &Job, base: CandleSlice<'_>) -> Option<S
         enabled_strategies: None,
         min_confidence: 0.0,
         max_confidence: 1.0,
+        accepted_holes: Vec::new(),
     };
     Signal::new(&evaluated, &settings).ok()
 }

@@ -80,6 +80,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         enabled_strategies: None,
         min_confidence: 0.6,
         max_confidence: 0.95,
+        accepted_holes: Vec::new(),
     };
     let settings = Arc::new(SettingsBook::new(config.clone(), Arc::clone(&registry), from_environment));
     let store = Arc::new(SqliteCandles::new(database.clone()));

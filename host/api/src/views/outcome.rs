@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use ta_bot_core::{Decision, EvaluationError, ExecutionStatus};
+use ta_bot_core::{Decision, EvaluationError, ExecutionStatus, WindowHoles};
 use ta_bot_wasm::LogLine;
 use utoipa::ToSchema;
 
 use ta_bot_core::millis;
 use ta_bot_engine::evaluation::Outcome;
+
+use super::window::HolesView;
 
 /// The outcome of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,6 +31,8 @@ pub struct OutcomeView {
     pub reason: Option<WhyView>,
     /// The error; null unless the outcome is `error`.
     pub error: Option<WhyView>,
+    /// The holes of the strategy's windows, for each window that has some.
+    pub holes: Vec<HolesView>,
     pub duration_ms: f64,
     /// What the strategy logged.
     log: Vec<LogView>,
@@ -59,7 +63,7 @@ struct LogView {
 }
 
 impl OutcomeView {
-    pub fn new(outcome: &Outcome, duration: Duration, log: &[LogLine]) -> Self {
+    pub fn new(outcome: &Outcome, holes: &[WindowHoles], duration: Duration, log: &[LogLine]) -> Self {
         let mut view = Self {
             outcome: "none",
             status: ExecutionStatus::Success.as_str(),
@@ -67,6 +71,7 @@ impl OutcomeView {
             dropped: None,
             reason: None,
             error: None,
+            holes: holes.iter().map(HolesView::from).collect(),
             duration_ms: millis(duration),
             log: log.iter().map(line).collect(),
         };
@@ -143,7 +148,7 @@ mod tests {
     use super::*;
 
     fn json(error: EvaluationError) -> Json {
-        let view = OutcomeView::new(&Outcome::Error(error), Duration::from_micros(1500), &[]);
+        let view = OutcomeView::new(&Outcome::Error(error), &[], Duration::from_micros(1500), &[]);
         serde_json::to_value(&view).unwrap()
     }
 

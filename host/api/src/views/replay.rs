@@ -93,7 +93,8 @@ impl ReplayView {
             windows: replay.windows.iter().map(window).collect(),
             differences: replay.differences.named().iter().map(difference).collect(),
             more_differences: replay.differences.more(),
-            outcome: answer.map(|answer| OutcomeView::new(&answer.outcome, answer.duration, &answer.log)),
+            outcome: answer
+                .map(|answer| OutcomeView::new(&answer.outcome, &answer.holes, answer.duration, &answer.log)),
         }
     }
 }

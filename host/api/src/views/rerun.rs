@@ -87,7 +87,7 @@ impl RerunView {
             memory_bytes: failure.limits.memory_bytes,
             windows: failure.windows.iter().map(window).collect(),
             recorded: RecordedView { code, message },
-            outcome: answer.as_ref().ok().map(|it| OutcomeView::new(&it.outcome, it.duration, &it.log)),
+            outcome: answer.as_ref().ok().map(|it| OutcomeView::new(&it.outcome, &it.holes, it.duration, &it.log)),
         }
     }
 }

@@ -8,6 +8,7 @@ fn settings() -> ApplicationSettings {
         enabled_strategies: None,
         min_confidence: 0.6,
         max_confidence: 0.95,
+        accepted_holes: vec![],
     }
 }
 
@@ -55,6 +56,7 @@ fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParamet
         parameter_store: "sqlite",
         window: window.newest(20),
         window_hash: CandleSlice::hash(&[window.newest(20)]),
+        holes: &[],
         host_version: "0.1.0",
         derived: &[],
         traceparent: None,

@@ -252,7 +252,7 @@ impl Impact {
             let analyst = Arc::clone(&self.analyst);
             let (sender, done) = tokio::sync::oneshot::channel();
             self.analyst.threads.spawn(move || {
-                work.go_on(&analyst.parameters, (Instant::now() + SLICE).min(until));
+                work.go_on(&analyst, (Instant::now() + SLICE).min(until));
                 // The receiver is gone if the process is stopping.
                 let _ = sender.send(work);
             });

@@ -155,6 +155,7 @@ mod tests {
             candle_close: 1,
             host_version: "1".to_owned(),
             derived_candles: Vec::new(),
+            holes: Vec::new(),
         };
         let mut message = json!({
             "action": "buy", "confidence": 0.7, "price": 10.0, "stop_loss": 9.0, "take_profit": 12.0,

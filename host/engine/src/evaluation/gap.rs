@@ -1,10 +1,11 @@
 //! Windows that a strategy can't be asked about, because candles are missing that should be there.
 //!
 //! "Nothing to say" and "can't know" are different answers. A strategy that is given a higher timeframe without
-//! candles, with too few of them, or with candles of two days ago, would answer like an ordinary *none*, or with a
-//! signal of old prices. It is not asked. That says nothing about the strategy, so it never counts against it.
+//! candles, with too few of them, with candles of two days ago, or with a hole among the newest ones, would answer like
+//! an ordinary *none*, or with a signal of the wrong prices. It is not asked. That says nothing about the strategy, so
+//! it never counts against it.
 
-use ta_bot_core::{CandleSlice, ExtraInput, Job, StrategyDescription, Timestamp};
+use ta_bot_core::{CandleSlice, ExtraInput, Hole, Job, StrategyDescription, Timestamp};
 use thiserror::Error;
 
 use super::series::{SeriesKey, series_of};
@@ -48,6 +49,18 @@ pub enum Gap {
         /// When the candle closed that should be there.
         expected: Timestamp,
     },
+    /// Candles are missing between two newer ones of a series, which may be the strategy's own.
+    #[error(
+        "candles of {} {} are missing from {} to {} ({}): import them, or have them written; or accept the holes of this \
+         series if they belong to its market (accepted_holes of the application settings)",
+        series.0, series.1, hole.from, hole.until, hole.missing
+    )]
+    Hole {
+        /// The series.
+        series: SeriesKey,
+        /// The newest hole.
+        hole: Hole,
+    },
 }
 
 impl Gap {
@@ -57,11 +70,18 @@ impl Gap {
             Self::Missing { .. } => "missing_series",
             Self::Short { .. } => "short_series",
             Self::Stale { .. } => "stale_series",
+            Self::Hole { .. } => "hole",
         }
     }
 
-    /// The first gap in the windows that a strategy would be given, if there is one.
-    pub fn find(description: &StrategyDescription, job: &Job, extra: &[CandleSlice<'_>]) -> Option<Self> {
+    /// The newest hole between these candles of a series, if there is one.
+    pub fn between(series: SeriesKey, candles: CandleSlice<'_>) -> Option<Self> {
+        let hole = candles.holes(series.1).next()?;
+        Some(Self::Hole { series, hole })
+    }
+
+    /// The first extra series that is not there whole and up to date, if there is one.
+    pub fn in_extra(description: &StrategyDescription, job: &Job, extra: &[CandleSlice<'_>]) -> Option<Self> {
         description.extra.iter().zip(extra).find_map(|(input, window)| Self::of(input, job, *window))
     }
 

@@ -2,13 +2,21 @@
 
 use ta_bot_core::{
     ApplicationSettings, CandleSlice, Decision, DerivedInput, DropReason, Evaluated, Job, ResolvedParameters, Signal,
+    WindowHoles,
 };
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
-use super::{EvaluationReport, Outcome, extra_windows, gap::Gap};
+use super::{
+    EvaluationReport, Outcome,
+    gap::Gap,
+    series::{SeriesKey, series_of},
+};
 
 /// This version of the host, as signals give it.
 pub const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The first version of the host. Its signals were made of rows as they were stored, whatever was in them, and say
+/// nothing of holes.
+pub const FIRST_HOST_VERSION: &str = "0.1.0";
 
 /// Everything that determines an outcome.
 #[derive(Clone, Copy)]
@@ -49,12 +57,38 @@ impl Origin<'static> {
 }
 
 impl Inputs<'_> {
-    /// Asks the strategy, unless candles are missing that should be there.
-    pub fn ask(&self) -> EvaluationReport {
-        match Gap::find(self.module.description(), self.job, self.extra) {
-            Some(gap) => EvaluationReport::gap(gap),
+    /// Asks the strategy, unless candles are missing that should be there: a whole extra series, its newest candles, or
+    /// candles among the newest `gap_window` of a window whose holes are not accepted.
+    pub fn ask(&self, gap_window: u32) -> EvaluationReport {
+        match self.gap(gap_window) {
+            Some(gap) => EvaluationReport::gap(gap, self.holes()),
             None => self.evaluate(),
         }
+    }
+
+    fn gap(&self, gap_window: u32) -> Option<Gap> {
+        let hole = |(series, window): (SeriesKey, CandleSlice<'_>)| {
+            let hole = Gap::between(series.clone(), window.newest(gap_window as usize))?;
+            (!self.settings.accepts_holes(&series.0, series.1)).then_some(hole)
+        };
+        Gap::in_extra(self.module.description(), self.job, self.extra).or_else(|| self.windows().find_map(hole))
+    }
+
+    /// The windows with their series, the base window first. There is none above the highest timeframe.
+    fn windows(&self) -> impl Iterator<Item = (SeriesKey, CandleSlice<'_>)> {
+        let base = ((self.job.symbol.clone(), self.job.timeframe), self.base);
+        let extra = self.module.description().extra.iter().zip(self.extra);
+        let extra = extra.filter_map(|(input, window)| Some((series_of(input, self.job)?, *window)));
+        std::iter::once(base).chain(extra)
+    }
+
+    /// The holes of all windows, wherever they are in them. They follow from the windows alone, so that a replay says
+    /// the same whatever is accepted by then.
+    fn holes(&self) -> Vec<WindowHoles> {
+        if self.origin.host_version == FIRST_HOST_VERSION {
+            return Vec::new();
+        }
+        self.windows().filter_map(|((symbol, timeframe), window)| WindowHoles::of(&symbol, timeframe, window)).collect()
     }
 
     /// Runs the strategy in its sandbox, whatever its windows are, and makes a signal of its decision.
@@ -70,7 +104,7 @@ impl Inputs<'_> {
                 Err(reason) => (Outcome::Dropped(Box::new(decision), reason), None),
             },
         };
-        EvaluationReport { outcome, decision, duration, ran, usage, log }
+        EvaluationReport { outcome, decision, holes: self.holes(), duration, ran, usage, log }
     }
 
     /// The signal of a decision, or why the host drops it.
@@ -86,6 +120,7 @@ impl Inputs<'_> {
             parameter_store: self.origin.parameter_store,
             window: self.base,
             window_hash: CandleSlice::hash(&windows),
+            holes: &self.holes(),
             host_version: self.origin.host_version,
             derived: self.origin.derived.unwrap_or(&found),
             traceparent: self.origin.traceparent,
@@ -93,13 +128,11 @@ impl Inputs<'_> {
         };
         Signal::new(&evaluated, self.settings)
     }
+
     /// The candles of the windows that were made of shorter ones, series by series.
     fn derived(&self) -> Vec<DerivedInput> {
-        let base = (Some((self.job.symbol.clone(), self.job.timeframe)), self.base);
-        let extra = extra_windows(self.module.description(), self.job).into_iter().map(|(series, _)| series);
-        let windows = std::iter::once(base).chain(extra.zip(self.extra.iter().copied()));
-        let derived = windows.filter_map(|(series, window)| {
-            let ((symbol, timeframe), (source, candles)) = series.zip(window.derived())?;
+        let derived = self.windows().filter_map(|((symbol, timeframe), window)| {
+            let (source, candles) = window.derived()?;
             Some(DerivedInput { symbol, timeframe, source, candles })
         });
         derived.collect()

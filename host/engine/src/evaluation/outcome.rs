@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use ta_bot_core::{Decision, DropReason, EvaluationError, ModuleDigest, Signal, StrategyId};
+use ta_bot_core::{Decision, DropReason, EvaluationError, ModuleDigest, Signal, StrategyId, WindowHoles};
 use ta_bot_wasm::{LogLine, Usage};
 
 use super::gap::Gap;
@@ -59,6 +59,8 @@ pub struct EvaluationReport {
     pub outcome: Outcome,
     /// The strategy's own decision behind a signal, before the host added to it.
     pub decision: Option<Decision>,
+    /// The holes of the windows, those that kept it from being asked included.
+    pub holes: Vec<WindowHoles>,
     /// How long it took; zero if the strategy was not asked.
     pub duration: Duration,
     /// How long the machine ran it.
@@ -72,17 +74,17 @@ pub struct EvaluationReport {
 impl EvaluationReport {
     /// The report for a strategy that was not asked because it refuses its parameters.
     pub fn refused(error: EvaluationError) -> Self {
-        Self::unasked(Outcome::Error(error))
+        Self::unasked(Outcome::Error(error), Vec::new())
     }
 
-    /// The report for a strategy that could not be asked.
-    pub fn gap(gap: Gap) -> Self {
-        Self::unasked(Outcome::Gap(gap))
+    /// The report for a strategy that could not be asked, with the holes of its windows.
+    pub fn gap(gap: Gap, holes: Vec<WindowHoles>) -> Self {
+        Self::unasked(Outcome::Gap(gap), holes)
     }
 
-    fn unasked(outcome: Outcome) -> Self {
+    fn unasked(outcome: Outcome, holes: Vec<WindowHoles>) -> Self {
         let (duration, ran, usage) = (Duration::ZERO, Duration::ZERO, Usage::default());
-        Self { outcome, decision: None, duration, ran, usage, log: Vec::new() }
+        Self { outcome, decision: None, holes, duration, ran, usage, log: Vec::new() }
     }
 }
 
@@ -95,6 +97,8 @@ pub struct StrategyOutcome {
     pub digest: ModuleDigest,
     /// What it answered.
     pub outcome: Outcome,
+    /// The holes of the windows that it was given, or would have been given.
+    pub holes: Vec<WindowHoles>,
     /// How long it took; zero if the strategy was not asked.
     pub duration: Duration,
     /// What else it used.
@@ -107,6 +111,7 @@ impl StrategyOutcome {
     /// The outcome of a strategy that was not asked.
     pub fn skipped(strategy: StrategyId, digest: ModuleDigest, reason: SkipReason) -> Self {
         let (duration, usage) = (Duration::ZERO, Usage::default());
-        Self { strategy, digest, outcome: Outcome::Skipped(reason), duration, usage, log: Vec::new() }
+        let (outcome, holes) = (Outcome::Skipped(reason), Vec::new());
+        Self { strategy, digest, outcome, holes, duration, usage, log: Vec::new() }
     }
 }

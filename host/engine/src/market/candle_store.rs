@@ -27,6 +27,16 @@ pub struct SeriesSummary {
     pub last_open: Timestamp,
 }
 
+impl SeriesSummary {
+    /// How many candles are missing between the oldest and the newest one. A row that is no usable candle, or that is
+    /// there twice, counts as a candle here: a summary does not look at the numbers.
+    pub fn missing(&self) -> u64 {
+        let length = self.timeframe.millis();
+        let span = (self.last_open.millis() - self.first_open.millis()) / length + 1;
+        span.unsigned_abs().saturating_sub(self.candles)
+    }
+}
+
 /// What an insertion did with the candles that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Inserted {

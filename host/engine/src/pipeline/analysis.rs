@@ -3,15 +3,12 @@
 //! Jobs from the queue and HTTP requests both use this module, so that both see the same.
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::future::try_join_all;
 use ta_bot_core::{
-    CandleSlice, CandleWindow, EvaluationError, ExecutionStatus, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp,
-    millis,
+    CandleSlice, EvaluationError, ExecutionStatus, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp, millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 
@@ -38,9 +35,16 @@ use crate::{
 mod awaited;
 mod beside;
 mod error;
+mod windows;
 
 pub use beside::ToCompare;
 pub use error::AnalysisError;
+pub use windows::RefusedCandles;
+
+use windows::Windows;
+
+/// How many of the newest candles of each window must be without a hole, by default.
+pub const DEFAULT_GAP_WINDOW: u32 = 50;
 
 /// The result of analysing a candle.
 #[derive(Debug, Clone)]
@@ -51,6 +55,8 @@ pub struct Analysis {
     pub revision: i64,
     /// The number of candles read.
     pub candles: usize,
+    /// The candles that were left out, for each series that has such.
+    pub refused: Vec<RefusedCandles>,
     /// The outcome of each strategy, ordered by id.
     pub outcomes: Vec<StrategyOutcome>,
     /// How long the analysis took, including reading.
@@ -67,6 +73,14 @@ impl Analysis {
             _ => None,
         })
     }
+
+    /// Adds candles of the job's own series that are newer than its candle and were refused.
+    pub fn add_refused(&mut self, newer: RefusedCandles) {
+        match self.refused.iter_mut().find(|refused| refused.series == newer.series) {
+            Some(refused) => refused.add(newer),
+            None => self.refused.push(newer),
+        }
+    }
 }
 
 /// Analyses candles.
@@ -81,6 +95,9 @@ pub struct Analyst {
     pub parameters: Arc<ParameterBook>,
     /// The settings, which say which strategies run.
     pub settings: Arc<SettingsBook>,
+    /// How many of the newest candles of each window must be without a hole; 0: holes keep no strategy from being
+    /// asked.
+    pub gap_window: u32,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The threads on which guests run.
@@ -99,9 +116,6 @@ pub struct Prepared {
     candles: usize,
     started: Instant,
 }
-
-/// The windows that were read for a job, by series.
-type Windows = HashMap<SeriesKey, CandleWindow>;
 
 /// A strategy that is about to be evaluated, with the extra windows that it needs.
 struct Turn {
@@ -131,7 +145,7 @@ impl Analyst {
         let turns = turns(modules, job);
         let beside = beside::of_interest(shadows, &turns, job);
         let windows = self.windows(job, &turns).await?;
-        let candles = windows[&(job.symbol.clone(), job.timeframe)].len();
+        let candles = windows.candles(&(job.symbol.clone(), job.timeframe));
         tracing::info!("Fetched {candles} candles for {job}");
         Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
     }
@@ -173,8 +187,9 @@ impl Analyst {
             }
         }
         let duration = started.elapsed();
+        let refused = windows.refused.clone();
         let beside = ToCompare::new(&job, (&settings, edition), beside, &outcomes, windows);
-        let analysis = Analysis { job, revision, candles, outcomes, duration, beside };
+        let analysis = Analysis { job, revision, candles, refused, outcomes, duration, beside };
         self.count(&analysis, &settings);
         Ok(analysis)
     }
@@ -193,46 +208,6 @@ impl Analyst {
         }
     }
 
-    /// Reads every series once, with as many candles as the strategy that needs the most. Shadows are not considered
-    /// here: what only they need is read after the decision, when nothing waits for it.
-    async fn windows(&self, job: &Job, turns: &[Turn]) -> Result<Windows, AnalysisError> {
-        let base = ((job.symbol.clone(), job.timeframe), 1);
-        self.read(job, turns.iter().flat_map(|turn| turn.wanted(job)).chain([base])).await
-    }
-
-    /// Reads each series once, with the largest number of candles that is wanted of it.
-    async fn read(
-        &self,
-        job: &Job,
-        wanted: impl IntoIterator<Item = (SeriesKey, u32)>,
-    ) -> Result<Windows, AnalysisError> {
-        let mut most_of: HashMap<SeriesKey, u32> = HashMap::new();
-        for (series, count) in wanted {
-            let most = most_of.entry(series).or_default();
-            *most = count.max(*most);
-        }
-        // All at the same time, so that each series is read together with those of other jobs.
-        let windows = most_of.into_iter().map(|(series, count)| self.window(job, series, count));
-        Ok(try_join_all(windows).await?.into_iter().collect())
-    }
-
-    /// Reads the candles that had closed at the job's close. A candle of a higher timeframe that contains the job's is
-    /// still open then, and is not read.
-    async fn window(
-        &self,
-        job: &Job,
-        series: SeriesKey,
-        count: u32,
-    ) -> Result<(SeriesKey, CandleWindow), AnalysisError> {
-        let (symbol, timeframe) = &series;
-        let closed = self.candles.newest(symbol, *timeframe, job.candle_close, count).await?;
-        let newest = closed.candles.last().map(|candle| timeframe.close_of(candle.open_time));
-        if *symbol == job.symbol && *timeframe == job.timeframe && newest != Some(job.candle_close) {
-            return Err(AnalysisError::without_candle(job, closed.refused));
-        }
-        Ok((series, closed.try_into()?))
-    }
-
     fn evaluate(
         &self,
         turn: &Turn,
@@ -249,30 +224,26 @@ impl Analyst {
             return StrategyOutcome::skipped(strategy, digest, reason);
         }
         let resolution = self.parameters.resolve(&turn.module, &job.symbol);
-        let none = CandleWindow::default();
-        let newest = |series: Option<&SeriesKey>, count: u32| {
-            series.map_or(&none, |series| &windows[series]).newest(count as usize)
-        };
         let extra: Vec<CandleSlice<'_>> =
-            turn.extra.iter().map(|(series, count)| newest(series.as_ref(), *count)).collect();
+            turn.extra.iter().map(|(series, count)| windows.newest(series.as_ref(), *count)).collect();
         let inputs = Inputs {
             module: &turn.module,
             parameters: &resolution.parameters,
             job,
-            base: newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback),
+            base: windows.newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback),
             extra: &extra,
             settings: &settings.settings,
             origin: Origin { parameter_store: self.parameters.store_name(), traceparent, ..Origin::NONE },
         };
         let answer = match resolution.refused {
             Some(refused) => EvaluationReport::refused(refused),
-            None => inputs.ask(),
+            None => inputs.ask(self.gap_window),
         };
         if let Some(watch) = watch {
             watch.watch.note(&inputs, &answer);
         }
-        let EvaluationReport { outcome, duration, usage, log, .. } = answer;
-        StrategyOutcome { strategy, digest, outcome, duration, usage, log }
+        let EvaluationReport { outcome, holes, duration, usage, log, .. } = answer;
+        StrategyOutcome { strategy, digest, outcome, holes, duration, usage, log }
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
@@ -343,19 +314,27 @@ fn relate(strategy: &StrategyId, line: &LogLine) {
     }
 }
 
-/// Returns the newest closed candle of a series as a job.
-pub async fn newest_job(
+/// The newest closed candle of a series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Newest {
+    /// The job of the candle.
+    pub job: Job,
+    /// The candles that are newer and were refused, if there are such.
+    pub refused: Option<RefusedCandles>,
+}
+
+/// Returns the newest closed candle of a series.
+pub async fn newest(
     candles: &Candles,
     symbol: &Symbol,
     timeframe: Timeframe,
     now: Timestamp,
-) -> Result<Option<Job>, StoreError> {
-    let newest = candles.newest(symbol, timeframe, now, 1).await?.candles;
-    Ok(newest.last().map(|candle| Job {
-        symbol: symbol.clone(),
-        timeframe,
-        candle_close: timeframe.close_of(candle.open_time),
-    }))
+) -> Result<Option<Newest>, StoreError> {
+    let closed = candles.newest(symbol, timeframe, now, 1).await?;
+    let Some(newest) = closed.candles.last() else { return Ok(None) };
+    let candle_close = timeframe.close_of(newest.open_time);
+    let refused = RefusedCandles::since(&(symbol.clone(), timeframe), closed.refused, Some(candle_close));
+    Ok(Some(Newest { job: Job { symbol: symbol.clone(), timeframe, candle_close }, refused }))
 }
 
 #[cfg(test)]

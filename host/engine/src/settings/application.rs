@@ -216,6 +216,7 @@ mod tests {
             enabled_strategies: Some(vec!["rsi".parse().unwrap()]),
             min_confidence: 0.6,
             max_confidence: 0.95,
+            accepted_holes: Vec::new(),
         };
         let book = SettingsBook::new(store, Arc::new(Registry::new()), settings);
         let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() };

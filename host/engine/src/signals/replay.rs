@@ -11,7 +11,7 @@ use ta_bot_core::{
 use ta_bot_wasm::StrategyModule;
 
 use crate::{
-    evaluation::{EvaluationReport, Inputs, Outcome},
+    evaluation::{EvaluationReport, FIRST_HOST_VERSION, Inputs, Outcome},
     market::candles::Candles,
     modules::loader::{LoadingError, ModuleLoader},
     pipeline::analysis::AnalysisError,
@@ -31,9 +31,6 @@ pub use windows::Seen;
 
 use recorded::Recorded;
 use windows::{Rows, Windows};
-
-/// The version whose signals were made of rows as they were stored, whatever was in them.
-const UNCHECKED: &str = "0.1.0";
 
 /// Replays signals.
 pub struct Replayer {
@@ -232,7 +229,10 @@ impl Replayer {
 
     /// The candles by the rules of the host that made the signal.
     fn rows(&self, recorded: &Recorded) -> Rows<'_> {
-        if recorded.host_version == UNCHECKED { Rows::AsStored(&self.candles) } else { Rows::Checked(&self.candles) }
+        match recorded.host_version.as_str() {
+            FIRST_HOST_VERSION => Rows::AsStored(&self.candles),
+            _ => Rows::Checked(&self.candles),
+        }
     }
 
     /// Finds the windows and evaluates them, on the guests' threads.
@@ -275,6 +275,7 @@ pub(crate) const fn everything_goes_out() -> ApplicationSettings {
         enabled_strategies: None,
         min_confidence: 0.0,
         max_confidence: 1.0,
+        accepted_holes: Vec::new(),
     }
 }
 

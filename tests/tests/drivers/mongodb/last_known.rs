@@ -10,7 +10,7 @@ use ta_bot_engine::{
     evaluation::Outcome,
     market::candles::{Candles, DEFAULT_PATIENCE},
     modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore, registry::Registry},
-    pipeline::analysis::{AnalysisError, Analyst},
+    pipeline::analysis::{AnalysisError, Analyst, DEFAULT_GAP_WINDOW},
     settings::{
         application::SettingsBook,
         last_known::{FILE_NAME, LastKnown},
@@ -69,7 +69,9 @@ impl Replica {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let job = falling(&candles).await;
         let threads = Arc::new(threads);
-        let analyst = Arc::new(Analyst { candles, registry, rollout, parameters, settings, metrics, threads });
+        let gap_window = DEFAULT_GAP_WINDOW;
+        let analyst =
+            Arc::new(Analyst { candles, registry, rollout, parameters, settings, gap_window, metrics, threads });
         Self { analyst, books, store, job }
     }
 

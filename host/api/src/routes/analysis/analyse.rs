@@ -2,7 +2,10 @@
 
 use axum::extract::State;
 use ta_bot_core::{Symbol, Timeframe, Timestamp};
-use ta_bot_engine::{modules::registry::Progress, pipeline::analysis::newest_job};
+use ta_bot_engine::{
+    modules::registry::Progress,
+    pipeline::analysis::{Newest, newest},
+};
 use utoipa::ToSchema;
 
 use super::{publish::publish, view::AnalysisView};
@@ -56,14 +59,17 @@ async fn answer(
     timeframe: Timeframe,
     is_published: bool,
 ) -> Result<Answer<AnalysisView>, ApiError> {
-    let job = newest_job(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
-    let job = job.ok_or(ApiError::NoCandles(symbol, timeframe))?;
+    let newest = newest(services.candles.as_ref(), &symbol, timeframe, Timestamp::now()).await?;
+    let Newest { job, refused } = newest.ok_or(ApiError::NoCandles(symbol, timeframe))?;
     if is_published {
         // What is sent must follow the current deployments, not what this replica last heard of.
         services.rollout.refresh().await?;
     }
     loop {
-        let analysis = services.analyst.analyse(&job, None).await?;
+        let mut analysis = services.analyst.analyse(&job, None).await?;
+        if let Some(newer) = &refused {
+            analysis.add_refused(newer.clone());
+        }
         if !is_published {
             return Ok(Answer::new(AnalysisView::new(&analysis, None)));
         }

@@ -6,7 +6,7 @@ use ta_bot_engine::{evaluation::StrategyOutcome, pipeline::analysis::Analysis};
 use utoipa::ToSchema;
 
 use super::publish::Published;
-use crate::views::outcome::OutcomeView;
+use crate::views::{outcome::OutcomeView, window::RefusedView};
 
 /// The result of analysing one candle.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,6 +17,8 @@ pub(super) struct AnalysisView {
     candle_close: String,
     /// The number of candles that were read.
     candles: usize,
+    /// The candles that were left out of the windows, for each series that has such.
+    refused: Vec<RefusedView>,
     /// The duration, including the reading of candles.
     duration_ms: f64,
     /// The number of strategies that gave a signal.
@@ -44,6 +46,7 @@ impl AnalysisView {
             timeframe: analysis.job.timeframe.as_str().to_owned(),
             candle_close: analysis.job.candle_close.to_string(),
             candles: analysis.candles,
+            refused: analysis.refused.iter().map(RefusedView::from).collect(),
             duration_ms: millis(analysis.duration),
             signals: analysis.signals().count(),
             strategies: analysis.outcomes.iter().map(strategy).collect(),
@@ -56,6 +59,6 @@ fn strategy(outcome: &StrategyOutcome) -> StrategyOutcomeView {
     StrategyOutcomeView {
         strategy: outcome.strategy.to_string(),
         digest: outcome.digest.to_string(),
-        outcome: OutcomeView::new(&outcome.outcome, outcome.duration, &outcome.log),
+        outcome: OutcomeView::new(&outcome.outcome, &outcome.holes, outcome.duration, &outcome.log),
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct SettingsBody {
     enabled_strategies: Option<Value>,
     min_confidence: Option<f64>,
     max_confidence: Option<f64>,
+    /// The series whose holes belong to their market, each as symbol and timeframe, such as `ADAUSDT 5m`.
+    accepted_holes: Option<Vec<String>>,
     /// Who makes the change; defaults to the token's role or `api`.
     changed_by: Option<String>,
     /// The reason for the change.
@@ -60,13 +62,14 @@ pub(super) struct SettingsChange {
     settings: SettingsView,
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "symbols",
     "timeframes",
     "candle_periods",
     "enabled_strategies",
     "min_confidence",
     "max_confidence",
+    "accepted_holes",
     "changed_by",
     "reason",
     "validate_only",
@@ -100,6 +103,7 @@ fn patch(fields: &mut Fields) -> SettingsPatch {
         enabled_strategies: enabled(fields, "enabled_strategies"),
         min_confidence: fields.number("min_confidence"),
         max_confidence: fields.number("max_confidence"),
+        accepted_holes: fields.list("accepted_holes"),
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct SettingsView {
     enabled_strategies: Option<Vec<String>>,
     min_confidence: f64,
     max_confidence: f64,
+    /// The series whose holes belong to their market, each as symbol and timeframe.
+    accepted_holes: Vec<String>,
     /// The version; 0 while the environment's settings are in use.
     version: i64,
     /// Where the settings come from: `environment`, or the store's name.
@@ -40,6 +42,7 @@ impl SettingsView {
             enabled_strategies: enabled.map(|enabled| enabled.iter().map(ToString::to_string).collect()),
             min_confidence: settings.min_confidence,
             max_confidence: settings.max_confidence,
+            accepted_holes: settings.accepted_holes.iter().map(ToString::to_string).collect(),
             version: stored.version,
             source: if is_stored { services.settings.store_name() } else { "environment" },
             updated_at: is_stored.then(|| stored.updated_at.to_string()),

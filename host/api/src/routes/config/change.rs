@@ -18,8 +18,9 @@ use crate::{
         condition::Condition,
         fields::{Fields, QueryFields},
         target::Target,
-        write::{AuditView, WriteRequest, author, changed},
+        write::{AuditView, Given, WriteRequest, author, changed},
     },
+    views::warning::WarningView,
 };
 
 /// What a change did, and the parameters that apply after it.
@@ -29,8 +30,16 @@ pub(crate) struct ChangeView {
     change: Option<AuditView>,
     /// Whether the parameters were only checked.
     validate_only: bool,
+    /// What to know of values that were taken all the same.
+    warnings: Vec<WarningView>,
     /// The parameters that apply now.
     config: ConfigView,
+}
+
+/// The warnings for the values of a level.
+pub(super) fn warnings(services: &Services, key: &ConfigKey, level: &Given) -> Vec<WarningView> {
+    let module = services.registry.get(&key.strategy);
+    module.map(|module| WarningView::list(module.description(), level)).unwrap_or_default()
 }
 
 pub(super) type Changed = Result<Answer<ChangeView>, ApiError>;
@@ -46,9 +55,10 @@ pub(super) async fn write(services: Arc<Services>, target: Target, request: Writ
     let condition = request.condition;
     let change = async move {
         let expected = expected(&services, &key, condition).await?;
+        let checked = validate_only.then(|| parameters.clone());
         let change = Change { key: key.clone(), parameters, merge, expected, validate_only, author };
         let entry = services.parameters.change(change).await?;
-        done(&services, &key, entry, validate_only).await
+        done(&services, &key, entry, checked).await
     };
     request.turns.take()?.run(change).await
 }
@@ -68,15 +78,16 @@ pub(super) async fn delete(services: &Services, target: Target, query: QueryFiel
     author.reason = author.reason.or(fallback.reason);
     let expected = expected(services, &target.key, request.condition).await?;
     let entry = services.parameters.delete(&target.key, expected, &author).await?;
-    done(services, &target.key, entry, false).await
+    done(services, &target.key, entry, None).await
 }
 
-/// Notifies replicas of a change, and returns the parameters that apply after it.
+/// Notifies replicas of a change, and returns the parameters that apply after it. `checked` are the parameters that
+/// were only to be checked, if so.
 pub(crate) async fn done(
     services: &Services,
     key: &ConfigKey,
     entry: Option<AuditEntry>,
-    validate_only: bool,
+    checked: Option<Given>,
 ) -> Changed {
     if let Some(entry) = &entry {
         changed(services, &key.strategy, entry.action).await;
@@ -89,7 +100,10 @@ pub(crate) async fn done(
         Some(_) => 0,
         None => version,
     };
-    Ok(Answer::new(ChangeView { change: entry.map(AuditView::from), validate_only, config }).version(version))
+    let level = checked.as_ref().or_else(|| entry.as_ref()?.new.as_ref()?.as_object());
+    let warnings = level.map(|level| warnings(services, key, level)).unwrap_or_default();
+    let (change, validate_only) = (entry.map(AuditView::from), checked.is_some());
+    Ok(Answer::new(ChangeView { change, validate_only, warnings, config }).version(version))
 }
 
 /// The version that must be stored for a write to succeed.

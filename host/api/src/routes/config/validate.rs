@@ -10,7 +10,7 @@ use ta_bot_engine::settings::{
 };
 use utoipa::ToSchema;
 
-use super::Shared;
+use super::{Shared, change::warnings};
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
@@ -21,6 +21,7 @@ use crate::{
         target::known,
         write::{Given, WriteRequest, author},
     },
+    views::warning::WarningView,
 };
 
 /// The configuration to check.
@@ -45,6 +46,8 @@ pub(super) struct ValidView {
     /// The parameters that would be stored.
     #[schema(value_type = Object)]
     parameters: Value,
+    /// What to know of values that would be taken all the same.
+    warnings: Vec<WarningView>,
 }
 
 /// Checks a configuration as PUT would, and stores nothing.
@@ -72,6 +75,7 @@ pub(super) async fn validate(State(services): Shared, request: WriteRequest) -> 
         valid: true,
         strategy_id: key.strategy.to_string(),
         symbol: key.symbol.as_ref().map(ToString::to_string),
+        warnings: warnings(&services, &key, &parameters),
         parameters: given,
     };
     let change = Change { key, parameters, merge: Merge::Replace, expected: None, validate_only: true, author };

@@ -18,6 +18,8 @@ pub(super) struct SeriesView {
     timeframe: String,
     /// The number of candles.
     candles: u64,
+    /// The number of candles that are missing between the oldest and the newest one.
+    missing: u64,
     /// When the oldest one opened.
     first_open: String,
     /// When the newest one opened.
@@ -27,6 +29,7 @@ pub(super) struct SeriesView {
 impl From<SeriesSummary> for SeriesView {
     fn from(series: SeriesSummary) -> Self {
         Self {
+            missing: series.missing(),
             symbol: series.symbol.to_string(),
             timeframe: series.timeframe.as_str().to_owned(),
             candles: series.candles,

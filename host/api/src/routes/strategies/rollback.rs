@@ -41,7 +41,7 @@ pub(super) async fn rollback(
     let roll_back = async move {
         let expected = expected(&services, &key, request.condition).await?;
         let entry = services.parameters.roll_back(&key, version, expected, &author).await?;
-        done(&services, &key, entry, false).await
+        done(&services, &key, entry, None).await
     };
     request.turns.take()?.run(roll_back).await
 }

@@ -4,7 +4,7 @@ use std::{fmt::Display, str::FromStr};
 
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value as Json, json};
-use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{ApplicationSettings, Series, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::settings::config_store::ChangeAction;
 
 use super::{AuditEntry, Author, ConfigKey, Failure, StoredConfig, StoredLevels, StoredSettings, value};
@@ -104,8 +104,9 @@ pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Fai
     })
 }
 
-/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods`. A symbol
-/// or timeframe that is none here, such as the months that exchanges have too, is left out and named; the rest counts.
+/// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods` and accepts
+/// no holes. A symbol, timeframe or series that is none here, such as the months that exchanges have too, is left out
+/// and named; the rest counts.
 pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
     let fields = document.get_document("parameters").unwrap_or(document);
     let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);
@@ -116,6 +117,7 @@ pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failu
         "enabled_strategies": read("enabled_strategies"),
         "min_confidence": or(read("min_confidence"), json!(OLDER_BOUNDS.0)),
         "max_confidence": or(read("max_confidence"), json!(OLDER_BOUNDS.1)),
+        "accepted_holes": usable::<Series>(or(read("accepted_holes"), json!([])), document),
     });
     serde_json::from_value(found).map_err(|error| {
         Failure::Corrupt(format!("the application settings of {} can't be read: {error}", name(document)))
@@ -250,8 +252,21 @@ mod tests {
         let stored = stored_settings(&document).unwrap();
         assert_eq!((stored.version, stored.settings.symbols.len(), stored.settings.timeframes.len()), (3, 1, 2));
         assert_eq!((stored.settings.min_confidence, stored.settings.max_confidence), OLDER_BOUNDS);
+        assert_eq!(stored.settings.accepted_holes, []);
         let Err(Failure::Corrupt(reason)) = settings(&doc! { "_id": 7, "symbols": 7 }) else { panic!("was taken") };
         assert!(reason.contains("document 7"), "{reason}");
+    }
+
+    #[test]
+    fn an_accepted_series_that_is_none_is_left_out_and_the_rest_counts() {
+        let accepted = ["ADAUSDT 5m", "ADAUSDT", "ADAUSDT 1M", "no! 5m", "ETHUSDT 1h"];
+        let document = doc! { "parameters": {
+            "symbols": ["BTCUSDT"], "timeframes": ["5m"], "accepted_holes": accepted.to_vec(),
+        } };
+        let names: Vec<String> = settings(&document).unwrap().accepted_holes.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["ADAUSDT 5m", "ETHUSDT 1h"]);
+        let document = doc! { "symbols": [], "timeframes": [], "accepted_holes": "all" };
+        assert!(matches!(settings(&document), Err(Failure::Corrupt(_))));
     }
 
     #[test]

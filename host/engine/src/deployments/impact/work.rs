@@ -9,7 +9,8 @@ use super::{Sides, Tally, tally::Times};
 use crate::{
     evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     market::history::{CandleIndex, History, View},
-    settings::{config_store::StoredSettings, parameters::ParameterBook},
+    pipeline::analysis::Analyst,
+    settings::config_store::StoredSettings,
 };
 
 /// The candles still to look at, and the results so far.
@@ -41,15 +42,15 @@ impl Work {
     }
 
     /// Looks at candles until `until`, but at least at one.
-    pub(super) fn go_on(&mut self, parameters: &ParameterBook, until: Instant) {
+    pub(super) fn go_on(&mut self, analyst: &Analyst, until: Instant) {
         let Self { sides, history, places, settings, tally } = self;
         for candle in places {
             let at = (&*history, (0, candle));
             let incumbent = match &sides.incumbent {
-                Some(module) => evaluate(module, at, parameters, settings, &mut tally.incumbent),
+                Some(module) => evaluate(module, at, analyst, settings, &mut tally.incumbent),
                 None => Outcome::None,
             };
-            let candidate = evaluate(&sides.candidate, at, parameters, settings, &mut tally.candidate);
+            let candidate = evaluate(&sides.candidate, at, analyst, settings, &mut tally.candidate);
             tally.add(&history.series()[0].job(candle), &incumbent, &candidate);
             if Instant::now() >= until {
                 return;
@@ -62,7 +63,7 @@ impl Work {
 fn evaluate(
     module: &StrategyModule,
     (history, place): (&History, CandleIndex),
-    parameters: &ParameterBook,
+    analyst: &Analyst,
     settings: &StoredSettings,
     times: &mut Times,
 ) -> Outcome {
@@ -71,6 +72,7 @@ fn evaluate(
     if !description.runs_on(job.timeframe) {
         return Outcome::None;
     }
+    let parameters = &analyst.parameters;
     let resolution = parameters.resolve(module, &job.symbol);
     if let Some(refused) = resolution.refused {
         return Outcome::Error(refused);
@@ -84,7 +86,7 @@ fn evaluate(
         settings: &settings.settings,
         origin: Origin { parameter_store: parameters.store_name(), ..Origin::NONE },
     };
-    let EvaluationReport { outcome, duration, .. } = inputs.ask();
+    let EvaluationReport { outcome, duration, .. } = inputs.ask(analyst.gap_window);
     if !matches!(outcome, Outcome::Gap(_) | Outcome::Error(EvaluationError::NoRoom(_))) {
         times.add(duration);
     }

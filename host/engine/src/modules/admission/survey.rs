@@ -62,6 +62,7 @@ impl<'a> Survey<'a> {
             enabled_strategies: None,
             min_confidence: 0.0,
             max_confidence: 1.0,
+            accepted_holes: Vec::new(),
         };
         for (place, view) in chosen(subject, recorded)? {
             let evaluation = subject.ask(&view)?;

@@ -88,9 +88,7 @@ impl Analyst {
     pub async fn compare(self: &Arc<Self>, mut candle: ToCompare) -> Result<Vec<Compared>, AnalysisError> {
         let wanted =
             candle.shadows.iter().flat_map(|(shadow, _)| Turn::of(&shadow.module, &candle.job).wanted(&candle.job));
-        let is_short = |(series, count): &(SeriesKey, u32)| {
-            candle.windows.get(series).is_none_or(|window| window.len() < *count as usize)
-        };
+        let is_short = |(series, count): &(SeriesKey, u32)| candle.windows.candles(series) < *count as usize;
         let short: Vec<_> = wanted.filter(is_short).collect();
         candle.windows.extend(self.read(&candle.job, short).await?);
         let analyst = Arc::clone(self);

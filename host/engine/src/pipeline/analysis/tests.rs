@@ -1,7 +1,7 @@
 use ta_bot_core::{Candle, SettingsPatch};
 
 use super::*;
-use crate::testing::{BEGIN, Engine, author, falling, settings};
+use crate::testing::{BEGIN, Engine, author, falling, settings, symbol};
 
 const M15: Timeframe = Timeframe::M15;
 
@@ -63,7 +63,8 @@ async fn a_candle_with_a_bad_row_is_told_and_one_before_it_is_not_taken_for_it()
     assert!(error.to_string().contains("low is 0: a price is above zero"), "{error}");
     // On request, the newest candle that can be used is looked at.
     let now = next.candle_close.plus_millis(1);
-    assert_eq!(newest_job(&engine.candles, &job.symbol, M15, now).await.unwrap(), Some(job));
+    let newest = newest(&engine.candles, &job.symbol, M15, now).await.unwrap().unwrap();
+    assert_eq!((newest.job, newest.refused.unwrap().candles), (job, 1));
 }
 
 #[tokio::test]
@@ -104,4 +105,55 @@ async fn a_strategy_is_not_asked_unless_its_extra_series_is_there_whole_and_up_t
     engine.candles.insert(&job.symbol, Timeframe::H1, &hours[890..]).await.unwrap();
     assert_eq!(gap().await, None);
     assert!(status("status=\"success\""));
+}
+
+#[tokio::test]
+async fn a_hole_in_an_extra_series_is_a_gap_until_it_is_accepted() {
+    let engine = Engine::with_strategies(settings(), &["multi_timeframe_trend_continuation"]).await;
+    let job = engine.fall("BTCUSDT", M15, 400).await;
+    let hour = Timeframe::H1;
+    let newest = hour.open_of(job.candle_close);
+    let lookback = engine.registry.get(&"multi_timeframe_trend_continuation".parse().unwrap()).unwrap();
+    let lookback = i64::from(lookback.description().extra[0].lookback);
+    let mut hours = falling(hour, lookback + 1);
+    for (index, candle) in hours.iter_mut().enumerate() {
+        candle.open_time = newest.plus_millis((index as i64 - lookback - 1) * hour.millis());
+    }
+    let missing = hours.remove(hours.len() - 5);
+    engine.candles.insert(&job.symbol, hour, &hours).await.unwrap();
+    let outcome = async || engine.analyst.analyse(&job, None).await.unwrap().outcomes.remove(0);
+    let gap = outcome().await;
+    let Outcome::Gap(of) = &gap.outcome else { panic!("{gap:?}") };
+    assert_eq!(of.code(), "hole");
+    for told in ["BTCUSDT 1h", &missing.open_time.to_string(), "accepted_holes"] {
+        assert!(of.to_string().contains(told), "{of}");
+    }
+    let patch = SettingsPatch { accepted_holes: Some(vec!["BTCUSDT 1h".parse().unwrap()]), ..SettingsPatch::default() };
+    engine.books.settings.change(patch, None, false, &author()).await.unwrap();
+    let accepted = outcome().await;
+    assert!(!matches!(accepted.outcome, Outcome::Gap(_)), "{accepted:?}");
+    assert_eq!(accepted.holes, gap.holes);
+    assert_eq!((accepted.holes[0].timeframe, accepted.holes[0].missing), (hour, 1));
+}
+
+#[tokio::test]
+async fn refused_candles_are_named_and_no_strategy_is_asked_beside_them() {
+    let engine = engine().await;
+    let mut candles = falling(M15, 300);
+    (candles[297].low, candles[297].close) = (0.0, 0.0);
+    (candles[294].high, candles[294].low) = (candles[294].low, candles[294].high);
+    // So far back that no window reaches it.
+    candles[1].low = 0.0;
+    engine.candles.insert(&symbol("BTCUSDT"), M15, &candles).await.unwrap();
+    let job = Job { symbol: symbol("BTCUSDT"), timeframe: M15, candle_close: BEGIN.plus_millis(299 * M15.millis()) };
+    let mut analysis = engine.analyst.analyse(&job, None).await.unwrap();
+    assert!(analysis.outcomes.iter().all(|outcome| matches!(outcome.outcome, Outcome::Gap(_))), "{analysis:?}");
+    let refused = &analysis.refused[0];
+    let opened: Vec<_> = refused.newest.iter().map(|candle| candle.open_time).collect();
+    assert_eq!((refused.candles, opened), (2, vec![candles[294].open_time, candles[297].open_time]));
+    assert!(refused.newest[1].problem.to_string().contains("a price is above zero"), "{refused:?}");
+    let newer = RefusedCandles { candles: 30, newest: vec![refused.newest[0].clone(); 10], ..refused.clone() };
+    analysis.add_refused(newer.clone());
+    assert_eq!((analysis.refused.len(), analysis.refused[0].candles), (1, 32));
+    assert_eq!(analysis.refused[0].newest, newer.newest, "the list stays short");
 }

@@ -90,6 +90,7 @@ pub fn signal(job: &Job, strategy: &str, variant: u8) -> Signal {
         parameter_store: "test",
         window: window.newest(20),
         window_hash: CandleSlice::hash(&[window.newest(20)]),
+        holes: &[],
         host_version: "0.1.0",
         derived: &[],
         traceparent: None,
@@ -101,6 +102,7 @@ pub fn signal(job: &Job, strategy: &str, variant: u8) -> Signal {
         enabled_strategies: None,
         min_confidence: 0.0,
         max_confidence: 1.0,
+        accepted_holes: Vec::new(),
     };
     Signal::new(&evaluated, &bounds).unwrap()
 }

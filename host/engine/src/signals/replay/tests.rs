@@ -1,12 +1,12 @@
 //! Replays of signals by the rules of the host that made them.
 
-use ta_bot_core::{Candle, CandleWindow, Job};
+use ta_bot_core::{Candle, CandleWindow, Job, SettingsPatch};
 use ta_bot_wasm::{Limits, Sandbox};
 
 use super::*;
 use crate::{
     evaluation::{HOST_VERSION, Origin},
-    testing::{BEGIN, Engine, falling, settings, symbol},
+    testing::{BEGIN, Engine, author, falling, settings, symbol},
 };
 
 const M15: Timeframe = Timeframe::M15;
@@ -81,4 +81,23 @@ async fn a_signal_of_this_version_that_was_made_of_a_bad_row_is_not_called_equal
     let id = stored(&engine, &job, HOST_VERSION, rows).await;
     let replay = replay(&engine, &id).await;
     assert!(matches!(replay.cause, Some(Cause::CandlesChanged { .. })), "{replay:?}");
+}
+
+#[tokio::test]
+async fn a_signal_of_accepted_holes_is_made_again_after_they_are_accepted_no_more() {
+    let (engine, job) = market().await;
+    let accept = async |series: &[&str]| {
+        let accepted_holes = Some(series.iter().map(|one| one.parse().unwrap()).collect());
+        let patch = SettingsPatch { accepted_holes, ..SettingsPatch::default() };
+        engine.books.settings.change(patch, None, false, &author()).await.unwrap();
+    };
+    let signals = async || engine.analyst.analyse(&job, None).await.unwrap().signals().cloned().collect::<Vec<_>>();
+    assert_eq!(signals().await, []);
+    accept(&["BTCUSDT 15m"]).await;
+    let made = signals().await;
+    assert_eq!(made[0].provenance.holes[0].missing, 1);
+    engine.outbox.add(&made, Timestamp::now()).await.unwrap();
+    accept(&[]).await;
+    assert_eq!(signals().await, []);
+    assert_eq!(replay(&engine, &made[0].id).await.verdict(), Verdict::Equal);
 }

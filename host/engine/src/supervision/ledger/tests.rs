@@ -25,7 +25,7 @@ fn outcome(strategy: &str, micros: u64, outcome: Outcome) -> StrategyOutcome {
     let duration = Duration::from_micros(micros);
     let digest = ModuleDigest::of(strategy.as_bytes());
     let strategy: StrategyId = strategy.parse().unwrap();
-    StrategyOutcome { strategy, digest, outcome, duration, usage, log: Vec::new() }
+    StrategyOutcome { strategy, digest, outcome, holes: Vec::new(), duration, usage, log: Vec::new() }
 }
 
 async fn by_strategy(ledger: &Ledger) -> Vec<(String, Cost)> {

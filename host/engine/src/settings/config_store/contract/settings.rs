@@ -14,6 +14,7 @@ fn settings(minimum: f64) -> ApplicationSettings {
         enabled_strategies: None,
         min_confidence: minimum,
         max_confidence: 0.95,
+        accepted_holes: vec!["ADAUSDT 5m".parse().unwrap(), "ETHUSDT 1h".parse().unwrap()],
     }
 }
 

@@ -17,20 +17,21 @@ use crate::{
     market::{
         candle_store::{CandleStore, Inserted, SeriesSummary},
         clock::MarketClock,
+        revisions::Revisions,
     },
     support::{metrics::Metrics, store_error::StoreError},
 };
 
 mod derive;
 
+use derive::Derived;
 pub use derive::Sources;
 
 /// How long after its close a candle is waited for by default.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 /// How many more rows than twice its length a window reaches back over.
 const MORE_ROWS: u32 = 64;
-/// How many refused candles of a series are remembered, so that each is counted and named once; and how many that were
-/// made of shorter ones, so that each is counted once.
+/// How many refused candles of a series are remembered, so that each is counted and named once.
 const MOST_REMEMBERED: usize = 20_000;
 
 /// The candles of a store.
@@ -40,25 +41,13 @@ pub struct Candles {
     metrics: Arc<Metrics>,
     clock: MarketClock,
     sources: Arc<Sources>,
-    refused: Arc<Known>,
-    derived: Arc<Known>,
+    revisions: Option<Arc<Revisions>>,
+    refused: Arc<Refused>,
+    derived: Arc<Derived>,
 }
 
-/// Candles that were already counted, by their open times.
-#[derive(Default)]
-struct Known(Mutex<HashMap<SeriesKey, HashSet<Timestamp>>>);
-
-impl Known {
-    /// Remembers candles of a series, and returns those that were not known before.
-    fn new_of<T>(&self, series: SeriesKey, candles: impl Iterator<Item = T>, open: impl Fn(&T) -> Timestamp) -> Vec<T> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.entry(series).or_default();
-        if known.len() > MOST_REMEMBERED {
-            known.clear();
-        }
-        candles.filter(|candle| known.insert(open(candle))).collect()
-    }
-}
+/// The refused candles that were already counted and named, by their open times.
+type Refused = Mutex<HashMap<SeriesKey, HashSet<Timestamp>>>;
 
 impl Candles {
     /// The candles of `store`, of which none are made of shorter ones.
@@ -69,6 +58,7 @@ impl Candles {
             metrics,
             clock: MarketClock::default(),
             sources: Arc::new(Sources::none()),
+            revisions: None,
             refused: Arc::default(),
             derived: Arc::default(),
         }
@@ -86,6 +76,13 @@ impl Candles {
         Self { clock, ..self }
     }
 
+    /// These candles. If the own row of a candle that was made of shorter ones comes later with other numbers, that is
+    /// noted in `revisions`.
+    #[must_use]
+    pub fn noting(self, revisions: Arc<Revisions>) -> Self {
+        Self { revisions: Some(revisions), ..self }
+    }
+
     /// The same candles, read through another store, such as a cache in front of this one. What was already named is
     /// not named again.
     #[must_use]
@@ -96,6 +93,7 @@ impl Candles {
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
             sources: Arc::clone(&self.sources),
+            revisions: self.revisions.clone(),
             refused: Arc::clone(&self.refused),
             derived: Arc::clone(&self.derived),
         }
@@ -120,7 +118,8 @@ impl Candles {
     ) -> Result<ClosedCandles, StoreError> {
         let mut closed = self.own(symbol, timeframe, until, count).await?;
         self.complete(symbol, timeframe, until, count, &mut closed).await?;
-        self.note(symbol, timeframe, &closed);
+        self.note_derived(symbol, timeframe, &closed);
+        self.note(symbol, timeframe, &closed.refused);
         Ok(closed)
     }
 
@@ -223,22 +222,21 @@ impl Candles {
         self.store.ping().await
     }
 
-    /// Counts candles that are refused or made of shorter ones for the first time, and names the newest of the refused
-    /// ones. An unfinished candle that is still waited for is not one of them.
-    fn note(&self, symbol: &Symbol, timeframe: Timeframe, closed: &ClosedCandles) {
-        if let Some(derived) = &closed.derived {
-            let series = (symbol.clone(), timeframe);
-            let new = self.derived.new_of(series, derived.open_times.iter(), |open| **open).len();
-            self.metrics.inputs.candles_derived.with_label_values(&[timeframe.as_str()]).inc_by(new as u64);
-        }
-        if closed.refused.is_empty() {
+    /// Counts candles that are refused for the first time, and names the newest of them. An unfinished candle that is
+    /// still waited for is not one of them.
+    fn note(&self, symbol: &Symbol, timeframe: Timeframe, refused: &[RefusedCandle]) {
+        if refused.is_empty() {
             return;
         }
-        let is_over = |candle: &&RefusedCandle| {
-            !matches!(candle.problem, RowProblem::Unfinished { close, .. } if self.is_awaited(close))
+        let is_over = |candle: &&RefusedCandle| !matches!(candle.problem, RowProblem::Unfinished { close, .. } if self.is_awaited(close));
+        let new: Vec<&RefusedCandle> = {
+            let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = known.entry((symbol.clone(), timeframe)).or_default();
+            if known.len() > MOST_REMEMBERED {
+                known.clear();
+            }
+            refused.iter().filter(is_over).filter(|candle| known.insert(candle.open_time)).collect()
         };
-        let refused = closed.refused.iter().filter(is_over);
-        let new = self.refused.new_of((symbol.clone(), timeframe), refused, |candle| candle.open_time);
         for candle in &new {
             self.metrics.inputs.candles_refused.with_label_values(&[candle.problem.code()]).inc();
         }

@@ -3,14 +3,17 @@
 //! Which candles there are does not depend on how many are asked for: a shorter window is always the end of a longer
 //! one. Otherwise the window of one strategy would depend on which others run beside it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
 
 use ta_bot_core::{
     Candle, CandleSources, ClosedCandles, RowProblem, Symbol, Timeframe, Timestamp, derived, parts_of,
 };
 
 use super::{Candles, is_on_grid};
-use crate::support::store_error::StoreError;
+use crate::{evaluation::SeriesKey, market::revision_store::Revision, support::store_error::StoreError};
 
 /// How many shorter candles a window of longer ones is made of at most, counted back from its end.
 const MOST_SHORTER: i64 = 4_000;
@@ -43,6 +46,50 @@ impl Sources {
 
 type Closes = Vec<(Symbol, Timestamp)>;
 
+/// The candles that were made of shorter ones, as they were last given to a reader.
+#[derive(Default)]
+pub(super) struct Derived(Mutex<HashMap<SeriesKey, BTreeMap<Timestamp, Candle>>>);
+
+/// What a window says about candles that were made before.
+#[derive(Debug, Default, PartialEq)]
+struct Compared {
+    /// How many are made for the first time.
+    new: u64,
+    /// Those that have other numbers now, or that are gone, with what is there now.
+    changed: Vec<(Candle, Option<Candle>)>,
+}
+
+impl Derived {
+    /// Compares a window with what was made before, and remembers what it has of made candles.
+    fn compare(&self, series: &SeriesKey, closed: &ClosedCandles) -> Compared {
+        let [Some(oldest), Some(newest)] = [closed.candles.first(), closed.candles.last()] else {
+            return Compared::default();
+        };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if closed.derived.is_none() && !all.contains_key(series) {
+            return Compared::default();
+        }
+        let known = all.entry(series.clone()).or_default();
+        let now = |open: &Timestamp| {
+            let place = closed.candles.binary_search_by_key(open, |candle| candle.open_time);
+            place.ok().map(|place| closed.candles[place])
+        };
+        let covered = oldest.open_time..=newest.open_time;
+        let changed = known.range(covered.clone()).map(|(open, old)| (*old, now(open)));
+        let changed = changed.filter(|(old, now)| *now != Some(*old)).collect();
+        let opens = closed.derived.iter().flat_map(|derived| &derived.open_times);
+        let made: Vec<Candle> = opens.filter_map(now).collect();
+        let new = made.iter().filter(|candle| !known.contains_key(&candle.open_time)).count() as u64;
+        // The others have their own rows now.
+        known.retain(|open, _| !covered.contains(open));
+        known.extend(made.iter().map(|candle| (candle.open_time, *candle)));
+        while known.len() > MOST_SHORTER as usize {
+            known.pop_first();
+        }
+        Compared { new, changed }
+    }
+}
+
 impl Candles {
     /// The timeframe that candles of `timeframe` are made of if they are missing; `None` if they are not made.
     pub fn source_of(&self, timeframe: Timeframe) -> Option<Timeframe> {
@@ -74,7 +121,7 @@ impl Candles {
             let end = timeframe.close_of(newest);
             let asked = (end.millis() - oldest.millis()) / source.millis();
             let shorter = self.own(symbol, source, end, asked as u32).await?;
-            self.note(symbol, source, &shorter);
+            self.note(symbol, source, &shorter.refused);
             let shorter = shorter.candles;
             made.extend(missing.iter().filter_map(|open| derived(timeframe, source, *open, &shorter)));
             tried.extend(missing);
@@ -87,6 +134,18 @@ impl Candles {
             closed.complete(source, made, window.count);
         }
         Ok(())
+    }
+
+    /// Counts candles that are made for the first time, and notes those that have changed since they were made.
+    pub(super) fn note_derived(&self, symbol: &Symbol, timeframe: Timeframe, closed: &ClosedCandles) {
+        let Compared { new, changed } = self.derived.compare(&(symbol.clone(), timeframe), closed);
+        self.metrics.inputs.candles_derived.with_label_values(&[timeframe.as_str()]).inc_by(new);
+        for (old, new) in changed {
+            let revision = Revision { symbol: symbol.clone(), timeframe, old, new, noticed_at: Timestamp::now() };
+            if let Some(revisions) = &self.revisions {
+                revisions.note(revision);
+            }
+        }
     }
 
     /// Adds to `closes` those candles that shorter ones make complete, of the symbols in `after`, after the times given

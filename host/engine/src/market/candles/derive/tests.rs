@@ -8,8 +8,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    market::{cache::CandleCache, candle_store::CandleStore, candles::DEFAULT_PATIENCE},
-    sqlite::{Database, candles::SqliteCandles},
+    market::{
+        cache::CandleCache, candle_store::CandleStore, candles::DEFAULT_PATIENCE, revision_store::RevisionFilter,
+        revisions::Revisions,
+    },
+    sqlite::{Database, candles::SqliteCandles, revisions::SqliteRevisions},
     support::metrics::Metrics,
 };
 
@@ -41,24 +44,29 @@ fn closes(indices: &[i64]) -> Vec<(Symbol, Timestamp)> {
 struct Market {
     made: [Candles; 2],
     own: Candles,
+    revisions: Arc<Revisions>,
     _folder: TempDir,
 }
 
 impl Market {
     async fn new(long: impl IntoIterator<Item = i64>, short: impl IntoIterator<Item = i64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteCandles::new(Database::open(folder.path()).await.unwrap()));
+        let database = Database::open(folder.path()).await.unwrap();
+        let store = Arc::new(SqliteCandles::new(database.clone()));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let revisions = Arc::new(Revisions::new(Arc::new(SqliteRevisions::new(database)), Arc::clone(&metrics)));
         let of = |timeframe: Timeframe, indices: Vec<i64>| {
             indices.into_iter().map(|index| candle(timeframe, index)).collect::<Vec<_>>()
         };
         store.insert(&symbol(), M15, &of(M15, long.into_iter().collect())).await.unwrap();
         store.insert(&symbol(), M5, &of(M5, short.into_iter().collect())).await.unwrap();
-        let own = |store| Candles::new(store, DEFAULT_PATIENCE, Arc::new(Metrics::new().unwrap()));
+        let own = |store| Candles::new(store, DEFAULT_PATIENCE, Arc::clone(&metrics));
         let scheduled = || vec![M15, M5];
         let plain = own(Arc::clone(&store) as Arc<dyn CandleStore>)
-            .derived_from(Sources::new(CandleSources::ShortestScheduled, scheduled));
-        let cached = plain.through(Arc::new(CandleCache::new(Arc::clone(&store) as _)));
-        Self { made: [plain, cached], own: own(store), _folder: folder }
+            .derived_from(Sources::new(CandleSources::ShortestScheduled, scheduled))
+            .noting(Arc::clone(&revisions));
+        let cached = plain.through(Arc::new(CandleCache::new(Arc::clone(&store) as _, Arc::clone(&revisions))));
+        Self { made: [plain, cached], own: own(store), revisions, _folder: folder }
     }
 
     fn counted(&self) -> u64 {
@@ -89,6 +97,22 @@ async fn a_candle_without_a_row_is_made_of_shorter_ones_and_marked() {
     assert!(own.derived.is_none() && own.candles.len() == 30 && own.candles[29].open_time == candle(M15, 38).open_time);
     let shorter = market.made[0].newest(&symbol(), M5, end(), 30).await.unwrap();
     assert!(shorter.derived.is_none(), "nothing is made for the shortest");
+}
+
+#[tokio::test]
+async fn an_own_row_that_comes_later_counts_and_is_a_revision_if_it_differs() {
+    let market = Market::new((0..ALL).filter(|index| ![37, 38].contains(index)), 60..3 * ALL).await;
+    window(&market.made[0], 30).await;
+    let corrected = Candle { close: 103.25, volume: 7.0, ..candle(M15, 38) };
+    market.own.insert(&symbol(), M15, &[candle(M15, 37), corrected]).await.unwrap();
+    for candles in [&market.made[0], &market.made[1], &market.made[0]] {
+        let window = window(candles, 30).await;
+        assert_eq!((window.candles[28], window.derived), (corrected, None));
+    }
+    assert_eq!(market.counted(), 2);
+    assert_eq!(market.own.metrics.inputs.candles_revised.with_label_values(&["15m"]).get(), 1, "one of them is the same");
+    let listed = market.revisions.list(&RevisionFilter { limit: 10, ..RevisionFilter::default() }).await.unwrap();
+    assert_eq!(listed.iter().map(|one| (one.old, one.new)).collect::<Vec<_>>(), [(candle(M15, 38), Some(corrected))]);
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ impl Ladders {
         }
     }
 
-    /// Records that the strategy's module failed. Returns the revision from which its failures count, and the next step.
+    /// Records that the strategy's module failed. Returns the revision from which its failures count, and the next
+    /// step.
     pub fn failed(&self, strategy: &StrategyId, module: ModuleDigest, job: &Job) -> (i64, Step) {
         let begun = self.registry.log().begun(strategy);
         let begin = || Failing { strategy: strategy.clone(), since: begun, ladder: Ladder::new(self.thresholds) };

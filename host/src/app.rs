@@ -119,7 +119,8 @@ impl App {
         let candles = Candles::new(Arc::clone(&drivers.candles), environment.candle_patience, Arc::clone(&metrics));
         let sources = Sources::new(environment.candle_sources.clone(), scheduled);
         let clock = MarketClock::default();
-        let stored_candles = Arc::new(candles.derived_from(sources).noting(Arc::clone(&drivers.revisions)).on(clock.clone()));
+        let stored_candles =
+            Arc::new(candles.derived_from(sources).noting(Arc::clone(&drivers.revisions)).on(clock.clone()));
         let cache = Arc::new(CandleCache::new(drivers.candles, Arc::clone(&drivers.revisions)));
         let candles = Arc::new(stored_candles.through(Arc::clone(&cache) as _));
         let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());

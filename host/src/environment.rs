@@ -98,7 +98,11 @@ impl Environment {
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
             subject: reader.text("NATS_TOPIC_INTENTS", "cio.intent.trading"),
             settings: reader.settings(),
-            candle_sources: reader.parsed("CANDLE_SOURCES", "", "pairs of a longer and a shorter timeframe, such as 15m=5m,1h=5m, or none"),
+            candle_sources: reader.parsed(
+                "CANDLE_SOURCES",
+                "",
+                "pairs of a longer and a shorter timeframe, such as 15m=5m,1h=5m, or none",
+            ),
             candle_patience: Duration::from_secs(reader.in_range("CANDLE_PATIENCE_SECONDS", &patience, 0, 3600)),
             gap_window: reader.in_range("GAP_WINDOW", &DEFAULT_GAP_WINDOW.to_string(), 0, MAX_LOOKBACK),
             signal_max_age: reader.signal_max_age(),

@@ -12,11 +12,7 @@ use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp, gathered};
 use tokio_util::sync::CancellationToken;
 
 use ta_bot_engine::{
-    market::{
-        candles::Candles,
-        clock::MarketClock,
-        made_up::simulated,
-    },
+    market::{candles::Candles, clock::MarketClock, made_up::simulated},
     settings::application::SettingsBook,
     signals::bus::local::LocalBus,
     support::store_error::StoreError,

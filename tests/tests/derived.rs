@@ -118,7 +118,8 @@ struct Market(Vec<Candle>);
 impl Market {
     /// The candles from `first` until `end`.
     fn new(first: Timestamp, end: Timestamp) -> Self {
-        let opens = (0..(end.millis() - first.millis()) / M5.millis()).map(|index| first.plus_millis(index * M5.millis()));
+        let opens =
+            (0..(end.millis() - first.millis()) / M5.millis()).map(|index| first.plus_millis(index * M5.millis()));
         Self(walk(&symbol(), opens, 100.0))
     }
 
@@ -139,7 +140,6 @@ impl Market {
         opens.map(|open| self.longer(timeframe, open, to)).collect()
     }
 }
-
 
 /// What the extractor's jobs for longer timeframes write at `now`, five minutes of which are the step.
 async fn extract_longer(service: &Service, market: &Market, now: Timestamp) {
@@ -206,7 +206,8 @@ async fn a_week_of_the_real_extractor_is_decided_in_time() {
         let count = ((end.millis() - begin.millis()) / timeframe.millis()) as u32;
         let window = service.candles.newest(&symbol(), timeframe, end, count).await.unwrap();
         assert_eq!(window.candles, market.whole(timeframe, begin, end), "as the exchange has them");
-        let closes: Vec<_> = window.candles.iter().map(|candle| (symbol(), timeframe.close_of(candle.open_time))).collect();
+        let closes: Vec<_> =
+            window.candles.iter().map(|candle| (symbol(), timeframe.close_of(candle.open_time))).collect();
         assert_eq!(service.outbox.finished(timeframe, &closes).await.unwrap().len(), closes.len(), "{timeframe}");
         let derived = service.metrics.inputs.candles_derived.with_label_values(&[timeframe.as_str()]).get();
         assert!(derived >= u64::from(count) - 1, "{derived}");

@@ -218,7 +218,8 @@ pub struct CandleSlice<'a> {
 
 impl CandleSlice<'static> {
     /// A slice without candles.
-    pub const EMPTY: Self = Self { open_time: &[], open: &[], high: &[], low: &[], close: &[], volume: &[], derived: None };
+    pub const EMPTY: Self =
+        Self { open_time: &[], open: &[], high: &[], low: &[], close: &[], volume: &[], derived: None };
 }
 
 impl CandleSlice<'_> {
@@ -264,7 +265,8 @@ impl CandleSlice<'_> {
     /// The timeframe that candles of this slice were made of, and how many there are; `None` if there are none.
     pub fn derived(&self) -> Option<(Timeframe, usize)> {
         let derived = self.derived?;
-        let [oldest, newest] = [self.open_time.first()?, self.open_time.last()?].map(|ms| Timestamp::from_millis(*ms as i64));
+        let [oldest, newest] =
+            [self.open_time.first()?, self.open_time.last()?].map(|ms| Timestamp::from_millis(*ms as i64));
         let within = |open: &&Timestamp| (oldest..=newest).contains(*open);
         let candles = derived.open_times.iter().filter(within).count();
         (candles > 0).then_some((derived.source, candles))

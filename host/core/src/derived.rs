@@ -27,7 +27,9 @@ pub enum CandleSourcesError {
     NotAPair(String),
     #[error(transparent)]
     Timeframe(#[from] TimeframeError),
-    #[error("a candle of {longer} does not consist of whole candles of {shorter}: give one that divides it, such as 1h=5m")]
+    #[error(
+        "a candle of {longer} does not consist of whole candles of {shorter}: give one that divides it, such as 1h=5m"
+    )]
     NotDivided { longer: Timeframe, shorter: Timeframe },
     #[error("{0} is listed twice: list each longer timeframe once")]
     Twice(Timeframe),
@@ -128,12 +130,14 @@ impl ClosedCandles {
     /// unfinished rows.
     pub fn complete(&mut self, source: Timeframe, mut made: Vec<Candle>, count: usize) {
         made.sort_by_key(|candle| candle.open_time);
-        self.refused.retain(|refused| made.binary_search_by_key(&refused.open_time, |candle| candle.open_time).is_err());
+        self.refused
+            .retain(|refused| made.binary_search_by_key(&refused.open_time, |candle| candle.open_time).is_err());
         self.candles.extend(made.iter().copied());
         self.candles.sort_by_key(|candle| candle.open_time);
         self.candles.drain(..self.candles.len().saturating_sub(count));
         let oldest = self.candles.first().map(|candle| candle.open_time);
-        let opens = made.iter().map(|candle| candle.open_time).filter(|open| oldest.is_some_and(|oldest| *open >= oldest));
+        let opens =
+            made.iter().map(|candle| candle.open_time).filter(|open| oldest.is_some_and(|oldest| *open >= oldest));
         let open_times: Vec<Timestamp> = opens.collect();
         self.derived = (!open_times.is_empty()).then_some(DerivedCandles { source, open_times });
     }

@@ -42,9 +42,7 @@ pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength}
 pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
 };
-pub use derived::{
-    CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of,
-};
+pub use derived::{CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of};
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
 pub use hole::{Hole, WindowHoles};
 pub use job::{CandleEvent, EventError, Job};

@@ -53,7 +53,8 @@ pub struct Origin<'a> {
 
 impl Origin<'static> {
     /// The origin for a command that stores nothing.
-    pub const NONE: Self = Self { parameter_store: "none", host_version: HOST_VERSION, traceparent: None, derived: None };
+    pub const NONE: Self =
+        Self { parameter_store: "none", host_version: HOST_VERSION, traceparent: None, derived: None };
 }
 
 impl Inputs<'_> {

@@ -14,10 +14,7 @@ use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 
 use crate::{
     deployments::rollout::Rollout,
-    evaluation::{
-        EvaluationReport, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest,
-        extra_windows,
-    },
+    evaluation::{EvaluationReport, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest, extra_windows},
     market::candles::Candles,
     modules::registry::{Beside, Deciding, Registry},
     settings::{

@@ -8,9 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use ta_bot_core::{
-    Candle, CandleSources, ClosedCandles, RowProblem, Symbol, Timeframe, Timestamp, derived, parts_of,
-};
+use ta_bot_core::{Candle, CandleSources, ClosedCandles, RowProblem, Symbol, Timeframe, Timestamp, derived, parts_of};
 
 use super::{Candles, is_on_grid};
 use crate::{evaluation::SeriesKey, market::revision_store::Revision, support::store_error::StoreError};
@@ -109,7 +107,8 @@ impl Candles {
         if window.is_whole(&closed.candles) {
             return Ok(());
         }
-        let Some((source, parts)) = self.source_of(timeframe).and_then(|source| Some((source, parts_of(timeframe, source)?)))
+        let Some((source, parts)) =
+            self.source_of(timeframe).and_then(|source| Some((source, parts_of(timeframe, source)?)))
         else {
             return Ok(());
         };

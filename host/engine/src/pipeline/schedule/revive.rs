@@ -53,11 +53,8 @@ impl Schedule {
         if closed.candles.last().map(|candle| timeframe.close_of(candle.open_time)) != Some(*candle_close) {
             return false;
         }
-        let this = DeadFilter {
-            symbol: Some(symbol.clone()),
-            timeframe: Some(*timeframe),
-            candle_close: Some(*candle_close),
-        };
+        let this =
+            DeadFilter { symbol: Some(symbol.clone()), timeframe: Some(*timeframe), candle_close: Some(*candle_close) };
         let retried = self.outbox.retry(&this, Timestamp::now()).await.is_ok();
         if retried {
             tracing::info!(%job, "the job's candle has come; the job is tried again");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{
-    DerivedInput, Job, Level, ModuleDigest, ParameterHash, ParameterSchema, Provenance, ResolvedParameters, SignalId, StrategyId,
-    Timestamp, WindowHash,
+    DerivedInput, Job, Level, ModuleDigest, ParameterHash, ParameterSchema, Provenance, ResolvedParameters, SignalId,
+    StrategyId, Timestamp, WindowHash,
 };
 
 use super::Cause;

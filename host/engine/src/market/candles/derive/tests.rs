@@ -110,7 +110,11 @@ async fn an_own_row_that_comes_later_counts_and_is_a_revision_if_it_differs() {
         assert_eq!((window.candles[28], window.derived), (corrected, None));
     }
     assert_eq!(market.counted(), 2);
-    assert_eq!(market.own.metrics.inputs.candles_revised.with_label_values(&["15m"]).get(), 1, "one of them is the same");
+    assert_eq!(
+        market.own.metrics.inputs.candles_revised.with_label_values(&["15m"]).get(),
+        1,
+        "one of them is the same"
+    );
     let listed = market.revisions.list(&RevisionFilter { limit: 10, ..RevisionFilter::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|one| (one.old, one.new)).collect::<Vec<_>>(), [(candle(M15, 38), Some(corrected))]);
 }

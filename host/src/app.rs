@@ -14,12 +14,7 @@ use ta_bot_engine::{
         rollout::{self, Rollout},
         shadow_store::ShadowStore,
     },
-    market::{
-        cache::CandleCache,
-        candles::{Candles, Sources},
-        clock::MarketClock,
-        revisions::Revisions,
-    },
+    market::{cache::CandleCache, candles::Candles, clock::MarketClock, revisions::Revisions},
     modules::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
     },
@@ -39,10 +34,12 @@ use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 use crate::environment::Environment;
 
 mod drivers;
+mod market;
 mod serving;
 mod stages;
 
 use drivers::{Connections, Drivers, Task};
+use market::Market;
 
 /// How long to keep trying to tell the replicas of a change.
 const TELLING: Duration = Duration::from_secs(5);
@@ -114,15 +111,8 @@ impl App {
         }
         let parameters = Arc::new(parameters);
         let settings = Arc::new(settings);
-        let scheduled = Arc::clone(&settings);
-        let scheduled = move || scheduled.current().settings.timeframes.clone();
-        let candles = Candles::new(Arc::clone(&drivers.candles), environment.candle_patience, Arc::clone(&metrics));
-        let sources = Sources::new(environment.candle_sources.clone(), scheduled);
-        let clock = MarketClock::default();
-        let stored_candles =
-            Arc::new(candles.derived_from(sources).noting(Arc::clone(&drivers.revisions)).on(clock.clone()));
-        let cache = Arc::new(CandleCache::new(drivers.candles, Arc::clone(&drivers.revisions)));
-        let candles = Arc::new(stored_candles.through(Arc::clone(&cache) as _));
+        let Market { stored: stored_candles, cache, candles, clock } =
+            Market::open(&environment, (&drivers.candles, &drivers.revisions), Arc::clone(&settings), &metrics);
         let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
         if let Some(copies) = drivers.copies {
             loader = loader.with_copies(copies);

@@ -234,6 +234,7 @@ impl CandleSlice<'_> {
             low: &self.low[from..],
             close: &self.close[from..],
             volume: &self.volume[from..],
+            derived: self.derived,
         }
     }
 

@@ -109,8 +109,7 @@ impl App {
             parameters = parameters.with_last_known(Arc::clone(&file));
             settings = settings.with_last_known(file);
         }
-        let parameters = Arc::new(parameters);
-        let settings = Arc::new(settings);
+        let (parameters, settings) = (Arc::new(parameters), Arc::new(settings));
         let Market { stored: stored_candles, cache, candles, clock } =
             Market::open(&environment, (&drivers.candles, &drivers.revisions), Arc::clone(&settings), &metrics);
         let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
@@ -167,8 +166,7 @@ impl App {
             prepare,
             ..
         } = drivers;
-        let trusted = environment.trusted_keys.clone();
-        let alone = local_bus.is_some();
+        let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
         let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone);
         Ok(Self {
             environment,

@@ -88,11 +88,21 @@ impl Service {
         !self.outbox.finished(timeframe, &[(symbol(), close)]).await.unwrap().is_empty()
     }
 
-    /// Waits until the candles that close at `close` are decided, which has to happen in time.
+    /// Waits until the candles that close at `close` are decided, which has to happen in time. There are thousands of
+    /// them, so the pauses are short.
     async fn decided(&self, timeframes: &[Timeframe], close: Timestamp) {
-        for timeframe in timeframes.iter().filter(|timeframe| timeframe.open_of(close) == close) {
-            let late = async || format!("{timeframe} {close} is not decided, dead: {:?}", self.outbox.dead(3).await);
-            until(IN_TIME, late, async || self.is_over(*timeframe, close).await && self.dead().await.is_empty()).await;
+        let decided = async {
+            for timeframe in timeframes.iter().filter(|timeframe| timeframe.open_of(close) == close) {
+                while !self.is_over(*timeframe, close).await {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            }
+            while !self.dead().await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(IN_TIME, decided).await.is_err() {
+            panic!("what closes at {close} is not decided in time, given up: {:?}", self.dead().await);
         }
     }
 

@@ -113,8 +113,14 @@ fn every_kind_of_failure_is_reproduced() {
         let (exit, answer) = home.run(&failure.to_json());
         assert_eq!((exit, answer["verdict"].as_str()), (Some(0), Some("equal")), "{behaviour}: {answer}");
         assert_eq!(answer["outcome"]["error"]["code"], code, "{behaviour}");
-        // The limits are those of the bundle: the message names them.
-        assert_eq!(answer["outcome"]["error"]["message"], failure.error.message, "{behaviour}");
+        // The limits are those of the bundle: the message names them. How long a busy machine ran a guest until it was
+        // stopped is another matter each time.
+        let message = answer["outcome"]["error"]["message"].as_str().unwrap();
+        if code == "timeout" {
+            assert!(message.contains("its 300 ms") && failure.error.message.contains("its 300 ms"), "{message}");
+        } else {
+            assert_eq!(message, failure.error.message, "{behaviour}");
+        }
         assert_eq!(answer["outcome"]["log"].as_array().unwrap().len(), failure.log.len(), "{behaviour}");
     }
 }

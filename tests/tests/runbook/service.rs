@@ -50,6 +50,8 @@ impl Setup {
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
             // The candles are old ones.
             ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
+            // There are no other candles than those that a test stores.
+            ("CANDLE_SOURCES", "none".to_owned()),
             ("DATA_DIR", folder.path().join("data").display().to_string()),
             ("STRATEGIES_DIR", two_strategies_dir().display().to_string()),
             ("SUPPORTED_SYMBOLS", "BTCUSDT,ETHUSDT".to_owned()),

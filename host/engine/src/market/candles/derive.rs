@@ -138,7 +138,9 @@ impl Candles {
     /// Counts candles that are made for the first time, and notes those that have changed since they were made.
     pub(super) fn note_derived(&self, symbol: &Symbol, timeframe: Timeframe, closed: &ClosedCandles) {
         let Compared { new, changed } = self.derived.compare(&(symbol.clone(), timeframe), closed);
-        self.metrics.inputs.candles_derived.with_label_values(&[timeframe.as_str()]).inc_by(new);
+        if new > 0 {
+            self.metrics.inputs.candles_derived.with_label_values(&[timeframe.as_str()]).inc_by(new);
+        }
         for (old, new) in changed {
             let revision = Revision { symbol: symbol.clone(), timeframe, old, new, noticed_at: Timestamp::now() };
             if let Some(revisions) = &self.revisions {

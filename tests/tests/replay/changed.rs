@@ -29,8 +29,7 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
     assert!(store.is_equal(id).await);
 
     let at = format!("WHERE open_time = {open} AND {base}");
-    let negated = format!("UPDATE candles SET volume = -volume {at}");
-    store.sql(&negated).await;
+    store.sql(&format!("UPDATE candles SET high = high * 2 {at}")).await;
     let replay = store.replay(id).await;
     assert_eq!(replay.cause.as_ref().map(ta_bot_engine::signals::replay::Cause::code), Some("candles_changed"));
     assert!(replay.windows[0].candles > 10 && replay.answer.is_some(), "{replay:?}");
@@ -41,8 +40,16 @@ async fn candles_that_changed_are_told_and_others_do_not_matter() {
             .to_string()
             .contains(signals[0].json()["metadata"]["provenance"]["window_hash"].as_str().unwrap())
     );
-    store.sql(&negated).await;
+    store.sql(&format!("UPDATE candles SET high = high / 2 {at}")).await;
     assert!(store.is_equal(id).await, "as it was");
+
+    // No strategy is shown a row that is no candle any more.
+    let negated = format!("UPDATE candles SET volume = -volume {at}");
+    store.sql(&negated).await;
+    assert_eq!(store.cause(id).await, "candles_changed");
+    let replay = store.replay(id).await;
+    assert!(replay.windows.is_empty() && replay.answer.is_none(), "{replay:?}");
+    store.sql(&negated).await;
 
     // A missing candle leaves a gap, and the window reaches one candle further back.
     let before = open - 3 * BASE.millis();

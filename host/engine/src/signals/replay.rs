@@ -203,7 +203,7 @@ impl Replayer {
         replay.host_version = Some(recorded.host_version.clone());
         recorded.check_identity(&replay.id)?;
         let module = self.modules.get(recorded.module).await?;
-        let windows = Windows::read(self.rows(&recorded), module.description(), &recorded.job).await?;
+        let windows = Windows::read(self.rows(&recorded), module.description(), &recorded).await?;
         let Made { are_the_same, answer, seen } = self.make(module, recorded.clone(), windows).await?;
         replay.windows = seen;
         let outcome = answer.outcome.clone();

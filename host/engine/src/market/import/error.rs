@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use ta_bot_core::{CandleError, Timeframe, Timestamp};
+use ta_bot_core::{CandleError, RowProblem, Timeframe, Timestamp};
 use thiserror::Error;
 
 use crate::support::store_error::StoreError;
@@ -129,12 +129,6 @@ pub enum LineProblem {
         /// What was given.
         given: i64,
     },
-    /// The candle comes a second time.
-    #[error("the candle that opened {open} comes a second time: give each candle once")]
-    Repeated {
-        /// Which candle.
-        open: Timestamp,
-    },
     /// The candle is older than the one before it.
     #[error("the candle opened {open}, before the one above it ({above}): order the file by time, oldest first")]
     Disordered {
@@ -156,4 +150,7 @@ pub enum LineProblem {
     /// The line is no candle of the timeframe.
     #[error(transparent)]
     Candle(#[from] CandleError),
+    /// The line says something else of the candle than the line above.
+    #[error(transparent)]
+    Row(#[from] RowProblem),
 }

@@ -10,7 +10,7 @@ use ta_bot_core::{
     Candle, CandleSlice, CandleWindow, Job, StrategyDescription, Symbol, Timeframe, Timestamp, WindowHash,
 };
 
-use super::Cause;
+use super::{Cause, recorded::Recorded};
 use crate::{
     evaluation::{SeriesKey, WindowRequest, extra_windows},
     market::candles::Candles,
@@ -46,6 +46,19 @@ impl Rows<'_> {
             Self::Checked(candles) => Ok(candles.newest(symbol, timeframe, until, count).await?.candles),
             Self::AsStored(candles) => candles.as_stored(symbol, timeframe, until, count).await,
         }
+    }
+
+    /// Why the candle of a job is not among these candles. If its row has become one that is no candle, it has changed
+    /// and is not missing.
+    async fn cause_without(self, job: &Job, recorded: WindowHash) -> Result<Cause, StoreError> {
+        if let Self::Checked(candles) = self {
+            let closed = candles.newest(&job.symbol, job.timeframe, job.candle_close, 1).await?;
+            let is_of_the_job = |open_time| job.timeframe.close_of(open_time) == job.candle_close;
+            if closed.refused.iter().any(|refused| is_of_the_job(refused.open_time)) {
+                return Ok(Cause::CandlesChanged { recorded });
+            }
+        }
+        Ok(Cause::CandlesMissing(job.clone()))
     }
 }
 
@@ -84,18 +97,12 @@ impl Windows {
     pub(super) async fn read(
         rows: Rows<'_>,
         description: &StrategyDescription,
-        job: &Job,
+        Recorded { job, window_hash, .. }: &Recorded,
     ) -> Result<Self, super::Stop> {
         let base = (Some((job.symbol.clone(), job.timeframe)), description.lookback);
-        let mut all = vec![Available::read(rows, base.clone(), 0, job).await?];
-        if !all[0].ends_with(job)
-            && let Rows::Checked(candles) = rows
-        {
-            // The row may have become one that is no candle. It has changed then, and is not missing.
-            all[0] = Available::read(Rows::AsStored(candles), base, 0, job).await?;
-        }
+        let mut all = vec![Available::read(rows, base, 0, job).await?];
         if !all[0].ends_with(job) {
-            return Err(Cause::CandlesMissing(job.clone()).into());
+            return Err(rows.cause_without(job, *window_hash).await?.into());
         }
         for wanted in extra_windows(description, job) {
             all.push(Available::read(rows, wanted, LATE, job).await?);

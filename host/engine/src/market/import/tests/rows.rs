@@ -25,7 +25,7 @@ fn a_bad_row_is_named_by_its_line_and_says_what_is_allowed() {
             row(&time_of_1, &(time(1) + 60_000).to_string()),
             "a candle of 15m opens at 2024-01-01T00:15:00+00:00 and then at 2024-01-01T00:30",
         ),
-        (row(&time_of_1, &time(0).to_string()), "2024-01-01T00:00:00+00:00 comes a second time"),
+        (our_file([0]) + &ours(0).replacen("12.5", "13.5", 1), "there are 2 rows with other numbers of this candle"),
         (row(&time_of_1, &time(-1).to_string()), "order the file by time, oldest first"),
         (row(&time_of_1, &time(101).to_string()), "check the clock"),
         (row(&time_of_1, &(time(1) * 1000).to_string()), "in milliseconds, and check the clock"),
@@ -41,8 +41,15 @@ fn a_bad_row_is_named_by_its_line_and_says_what_is_allowed() {
 
 #[test]
 fn lines_are_counted_as_an_editor_counts_them() {
-    let file = HEADER.to_owned() + "\n\r\n" + &ours(0) + "\n" + &ours(0);
+    let file = HEADER.to_owned() + "\n\r\n" + &ours(0) + "\n" + &ours(-1);
     assert!(told(file).starts_with("line 6: "));
+}
+
+#[test]
+fn a_row_that_comes_twice_counts_once() {
+    assert_eq!(opens(our_file([0, 0, 1, 3, 3])), [0, 1, 3]);
+    assert_eq!(read_bytes(our_file([0, 0, 1, 3, 3])).unwrap().missing, 1);
+    assert_eq!(read_bytes(our_file([99, 100, 100])).unwrap().still_open, Some(Timestamp::from_millis(time(100))));
 }
 
 #[test]
@@ -68,7 +75,8 @@ fn a_candle_that_is_still_open_is_left_out_and_told() {
     assert_eq!(file.still_open, Some(Timestamp::from_millis(time(100))));
     assert_eq!(read_bytes(our_file([98, 99])).unwrap().still_open, None, "it closes at this very moment");
     assert!(told(our_file([100])).contains("still open"));
-    assert!(told(our_file([99, 100, 100])).starts_with("line 4: the candle that opened"));
+    let twice = our_file([99, 100]) + &ours(100).replacen("12.5", "13.5", 1);
+    assert!(told(twice).starts_with("line 4: there are 2 rows with other numbers"));
     assert!(told(our_file([99, 100, 101])).starts_with("line 4: the candle opens"));
     assert!(told(our_file([99, 100, 98])).contains("oldest first"));
 }

@@ -1,7 +1,7 @@
 //! The storm of faults with dirty inputs. Candles arrive early and unfinished, twice, corrected, with holes, off the
-//! grid, with zero prices, out of order and late, while servers are killed. What comes of it is what an oracle says that
-//! knows nothing but which rows were written, and when: the same jobs are decided, the same are given up for the same
-//! reasons, and the same signals are published or expired. None is lost, none is there twice.
+//! grid, with zero prices, out of order and late, while servers are killed. What comes of it is what an oracle says
+//! that knows nothing but which rows were written, and when: the same jobs are decided, the same are given up for the
+//! same reasons, and the same signals are published or expired. None is lost, none is there twice.
 //!
 //! The market's time is the test's. It goes on once the service has done all that it can do, so that nothing is late
 //! unless the test makes it late.
@@ -29,7 +29,7 @@ use ta_bot_tests::{
 };
 use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 
-use extractor::{AFTERWARDS, Extractor, ON_TIME, Writes};
+use extractor::{AFTERWARDS, Extractor, ON_TIME, Row, Writes};
 use oracle::Oracle;
 use service::Service;
 
@@ -91,7 +91,7 @@ async fn dirty_inputs_and_faults_lead_to_exactly_what_was_written() {
 }
 
 /// What else happens at a close.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
     /// MySQL dies while rows are written and jobs are decided.
@@ -115,7 +115,7 @@ struct Storm {
     service: Service,
     seen: Seen,
     /// Rows that are mended after the next close.
-    kept_back: Vec<extractor::Row>,
+    kept_back: Vec<Row>,
     nats_is_away: bool,
 }
 
@@ -158,7 +158,7 @@ impl Storm {
 
     /// Goes through what happens at one close, up to the next.
     async fn close(&mut self, close: Timestamp, writes: Writes, fault: Fault) {
-        let Writes { on_time, mut soon, mut afterwards } = writes;
+        let Writes { on_time, soon, mut afterwards } = writes;
         afterwards.append(&mut self.kept_back);
         if matches!(fault, Fault::NatsBeforeClose | Fault::NatsUntilNext) {
             self.service.nats.kill().unwrap();
@@ -176,7 +176,7 @@ impl Storm {
         }
         self.agrees(close.plus_millis(ON_TIME), "after the close").await;
         if !soon.is_empty() {
-            self.writes(&std::mem::take(&mut soon), false).await;
+            self.writes(&soon, false).await;
             self.agrees(close.plus_millis(ON_TIME), "after what came soon").await;
         }
         self.passes(close.plus_millis(AFTERWARDS));
@@ -186,7 +186,6 @@ impl Storm {
         self.agrees(close.plus_millis(AFTERWARDS), "after the patience").await;
         if !afterwards.is_empty() {
             self.writes(&afterwards, fault == Fault::MysqlAtMending).await;
-            self.service.desk.sweep().await;
             self.agrees(close.plus_millis(AFTERWARDS), "after the mending").await;
         }
     }
@@ -196,7 +195,7 @@ impl Storm {
     }
 
     /// Writes rows and announces some of them, in any order and some of them twice, while MySQL may die.
-    async fn writes(&mut self, rows: &[extractor::Row], kill: bool) {
+    async fn writes(&mut self, rows: &[Row], kill: bool) {
         self.oracle.written(rows);
         let mut announced: Vec<_> = rows.iter().map(|row| (row.symbol.clone(), row.timeframe)).collect();
         for place in 0..announced.len() {

@@ -228,7 +228,7 @@ impl Oracle {
         ClosedCandles { candles, derived, ..ClosedCandles::default() }.try_into().unwrap()
     }
 
-    /// What there is of the candle that opened at `open`. A missing or unfinished one is made of shorter ones, if all of
+    /// What there is of the candle that opened at `open`. A missing or unfinished one is made of shorter ones if all of
     /// them are there.
     fn slot(&self, symbol: &Symbol, timeframe: Timeframe, open: Timestamp) -> Slot {
         let own = self.own(symbol, timeframe, open);

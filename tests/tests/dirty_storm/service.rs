@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{GAP_WINDOW, LONG, PATIENCE, SHORT, STRATEGIES, extractor::Row, oracle::Answer};
 
 /// Within this time everything that can be done is done, even if a server has just been restarted.
-const IN_TIME: Duration = Duration::from_mins(2);
+const IN_TIME: Duration = Duration::from_mins(1);
 /// The pause before the service is told once more to look for candles. It may have lost what it heard before.
 const AGAIN: Duration = Duration::from_secs(2);
 /// The extractor's own definition of a table.

@@ -11,6 +11,7 @@ use ta_bot_engine::market::made_up::walk;
 pub mod app;
 pub mod binary;
 pub mod built_in;
+pub mod chance;
 pub mod jobs;
 pub mod kubectl;
 pub mod parity;

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod bad_events;
-mod chance;
 mod commands;
 mod configuration;
 mod expected;

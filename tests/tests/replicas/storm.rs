@@ -4,14 +4,17 @@
 //!
 //! `STORM_SEEDS=7,11` runs only those seeds, `STORM_COUNT=20` runs the first 20.
 
-use std::{collections::BTreeSet, env, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use ta_bot_core::Timestamp;
 use ta_bot_test_servers::{Mode, Proxy, Side};
-use ta_bot_tests::replicas::{Fleet, Market};
+use ta_bot_tests::{
+    chance::{Chance, seeds},
+    replicas::{Fleet, Market},
+};
 use tokio::sync::Notify;
 
-use crate::{chance::Chance, expected, terms};
+use crate::{expected, terms};
 
 const SYMBOLS: usize = 200;
 const MINUTES: i64 = 10;
@@ -23,20 +26,12 @@ const PACE: Duration = Duration::from_millis(1200);
 /// How many parts may be broken at once.
 const MOST_BROKEN: usize = 3;
 
-fn seeds() -> Vec<u64> {
-    if let Ok(seeds) = env::var("STORM_SEEDS") {
-        return seeds.split(',').map(|seed| seed.trim().parse().expect("STORM_SEEDS is a list of numbers")).collect();
-    }
-    let count = env::var("STORM_COUNT").map_or(SEEDS, |count| count.parse().expect("STORM_COUNT is a number"));
-    (1..=count).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_fault_loses_or_repeats_a_signal() {
     let market = Market::new(SYMBOLS, MINUTES);
     let expected = expected::signals(&market).await;
     assert!(expected.len() > 1000, "{} signals prove little", expected.len());
-    for seed in seeds() {
+    for seed in seeds(SEEDS) {
         println!("storm: seed {seed}");
         weather(seed, &market, &expected).await;
     }

@@ -12,10 +12,11 @@ use sqlx::{MySqlPool, Row as _};
 use ta_bot_core::{Deployment, DeploymentAction, DeploymentChange, Timestamp};
 use ta_bot_drivers::mysql::{Mysql, deployments::MysqlDeployments};
 use ta_bot_engine::deployments::log::DeploymentStore as _;
-use ta_bot_tests::replicas::{Fleet, Market, Replica, deploy, upload};
+use ta_bot_tests::{
+    chance::Chance,
+    replicas::{Fleet, Market, Replica, deploy, upload},
+};
 use tokio::sync::Notify;
-
-use crate::chance::Chance;
 
 const SYMBOLS: usize = 200;
 const MINUTES: i64 = 100;

@@ -244,9 +244,9 @@ impl Pipeline {
                     return Err(Decided::TooEarly);
                 }
                 // Its writer had its time, and nothing here can mend a row.
-                Err(AnalysisError::Refused { problem, .. }) => return Err(self.give_up(delivery, &problem).await),
+                Err(error @ AnalysisError::Refused { .. }) => return Err(self.give_up(delivery, &error).await),
                 Err(error) if attempts >= ATTEMPTS => {
-                    return Err(Decided::End(self.bury(delivery, attempts, error.to_string(), "dead").await));
+                    return Err(Decided::End(self.bury(delivery, attempts, error.reason(), "dead").await));
                 }
                 Err(error) => tracing::warn!(%job, attempts, %error, "job failed and is tried again"),
             }

@@ -37,6 +37,18 @@ pub enum AnalysisError {
 }
 
 impl AnalysisError {
+    /// The code of a job that is given up because its candle is missing.
+    pub const MISSING: &str = "missing";
+
+    /// Why a job is given up. If its candle may still come, the reason begins with a code and a colon.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NoCandle(_) => format!("{}: {self}", Self::MISSING),
+            Self::Refused { problem, .. } => format!("{}: {problem}", problem.code()),
+            _ => self.to_string(),
+        }
+    }
+
     /// The error for a job whose candle is not among the closed ones.
     pub(super) fn without_candle(job: &Job, refused: Vec<RefusedCandle>) -> Self {
         let of_the_job = |candle: &RefusedCandle| job.timeframe.close_of(candle.open_time) == job.candle_close;

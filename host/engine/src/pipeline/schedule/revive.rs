@@ -7,13 +7,16 @@ use futures_util::future::join_all;
 use ta_bot_core::{Job, RowProblem, Timestamp};
 
 use super::{Hints, Schedule, Scheduled, look::Progress};
-use crate::signals::outbox::{DeadFilter, DeadJob};
+use crate::{
+    pipeline::analysis::AnalysisError,
+    signals::outbox::{DeadFilter, DeadJob},
+};
 
 /// How many dead jobs a sweep looks at, newest first.
 const MOST_DEAD: u32 = 1_000;
 
 impl Schedule {
-    /// Finds the scheduled jobs that were given up because of their rows.
+    /// Finds the scheduled jobs that were given up because their candles were missing or unusable.
     pub(super) async fn find_without_candle(&self, scheduled: &Scheduled, progress: &mut Progress) {
         let dead = match self.outbox.dead(MOST_DEAD).await {
             Ok(dead) => dead,
@@ -25,7 +28,7 @@ impl Schedule {
         let lacks_candle = |dead: &DeadJob| {
             let code = dead.reason.split(':').next().unwrap_or_default();
             dead.retried_at.is_none()
-                && RowProblem::CODES.contains(&code)
+                && (code == AnalysisError::MISSING || RowProblem::CODES.contains(&code))
                 && scheduled.has(&dead.job.symbol, dead.job.timeframe)
         };
         progress.without_candle = dead.into_iter().filter(lacks_candle).map(|dead| dead.job).collect();

@@ -272,18 +272,20 @@ async fn a_job_that_was_given_up_for_its_row_is_taken_once_the_candle_is_there()
     let new = service.candles("BTCUSDT", M5, 1, 0).await;
     service.finish(&new).await;
     let waits = |ago: i64| Job { candle_close: closed(M5, ago), ..new[0].clone() };
-    // The second was given up for another reason, and the third is not scheduled.
+    // The third was given up for another reason, and the fourth is not scheduled.
     let elsewhere = Job { timeframe: M15, ..waits(6) };
-    for (job, reason) in [(waits(3), "unfinished: x"), (waits(4), "unsure: x"), (elsewhere, "unfinished: x")] {
+    let dead =
+        [(waits(2), "missing: x"), (waits(3), "unfinished: x"), (waits(4), "unsure: x"), (elsewhere, "unfinished: x")];
+    for (job, reason) in dead {
         let dead = DeadJob { job, attempts: 1, reason: reason.to_owned(), died_at: Timestamp::now(), retried_at: None };
         service.engine.outbox.bury(&dead).await.unwrap();
     }
     assert_eq!(service.sweep(&mut progress).await, [], "nothing has come");
-    service.candles("BTCUSDT", M5, 2, 3).await;
+    service.candles("BTCUSDT", M5, 3, 2).await;
     let hints: Hints = HashMap::from([(M5, HashMap::from([(symbol("BTCUSDT"), None)]))]);
     service.schedule.look_at(&hints, &mut progress).await;
     let found: Vec<Job> = progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect();
-    assert_eq!(found, [waits(3)], "an event is enough");
+    assert_eq!(found, [waits(2), waits(3)], "an event is enough");
     service.finish(&found).await;
     assert_eq!(service.sweep(&mut progress).await, []);
 }

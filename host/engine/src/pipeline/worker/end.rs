@@ -5,7 +5,10 @@ use std::time::Duration;
 use ta_bot_core::{RowProblem, Timestamp};
 
 use super::Pipeline;
-use crate::{pipeline::job_queue::Delivery, signals::outbox::DeadJob};
+use crate::{
+    pipeline::{analysis::AnalysisError, job_queue::Delivery},
+    signals::outbox::DeadJob,
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -48,11 +51,10 @@ impl Pipeline {
     }
 
     /// Gives up a job whose candle has no usable row.
-    pub(super) async fn give_up(&self, delivery: &Delivery, problem: &RowProblem) -> Decided {
-        let reason = format!("{}: {problem}", problem.code());
-        let is_unfinished = matches!(problem, RowProblem::Unfinished { .. });
+    pub(super) async fn give_up(&self, delivery: &Delivery, error: &AnalysisError) -> Decided {
+        let is_unfinished = matches!(error, AnalysisError::Refused { problem: RowProblem::Unfinished { .. }, .. });
         let outcome = if is_unfinished { "unfinished" } else { "refused" };
-        let end = self.bury(delivery, delivery.attempt, reason, outcome).await;
+        let end = self.bury(delivery, delivery.attempt, error.reason(), outcome).await;
         if is_unfinished && matches!(end, End::Over(_)) {
             let timeframe = delivery.job().timeframe.as_str();
             self.metrics.inputs.candles_unfinished.with_label_values(&[timeframe]).inc();

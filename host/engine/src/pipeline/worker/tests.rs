@@ -215,7 +215,7 @@ async fn a_job_without_its_candle_is_given_up_with_its_reason() {
     service.work().await;
     assert_eq!(service.outcomes(), HashMap::from([("dead", 1)]));
     let dead = service.engine.outbox.dead(10).await.unwrap();
-    assert!(dead.len() == 1 && dead[0].reason.contains("no candle"), "{dead:?}");
+    assert!(dead.len() == 1 && dead[0].reason.starts_with("missing: there is no candle"), "{dead:?}");
 }
 
 #[tokio::test]

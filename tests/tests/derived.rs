@@ -101,9 +101,8 @@ impl Service {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        if tokio::time::timeout(IN_TIME, decided).await.is_err() {
-            panic!("what closes at {close} is not decided in time, given up: {:?}", self.dead().await);
-        }
+        let in_time = tokio::time::timeout(IN_TIME, decided).await.is_ok();
+        assert!(in_time, "what closes at {close} is not decided in time, given up: {:?}", self.dead().await);
     }
 
     /// The closes of the hours that were given up and are not tried again.

@@ -85,7 +85,7 @@ impl Extractor {
             let is_history = |candle: &&Candle| (open(count)..self.begin).contains(&candle.open_time);
             let is_missing = |candle: &&Candle| index < 2 && candle.open_time == open(missing);
             let there = candles.iter().filter(is_history).filter(|candle| !is_missing(candle));
-            rows.extend(there.map(|candle| self.row((symbol, *timeframe), "a", *candle, ON_TIME)));
+            rows.extend(there.map(|candle| Self::row((symbol, *timeframe), "a", *candle, ON_TIME)));
         }
         rows
     }
@@ -112,7 +112,7 @@ impl Extractor {
     /// Writes a candle of the shorter timeframe, of which nothing can be made if it is wrong.
     fn short(&mut self, series: (&Symbol, Timeframe), candle: Candle, writes: &mut Writes) {
         let way = self.chance.below(33);
-        let row = |copy, candle, after| self.row(series, copy, candle, after);
+        let row = |copy, candle, after| Self::row(series, copy, candle, after);
         let good = row("a", candle, ON_TIME);
         let early = row("a", partial(candle), -20_000);
         let (way, now, mended) = match way {
@@ -150,7 +150,7 @@ impl Extractor {
     /// Writes a candle of the longer timeframe, which can be made of shorter ones.
     fn long(&mut self, series: (&Symbol, Timeframe), candle: Candle, writes: &mut Writes) {
         let way = self.chance.below(13);
-        let row = |copy, candle, after| self.row(series, copy, candle, after);
+        let row = |copy, candle, after| Self::row(series, copy, candle, after);
         let good = row("a", candle, ON_TIME);
         let early = row("a", partial(candle), -20_000);
         // If a part of it is completed at the same moment, nobody can say which of the two was read first.
@@ -188,7 +188,7 @@ impl Extractor {
     }
 
     /// A row that was written some milliseconds after the close of its candle.
-    fn row(&self, (symbol, timeframe): (&Symbol, Timeframe), copy: &'static str, candle: Candle, after: i64) -> Row {
+    fn row((symbol, timeframe): (&Symbol, Timeframe), copy: &'static str, candle: Candle, after: i64) -> Row {
         let close = timeframe.close_of(timeframe.open_of(candle.open_time));
         Row { symbol: symbol.clone(), timeframe, copy, candle, written: close.plus_millis(after) }
     }

@@ -56,9 +56,18 @@ impl<'a> Stretch<'a> {
         Self { rows, complete_after, until: asked.until, began }
     }
 
-    /// Where these rows belong among kept ones: the place of the first and the place behind the last.
-    fn place(&self, timeframe: Timeframe, kept: &[CandleRow]) -> std::ops::Range<usize> {
-        let first = self.rows.first().map(|row| row.candle.open_time);
+    /// The rows to keep in place of kept ones. Of the oldest candle there may be more rows than were read, so what is
+    /// kept of it already stays.
+    fn to_keep(&self, timeframe: Timeframe, kept: &[CandleRow]) -> &'a [CandleRow] {
+        let cut = self.rows.partition_point(|row| close_of(timeframe, row) <= self.complete_after);
+        let (oldest, newer) = self.rows.split_at(cut);
+        let is_kept = |row: &CandleRow| kept.iter().any(|known| known.candle.open_time == row.candle.open_time);
+        if oldest.first().is_some_and(is_kept) { newer } else { self.rows }
+    }
+
+    /// Where rows to keep belong among kept ones: the place of the first and the place behind the last.
+    fn place(&self, timeframe: Timeframe, rows: &[CandleRow], kept: &[CandleRow]) -> std::ops::Range<usize> {
+        let first = rows.first().map(|row| row.candle.open_time);
         let is_before = |row: &CandleRow| {
             close_of(timeframe, row) <= self.complete_after && first.is_none_or(|first| row.candle.open_time < first)
         };
@@ -196,11 +205,39 @@ impl CandleCache {
             let noticed_at = Timestamp::now();
             self.revisions.note(Revision { symbol: symbol.clone(), timeframe, old, new, noticed_at });
         }
-        let place = stretch.place(timeframe, &kept.rows);
-        kept.rows.splice(place, stretch.rows.iter().copied());
+        let rows = stretch.to_keep(timeframe, &kept.rows);
+        let place = stretch.place(timeframe, rows, &kept.rows);
+        kept.rows.splice(place, rows.iter().copied());
         let surplus = kept.rows.len().saturating_sub(kept.longest);
         kept.rows.drain(..surplus);
         kept.whole_from = whole_from(timeframe, &kept.rows);
         kept.changed = self.now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const M5: Timeframe = Timeframe::M5;
+
+    /// A row of a candle, which is told from other rows of it by its close.
+    fn row(index: i64, close: f64) -> CandleRow {
+        let open_time = Timestamp::from_millis(index * M5.millis());
+        CandleRow::undated(Candle { open_time, open: 1.0, high: 9.0, low: 1.0, close, volume: 1.0 })
+    }
+
+    #[test]
+    fn a_read_that_is_cut_within_the_rows_of_a_candle_takes_none_of_them_away() {
+        let kept = [row(0, 2.0), row(1, 2.0), row(1, 3.0), row(2, 2.0)];
+        let asked = Together { timeframe: M5, until: Timestamp::from_millis(4 * M5.millis()), count: 3 };
+        let cut = [row(1, 3.0), row(2, 2.0), row(3, 2.0)];
+        let stretch = Stretch::new(&cut, None, asked, 0);
+        assert_eq!(stretch.to_keep(M5, &kept), &cut[1..]);
+        assert_eq!(stretch.place(M5, &cut[1..], &kept), 3..4);
+        assert_eq!(stretch.to_keep(M5, &kept[..1]), &cut, "what is not kept is taken as far as it was read");
+        let whole = Stretch::new(&cut, Some(Timestamp::from_millis(M5.millis())), Together { count: 9, ..asked }, 0);
+        assert_eq!(whole.to_keep(M5, &kept), &cut);
+        assert_eq!(whole.place(M5, &cut, &kept), 1..4);
     }
 }

@@ -22,12 +22,16 @@ impl Analyst {
         if !self.candles.is_awaited(job.candle_close) {
             return false;
         }
-        // If the store fails, the analysis gets the same error and handles it.
-        let missing = self.missing(job).await.ok().flatten();
-        if let Some((symbol, timeframe)) = &missing {
-            tracing::debug!(%job, "job waits for the candle of {symbol} {timeframe} that closes with its own");
+        match self.missing(job).await {
+            Ok(None) => false,
+            Ok(Some((symbol, timeframe))) => {
+                tracing::debug!(%job, "job waits for the candle of {symbol} {timeframe} that closes with its own");
+                true
+            }
+            // Whether the candle is there is not known while a store fails, and the store may be back before the
+            // analysis reads. Any other error comes again in the analysis, which handles it.
+            Err(error) => error.is_stores(),
         }
-        missing.is_some()
     }
 
     /// Waits until the job is no longer [early](Self::is_early).

@@ -53,7 +53,7 @@ check: strategies ## the quick loop: formatting, warnings and unit tests of the 
 
 test: test-setup guests ## run every test
 	@$(CARGO) test $(LOCKED) --no-fail-fast $(NATIVE)
-	@$(CARGO) test $(LOCKED) --no-default-features -p ta-bot --lib
+	@$(CARGO) test $(LOCKED) --profile plain --no-default-features -p ta-bot --lib
 
 parity: strategies ## compare the built-in strategies with the recorded answers in PARITY_DIR
 	@PARITY_DIR='$(PARITY_DIR)' $(CARGO) test $(LOCKED) $(NATIVE) --test parity -- --nocapture

@@ -173,7 +173,7 @@ impl CandleWindow {
 
     /// The newest `count` candles, or all if there are fewer.
     pub fn newest(&self, count: usize) -> CandleSlice<'_> {
-        self.span(self.len().saturating_sub(count)..self.len())
+        self.all().newest(count)
     }
 
     /// The candles in this range of indices, counted from the oldest.
@@ -182,13 +182,17 @@ impl CandleWindow {
     ///
     /// Panics if the range is out of bounds, as slicing does.
     pub fn span(&self, places: Range<usize>) -> CandleSlice<'_> {
+        self.all().span(places)
+    }
+
+    fn all(&self) -> CandleSlice<'_> {
         CandleSlice {
-            open_time: &self.open_time[places.clone()],
-            open: &self.open[places.clone()],
-            high: &self.high[places.clone()],
-            low: &self.low[places.clone()],
-            close: &self.close[places.clone()],
-            volume: &self.volume[places],
+            open_time: &self.open_time,
+            open: &self.open,
+            high: &self.high,
+            low: &self.low,
+            close: &self.close,
+            volume: &self.volume,
             derived: self.derived.as_ref(),
         }
     }
@@ -226,14 +230,17 @@ impl CandleSlice<'_> {
     /// The newest `count` candles, or all if there are fewer.
     #[must_use]
     pub fn newest(self, count: usize) -> Self {
-        let from = self.len().saturating_sub(count);
+        self.span(self.len().saturating_sub(count)..self.len())
+    }
+
+    fn span(self, places: Range<usize>) -> Self {
         Self {
-            open_time: &self.open_time[from..],
-            open: &self.open[from..],
-            high: &self.high[from..],
-            low: &self.low[from..],
-            close: &self.close[from..],
-            volume: &self.volume[from..],
+            open_time: &self.open_time[places.clone()],
+            open: &self.open[places.clone()],
+            high: &self.high[places.clone()],
+            low: &self.low[places.clone()],
+            close: &self.close[places.clone()],
+            volume: &self.volume[places],
             derived: self.derived,
         }
     }

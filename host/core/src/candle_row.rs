@@ -79,6 +79,13 @@ pub struct ClosedCandles {
     pub derived: Option<DerivedCandles>,
 }
 
+impl ClosedCandles {
+    /// When the newest candle closed; `None` if there is none.
+    pub fn newest_close(&self, timeframe: Timeframe) -> Option<Timestamp> {
+        self.candles.last().map(|candle| timeframe.close_of(candle.open_time))
+    }
+}
+
 impl CandleRow {
     /// A row of which only the numbers are known.
     pub const fn undated(candle: Candle) -> Self {

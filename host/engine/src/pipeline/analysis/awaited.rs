@@ -44,9 +44,8 @@ impl Analyst {
     /// Returns a series whose candle closes with the job's and is missing, although the candle before it is there.
     async fn missing(&self, job: &Job) -> Result<Option<(Symbol, Timeframe)>, AnalysisError> {
         for (symbol, timeframe) in self.closing_together(job).await? {
-            let newest = self.candles.newest(&symbol, timeframe, job.candle_close, 1).await?.candles;
-            let newest = newest.last().map(|candle| timeframe.close_of(candle.open_time));
-            if newest == Some(timeframe.open_of(job.candle_close.plus_millis(-1))) {
+            let newest = self.candles.newest(&symbol, timeframe, job.candle_close, 1).await?;
+            if newest.newest_close(timeframe) == Some(timeframe.open_of(job.candle_close.plus_millis(-1))) {
                 return Ok(Some((symbol, timeframe)));
             }
         }

@@ -105,7 +105,7 @@ impl Analyst {
     ) -> Result<(SeriesKey, CandleWindow, Option<RefusedCandles>), AnalysisError> {
         let (symbol, timeframe) = &series;
         let mut closed = self.candles.newest(symbol, *timeframe, job.candle_close, count).await?;
-        let newest = closed.candles.last().map(|candle| timeframe.close_of(candle.open_time));
+        let newest = closed.newest_close(*timeframe);
         if *symbol == job.symbol && *timeframe == job.timeframe && newest != Some(job.candle_close) {
             return Err(AnalysisError::without_candle(job, closed.refused));
         }

@@ -53,7 +53,7 @@ impl Schedule {
         let Job { symbol, timeframe, candle_close } = job;
         // If a store fails, the next sweep tries again.
         let Ok(closed) = self.candles.newest(symbol, *timeframe, *candle_close, 1).await else { return false };
-        if closed.candles.last().map(|candle| timeframe.close_of(candle.open_time)) != Some(*candle_close) {
+        if closed.newest_close(*timeframe) != Some(*candle_close) {
             return false;
         }
         let this =

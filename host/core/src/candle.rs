@@ -8,7 +8,15 @@ use std::ops::Range;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{ClosedCandles, DerivedCandles, Timeframe, Timestamp, WindowHash};
+use crate::{Timeframe, Timestamp, WindowHash};
+
+mod derived;
+mod hole;
+mod row;
+
+pub use derived::{CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of};
+pub use hole::{Hole, WindowHoles};
+pub use row::{CandleRow, ClosedCandles, RefusedCandle, RowProblem, closed_candles};
 
 /// One closed candle. Prices are in the quote currency, the volume in the base currency.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -15,12 +15,9 @@
 )]
 
 mod candle;
-mod candle_row;
 mod decision;
 mod deployment;
-mod derived;
 mod digest;
-mod hole;
 mod job;
 mod ladder;
 mod parameters;
@@ -36,15 +33,16 @@ mod timeframe;
 mod timestamp;
 mod transition;
 
-pub use candle::{Candle, CandleError, CandleSlice, CandleWindow, WindowError};
-pub use candle_row::{CandleRow, ClosedCandles, RefusedCandle, RowProblem, closed_candles};
+pub use candle::{
+    Candle, CandleError, CandleRow, CandleSlice, CandleSources, CandleSourcesError, CandleWindow, ClosedCandles,
+    DerivedCandles, DerivedInput, Hole, RefusedCandle, RowProblem, WindowError, WindowHoles, closed_candles, derived,
+    gathered, parts_of,
+};
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
 pub use deployment::{
     Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
 };
-pub use derived::{CandleSources, CandleSourcesError, DerivedCandles, DerivedInput, derived, gathered, parts_of};
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
-pub use hole::{Hole, WindowHoles};
 pub use job::{CandleEvent, EventError, Job};
 pub use ladder::{Ladder, Step, Thresholds};
 pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};

@@ -50,7 +50,7 @@ impl Bench {
     async fn start() -> Self {
         let market = Market::new(SYMBOLS, 12);
         let mut fleet = Fleet::start(&market, 1).await;
-        fleet.without_proxies();
+        fleet.as_in_production().await;
         // The log settings of a real deployment.
         fleet.replicas[0].set("LOG_LEVEL", "info");
         fleet.replicas[0].set("LOG_FORMAT", "json");

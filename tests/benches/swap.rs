@@ -97,7 +97,7 @@ impl Bench {
     async fn start() -> Self {
         let market = Market::new(SYMBOLS, ROUNDS + MINUTES_ALONE);
         let mut fleet = Fleet::start(&market, REPLICAS).await;
-        fleet.without_proxies();
+        fleet.as_in_production().await;
         // Connections take these settings over when they are opened.
         let note =
             format!("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = {NOTED}, GLOBAL slow_query_log = ON");

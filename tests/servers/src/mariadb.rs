@@ -89,6 +89,9 @@ fn arguments(folder: &Path, port: &Port) -> Vec<OsString> {
     let rest = [
         "--bind-address=127.0.0.1",
         "--skip-log-bin",
+        // A commit waits for the operating system, not for the disk: it outlives a kill of the server, and no test ends
+        // the machine.
+        "--innodb-flush-log-at-trx-commit=2",
         "--innodb-buffer-pool-size=64M",
         "--character-set-server=utf8mb4",
     ];

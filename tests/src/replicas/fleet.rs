@@ -130,13 +130,15 @@ impl Fleet {
         self.until("series begun", "SELECT COUNT(*) FROM begun_series", self.series).await;
     }
 
-    /// Lets the replicas reach the stores and the bus without a proxy. Must be called before the replicas start.
-    pub fn without_proxies(&mut self) {
+    /// For benchmarks: the replicas reach the servers without proxies, and a commit waits for the disk, which the tests
+    /// spare themselves. Must be called before the replicas start.
+    pub async fn as_in_production(&mut self) {
         for replica in &mut self.replicas {
             replica.set("MYSQL_URI", &self.maria.uri(DATABASE));
             replica.set("MONGODB_URI", &self.mongo.uri());
             replica.set("NATS_URL", &self.nats.url());
         }
+        self.maria.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1").await.unwrap();
     }
 
     /// Direct connections to the database.

@@ -8,8 +8,6 @@
 //!
 //! `STORM_SEEDS=7,11` runs only those seeds, `STORM_COUNT=3` runs the first three.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
-
 mod extractor;
 mod oracle;
 mod service;

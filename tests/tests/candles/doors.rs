@@ -13,8 +13,6 @@
 //!
 //! Admission is no door: it evaluates a module on made-up candles, and reads none that are stored.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
-
 mod at_random;
 mod cases;
 mod imported;

@@ -1,8 +1,6 @@
 //! A strategy that reads two timeframes waits for the higher candle that closes together with its own, whichever of the
 //! two is written first.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::time::Duration;
 
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};

@@ -1,8 +1,6 @@
 //! A candle that is corrected after it was decided: every replica notices it, it is listed once, and the new numbers
 //! count from then on.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};

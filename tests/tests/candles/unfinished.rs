@@ -1,8 +1,6 @@
 //! A row that was written while its candle was open is waited for, and no strategy ever sees it. Other rows that are no
 //! candles keep strategies from being asked, and are named.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::{process::Command, time::Duration};
 
 use ta_bot_core::{Symbol, Timeframe, Timestamp};

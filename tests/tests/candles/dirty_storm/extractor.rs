@@ -9,7 +9,7 @@ use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::market::made_up::walk;
 use ta_bot_tests::{chance::Chance, gathered_by};
 
-use crate::{LONG, SHORT};
+use super::{LONG, SHORT};
 
 /// How long after a close its rows are written, in milliseconds of the market's time.
 pub(crate) const ON_TIME: i64 = 2_000;

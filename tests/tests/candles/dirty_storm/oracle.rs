@@ -15,7 +15,7 @@ use ta_bot_core::{
 use ta_bot_engine::evaluation::{Inputs, Origin, Outcome, SeriesKey, WindowRequest, extra_windows};
 use ta_bot_wasm::StrategyModule;
 
-use crate::{GAP_WINDOW, LONG, PATIENCE, SHORT, extractor::Row};
+use super::{GAP_WINDOW, LONG, PATIENCE, SHORT, extractor::Row};
 
 /// A row as it is in a table: the numbers, and when they were written.
 type Written = (Candle, Timestamp);

@@ -26,14 +26,14 @@ use ta_bot_tests::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{GAP_WINDOW, LONG, PATIENCE, SHORT, STRATEGIES, extractor::Row, oracle::Answer};
+use super::{GAP_WINDOW, LONG, PATIENCE, SHORT, STRATEGIES, extractor::Row, oracle::Answer};
 
 /// Within this time everything that can be done is done, even if a server has just been restarted.
 const IN_TIME: Duration = Duration::from_mins(1);
 /// The pause before the service is told once more to look for candles. It may have lost what it heard before.
 const AGAIN: Duration = Duration::from_secs(2);
 /// The extractor's own definition of a table.
-const TABLE: &str = include_str!("../../../host/drivers/migrations/mysql/klines.sql");
+const TABLE: &str = include_str!("../../../../host/drivers/migrations/mysql/klines.sql");
 
 /// A running service.
 pub(crate) struct Service {

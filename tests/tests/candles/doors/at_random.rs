@@ -20,7 +20,7 @@ use ta_bot_engine::{
     support::metrics::Metrics,
 };
 
-use crate::{
+use super::{
     cases::{M15, Row, newest_close},
     imported::Store,
     tables::Tables,

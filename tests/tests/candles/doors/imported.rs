@@ -13,7 +13,7 @@ use ta_bot_engine::{
 };
 use tempfile::TempDir;
 
-use crate::{
+use super::{
     cases::{CASES, Case, M15, Says, newest_close},
     read::{COUNT, SLOT, candle},
 };

@@ -18,7 +18,7 @@ use ta_bot_engine::{
     support::metrics::Metrics,
 };
 
-use crate::{
+use super::{
     cases::{CASES, Case, M15, Says, coded, newest_close},
     tables::Tables,
 };

@@ -7,7 +7,7 @@ use ta_bot_core::{Candle, ModuleDigest, RowProblem, Symbol, Timestamp};
 use ta_bot_tests::{binary, built_in, two_strategies_dir, until};
 use tempfile::TempDir;
 
-use crate::{
+use super::{
     cases::{CASES, Case, M15, Says, coded, newest_close},
     service::{MINUTE, Service},
     tables::Tables,

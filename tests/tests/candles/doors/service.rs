@@ -16,7 +16,7 @@ use ta_bot_tests::{app, two_strategies_dir, until};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{cases::M15, tables::Tables};
+use super::{cases::M15, tables::Tables};
 
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 

@@ -3,7 +3,7 @@
 use ta_bot_core::{Symbol, Timestamp};
 use ta_bot_test_servers::MariaDb;
 
-use crate::cases::{M15, Row};
+use super::cases::{M15, Row};
 
 /// A database of a server of its own.
 pub(crate) struct Tables {

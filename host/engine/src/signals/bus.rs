@@ -13,8 +13,14 @@ pub mod local;
 
 /// Why the bus did not accept a message.
 #[derive(Debug, Error)]
-#[error("the bus did not acknowledge: {0}")]
-pub struct BusError(pub String);
+pub enum BusError {
+    /// There is no connection, so nothing was sent.
+    #[error("the bus did not acknowledge: {0}")]
+    Away(String),
+    /// The bus refused the message, or did not answer.
+    #[error("the bus did not acknowledge: {0}")]
+    Refused(String),
+}
 
 /// A signal on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +36,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// Returns the W3C trace headers that the message carries in its body.
     pub fn trace_headers(&self) -> Vec<(&'static str, String)> {
+        // A message without a trace has no such field.
         #[derive(Deserialize)]
         struct Traced {
             #[serde(rename = "_otel_trace_headers")]

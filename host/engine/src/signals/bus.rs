@@ -1,9 +1,10 @@
 //! The bus: candle events come in, signals go out, and replicas notify each other of changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use ta_bot_core::Timestamp;
 use thiserror::Error;
 use tokio::sync::broadcast;
 
@@ -69,6 +70,18 @@ pub trait Bus: Send + Sync {
     /// Sends a signal. Returns when the bus has stored it. Sending the same id a second time changes nothing. Several
     /// calls may run concurrently: each signal is sent before those of later calls.
     async fn publish(&self, message: Outgoing) -> Result<(), BusError>;
+
+    /// Returns the ids of the signals that the bus has stored since a moment, and still holds; `None` if it holds none
+    /// for readers that come later.
+    async fn kept_since(&self, _since: Timestamp) -> Result<Option<HashSet<String>>, BusError> {
+        Ok(None)
+    }
+
+    /// Sends a signal that the bus has lost, although it may remember that it had its id. Whoever saw it before sees it
+    /// again.
+    async fn publish_again(&self, message: Outgoing) -> Result<(), BusError> {
+        self.publish(message).await
+    }
 
     /// Subscribes to the bodies of candle events. A reader that is too slow misses some, which is acceptable because an
     /// event is only a hint.

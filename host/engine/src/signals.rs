@@ -7,3 +7,4 @@ pub mod outbox;
 pub mod relay;
 pub mod replay;
 pub mod subject;
+pub mod verification;

@@ -264,6 +264,8 @@ impl NatsBus {
             let problem = format!("{:?} is no subject that can be published under", message.subject);
             return Err(BusError::Refused(problem));
         }
+        self.nats.require_connection()?;
+        self.stream.tried().await;
         let subject = self.stream.subject(&message.subject);
         let stored = match self.nats.store(&subject, headers.clone(), message.payload.clone()).await {
             // The stream was not created yet, or somebody deleted it.

@@ -16,6 +16,7 @@ use async_nats::jetstream::{
 use serde::Deserialize;
 use serde_json::json;
 use ta_bot_engine::signals::subject::{SignalSubject, SubjectPart};
+use tokio::sync::watch;
 
 use super::route::{Delivery, SignalRoute};
 use crate::nats::connection::{
@@ -41,6 +42,8 @@ pub(super) struct SignalStream {
     route: SignalRoute,
     /// Held while the stream is created, so that many publishers wait for one creation.
     making: tokio::sync::Mutex<()>,
+    /// Whether this process has tried to create or adjust the stream.
+    was_tried: watch::Sender<bool>,
 }
 
 /// `JetStream`'s answer to a request for its streams.
@@ -51,7 +54,7 @@ struct StreamList {
 
 impl SignalStream {
     pub(super) fn new(nats: Nats, route: SignalRoute) -> Self {
-        Self { nats, route, making: tokio::sync::Mutex::new(()) }
+        Self { nats, route, making: tokio::sync::Mutex::new(()), was_tried: watch::Sender::new(false) }
     }
 
     /// The subject under which a signal is published whose readers know it as `public`.
@@ -76,9 +79,23 @@ impl SignalStream {
         self.nats.stream_name("signals")
     }
 
+    /// Waits until this process has tried to create or adjust the stream. A stream of an earlier configuration takes a
+    /// signal, and passes it on to a subject that nobody reads any more. An account that may not look at streams can
+    /// publish all the same, so the success is not waited for.
+    pub(super) async fn tried(&self) {
+        // The sender lives as long as this.
+        let _ = self.was_tried.subscribe().wait_for(|was_tried| *was_tried).await;
+    }
+
     /// Creates the stream if there is none, and adjusts it if it is ours.
     pub(super) async fn ensure(&self) -> Result<(), NatsError> {
         let _making = self.making.lock().await;
+        let ensured = self.create_or_adjust().await;
+        self.was_tried.send_replace(true);
+        ensured
+    }
+
+    async fn create_or_adjust(&self) -> Result<(), NatsError> {
         let pattern = self.pattern();
         let there = self.streams_of(&pattern).await?;
         let covering = there.iter().find(|stream| stream.config.subjects.iter().any(|s| covers(s, &pattern)));

@@ -120,7 +120,9 @@ mod tests {
         assert_eq!(trace(r#","_otel_trace_context":{"traceparent":"00-1-2-01"}"#).as_deref(), Some("00-1-2-01"));
         let both = r#","_otel_trace_headers":{},"_otel_trace_context":{"traceparent":"00-1-2-01","tracestate":"x=1"}"#;
         assert_eq!(trace(both).as_deref(), Some("00-1-2-01"));
-        for none in ["", r#","_otel_trace_context":{}"#, r#","_otel_trace_context":null"#, r#","_otel_trace_headers":7"#] {
+        for none in
+            ["", r#","_otel_trace_context":{}"#, r#","_otel_trace_context":null"#, r#","_otel_trace_headers":7"#]
+        {
             assert_eq!(trace(none), None, "{none}");
         }
     }

@@ -49,7 +49,9 @@ pub(super) enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Bus(#[from] BusError),
-    #[error("there is no stream of signals, because the bus is in the process of the service: set NATS_URL as the service has it")]
+    #[error(
+        "there is no stream of signals, because the bus is in the process of the service: set NATS_URL as the service has it"
+    )]
     NoStream,
     #[error(transparent)]
     Import(#[from] ImportError),

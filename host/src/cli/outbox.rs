@@ -122,7 +122,10 @@ impl fmt::Display for Report {
             return write!(f, "The stream holds all {published} signals that were stored since {since} and published.");
         }
         let count = missing.len();
-        writeln!(f, "Of {published} signals that were stored since {since} and published, the stream lacks {count}:\n")?;
+        writeln!(
+            f,
+            "Of {published} signals that were stored since {since} and published, the stream lacks {count}:\n"
+        )?;
         let row = |signal: &Missing| {
             let Missing { signal_id, strategy, symbol, timeframe, candle_close, .. } = signal;
             [&short(signal_id), strategy, symbol, timeframe, candle_close, signal.fate()].map(str::to_owned)

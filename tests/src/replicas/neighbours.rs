@@ -1,5 +1,5 @@
-//! The services that read signals, as they read them: plain NATS subscribers, which see what is published while they are
-//! connected and nothing else.
+//! The services that read signals, as they read them: plain NATS subscribers, which see what is published while they
+//! are connected and nothing else.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 
 use super::stream::Stored;
 
-/// How much longer than its absence a subscriber may lack what was stored: NATS dies between storing and passing on, and
-/// a subscriber that is connected again has not subscribed yet.
+/// How much longer than its absence a subscriber may lack what was stored: NATS dies between storing and passing on,
+/// and a subscriber that is connected again has not subscribed yet.
 const SLACK_MS: i64 = 3_000;
 /// How long a signal may take from the stream to a subscriber that is there.
 const ON_THE_WAY: Duration = Duration::from_secs(10);
@@ -156,9 +156,7 @@ impl Seen {
     }
 
     fn was_away(&self, moment: i64) -> bool {
-        self.absences
-            .iter()
-            .any(|(from, until)| (from - SLACK_MS..=until.saturating_add(SLACK_MS)).contains(&moment))
+        self.absences.iter().any(|(from, until)| (from - SLACK_MS..=until.saturating_add(SLACK_MS)).contains(&moment))
     }
 }
 
@@ -240,7 +238,7 @@ impl Neighbour {
         self.seen.lock().unwrap().ids.values().sum()
     }
 
-    /// Compares what came with what the stream holds. What has been passed on may still be on its way for a moment.
+    /// Compares what came with what the stream holds. What was passed on may still be on its way for a moment.
     pub async fn account(&self, stored: &[Stored]) -> Account {
         let _ = self.client.flush().await;
         let begun = Instant::now();
@@ -255,8 +253,10 @@ impl Neighbour {
 
     fn compare(&self, stored: &[Stored]) -> Account {
         let seen = self.seen.lock().unwrap();
-        let (missed, lost): (Vec<_>, Vec<_>) =
-            stored.iter().filter(|stored| !seen.ids.contains_key(&stored.id)).partition(|stored| seen.was_away(stored.at));
+        let (missed, lost): (Vec<_>, Vec<_>) = stored
+            .iter()
+            .filter(|stored| !seen.ids.contains_key(&stored.id))
+            .partition(|stored| seen.was_away(stored.at));
         let repeated = seen.ids.iter().filter(|(_, count)| **count > 1);
         Account {
             reader: self.reader,
@@ -272,8 +272,8 @@ impl Neighbour {
 }
 
 impl Account {
-    /// Checks that each signal came at most once, could be read, came without a subject to reply to, and did come if the
-    /// reader was there.
+    /// Checks that each signal came at most once, could be read, came without a subject to reply to, and did come if
+    /// the reader was there.
     pub fn check(&self, run: &str) {
         let Self { reader, received, missed, taken_for_repeated, .. } = self;
         println!(

@@ -32,11 +32,8 @@ async fn what_the_stream_has_lost_is_listed_and_sent_again_on_request() {
     let url = server.url();
     let app = open_with(&home.data_dir(), &[("NATS_URL", url.clone())]).await.unwrap();
     let signals: Vec<(Job, Signal)> = [0, 1, 20].map(of_candle).into();
-    let finished = |(job, signal): &(Job, Signal)| FinishedJob {
-        job: job.clone(),
-        signals: vec![signal.clone()],
-        revision: 0,
-    };
+    let finished =
+        |(job, signal): &(Job, Signal)| FinishedJob { job: job.clone(), signals: vec![signal.clone()], revision: 0 };
     app.outbox.commit(&signals.iter().map(finished).collect::<Vec<_>>(), Timestamp::now()).await.unwrap();
     let waiting = app.outbox.unpublished(10).await.unwrap();
     assert_eq!(waiting.len(), 3);

@@ -32,7 +32,10 @@ async fn a_candle_and_its_event_become_a_signal_on_the_trace_of_the_event() {
         let next = tokio::time::timeout(Duration::from_secs(3), signals.next());
         if let Ok(Some(message)) = next.await {
             let body: Json = serde_json::from_slice(&message.payload).unwrap();
-            assert_eq!(message.subject.as_str(), format!("cio.intent.trading.{}", body["strategy_id"].as_str().unwrap()));
+            assert_eq!(
+                message.subject.as_str(),
+                format!("cio.intent.trading.{}", body["strategy_id"].as_str().unwrap())
+            );
             assert_eq!(message.reply, None, "an answer would go to where acknowledgements go");
             let headers = message.headers.unwrap();
             assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), body["signal_id"].as_str().unwrap());

@@ -219,9 +219,6 @@ fn messages_before_version_2_have_what_they_had() {
         "00-63e19037d0ebd990113e0b3dd133eba4-3de8d5b87a6a52fd-00"
     );
     let traced = message_by(first, Some(PARENT));
-    assert_eq!(
-        traced["_otel_trace_headers"]["traceparent"],
-        "00-0af7651916cd43dd8448eb211c80319c-3de8d5b87a6a52fd-01"
-    );
+    assert_eq!(traced["_otel_trace_headers"]["traceparent"], "00-0af7651916cd43dd8448eb211c80319c-3de8d5b87a6a52fd-01");
     assert_eq!(message_by(first, Some("nonsense")), message);
 }

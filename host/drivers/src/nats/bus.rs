@@ -61,8 +61,8 @@ struct Teller {
 }
 
 impl NatsBus {
-    /// Starts a bus that reads candle events under `events` and makes sure that there is a stream for the signals, which
-    /// take the route `signals`. Does not wait for NATS.
+    /// Starts a bus that reads candle events under `events` and makes sure that there is a stream for the signals,
+    /// which take the route `signals`. Does not wait for NATS.
     pub async fn start(
         nats: Nats,
         events: &EventSubjects,

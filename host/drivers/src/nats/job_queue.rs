@@ -70,8 +70,8 @@ impl From<Body> for QueuedJob {
 }
 
 impl NatsQueue {
-    /// The queue of the replicas that share `nats`, with the bounds of its stream. Does not wait for NATS. `ack_wait` is
-    /// [`ACK_WAIT`] except in tests.
+    /// The queue of the replicas that share `nats`, with the bounds of its stream. Does not wait for NATS. `ack_wait`
+    /// is [`ACK_WAIT`] except in tests.
     pub fn new(nats: Nats, ack_wait: Duration, bounds: Bounds, metrics: Arc<Metrics>) -> Self {
         let setup = Arc::new(Setup::new(nats.clone(), ack_wait, bounds));
         let measuring = tokio::spawn(measure(nats.clone(), Arc::clone(&setup), Arc::clone(&metrics)));

@@ -70,8 +70,17 @@ impl Replica {
         let job = falling(&candles).await;
         let threads = Arc::new(threads);
         let (gap_window, timestamp) = (DEFAULT_GAP_WINDOW, SignalTimestamp::default());
-        let analyst =
-            Arc::new(Analyst { candles, registry, rollout, parameters, settings, gap_window, timestamp, metrics, threads });
+        let analyst = Arc::new(Analyst {
+            candles,
+            registry,
+            rollout,
+            parameters,
+            settings,
+            gap_window,
+            timestamp,
+            metrics,
+            threads,
+        });
         Self { analyst, books, store, job }
     }
 

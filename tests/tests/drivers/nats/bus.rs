@@ -62,9 +62,9 @@ async fn a_reader_sees_headers_and_body() {
     assert_eq!(header("tracestate").as_deref(), Some("x=1"));
     let config = stream.cached_info().config.clone();
     assert_eq!(config.subjects, ["ta-bot.signals.>"]);
-    let (source, destination) = ("ta-bot.signals.signals.*.*.*", "signals.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}");
-    let passes_on =
-        Republish { source: source.to_owned(), destination: destination.to_owned(), headers_only: false };
+    let (source, destination) =
+        ("ta-bot.signals.signals.*.*.*", "signals.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}");
+    let passes_on = Republish { source: source.to_owned(), destination: destination.to_owned(), headers_only: false };
     assert_eq!(config.republish, Some(passes_on));
     assert_eq!(config.discard, DiscardPolicy::New, "a full stream refuses");
     assert_eq!(config.duplicate_window, ta_bot_drivers::nats::bus::DUPLICATE_WINDOW);

@@ -1,5 +1,5 @@
-//! From the version that published to the subject of readers, and back. That version created the stream `ta-bot-signals`
-//! with this subject, and added it to the stream if that had others.
+//! From the version that published to the subject of readers, and back. That version created the stream
+//! `ta-bot-signals` with this subject, and added it to the stream if that had others.
 
 use super::*;
 

@@ -63,8 +63,10 @@ fn losses(config: &Config) -> Vec<String> {
     }
     match config.retention {
         RetentionPolicy::Limits => {}
-        RetentionPolicy::Interest => losses
-            .push("it stores nothing while it has no consumers, and passes nothing on; let its retention be limits".to_owned()),
+        RetentionPolicy::Interest => losses.push(
+            "it stores nothing while it has no consumers, and passes nothing on; let its retention be limits"
+                .to_owned(),
+        ),
         RetentionPolicy::WorkQueue => {
             losses.push("a message is gone when one consumer has read it; let its retention be limits".to_owned());
         }
@@ -105,7 +107,10 @@ mod tests {
         };
         let told = losses(&lossy);
         assert_eq!(told.len(), 4, "{told:?}");
-        assert!(told[0].contains("4096 bytes or 1 messages of one subject") && told[0].contains("discard new"), "{told:?}");
+        assert!(
+            told[0].contains("4096 bytes or 1 messages of one subject") && told[0].contains("discard new"),
+            "{told:?}"
+        );
         assert!(told[1].contains("1.5 h") && told[1].contains("72 h"), "{told:?}");
     }
 }

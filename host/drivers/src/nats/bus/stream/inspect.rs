@@ -17,7 +17,7 @@ pub(super) fn inspect(config: &Config, wanted: Option<&Republish>) {
     if config.no_ack {
         tracing::error!(stream = config.name, "the stream of signals acknowledges nothing: no signal counts as sent");
     }
-    if let Some(wanted) = wanted.filter(|wanted| config.republish.as_ref() != Some(wanted)) {
+    if let Some(wanted) = wanted.filter(|wanted| config.republish.as_ref() != Some(*wanted)) {
         tracing::error!(
             stream = config.name,
             source = wanted.source,

@@ -140,6 +140,7 @@ impl App {
             parameters,
             settings,
             gap_window: environment.gap_window,
+            timestamp: environment.signal_timestamp,
             metrics,
             threads: Arc::new(guest_threads()?),
         });

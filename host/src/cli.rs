@@ -27,6 +27,7 @@ mod failures;
 mod module_file;
 mod modules;
 mod new_file;
+mod outbox;
 mod outcome;
 mod output;
 mod parameters;
@@ -109,6 +110,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
         Command::Failures(command) => failures::run(session, command).await,
+        Command::Outbox(command) => return outbox::run(session, command).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),

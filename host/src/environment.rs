@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use ta_bot_core::{ApplicationSettings, CandleSources, MAX_LOOKBACK, StrategyId, Timeframe};
+use ta_bot_core::{ApplicationSettings, CandleSources, MAX_LOOKBACK, SignalTimestamp, StrategyId, Timeframe};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
 
@@ -10,10 +10,11 @@ use ta_bot_engine::{
     market::candles::DEFAULT_PATIENCE,
     modules::signature::{PublicKey, TrustedKeys},
     pipeline::analysis::DEFAULT_GAP_WINDOW,
-    signals::expiry::MaxAge,
+    signals::{actions::PublishedActions, expiry::MaxAge, subject::SignalSubject},
 };
 
 mod servers;
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +49,11 @@ pub struct Environment {
     /// The folder of the bundled modules.
     pub strategies_dir: PathBuf,
     /// The subject that signals are published to.
-    pub subject: String,
+    pub subject: SignalSubject,
+    /// The actions whose signals are published.
+    pub published_actions: PublishedActions,
+    /// What the `timestamp` of signals says.
+    pub signal_timestamp: SignalTimestamp,
     /// The settings that apply until an operator changes them.
     pub settings: ApplicationSettings,
     /// How old parameters in use may be.
@@ -91,12 +96,16 @@ impl Environment {
     /// Reads every variable through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
         let mut reader = Reader { get, errors: Vec::new(), warnings: Vec::new() };
+        reader.warn_of_what_is_not_built();
+        let subject = reader.subject();
         let patience = DEFAULT_PATIENCE.as_secs().to_string();
         let environment = Self {
             http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
             data_dir: reader.text("DATA_DIR", "./data").into(),
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
-            subject: reader.text("NATS_TOPIC_INTENTS", "cio.intent.trading"),
+            subject: subject.clone(),
+            published_actions: reader.published_actions(),
+            signal_timestamp: reader.signal_timestamp(),
             settings: reader.settings(),
             candle_sources: reader.parsed(
                 "CANDLE_SOURCES",
@@ -116,11 +125,10 @@ impl Environment {
             identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
             mysql: reader.mysql(),
             mongo: reader.mongo(),
-            nats: reader.nats(),
+            nats: reader.nats(&subject),
             election: reader.election(),
             warnings: std::mem::take(&mut reader.warnings),
         };
-        reader.refuse_what_is_not_built();
         if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
     }
 }
@@ -311,11 +319,13 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
-    /// Refuses a variable whose feature this version does not have. If it were ignored, the operator would believe that
-    /// telemetry is sent.
-    fn refuse_what_is_not_built(&mut self) {
-        if self.switch("OTEL_ENABLED") {
-            self.refuse("OTEL_ENABLED", "this version does not have it; unset it or set it to false".to_owned());
+    /// Warns of a variable whose feature this version does not have. Services share the variable, so it does not end
+    /// this one.
+    fn warn_of_what_is_not_built(&mut self) {
+        const NAME: &str = "OTEL_ENABLED";
+        if self.switch(NAME) {
+            let problem = "this version sends no telemetry over OTLP: metrics are at /metrics".to_owned();
+            self.warnings.push(EnvError { name: NAME, problem });
         }
     }
 
@@ -331,25 +341,6 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         opened.map_err(|error| self.refuse("MONGODB_URI", error.to_string())).ok()
     }
 
-    #[cfg(feature = "nats")]
-    fn nats(&mut self) -> Option<NatsSettings> {
-        let url = self.given("NATS_URL")?;
-        let address =
-            url.parse().map_err(|error: ta_bot_drivers::nats::AddressError| self.refuse("NATS_URL", error.to_string()));
-        let events = self.subject("NATS_SUBJECT_PREFIX", "binance.extraction");
-        let signals = self.subject("NATS_TOPIC_INTENTS", "cio.intent.trading");
-        Some(NatsSettings { address: address.ok()?, events: events?, signals: signals? })
-    }
-
-    #[cfg(feature = "nats")]
-    fn subject<T: FromStr<Err = ta_bot_drivers::nats::SubjectError>>(
-        &mut self,
-        name: &'static str,
-        default: &str,
-    ) -> Option<T> {
-        self.text(name, default).parse().map_err(|error: T::Err| self.refuse(name, error.to_string())).ok()
-    }
-
     #[cfg(not(feature = "mysql"))]
     fn mysql(&mut self) -> Option<MysqlUri> {
         self.absent("MYSQL_URI")
@@ -361,7 +352,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
     }
 
     #[cfg(not(feature = "nats"))]
-    fn nats(&mut self) -> Option<NatsSettings> {
+    fn nats(&mut self, _: &SignalSubject) -> Option<NatsSettings> {
         self.absent("NATS_URL")
     }
 

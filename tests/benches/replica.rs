@@ -11,7 +11,7 @@ use sqlx::MySqlPool;
 use ta_bot_core::Timestamp;
 use ta_bot_tests::{
     quantiles,
-    replicas::{Fleet, Market, SHORT, SUBJECT, stream},
+    replicas::{Fleet, Market, READERS, SHORT, stream},
 };
 
 const SYMBOLS: usize = 1000;
@@ -93,7 +93,7 @@ impl Bench {
 
     async fn one_by_one(&self) {
         let (minute, symbols) = ALONE;
-        let mut signals = self.client.subscribe(SUBJECT).await.unwrap();
+        let mut signals = self.client.subscribe(READERS).await.unwrap();
         let (mut from_event, mut from_write) = (Vec::new(), Vec::new());
         for row in self.market.closing(minute).into_iter().filter(|row| row.1 == SHORT).take(symbols) {
             let written = Instant::now();

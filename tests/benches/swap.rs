@@ -22,7 +22,7 @@ use sqlx::MySqlPool;
 use ta_bot_core::Timestamp;
 use ta_bot_tests::{
     quantiles,
-    replicas::{Fleet, Market, SHORT, SUBJECT, stream, upload},
+    replicas::{Fleet, Market, READERS, SHORT, stream, upload},
 };
 
 const SYMBOLS: usize = 200;
@@ -147,7 +147,7 @@ impl Bench {
     }
 
     async fn one_by_one(&self) {
-        let mut signals = self.client.subscribe(SUBJECT).await.unwrap();
+        let mut signals = self.client.subscribe(READERS).await.unwrap();
         let mut times = [(); 3].map(|()| Times::default());
         let mut number = 0;
         for minute in ROUNDS..ROUNDS + MINUTES_ALONE {

@@ -12,10 +12,12 @@
 mod deploying;
 mod fleet;
 mod market;
+mod neighbours;
 mod replica;
 pub mod stream;
 
 pub use deploying::{deploy, upload};
-pub use fleet::{Fleet, Proxies, SUBJECT};
+pub use fleet::{Fleet, Proxies, READERS, SUBJECT};
 pub use market::{Market, SHORT};
+pub use neighbours::{Account, Neighbour, Reader};
 pub use replica::Replica;

@@ -56,6 +56,10 @@ pub enum EventError {
     Unsuccessful,
 }
 
+/// The fields in which a sender may give its trace context. The Data Extractor uses the second one, which is empty if
+/// there is no trace.
+const TRACE_FIELDS: [&str; 2] = ["_otel_trace_headers", "_otel_trace_context"];
+
 impl CandleEvent {
     /// Parses the body of a message from the Data Extractor: a single extraction or a batch.
     ///
@@ -85,7 +89,7 @@ impl CandleEvent {
             }
             _ => return Err(field("symbol", &"give a text, or a list of texts as symbols")),
         }
-        let traceparent = object.get("_otel_trace_headers").and_then(|headers| headers.get("traceparent")?.as_str());
+        let traceparent = TRACE_FIELDS.iter().find_map(|field| object.get(*field)?.get("traceparent")?.as_str());
         Ok(Self { symbols, unusable, timeframe, traceparent: traceparent.map(str::to_owned) })
     }
 }
@@ -105,6 +109,22 @@ mod tests {
         assert_eq!(event.traceparent.as_deref(), Some("00-1-2-01"));
         let batch = CandleEvent::parse(br#"{"symbols":["BTCUSDT","ETHUSDT"],"timeframe":"5m"}"#).unwrap();
         assert_eq!((batch.symbols.len(), batch.timeframe), (2, Timeframe::M5));
+    }
+
+    #[test]
+    fn a_trace_is_read_under_either_name() {
+        let trace = |fields: &str| {
+            let body = format!(r#"{{"symbol":"BTCUSDT","period":"15m"{fields}}}"#);
+            CandleEvent::parse(body.as_bytes()).unwrap().traceparent
+        };
+        assert_eq!(trace(r#","_otel_trace_context":{"traceparent":"00-1-2-01"}"#).as_deref(), Some("00-1-2-01"));
+        let both = r#","_otel_trace_headers":{},"_otel_trace_context":{"traceparent":"00-1-2-01","tracestate":"x=1"}"#;
+        assert_eq!(trace(both).as_deref(), Some("00-1-2-01"));
+        for none in
+            ["", r#","_otel_trace_context":{}"#, r#","_otel_trace_context":null"#, r#","_otel_trace_headers":7"#]
+        {
+            assert_eq!(trace(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -51,7 +51,10 @@ pub use risk::{RiskLevels, default_levels};
 pub use seed::SeedLeft;
 pub use series::{Series, SeriesError};
 pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
-pub use signal::{DropReason, Evaluated, Provenance, Signal, SignalId, SignalIdError};
+pub use signal::{
+    DropReason, Evaluated, MessageForm, MessageRules, Provenance, Signal, SignalId, SignalIdError, SignalTimestamp,
+    SignalTimestampError,
+};
 pub use strategy::{
     Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, MAX_LOOKBACK, StrategyDescription, StrategyId,
     StrategyIdError,

@@ -3,7 +3,7 @@
 //! The message is built once, stored with its identity and sent as stored, so every send has the same bytes, no matter
 //! which process sends it or how often.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     Action, ApplicationSettings, CandleSlice, Decision, DerivedInput, Job, Level, ModuleDigest, ParameterHash,
-    ResolvedParameters, RiskLevels, StrategyId, Value, WindowHash, WindowHoles, default_levels,
+    ResolvedParameters, RiskLevels, StrategyId, Timestamp, Value, WindowHash, WindowHoles, default_levels,
 };
 
 /// The identity of a signal: a hash of which strategy, code and parameters decided, and on which candle. The same
@@ -87,8 +87,59 @@ pub struct Evaluated<'a> {
     pub derived: &'a [DerivedInput],
     /// The trace context of the triggering event, in the W3C `traceparent` format.
     pub traceparent: Option<&'a str>,
+    /// The rules by which the message is written.
+    pub rules: MessageRules,
     /// The decision.
     pub decision: &'a Decision,
+}
+
+/// The rules by which messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MessageRules {
+    /// Which fields there are.
+    pub form: MessageForm,
+    /// What `timestamp` says.
+    pub timestamp: SignalTimestamp,
+    /// Whether the market is a simulated one.
+    pub is_simulated: bool,
+}
+
+/// Which fields a message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MessageForm {
+    /// That of the versions before 2.0.0: without `candle_close` and `signal_summary`, and always with a trace context,
+    /// which was made up if there was none.
+    First,
+    /// That of this version.
+    #[default]
+    Current,
+}
+
+/// What the `timestamp` of a message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignalTimestamp {
+    /// When the candle closed.
+    #[default]
+    CandleClose,
+    /// When the signal was committed.
+    Emitted,
+}
+
+/// Why a text does not name what `timestamp` says.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("give candle_close or emitted")]
+pub struct SignalTimestampError;
+
+impl FromStr for SignalTimestamp {
+    type Err = SignalTimestampError;
+
+    fn from_str(text: &str) -> Result<Self, SignalTimestampError> {
+        match text {
+            "candle_close" => Ok(Self::CandleClose),
+            "emitted" => Ok(Self::Emitted),
+            _ => Err(SignalTimestampError),
+        }
+    }
 }
 
 /// Where a signal comes from: enough to repeat the evaluation.
@@ -153,7 +204,9 @@ pub struct Signal {
     pub confidence: f64,
     /// Where it comes from.
     pub provenance: Provenance,
-    /// The message to send.
+    /// What the message's `timestamp` will say.
+    pub timestamp: SignalTimestamp,
+    /// The message, which says when the candle closed until it is committed; see [`message_at`](Self::message_at).
     pub message: Json,
 }
 
@@ -173,11 +226,24 @@ impl Signal {
             return Err(DropReason::PriceNotPositive);
         }
         let levels = levels(evaluated, price)?;
-        let Evaluated { strategy, module, parameters, job, .. } = *evaluated;
+        let Evaluated { strategy, module, parameters, job, rules, .. } = *evaluated;
         let id = SignalId::of(strategy, module, parameters.hash, job);
         let provenance = provenance(evaluated);
         let message = message(evaluated, &id, &provenance, (price, close), levels);
-        Ok(Self { id, job: job.clone(), strategy: strategy.clone(), action, confidence, provenance, message })
+        let (job, strategy, timestamp) = (job.clone(), strategy.clone(), rules.timestamp);
+        Ok(Self { id, job, strategy, action, confidence, provenance, timestamp, message })
+    }
+
+    /// The message as it is stored and sent if the signal is committed at this moment.
+    pub fn message_at(&self, committed: Timestamp) -> Cow<'_, Json> {
+        match self.timestamp {
+            SignalTimestamp::CandleClose => Cow::Borrowed(&self.message),
+            SignalTimestamp::Emitted => {
+                let mut message = self.message.clone();
+                message["timestamp"] = committed.to_string().into();
+                Cow::Owned(message)
+            }
+        }
     }
 }
 
@@ -229,7 +295,7 @@ fn message(
     levels: Option<RiskLevels>,
 ) -> Json {
     let Evaluated { job, strategy, parameters, decision, .. } = evaluated;
-    json!({
+    let mut message = json!({
         "strategy_id": strategy.as_str(),
         "strategy": strategy.as_str(),
         "symbol": job.symbol.as_str(),
@@ -252,8 +318,34 @@ fn message(
         "rationale": decision.rationale,
         "indicators": indicators(decision),
         "metadata": metadata(evaluated, parameters, provenance),
-        "_otel_trace_headers": {"traceparent": traceparent(id, evaluated.traceparent)},
-    })
+    });
+    for (name, value) in varying(evaluated, id) {
+        message[name] = value;
+    }
+    message
+}
+
+/// The fields that not every message has.
+fn varying(evaluated: &Evaluated<'_>, id: &SignalId) -> Vec<(&'static str, Json)> {
+    let Evaluated { job, rules, decision, .. } = evaluated;
+    let mut fields = Vec::new();
+    let traceparent = match rules.form {
+        MessageForm::First => {
+            // Versions before 2.0.0 took a context of zeros, and made one up that was not sampled.
+            let digits = id.as_str();
+            let made_up = || format!("00-{}-{}-00", &digits[..32], &digits[32..48]);
+            Some(evaluated.traceparent.and_then(|parent| continued(id, parent)).unwrap_or_else(made_up))
+        }
+        MessageForm::Current => {
+            fields.push(("candle_close", job.candle_close.to_string().into()));
+            // Readers have a default of their own for a summary that is absent, and none for one that is null.
+            fields.extend(decision.rationale.as_ref().map(|rationale| ("signal_summary", rationale.clone().into())));
+            fields.extend(rules.is_simulated.then_some(("simulated", true.into())));
+            evaluated.traceparent.filter(|parent| is_trace(parent)).and_then(|parent| continued(id, parent))
+        }
+    };
+    fields.extend(traceparent.map(|traceparent| ("_otel_trace_headers", json!({"traceparent": traceparent}))));
+    fields
 }
 
 /// The numeric readings behind a decision.
@@ -279,16 +371,25 @@ fn metadata(evaluated: &Evaluated<'_>, parameters: &ResolvedParameters, provenan
     metadata.into()
 }
 
-/// Continues the sender's trace, or starts one derived from the signal's id. The span is the signal's own.
-fn traceparent(id: &SignalId, parent: Option<&str>) -> String {
-    let digits = id.as_str();
+/// The sender's trace, with its flags and a span that is the signal's own. `None` if `parent` is no trace context.
+fn continued(id: &SignalId, parent: &str) -> Option<String> {
+    let (trace, _, flags) = parts(parent)?;
+    Some(format!("00-{trace}-{}-{flags}", &id.as_str()[32..48]))
+}
+
+/// Whether a trace context names a trace and a span: both are absent if they are zeros.
+fn is_trace(parent: &str) -> bool {
+    let is_named = |digits: &str| digits.bytes().any(|digit| digit != b'0');
+    parts(parent).is_some_and(|(trace, span, _)| is_named(trace) && is_named(span))
+}
+
+/// The trace, the span and the flags of a W3C `traceparent`.
+fn parts(parent: &str) -> Option<(&str, &str, &str)> {
     let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let trace = parent.and_then(|parent| match parent.split('-').collect::<Vec<_>>()[..] {
-        [_, trace, span, flags] if hex(trace, 32) && hex(span, 16) && hex(flags, 2) => Some((trace, flags)),
+    match parent.split('-').collect::<Vec<_>>()[..] {
+        [_, trace, span, flags] if hex(trace, 32) && hex(span, 16) && hex(flags, 2) => Some((trace, span, flags)),
         _ => None,
-    });
-    let (trace, flags) = trace.unwrap_or((&digits[..32], "00"));
-    format!("00-{trace}-{}-{flags}", &digits[32..48])
+    }
 }
 
 #[cfg(test)]

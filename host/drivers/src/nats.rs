@@ -1,9 +1,9 @@
 //! NATS: candle events in, jobs between replicas, signals out.
 
+pub mod bounds;
 pub mod bus;
 pub mod connection;
 pub mod job_queue;
 
-pub use connection::{
-    AddressError, EventSubjects, NAMESPACE, Nats, NatsAddress, NatsError, SignalSubject, SubjectError,
-};
+pub use bounds::Bounds;
+pub use connection::{AddressError, EventSubjects, NAMESPACE, Nats, NatsAddress, NatsError};

@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use ta_bot_core::{ApplicationSettings, Candle, Job, ModuleDigest, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{ApplicationSettings, Candle, Job, ModuleDigest, SignalTimestamp, Symbol, Timeframe, Timestamp};
 use ta_bot_wasm::{Limits, Sandbox, WIT_VERSION};
 use tempfile::TempDir;
 
@@ -181,6 +181,7 @@ impl Engine {
             parameters,
             settings,
             gap_window: DEFAULT_GAP_WINDOW,
+            timestamp: SignalTimestamp::default(),
             metrics,
             threads: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()),
         });

@@ -171,6 +171,7 @@ impl App {
             health: Arc::new(health),
             tokens,
             expiry: shared.expiry.clone(),
+            actions: self.environment.published_actions.clone(),
             relay_wakeup: Arc::clone(&shared.relay_wakeup),
         }
     }
@@ -206,6 +207,7 @@ impl App {
             outbox: Arc::clone(outbox),
             bus: Arc::clone(&bus),
             subject: self.environment.subject.clone(),
+            actions: self.environment.published_actions.clone(),
             expiry: shared.expiry.clone(),
             wakeup: Arc::clone(&shared.relay_wakeup),
             metrics: Arc::clone(&analyst.metrics),

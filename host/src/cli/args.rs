@@ -99,6 +99,9 @@ pub(super) enum Command {
     /// List evaluations that failed, and download the bundle of one
     #[command(subcommand)]
     Failures(FailuresCommand),
+    /// Compare the signals that count as published with the stream on NATS
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// List, show and document the strategies in STRATEGIES_DIR
     #[command(subcommand)]
     Strategies(StrategiesCommand),
@@ -167,6 +170,19 @@ pub(super) enum FailuresCommand {
         /// The file to write; an existing file is never overwritten
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxCommand {
+    /// Say which signals count as published and are not in the stream; exit code 1 where some are missing
+    Verify {
+        /// Only signals that were stored within this many hours
+        #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
+        hours: u32,
+        /// Send those that are missing again, unless they are too old; PLAIN SUBSCRIBERS MAY SEE THEM A SECOND TIME
+        #[arg(long)]
+        republish: bool,
     },
 }
 

@@ -18,6 +18,7 @@ use ta_bot_engine::{
     },
     pipeline::analysis::AnalysisError,
     settings::parameters::ParameterError,
+    signals::bus::BusError,
     supervision::failure::document::DocumentError,
     support::store_error::{StoreError, WriteError},
 };
@@ -46,6 +47,12 @@ pub(super) enum CliError {
     Usage(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(
+        "there is no stream of signals, because the bus is in the process of the service: set NATS_URL as the service has it"
+    )]
+    NoStream,
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -153,6 +160,8 @@ impl CliError {
             Self::Environment(_) | Self::Tokens(_) => "environment",
             Self::Usage(_) => "usage",
             Self::Store(_) => "store",
+            Self::Bus(_) => "bus",
+            Self::NoStream => "no_stream",
             Self::Import(_) => "import",
             Self::Analysis(_) => "analysis",
             Self::Sandbox(_) | Self::App(_) | Self::Start(_) | Self::Key(_) => "failed",

@@ -6,7 +6,7 @@ pub use ta_bot_drivers::mongodb::Mongo;
 #[cfg(feature = "mysql")]
 pub use ta_bot_drivers::mysql::MysqlUri;
 #[cfg(feature = "nats")]
-use ta_bot_drivers::nats::{EventSubjects, NatsAddress, SignalSubject};
+use ta_bot_drivers::nats::{Bounds, EventSubjects, NatsAddress, bus::SignalRoute};
 
 /// The problem with a variable that names a server for which this build has no client.
 #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
@@ -38,8 +38,10 @@ pub struct NatsSettings {
     pub address: NatsAddress,
     /// The subjects on which candle events come in.
     pub events: EventSubjects,
-    /// The subject on which signals go out.
-    pub signals: SignalSubject,
+    /// The way on which signals go out.
+    pub signals: SignalRoute,
+    /// The bounds of the stream of jobs.
+    pub jobs: Bounds,
 }
 
 /// Where the Lease is.

@@ -40,6 +40,73 @@ fn a_switch_is_read_however_it_is_written() {
     assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));
 }
 
+/// Services share the variable.
+#[test]
+fn telemetry_that_is_not_built_is_a_warning() {
+    let warnings = read(&[("OTEL_ENABLED", "true")]).unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].name == "OTEL_ENABLED", "{warnings:?}");
+    assert!(read(&[("OTEL_ENABLED", "false")]).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn the_subject_of_signals_has_two_names_and_may_end_as_readers_write_it() {
+    let pattern = |given: &[(&str, &str)]| read(given).map(|environment| environment.subject.pattern());
+    assert_eq!(pattern(&[]), Ok("cio.intent.trading.*".to_owned()));
+    assert_eq!(pattern(&[("NATS_TOPIC_INTENTS", "a.b.>")]), Ok("a.b.*".to_owned()));
+    assert_eq!(pattern(&[("NATS_PUBLISHER_TOPIC", "old.*")]), Ok("old.*".to_owned()));
+    assert_eq!(pattern(&[("NATS_PUBLISHER_TOPIC", "old"), ("NATS_TOPIC_INTENTS", "new")]), Ok("new.*".to_owned()));
+    for name in ["NATS_TOPIC_INTENTS", "NATS_PUBLISHER_TOPIC"] {
+        let errors = pattern(&[(name, "a b")]).unwrap_err();
+        assert_eq!((errors.len(), errors[0].name), (1, name), "{errors:?}");
+    }
+}
+
+#[test]
+fn what_signals_say_and_which_are_sent() {
+    let environment = read(&[]).unwrap();
+    assert_eq!(environment.published_actions.to_string(), "buy,sell");
+    assert_eq!(environment.signal_timestamp, SignalTimestamp::CandleClose);
+    let given = [("NATS_PUBLISH_ACTIONS", "buy,sell,hold"), ("SIGNAL_TIMESTAMP", "emitted")];
+    let environment = read(&given).unwrap();
+    assert!(environment.published_actions.includes("hold") && !environment.published_actions.includes("close"));
+    assert_eq!(environment.signal_timestamp, SignalTimestamp::Emitted);
+    let errors = read(&[("NATS_PUBLISH_ACTIONS", "buy,short")]).unwrap_err();
+    assert!(errors[0].problem.contains("hold and close"), "{errors:?}");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn streams_have_the_bounds_that_are_set() {
+    use ta_bot_drivers::nats::{Bounds, bus::Delivery};
+
+    let url = ("NATS_URL", "nats://nats:4222");
+    let nats = read(&[url]).unwrap().nats.unwrap();
+    assert_eq!((nats.signals.delivery, nats.signals.bounds, nats.jobs), Default::default());
+    let given = [
+        url,
+        ("NATS_SIGNAL_DELIVERY", "direct"),
+        ("NATS_SIGNALS_MAX_BYTES", "1073741824"),
+        ("NATS_SIGNALS_MAX_AGE_HOURS", "168"),
+        ("NATS_JOBS_MAX_BYTES", "65536"),
+        ("NATS_REPLICAS", "3"),
+    ];
+    let nats = read(&given).unwrap().nats.unwrap();
+    assert_eq!(nats.signals.delivery, Delivery::Direct);
+    let max_age = Some(Duration::from_hours(168));
+    assert_eq!(nats.signals.bounds, Bounds { max_bytes: Some(1 << 30), max_age, replicas: Some(3) });
+    assert_eq!(nats.jobs, Bounds { max_bytes: Some(65_536), max_age: None, replicas: Some(3) });
+    for wrong in [
+        ("NATS_SIGNAL_DELIVERY", "twice"),
+        ("NATS_SIGNALS_MAX_AGE_HOURS", "71"),
+        ("NATS_SIGNALS_MAX_BYTES", "1 GiB"),
+        ("NATS_REPLICAS", "0"),
+        ("NATS_TOPIC_INTENTS", "ta-bot.signals"),
+    ] {
+        let errors = read(&[url, wrong]).unwrap_err();
+        assert_eq!((errors.len(), errors[0].name), (1, wrong.0), "{errors:?}");
+    }
+}
+
 #[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
 #[test]
 fn an_election_needs_what_replicas_share() {
@@ -127,7 +194,8 @@ fn every_mistake_is_reported() {
         ("STRATEGY_TIMEOUT_MS", "0"),
         ("LOG_FORMAT", "xml"),
         ("MYSQL_URI", "postgres://ann:secret@x/market"),
-        ("OTEL_ENABLED", "true"),
+        ("SIGNAL_TIMESTAMP", "now"),
+        ("NATS_REPLICAS", "6"),
     ])
     .unwrap_err();
     let names: Vec<_> = errors.iter().map(|error| error.name).collect();
@@ -135,12 +203,13 @@ fn every_mistake_is_reported() {
         names,
         [
             "HTTP_ADDR",
+            "SIGNAL_TIMESTAMP",
             "SUPPORTED_TIMEFRAMES",
             "MIN_CONFIDENCE",
             "LOG_FORMAT",
             "STRATEGY_TIMEOUT_MS",
             "MYSQL_URI",
-            "OTEL_ENABLED"
+            "NATS_REPLICAS"
         ]
     );
     assert!(errors[0].to_string().contains("127.0.0.1:8080"));

@@ -19,8 +19,10 @@ use super::{
 };
 use crate::{root, strategies_dir, until};
 
-/// The subject that signals are published on.
+/// The base of the subjects that signals are sent to.
 pub const SUBJECT: &str = "cio.intent.trading";
+/// What readers of signals subscribe to.
+pub const READERS: &str = "cio.intent.trading.>";
 const NAMESPACE: &str = "petrosa-apps";
 const DATABASE: &str = "market";
 /// How long the replicas may take to come to rest once everything works.
@@ -151,10 +153,10 @@ impl Fleet {
         self.maria.uri(DATABASE)
     }
 
-    /// Waits until `jobs` jobs are finished and all their signals are published.
+    /// Waits until `jobs` jobs are finished and no signal waits.
     pub async fn until_finished(&self, jobs: usize) {
         self.until("jobs finished", "SELECT COUNT(*) FROM finished_jobs", jobs).await;
-        self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE published_at IS NULL", 0).await;
+        self.until("signals not published", "SELECT COUNT(*) FROM signals WHERE waiting = 1", 0).await;
     }
 
     /// Waits until `jobs` jobs of one close are finished and no signal waits. It does not go through everything in the

@@ -13,6 +13,7 @@ mod docs;
 mod failures;
 mod kept_modules;
 mod modules;
+mod outbox;
 mod run;
 mod serve;
 mod strategies;

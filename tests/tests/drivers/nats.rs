@@ -9,13 +9,13 @@ use std::{
 use async_nats::jetstream::{
     self,
     consumer::{AckPolicy, pull},
-    stream::{Config, Stream},
+    stream::{Config, DiscardPolicy, Republish, Stream},
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use ta_bot_drivers::nats::{
-    NAMESPACE, Nats as Connection,
-    bus::NatsBus,
+    Bounds, NAMESPACE, Nats as Connection,
+    bus::{Delivery, NatsBus, SignalRoute},
     job_queue::{ACK_WAIT, NatsQueue},
 };
 use ta_bot_engine::{
@@ -33,7 +33,9 @@ use ta_bot_test_servers::{Mode, Nats, Proxy, Side};
 use tokio::time::timeout;
 
 mod bus;
+mod delivery;
 mod jobs;
+mod upgrade;
 
 /// Long enough for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -63,16 +65,23 @@ async fn bus_at(url: &str) -> (NatsBus, Arc<Metrics>) {
 }
 
 async fn bus_with(url: &str, events: &str, signals: &str) -> (NatsBus, Arc<Metrics>) {
+    bus_on(url, events, route(signals, Delivery::Republish)).await
+}
+
+async fn bus_on(url: &str, events: &str, route: SignalRoute) -> (NatsBus, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let connection = connect(url, &metrics).await;
-    let (events, signals) = (events.parse().unwrap(), signals.parse().unwrap());
-    (NatsBus::start(connection, &events, &signals, Arc::clone(&metrics)).await.unwrap(), metrics)
+    (NatsBus::start(connection, &events.parse().unwrap(), route, Arc::clone(&metrics)).await.unwrap(), metrics)
+}
+
+fn route(subject: &str, delivery: Delivery) -> SignalRoute {
+    SignalRoute { subject: subject.parse().unwrap(), delivery, bounds: Bounds::default() }
 }
 
 async fn queue_at(url: &str, ack_wait: Duration) -> (Arc<NatsQueue>, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let connection = connect(url, &metrics).await;
-    (Arc::new(NatsQueue::new(connection, ack_wait, Arc::clone(&metrics))), metrics)
+    (Arc::new(NatsQueue::new(connection, ack_wait, Bounds::default(), Arc::clone(&metrics))), metrics)
 }
 
 /// A plain client, without our driver.

@@ -125,7 +125,8 @@ async fn a_message_that_was_changed_is_told_field_by_field() {
         ("/timestamp", json!("2020-01-01T00:00:00+00:00"), "timestamp"),
         ("/metadata/strategy_config/version", json!(77), "metadata.strategy_config.version"),
         ("/metadata/provenance/wit_version", json!("0.9.0"), "metadata.provenance.wit_version"),
-        ("/_otel_trace_headers/traceparent", json!(5), "_otel_trace_headers.traceparent"),
+        ("/candle_close", json!("2020-01-01T00:00:00+00:00"), "candle_close"),
+        ("/signal_summary", json!("because"), "signal_summary"),
         ("/indicators", json!([]), "indicators"),
     ] {
         set(pointer, value).await;
@@ -136,6 +137,10 @@ async fn a_message_that_was_changed_is_told_field_by_field() {
     more.as_object_mut().unwrap().remove("rationale");
     store.rewrite(id, &more.to_string()).await;
     assert_eq!(store.differences(id).await, ["quantity_2", "rationale"]);
+    let mut traced = stored.clone();
+    traced["_otel_trace_headers"] = json!({"traceparent": 5});
+    store.rewrite(id, &traced.to_string()).await;
+    assert_eq!(store.differences(id).await, ["_otel_trace_headers"], "it was on no trace");
     // The same values with different bytes.
     store.rewrite(id, &serde_json::to_string_pretty(&stored).unwrap()).await;
     assert_eq!(store.differences(id).await, ["*"]);

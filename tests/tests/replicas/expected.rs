@@ -3,41 +3,56 @@
 
 use std::collections::BTreeSet;
 
-use ta_bot_core::{Job, Timestamp};
+use ta_bot_core::{Action, Job, Timestamp};
 use ta_bot_tests::{
     app::app,
-    replicas::{Fleet, Market, SHORT, SUBJECT, stream},
+    replicas::{Fleet, Market, SHORT, stream},
 };
 
-/// The ids of all expected signals.
-pub(crate) async fn signals(market: &Market) -> BTreeSet<String> {
+/// The ids of the expected signals.
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    /// All, which are in the table.
+    pub(crate) all: BTreeSet<String>,
+    /// Those that are published: buys and sells.
+    pub(crate) published: BTreeSet<String>,
+}
+
+/// The expected signals.
+pub(crate) async fn signals(market: &Market) -> Expected {
     let data = tempfile::tempdir().unwrap();
     let app = app(data.path()).await.unwrap();
     for (symbol, timeframe, candles) in market.series(Timestamp::now()) {
         app.candles.insert(symbol, timeframe, candles).await.unwrap();
     }
-    let mut ids = BTreeSet::new();
+    let mut expected = Expected::default();
     for minute in 0..market.minutes() {
         let candle_close = market.start.plus_millis((minute + 1) * SHORT.millis());
         for (symbol, timeframe, _) in market.closing(minute) {
             let job = Job { symbol: symbol.clone(), timeframe, candle_close };
             let analysis = app.analyst.analyse(&job, None).await.unwrap();
-            ids.extend(analysis.signals().map(|signal| signal.id.as_str().to_owned()));
+            for signal in analysis.signals() {
+                let id = signal.id.to_string();
+                if matches!(signal.action, Action::Buy | Action::Sell) {
+                    expected.published.insert(id.clone());
+                }
+                expected.all.insert(id);
+            }
         }
     }
-    ids
+    expected
 }
 
 /// Compares the stream and the table with the expected signals: none is lost, none is there twice, and no job was given
 /// up. `run` names the run in the message of a failure.
-pub(crate) async fn compare(run: &str, fleet: &Fleet, expected: &BTreeSet<String>) {
+pub(crate) async fn compare(run: &str, fleet: &Fleet, expected: &Expected) {
     let pool = fleet.pool();
-    let sent = stream::ids(&fleet.nats.url(), SUBJECT).await;
+    let sent = stream::ids(&fleet.nats.url()).await;
     let distinct: BTreeSet<String> = sent.iter().cloned().collect();
     assert_eq!(sent.len(), distinct.len(), "{run}: {} ids are twice in the stream", sent.len() - distinct.len());
     let stored: Vec<String> = sqlx::query_scalar("SELECT signal_id FROM signals").fetch_all(&pool).await.unwrap();
     let stored: BTreeSet<String> = stored.into_iter().collect();
-    for (place, found) in [("stream", &distinct), ("table", &stored)] {
+    for (place, found, expected) in [("stream", &distinct, &expected.published), ("table", &stored, &expected.all)] {
         let (lost, more): (Vec<_>, Vec<_>) =
             (expected.difference(found).collect(), found.difference(expected).collect());
         assert!(

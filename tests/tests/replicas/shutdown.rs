@@ -38,7 +38,7 @@ async fn a_shutdown_in_the_middle_of_a_storm_of_closes_leaves_no_job_behind() {
         let mut jobs = jetstream.get_stream("ta-bot-jobs").await.unwrap();
         let left = jobs.info().await.unwrap().state.messages;
         all_can_be_had(&jobs, left, &fleet).await;
-        let waiting = "SELECT COUNT(*) FROM signals WHERE published_at IS NULL";
+        let waiting = "SELECT COUNT(*) FROM signals WHERE waiting = 1";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&pool).await.unwrap();
         assert_eq!(waiting, 0, "committed signals that were not sent\n{}", fleet.logs());
         stopped_under_way += usize::from(left > 0);

@@ -80,7 +80,7 @@ async fn a_signal_that_may_not_go_out_is_told_with_its_reason() {
     let rsi = of(analysis.data(), "rsi");
     assert_eq!((&rsi["outcome"], &rsi["dropped"]["reason"]), (&json!("dropped"), &json!("above_max_confidence")));
     assert_eq!(rsi["dropped"]["decision"]["action"], "buy");
-    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 0, "expired": 0}));
+    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 0, "expired": 0, "withheld": 0}));
     service.end().await;
 }
 
@@ -133,7 +133,7 @@ async fn what_is_published_twice_is_sent_once() {
     assert!(first.data()["published"]["sent"].as_array().unwrap().contains(&id), "{}", first.body);
     let sent = first.data()["published"]["sent"].as_array().unwrap().len();
     let second = service.post(ANALYSE, publish).await;
-    assert_eq!(second.data()["published"], json!({"sent": [], "already_sent": sent, "expired": 0}));
+    assert_eq!(second.data()["published"], json!({"sent": [], "already_sent": sent, "expired": 0, "withheld": 0}));
 
     let signals = wait_for_published(&service, sent).await;
     let signal = signals.iter().find(|signal| signal["signal_id"] == id).unwrap();
@@ -160,7 +160,7 @@ async fn what_the_service_sent_by_itself_is_not_sent_again() {
     let publish = json!({"symbol": "BTCUSDT", "timeframe": "15m", "publish": true});
     let analysis = service.post(ANALYSE, publish).await;
     assert_eq!(of(analysis.data(), "rsi")["signal"]["signal_id"], signals[0]["signal_id"]);
-    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 1, "expired": 0}));
+    assert_eq!(analysis.data()["published"], json!({"sent": [], "already_sent": 1, "expired": 0, "withheld": 0}));
     service.end().await;
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use ta_bot_core::{
-    Action, ApplicationSettings, CandleSlice, Evaluated, Job, ParameterLevels, ResolvedParameters, Signal,
+    Action, ApplicationSettings, CandleSlice, Evaluated, Job, MessageRules, ParameterLevels, ResolvedParameters, Signal,
 };
 use ta_bot_tests::{
     built_in::{evaluate, modules},
@@ -30,6 +30,7 @@ fn signal(module: &StrategyModule, job: &Job, base: CandleSlice<'_>) -> Option<S
         host_version: "test",
         derived: &[],
         traceparent: None,
+        rules: MessageRules::default(),
         decision: &decision,
     };
     let settings = ApplicationSettings {

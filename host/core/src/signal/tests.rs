@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Candle, CandleWindow, ParameterLevels, Strength, Timeframe, Timestamp, parameters::tests::rsi_schema};
+use crate::{Candle, CandleWindow, ParameterLevels, Strength, Timeframe, parameters::tests::rsi_schema};
 
 fn settings() -> ApplicationSettings {
     ApplicationSettings {
@@ -31,6 +31,16 @@ fn decision() -> Decision {
 
 /// Builds a signal from a decision on twenty candles that close at 100.
 fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParameters)) -> Result<Signal, DropReason> {
+    written(decision, change, MessageRules::default(), None)
+}
+
+/// Like [`signal`], by these rules and on this trace.
+fn written(
+    decision: Decision,
+    change: impl FnOnce(&mut Job, &mut ResolvedParameters),
+    rules: MessageRules,
+    traceparent: Option<&str>,
+) -> Result<Signal, DropReason> {
     let candle = |i| Candle {
         open_time: Timestamp::from_millis(i),
         open: 100.0,
@@ -59,7 +69,8 @@ fn signal(decision: Decision, change: impl FnOnce(&mut Job, &mut ResolvedParamet
         holes: &[],
         host_version: "0.1.0",
         derived: &[],
-        traceparent: None,
+        traceparent,
+        rules,
         decision: &decision,
     };
     Signal::new(&evaluated, &settings())
@@ -135,12 +146,79 @@ fn the_bounds_of_confidence_are_inclusive() {
     assert_eq!(made(0.951), Err(DropReason::AboveMaxConfidence));
 }
 
+/// A message that `rules` make, on this trace.
+fn message_by(rules: MessageRules, traceparent: Option<&str>) -> Json {
+    let decision = Decision { rationale: Some("it fell".to_owned()), ..decision() };
+    written(decision, |_, _| (), rules, traceparent).unwrap().message
+}
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 #[test]
-fn a_senders_trace_goes_on() {
-    let id = signal(decision(), |_, _| ()).unwrap().id;
-    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let continued = traceparent(&id, Some(parent));
-    assert!(continued.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && continued.ends_with("-01"));
-    assert_ne!(continued, parent);
-    assert_eq!(traceparent(&id, Some("nonsense")), traceparent(&id, None));
+fn a_senders_trace_goes_on_with_its_own_flag() {
+    let traced = |parent: &str| message_by(MessageRules::default(), Some(parent))["_otel_trace_headers"].clone();
+    for flags in ["00", "01"] {
+        let parent = format!("{}{flags}", &PARENT[..PARENT.len() - 2]);
+        let continued = traced(&parent)["traceparent"].as_str().unwrap().to_owned();
+        assert!(continued.starts_with(&PARENT[..36]) && continued.ends_with(&format!("-{flags}")), "{continued}");
+        assert_ne!(continued, parent, "the span is the signal's own");
+        assert_eq!(traced(&continued)["traceparent"], continued.as_str(), "a replay says the same");
+    }
+}
+
+#[test]
+fn without_a_trace_none_is_named() {
+    let absent = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
+    let no_span = format!("00-0af7651916cd43dd8448eb211c80319c-{}-01", "0".repeat(16));
+    for parent in [None, Some(""), Some("nonsense"), Some(absent.as_str()), Some(no_span.as_str())] {
+        assert_eq!(message_by(MessageRules::default(), parent).get("_otel_trace_headers"), None, "{parent:?}");
+    }
+}
+
+#[test]
+fn the_rationale_is_the_summary_and_an_absent_one_is_none() {
+    assert_eq!(message_by(MessageRules::default(), None)["signal_summary"], "it fell");
+    assert_eq!(signal(decision(), |_, _| ()).unwrap().message.get("signal_summary"), None);
+}
+
+#[test]
+fn a_message_of_a_simulated_market_says_so() {
+    let simulated = MessageRules { is_simulated: true, ..MessageRules::default() };
+    assert_eq!(message_by(simulated, None)["simulated"], true);
+    assert_eq!(message_by(MessageRules::default(), None).get("simulated"), None);
+}
+
+#[test]
+fn the_timestamp_is_the_close_or_the_commit_and_the_close_is_always_there() {
+    let committed = Timestamp::from_millis(1_767_226_501_234);
+    let made = |timestamp| {
+        let rules = MessageRules { timestamp, ..MessageRules::default() };
+        let signal = written(decision(), |_, _| (), rules, None).unwrap();
+        assert_eq!(signal.message["timestamp"], "2026-01-01T00:15:00+00:00", "until it is committed");
+        let message = signal.message_at(committed).into_owned();
+        assert_eq!(message["candle_close"], "2026-01-01T00:15:00+00:00");
+        message["timestamp"].clone()
+    };
+    assert_eq!(made(SignalTimestamp::CandleClose), "2026-01-01T00:15:00+00:00");
+    assert_eq!(made(SignalTimestamp::Emitted), "2026-01-01T00:15:01.234+00:00");
+    assert_eq!("emitted".parse(), Ok(SignalTimestamp::Emitted));
+    assert_eq!("candle_close".parse(), Ok(SignalTimestamp::CandleClose));
+    assert!("now".parse::<SignalTimestamp>().is_err());
+}
+
+/// Frozen: stored messages of these versions are replayed, and compared byte for byte.
+#[test]
+fn messages_before_version_2_have_what_they_had() {
+    let first = MessageRules { form: MessageForm::First, ..MessageRules::default() };
+    let message = message_by(first, None);
+    for newer in ["candle_close", "signal_summary", "simulated"] {
+        assert_eq!(message.get(newer), None, "{newer}");
+    }
+    assert_eq!(
+        message["_otel_trace_headers"]["traceparent"],
+        "00-63e19037d0ebd990113e0b3dd133eba4-3de8d5b87a6a52fd-00"
+    );
+    let traced = message_by(first, Some(PARENT));
+    assert_eq!(traced["_otel_trace_headers"]["traceparent"], "00-0af7651916cd43dd8448eb211c80319c-3de8d5b87a6a52fd-01");
+    assert_eq!(message_by(first, Some("nonsense")), message);
 }

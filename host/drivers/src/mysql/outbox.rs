@@ -114,6 +114,10 @@ impl Outbox for MysqlOutbox {
         self.mark(ids, at, write::EXPIRED).await
     }
 
+    async fn mark_withheld(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
+        self.mark(ids, at, write::WITHHELD).await
+    }
+
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let oldest = row::millis_of("MIN(`committed_at`)");
         let mut query = QueryBuilder::new(format!("SELECT COUNT(*) AS `signals`, {oldest} AS `oldest` "));
@@ -220,11 +224,12 @@ impl Outbox for MysqlOutbox {
 
 /// Starts a query for the columns of a signal.
 fn select(schema: &Schema) -> QueryBuilder<MySql> {
-    let [close, created, published, expired] =
-        ["`timestamp`", "`committed_at`", "`published_at`", "`expired_at`"].map(row::millis_of);
+    let [close, created, published, expired, withheld] =
+        ["`timestamp`", "`committed_at`", "`published_at`", "`expired_at`", "`withheld_at`"].map(row::millis_of);
     QueryBuilder::new(format!(
         "SELECT CAST({} AS SIGNED) AS `position`, `signal_id`, `strategy`, `symbol`, `timeframe`, `message`,
-                {close} AS `close`, {created} AS `committed`, {published} AS `published`, {expired} AS `expired`
+                CAST(`signal_type` AS CHAR) AS `action`, {close} AS `close`, {created} AS `committed`,
+                {published} AS `published`, {expired} AS `expired`, {withheld} AS `withheld`
          FROM `signals`",
         schema.sequence
     ))
@@ -244,6 +249,9 @@ fn selection(filter: &SignalFilter, schema: &Schema) -> QueryBuilder<MySql> {
     if let Some(timeframe) = filter.timeframe {
         query.push(" AND `timeframe` = ").push_bind(timeframe.as_str());
     }
+    if let Some(before) = filter.before {
+        query.push(" AND ").push(&schema.sequence).push(" < ").push_bind(before);
+    }
     query.push(" ORDER BY ").push(&schema.sequence).push(" DESC LIMIT ").push_bind(i64::from(filter.limit));
     query
 }
@@ -259,11 +267,13 @@ fn signal(found: &MySqlRow) -> Result<StoredSignal, sqlx::Error> {
         strategy: row::parsed(found, "strategy")?,
         symbol: row::parsed(found, "symbol")?,
         timeframe: row::parsed(found, "timeframe")?,
+        action: found.try_get("action")?,
         message: found.try_get("message")?,
         candle_close: row::moment(found, "close")?,
         created_at: row::moment(found, "committed")?,
         published_at: found.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_millis),
         expired_at: found.try_get::<Option<i64>, _>("expired")?.map(Timestamp::from_millis),
+        withheld_at: found.try_get::<Option<i64>, _>("withheld")?.map(Timestamp::from_millis),
     })
 }
 

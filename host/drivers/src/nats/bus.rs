@@ -1,12 +1,13 @@
 //! The bus on NATS. Candle events and notices use core NATS, which stores nothing; signals go to `JetStream`, which
-//! stores each id once.
+//! stores each id once and then passes it on to plain subscribers.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_nats::{HeaderMap, HeaderValue, Subscriber, header::NATS_MESSAGE_ID};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use ta_bot_core::Timestamp;
 use ta_bot_engine::{
     signals::bus::{Bus, BusError, Notice, Outgoing},
     support::{log_limit::LogLimit, metrics::Metrics},
@@ -14,10 +15,13 @@ use ta_bot_engine::{
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::nats::connection::{EventSubjects, Nats, NatsError, SignalSubject, pause, subjects, within};
+use crate::nats::connection::{EventSubjects, Nats, NatsError, pause, subjects, within};
 
+mod kept;
+mod route;
 mod stream;
 
+pub use route::{Delivery, DeliveryError, SignalRoute};
 pub use stream::DUPLICATE_WINDOW;
 use stream::SignalStream;
 
@@ -57,18 +61,18 @@ struct Teller {
 }
 
 impl NatsBus {
-    /// Starts a bus that reads candle events under `events` and makes sure that there is a stream for `signals`. Does
-    /// not wait for NATS.
+    /// Starts a bus that reads candle events under `events` and makes sure that there is a stream for the signals,
+    /// which take the route `signals`. Does not wait for NATS.
     pub async fn start(
         nats: Nats,
         events: &EventSubjects,
-        signals: &SignalSubject,
+        signals: SignalRoute,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BusError> {
         let candle_events = broadcast::Sender::new(EVENTS);
         let notices = broadcast::Sender::new(NOTICES);
         let teller = Teller::new(nats.clone());
-        let stream = Arc::new(SignalStream::new(nats.clone(), signals.pattern()));
+        let stream = Arc::new(SignalStream::new(nats.clone(), signals));
         let mut tasks = Vec::new();
         for (index, pattern) in events.patterns().iter().enumerate() {
             let reader = EventReader {
@@ -161,7 +165,7 @@ impl Teller {
 
     async fn tell(&self, notice: Notice) -> Result<(), BusError> {
         let told = Told { notice, origin: self.origin.clone() };
-        let body = serde_json::to_string(&told).map_err(|error| BusError(error.to_string()))?;
+        let body = serde_json::to_string(&told).map_err(|error| BusError::Refused(error.to_string()))?;
         Ok(self.nats.tell(self.nats.subject("notices"), body).await?)
     }
 
@@ -217,7 +221,13 @@ async fn make_stream(nats: Nats, stream: Arc<SignalStream>) {
             Ok(()) => return,
             Err(error) => {
                 if let Some(withheld) = limit.admit() {
-                    tracing::warn!(%error, withheld, "can't create the stream of signals; will retry");
+                    tracing::warn!(
+                        %error,
+                        subject = stream.pattern(),
+                        withheld,
+                        "can't create or adjust the stream of signals; will retry. If this account may not do that, have it \
+                         made as docs/operating.md shows, or set NATS_SIGNAL_DELIVERY=direct"
+                    );
                 }
                 tokio::time::sleep(pause(attempt)).await;
             }
@@ -240,26 +250,50 @@ fn headers(message: &Outgoing) -> HeaderMap {
 
 impl From<NatsError> for BusError {
     fn from(error: NatsError) -> Self {
-        Self(error.to_string())
+        match error {
+            NatsError::NotConnected => Self::Away(error.to_string()),
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl NatsBus {
+    /// Stores a signal in the stream, which is created if there is none.
+    async fn store(&self, message: Outgoing, headers: HeaderMap) -> Result<(), BusError> {
+        if !subjects::is_publishable(&message.subject) {
+            let problem = format!("{:?} is no subject that can be published under", message.subject);
+            return Err(BusError::Refused(problem));
+        }
+        self.nats.require_connection()?;
+        self.stream.tried().await;
+        let subject = self.stream.subject(&message.subject);
+        let stored = match self.nats.store(&subject, headers.clone(), message.payload.clone()).await {
+            // The stream was not created yet, or somebody deleted it.
+            Err(NatsError::NoStream(_)) => {
+                self.stream.ensure().await?;
+                self.nats.store(&subject, headers, message.payload).await
+            }
+            stored => stored,
+        };
+        Ok(stored.map(drop)?)
     }
 }
 
 #[async_trait]
 impl Bus for NatsBus {
     async fn publish(&self, message: Outgoing) -> Result<(), BusError> {
-        if !subjects::is_publishable(&message.subject) {
-            return Err(BusError(format!("{:?} is no subject that can be published under", message.subject)));
-        }
-        let stored = self.nats.store(&message.subject, headers(&message), message.payload.clone()).await;
-        let stored = match stored {
-            // The stream was not created yet, or somebody deleted it.
-            Err(NatsError::NoStream(_)) => {
-                self.stream.ensure().await?;
-                self.nats.store(&message.subject, headers(&message), message.payload).await
-            }
-            stored => stored,
-        };
-        Ok(stored.map(drop)?)
+        let headers = headers(&message);
+        self.store(message, headers).await
+    }
+
+    async fn kept_since(&self, since: Timestamp) -> Result<Option<HashSet<String>>, BusError> {
+        Ok(Some(kept::ids(&self.nats, &self.stream.pattern(), since).await?))
+    }
+
+    async fn publish_again(&self, message: Outgoing) -> Result<(), BusError> {
+        let mut headers = headers(&message);
+        headers.insert(NATS_MESSAGE_ID, kept::again(&message.id));
+        self.store(message, headers).await
     }
 
     fn candle_events(&self) -> broadcast::Receiver<Vec<u8>> {
@@ -271,7 +305,7 @@ impl Bus for NatsBus {
         let _ = self.notices.send(notice.clone());
         // In a task of its own, so that the notice is sent or kept even if the caller goes away.
         let told = tokio::spawn(self.teller.clone().tell_or_keep(notice)).await;
-        told.map_err(|error| BusError(error.to_string()))?
+        told.map_err(|error| BusError::Refused(error.to_string()))?
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {

@@ -16,7 +16,7 @@ use async_nats::{
     Client, ConnectOptions, Event, HeaderMap,
     connection::State,
     jetstream::{
-        self, Context,
+        self, Context, ErrorCode,
         context::{ContextBuilder, PublishErrorKind},
         publish::PublishAck,
     },
@@ -30,7 +30,7 @@ mod address;
 pub(crate) mod subjects;
 
 pub use address::{AddressError, NatsAddress};
-pub use subjects::{EventSubjects, SignalSubject, SubjectError};
+pub use subjects::EventSubjects;
 
 /// The prefix of the names of subjects and streams. Two services on one NATS need two accounts, or two namespaces.
 pub const NAMESPACE: &str = "ta-bot";
@@ -48,15 +48,40 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// Why NATS did not do what it was asked.
 #[derive(Debug, Clone, Error)]
 pub enum NatsError {
-    /// There is no connection, or no answer in time. A retry helps.
+    /// There is no connection, so nothing was sent.
+    #[error("NATS is away: not connected")]
+    NotConnected,
+    /// The connection ended, or there was no answer in time. A retry helps.
     #[error("NATS is away: {0}")]
     Away(String),
     /// No stream takes this subject.
     #[error("no stream takes the subject {0}")]
     NoStream(String),
+    /// There is no room for the message.
+    #[error(
+        "NATS has no room: {0}. Give JetStream more, or the stream: NATS_SIGNALS_MAX_BYTES and NATS_JOBS_MAX_BYTES set \
+         what streams of TA Bot may take"
+    )]
+    Full(String),
     /// NATS refused the request.
     #[error("NATS refused: {0}")]
     Refused(String),
+}
+
+impl NatsError {
+    /// What an answer of `JetStream` to a message means.
+    fn of_answer(error: &jetstream::Error) -> Self {
+        let text = error.to_string();
+        match error.error_code() {
+            ErrorCode::INSUFFICIENT_RESOURCES
+            | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+            | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+            | ErrorCode::MEMORY_RESOURCES_EXCEEDED => Self::Full(text),
+            // A subject that has its message already is not full.
+            ErrorCode::STREAM_STORE_FAILED if !text.contains("per subject") => Self::Full(text),
+            _ => Self::Refused(text),
+        }
+    }
 }
 
 /// A connection to NATS. It is cheap to clone and ends when the last clone is dropped.
@@ -135,7 +160,7 @@ impl Nats {
     pub(crate) fn require_connection(&self) -> Result<(), NatsError> {
         match self.client.connection_state() {
             State::Connected => Ok(()),
-            State::Pending | State::Disconnected => Err(NatsError::Away("not connected".to_owned())),
+            State::Pending | State::Disconnected => Err(NatsError::NotConnected),
         }
     }
 
@@ -158,7 +183,7 @@ impl Nats {
             PublishErrorKind::TimedOut => no_answer(),
             PublishErrorKind::BrokenPipe => NatsError::Away("the connection ended".to_owned()),
             _ => match error.source().and_then(|source| source.downcast_ref::<jetstream::Error>()) {
-                Some(refused) => NatsError::Refused(refused.to_string()),
+                Some(refused) => NatsError::of_answer(refused),
                 None => NatsError::Refused(error.to_string()),
             },
         })

@@ -18,7 +18,10 @@ use ta_bot_engine::{
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::nats::connection::{Nats, NatsError, pause};
+use crate::nats::{
+    bounds::Bounds,
+    connection::{Nats, NatsError, pause},
+};
 
 mod pull;
 mod setup;
@@ -67,9 +70,10 @@ impl From<Body> for QueuedJob {
 }
 
 impl NatsQueue {
-    /// The queue of the replicas that share `nats`. Does not wait for NATS. `ack_wait` is [`ACK_WAIT`] except in tests.
-    pub fn new(nats: Nats, ack_wait: Duration, metrics: Arc<Metrics>) -> Self {
-        let setup = Arc::new(Setup::new(nats.clone(), ack_wait));
+    /// The queue of the replicas that share `nats`, with the bounds of its stream. Does not wait for NATS. `ack_wait`
+    /// is [`ACK_WAIT`] except in tests.
+    pub fn new(nats: Nats, ack_wait: Duration, bounds: Bounds, metrics: Arc<Metrics>) -> Self {
+        let setup = Arc::new(Setup::new(nats.clone(), ack_wait, bounds));
         let measuring = tokio::spawn(measure(nats.clone(), Arc::clone(&setup), Arc::clone(&metrics)));
         let measuring = AbortOnDropHandle::new(measuring);
         Self { nats, setup, pull: Mutex::default(), metrics, _measuring: measuring }

@@ -20,10 +20,11 @@ mod insert;
 
 /// The columns that [`signal`] reads.
 const SIGNALS: &str =
-    "SELECT sequence, signal_id, strategy, symbol, timeframe, message, timestamp, created_at, published_at, expired_at
+    "SELECT sequence, signal_id, strategy, symbol, timeframe, signal_type, message, timestamp, created_at, published_at,
+            expired_at, withheld_at
      FROM signals";
 /// The condition for signals that wait to be sent, which is that of their index.
-const WAITING: &str = "published_at IS NULL AND expired_at IS NULL";
+const WAITING: &str = "published_at IS NULL AND expired_at IS NULL AND withheld_at IS NULL";
 
 /// The embedded outbox.
 #[derive(Debug, Clone)]
@@ -107,11 +108,15 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
-        self.mark(ids, at, "expired_at = NULL, published_at = ", "published_at IS NULL").await
+        self.mark(ids, at, "expired_at = NULL, withheld_at = NULL, published_at = ", "published_at IS NULL").await
     }
 
     async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
         self.mark(ids, at, "expired_at = ", WAITING).await
+    }
+
+    async fn mark_withheld(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
+        self.mark(ids, at, "withheld_at = ", WAITING).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
@@ -239,6 +244,9 @@ fn selection(filter: &SignalFilter) -> QueryBuilder<Sqlite> {
     if let Some(timeframe) = filter.timeframe {
         query.push(" AND timeframe = ").push_bind(timeframe.as_str());
     }
+    if let Some(before) = filter.before {
+        query.push(" AND sequence < ").push_bind(before);
+    }
     query.push(" ORDER BY sequence DESC LIMIT ").push_bind(filter.limit);
     query
 }
@@ -250,11 +258,13 @@ fn signal(found: &SqliteRow) -> Result<StoredSignal, sqlx::Error> {
         strategy: row::parsed(found, "strategy")?,
         symbol: row::parsed(found, "symbol")?,
         timeframe: row::parsed(found, "timeframe")?,
+        action: found.try_get("signal_type")?,
         message: found.try_get("message")?,
         candle_close: row::moment(found, "timestamp")?,
         created_at: row::moment(found, "created_at")?,
         published_at: found.try_get::<Option<i64>, _>("published_at")?.map(Timestamp::from_millis),
         expired_at: found.try_get::<Option<i64>, _>("expired_at")?.map(Timestamp::from_millis),
+        withheld_at: found.try_get::<Option<i64>, _>("withheld_at")?.map(Timestamp::from_millis),
     })
 }
 

@@ -1,8 +1,8 @@
 //! Everything that determines an outcome, and the evaluation itself.
 
 use ta_bot_core::{
-    ApplicationSettings, CandleSlice, Decision, DerivedInput, DropReason, Evaluated, Job, ResolvedParameters, Signal,
-    WindowHoles,
+    ApplicationSettings, CandleSlice, Decision, DerivedInput, DropReason, Evaluated, Job, MessageForm, MessageRules,
+    ResolvedParameters, Signal, SignalTimestamp, WindowHoles,
 };
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
@@ -49,12 +49,23 @@ pub struct Origin<'a> {
     /// What the signal said about candles that were made of shorter ones, if it is made again. Their own rows may have
     /// come since. `None` if the windows say it.
     pub derived: Option<&'a [DerivedInput]>,
+    /// The rules by which the message is written.
+    pub rules: MessageRules,
 }
 
 impl Origin<'static> {
     /// The origin for a command that stores nothing.
-    pub const NONE: Self =
-        Self { parameter_store: "none", host_version: HOST_VERSION, traceparent: None, derived: None };
+    pub const NONE: Self = Self {
+        parameter_store: "none",
+        host_version: HOST_VERSION,
+        traceparent: None,
+        derived: None,
+        rules: MessageRules {
+            form: MessageForm::Current,
+            timestamp: SignalTimestamp::CandleClose,
+            is_simulated: false,
+        },
+    };
 }
 
 impl Inputs<'_> {
@@ -125,6 +136,7 @@ impl Inputs<'_> {
             host_version: self.origin.host_version,
             derived: self.origin.derived.unwrap_or(&found),
             traceparent: self.origin.traceparent,
+            rules: self.origin.rules,
             decision,
         };
         Signal::new(&evaluated, self.settings)

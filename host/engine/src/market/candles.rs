@@ -70,6 +70,11 @@ impl Candles {
         Self { sources: Arc::new(sources), ..self }
     }
 
+    /// The clock of the market.
+    pub const fn clock(&self) -> &MarketClock {
+        &self.clock
+    }
+
     /// These candles, waited for by another clock.
     #[must_use]
     pub fn on(self, clock: MarketClock) -> Self {

@@ -38,6 +38,11 @@ impl MarketClock {
         self.newest.store(0, Ordering::Relaxed);
     }
 
+    /// Whether the market is a simulated one.
+    pub fn is_simulated(&self) -> bool {
+        self.newest.load(Ordering::Relaxed) != REAL
+    }
+
     /// Now, in the time of the market.
     pub fn now(&self) -> Timestamp {
         match self.newest.load(Ordering::Relaxed) {
@@ -48,7 +53,7 @@ impl MarketClock {
 
     /// Notes that a candle of the simulated market has closed. The clock of a real market takes no notice.
     pub fn closed(&self, close: Timestamp) {
-        if self.newest.load(Ordering::Relaxed) != REAL {
+        if self.is_simulated() {
             self.newest.fetch_max(close.millis(), Ordering::Relaxed);
         }
     }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use ta_bot_core::{
-    CandleSlice, EvaluationError, ExecutionStatus, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp, millis,
+    CandleSlice, EvaluationError, ExecutionStatus, Job, MessageRules, Signal, SignalTimestamp, StrategyId, Symbol,
+    Timeframe, Timestamp, millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 
@@ -95,6 +96,8 @@ pub struct Analyst {
     /// How many of the newest candles of each window must be without a hole; 0: holes keep no strategy from being
     /// asked.
     pub gap_window: u32,
+    /// What the `timestamp` of signals says.
+    pub timestamp: SignalTimestamp,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The threads on which guests run.
@@ -230,7 +233,12 @@ impl Analyst {
             base: windows.newest(Some(&(job.symbol.clone(), job.timeframe)), description.lookback),
             extra: &extra,
             settings: &settings.settings,
-            origin: Origin { parameter_store: self.parameters.store_name(), traceparent, ..Origin::NONE },
+            origin: Origin {
+                parameter_store: self.parameters.store_name(),
+                traceparent,
+                rules: self.rules(),
+                ..Origin::NONE
+            },
         };
         let answer = match resolution.refused {
             Some(refused) => EvaluationReport::refused(refused),
@@ -241,6 +249,12 @@ impl Analyst {
         }
         let EvaluationReport { outcome, holes, duration, usage, log, .. } = answer;
         StrategyOutcome { strategy, digest, outcome, holes, duration, usage, log }
+    }
+
+    /// The rules by which signals are written.
+    fn rules(&self) -> MessageRules {
+        let is_simulated = self.candles.clock().is_simulated();
+        MessageRules { timestamp: self.timestamp, is_simulated, ..MessageRules::default() }
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {

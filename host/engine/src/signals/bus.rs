@@ -1,9 +1,10 @@
 //! The bus: candle events come in, signals go out, and replicas notify each other of changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use ta_bot_core::Timestamp;
 use thiserror::Error;
 use tokio::sync::broadcast;
 
@@ -13,8 +14,14 @@ pub mod local;
 
 /// Why the bus did not accept a message.
 #[derive(Debug, Error)]
-#[error("the bus did not acknowledge: {0}")]
-pub struct BusError(pub String);
+pub enum BusError {
+    /// There is no connection, so nothing was sent.
+    #[error("the bus did not acknowledge: {0}")]
+    Away(String),
+    /// The bus refused the message, or did not answer.
+    #[error("the bus did not acknowledge: {0}")]
+    Refused(String),
+}
 
 /// A signal on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +37,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// Returns the W3C trace headers that the message carries in its body.
     pub fn trace_headers(&self) -> Vec<(&'static str, String)> {
+        // A message without a trace has no such field.
         #[derive(Deserialize)]
         struct Traced {
             #[serde(rename = "_otel_trace_headers")]
@@ -62,6 +70,18 @@ pub trait Bus: Send + Sync {
     /// Sends a signal. Returns when the bus has stored it. Sending the same id a second time changes nothing. Several
     /// calls may run concurrently: each signal is sent before those of later calls.
     async fn publish(&self, message: Outgoing) -> Result<(), BusError>;
+
+    /// Returns the ids of the signals that the bus has stored since a moment, and still holds; `None` if it holds none
+    /// for readers that come later.
+    async fn kept_since(&self, _since: Timestamp) -> Result<Option<HashSet<String>>, BusError> {
+        Ok(None)
+    }
+
+    /// Sends a signal that the bus has lost, although it may remember that it had its id. Whoever saw it before sees it
+    /// again.
+    async fn publish_again(&self, message: Outgoing) -> Result<(), BusError> {
+        self.publish(message).await
+    }
 
     /// Subscribes to the bodies of candle events. A reader that is too slow misses some, which is acceptable because an
     /// event is only a hint.

@@ -47,6 +47,8 @@ pub struct StoredSignal {
     pub symbol: Symbol,
     /// The timeframe of the candle.
     pub timeframe: Timeframe,
+    /// What to do, such as `buy`.
+    pub action: String,
     /// The bytes of the message, as they were stored and as they are sent.
     pub message: String,
     /// When the candle closed.
@@ -57,6 +59,8 @@ pub struct StoredSignal {
     pub published_at: Option<Timestamp>,
     /// When the signal was found to be too old to be sent.
     pub expired_at: Option<Timestamp>,
+    /// When the signal was found to be of an action that is not published.
+    pub withheld_at: Option<Timestamp>,
 }
 
 /// A job that kept failing.
@@ -104,6 +108,8 @@ pub struct SignalFilter {
     pub symbol: Option<Symbol>,
     /// Only signals of this timeframe.
     pub timeframe: Option<Timeframe>,
+    /// Only signals that were committed before the one at this position.
+    pub before: Option<i64>,
     /// The largest number of signals to return.
     pub limit: u32,
 }
@@ -132,17 +138,21 @@ pub trait Outbox: Send + Sync {
     /// signal that is already stored is left unchanged. Returns the ids of the signals that were not there before.
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError>;
 
-    /// Returns the oldest signals that the bus has not acknowledged and that are not expired, in the order of their
-    /// commits.
+    /// Returns the oldest signals that wait: that the bus has not acknowledged, and that are neither expired nor
+    /// withheld. They are in the order of their commits.
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError>;
 
     /// Marks signals as acknowledged by the bus. That is the truth even about a signal that another replica has marked
-    /// as expired meanwhile.
+    /// as expired or withheld meanwhile.
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
 
     /// Marks signals that wait as too old to be sent. They wait no more. A signal that the bus has acknowledged stays
     /// published.
     async fn mark_expired(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Marks signals that wait as being of an action that is not published. They wait no more. A signal that the bus
+    /// has acknowledged stays published.
+    async fn mark_withheld(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError>;
 
     /// Returns how many signals wait to be sent, and since when.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
@@ -194,12 +204,14 @@ impl StoredSignal {
         Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.candle_close }
     }
 
-    /// Whether the signal waits to be sent, was sent, or is too old for that: a stable word for programs.
+    /// Whether the signal waits to be sent, was sent, is too old for that, or is of an action that is not published: a
+    /// stable word for programs.
     pub const fn state(&self) -> &'static str {
-        match (self.published_at, self.expired_at) {
-            (Some(_), _) => "published",
-            (None, Some(_)) => "expired",
-            (None, None) => "waiting",
+        match (self.published_at, self.expired_at, self.withheld_at) {
+            (Some(_), _, _) => "published",
+            (None, Some(_), _) => "expired",
+            (None, None, Some(_)) => "withheld",
+            (None, None, None) => "waiting",
         }
     }
 

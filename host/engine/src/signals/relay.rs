@@ -2,7 +2,11 @@
 //!
 //! The relay is the only code that publishes. It reads committed signals that are not acknowledged, sends them, and
 //! marks those that the bus acknowledged. If the process dies in between, the same message is sent again with the same
-//! id. A signal that is too old by then is marked as expired instead: whatever made it late, nothing old goes out.
+//! id. A signal that is too old by then is marked as expired instead: whatever made it late, nothing old goes out. A
+//! signal of an action that is not published is marked as withheld.
+//!
+//! After a failure the bus may be full, and it may have passed on what it did not store. So the next try sends a single
+//! signal, and the pauses between such tries grow.
 
 use std::{
     sync::{
@@ -20,20 +24,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     signals::{
+        actions::PublishedActions,
         bus::{Bus, BusError, Outgoing},
         expiry::Expiry,
         outbox::{Outbox, StoredSignal},
+        subject::SignalSubject,
     },
-    support::{metrics::Metrics, store_error::StoreError},
+    support::{backoff::Backoff, log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
 };
 
 const BATCH: u32 = 256;
 /// How many signals may wait for their acknowledgements at the same time. One after the other, a thousand signals would
 /// take a thousand round trips to the bus.
 const IN_FLIGHT: usize = 64;
-/// How often the relay looks without being woken.
+/// How often the relay looks without being woken, and how often it tries while there is no connection to the bus:
+/// nothing is sent then.
 const INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses after other failures. A commit does not shorten them, because what it brings would fail too.
+const PAUSES: Backoff = Backoff::new(INTERVAL, Duration::from_secs(10));
 
 #[cfg(test)]
 mod tests;
@@ -53,8 +61,10 @@ pub struct Relay {
     pub outbox: Arc<dyn Outbox>,
     /// The bus that they are published on.
     pub bus: Arc<dyn Bus>,
-    /// The subject, in which `{strategy}`, `{symbol}` and `{timeframe}` are replaced.
-    pub subject: String,
+    /// The subject that they are sent to.
+    pub subject: SignalSubject,
+    /// The actions whose signals are published.
+    pub actions: PublishedActions,
     /// Says which signals are too old to be published.
     pub expiry: Expiry,
     /// Notified after each commit.
@@ -63,55 +73,110 @@ pub struct Relay {
     pub metrics: Arc<Metrics>,
 }
 
+/// How far the relay has come.
+#[derive(Default)]
+struct Progress {
+    /// When the backlog was measured last.
+    measured: Option<Instant>,
+    /// Whether the last try failed.
+    has_failed: bool,
+}
+
+impl RelayError {
+    /// Whether nothing was sent, because there is no connection.
+    const fn is_away(&self) -> bool {
+        matches!(self, Self::Bus(BusError::Away(_)))
+    }
+}
+
 impl Relay {
     /// Publishes until `stop` is cancelled, then tries once more to publish what is left.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = INTERVAL;
-        let mut measured = None;
+        let mut pauses = PAUSES;
+        let mut progress = Progress::default();
+        let limit = LogLimit::default();
         loop {
             let stopping = stop.is_cancelled();
-            match self.drain(&mut measured).await {
-                Ok(()) => pause = INTERVAL,
-                Err(error) => {
-                    self.metrics.publish_failures.inc();
-                    tracing::warn!(%error, "signals wait to be published");
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+            let failed = self.drain(&mut progress).await.err();
+            let rest = failed.map(|error| {
+                self.metrics.publish_failures.inc();
+                if let Some(withheld) = limit.admit() {
+                    tracing::warn!(%error, withheld, "signals wait to be published");
                 }
-            }
+                if error.is_away() { INTERVAL } else { pauses.pause() }
+            });
             if stopping {
                 return;
             }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.wakeup.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+            match rest {
+                None => {
+                    pauses.reset();
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = self.wakeup.notified() => {}
+                        () = tokio::time::sleep(INTERVAL) => {}
+                    }
+                }
+                Some(rest) => {
+                    stop.run_until_cancelled(tokio::time::sleep(rest)).await;
+                }
             }
         }
     }
 
     /// Publishes all waiting signals. Measures the backlog from time to time.
-    async fn drain(&self, measured: &mut Option<Instant>) -> Result<(), RelayError> {
+    async fn drain(&self, progress: &mut Progress) -> Result<(), RelayError> {
         loop {
             let waiting = self.outbox.unpublished(BATCH).await?;
             let found = waiting.len();
-            let (expired, current) = waiting.into_iter().partition(|signal| self.expiry.is_over(&signal.job()));
-            self.expire(expired).await?;
-            let (acknowledged, failed) = self.publish(&current).await;
+            let mut going_out = self.sort_out(waiting).await?;
+            // A single one shows whether the bus takes signals again.
+            let is_probe = progress.has_failed && going_out.len() > 1;
+            if is_probe {
+                going_out.truncate(1);
+            }
+            progress.has_failed = true;
+            let (acknowledged, failed) = self.publish(&going_out).await;
             if !acknowledged.is_empty() {
                 self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
                 self.metrics.signals_published.inc_by(acknowledged.len() as u64);
             }
-            if measured.is_none_or(|before| before.elapsed() >= INTERVAL) {
+            if progress.measured.is_none_or(|before| before.elapsed() >= INTERVAL) {
                 self.measure().await?;
-                *measured = Some(Instant::now());
+                progress.measured = Some(Instant::now());
             }
             if let Some(error) = failed {
                 return Err(error.into());
             }
-            if found < BATCH as usize {
+            progress.has_failed = false;
+            if found < BATCH as usize && !is_probe {
                 return Ok(());
             }
         }
+    }
+
+    /// Marks the signals that are not published, and returns the others.
+    async fn sort_out(&self, waiting: Vec<StoredSignal>) -> Result<Vec<StoredSignal>, RelayError> {
+        let (published, withheld): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|signal| self.actions.includes(&signal.action));
+        self.withhold(&withheld).await?;
+        let (expired, current) = published.into_iter().partition(|signal| self.expiry.is_over(&signal.job()));
+        self.expire(expired).await?;
+        Ok(current)
+    }
+
+    /// Marks signals as being of an action that is not published.
+    async fn withhold(&self, signals: &[StoredSignal]) -> Result<(), RelayError> {
+        if signals.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = signals.iter().map(|signal| signal.id.clone()).collect();
+        self.outbox.mark_withheld(&ids, Timestamp::now()).await?;
+        for signal in signals {
+            self.metrics.withheld(&signal.action);
+            tracing::debug!(signal.id = %signal.id, action = signal.action, "the signal is stored and not published");
+        }
+        Ok(())
     }
 
     /// Marks signals as too old to be sent.
@@ -155,7 +220,16 @@ impl Relay {
         }
         let published = self.bus.publish(self.outgoing(signal)).await;
         failed.fetch_or(published.is_err(), Ordering::Relaxed);
-        Some(published.map(|()| signal.id.clone()))
+        Some(published.map(|()| {
+            tracing::info!(
+                strategy.id = %signal.strategy,
+                candle.symbol = %signal.symbol,
+                candle.timeframe = %signal.timeframe,
+                signal.id = %signal.id,
+                "signal"
+            );
+            signal.id.clone()
+        }))
     }
 
     async fn measure(&self) -> Result<(), RelayError> {
@@ -167,18 +241,7 @@ impl Relay {
     }
 
     fn outgoing(&self, signal: &StoredSignal) -> Outgoing {
-        let subject = self
-            .subject
-            .replace("{strategy}", signal.strategy.as_str())
-            .replace("{symbol}", signal.symbol.as_str())
-            .replace("{timeframe}", signal.timeframe.as_str());
-        tracing::info!(
-            strategy.id = %signal.strategy,
-            candle.symbol = %signal.symbol,
-            candle.timeframe = %signal.timeframe,
-            signal.id = %signal.id,
-            "signal"
-        );
+        let subject = self.subject.of(&signal.strategy, &signal.symbol, signal.timeframe);
         Outgoing { subject, id: signal.id.clone(), payload: signal.message.clone() }
     }
 }

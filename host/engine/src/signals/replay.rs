@@ -214,7 +214,10 @@ impl Replayer {
             }
             // A timeout only shows how busy this machine is.
             Outcome::Error(EvaluationError::Timeout { limit_ms, .. }) => return Err(Cause::Timeout { limit_ms }.into()),
-            Outcome::Signal(signal) => replay.differences = Differences::between(&stored.message, &signal.message),
+            Outcome::Signal(signal) => {
+                let again = signal.message_at(stored.created_at);
+                replay.differences = Differences::between(&stored.message, &again);
+            }
             Outcome::None => replay.differences = Differences::of_outcome("none"),
             Outcome::Dropped(..) => replay.differences = Differences::of_outcome("dropped"),
             Outcome::Skipped(_) => replay.differences = Differences::of_outcome("skipped"),

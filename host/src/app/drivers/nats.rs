@@ -13,13 +13,13 @@ use super::{Messaging, Opened};
 use crate::environment::{Environment, NatsSettings};
 
 pub(super) async fn open(
-    NatsSettings { address, events, signals }: &NatsSettings,
+    NatsSettings { address, events, signals, jobs }: &NatsSettings,
     environment: &Environment,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Opened<Messaging>> {
     let nats = Nats::connect(address, &environment.identity, NAMESPACE, Arc::clone(metrics)).await?;
-    let bus = Arc::new(NatsBus::start(nats.clone(), events, signals, Arc::clone(metrics)).await?);
-    let queue = Arc::new(NatsQueue::new(nats.clone(), ACK_WAIT, Arc::clone(metrics)));
+    let bus = Arc::new(NatsBus::start(nats.clone(), events, signals.clone(), Arc::clone(metrics)).await?);
+    let queue = Arc::new(NatsQueue::new(nats.clone(), ACK_WAIT, *jobs, Arc::clone(metrics)));
     let close = move || {
         let nats = nats.clone();
         async move {

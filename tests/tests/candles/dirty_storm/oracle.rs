@@ -9,8 +9,8 @@ use std::{
 };
 
 use ta_bot_core::{
-    ApplicationSettings, Candle, CandleSlice, CandleWindow, ClosedCandles, DerivedCandles, Job, ParameterLevels,
-    ResolvedParameters, Symbol, Timeframe, Timestamp,
+    ApplicationSettings, Candle, CandleSlice, CandleWindow, ClosedCandles, DerivedCandles, Job, MessageRules,
+    ParameterLevels, ResolvedParameters, Symbol, Timeframe, Timestamp,
 };
 use ta_bot_engine::evaluation::{Inputs, Origin, Outcome, SeriesKey, WindowRequest, extra_windows};
 use ta_bot_wasm::StrategyModule;
@@ -105,10 +105,14 @@ impl Oracle {
             match self.end(&job, now) {
                 Some(End::Decided(signals)) => {
                     let is_late = now >= job.timeframe.close_of(job.candle_close);
-                    let state = if is_late { "expired" } else { "published" };
+                    let state = |message: &str| match is_trade(message) {
+                        false => "withheld",
+                        true if is_late => "expired",
+                        true => "published",
+                    };
                     self.answer.dead.remove(&job);
                     self.answer.decided.insert(job);
-                    let signals = signals.into_iter().map(|(id, message)| (id, (state.to_owned(), message)));
+                    let signals = signals.into_iter().map(|(id, message)| (id, (state(&message).to_owned(), message)));
                     self.answer.signals.extend(signals);
                 }
                 Some(End::Dead(code)) => {
@@ -192,7 +196,12 @@ impl Oracle {
                 base: base.newest(usize::MAX),
                 extra: &extra,
                 settings: &self.settings,
-                origin: Origin { parameter_store: self.parameter_store, ..Origin::NONE },
+                // The market of this test is simulated, and signals say so.
+                origin: Origin {
+                    parameter_store: self.parameter_store,
+                    rules: MessageRules { is_simulated: true, ..MessageRules::default() },
+                    ..Origin::NONE
+                },
             };
             match inputs.evaluate().outcome {
                 Outcome::Signal(signal) => signals.push((signal.id.to_string(), signal.message.to_string())),
@@ -275,6 +284,11 @@ impl Oracle {
     ) -> Option<&BTreeMap<&'static str, Written>> {
         self.rows.get(&(symbol.clone(), timeframe))?.get(&open)
     }
+}
+
+/// Whether a signal is a buy or a sell: no other is published.
+fn is_trade(message: &str) -> bool {
+    [r#""action":"buy""#, r#""action":"sell""#].iter().any(|action| message.contains(action))
 }
 
 /// When the shorter candles open that a longer one consists of.

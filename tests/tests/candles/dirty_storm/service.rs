@@ -107,7 +107,7 @@ impl Service {
 
     /// The ids of the signals that went out, in their order.
     pub(crate) async fn sent(&self) -> Vec<String> {
-        stream::ids(&self.nats.url(), SUBJECT).await
+        stream::ids(&self.nats.url()).await
     }
 
     pub(crate) async fn end(self) {

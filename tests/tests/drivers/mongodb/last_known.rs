@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ta_bot::environment::Environment;
-use ta_bot_core::{Candle, Job, Timeframe};
+use ta_bot_core::{Candle, Job, SignalTimestamp, Timeframe};
 use ta_bot_drivers::sqlite::{self, candles::SqliteCandles, deployments::SqliteDeployments, modules::SqliteModules};
 use ta_bot_engine::{
     deployments::rollout::{self, Rollout},
@@ -69,9 +69,18 @@ impl Replica {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let job = falling(&candles).await;
         let threads = Arc::new(threads);
-        let gap_window = DEFAULT_GAP_WINDOW;
-        let analyst =
-            Arc::new(Analyst { candles, registry, rollout, parameters, settings, gap_window, metrics, threads });
+        let (gap_window, timestamp) = (DEFAULT_GAP_WINDOW, SignalTimestamp::default());
+        let analyst = Arc::new(Analyst {
+            candles,
+            registry,
+            rollout,
+            parameters,
+            settings,
+            gap_window,
+            timestamp,
+            metrics,
+            threads,
+        });
         Self { analyst, books, store, job }
     }
 

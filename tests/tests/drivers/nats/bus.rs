@@ -8,10 +8,10 @@ async fn announce(server: &Nats) {
     client.flush().await.unwrap();
 }
 
-/// The Data Extractor and the readers of signals.
+/// The Data Extractor and a plain subscriber to signals.
 struct Others {
     client: async_nats::Client,
-    signals: tokio::sync::Mutex<pull::Stream>,
+    signals: tokio::sync::Mutex<async_nats::Subscriber>,
 }
 
 #[async_trait]
@@ -21,8 +21,8 @@ impl Outside for Others {
     }
 
     async fn next_signal(&self) -> Outgoing {
-        let message = self.signals.lock().await.next().await.unwrap().unwrap();
-        message.ack().await.unwrap();
+        let message = self.signals.lock().await.next().await.unwrap();
+        assert_eq!(message.reply, None, "a reply would reach whoever waits for the acknowledgement");
         let id = message.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().to_string();
         let payload = String::from_utf8(message.payload.to_vec()).unwrap();
         Outgoing { subject: message.subject.to_string(), id, payload }
@@ -39,9 +39,10 @@ async fn the_bus_on_nats_keeps_the_contract() {
         let (one, two) = (bus_at(&server.url()).await.0, bus_at(&server.url()).await.0);
         // Both have subscribed once they answer.
         until(async || one.ping().await.is_ok() && two.ping().await.is_ok()).await;
-        let consumer =
-            stream_named(&server.url(), STREAM).await.create_consumer(pull::Config::default()).await.unwrap();
-        let signals = consumer.messages().await.unwrap().into();
+        stream_named(&server.url(), STREAM).await;
+        let signals = client.subscribe("signals.>").await.unwrap();
+        client.flush().await.unwrap();
+        let signals = signals.into();
         Fixture { replicas: (Arc::new(one), Arc::new(two)), outside: Box::new(Others { client, signals }) }
     }))
     .await;
@@ -53,14 +54,19 @@ async fn a_reader_sees_headers_and_body() {
     let (bus, _) = bus_at(&server.url()).await;
     publish_at_last(&bus, "an-id").await;
     let stream = stream_named(&server.url(), STREAM).await;
-    let read = stream.get_last_raw_message_by_subject("signals.rsi.BTCUSDT.15m").await.unwrap();
+    let read = stream.get_last_raw_message_by_subject("ta-bot.signals.signals.rsi.BTCUSDT.15m").await.unwrap();
     assert_eq!(read.payload, message("an-id").payload);
     let header = |name: &str| read.headers.get(name).map(ToString::to_string);
     assert_eq!(header("Nats-Msg-Id").as_deref(), Some("an-id"));
     assert_eq!(header("traceparent").as_deref(), Some("00-a-b-01"));
     assert_eq!(header("tracestate").as_deref(), Some("x=1"));
     let config = stream.cached_info().config.clone();
-    assert_eq!(config.subjects, ["signals.*.*.*"]);
+    assert_eq!(config.subjects, ["ta-bot.signals.>"]);
+    let (source, destination) =
+        ("ta-bot.signals.signals.*.*.*", "signals.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}");
+    let passes_on = Republish { source: source.to_owned(), destination: destination.to_owned(), headers_only: false };
+    assert_eq!(config.republish, Some(passes_on));
+    assert_eq!(config.discard, DiscardPolicy::New, "a full stream refuses");
     assert_eq!(config.duplicate_window, ta_bot_drivers::nats::bus::DUPLICATE_WINDOW);
 }
 
@@ -84,13 +90,29 @@ async fn what_can_not_be_a_header_or_a_subject_does_no_harm() {
     assert_eq!(ids(&server.url(), STREAM).await, ["first", "line", "list", "text"]);
 }
 
+/// Somebody else's stream that takes the subject of readers. It stores what is passed on to that subject.
 #[tokio::test]
-async fn a_stream_that_is_there_stays_as_it_is() {
+async fn a_stream_of_somebody_else_stays_as_it_is() {
     let server = Nats::start().await.unwrap();
     let jetstream = jetstream::new(plain(&server.url()).await);
     let theirs = Config { name: "theirs".to_owned(), subjects: vec!["signals.>".to_owned()], ..Config::default() };
     let before = jetstream.create_stream(&theirs).await.unwrap().cached_info().config.clone();
     let (bus, _) = bus_at(&server.url()).await;
+    publish_at_last(&bus, "an-id").await;
+    publish_at_last(&bus, "an-id").await;
+    assert_eq!(jetstream.get_stream("theirs").await.unwrap().cached_info().config, before);
+    until(async || ids(&server.url(), "theirs").await == ["an-id"]).await;
+    assert_eq!(ids(&server.url(), STREAM).await, ["an-id"]);
+}
+
+/// Without passing on, that stream is the stream of signals.
+#[tokio::test]
+async fn signals_that_are_sent_directly_go_to_the_stream_that_is_there() {
+    let server = Nats::start().await.unwrap();
+    let jetstream = jetstream::new(plain(&server.url()).await);
+    let theirs = Config { name: "theirs".to_owned(), subjects: vec!["signals.>".to_owned()], ..Config::default() };
+    let before = jetstream.create_stream(&theirs).await.unwrap().cached_info().config.clone();
+    let (bus, _) = bus_on(&server.url(), "x", route(SUBJECT, Delivery::Direct)).await;
     publish_at_last(&bus, "an-id").await;
     assert_eq!(jetstream.get_stream("theirs").await.unwrap().cached_info().config, before);
     assert_eq!(ids(&server.url(), "theirs").await, ["an-id"]);
@@ -98,15 +120,24 @@ async fn a_stream_that_is_there_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn our_stream_takes_a_subject_that_was_configured_later() {
+async fn our_stream_passes_on_to_a_subject_that_was_configured_later() {
     let server = Nats::start().await.unwrap();
     let (bus, _) = bus_with(&server.url(), "x", "cio.intent.trading").await;
     stream_named(&server.url(), STREAM).await;
     drop(bus);
+    let client = plain(&server.url()).await;
+    let mut reader = client.subscribe("signals.>").await.unwrap();
+    client.flush().await.unwrap();
     let (bus, _) = bus_at(&server.url()).await;
+    let passes_on = async || {
+        let config = stream_named(&server.url(), STREAM).await.cached_info().config.clone();
+        config.republish.is_some_and(|republish| republish.source == "ta-bot.signals.signals.*.*.*")
+    };
+    until(passes_on).await;
     publish_at_last(&bus, "an-id").await;
+    assert_eq!(soon(reader.next()).await.unwrap().subject.as_str(), "signals.rsi.BTCUSDT.15m");
     let subjects = stream_named(&server.url(), STREAM).await.cached_info().config.subjects.clone();
-    assert_eq!(subjects, ["cio.intent.trading", "signals.*.*.*"]);
+    assert_eq!(subjects, ["ta-bot.signals.>"]);
 }
 
 #[tokio::test]
@@ -125,7 +156,7 @@ async fn a_stream_of_a_part_of_the_subject_takes_that_part() {
     let jetstream = jetstream::new(plain(&server.url()).await);
     let part = Config { name: "part".to_owned(), subjects: vec!["signals.rsi.*.*".to_owned()], ..Config::default() };
     jetstream.create_stream(&part).await.unwrap();
-    let (bus, _) = bus_at(&server.url()).await;
+    let (bus, _) = bus_on(&server.url(), "x", route(SUBJECT, Delivery::Direct)).await;
     publish_at_last(&bus, "an-id").await;
     let other = Outgoing { subject: "signals.macd.BTCUSDT.15m".to_owned(), ..message("other") };
     assert!(bus.publish(other).await.unwrap_err().to_string().contains("no stream"));

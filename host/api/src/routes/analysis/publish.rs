@@ -6,7 +6,7 @@
 //! to publish wants the new signals as well, so they are added to the finished job's.
 
 use serde::Serialize;
-use ta_bot_core::{Signal, SignalId, Timestamp};
+use ta_bot_core::{Signal, Timestamp};
 use ta_bot_engine::{
     pipeline::analysis::Analysis,
     signals::outbox::{Committed, FinishedJob},
@@ -25,6 +25,8 @@ pub(super) struct Published {
     /// How many of the signals are stored and not sent, because the candle is too old: the next one of its series has
     /// closed, or it is older than `SIGNAL_MAX_AGE_SECONDS`.
     expired: usize,
+    /// How many of the signals are stored and not sent, because their action is none of `NATS_PUBLISH_ACTIONS`.
+    withheld: usize,
 }
 
 /// Commits the signals of an analysis. Returns `None`, and sends nothing, if another module has come to decide this
@@ -41,10 +43,15 @@ pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<
     if !sent.is_empty() {
         services.relay_wakeup.notify_one();
     }
-    // All signals are of the same candle. The relay applies the same rule.
+    // The relay applies the same rules.
+    let (going_out, withheld): (Vec<&Signal>, Vec<&Signal>) =
+        signals.iter().partition(|signal| services.actions.includes(signal.action.as_str()));
+    let withheld = withheld.len();
+    // All signals are of the same candle.
     if services.expiry.is_over(&analysis.job) {
-        return Ok(Some(Published { sent: Vec::new(), already_sent: 0, expired: signals.len() }));
+        return Ok(Some(Published { sent: Vec::new(), already_sent: 0, expired: going_out.len(), withheld }));
     }
-    let sent: Vec<String> = sent.iter().map(SignalId::to_string).collect();
-    Ok(Some(Published { already_sent: signals.len() - sent.len(), sent, expired: 0 }))
+    let is_new = |signal: &&&Signal| sent.contains(&signal.id);
+    let ids: Vec<String> = going_out.iter().filter(is_new).map(|signal| signal.id.to_string()).collect();
+    Ok(Some(Published { already_sent: going_out.len() - ids.len(), sent: ids, expired: 0, withheld }))
 }

@@ -23,14 +23,16 @@ pub(super) struct SignalView {
     timeframe: String,
     /// When it was stored.
     created_at: String,
-    /// `waiting`, `published` or `expired`: too old to be sent.
+    /// `waiting`, `published`, `expired` (too old to be sent) or `withheld` (of an action that is not published).
     state: &'static str,
     /// When the candle closed.
     candle_close: String,
-    /// When the bus acknowledged it; null while it waits to be sent, and if it expired.
+    /// When the bus acknowledged it; null while it waits to be sent, and if it never will be.
     published_at: Option<String>,
     /// When it was found to be too old to be sent; null if it was not.
     expired_at: Option<String>,
+    /// When it was found to be of an action that is not published, see `NATS_PUBLISH_ACTIONS`; null if it was not.
+    withheld_at: Option<String>,
     /// The message, as it is sent.
     #[schema(value_type = Object)]
     message: Value,
@@ -49,6 +51,7 @@ impl From<StoredSignal> for SignalView {
             created_at: signal.created_at.to_string(),
             published_at: signal.published_at.map(|moment| moment.to_string()),
             expired_at: signal.expired_at.map(|moment| moment.to_string()),
+            withheld_at: signal.withheld_at.map(|moment| moment.to_string()),
             signal_id: signal.id,
         }
     }
@@ -74,6 +77,7 @@ pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<
         strategy: fields.parsed("strategy"),
         symbol: fields.parsed("symbol"),
         timeframe: fields.parsed("timeframe"),
+        before: None,
         limit: fields.limit(),
     };
     fields.finish(Some(()))?;

@@ -14,7 +14,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version that `ta_bot_schema` names after this version has created or changed the database.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 const INITIAL: &str = include_str!("../../../migrations/mysql/0001_initial.sql");
 const SIGNALS: &str = include_str!("../../../migrations/mysql/0001_signals.sql");
 const DEPLOYMENTS: &str = include_str!("../../../migrations/mysql/0002_deployments.sql");
@@ -23,6 +23,7 @@ const SHADOWS: &str = include_str!("../../../migrations/mysql/0004_shadows.sql")
 const COSTS: &str = include_str!("../../../migrations/mysql/0005_costs.sql");
 const EXPIRED_SIGNALS: &str = include_str!("../../../migrations/mysql/0006_expired_signals.sql");
 const REVISIONS: &str = include_str!("../../../migrations/mysql/0007_revisions.sql");
+const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0008_withheld_signals.sql");
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -132,9 +133,12 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 7 {
         sqlx::raw_sql(REVISIONS).execute(&mut *connection).await?;
     }
+    if version < 8 {
+        complete_signals(connection, WITHHELD_SIGNALS).await?;
+    }
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
-               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7)";
+               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }

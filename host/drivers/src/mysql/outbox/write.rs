@@ -146,7 +146,7 @@ pub(super) async fn signals(
     let mut new = Vec::with_capacity(given.len());
     for signal in given {
         if known.insert(signal.id.as_str().to_owned()) {
-            new.push(Texts::of(signal)?);
+            new.push(Texts::of(signal, mark.0)?);
         }
     }
     let mut rest = &new[..];
@@ -164,11 +164,15 @@ pub(super) type Ended = (&'static str, &'static str);
 /// The bus has acknowledged them.
 pub(super) const PUBLISHED: Ended = (
     "UPDATE `signals` SET `published_at` = COALESCE(`published_at`, ",
-    "), `expired_at` = NULL, `waiting` = NULL WHERE `signal_id` IN (",
+    "), `expired_at` = NULL, `withheld_at` = NULL, `waiting` = NULL WHERE `signal_id` IN (",
 );
 /// They are too old to be sent, if they still wait.
 pub(super) const EXPIRED: Ended =
     ("UPDATE `signals` SET `expired_at` = ", ", `waiting` = NULL WHERE `waiting` = 1 AND `signal_id` IN (");
+
+/// They are of an action that is not published, if they still wait.
+pub(super) const WITHHELD: Ended =
+    ("UPDATE `signals` SET `withheld_at` = ", ", `waiting` = NULL WHERE `waiting` = 1 AND `signal_id` IN (");
 
 /// Says what became of signals. `ids` must be sorted.
 pub(super) async fn mark(
@@ -202,9 +206,9 @@ struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn of(signal: &'a Signal) -> Result<Self, sqlx::Error> {
+    fn of(signal: &'a Signal, at: Timestamp) -> Result<Self, sqlx::Error> {
         let metadata = row::to_json(&signal.message["metadata"])?;
-        let (message, provenance) = (row::to_json(&signal.message)?, row::to_json(&signal.provenance)?);
+        let (message, provenance) = (row::to_json(&*signal.message_at(at))?, row::to_json(&signal.provenance)?);
         Ok(Self { signal, metadata, message, provenance })
     }
 

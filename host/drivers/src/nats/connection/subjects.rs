@@ -1,29 +1,11 @@
-//! Subjects: which ones are read, which ones are published under, and whether one pattern covers another.
+//! Subjects: which ones are read, which ones can be published under, and how patterns relate.
 
 use std::str::FromStr;
 
-use thiserror::Error;
+use ta_bot_engine::signals::subject::{SubjectError, has_sound_parts};
 
-/// Why a text can't be used as a subject.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{given:?} can't be used as a subject: {problem}")]
-pub struct SubjectError {
-    given: String,
-    problem: &'static str,
-}
-
-/// What is wrong with a subject: what its parts may contain, and what to write instead.
-const TOKENS: &str = "give parts without blanks, joined by single dots, such as binance.extraction";
-const PLACEHOLDERS: &str = "of braces only {strategy}, {symbol} and {timeframe} are known";
-const NO_WILDCARDS: &str = "signals need an exact subject; * and > are for readers";
-
-fn refuse<T>(given: &str, problem: &'static str) -> Result<T, SubjectError> {
-    Err(SubjectError { given: given.chars().take(80).collect(), problem })
-}
-
-fn has_sound_parts(subject: &str) -> bool {
-    subject.split('.').all(|part| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control()))
-}
+/// What is wrong with a prefix of events, and what to write instead.
+const WRONG_PARTS: &str = "give parts without blanks, joined by single dots, such as binance.extraction";
 
 /// Whether `outer` matches every subject that `inner` matches. If `inner` is a plain subject: whether `outer` matches
 /// it.
@@ -41,6 +23,18 @@ pub(crate) fn covers(outer: &str, inner: &str) -> bool {
     inner.next().is_none()
 }
 
+/// Whether there is a subject that both patterns match.
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some(part), Some(as_well)) if part == "*" || as_well == "*" || part == as_well => {}
+            _ => return false,
+        }
+    }
+}
+
 /// The subjects under which candle events arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventSubjects(Vec<String>);
@@ -54,7 +48,7 @@ impl FromStr for EventSubjects {
         for prefix in text.split(',').map(str::trim).filter(|prefix| !prefix.is_empty()) {
             let prefix = prefix.strip_suffix(".>").unwrap_or(prefix);
             if !has_sound_parts(prefix) || prefix.split('.').any(|part| part == ">") {
-                return refuse(prefix, TOKENS);
+                return Err(SubjectError::new(prefix, WRONG_PARTS));
             }
             let pattern = format!("{prefix}.>");
             if patterns.iter().any(|known| covers(known, &pattern)) {
@@ -63,7 +57,7 @@ impl FromStr for EventSubjects {
             patterns.retain(|known| !covers(&pattern, known));
             patterns.push(pattern);
         }
-        if patterns.is_empty() { refuse(text, TOKENS) } else { Ok(Self(patterns)) }
+        if patterns.is_empty() { Err(SubjectError::new(text, WRONG_PARTS)) } else { Ok(Self(patterns)) }
     }
 }
 
@@ -71,38 +65,6 @@ impl EventSubjects {
     /// The patterns to subscribe to. Two of them may still match the same subject if both contain wildcards.
     pub(crate) fn patterns(&self) -> &[String] {
         &self.0
-    }
-}
-
-/// The subject under which signals are published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignalSubject(String);
-
-impl FromStr for SignalSubject {
-    type Err = SubjectError;
-
-    fn from_str(text: &str) -> Result<Self, SubjectError> {
-        let text = text.trim();
-        // Only letters, digits, - and _ are filled in later; see `Symbol` and `StrategyId`.
-        let filled = ["{strategy}", "{symbol}", "{timeframe}"].iter().fold(text.to_owned(), |t, p| t.replace(p, "x"));
-        if !has_sound_parts(&filled) {
-            return refuse(text, TOKENS);
-        }
-        if filled.contains(['{', '}']) {
-            return refuse(text, PLACEHOLDERS);
-        }
-        if filled.contains(['*', '>']) {
-            return refuse(text, NO_WILDCARDS);
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl SignalSubject {
-    /// The pattern of all subjects that this one may become: a part with a placeholder becomes `*`.
-    pub(crate) fn pattern(&self) -> String {
-        let parts = self.0.split('.').map(|part| if part.contains('{') { "*" } else { part });
-        parts.collect::<Vec<_>>().join(".")
     }
 }
 
@@ -141,21 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_become_wildcards_of_the_stream() {
-        let pattern = |text: &str| text.parse::<SignalSubject>().unwrap().pattern();
-        assert_eq!(pattern("cio.intent.trading"), "cio.intent.trading");
-        assert_eq!(pattern("signals.{strategy}.{symbol}-{timeframe}.x"), "signals.*.*.x");
-        let told = |text: &str| text.parse::<SignalSubject>().unwrap_err().to_string();
-        assert!(told("signals.{stratgy}").contains("{strategy}"));
-        assert!(told("signals.*").contains("exact"));
-        assert!(told("signals trading").contains("blanks"));
+    fn patterns_overlap_if_a_subject_matches_both() {
+        for (one, other) in [("a.*", "*.b"), ("a.>", "a.b.c"), ("a.b", "a.b"), ("a.*.c", "a.>"), ("a.*", "a.*")] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [("a", "a.*"), ("a.*", "b.*"), ("a.>", "a"), ("a.*.c", "a.b.d"), ("a.b", "a.b.c")] {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
+        }
     }
 
     #[test]
-    fn every_symbol_and_strategy_is_a_part_of_a_subject() {
-        let symbol: ta_bot_core::Symbol = "1000shib-usdt_x".parse().unwrap();
-        let strategy: ta_bot_core::StrategyId = "rsi_2".parse().unwrap();
-        assert!(is_publishable(&format!("signals.{strategy}.{symbol}.15m")));
+    fn wildcards_and_blanks_can_not_be_published_under() {
+        assert!(is_publishable("signals.rsi_2.1000SHIB-USDT.15m"));
         for bad in ["signals.*", "signals.>", "a..b", "a b", "", "a.{symbol}"] {
             assert!(!is_publishable(bad), "{bad}");
         }

@@ -7,7 +7,10 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 
-use crate::nats::connection::{Nats, NatsError, within};
+use crate::nats::{
+    bounds::Bounds,
+    connection::{Nats, NatsError, within},
+};
 
 /// The consumer that all replicas share.
 const CONSUMER: &str = "workers";
@@ -22,12 +25,13 @@ const UNDER_WAY: i64 = 4096;
 pub(super) struct Setup {
     nats: Nats,
     pub(super) ack_wait: Duration,
+    bounds: Bounds,
     making: tokio::sync::Mutex<()>,
 }
 
 impl Setup {
-    pub(super) fn new(nats: Nats, ack_wait: Duration) -> Self {
-        Self { nats, ack_wait, making: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(nats: Nats, ack_wait: Duration, bounds: Bounds) -> Self {
+        Self { nats, ack_wait, bounds, making: tokio::sync::Mutex::new(()) }
     }
 
     /// Returns the consumer, which is created with its stream if it does not exist.
@@ -35,7 +39,7 @@ impl Setup {
         let _making = self.making.lock().await;
         let name = self.name();
         let jetstream = self.nats.jetstream();
-        // A stream that an operator created, perhaps with replicas, stays as it is.
+        // A stream that exists stays as it is, apart from the bounds that are set.
         let stream = within(jetstream.get_or_create_stream(self.stream())).await?;
         let config = &stream.cached_info().config;
         if config.retention != RetentionPolicy::WorkQueue
@@ -46,6 +50,12 @@ impl Setup {
                 "the stream {name} is not as the job queue needs it: retention workqueue, discard new, one message per \
                  subject and discard new per subject; delete it, and it is made again"
             )));
+        }
+        let mut wanted = config.clone();
+        self.bounds.apply(&mut wanted);
+        if wanted != *config {
+            within(jetstream.update_stream(&wanted)).await?;
+            tracing::info!(stream = name, "set the bounds of the stream of jobs");
         }
         within(jetstream.create_consumer_on_stream(self.consumer(), name)).await
     }
@@ -62,7 +72,7 @@ impl Setup {
     }
 
     fn stream(&self) -> Config {
-        Config {
+        let mut config = Config {
             name: self.name(),
             description: Some("Jobs of TA Bot: a message for each candle to look at".to_owned()),
             subjects: vec![self.nats.subject("jobs.>")],
@@ -74,7 +84,9 @@ impl Setup {
             max_messages: ROOM,
             duplicate_window: DUPLICATE_WINDOW,
             ..Config::default()
-        }
+        };
+        self.bounds.apply(&mut config);
+        config
     }
 
     fn consumer(&self) -> pull::Config {

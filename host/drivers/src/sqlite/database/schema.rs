@@ -10,7 +10,7 @@ use super::{NAME, store_error};
 
 /// The scripts. Each one brings the version before it to its own number, counted from 1, and sets `user_version`
 /// itself.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_retried_jobs.sql"),
     include_str!("../../../migrations/sqlite/0003_strategy_modules.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/sqlite/0008_costs.sql"),
     include_str!("../../../migrations/sqlite/0009_expired_signals.sql"),
     include_str!("../../../migrations/sqlite/0010_revisions.sql"),
+    include_str!("../../../migrations/sqlite/0011_withheld_signals.sql"),
 ];
 /// The `application_id` of our files: "TABT".
 const APPLICATION: i64 = 0x5441_4254;

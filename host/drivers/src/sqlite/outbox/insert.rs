@@ -81,7 +81,7 @@ pub(super) async fn signals(
 fn insert_signals(batch: &[&Signal], at: Timestamp) -> Result<QueryBuilder<Sqlite>, sqlx::Error> {
     let texts = batch.iter().map(|signal| {
         let metadata = row::to_json(&signal.message["metadata"])?;
-        Ok((signal, metadata, row::to_json(&signal.message)?, row::to_json(&signal.provenance)?))
+        Ok((signal, metadata, row::to_json(&*signal.message_at(at))?, row::to_json(&signal.provenance)?))
     });
     let texts = texts.collect::<Result<Vec<_>, sqlx::Error>>()?;
     let mut insert = QueryBuilder::new(

@@ -59,6 +59,10 @@ impl Outbox for Troubled {
         self.inner.mark_expired(ids, at).await
     }
 
+    async fn mark_withheld(&self, ids: &[String], at: Timestamp) -> Stored<()> {
+        self.inner.mark_withheld(ids, at).await
+    }
+
     async fn backlog(&self) -> Stored<Backlog> {
         self.inner.backlog().await
     }

@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use ta_bot_core::{
-    Action, ApplicationSettings, Candle, CandleSlice, CandleWindow, Decision, Evaluated, Job, ModuleDigest,
-    ParameterHash, ParameterLevels, ParameterSchema, ResolvedParameters, Signal, SignalId, Strength, Timeframe,
-    Timestamp,
+    Action, ApplicationSettings, Candle, CandleSlice, CandleWindow, Decision, Evaluated, Job, MessageRules,
+    ModuleDigest, ParameterHash, ParameterLevels, ParameterSchema, ResolvedParameters, Signal, SignalId,
+    SignalTimestamp, Strength, Timeframe, Timestamp,
 };
 
 use super::{FinishedJob, Outbox, StoredSignal};
@@ -38,6 +38,8 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     signals_can_be_added_beside_a_job(fresh().await).await;
     published_signals_wait_no_more(fresh().await).await;
     expired_signals_wait_no_more(fresh().await).await;
+    withheld_signals_wait_no_more(fresh().await).await;
+    an_emitted_signal_says_when_it_was_committed(fresh().await).await;
     a_signal_is_found_by_its_id(fresh().await).await;
     signals_are_found_by_what_they_are_about(fresh().await).await;
     many_signals_are_committed_at_once(fresh().await).await;
@@ -94,6 +96,7 @@ pub fn signal(job: &Job, strategy: &str, variant: u8) -> Signal {
         host_version: "0.1.0",
         derived: &[],
         traceparent: None,
+        rules: MessageRules::default(),
         decision: &decision,
     };
     let bounds = ApplicationSettings {

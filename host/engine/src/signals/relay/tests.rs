@@ -44,7 +44,7 @@ impl Bus for SlowBus {
         self.most_under_way.fetch_max(under_way, Ordering::SeqCst);
         tokio::time::sleep(WAY).await;
         self.under_way.fetch_sub(1, Ordering::SeqCst);
-        if self.failing.contains(&place) { Err(BusError("it is away".to_owned())) } else { Ok(()) }
+        if self.failing.contains(&place) { Err(BusError::Refused("it is full".to_owned())) } else { Ok(()) }
     }
 
     fn candle_events(&self) -> broadcast::Receiver<Vec<u8>> {
@@ -77,7 +77,8 @@ async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile:
     let relay = Relay {
         outbox,
         bus: Arc::clone(bus) as _,
-        subject: "signals.{strategy}".to_owned(),
+        subject: "signals.{strategy}".parse().unwrap(),
+        actions: PublishedActions::default(),
         expiry: Expiry::new(MaxAge::Unlimited, MarketClock::default()),
         wakeup: Arc::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
@@ -89,7 +90,7 @@ async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile:
 async fn many_signals_share_the_way_to_the_bus_in_their_order() {
     let bus = Arc::new(SlowBus::default());
     let (relay, ids, _folder) = relay(&bus, 600).await;
-    relay.drain(&mut None).await.unwrap();
+    relay.drain(&mut Progress::default()).await.unwrap();
     assert_eq!(*bus.sent.lock().unwrap(), ids);
     assert_eq!(bus.most_under_way.load(Ordering::SeqCst), IN_FLIGHT);
     assert_eq!(relay.outbox.backlog().await.unwrap().signals, 0);
@@ -100,15 +101,61 @@ async fn many_signals_share_the_way_to_the_bus_in_their_order() {
 async fn after_a_failure_what_was_acknowledged_is_not_sent_again() {
     let bus = Arc::new(SlowBus { failing: BTreeSet::from([3, 70]), ..SlowBus::default() });
     let (relay, ids, _folder) = relay(&bus, 200).await;
-    assert!(relay.drain(&mut None).await.is_err());
+    assert!(relay.drain(&mut Progress::default()).await.is_err());
     let begun = bus.sent.lock().unwrap().len();
     assert!(begun < 2 * IN_FLIGHT, "nothing is begun after the failure, and {begun} were");
     let waiting = relay.outbox.unpublished(1000).await.unwrap();
     assert_eq!(waiting[0].id, ids[3]);
-    while relay.drain(&mut None).await.is_err() {}
+    while relay.drain(&mut Progress::default()).await.is_err() {}
     let sent = bus.sent.lock().unwrap().clone();
     assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), 200);
     assert_eq!(sent.len(), 202, "each once, and each that failed once more");
+}
+
+/// A bus that is full for a while must not be asked for everything that waits, again and again.
+#[tokio::test]
+async fn after_a_failure_a_single_signal_is_tried_until_it_is_taken() {
+    let bus = Arc::new(SlowBus { failing: (0..5).collect(), ..SlowBus::default() });
+    let (relay, ids, _folder) = relay(&bus, 300).await;
+    let mut progress = Progress { has_failed: true, ..Progress::default() };
+    for tries in 1..=5 {
+        assert!(relay.drain(&mut progress).await.is_err());
+        assert_eq!(*bus.sent.lock().unwrap(), vec![ids[0].clone(); tries], "only the first one, once each time");
+    }
+    relay.drain(&mut progress).await.unwrap();
+    assert_eq!(bus.sent.lock().unwrap()[5..], ids, "then all of them");
+    assert_eq!(relay.outbox.backlog().await.unwrap().signals, 0);
+}
+
+#[tokio::test]
+async fn commits_do_not_shorten_the_pause_after_a_refusal() {
+    let bus = Arc::new(SlowBus { failing: (0..1_000_000).collect(), ..SlowBus::default() });
+    let (relay, _, _folder) = relay(&bus, 1).await;
+    let (wakeup, stop) = (Arc::clone(&relay.wakeup), CancellationToken::new());
+    let running = tokio::spawn(relay.run(stop.clone()));
+    for _ in 0..100 {
+        wakeup.notify_one();
+        tokio::time::sleep(WAY).await;
+    }
+    // The pauses are half a second at least, then a second.
+    let tries = bus.sent.lock().unwrap().len();
+    assert!((1..=4).contains(&tries), "{tries} tries, and 100 commits");
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_published_is_withheld_and_counted() {
+    let bus = Arc::new(SlowBus::default());
+    let (mut relay, ids, _folder) = relay(&bus, 10).await;
+    relay.actions = "hold,close".parse().unwrap();
+    relay.drain(&mut Progress::default()).await.unwrap();
+    assert!(bus.sent.lock().unwrap().is_empty());
+    assert_eq!(relay.outbox.backlog().await.unwrap().signals, 0);
+    let all = relay.outbox.signals(&SignalFilter { limit: 100, ..SignalFilter::default() }).await.unwrap();
+    assert_eq!(all.iter().filter(|signal| signal.state() == "withheld").count(), ids.len());
+    assert_eq!(relay.metrics.signals_withheld.with_label_values(&["buy"]).get(), 10);
+    assert_eq!(relay.metrics.signals_published.get(), 0);
 }
 
 #[tokio::test]
@@ -119,12 +166,12 @@ async fn what_is_too_old_is_marked_and_never_sent() {
     relay.expiry = Expiry::new(MaxAge::NextClose, clock.clone());
     // Signal `index` expires when the next candle closes.
     clock.closed(job("BTCUSDT", 4).candle_close);
-    assert!(relay.drain(&mut None).await.is_err(), "the first that is sent fails");
+    assert!(relay.drain(&mut Progress::default()).await.is_err(), "the first that is sent fails");
     let waiting = relay.outbox.unpublished(100).await.unwrap();
     assert_eq!(waiting[0].id, ids[4]);
     clock.closed(job("BTCUSDT", 6).candle_close);
-    relay.drain(&mut None).await.unwrap();
-    relay.drain(&mut None).await.unwrap();
+    relay.drain(&mut Progress::default()).await.unwrap();
+    relay.drain(&mut Progress::default()).await.unwrap();
     let sent: BTreeSet<String> = bus.sent.lock().unwrap().iter().cloned().collect();
     assert!(ids[..4].iter().all(|id| !sent.contains(id)), "what was too old before the first try was never sent");
     assert!(ids[6..].iter().all(|id| sent.contains(id)));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{
-    DerivedInput, Job, Level, ModuleDigest, ParameterHash, ParameterSchema, Provenance, ResolvedParameters, SignalId,
-    StrategyId, Timestamp, WindowHash,
+    DerivedInput, Job, Level, MessageForm, MessageRules, ModuleDigest, ParameterHash, ParameterSchema, Provenance,
+    ResolvedParameters, SignalId, SignalTimestamp, StrategyId, Timestamp, WindowHash,
 };
 
 use super::Cause;
@@ -25,6 +25,7 @@ pub(super) struct Recorded {
     config: Config,
     traceparent: Option<String>,
     derived: Vec<DerivedInput>,
+    rules: MessageRules,
 }
 
 /// The part of a message that is read.
@@ -33,6 +34,25 @@ struct Message {
     metadata: Metadata,
     #[serde(rename = "_otel_trace_headers", default)]
     trace: Json,
+    #[serde(default)]
+    timestamp: Json,
+    /// Absent in messages of versions before 2.0.0.
+    candle_close: Option<Json>,
+    #[serde(default)]
+    simulated: Json,
+}
+
+impl Message {
+    /// The rules by which the message was written, as far as it shows them. Only the moment of the commit is taken for
+    /// that of a signal that says when it was emitted.
+    fn rules(&self, stored: &StoredSignal) -> MessageRules {
+        let is_emitted = self.timestamp == stored.created_at.to_string();
+        MessageRules {
+            form: if self.candle_close.is_some() { MessageForm::Current } else { MessageForm::First },
+            timestamp: if is_emitted { SignalTimestamp::Emitted } else { SignalTimestamp::CandleClose },
+            is_simulated: self.simulated == true,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,7 +73,8 @@ impl Recorded {
     pub(super) fn read(stored: &StoredSignal) -> Result<Self, Cause> {
         let unreadable = |reason: String| Cause::Unreadable(reason);
         let message: Message = serde_json::from_str(&stored.message).map_err(|error| unreadable(error.to_string()))?;
-        let Message { metadata: Metadata { strategy_config: config, provenance }, trace } = message;
+        let rules = message.rules(stored);
+        let Message { metadata: Metadata { strategy_config: config, provenance }, trace, .. } = message;
         let digest = |field: &str| unreadable(format!("metadata.provenance.{field} is no SHA-256 of 64 hex digits"));
         Ok(Self {
             strategy: stored.strategy.clone(),
@@ -70,6 +91,7 @@ impl Recorded {
             derived: provenance.derived_candles,
             config,
             traceparent: trace["traceparent"].as_str().map(str::to_owned),
+            rules,
         })
     }
 
@@ -107,6 +129,7 @@ impl Recorded {
             host_version: &self.host_version,
             traceparent: self.traceparent.as_deref(),
             derived: Some(&self.derived),
+            rules: self.rules,
         }
     }
 }

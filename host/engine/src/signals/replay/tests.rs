@@ -1,6 +1,6 @@
 //! Replays of signals by the rules of the host that made them.
 
-use ta_bot_core::{Candle, CandleWindow, Job, SettingsPatch};
+use ta_bot_core::{Candle, CandleWindow, Job, MessageForm, MessageRules, SettingsPatch, SignalTimestamp};
 use ta_bot_wasm::{Limits, Sandbox};
 
 use super::*;
@@ -28,6 +28,11 @@ fn lookback(engine: &Engine) -> u32 {
 
 /// Stores the signal that a host of this version makes of these candles.
 async fn stored(engine: &Engine, job: &Job, host_version: &str, candles: Vec<Candle>) -> SignalId {
+    stored_by(engine, job, Origin { host_version, ..Origin::NONE }, candles).await
+}
+
+/// Stores the signal of this origin that follows from these candles.
+async fn stored_by(engine: &Engine, job: &Job, origin: Origin<'_>, candles: Vec<Candle>) -> SignalId {
     let module = engine.registry.get(&"rsi".parse().unwrap()).unwrap();
     let parameters = engine.analyst.parameters.resolve(&module, &job.symbol).parameters;
     let window = CandleWindow::new(candles).unwrap();
@@ -38,7 +43,7 @@ async fn stored(engine: &Engine, job: &Job, host_version: &str, candles: Vec<Can
         base: window.newest(usize::MAX),
         extra: &[],
         settings: &everything_goes_out(),
-        origin: Origin { host_version, ..Origin::NONE },
+        origin,
     };
     let Outcome::Signal(signal) = inputs.evaluate().outcome else { panic!("RSI buys what has fallen") };
     engine.outbox.add(std::slice::from_ref(&signal), Timestamp::now()).await.unwrap();
@@ -100,4 +105,42 @@ async fn a_signal_of_accepted_holes_is_made_again_after_they_are_accepted_no_mor
     accept(&[]).await;
     assert_eq!(signals().await, []);
     assert_eq!(replay(&engine, &made[0].id).await.verdict(), Verdict::Equal);
+}
+
+/// The candles that RSI sees.
+async fn sound(engine: &Engine, job: &Job) -> Vec<Candle> {
+    engine.candles.newest(&job.symbol, M15, job.candle_close, lookback(engine)).await.unwrap().candles
+}
+
+#[tokio::test]
+async fn a_signal_that_says_when_it_was_emitted_is_replayed_with_the_moment_of_its_commit() {
+    let (engine, job) = market().await;
+    let rules = MessageRules { timestamp: SignalTimestamp::Emitted, ..MessageRules::default() };
+    let id = stored_by(&engine, &job, Origin { rules, ..Origin::NONE }, sound(&engine, &job).await).await;
+    let message = engine.outbox.signal(&id).await.unwrap().unwrap().json();
+    assert_ne!(message["timestamp"], message["candle_close"]);
+    assert_eq!(replay(&engine, &id).await.verdict(), Verdict::Equal);
+}
+
+#[tokio::test]
+async fn a_simulated_market_and_a_trace_are_taken_from_the_message() {
+    let (engine, job) = market().await;
+    let rules = MessageRules { is_simulated: true, ..MessageRules::default() };
+    let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let id = stored_by(&engine, &job, Origin { rules, traceparent, ..Origin::NONE }, sound(&engine, &job).await).await;
+    let message = engine.outbox.signal(&id).await.unwrap().unwrap().json();
+    assert!(message["simulated"] == true && message["_otel_trace_headers"].is_object(), "{message}");
+    assert_eq!(replay(&engine, &id).await.verdict(), Verdict::Equal);
+}
+
+/// Messages of versions before 2.0.0 lack fields that this version writes, and always have a trace.
+#[tokio::test]
+async fn messages_of_the_form_before_are_replayed_in_that_form() {
+    let (engine, job) = market().await;
+    let rules = MessageRules { form: MessageForm::First, ..MessageRules::default() };
+    let origin = Origin { rules, host_version: "0.2.0", ..Origin::NONE };
+    let id = stored_by(&engine, &job, origin, sound(&engine, &job).await).await;
+    let message = engine.outbox.signal(&id).await.unwrap().unwrap().json();
+    assert!(message.get("candle_close").is_none() && message["_otel_trace_headers"].is_object(), "{message}");
+    assert_eq!(replay(&engine, &id).await.verdict(), Verdict::Equal);
 }

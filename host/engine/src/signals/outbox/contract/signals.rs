@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{Backlog, Committed, FinishedJob, SignalFilter},
-    Replicas, Timeframe, finished, finished_of, ids, ids_of, job, moment, signal, texts, waiting,
+    Replicas, SignalTimestamp, Timeframe, finished, finished_of, ids, ids_of, job, moment, signal, texts, waiting,
 };
 
 /// An empty outbox returns empty results, and accepts empty lists.
@@ -134,6 +134,47 @@ pub async fn expired_signals_wait_no_more((store, other): Replicas) {
     assert_eq!(jobs, [job("BTCUSDT", 1), job("BTCUSDT", 1), job("BTCUSDT", 2), job("BTCUSDT", 2)]);
 }
 
+/// A withheld signal waits no more and is not published. What the bus has acknowledged is published, whatever another
+/// replica withholds.
+pub async fn withheld_signals_wait_no_more((store, other): Replicas) {
+    store.commit(&[finished("BTCUSDT", 1, &["rsi", "macd"])], moment(1000)).await.unwrap();
+    store.commit(&[finished("BTCUSDT", 2, &["rsi", "macd"])], moment(2000)).await.unwrap();
+    let waiting_at_first = store.unpublished(10).await.unwrap();
+    assert!(waiting_at_first.iter().all(|signal| signal.action == "buy"), "{waiting_at_first:?}");
+    let ids: Vec<_> = waiting_at_first.into_iter().map(|signal| signal.id).collect();
+    store.mark_withheld(&[], moment(2500)).await.unwrap();
+    store.mark_published(&ids[..1], moment(3000)).await.unwrap();
+    other.mark_withheld(&ids[..3], moment(4000)).await.unwrap();
+    assert_eq!(waiting(&*store).await, [ids[3].as_str()]);
+    assert_eq!(other.backlog().await.unwrap(), Backlog { signals: 1, oldest: Some(moment(2000)) });
+    store.mark_published(&ids[2..3], moment(5000)).await.unwrap();
+    store.mark_expired(&ids[1..2], moment(6000)).await.unwrap();
+    let all = store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
+    let states: Vec<_> = all.iter().rev().map(|signal| (signal.state(), signal.withheld_at)).collect();
+    let expected = [("published", None), ("withheld", Some(moment(4000))), ("published", None), ("waiting", None)];
+    assert_eq!(states, expected);
+}
+
+/// A signal that says when it was emitted says the moment of its commit, which is the one in its row. A second commit
+/// changes nothing.
+pub async fn an_emitted_signal_says_when_it_was_committed((store, other): Replicas) {
+    let emitted = |index| {
+        let mut done = finished("BTCUSDT", index, &["rsi"]);
+        done.signals[0].timestamp = SignalTimestamp::Emitted;
+        done
+    };
+    let (committed, added) = (emitted(1), emitted(2));
+    store.commit(std::slice::from_ref(&committed), moment(1_767_225_600_123)).await.unwrap();
+    other.commit(std::slice::from_ref(&committed), moment(1_767_225_700_000)).await.unwrap();
+    store.add(&added.signals, moment(1_767_225_600_456)).await.unwrap();
+    for (signal, millis) in [(&committed.signals[0], "123"), (&added.signals[0], "456")] {
+        let found = other.signal(&signal.id).await.unwrap().unwrap();
+        assert_eq!(found.json()["timestamp"], format!("2026-01-01T00:00:00.{millis}+00:00"));
+        assert_eq!(found.json()["timestamp"], found.created_at.to_string());
+        assert_eq!(found.json()["candle_close"], signal.job.candle_close.to_string());
+    }
+}
+
 /// A signal is found by every replica, with the message byte for byte, whether or not it was sent.
 pub async fn a_signal_is_found_by_its_id((store, other): Replicas) {
     let jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("ETHUSDT", 1, &["rsi"])];
@@ -166,6 +207,7 @@ pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
         strategy: strategy.clone(),
         symbol: symbol.clone(),
         timeframe,
+        before: None,
         limit,
     };
     let cases = [
@@ -184,6 +226,9 @@ pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
         let expected: Vec<&str> = expected.into_iter().map(|index: usize| all[index].as_str()).collect();
         assert_eq!(ids(&store.signals(&filter).await.unwrap()), expected, "{filter:?}");
     }
+    let newest = store.signals(&filter(&None, &None, None, 1)).await.unwrap();
+    let earlier = SignalFilter { before: Some(newest[0].sequence), ..filter(&None, &None, None, 2) };
+    assert_eq!(ids(&store.signals(&earlier).await.unwrap()), [all[2].as_str(), all[1].as_str()], "page by page");
 }
 
 /// More jobs and signals than fit into one statement.

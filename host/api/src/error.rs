@@ -2,6 +2,8 @@
 //!
 //! Error texts of stores and drivers go to the log only: the response says which store is unavailable and no more.
 
+use std::borrow::Borrow;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -110,6 +112,13 @@ pub(crate) struct Cause(pub(crate) String);
 type Choice = (StatusCode, &'static str, Option<String>, Value);
 
 impl ApiError {
+    /// The error for a name that means nothing in its place.
+    pub(crate) fn unknown_field<T: Borrow<str>>(field: &str, known: &[T]) -> Self {
+        let field = field.chars().take(100).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Self::UnknownField { field, known }
+    }
+
     fn choose(&self) -> Choice {
         use StatusCode as S;
         let told = |status, code| (status, code, None, Value::Null);

@@ -33,7 +33,7 @@ struct Strategy {
     deployment_revision: i64,
     /// Whether it looks at candles, unless it is quarantined.
     enabled: bool,
-    /// `ready` or `quarantined`.
+    /// `ready`, `quarantined`, `paused`, or `misconfigured` if whether it is paused can't be read.
     state: &'static str,
     lookback: u32,
     /// Empty means all.
@@ -47,6 +47,7 @@ impl Strategy {
     fn new(app: &App, module: &StrategyModule) -> Self {
         let description = module.description();
         let deployment = DeploymentView::of(&app.analyst.rollout, &description.id);
+        let switch = app.analyst.parameters.switches(&description.id).all;
         Self {
             id: description.id.clone(),
             name: description.name.clone(),
@@ -55,8 +56,8 @@ impl Strategy {
             wit_version: WIT_VERSION,
             bundled: deployment.bundled,
             deployment_revision: deployment.revision,
-            enabled: deployment.enabled,
-            state: deployment.state(),
+            enabled: deployment.runs(&switch),
+            state: deployment.state(&switch),
             lookback: description.lookback,
             timeframes: description.timeframes.clone(),
             parameter_count: description.schema.specs().len(),

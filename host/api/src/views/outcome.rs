@@ -16,8 +16,8 @@ use super::window::HolesView;
 /// The outcome of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// `signal`, `none`, `dropped`, `skipped` (the strategy was not run), `paused` (an operator paused it), `gap` (it could not be asked, because candles
-    /// are missing that should be there) or `error`.
+    /// `signal`, `none`, `dropped`, `paused` (an operator paused the strategy), `skipped` (it was not run for another
+    /// reason), `gap` (it could not be asked, because candles are missing that should be there) or `error`.
     pub outcome: &'static str,
     /// The status in the metrics: `success`, `error`, `trap`, `timeout`, `limit`, `gap` or `misconfigured`.
     status: &'static str,
@@ -26,8 +26,8 @@ pub struct OutcomeView {
     pub signal: Option<Json>,
     /// The decision that is not sent; null unless the outcome is `dropped`.
     pub dropped: Option<DroppedView>,
-    /// Why there is no answer; null unless the outcome is `skipped`, `paused` or `gap`, or `none` because there are too few
-    /// candles.
+    /// Why there is no answer; null unless the outcome is `paused`, `skipped` or `gap`, or `none` because there are too
+    /// few candles.
     pub reason: Option<WhyView>,
     /// The error; null unless the outcome is `error`.
     pub error: Option<WhyView>,

@@ -51,7 +51,9 @@ impl fmt::Display for SkipReason {
         f.write_str(match self {
             Self::Failing => "it keeps failing on this series",
             Self::OverBudget => "it has taken its time of this minute, STRATEGY_BUDGET_MS_PER_MINUTE",
-            Self::Paused(Level::Symbol) => "it is paused on this symbol: its level has the parameter enabled set to false",
+            Self::Paused(Level::Symbol) => {
+                "it is paused on this symbol: its level has the parameter enabled set to false"
+            }
             Self::Paused(_) => "it is paused: its parameter enabled is false",
         })
     }

@@ -220,7 +220,8 @@ impl Analyst {
         let description = turn.module.description();
         let strategy = description.id.clone();
         let digest = turn.module.digest();
-        let switch = self.parameters.switch(&ConfigKey { strategy: strategy.clone(), symbol: Some(job.symbol.clone()) });
+        let switch =
+            self.parameters.switch(&ConfigKey { strategy: strategy.clone(), symbol: Some(job.symbol.clone()) });
         // First: a candle on which the strategy is paused counts neither for the budget nor for the ladder.
         if switch.state == SwitchState::Off {
             return StrategyOutcome::skipped(strategy, digest, SkipReason::Paused(switch.level));

@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use ta_bot_core::{
-    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, ResolvedParameters,
-    StrategyId, Switch, SwitchState, Switches, Symbol, Timestamp,
+    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, ResolvedParameters, StrategyId,
+    Switch, SwitchState, Switches, Symbol, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
 use thiserror::Error;

@@ -143,7 +143,8 @@ impl ParameterBook {
         self.write(&change.key, level.as_ref(), version, change.expected, &change.author).await
     }
 
-    /// Removes the parameters of a level. The host's own parameter stays. Returns `None` if there was nothing to remove.
+    /// Removes the parameters of a level. The host's own parameter stays. Returns `None` if there was nothing to
+    /// remove.
     pub async fn delete(
         &self,
         key: &ConfigKey,

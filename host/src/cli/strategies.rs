@@ -151,10 +151,11 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Strategy { id, name, version, digest, enabled, lookback, .. } = &self.strategy;
+        let Strategy { id, name, version, digest, enabled, state, lookback, .. } = &self.strategy;
         writeln!(f, "{} ({id}) {}\n{}\n", one_line(name), one_line(version), plain(&self.description))?;
         writeln!(f, "  digest      {digest}\n  lookback    {lookback} candles")?;
-        writeln!(f, "  timeframes  {}\n  enabled     {}\n", self.strategy.timeframes(), yes_or_no(*enabled))?;
+        writeln!(f, "  timeframes  {}", self.strategy.timeframes())?;
+        writeln!(f, "  enabled     {}\n  state       {state}\n", yes_or_no(*enabled))?;
         writeln!(f, "{}", parameter_table(&self.parameters))?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
     }

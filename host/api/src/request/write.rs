@@ -162,7 +162,8 @@ pub(crate) struct RollbackBody {
 /// Refuses the older service's way to name what a rollback returns to.
 pub(crate) fn refuse_rollback_id(fields: &mut Fields) {
     if let Some(given) = fields.take("rollback_id") {
-        let allowed = "no such field here: give target_version, a version of the history (GET the audit of the same path)";
+        let allowed =
+            "no such field here: give target_version, a version of the history (GET the audit of the same path)";
         fields.refuse(Problem::new("rollback_id", &given, allowed));
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 
 /// The paths of the page and its files, each with the type and the text.
-pub(super) const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 3] = [
     ("/docs", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/docs/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/docs/page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),

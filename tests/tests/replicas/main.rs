@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod expected;
 mod leaders;
+mod pause;
 mod shutdown;
 mod storm;
 mod swaps;

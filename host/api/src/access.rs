@@ -311,8 +311,14 @@ mod tests {
             let access = Access::new(None, None, anonymous, LOOPBACK).unwrap();
             allowed(&access, &request(is_local, &[]))
         };
-        assert_eq!((of(Some(Role::Trader), true), of(Some(Role::Trader), false)), (Some(Role::Operator), Some(Role::Trader)));
-        assert_eq!((of(Some(Role::Viewer), true), of(Some(Role::Viewer), false)), (Some(Role::Viewer), Some(Role::Viewer)));
+        assert_eq!(
+            (of(Some(Role::Trader), true), of(Some(Role::Trader), false)),
+            (Some(Role::Operator), Some(Role::Trader))
+        );
+        assert_eq!(
+            (of(Some(Role::Viewer), true), of(Some(Role::Viewer), false)),
+            (Some(Role::Viewer), Some(Role::Viewer))
+        );
         assert_eq!((of(None, true), of(None, false)), (None, None));
     }
 

@@ -63,9 +63,8 @@ fn a_second_header_may_carry_the_token() {
 fn what_was_built_is_what_the_image_says_if_the_build_did_not_record_it() {
     let given = [("COMMIT_SHA", "0123abc"), ("BUILD_DATE", "2031-05-04")];
     let build = read(&given).unwrap().build;
-    let recorded = |built: Option<&str>, image: &str| {
-        Some(built.filter(|text| !text.is_empty()).unwrap_or(image).to_owned())
-    };
+    let recorded =
+        |built: Option<&str>, image: &str| Some(built.filter(|text| !text.is_empty()).unwrap_or(image).to_owned());
     assert_eq!(build.commit, recorded(option_env!("TA_BOT_COMMIT"), "0123abc"));
     assert_eq!(build.date, recorded(option_env!("TA_BOT_BUILD_DATE"), "2031-05-04"));
 }

@@ -17,7 +17,8 @@ const MINUTES: i64 = 6;
 
 /// The CIO's request, with the headers that it sends.
 async fn cio(replica: &Replica, parameters: Json, reason: &str) -> Json {
-    let body = json!({"parameters": parameters, "reason": reason, "validate_only": false, "changed_by": "petrosa-cio:1"});
+    let body =
+        json!({"parameters": parameters, "reason": reason, "validate_only": false, "changed_by": "petrosa-cio:1"});
     let request = reqwest::Client::new().post(replica.url(CONFIG)).json(&body);
     let request = request.header("X-Petrosa-Issuer", "CIO").header("X-Petrosa-Internal-Token", "");
     let response = request.send().await.unwrap();

@@ -16,7 +16,8 @@ const LIST: &str = "/api/v1/strategies";
 
 /// What the CIO sends, with its headers: it has no token and never an `Authorization`.
 async fn cio(service: &Service, parameters: Value, reason: &str) -> Reply {
-    let body = json!({"parameters": parameters, "reason": reason, "validate_only": false, "changed_by": "petrosa-cio:7"});
+    let body =
+        json!({"parameters": parameters, "reason": reason, "validate_only": false, "changed_by": "petrosa-cio:7"});
     let request = service.request(Method::POST, CONFIG).json(&body);
     reply(request.header("X-Petrosa-Issuer", "CIO").header("X-Petrosa-Internal-Token", "")).await
 }
@@ -66,7 +67,11 @@ async fn the_cio_pauses_tunes_and_an_operator_resumes() {
         assert_eq!(config.data()["enabled"], false, "{parameters}");
         assert_eq!(outcome(&service, "BTCUSDT").await["outcome"], "paused", "{parameters}");
     }
-    assert_eq!(service.get(CONFIG).await.data()["parameters"]["period"], 14, "an empty body replaces the level, as before");
+    assert_eq!(
+        service.get(CONFIG).await.data()["parameters"]["period"],
+        14,
+        "an empty body replaces the level, as before"
+    );
 
     // One symbol goes on, and its level shows where the value comes from.
     service.send(Method::PATCH, ETH, json!({"enabled": true, "trigger": "level"})).await.data();
@@ -119,7 +124,10 @@ async fn the_data_manager_rolls_back_the_level_that_it_names() {
     let period = async |path: &str| service.get(path).await.data()["parameters"]["period"].clone();
     // With a symbol, only that one's level; the proxy sends a side, too, which means nothing here.
     let of_symbol = service.post(&format!("{ROLLBACK}?symbol=ETHUSDT&side=LONG"), body.clone()).await;
-    assert_eq!((&of_symbol.data()["change"]["symbol"], &of_symbol.data()["change"]["changed_by"]), (&json!("ETHUSDT"), &json!("op")));
+    assert_eq!(
+        (&of_symbol.data()["change"]["symbol"], &of_symbol.data()["change"]["changed_by"]),
+        (&json!("ETHUSDT"), &json!("op"))
+    );
     assert_eq!((period(ETH).await, period(CONFIG).await), (json!(30), json!(21)));
     // Without one, the level for all symbols: the change before the pause, which stays.
     let of_all = service.post(&format!("{ROLLBACK}?symbol=&side="), body.clone()).await;
@@ -176,9 +184,17 @@ async fn neighbours_validate_and_read_a_200() {
     let wrong = json!({"perid": 3, "period": 1, "oversold": "25", "trigger": 7, "enabled": false});
     let judged = service.post(VALIDATE, json!({"strategy_id": "rsi", "symbol": null, "parameters": wrong})).await;
     let data = judged.data();
-    assert_eq!((&data["validation_passed"], &data["valid"], &data["error_count"]), (&json!(false), &json!(false), &json!(4)));
+    assert_eq!(
+        (&data["validation_passed"], &data["valid"], &data["error_count"]),
+        (&json!(false), &json!(false), &json!(4))
+    );
     let errors = data["errors"].as_array().unwrap();
-    let told: Vec<_> = errors.iter().map(|error| (error["field"].as_str().unwrap(), error["code"].as_str().unwrap(), error["suggested_value"].clone())).collect();
+    let told: Vec<_> = errors
+        .iter()
+        .map(|error| {
+            (error["field"].as_str().unwrap(), error["code"].as_str().unwrap(), error["suggested_value"].clone())
+        })
+        .collect();
     let expected = [
         ("oversold", "INVALID_TYPE", json!(25.0)),
         ("perid", "UNKNOWN_PARAMETER", Value::Null),

@@ -119,9 +119,9 @@ impl DeploymentView {
         }
     }
 
-    /// The state of the strategy, if operators let it run as `switch` says. `ready`: it can be evaluated. `quarantined`:
-    /// it failed too often and evaluates no candles. `paused`: an operator paused it. `misconfigured`: whether it is
-    /// paused can't be read, so it evaluates no candles.
+    /// The state of the strategy. `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no
+    /// candles. `paused`: an operator paused it. `misconfigured`: whether it is paused can't be read, so it evaluates
+    /// no candles.
     pub const fn state(&self, switch: &SwitchState) -> &'static str {
         match (&self.quarantined, switch) {
             (Some(_), _) => "quarantined",

@@ -22,7 +22,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<crate::State> {
-    let add = |router: Router<crate::State>, (path, kind, text)| router.route(path, get(async move || file(kind, text)));
+    let add =
+        |router: Router<crate::State>, (path, kind, text)| router.route(path, get(async move || file(kind, text)));
     FILES.into_iter().fold(Router::new(), add)
 }
 

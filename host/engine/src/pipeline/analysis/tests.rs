@@ -168,7 +168,8 @@ async fn a_paused_strategy_is_not_asked_and_goes_on_as_it_was() {
         analysis.outcomes.into_iter().find(|outcome| outcome.strategy.as_str() == "rsi").unwrap().outcome
     };
     let Outcome::Signal(before) = rsi().await else { panic!("RSI buys what has fallen") };
-    let counted = || engine.analyst.metrics.render().unwrap().filter(|text| text.contains("executions")).collect::<String>();
+    let counted =
+        || engine.analyst.metrics.render().unwrap().filter(|text| text.contains("executions")).collect::<String>();
     let set = async |symbol: Option<&str>, enabled: &serde_json::Value| {
         let key = ConfigKey { strategy: "rsi".parse().unwrap(), symbol: symbol.map(|name| name.parse().unwrap()) };
         let level = serde_json::json!({"enabled": enabled}).as_object().cloned();
@@ -180,7 +181,8 @@ async fn a_paused_strategy_is_not_asked_and_goes_on_as_it_was() {
     let executions = counted();
     let paused = rsi().await;
     assert!(matches!(paused, Outcome::Skipped(SkipReason::Paused(Level::Global))), "{paused:?}");
-    let of_rsi = |text: &str| text.lines().filter(|line| line.contains("\"rsi\"")).map(str::to_owned).collect::<Vec<_>>();
+    let of_rsi =
+        |text: &str| text.lines().filter(|line| line.contains("\"rsi\"")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(of_rsi(&counted()), of_rsi(&executions), "it was not run, so nothing is counted");
     // What is neither true nor false is no permission to run.
     set(None, &"yes".into()).await;

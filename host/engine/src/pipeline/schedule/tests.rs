@@ -273,7 +273,12 @@ async fn every_form_of_the_extractors_events_leads_to_the_jobs_it_should() {
         ("errors as a text", single("BTCUSDT", json!({"errors": "slow"})), &both[..1], "taken"),
         ("batch", batch(json!(both), true, json!([])), &both, "taken"),
         ("batch in part", batch(json!(both), false, json!(["ETHUSDT: timeout"])), &both, "taken"),
-        ("batch with odd symbols", batch(json!(["币安人生USDT", "BTCUSDT", 7, null]), true, json!([])), &both[..1], "taken"),
+        (
+            "batch with odd symbols",
+            batch(json!(["币安人生USDT", "BTCUSDT", 7, null]), true, json!([])),
+            &both[..1],
+            "taken",
+        ),
         ("batch of nothing", batch(json!([]), false, json!(["all failed"])), &[], "not_scheduled"),
         ("odd symbol", single("币安人生USDT", json!({})), &[], "refused"),
         ("month", single("BTCUSDT", json!({"period": "1M"})), &[], "refused"),

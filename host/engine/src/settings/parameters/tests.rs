@@ -122,7 +122,10 @@ async fn a_pause_changes_nothing_else_and_nothing_else_ends_it() {
     assert_eq!(enabled(&engine, "BTCUSDT"), Some(true));
     book.change(replacement(of.clone(), &json!({"enabled": false}))).await.unwrap();
     assert_eq!(level(&engine, &of).await, json!({"period": 20, "enabled": false}));
-    assert_eq!((enabled(&engine, "BTCUSDT"), period(&engine, "BTCUSDT")), (Some(false), ta_bot_core::Value::Integer(20)));
+    assert_eq!(
+        (enabled(&engine, "BTCUSDT"), period(&engine, "BTCUSDT")),
+        (Some(false), ta_bot_core::Value::Integer(20))
+    );
     for (write, left) in [
         (replacement(of.clone(), &json!({"period": 10})), json!({"period": 10, "enabled": false})),
         (change(of.clone(), &json!({"oversold": 25})), json!({"period": 10, "oversold": 25, "enabled": false})),
@@ -135,7 +138,10 @@ async fn a_pause_changes_nothing_else_and_nothing_else_ends_it() {
     }
     // What names both does both.
     book.change(replacement(of.clone(), &json!({"period": 30, "enabled": true}))).await.unwrap();
-    assert_eq!((level(&engine, &of).await, enabled(&engine, "BTCUSDT")), (json!({"period": 30, "enabled": true}), Some(true)));
+    assert_eq!(
+        (level(&engine, &of).await, enabled(&engine, "BTCUSDT")),
+        (json!({"period": 30, "enabled": true}), Some(true))
+    );
 }
 
 #[tokio::test]
@@ -152,8 +158,14 @@ async fn a_deletion_and_a_rollback_leave_a_pause_as_it_is() {
     book.roll_back(&of, Some(2), None, &author()).await.unwrap();
     assert_eq!(level(&engine, &of).await, json!({"period": 21, "enabled": false}));
     let deleted = book.delete(&of, None, &author()).await.unwrap().unwrap();
-    assert_eq!((deleted.action, deleted.new), (crate::settings::config_store::ChangeAction::Update, Some(json!({"enabled": false}))));
-    assert_eq!((period(&engine, "BTCUSDT"), enabled(&engine, "BTCUSDT")), (ta_bot_core::Value::Integer(14), Some(false)));
+    assert_eq!(
+        (deleted.action, deleted.new),
+        (crate::settings::config_store::ChangeAction::Update, Some(json!({"enabled": false})))
+    );
+    assert_eq!(
+        (period(&engine, "BTCUSDT"), enabled(&engine, "BTCUSDT")),
+        (ta_bot_core::Value::Integer(14), Some(false))
+    );
     assert!(book.delete(&of, None, &author()).await.unwrap().is_none(), "there is nothing left to remove");
     let stale = book.delete(&of, Some(3), &author()).await;
     assert!(matches!(stale, Err(ParameterError::Write(WriteError::Conflict { expected: 3, current: 6 }))), "{stale:?}");
@@ -175,7 +187,10 @@ async fn a_symbol_inherits_the_pause_unless_its_level_says_otherwise() {
     book.change(change(key(None), &json!({"enabled": false}))).await.unwrap();
     book.change(change(key(Some("ETHUSDT")), &json!({"enabled": true}))).await.unwrap();
     book.change(change(key(Some("ADAUSDT")), &json!({"period": 9}))).await.unwrap();
-    assert_eq!(["BTCUSDT", "ETHUSDT", "ADAUSDT"].map(|name| enabled(&engine, name)), [Some(false), Some(true), Some(false)]);
+    assert_eq!(
+        ["BTCUSDT", "ETHUSDT", "ADAUSDT"].map(|name| enabled(&engine, name)),
+        [Some(false), Some(true), Some(false)]
+    );
     let switches = book.switches(&"rsi".parse().unwrap());
     assert_eq!((switches.all, switches.symbols.len()), (SwitchState::Off, 1));
     assert_eq!(book.switch(&key(Some("ADAUSDT"))).level, Level::Global);
@@ -196,7 +211,12 @@ async fn a_strategy_can_be_paused_whatever_state_its_parameters_are_in() {
     assert_eq!(enabled(&engine, "BTCUSDT"), None, "neither true nor false");
     book.change(replacement(of.clone(), &json!({"enabled": false}))).await.unwrap();
     assert_eq!(level(&engine, &of).await, json!({"period": 100_000, "base_confidence": 0.72, "enabled": false}));
-    for wrong in [json!({"enabled": "false"}), json!({"enabled": null}), json!({"enabled": 0}), json!({"enabled": 1, "period": 9})] {
+    for wrong in [
+        json!({"enabled": "false"}),
+        json!({"enabled": null}),
+        json!({"enabled": 0}),
+        json!({"enabled": 1, "period": 9}),
+    ] {
         let refused = book.change(replacement(of.clone(), &wrong)).await;
         let Err(ParameterError::Invalid(problems)) = refused else { panic!("{wrong} was taken") };
         assert_eq!((problems.len(), problems[0].parameter.as_str()), (1, ENABLED), "{wrong}");

@@ -1,6 +1,9 @@
-# The service with its built-in strategies. To build it: docker build --tag petrosa-ta-bot:0.2.0 .
+# The service with its built-in strategies. To build it: docker build --tag petrosa-ta-bot:2.0.0 \
+#   --build-arg TA_BOT_COMMIT="$(git rev-parse --short=12 HEAD)" --build-arg TA_BOT_BUILD_DATE="$(date -u +%FT%TZ)" .
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
+# /health and a metric say what the binary was built of.
+ARG TA_BOT_COMMIT="" TA_BOT_BUILD_DATE=""
 COPY . .
 # The caches stay on the builder; the files for the image are copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \

@@ -34,6 +34,9 @@ run: strategies ## build the service for one machine and run it on a simulated m
 	done
 	@exec $(TARGET)/local/ta-bot serve --simulate
 
+# Which commit a binary is of: /health and a metric say it. An image has no history, so its build is told.
+build: export TA_BOT_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+build: export TA_BOT_BUILD_DATE ?= $(shell git show --no-patch --format=%cI HEAD 2>/dev/null)
 build: strategies ## build the service with all servers, and the built-in strategies
 	@$(CARGO) build $(LOCKED) --release -p ta-bot
 

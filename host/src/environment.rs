@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use ta_bot_api::{access::HeaderName, health::Build, tokens::Role};
 use ta_bot_core::{ApplicationSettings, CandleSources, MAX_LOOKBACK, SignalTimestamp, StrategyId, Timeframe};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
@@ -13,6 +14,8 @@ use ta_bot_engine::{
     signals::{actions::PublishedActions, expiry::MaxAge, subject::SignalSubject},
 };
 
+mod access;
+mod build;
 mod servers;
 mod signals;
 #[cfg(test)]
@@ -74,6 +77,12 @@ pub struct Environment {
     pub log_format: Option<LogFormat>,
     /// The file of API tokens.
     pub tokens_file: Option<PathBuf>,
+    /// The header that may carry a token beside `Authorization`.
+    pub token_header: Option<HeaderName>,
+    /// What requests without a token may do; `None` means nothing that needs a role.
+    pub anonymous_role: Option<Role>,
+    /// What this binary was built of.
+    pub build: Build,
     /// The keys whose signatures of modules count; `None` means that modules need no signature.
     pub trusted_keys: Option<TrustedKeys>,
     /// What an evaluation may use.
@@ -99,7 +108,7 @@ impl Environment {
         reader.warn_of_what_is_not_built();
         let subject = reader.subject();
         let patience = DEFAULT_PATIENCE.as_secs().to_string();
-        let environment = Self {
+        let mut environment = Self {
             http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
             data_dir: reader.text("DATA_DIR", "./data").into(),
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
@@ -119,6 +128,9 @@ impl Environment {
             log_level: reader.text("LOG_LEVEL", "info"),
             log_format: reader.log_format(),
             tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
+            token_header: reader.token_header(),
+            anonymous_role: None,
+            build: reader.build(),
             trusted_keys: reader.trusted_keys(),
             limits: reader.limits(),
             strategy_budget: reader.strategy_budget(),
@@ -129,6 +141,7 @@ impl Environment {
             election: reader.election(),
             warnings: std::mem::take(&mut reader.warnings),
         };
+        environment.anonymous_role = reader.anonymous_role(&environment);
         if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
     }
 }

@@ -119,7 +119,10 @@ async fn the_names_are_those_of_the_contract() {
         ],
     );
     has("Service", &["name: petrosa-ta-bot-service", "port: 80\n", "targetPort: http"]);
-    has("ConfigMap", &["NATS_URL: nats://nats-server.nats:4222", "LEADER_ELECTION_ENABLED: \"true\""]);
+    has(
+        "ConfigMap",
+        &["NATS_URL: nats://nats-server.nats:4222", "LEADER_ELECTION_ENABLED: \"true\"", "API_ANONYMOUS_ROLE: trader"],
+    );
     has("Role", &["- ta-bot-leader"]);
     has("PrometheusRule", &["alert: TABotNoSignalsGenerated", "alert: TABotHighLatency", "> 5000"]);
 }

@@ -1,23 +1,30 @@
 //! Who may call: every API route is registered with the lowest role that may call it.
 //!
-//! Without configured tokens, no route requires one, but routes that need an operator accept requests from this machine
-//! only.
+//! A request with a token has the token's role, and one without a token has the role of anonymous callers, if they have
+//! one. Without configured tokens nobody could be an operator; then routes that need one accept anonymous traders from
+//! this machine.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
+pub use axum::http::HeaderName;
 use axum::{
     extract::Request,
-    http::{HeaderMap, header, uri::Authority},
+    http::{HeaderMap, Method, header, uri::Authority},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
-use utoipa::openapi::path::{Operation, PathItem};
+use thiserror::Error;
+use utoipa::openapi::{
+    RefOr,
+    path::{Operation, ParameterIn, PathItem},
+};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::{
     State,
     error::ApiError,
+    request::fields::QueryFields,
     server::Peer,
     tokens::{Role, Tokens},
 };
@@ -41,20 +48,88 @@ impl Caller {
     }
 }
 
-/// Checks whether a request is allowed. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Guard(Option<Arc<Tokens>>);
+/// What callers may do.
+#[derive(Debug, Clone)]
+pub struct Access {
+    tokens: Option<Tokens>,
+    token_header: Option<HeaderName>,
+    anonymous: Option<Role>,
+}
 
-impl Guard {
-    /// Creates a guard that checks these tokens. `None` leaves everything open, except that other machines can't call
-    /// what needs an operator.
-    pub(crate) fn new(tokens: Option<Tokens>) -> Self {
-        Self(tokens.map(Arc::new))
+/// The error if nobody could call the service that listens on an address of the network.
+#[derive(Debug, Error)]
+#[error(
+    "API_ANONYMOUS_ROLE is none, which is the default if HTTP_ADDR is not a loopback address, and there are no tokens: \
+     nobody could call the API. Give API_TOKENS_FILE, or set API_ANONYMOUS_ROLE to viewer or trader if everybody who \
+     reaches the address may have that role"
+)]
+pub struct NobodyMayCall;
+
+impl Access {
+    /// Callers have the role of their token, which may also be in the header `token_header`, or else the role
+    /// `anonymous`; `None` means that they need a token. Fails if nobody could call and the service is not only for
+    /// this machine.
+    pub fn new(
+        tokens: Option<Tokens>,
+        token_header: Option<HeaderName>,
+        anonymous: Option<Role>,
+        address: IpAddr,
+    ) -> Result<Self, NobodyMayCall> {
+        if tokens.is_none() && anonymous.is_none() && !address.to_canonical().is_loopback() {
+            return Err(NobodyMayCall);
+        }
+        Ok(Self { tokens, token_header, anonymous })
     }
 
-    /// Applies the guard to every method of a route.
+    /// The caller, if it may do what needs the role `needed`.
+    fn caller(&self, needed: Role, request: &Request) -> Result<Caller, ApiError> {
+        if let Some(tokens) = &self.tokens
+            && let Some(token) = self.token(request.headers())
+        {
+            let role = tokens.role_of(token).ok_or(ApiError::NoToken)?;
+            return if role >= needed { Ok(Caller(Some(role))) } else { Err(ApiError::Forbidden { needed, role }) };
+        }
+        match self.anonymous {
+            Some(role) if role >= needed => Ok(Caller::default()),
+            // What is left needs an operator.
+            Some(Role::Trader) if self.tokens.is_none() && is_local(request) => Ok(Caller::default()),
+            Some(Role::Trader) if self.tokens.is_none() => Err(ApiError::LocalOnly),
+            role => Err(ApiError::Anonymous { needed, role }),
+        }
+    }
+
+    /// The token of a request: that of `Authorization`, or else that of the other header. An empty one is none, because
+    /// a neighbour without a token sends its header empty.
+    fn token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let other = || headers.get(self.token_header.as_ref()?)?.to_str().ok();
+        bearer(headers).or_else(other).map(str::trim).filter(|token| !token.is_empty())
+    }
+}
+
+/// Checks whether a request is allowed. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Guard(Arc<Access>);
+
+/// The names of the query parameters that each method of a route takes.
+type Queries = HashMap<&'static str, Vec<String>>;
+
+impl Guard {
+    pub(crate) fn new(access: Access) -> Self {
+        Self(Arc::new(access))
+    }
+
+    /// A guard for the description of the routes, which nobody calls.
+    pub(crate) fn of_nobody() -> Self {
+        Self::new(Access { tokens: None, token_header: None, anonymous: None })
+    }
+
+    /// Applies the guard to every method of a route that takes no query parameters of its own.
     pub(crate) fn before(&self, route: MethodRouter<State>, needed: Role) -> MethodRouter<State> {
-        route.layer(middleware::from_fn_with_state((self.clone(), needed), check))
+        self.with_queries(route, needed, Queries::new())
+    }
+
+    fn with_queries(&self, route: MethodRouter<State>, needed: Role, queries: Queries) -> MethodRouter<State> {
+        route.layer(middleware::from_fn_with_state((self.clone(), needed, Arc::new(queries)), check))
     }
 }
 
@@ -91,10 +166,12 @@ impl Routes {
     }
 
     fn with(self, needed: Role, (schemas, mut paths, route): UtoipaMethodRouter<State>) -> Self {
-        for operation in paths.paths.values_mut().flat_map(operations) {
+        let mut queries = Queries::new();
+        for (method, operation) in paths.paths.values_mut().flat_map(by_method) {
             operation.extensions.get_or_insert_default().insert(ROLE.to_owned(), needed.as_str().into());
+            queries.insert(method, query_of(operation));
         }
-        let route = self.guard.before(route, needed);
+        let route = self.guard.with_queries(route, needed, queries);
         Self { router: self.router.routes((schemas, paths, route)), ..self }
     }
 }
@@ -120,18 +197,24 @@ pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Opera
     by_method(path).map(|(_, operation)| operation)
 }
 
-/// Lets a request through if its token has the needed role, and records that role for the handler.
+/// The names of the query parameters that an operation describes.
+fn query_of(operation: &Operation) -> Vec<String> {
+    let described = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+        RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(parameter.name.clone()),
+        _ => None,
+    });
+    described.collect()
+}
+
+/// Lets a request through if its caller may do what needs the role and its query names nothing unknown. Records the
+/// caller for the handler.
 async fn check(
-    axum::extract::State((Guard(tokens), needed)): axum::extract::State<(Guard, Role)>,
+    axum::extract::State((Guard(access), needed, queries)): axum::extract::State<(Guard, Role, Arc<Queries>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match &tokens {
-        Some(tokens) => allowed(tokens, needed, request.headers()),
-        None if needed == Role::Operator && !is_local(&request) => Err(ApiError::LocalOnly),
-        None => Ok(Caller::default()),
-    };
-    match caller {
+    let caller = access.caller(needed, &request);
+    match caller.and_then(|caller| check_query(&request, &queries).map(|()| caller)) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -156,9 +239,14 @@ fn means_this_machine(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-fn allowed(tokens: &Tokens, needed: Role, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let role = bearer(headers).and_then(|token| tokens.role_of(token)).ok_or(ApiError::NoToken)?;
-    if role >= needed { Ok(Caller(Some(role))) } else { Err(ApiError::Forbidden { needed, role }) }
+/// Refuses a query parameter that means nothing to the route, because a misspelt one would silently have no effect.
+fn check_query(request: &Request, queries: &Queries) -> Result<(), ApiError> {
+    let method = if *request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+    let known = queries.get(method).map_or(&[][..], Vec::as_slice);
+    match QueryFields::of(request.uri())?.unknown(known) {
+        Some(name) => Err(ApiError::unknown_field(name, known)),
+        None => Ok(()),
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -171,6 +259,83 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+
+    const NETWORK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Tokens `v`, `t` and `o` of the three roles.
+    fn tokens() -> Tokens {
+        use sha2::Digest as _;
+        let line = |role: &str, token: &str| format!("{role}:{}\n", hex::encode(sha2::Sha256::digest(token)));
+        [line("viewer", "v"), line("trader", "t"), line("operator", "o")].concat().parse().unwrap()
+    }
+
+    /// A request from this machine or from another one.
+    fn request(is_local: bool, headers: &[(&'static str, &str)]) -> Request {
+        let mut request = Request::new(Body::empty());
+        request.headers_mut().insert("host", "localhost".parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let address = if is_local { "127.0.0.1" } else { "10.0.0.7" };
+        request.extensions_mut().insert(Peer(address.parse().unwrap()));
+        request
+    }
+
+    /// The highest role that a request may have; `None` if none.
+    fn allowed(access: &Access, request: &Request) -> Option<Role> {
+        let roles = [Role::Operator, Role::Trader, Role::Viewer];
+        roles.into_iter().find(|role| access.caller(*role, request).is_ok())
+    }
+
+    #[test]
+    fn a_token_may_come_in_either_header_and_an_empty_one_is_none() {
+        let header = Some(HeaderName::from_static("x-internal-token"));
+        let access = Access::new(Some(tokens()), header, Some(Role::Viewer), NETWORK).unwrap();
+        let of = |headers: &[(&'static str, &str)]| allowed(&access, &request(false, headers));
+        assert_eq!(of(&[]), Some(Role::Viewer), "the role of those without a token");
+        assert_eq!(of(&[("x-internal-token", "")]), Some(Role::Viewer));
+        assert_eq!(of(&[("x-internal-token", " t ")]), Some(Role::Trader));
+        assert_eq!(of(&[("authorization", "Bearer o")]), Some(Role::Operator));
+        assert_eq!(of(&[("authorization", "Bearer v"), ("x-internal-token", "o")]), Some(Role::Viewer));
+        // A wrong token is not the same as none: whoever sends one believes that it counts.
+        assert_eq!(of(&[("x-internal-token", "wrong")]), None);
+        assert_eq!(of(&[("authorization", "Bearer wrong")]), None);
+        let plain = Access::new(Some(tokens()), None, None, NETWORK).unwrap();
+        assert_eq!(allowed(&plain, &request(false, &[("x-internal-token", "o")])), None, "nobody named this header");
+    }
+
+    #[test]
+    fn without_tokens_the_anonymous_role_counts_and_operators_are_of_this_machine() {
+        let of = |anonymous, is_local| {
+            let access = Access::new(None, None, anonymous, LOOPBACK).unwrap();
+            allowed(&access, &request(is_local, &[]))
+        };
+        assert_eq!(
+            (of(Some(Role::Trader), true), of(Some(Role::Trader), false)),
+            (Some(Role::Operator), Some(Role::Trader))
+        );
+        assert_eq!(
+            (of(Some(Role::Viewer), true), of(Some(Role::Viewer), false)),
+            (Some(Role::Viewer), Some(Role::Viewer))
+        );
+        assert_eq!((of(None, true), of(None, false)), (None, None));
+    }
+
+    #[test]
+    fn with_tokens_an_anonymous_caller_is_never_an_operator() {
+        let access = Access::new(Some(tokens()), None, Some(Role::Trader), LOOPBACK).unwrap();
+        assert_eq!(allowed(&access, &request(true, &[])), Some(Role::Trader));
+    }
+
+    #[test]
+    fn a_service_of_the_network_that_nobody_may_call_does_not_start() {
+        let error = Access::new(None, None, None, NETWORK).unwrap_err().to_string();
+        assert!(error.contains("API_TOKENS_FILE") && error.contains("API_ANONYMOUS_ROLE"), "{error}");
+        assert!(Access::new(None, None, None, LOOPBACK).is_ok());
+        assert!(Access::new(Some(tokens()), None, None, NETWORK).is_ok());
+        assert!(Access::new(None, None, Some(Role::Viewer), NETWORK).is_ok());
+    }
 
     #[test]
     fn only_what_comes_from_this_machine_is_local() {

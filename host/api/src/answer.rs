@@ -22,6 +22,9 @@ pub(crate) struct Envelope<T> {
     /// `timestamp`, and further entries that depend on the kind of response, such as `count`.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+    /// After how many seconds to try again, as the header `Retry-After` says; only with 429 and 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 /// A response without data.
@@ -76,7 +79,8 @@ impl<T> Answer<Vec<T>> {
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let etag = self.etag.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok());
-        let envelope = Envelope { success: true, data: Some(self.data), error: None, metadata: stamped(self.metadata) };
+        let metadata = stamped(self.metadata);
+        let envelope = Envelope { success: true, data: Some(self.data), error: None, metadata, retry_after: None };
         let mut response = (StatusCode::OK, NO_STORE, Json(envelope)).into_response();
         if let Some(etag) = etag {
             response.headers_mut().insert(header::ETAG, etag);
@@ -85,10 +89,15 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
-/// The response for a refused or failed request.
-pub(crate) fn failure(status: StatusCode, error: ErrorBody) -> Response {
-    let envelope = Failure { success: false, data: None, error: Some(error), metadata: stamped(Map::new()) };
-    (status, NO_STORE, Json(envelope)).into_response()
+/// The response for a refused or failed request, which may be tried again after `retry_after` seconds.
+pub(crate) fn failure(status: StatusCode, error: ErrorBody, retry_after: Option<u32>) -> Response {
+    let metadata = stamped(Map::new());
+    let envelope = Failure { success: false, data: None, error: Some(error), metadata, retry_after };
+    let mut response = (status, NO_STORE, Json(envelope)).into_response();
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// Responses must not be cached, because configuration may change at any moment.

@@ -2,6 +2,8 @@
 //!
 //! Error texts of stores and drivers go to the log only: the response says which store is unavailable and no more.
 
+use std::borrow::Borrow;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -32,8 +34,13 @@ pub(crate) enum ApiError {
     Malformed(String),
     #[error("there is no field {field:?} here; there are {known}")]
     UnknownField { field: String, known: String },
-    #[error("give a valid token: Authorization: Bearer <token>")]
+    #[error("this token is none of API_TOKENS_FILE: give a valid one, as Authorization: Bearer <token>")]
     NoToken,
+    #[error(
+        "this needs the role {needed}, and a request without a token has {} here (API_ANONYMOUS_ROLE): give a token, as \
+         Authorization: Bearer <token>", .role.map_or("none", Role::as_str)
+    )]
+    Anonymous { needed: Role, role: Option<Role> },
     #[error("this needs the role {needed}; the token's role is {role}")]
     Forbidden { needed: Role, role: Role },
     #[error(
@@ -106,10 +113,20 @@ pub(crate) enum ApiError {
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) String);
 
+/// After how many seconds a request is worth trying again that found no room, or a part that is away.
+const RETRY_AFTER: u32 = 1;
+
 /// Status, code, a message that replaces the error's own text if needed, and details.
 type Choice = (StatusCode, &'static str, Option<String>, Value);
 
 impl ApiError {
+    /// The error for a name that means nothing in its place.
+    pub(crate) fn unknown_field<T: Borrow<str>>(field: &str, known: &[T]) -> Self {
+        let field = field.chars().take(100).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Self::UnknownField { field, known }
+    }
+
     fn choose(&self) -> Choice {
         use StatusCode as S;
         let told = |status, code| (status, code, None, Value::Null);
@@ -117,7 +134,7 @@ impl ApiError {
         match self {
             Self::Malformed(_) => told(S::BAD_REQUEST, "malformed"),
             Self::UnknownField { .. } => told(S::BAD_REQUEST, "unknown_field"),
-            Self::NoToken => told(S::UNAUTHORIZED, "unauthorized"),
+            Self::NoToken | Self::Anonymous { .. } => told(S::UNAUTHORIZED, "unauthorized"),
             Self::Forbidden { .. } => told(S::FORBIDDEN, "forbidden"),
             Self::CrossSite { .. } => told(S::FORBIDDEN, "cross_site"),
             Self::LocalOnly => told(S::FORBIDDEN, "local_only"),
@@ -284,17 +301,13 @@ impl IntoResponse for ApiError {
         let (status, code, message, details) = self.choose();
         let told = self.to_string();
         let message = message.unwrap_or_else(|| told.clone());
-        let mut response = failure(status, ErrorBody { code, message, details });
+        let is_passing = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        let mut response = failure(status, ErrorBody { code, message, details }, is_passing.then_some(RETRY_AFTER));
         if status.is_server_error() {
             response.extensions_mut().insert(Cause(told));
         }
-        let header = match status {
-            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
-            _ => None,
-        };
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -29,7 +29,9 @@ use ta_bot_engine::{
 
 mod report;
 
-pub use report::{Elections, HealthReport, Modules, NotReady, Part, PartStatus, Readiness, StaleParameters, Status};
+pub use report::{
+    Build, Elections, HealthReport, Modules, NotReady, Part, PartStatus, Readiness, StaleParameters, Status,
+};
 
 /// How long a part may take to answer.
 const PING_LIMIT: Duration = Duration::from_secs(1);
@@ -65,6 +67,7 @@ pub struct Sources {
     pub metrics: Arc<Metrics>,
     pub feeds: Arc<Feeds>,
     pub embedded: Embedded,
+    pub build: Build,
 }
 
 /// Measures the state of the service.

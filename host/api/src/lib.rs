@@ -22,7 +22,10 @@ use ta_bot_engine::{
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::Guard, health::Health, tokens::Tokens};
+use crate::{
+    access::{Access, Guard},
+    health::Health,
+};
 
 type State = Arc<Services>;
 
@@ -60,8 +63,8 @@ pub struct Services {
     pub catalog: Arc<Catalog>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
-    /// `None` leaves the API open.
-    pub tokens: Option<Tokens>,
+    /// What callers may do.
+    pub access: Access,
     /// Cancelled when the service begins to shut down, so that long work is neither started nor continued.
     pub ending: CancellationToken,
     /// Says which signals are too old to be published.
@@ -74,7 +77,7 @@ pub struct Services {
 
 /// Every route, with the middleware that all of them share.
 pub fn router(services: Arc<Services>) -> Router {
-    let guard = Guard::new(services.tokens.clone());
+    let guard = Guard::new(services.access.clone());
     let (api, document) = openapi::api(&guard).split_for_parts();
     let api = openapi::serve(api, &document, &guard);
     Router::new()

@@ -20,8 +20,8 @@ use super::{
     tokens::Role,
 };
 
-/// The path of the description.
-const PATH: &str = "/api/v1/openapi.json";
+/// The paths of the description: the API's own, and that of the older service.
+const PATHS: [&str; 2] = ["/api/v1/openapi.json", "/openapi.json"];
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -53,7 +53,8 @@ impl Modify for Token {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
             "Each operation names the role that it needs in x-role: operator for uploading a module, downloading its \
              bytes, comparing a candidate and changing a deployment; otherwise viewer for GET and trader for the rest. \
-             Without API_TOKENS_FILE no token is needed, and what needs operator is accepted from this machine only.",
+             A request without a token has the role that API_ANONYMOUS_ROLE gives it. Without API_TOKENS_FILE, what needs \
+             operator is accepted from this machine only.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
@@ -79,15 +80,16 @@ pub(super) fn api(guard: &Guard) -> OpenApiRouter<State> {
 /// Adds the route that serves the description.
 pub(super) fn serve(api: Router<State>, document: &OpenApi, guard: &Guard) -> Router<State> {
     let document = serde_json::to_value(document).unwrap_or_default();
-    api.route(PATH, guard.before(get(async move || Json(document.clone())), Role::Viewer))
+    let route = guard.before(get(async move || Json(document.clone())), Role::Viewer);
+    PATHS.into_iter().fold(api, |api, path| api.route(path, route.clone()))
 }
 
 /// The beginning of `docs/routes.md`.
 const PAGE: &str = "# Routes, roles and statuses
 
 `make routes` writes this page from the routes themselves; [http.md](http.md) describes each of them. `trader` may do all that
-`viewer` may, and `operator` all that `trader` may; `none` needs no token. Without `API_TOKENS_FILE` no route needs a token,
-but a route for `operator` answers this machine only.
+`viewer` may, and `operator` all that `trader` may; `none` needs no token. A request without a token has the role that
+`API_ANONYMOUS_ROLE` gives it. Without `API_TOKENS_FILE` a route for `operator` answers this machine only.
 
 | method | path | role | statuses |
 |---|---|---|---|
@@ -102,8 +104,10 @@ pub(super) fn routes_page() -> String {
     for (path, statuses) in routes::service::OPEN {
         row("GET", path, "none", statuses.to_owned());
     }
-    row("GET", PATH, Role::Viewer.as_str(), "200, 401".to_owned());
-    let (_, mut document) = api(&Guard::new(None)).split_for_parts();
+    for path in PATHS {
+        row("GET", path, Role::Viewer.as_str(), "200, 400, 401".to_owned());
+    }
+    let (_, mut document) = api(&Guard::of_nobody()).split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in by_method(item) {
             let role = operation.extensions.as_ref().and_then(|extensions| extensions.get(ROLE)?.as_str());

@@ -35,7 +35,7 @@ impl Problem {
 }
 
 impl From<&ParameterProblem> for Problem {
-    fn from(ParameterProblem { parameter, given, allowed }: &ParameterProblem) -> Self {
+    fn from(ParameterProblem { parameter, given, allowed, .. }: &ParameterProblem) -> Self {
         Self { parameter: parameter.clone(), given: given.clone(), allowed: allowed.clone() }
     }
 }

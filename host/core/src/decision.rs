@@ -144,6 +144,7 @@ pub enum ExecutionStatus {
     Timeout,
     Limit,
     Gap,
+    Misconfigured,
 }
 
 impl ExecutionStatus {
@@ -156,6 +157,7 @@ impl ExecutionStatus {
             Self::Timeout => "timeout",
             Self::Limit => "limit",
             Self::Gap => "gap",
+            Self::Misconfigured => "misconfigured",
         }
     }
 }
@@ -180,9 +182,8 @@ impl EvaluationError {
     pub const fn status(&self) -> ExecutionStatus {
         match self {
             Self::InsufficientData { .. } => ExecutionStatus::Success,
-            Self::InvalidParameters(_) | Self::Failed(_) | Self::InvalidDecision(_) | Self::NoRoom(_) => {
-                ExecutionStatus::Error
-            }
+            Self::InvalidParameters(_) => ExecutionStatus::Misconfigured,
+            Self::Failed(_) | Self::InvalidDecision(_) | Self::NoRoom(_) => ExecutionStatus::Error,
             Self::Trap(_) => ExecutionStatus::Trap,
             Self::Timeout { .. } => ExecutionStatus::Timeout,
             Self::Limit(_) => ExecutionStatus::Limit,

@@ -28,6 +28,7 @@ mod series;
 mod settings;
 mod signal;
 mod strategy;
+mod switch;
 mod symbol;
 mod timeframe;
 mod timestamp;
@@ -45,7 +46,9 @@ pub use deployment::{
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
 pub use job::{CandleEvent, EventError, Job};
 pub use ladder::{Ladder, Step, Thresholds};
-pub use parameters::{ParameterProblem, ParameterSchema, ParameterSpec, Parameters, Value, ValueKind, in_short};
+pub use parameters::{
+    ENABLED, ParameterProblem, ParameterSchema, ParameterSpec, Parameters, ProblemKind, Value, ValueKind, in_short,
+};
 pub use resolved::{Level, ParameterLevels, ResolvedParameters};
 pub use risk::{RiskLevels, default_levels};
 pub use seed::SeedLeft;
@@ -59,6 +62,7 @@ pub use strategy::{
     Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, MAX_LOOKBACK, StrategyDescription, StrategyId,
     StrategyIdError,
 };
+pub use switch::{Switch, SwitchState, Switches, split_switch};
 pub use symbol::{Symbol, SymbolError};
 pub use timeframe::{Timeframe, TimeframeError};
 pub use timestamp::{Timestamp, TimestampError, millis};

@@ -10,6 +10,13 @@ use serde_json::{Map, Value as Json};
 
 use crate::{ParameterHash, strategy::is_name};
 
+mod problem;
+
+pub use problem::{ParameterProblem, ProblemKind, in_short};
+
+/// The host's own parameter of every strategy: false pauses the strategy. It is stored with the strategy's parameters
+/// and is none of them, so no strategy may declare a parameter of this name.
+pub const ENABLED: &str = "enabled";
 /// The most bytes that a text value may have. Parameters are held in memory, passed to every evaluation and included in
 /// every signal.
 const MAX_TEXT: usize = 1000;
@@ -139,10 +146,51 @@ impl ParameterSpec {
         }
     }
 
+    /// The declaration of the host's own parameter.
+    fn enabled() -> Self {
+        Self {
+            name: ENABLED.to_owned(),
+            description: "Whether the strategy runs.".to_owned(),
+            kind: ValueKind::Boolean,
+            default: None,
+            min: None,
+            max: None,
+            choices: Vec::new(),
+        }
+    }
+
     /// Reads and checks a value.
     fn read(&self, given: &Json) -> Result<Value, ParameterProblem> {
-        let value = self.kind.read(given).filter(|value| self.holds(value));
-        value.ok_or_else(|| ParameterProblem::new(&self.name, given, self.allowed()))
+        let kind = match self.kind.read(given) {
+            Some(value) if self.holds(&value) => return Ok(value),
+            Some(_) => ProblemKind::OutOfRange,
+            // A whole number that is too large for an integer is a number all the same.
+            None if self.kind == ValueKind::Integer && given.as_f64().is_some_and(|number| number.fract() == 0.0) => {
+                ProblemKind::OutOfRange
+            }
+            None => ProblemKind::WrongType,
+        };
+        let suggested = self.suggested(given).map(|value| value.to_json());
+        Err(ParameterProblem { suggested, ..ParameterProblem::new(&self.name, given, self.allowed(), kind) })
+    }
+
+    /// A value that would be taken instead: what was probably meant, the nearest one in range, or the default.
+    fn suggested(&self, given: &Json) -> Option<Value> {
+        let text = given.as_str().map(str::trim);
+        let meant = match self.kind {
+            ValueKind::Boolean => text.and_then(|text| text.to_ascii_lowercase().parse().ok()).map(Value::Boolean),
+            ValueKind::Integer => self.nearest(given).map(|number| Value::Integer(number.round() as i32)),
+            ValueKind::Number => self.nearest(given).map(Value::Number),
+            ValueKind::Text => None,
+        };
+        meant.filter(|value| self.holds(value)).or_else(|| self.default.clone())
+    }
+
+    /// The number in range that is nearest to a given one, which may be written as a text.
+    fn nearest(&self, given: &Json) -> Option<f64> {
+        let number = given.as_f64().or_else(|| given.as_str()?.trim().parse().ok())?;
+        let (min, max) = (self.min.unwrap_or(f64::MIN), self.max.unwrap_or(f64::MAX));
+        number.is_finite().then(|| number.max(min).min(max))
     }
 
     /// Whether a value of the right kind is in the declared range.
@@ -162,6 +210,9 @@ impl ParameterSpec {
         if !is_name(&self.name) {
             return Err("give a name of up to 64 lower case letters, digits and underscores, a letter first".to_owned());
         }
+        if self.name == ENABLED {
+            return Err("the host has a parameter of this name for every strategy: give it another name".to_owned());
+        }
         let numeric = matches!(self.kind, ValueKind::Integer | ValueKind::Number);
         if !numeric && (self.min.is_some() || self.max.is_some()) {
             return Err("a range is for integers and numbers only".to_owned());
@@ -180,33 +231,6 @@ impl ParameterSpec {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// Why one parameter is refused.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ParameterProblem {
-    /// Which parameter.
-    pub parameter: String,
-    /// What was given.
-    pub given: Json,
-    /// What is allowed.
-    pub allowed: String,
-}
-
-impl ParameterProblem {
-    fn new(parameter: &str, given: &Json, allowed: String) -> Self {
-        Self { parameter: parameter.chars().take(100).collect(), given: in_short(given), allowed }
-    }
-}
-
-/// The value itself or, if it is long, the beginning of its JSON text. A hostile value may be of any size, and a
-/// response that repeats it must stay small.
-pub fn in_short(given: &Json) -> Json {
-    let text = given.to_string();
-    match text.char_indices().nth(200) {
-        Some((end, _)) => Json::String(format!("{}…", &text[..end])),
-        None => given.clone(),
     }
 }
 
@@ -286,24 +310,30 @@ impl ParameterSchema {
         if problems.is_empty() { Ok(parameters) } else { Err(problems) }
     }
 
-    /// Reads the valid parameters, and returns one problem for each invalid one.
+    /// Reads the valid parameters, and returns one problem for each invalid one. The host's own parameter is checked
+    /// with them and is not among them.
     pub fn read_what_fits(&self, given: &Map<String, Json>) -> (Parameters, Vec<ParameterProblem>) {
         let mut parameters = Parameters::default();
         let mut problems = Vec::new();
         for (name, value) in given {
+            if name == ENABLED {
+                problems.extend(ParameterSpec::enabled().read(value).err());
+                continue;
+            }
             match self.0.iter().find(|spec| spec.name == *name).map(|spec| spec.read(value)) {
                 Some(Ok(value)) => parameters.set(name.as_str(), value),
                 Some(Err(problem)) => problems.push(problem),
-                None => problems.push(ParameterProblem::new(name, value, self.unknown(problems.len()))),
+                None => problems.push(self.unknown(name, value, problems.len())),
             }
         }
         (parameters, problems)
     }
 
-    /// The text for an unknown name, after `before` other problems.
-    fn unknown(&self, before: usize) -> String {
+    /// The problem of an unknown name, after `before` other problems.
+    fn unknown(&self, name: &str, given: &Json, before: usize) -> ParameterProblem {
         let no = "no such parameter";
-        if before < MOST_TOLD { format!("{no}; there are {}", self.names()) } else { no.to_owned() }
+        let allowed = if before < MOST_TOLD { format!("{no}; there are {}", self.names()) } else { no.to_owned() };
+        ParameterProblem::new(name, given, allowed, ProblemKind::Unknown)
     }
 
     fn names(&self) -> String {

@@ -46,6 +46,7 @@ pub(crate) struct Engine {
     /// The same bus as `bus`.
     pub(crate) local_bus: Arc<LocalBus>,
     pub(crate) candles: Arc<Candles>,
+    pub(crate) config: Arc<SqliteConfig>,
     pub(crate) modules: Arc<SqliteModules>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) registry: Arc<Registry>,
@@ -153,7 +154,7 @@ impl Engine {
         load_folder(&registry, &sandbox, &bundled);
         let config = Arc::new(SqliteConfig::new(database.clone()));
         let parameters = Arc::new(ParameterBook::new(config.clone(), Arc::clone(&registry)));
-        let settings = Arc::new(SettingsBook::new(config, Arc::clone(&registry), settings));
+        let settings = Arc::new(SettingsBook::new(config.clone(), Arc::clone(&registry), settings));
         let modules = Arc::new(SqliteModules::new(database.clone()));
         let store: Arc<dyn CandleStore> = Arc::new(SqliteCandles::new(database.clone()));
         let stored = Arc::new(Candles::new(Arc::clone(&store), DEFAULT_PATIENCE, Arc::clone(&metrics)));
@@ -192,6 +193,7 @@ impl Engine {
             bus: local_bus.clone(),
             local_bus,
             candles,
+            config,
             modules,
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             registry,

@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 use ta_bot_api::{
     self, Services,
+    access::Access,
     health::{Health, Sources},
     tokens::Tokens,
 };
@@ -75,6 +76,8 @@ impl App {
         let _alone = lock(&self.environment.data_dir)?;
         let tokens = self.environment.tokens_file.as_ref().map(|path: &PathBuf| Tokens::read(path)).transpose()?;
         let address = self.environment.http_addr;
+        let Environment { token_header, anonymous_role, .. } = &self.environment;
+        let access = Access::new(tokens, token_header.clone(), *anonymous_role, address.ip())?;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
         let listener_address = listener.local_addr()?;
@@ -87,8 +90,9 @@ impl App {
         }
         let shared = Shared::new(&self.environment, &self.registry, self.clock.clone());
         self.analyst.metrics.add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds))?))?;
+        self.analyst.metrics.built(self.environment.build.commit.as_deref());
         self.analyst.metrics.add(Box::new(SuspendedGauge::new(Arc::clone(&shared.ladders))?))?;
-        let services = Arc::new(self.services(tokens, &shared, &leadership, &stages));
+        let services = Arc::new(self.services(access, &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
         let server = ta_bot_api::serve(listener, services, stages.http.clone());
         tracing::info!(address = %listener_address, "listening");
@@ -135,7 +139,7 @@ impl App {
         }
     }
 
-    fn services(&self, tokens: Option<Tokens>, shared: &Shared, leadership: &Leadership, stages: &Stages) -> Services {
+    fn services(&self, access: Access, shared: &Shared, leadership: &Leadership, stages: &Stages) -> Services {
         let bus = Arc::clone(&self.bus);
         let health = Health::new(Sources {
             candles: Arc::clone(&self.candles),
@@ -148,6 +152,7 @@ impl App {
             metrics: Arc::clone(&self.analyst.metrics),
             feeds: Arc::clone(&shared.feeds),
             embedded: self.embedded,
+            build: self.environment.build.clone(),
         });
         Services {
             analyst: Arc::clone(&self.analyst),
@@ -169,7 +174,7 @@ impl App {
             catalog: Arc::clone(&self.catalog),
             metrics: Arc::clone(&self.analyst.metrics),
             health: Arc::new(health),
-            tokens,
+            access,
             expiry: shared.expiry.clone(),
             actions: self.environment.published_actions.clone(),
             relay_wakeup: Arc::clone(&shared.relay_wakeup),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_api::tokens::TokenFileError;
+use ta_bot_api::{access::NobodyMayCall, tokens::TokenFileError};
 use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
@@ -43,6 +43,8 @@ pub(super) enum CliError {
     Environment(Vec<EnvError>),
     #[error(transparent)]
     Tokens(TokenFileError),
+    #[error(transparent)]
+    Access(NobodyMayCall),
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
@@ -151,13 +153,17 @@ impl CliError {
             Ok(tokens) => return Self::Tokens(tokens),
             Err(other) => other,
         };
+        let error = match error.downcast::<NobodyMayCall>() {
+            Ok(closed) => return Self::Access(closed),
+            Err(other) => other,
+        };
         error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
     }
 
     /// A stable word for programs.
     pub(super) const fn code(&self) -> &'static str {
         match self {
-            Self::Environment(_) | Self::Tokens(_) => "environment",
+            Self::Environment(_) | Self::Tokens(_) | Self::Access(_) => "environment",
             Self::Usage(_) => "usage",
             Self::Store(_) => "store",
             Self::Bus(_) => "bus",
@@ -196,7 +202,7 @@ impl CliError {
 
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Environment(_) | Self::Tokens(_) | Self::Usage(_) => WRONG_USAGE,
+            Self::Environment(_) | Self::Tokens(_) | Self::Access(_) | Self::Usage(_) => WRONG_USAGE,
             _ => FAILED,
         }
     }
@@ -257,7 +263,7 @@ impl From<ImpactError> for CliError {
 /// Why a change was refused, with each parameter on its own line.
 fn told(error: &RolloutError) -> String {
     let RolloutError::Misfits(problems) = error else { return error.to_string() };
-    let line = |ParameterProblem { parameter, given, allowed }: &ParameterProblem| {
+    let line = |ParameterProblem { parameter, given, allowed, .. }: &ParameterProblem| {
         format!("{parameter}: {given} is stored, and allowed is {allowed}")
     };
     [error.to_string()].into_iter().chain(problems.iter().map(line)).collect::<Vec<_>>().join("\n")

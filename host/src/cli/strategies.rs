@@ -33,7 +33,7 @@ struct Strategy {
     deployment_revision: i64,
     /// Whether it looks at candles, unless it is quarantined.
     enabled: bool,
-    /// `ready` or `quarantined`.
+    /// `ready`, `quarantined`, `paused`, or `misconfigured` if whether it is paused can't be read.
     state: &'static str,
     lookback: u32,
     /// Empty means all.
@@ -47,6 +47,7 @@ impl Strategy {
     fn new(app: &App, module: &StrategyModule) -> Self {
         let description = module.description();
         let deployment = DeploymentView::of(&app.analyst.rollout, &description.id);
+        let switch = app.analyst.parameters.switches(&description.id).all;
         Self {
             id: description.id.clone(),
             name: description.name.clone(),
@@ -55,8 +56,8 @@ impl Strategy {
             wit_version: WIT_VERSION,
             bundled: deployment.bundled,
             deployment_revision: deployment.revision,
-            enabled: deployment.enabled,
-            state: deployment.state(),
+            enabled: deployment.runs(&switch),
+            state: deployment.state(&switch),
             lookback: description.lookback,
             timeframes: description.timeframes.clone(),
             parameter_count: description.schema.specs().len(),
@@ -150,10 +151,11 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Strategy { id, name, version, digest, enabled, lookback, .. } = &self.strategy;
+        let Strategy { id, name, version, digest, enabled, state, lookback, .. } = &self.strategy;
         writeln!(f, "{} ({id}) {}\n{}\n", one_line(name), one_line(version), plain(&self.description))?;
         writeln!(f, "  digest      {digest}\n  lookback    {lookback} candles")?;
-        writeln!(f, "  timeframes  {}\n  enabled     {}\n", self.strategy.timeframes(), yes_or_no(*enabled))?;
+        writeln!(f, "  timeframes  {}", self.strategy.timeframes())?;
+        writeln!(f, "  enabled     {}\n  state       {state}\n", yes_or_no(*enabled))?;
         writeln!(f, "{}", parameter_table(&self.parameters))?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
     }

@@ -35,6 +35,41 @@ fn a_budget_is_a_time_that_a_minute_of_all_cores_can_hold() {
 }
 
 #[test]
+fn requests_without_a_token_may_do_what_the_role_says() {
+    let role = |given: &[(&str, &str)]| read(given).map(|environment| environment.anonymous_role);
+    assert_eq!(role(&[]), Ok(Some(Role::Trader)));
+    assert_eq!(role(&[("HTTP_ADDR", "[::1]:80")]), Ok(Some(Role::Trader)));
+    assert_eq!(role(&[("HTTP_ADDR", "0.0.0.0:8080")]), Ok(None));
+    assert_eq!(role(&[("API_TOKENS_FILE", "tokens")]), Ok(None), "tokens that are given are meant to be needed");
+    let said = |text| role(&[("HTTP_ADDR", "0.0.0.0:8080"), ("API_ANONYMOUS_ROLE", text)]);
+    assert_eq!(said(" viewer "), Ok(Some(Role::Viewer)));
+    assert_eq!(said("trader"), Ok(Some(Role::Trader)));
+    assert_eq!(role(&[("API_ANONYMOUS_ROLE", "none")]), Ok(None));
+    for wrong in ["operator", "Viewer", "all"] {
+        let errors = said(wrong).unwrap_err();
+        assert!(errors[0].to_string().contains("none of none, viewer and trader"), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_second_header_may_carry_the_token() {
+    let header = |text| read(&[("API_TOKEN_HEADER", text)]).map(|environment| environment.token_header);
+    assert_eq!(header("X-Petrosa-Internal-Token").unwrap().unwrap(), "x-petrosa-internal-token");
+    assert_eq!(header(" "), Ok(None));
+    assert_eq!(header("X Token:").unwrap_err()[0].name, "API_TOKEN_HEADER");
+}
+
+#[test]
+fn what_was_built_is_what_the_image_says_if_the_build_did_not_record_it() {
+    let given = [("COMMIT_SHA", "0123abc"), ("BUILD_DATE", "2031-05-04")];
+    let build = read(&given).unwrap().build;
+    let recorded =
+        |built: Option<&str>, image: &str| Some(built.filter(|text| !text.is_empty()).unwrap_or(image).to_owned());
+    assert_eq!(build.commit, recorded(option_env!("TA_BOT_COMMIT"), "0123abc"));
+    assert_eq!(build.date, recorded(option_env!("TA_BOT_BUILD_DATE"), "2031-05-04"));
+}
+
+#[test]
 fn a_switch_is_read_however_it_is_written() {
     assert!(read(&[("OTEL_ENABLED", "False"), ("LEADER_ELECTION_ENABLED", "0")]).is_ok());
     assert!(read(&[("OTEL_ENABLED", "maybe")]).unwrap_err()[0].problem.contains("neither"));

@@ -121,4 +121,10 @@ fn an_address_in_use_and_a_wrong_token_file_are_said() {
     let mut command = home.command();
     let done = Done::of(command.env("API_TOKENS_FILE", &tokens).env("LOG_LEVEL", "off"));
     done.failed(2, &["API_TOKENS_FILE", "line 1"]);
+    // On the network, with nobody who may call.
+    let mut command = home.command();
+    let done = Done::of(command.env("HTTP_ADDR", "0.0.0.0:0").env("LOG_LEVEL", "off"));
+    done.failed(2, &["nobody could call the API", "API_TOKENS_FILE", "API_ANONYMOUS_ROLE"]);
+    let listed = home.command().env("HTTP_ADDR", "0.0.0.0:0").args(["strategies", "list"]).status().unwrap();
+    assert!(listed.success(), "commands serve nobody");
 }

@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod expected;
 mod leaders;
+mod pause;
 mod readers;
 mod shutdown;
 mod storm;

@@ -143,15 +143,10 @@ async fn validating_stores_nothing() {
     let valid =
         service.post(path, json!({"strategy_id": "rsi", "symbol": "BTCUSDT", "parameters": {"period": 20}})).await;
     assert_eq!((&valid.data()["valid"], &valid.data()["symbol"]), (&json!(true), &json!("BTCUSDT")));
-    let wrong = service.post(path, json!({"strategy_id": "rsi", "parameters": {"period": 1, "perid": 3}})).await;
-    wrong.error(422, "invalid");
-    assert_eq!(wrong.refused(), ["perid", "period"]);
-    let together = json!({"strategy_id": "rsi", "parameters": {"oversold": 50, "overbought": 50}});
-    service.post(path, together).await.error(422, "refused_by_strategy");
-    service.post(path, json!({"strategy_id": "rsj", "parameters": {}})).await.error(404, "unknown_strategy");
-    let incomplete = service.post(path, json!({"symbol": "B"})).await;
+    // What it says of a configuration that is wrong: `neighbours`.
+    let incomplete = service.post(path, json!({"strategy_id": "rsi", "symbol": "B"})).await;
     incomplete.error(422, "invalid");
-    assert_eq!(incomplete.refused(), ["strategy_id", "symbol", "parameters"]);
+    assert_eq!(incomplete.refused(), ["parameters", "symbol"]);
     service.post(path, json!({"strategy": "rsi"})).await.error(400, "unknown_field");
 
     assert_eq!(service.get(CONFIG).await.data()["version"], 0);

@@ -31,6 +31,7 @@ async fn probes_and_the_root_answer() {
     let service = Service::start().await;
     let text = async |path| service.request(Method::GET, path).send().await.unwrap().text().await.unwrap();
     assert_eq!(text("/healthz").await, "ok\n");
+    assert_eq!(text("/live").await, "ok\n");
     assert!(text("/").await.contains("/api/v1/openapi.json"));
     assert_eq!(service.get("/ready").await.body, json!({"ready": true, "not_ready": []}));
     let head = reply(service.request(Method::HEAD, "/health")).await;

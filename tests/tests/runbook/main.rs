@@ -19,6 +19,7 @@ mod history;
 mod market;
 mod metrics;
 mod modules;
+mod neighbours;
 mod refusals;
 mod replay;
 mod revisions;

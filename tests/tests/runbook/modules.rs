@@ -133,6 +133,24 @@ async fn a_module_with_a_fault_is_refused_by_its_check() {
     service.end().await;
 }
 
+/// The host pauses every strategy by a parameter of this name, and would never let the strategy see its own.
+#[tokio::test]
+async fn a_module_that_declares_the_host_s_own_parameter_is_refused() {
+    let service = Service::start().await;
+    let (mut bytes, own) = (built_in::bytes("rsi").unwrap(), b"trigger");
+    let places: Vec<usize> = (0..bytes.len() - own.len()).filter(|at| bytes[*at..].starts_with(own)).collect();
+    assert!(!places.is_empty(), "RSI has a parameter with a name of as many letters");
+    for at in places {
+        bytes[at..at + own.len()].copy_from_slice(b"enabled");
+    }
+    let digest = ModuleDigest::of(&bytes);
+    assert_eq!(upload(&service, bytes).await.status, 202);
+    let module = checked(&service, digest).await;
+    assert_eq!(module["state"], "refused", "{module}");
+    assert!(module["reason"].as_str().unwrap().contains("give it another name"), "{module}");
+    service.end().await;
+}
+
 /// Without trusted keys a signature is neither required nor checked.
 #[tokio::test]
 async fn a_signature_that_nobody_asks_for_is_not_looked_at() {

@@ -26,8 +26,14 @@ async fn more_than_a_few_at_once_are_told_to_come_again() {
     for reply in busy {
         reply.error(429, "busy");
         assert_eq!(reply.headers["retry-after"], "1");
+        assert_eq!(reply.body["retry_after"], 1, "for those who read no headers");
     }
     for reply in &had_a_turn {
+        reply.error(503, "store_away");
+    }
+    // A pause waits for no turn: it is refused for the store only.
+    let pauses = |_| reply(service.request(Method::POST, CONFIG).json(&json!({"parameters": {"enabled": false}})));
+    for reply in (0..turns + 6).map(pauses).collect::<JoinSet<_>>().join_all().await {
         reply.error(503, "store_away");
     }
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();

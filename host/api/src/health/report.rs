@@ -103,6 +103,15 @@ pub struct FeedReport {
     pub age_seconds: Option<i64>,
 }
 
+/// What the running binary was built of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct Build {
+    /// The commit; null if that was not recorded.
+    pub commit: Option<String>,
+    /// When that commit was made, or the image built; null if that was not recorded.
+    pub date: Option<String>,
+}
+
 /// The document returned by `/health`.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct HealthReport {
@@ -112,6 +121,8 @@ pub struct HealthReport {
     pub service: &'static str,
     /// The version of the service.
     pub version: &'static str,
+    /// What it was built of.
+    pub build: Build,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
     /// Which process schedules jobs.
@@ -161,6 +172,7 @@ impl Health {
             status: status(&measured, modules.status == "ready", stale_since.is_some()),
             service: "ta-bot",
             version: env!("CARGO_PKG_VERSION"),
+            build: sources.build.clone(),
             uptime_seconds: self.started.elapsed().as_secs(),
             leader_election: Elections {
                 enabled: sources.leadership.elected,

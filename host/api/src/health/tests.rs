@@ -112,6 +112,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         metrics: Arc::new(Metrics::new().unwrap()),
         feeds: Arc::clone(&feeds),
         embedded,
+        build: Build::default(),
     });
     Service { health, bus, parameters, registry, database, feeds, folder }
 }

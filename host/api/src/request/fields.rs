@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use axum::{
     extract::{FromRequestParts, Query},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
 use serde_json::{Map, Value};
 use ta_bot_core::ModuleDigest;
@@ -14,6 +14,10 @@ use crate::{
     error::ApiError,
     problem::{Problem, Problems},
 };
+
+/// Query parameters that every route takes, because neighbours of the service send them to some. `changed_by` and
+/// `reason` count for every change that does not name them in its body; `side` means nothing here.
+pub(crate) const TAKEN_EVERYWHERE: [&str; 3] = ["side", "changed_by", "reason"];
 
 /// Fields that are read one by one. Problems are collected and reported at the end.
 #[derive(Debug)]
@@ -26,11 +30,7 @@ impl Fields {
     /// Wraps the given fields. Unknown names are refused, because a misspelt field would otherwise be silently ignored.
     pub(crate) fn new(given: Map<String, Value>, known: &[&str]) -> Result<Self, ApiError> {
         match given.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(field) => {
-                let field = field.chars().take(100).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                Err(ApiError::UnknownField { field, known })
-            }
+            Some(field) => Err(ApiError::unknown_field(field, known)),
             None => Ok(Self { given, problems: Problems::default() }),
         }
     }
@@ -167,20 +167,40 @@ impl Fields {
 pub(crate) struct QueryFields(Vec<(String, String)>);
 
 impl QueryFields {
+    /// The parameters as fields. A symbol that nobody gave may come from a proxy as an empty one.
     pub(crate) fn fields(self, known: &[&str]) -> Result<Fields, ApiError> {
-        let given = self.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        let is_given = |(name, value): &(String, String)| {
+            !TAKEN_EVERYWHERE.contains(&name.as_str()) && !(name == "symbol" && value.is_empty())
+        };
+        let given = self.0.into_iter().filter(is_given).map(|(name, value)| (name, Value::String(value))).collect();
         Fields::new(given, known)
+    }
+
+    /// Who makes a change, and why.
+    pub(crate) fn author_fields(self) -> Result<Fields, ApiError> {
+        const KNOWN: [&str; 2] = ["changed_by", "reason"];
+        let given = self.0.into_iter().filter(|(name, _)| KNOWN.contains(&name.as_str()));
+        Fields::new(given.map(|(name, value)| (name, Value::String(value))).collect(), &KNOWN)
+    }
+
+    /// The name of a parameter that is neither among `known` nor taken everywhere.
+    pub(crate) fn unknown(&self, known: &[String]) -> Option<&str> {
+        let is_known = |name: &&str| TAKEN_EVERYWHERE.contains(name) || known.iter().any(|known| known == name);
+        self.0.iter().map(|(name, _)| name.as_str()).find(|name| !is_known(name))
+    }
+
+    /// Reads the query of an address.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, ApiError> {
+        let read = Query::try_from_uri(uri).map_err(|rejection| ApiError::Malformed(rejection.body_text()));
+        read.map(|Query(pairs)| Self(pairs))
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryFields {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(pairs)) => Ok(Self(pairs)),
-            Err(rejection) => Err(ApiError::Malformed(rejection.body_text())),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.uri)
     }
 }
 

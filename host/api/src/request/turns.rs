@@ -52,21 +52,28 @@ impl Turns {
 }
 
 impl Turn {
-    /// Runs the work to its end, even if the client disconnects: work that has started continues anyway, and the turn
-    /// must not become free before it is done.
+    /// Runs the work [to its end](to_its_end). The turn must not become free before it is done.
     pub(crate) async fn run<T: Send + 'static>(
         self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let work = tokio::spawn(async move {
+        to_its_end(async move {
             let _permit = self.0;
             work.await
-        });
-        match work.await.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(answer) => answer,
-            Err(Ok(panic)) => resume_unwind(panic),
-            Err(Err(ended)) => Err(ApiError::Panic(ended.to_string())),
-        }
+        })
+        .await
+    }
+}
+
+/// Runs the work to its end, even if the client disconnects: a change that was written must also be told to the other
+/// replicas.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(answer) => answer,
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(ended)) => Err(ApiError::Panic(ended.to_string())),
     }
 }
 

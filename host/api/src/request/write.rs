@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{FromRequest, FromRequestParts, Request},
+    http::Uri,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,16 +20,39 @@ use crate::{
     Services,
     access::Caller,
     error::ApiError,
-    request::{body::JsonBody, condition::Condition, fields::Fields, turns::Turns},
+    problem::Problem,
+    request::{
+        body::JsonBody,
+        condition::Condition,
+        fields::{Fields, QueryFields},
+        turns::Turns,
+    },
 };
 
 /// A request that changes something.
 pub(crate) struct WriteRequest {
-    pub(crate) caller: Caller,
+    pub(crate) sender: Sender,
     pub(crate) condition: Condition,
     pub(crate) body: JsonBody,
     /// The turns, for changes that run strategies.
     pub(crate) turns: Turns,
+}
+
+/// Who sends a change, as far as it is known without the body.
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    caller: Caller,
+    /// What the query says.
+    changed_by: Option<String>,
+    reason: Option<String>,
+}
+
+impl Sender {
+    fn read(caller: Caller, uri: &Uri) -> Result<Self, ApiError> {
+        let mut fields = QueryFields::of(uri)?.author_fields()?;
+        let (changed_by, reason) = (name(&mut fields), fields.text("reason", MAX_REASON));
+        fields.finish(Some(Self { caller, changed_by, reason }))
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for WriteRequest {
@@ -38,22 +62,27 @@ impl<S: Send + Sync> FromRequest<S> for WriteRequest {
         let (mut parts, body) = request.into_parts();
         let caller = Extension::<Caller>::from_request_parts(&mut parts, state).await;
         let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+        let sender = Sender::read(caller, &parts.uri)?;
         let turns = Extension::<Turns>::from_request_parts(&mut parts, state).await;
         let Extension(turns) = turns.map_err(|missing| ApiError::Panic(missing.body_text()))?;
         let condition = Condition::from_request_parts(&mut parts, state).await?;
         let body = JsonBody::from_request(Request::from_parts(parts, body), state).await?;
-        Ok(Self { caller, condition, body, turns })
+        Ok(Self { sender, condition, body, turns })
     }
 }
 
-/// Reads who makes a change, and why.
-pub(crate) fn author(fields: &mut Fields, caller: Caller) -> Author {
-    let changed_by = fields.text("changed_by", MAX_NAME).filter(|name| !name.trim().is_empty());
+/// Reads who makes a change, and why. What the body does not say may be in the query.
+pub(crate) fn author(fields: &mut Fields, sender: &Sender) -> Author {
+    let changed_by = name(fields).or_else(|| sender.changed_by.clone());
     Author {
-        changed_by: changed_by.unwrap_or_else(|| caller.name().to_owned()),
-        reason: fields.text("reason", MAX_REASON),
+        changed_by: changed_by.unwrap_or_else(|| sender.caller.name().to_owned()),
+        reason: fields.text("reason", MAX_REASON).or_else(|| sender.reason.clone()),
         at: Timestamp::now(),
     }
+}
+
+fn name(fields: &mut Fields) -> Option<String> {
+    fields.text("changed_by", MAX_NAME).filter(|name| !name.trim().is_empty())
 }
 
 /// Counts a change of parameters and notifies every replica.
@@ -122,12 +151,21 @@ impl From<AuditEntry> for AuditView {
 pub(crate) struct RollbackBody {
     /// The version to restore; 0 means that nothing is stored. Defaults to what was stored before the last change.
     target_version: Option<i64>,
-    /// The symbol whose level is rolled back; only for a strategy's parameters.
+    /// The symbol whose level is rolled back, which may also be in the query; only for a strategy's parameters.
     symbol: Option<String>,
     /// Who makes the change; defaults to the token's role or `api`.
     changed_by: Option<String>,
     /// The reason for the change.
     reason: Option<String>,
+}
+
+/// Refuses the older service's way to name what a rollback returns to.
+pub(crate) fn refuse_rollback_id(fields: &mut Fields) {
+    if let Some(given) = fields.take("rollback_id") {
+        let allowed =
+            "no such field here: give target_version, a version of the history (GET the audit of the same path)";
+        fields.refuse(Problem::new("rollback_id", &given, allowed));
+    }
 }
 
 /// The fields of an optional body.

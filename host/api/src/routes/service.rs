@@ -1,4 +1,4 @@
-//! The routes that are open to everyone: liveness, readiness, health and metrics.
+//! The routes that are open to everyone: liveness, readiness, health, metrics, and the page that shows the API.
 
 use std::convert::Infallible;
 
@@ -14,24 +14,39 @@ use futures_util::stream;
 
 use crate::{error::ApiError, health::Status, request::write::Shared};
 
+mod page;
+
 /// The text shown at the root path.
 const WELCOME: &str = "TA Bot\n\n\
     /health               the state of the service and its parts\n\
-    /healthz, /ready      for probes\n\
+    /healthz, /live       for probes: the process lives\n\
+    /ready                for probes: it can take work\n\
     /metrics              for Prometheus\n\
+    /docs                 the API, for people\n\
     /api/v1/openapi.json  the description of the API\n";
 
 /// The paths that are open to everyone, and the statuses that they return.
-pub(crate) const OPEN: [(&str, &str); 5] =
-    [("/", "200"), ("/healthz", "200"), ("/ready", "200, 503"), ("/health", "200, 503"), ("/metrics", "200, 500")];
+pub(crate) const OPEN: [(&str, &str); 9] = [
+    ("/", "200"),
+    ("/healthz", "200"),
+    ("/live", "200"),
+    ("/ready", "200, 503"),
+    ("/health", "200, 503"),
+    ("/metrics", "200, 500"),
+    ("/docs", "200"),
+    ("/docs/page.css", "200"),
+    ("/docs/page.js", "200"),
+];
 
 pub(crate) fn open_routes() -> Router<crate::State> {
     Router::new()
         .route("/", get(async || WELCOME))
         .route("/healthz", get(async || "ok\n"))
+        .route("/live", get(async || "ok\n"))
         .route("/ready", get(ready))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
+        .merge(page::routes())
 }
 
 async fn ready(State(services): Shared) -> Response {

@@ -1,7 +1,7 @@
 //! The JSON view of a deployment, for the API and the commands.
 
 use serde::Serialize;
-use ta_bot_core::{DeploymentEntry, Shadow, StrategyId};
+use ta_bot_core::{DeploymentEntry, Shadow, StrategyId, SwitchState};
 use utoipa::ToSchema;
 
 use ta_bot_engine::deployments::rollout::{Deployed, Rollout};
@@ -26,7 +26,7 @@ pub struct DeploymentView {
     pub version: Option<String>,
     /// The version of the interface that the module implements.
     pub wit_version: Option<&'static str>,
-    /// Whether it evaluates candles.
+    /// Whether it evaluates candles, unless an operator paused it by its parameter `enabled`.
     pub enabled: bool,
     /// Why it is quarantined and so evaluates no candles even if enabled; null if it is not.
     pub quarantined: Option<String>,
@@ -119,9 +119,21 @@ impl DeploymentView {
         }
     }
 
-    /// `ready`: the strategy can be evaluated. `quarantined`: it failed too often and evaluates no candles.
-    pub const fn state(&self) -> &'static str {
-        if self.quarantined.is_some() { "quarantined" } else { "ready" }
+    /// The state of the strategy. `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no
+    /// candles. `paused`: an operator paused it. `misconfigured`: whether it is paused can't be read, so it evaluates
+    /// no candles.
+    pub const fn state(&self, switch: &SwitchState) -> &'static str {
+        match (&self.quarantined, switch) {
+            (Some(_), _) => "quarantined",
+            (None, SwitchState::On) => "ready",
+            (None, SwitchState::Off) => "paused",
+            (None, SwitchState::Unreadable(_)) => "misconfigured",
+        }
+    }
+
+    /// Whether the strategy evaluates candles, unless it is quarantined, if operators let it run as `switch` says.
+    pub fn runs(&self, switch: &SwitchState) -> bool {
+        self.enabled && *switch == SwitchState::On
     }
 }
 

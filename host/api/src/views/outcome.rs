@@ -9,25 +9,25 @@ use ta_bot_wasm::LogLine;
 use utoipa::ToSchema;
 
 use ta_bot_core::millis;
-use ta_bot_engine::evaluation::Outcome;
+use ta_bot_engine::evaluation::{Outcome, SkipReason};
 
 use super::window::HolesView;
 
 /// The outcome of one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// `signal`, `none`, `dropped`, `skipped` (the strategy was not run), `gap` (it could not be asked, because candles
-    /// are missing that should be there) or `error`.
+    /// `signal`, `none`, `dropped`, `paused` (an operator paused the strategy), `skipped` (it was not run for another
+    /// reason), `gap` (it could not be asked, because candles are missing that should be there) or `error`.
     pub outcome: &'static str,
-    /// The status in the metrics: `success`, `error`, `trap`, `timeout`, `limit` or `gap`.
+    /// The status in the metrics: `success`, `error`, `trap`, `timeout`, `limit`, `gap` or `misconfigured`.
     status: &'static str,
     /// The signal's message; null unless the outcome is `signal`.
     #[schema(value_type = Option<Object>)]
     pub signal: Option<Json>,
     /// The decision that is not sent; null unless the outcome is `dropped`.
     pub dropped: Option<DroppedView>,
-    /// Why there is no answer; null unless the outcome is `skipped` or `gap`, or `none` because there are too few
-    /// candles.
+    /// Why there is no answer; null unless the outcome is `paused`, `skipped` or `gap`, or `none` because there are too
+    /// few candles.
     pub reason: Option<WhyView>,
     /// The error; null unless the outcome is `error`.
     pub error: Option<WhyView>,
@@ -78,7 +78,7 @@ impl OutcomeView {
         match outcome {
             Outcome::None => {}
             Outcome::Skipped(reason) => {
-                view.outcome = "skipped";
+                view.outcome = if matches!(reason, SkipReason::Paused(_)) { "paused" } else { "skipped" };
                 view.reason = Some(WhyView { code: reason.code(), message: reason.to_string() });
             }
             Outcome::Gap(gap) => {

@@ -48,6 +48,37 @@ fn refuses_whole_with_one_entry_each() {
 }
 
 #[test]
+fn a_problem_has_its_kind_and_a_value_that_would_be_taken() {
+    let of = |given: Json| {
+        let problem = read(given).unwrap_err().remove(0);
+        (problem.kind, problem.suggested.unwrap_or(Json::Null))
+    };
+    assert_eq!(of(json!({"period": 1})), (ProblemKind::OutOfRange, json!(2)));
+    assert_eq!(of(json!({"period": 1e300})), (ProblemKind::OutOfRange, json!(200)));
+    assert_eq!(of(json!({"period": " 20 "})), (ProblemKind::WrongType, json!(20)));
+    assert_eq!(of(json!({"period": 14.4})), (ProblemKind::WrongType, json!(14)));
+    assert_eq!(of(json!({"period": [7]})), (ProblemKind::WrongType, json!(14)), "the default");
+    assert_eq!(of(json!({"oversold": -3.5})), (ProblemKind::OutOfRange, json!(0.0)));
+    assert_eq!(of(json!({"trigger": "touch"})), (ProblemKind::OutOfRange, json!("cross")));
+    assert_eq!(of(json!({"trend_period": true})), (ProblemKind::WrongType, Json::Null), "nothing can be guessed");
+    assert_eq!(of(json!({"perid": 14})), (ProblemKind::Unknown, Json::Null));
+}
+
+#[test]
+fn the_host_s_own_parameter_is_checked_and_is_none_of_the_strategy_s() {
+    let with = read(json!({"period": 20, "enabled": false})).unwrap();
+    assert_eq!(with, read(json!({"period": 20})).unwrap());
+    assert_eq!(with.hash(), read(json!({"period": 20, "enabled": true})).unwrap().hash());
+    for odd in [json!("False"), json!(0), json!(null)] {
+        let problems = read(json!({"enabled": odd})).unwrap_err();
+        assert_eq!((problems[0].parameter.as_str(), problems[0].allowed.as_str()), (ENABLED, "true or false"));
+    }
+    assert_eq!(read(json!({"enabled": "False"})).unwrap_err()[0].suggested, Some(json!(false)));
+    let declared = ParameterSpec { name: ENABLED.to_owned(), ..rsi_schema().specs()[0].clone() };
+    assert!(declared.check().unwrap_err().contains("another name"));
+}
+
+#[test]
 fn a_hostile_value_is_cut_in_the_answer() {
     let problems = read(json!({"period": vec![1; 100_000]})).unwrap_err();
     assert!(serde_json::to_string(&problems).unwrap().len() < 600);

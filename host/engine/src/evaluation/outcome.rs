@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use ta_bot_core::{Decision, DropReason, EvaluationError, ModuleDigest, Signal, StrategyId, WindowHoles};
+use ta_bot_core::{Decision, DropReason, EvaluationError, Level, ModuleDigest, Signal, StrategyId, WindowHoles};
 use ta_bot_wasm::{LogLine, Usage};
 
 use super::gap::Gap;
@@ -31,6 +31,8 @@ pub enum SkipReason {
     Failing,
     /// It has used up its time for this minute.
     OverBudget,
+    /// An operator has paused it, on all symbols or on this one.
+    Paused(Level),
 }
 
 impl SkipReason {
@@ -39,6 +41,7 @@ impl SkipReason {
         match self {
             Self::Failing => "failing",
             Self::OverBudget => "over_budget",
+            Self::Paused(_) => "paused",
         }
     }
 }
@@ -48,6 +51,10 @@ impl fmt::Display for SkipReason {
         f.write_str(match self {
             Self::Failing => "it keeps failing on this series",
             Self::OverBudget => "it has taken its time of this minute, STRATEGY_BUDGET_MS_PER_MINUTE",
+            Self::Paused(Level::Symbol) => {
+                "it is paused on this symbol: its level has the parameter enabled set to false"
+            }
+            Self::Paused(_) => "it is paused: its parameter enabled is false",
         })
     }
 }

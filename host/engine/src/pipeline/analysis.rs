@@ -8,19 +8,21 @@ use std::{
 };
 
 use ta_bot_core::{
-    CandleSlice, EvaluationError, ExecutionStatus, Job, MessageRules, Signal, SignalTimestamp, StrategyId, Symbol,
-    Timeframe, Timestamp, millis,
+    CandleSlice, EvaluationError, ExecutionStatus, Job, MessageRules, Signal, SignalTimestamp, StrategyId, SwitchState,
+    Symbol, Timeframe, Timestamp, millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 
 use crate::{
     deployments::rollout::Rollout,
-    evaluation::{EvaluationReport, Inputs, Origin, Outcome, SeriesKey, StrategyOutcome, WindowRequest, extra_windows},
+    evaluation::{
+        EvaluationReport, Inputs, Origin, Outcome, SeriesKey, SkipReason, StrategyOutcome, WindowRequest, extra_windows,
+    },
     market::candles::Candles,
     modules::registry::{Beside, Deciding, Registry},
     settings::{
         application::SettingsBook,
-        config_store::StoredSettings,
+        config_store::{ConfigKey, StoredSettings},
         parameters::{Edition, ParameterBook},
     },
     supervision::watch::Watching,
@@ -220,6 +222,12 @@ impl Analyst {
         let description = turn.module.description();
         let strategy = description.id.clone();
         let digest = turn.module.digest();
+        let switch =
+            self.parameters.switch(&ConfigKey { strategy: strategy.clone(), symbol: Some(job.symbol.clone()) });
+        // First: a candle on which the strategy is paused counts neither for the budget nor for the ladder.
+        if switch.state == SwitchState::Off {
+            return StrategyOutcome::skipped(strategy, digest, SkipReason::Paused(switch.level));
+        }
         if let Some(reason) = watch.and_then(|watch| watch.leaves_out(&strategy, digest, job)) {
             return StrategyOutcome::skipped(strategy, digest, reason);
         }
@@ -240,7 +248,8 @@ impl Analyst {
                 ..Origin::NONE
             },
         };
-        let answer = match resolution.refused {
+        let unreadable = switch.state.problem().map(EvaluationError::InvalidParameters);
+        let answer = match unreadable.or(resolution.refused) {
             Some(refused) => EvaluationReport::refused(refused),
             None => inputs.ask(self.gap_window),
         };

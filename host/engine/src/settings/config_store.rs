@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use ta_bot_core::{ApplicationSettings, StrategyId, Symbol, Timestamp};
+use ta_bot_core::{ApplicationSettings, ENABLED, StrategyId, Symbol, Timestamp};
 
 use crate::support::store_error::{StoreError, WriteError};
 
@@ -18,7 +18,7 @@ pub mod contract;
 /// What is stored for a strategy at one level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredConfig {
-    /// The parameters that this level names.
+    /// The parameters that this level names, the host's own among them.
     pub parameters: Map<String, Json>,
     /// Grows with each change, deletions included, and is never used twice.
     pub version: i64,
@@ -28,6 +28,13 @@ pub struct StoredConfig {
     pub updated_at: Timestamp,
     /// Who first stored it.
     pub created_by: String,
+}
+
+impl StoredConfig {
+    /// What this level says about running: the host's own parameter among the stored ones.
+    pub fn switch(&self) -> Option<&Json> {
+        self.parameters.get(ENABLED)
+    }
 }
 
 /// Every stored level, at one moment.

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use ta_bot_core::{
     EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, ResolvedParameters, StrategyId,
-    Symbol, Timestamp,
+    Switch, SwitchState, Switches, Symbol, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
 use thiserror::Error;
@@ -117,6 +117,12 @@ impl Contents for Snapshot {
             let symbol = symbol.as_ref().map(Symbol::as_str);
             tracing::error!(strategy.id = %strategy, symbol, problem, "stored parameters can't be read; the strategy is left out");
         }
+        for (ConfigKey { strategy, symbol }, level) in &levels.readable {
+            if let Some(problem) = level.switch().and_then(|stored| SwitchState::read(stored).problem()) {
+                let symbol = symbol.as_ref().map(Symbol::as_str);
+                tracing::error!(strategy.id = %strategy, symbol, problem, "the strategy is left out");
+            }
+        }
         Some(Self { stored: levels.clone(), resolved: RwLock::default() })
     }
 }
@@ -208,6 +214,21 @@ impl ParameterBook {
         Ok((ResolvedParameters::resolve(schema, &levels), snapshot.stored.readable.get(key).cloned()))
     }
 
+    /// Whether operators let a strategy run, for all symbols or for one.
+    pub fn switch(&self, key: &ConfigKey) -> Switch {
+        self.book.current().switch(key)
+    }
+
+    /// Everything that the levels of a strategy say about running.
+    pub fn switches(&self, strategy: &StrategyId) -> Switches {
+        let snapshot = self.book.current();
+        let of_all = snapshot.switch(&ConfigKey { strategy: strategy.clone(), symbol: None });
+        let levels = snapshot.stored.readable.iter().filter(|(key, _)| &key.strategy == strategy);
+        let of_symbol = levels.filter_map(|(key, level)| Some((key.symbol.clone()?, level.switch()?)));
+        let symbols = of_symbol.map(|(symbol, stored)| (symbol, SwitchState::read(stored))).collect();
+        Switches { all: of_all.state, symbols }
+    }
+
     /// The symbols for which a level of `strategy` is stored, and whether a global one is.
     pub fn stored_levels(&self, strategy: &StrategyId) -> (bool, Vec<Symbol>) {
         let snapshot = self.book.current();
@@ -245,6 +266,13 @@ impl Snapshot {
         let global = ConfigKey { symbol: None, ..key.clone() };
         let problem = [key, &global].into_iter().find_map(|key| self.stored.unreadable.get(key))?;
         Some(format!("what is stored can't be read: {problem}"))
+    }
+
+    /// Whether the strategy runs at this level.
+    fn switch(&self, key: &ConfigKey) -> Switch {
+        let stored = |key: &ConfigKey| self.stored.readable.get(key).and_then(StoredConfig::switch);
+        let of_symbol = key.symbol.as_ref().and_then(|_| stored(key));
+        Switch::resolve(stored(&ConfigKey { symbol: None, ..key.clone() }), of_symbol)
     }
 
     /// The stored levels, read by `schema`. What a newer module no longer accepts counts as not stored.

@@ -6,7 +6,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job, StrategyId, Symbol, Timeframe};
 
@@ -47,6 +48,7 @@ pub struct Metrics {
     pub bus_connected: IntGauge,
     pub bus_connections: IntCounter,
     compile_duration: GaugeVec,
+    build_info: IntGaugeVec,
     announced: Mutex<Announced>,
 }
 
@@ -201,6 +203,10 @@ impl Metrics {
                     &["strategy", "cached"]
                 )
             ),
+            build_info: registered!(
+                registry,
+                IntGaugeVec::new(Opts::new("ta_bot_build_info", "1, with what is running"), &["version", "commit"])
+            ),
             announced: Mutex::default(),
             registry,
         })
@@ -209,6 +215,11 @@ impl Metrics {
     /// Adds an instrument that belongs to a driver.
     pub fn add(&self, instrument: Box<dyn prometheus::core::Collector>) -> Result<(), prometheus::Error> {
         self.registry.register(instrument)
+    }
+
+    /// Says what is running, and of which commit if that is known.
+    pub fn built(&self, commit: Option<&str>) {
+        self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), commit.unwrap_or("unknown")]).set(1);
     }
 
     /// Creates the series of everything that is scheduled, so that they exist, at zero, before they first change. An

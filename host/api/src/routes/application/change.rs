@@ -88,7 +88,7 @@ const KNOWN: [&str; 10] = [
 pub(super) async fn post(State(services): Shared, request: WriteRequest) -> Result<Answer<SettingsChange>, ApiError> {
     let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
     let patch = patch(&mut fields);
-    let author = author(&mut fields, request.caller);
+    let author = author(&mut fields, &request.sender);
     let validate_only = fields.flag("validate_only");
     let patch = fields.finish(Some(patch))?;
     let expected = expected(&services, request.condition).await?;

@@ -16,11 +16,10 @@ use utoipa::{
 };
 
 use crate::{
-    access::Caller,
     error::ApiError,
     request::{
         fields::Fields,
-        write::{Given, author},
+        write::{Given, Sender, author},
     },
 };
 
@@ -33,14 +32,14 @@ pub(super) struct ConfigBody {
 }
 
 impl ConfigBody {
-    pub(super) fn read(given: Given, caller: Caller) -> Result<Self, ApiError> {
+    pub(super) fn read(given: Given, sender: &Sender) -> Result<Self, ApiError> {
         if !given.get("parameters").is_some_and(Value::is_object) {
-            let author = author(&mut Fields::new(Given::new(), &[])?, caller);
+            let author = author(&mut Fields::new(Given::new(), &[])?, sender);
             return Ok(Self { parameters: given, author, validate_only: false });
         }
         let mut fields = Fields::new(given, &["parameters", "changed_by", "reason", "validate_only"])?;
         let parameters = fields.take("parameters").and_then(object);
-        let author = author(&mut fields, caller);
+        let author = author(&mut fields, sender);
         let validate_only = fields.flag("validate_only");
         let parameters = fields.finish(parameters)?;
         Ok(Self { parameters, author, validate_only })
@@ -75,7 +74,8 @@ impl ToSchema for ConfigBody {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to report every problem")]
 struct Wrapped {
-    /// Values by name. In a PATCH, null unsets a parameter.
+    /// Values by name. In a PATCH, null unsets a parameter. `enabled` is the host's own parameter of every strategy:
+    /// false pauses it.
     #[schema(value_type = Object)]
     parameters: Given,
     /// Who makes the change; defaults to the token's role or `api`.
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn read(given: &Value) -> Result<ConfigBody, ApiError> {
-        ConfigBody::read(given.as_object().unwrap().clone(), Caller::default())
+        ConfigBody::read(given.as_object().unwrap().clone(), &Sender::default())
     }
 
     #[test]

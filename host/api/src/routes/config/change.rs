@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
+use ta_bot_core::ENABLED;
 use ta_bot_engine::settings::{
     config_store::{AuditEntry, ConfigKey},
     parameters::{Change, Merge},
@@ -16,8 +18,9 @@ use crate::{
     error::ApiError,
     request::{
         condition::Condition,
-        fields::{Fields, QueryFields},
+        fields::Fields,
         target::Target,
+        turns::to_its_end,
         write::{AuditView, Given, WriteRequest, author, changed},
     },
     views::warning::WarningView,
@@ -36,10 +39,14 @@ pub(crate) struct ChangeView {
     config: ConfigView,
 }
 
-/// The warnings for the values of a level.
+/// The warnings for what a level holds.
 pub(super) fn warnings(services: &Services, key: &ConfigKey, level: &Given) -> Vec<WarningView> {
-    let module = services.registry.get(&key.strategy);
-    module.map(|module| WarningView::list(module.description(), level)).unwrap_or_default()
+    let Some(module) = services.registry.get(&key.strategy) else { return Vec::new() };
+    let mut warnings = WarningView::list(module.description(), level);
+    if key.symbol.is_none() && level.get(ENABLED) == Some(&Value::Bool(false)) {
+        warnings.extend(WarningView::still_runs(&services.parameters.switches(&key.strategy)));
+    }
+    warnings
 }
 
 pub(super) type Changed = Result<Answer<ChangeView>, ApiError>;
@@ -50,32 +57,30 @@ pub(super) fn read(services: &Services, target: &Target) -> Result<Answer<Config
 }
 
 pub(super) async fn write(services: Arc<Services>, target: Target, request: WriteRequest, merge: Merge) -> Changed {
-    let ConfigBody { parameters, author, validate_only } = ConfigBody::read(request.body.required()?, request.caller)?;
-    let key = target.key;
+    let ConfigBody { parameters, author, validate_only } = ConfigBody::read(request.body.required()?, &request.sender)?;
+    let change = Change { key: target.key, parameters, merge, expected: None, validate_only, author };
+    // A pause runs no strategy, so it waits for no other request.
+    let turn = if change.names_only_the_switch() { None } else { Some(request.turns.take()?) };
     let condition = request.condition;
-    let change = async move {
-        let expected = expected(&services, &key, condition).await?;
-        let checked = validate_only.then(|| parameters.clone());
-        let change = Change { key: key.clone(), parameters, merge, expected, validate_only, author };
+    let work = async move {
+        let expected = expected(&services, &change.key, condition).await?;
+        let change = Change { expected, ..change };
+        let key = change.key.clone();
+        let checked = change.validate_only.then(|| change.parameters.clone());
         let entry = services.parameters.change(change).await?;
         done(&services, &key, entry, checked).await
     };
-    request.turns.take()?.run(change).await
+    match turn {
+        Some(turn) => turn.run(work).await,
+        None => to_its_end(work).await,
+    }
 }
 
-/// Author and reason may be in the body or, because many clients send no body with a DELETE, in the query.
-pub(super) async fn delete(services: &Services, target: Target, query: QueryFields, request: WriteRequest) -> Changed {
-    const KNOWN: [&str; 2] = ["changed_by", "reason"];
-    let mut of_query = query.fields(&KNOWN)?;
-    let mut of_body = Fields::new(request.body.optional(), &KNOWN)?;
-    let fallback = author(&mut of_query, request.caller);
-    let mut author = author(&mut of_body, request.caller);
-    of_query.finish(Some(()))?;
-    of_body.finish(Some(()))?;
-    if author.changed_by == request.caller.name() {
-        author.changed_by = fallback.changed_by;
-    }
-    author.reason = author.reason.or(fallback.reason);
+/// The body may be absent: many clients send none with a DELETE.
+pub(super) async fn delete(services: &Services, target: Target, request: WriteRequest) -> Changed {
+    let mut fields = Fields::new(request.body.optional(), &["changed_by", "reason"])?;
+    let author = author(&mut fields, &request.sender);
+    fields.finish(Some(()))?;
     let expected = expected(services, &target.key, request.condition).await?;
     let entry = services.parameters.delete(&target.key, expected, &author).await?;
     done(services, &target.key, entry, None).await

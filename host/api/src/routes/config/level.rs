@@ -20,7 +20,6 @@ use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
     request::{
-        fields::QueryFields,
         refusals::{GuestRefusals, ReadRefusals, WriteRefusals},
         target::Target,
         write::WriteRequest,
@@ -51,6 +50,8 @@ pub(super) async fn get(State(services): Shared, target: Target) -> Result<Answe
 }
 
 /// Replaces what is stored at this level.
+///
+/// `enabled` stays as it is stored, unless the body names it. A body that names nothing else changes nothing else.
 #[utoipa::path(
     put,
     path = "/api/v1/strategies/{id}/config/{symbol}",
@@ -107,7 +108,9 @@ pub(super) async fn patch(State(services): Shared, target: Target, request: Writ
     change::write(services, target, request, Merge::Patch).await
 }
 
-/// Removes what is stored at this level. If nothing is stored, `change` is null.
+/// Removes the parameters that are stored at this level.
+///
+/// `enabled` stays as it is stored. If there is nothing to remove, `change` is null.
 #[utoipa::path(
     delete,
     path = "/api/v1/strategies/{id}/config/{symbol}",
@@ -122,13 +125,8 @@ pub(super) async fn patch(State(services): Shared, target: Target, request: Writ
     ),
     responses((status = 200, body = Envelope<ChangeView>), WriteRefusals)
 )]
-pub(super) async fn delete(
-    State(services): Shared,
-    target: Target,
-    query: QueryFields,
-    request: WriteRequest,
-) -> Changed {
-    change::delete(&services, target, query, request).await
+pub(super) async fn delete(State(services): Shared, target: Target, request: WriteRequest) -> Changed {
+    change::delete(&services, target, request).await
 }
 
 /// The routes for all symbols: the same handlers, at the path without the symbol.

@@ -22,6 +22,12 @@ pub(super) struct ConfigView {
     /// Where each value comes from: `default`, `global` or `symbol`.
     #[schema(value_type = BTreeMap<String, String>)]
     origins: BTreeMap<String, Level>,
+    /// Whether the strategy runs, which is the host's own parameter; null if what is stored is neither true nor false,
+    /// and then the strategy does not run.
+    enabled: Option<bool>,
+    /// Where `enabled` comes from: `default`, `global` or `symbol`.
+    #[schema(value_type = String)]
+    enabled_origin: Level,
     /// The version of the nearest stored level; 0 if nothing is stored.
     version: i64,
     /// The name of the store that holds this level, or `default` if nothing is stored.
@@ -39,7 +45,7 @@ pub(super) struct ConfigView {
 /// What is stored at one level.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StoredView {
-    /// The parameters that the level sets.
+    /// The parameters that the level sets, and `enabled` if it sets it.
     #[schema(value_type = Object)]
     parameters: Value,
     /// The version, which `ETag` holds and `If-Match` is compared with.
@@ -58,11 +64,14 @@ impl ConfigView {
             (None, Some(_)) => book.read(&ConfigKey { symbol: None, ..key.clone() })?.1,
             _ => own.clone(),
         };
+        let switch = book.switch(key);
         let view = Self {
             strategy_id: key.strategy.to_string(),
             symbol: key.symbol.as_ref().map(ToString::to_string),
             parameters: resolved.values.to_json(),
             origins: resolved.origins,
+            enabled: switch.state.enabled(),
+            enabled_origin: switch.level,
             version: resolved.version,
             source: if resolved.level == Level::Default { "default" } else { book.store_name() },
             is_override: resolved.level == Level::Symbol,

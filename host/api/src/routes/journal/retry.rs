@@ -65,7 +65,7 @@ pub(super) async fn retry(State(services): Shared, request: WriteRequest) -> Res
         candle_close: fields.parsed("candle_close"),
     };
     let all = fields.flag("all");
-    let author = author(&mut fields, request.caller);
+    let author = author(&mut fields, &request.sender);
     let names_none = which == DeadFilter::default();
     if all != names_none && fields.is_sound() {
         let allowed = "true to retry every dead job; else give at least one of symbol, timeframe and candle_close";

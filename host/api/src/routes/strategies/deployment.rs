@@ -137,7 +137,7 @@ pub(super) async fn change(
     let mut fields = Fields::new(request.body.required()?, &KNOWN)?;
     let wanted = wanted(&mut fields);
     let validate_only = fields.flag("validate_only");
-    let author = author(&mut fields, request.caller);
+    let author = author(&mut fields, &request.sender);
     let wanted = fields.finish(wanted)?;
     // A strategy whose module is not compiled yet would be mistaken for a new one.
     if *services.registry.progress() == Progress::Loading {

@@ -17,7 +17,6 @@ use crate::{
 pub(super) struct StrategyDetail {
     #[serde(flatten)]
     summary: StrategyView,
-    description: String,
     /// How many candles of the series under evaluation it gets.
     lookback: u32,
     /// The timeframes on which it runs; empty for all.
@@ -72,7 +71,6 @@ pub(super) async fn detail(State(services): Shared, target: Target) -> Answer<St
     let described = target.module.description();
     Answer::new(StrategyDetail {
         summary: StrategyView::of(&services, &target.module),
-        description: described.description.clone(),
         lookback: described.lookback,
         timeframes: described.timeframes.iter().map(|timeframe| timeframe.as_str().to_owned()).collect(),
         columns: columns(described.columns),

@@ -1,5 +1,7 @@
 //! The list of strategies.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +21,10 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StrategyView {
     id: String,
+    /// The same as `id`.
+    strategy_id: String,
     name: String,
+    description: String,
     version: String,
     /// The SHA-256 of the module.
     digest: String,
@@ -29,10 +34,15 @@ pub(super) struct StrategyView {
     bundled: bool,
     /// The revision of its newest deployment; 0 if nothing was ever changed.
     deployment_revision: i64,
-    /// Whether it evaluates candles, unless it is quarantined.
+    /// Whether it evaluates candles, unless it is quarantined: it is enabled by the settings or its deployment, and not
+    /// paused by its parameter `enabled`.
     enabled: bool,
-    /// `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no candles.
+    /// `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no candles. `paused`: an operator
+    /// paused it. `misconfigured`: whether it is paused can't be read, so it evaluates no candles.
     state: &'static str,
+    /// The symbols whose own level has the parameter `enabled`, with its value: it counts there instead of the global
+    /// one. Null if it can't be read; then the strategy does not run there.
+    enabled_by_symbol: BTreeMap<String, Option<bool>>,
     /// The series on which it keeps failing, at the replica that answers, and evaluates one candle in 17 at most.
     suspended_on: Vec<SuspendedSeries>,
     /// Whether parameters are stored for all symbols.
@@ -60,16 +70,21 @@ impl StrategyView {
         let description = module.description();
         let (has_global_config, symbols) = services.parameters.stored_levels(&description.id);
         let deployment = DeploymentView::of(&services.rollout, &description.id);
+        let switches = services.parameters.switches(&description.id);
+        let by_symbol = switches.symbols.iter().map(|(symbol, state)| (symbol.to_string(), state.enabled()));
         Self {
             id: description.id.to_string(),
+            strategy_id: description.id.to_string(),
             name: description.name.clone(),
+            description: description.description.clone(),
             version: description.version.clone(),
             digest: module.digest().to_string(),
             wit_version: WIT_VERSION,
             bundled: deployment.bundled,
             deployment_revision: deployment.revision,
-            enabled: deployment.enabled,
-            state: deployment.state(),
+            enabled: deployment.runs(&switches.all),
+            state: deployment.state(&switches.all),
+            enabled_by_symbol: by_symbol.collect(),
             suspended_on: services
                 .ladders
                 .suspended_on(&description.id)

@@ -1,6 +1,7 @@
-use ta_bot_core::{Candle, SettingsPatch};
+use ta_bot_core::{Candle, Level, SettingsPatch};
 
 use super::*;
+use crate::settings::config_store::ConfigStore as _;
 use crate::testing::{BEGIN, Engine, author, falling, settings, symbol};
 
 const M15: Timeframe = Timeframe::M15;
@@ -156,4 +157,42 @@ async fn refused_candles_are_named_and_no_strategy_is_asked_beside_them() {
     analysis.add_refused(newer.clone());
     assert_eq!((analysis.refused.len(), analysis.refused[0].candles), (1, 32));
     assert_eq!(analysis.refused[0].newest, newer.newest, "the list stays short");
+}
+
+#[tokio::test]
+async fn a_paused_strategy_is_not_asked_and_goes_on_as_it_was() {
+    let engine = engine().await;
+    let job = engine.fall("BTCUSDT", M15, 300).await;
+    let rsi = async || {
+        let analysis = engine.analyst.analyse(&job, None).await.unwrap();
+        analysis.outcomes.into_iter().find(|outcome| outcome.strategy.as_str() == "rsi").unwrap().outcome
+    };
+    let Outcome::Signal(before) = rsi().await else { panic!("RSI buys what has fallen") };
+    let counted =
+        || engine.analyst.metrics.render().unwrap().filter(|text| text.contains("executions")).collect::<String>();
+    let set = async |symbol: Option<&str>, enabled: &serde_json::Value| {
+        let key = ConfigKey { strategy: "rsi".parse().unwrap(), symbol: symbol.map(|name| name.parse().unwrap()) };
+        let level = serde_json::json!({"enabled": enabled}).as_object().cloned();
+        // Past the book, as another service may write it.
+        engine.config.write(&key, level.as_ref(), None, &author()).await.unwrap();
+        engine.books.parameters.refresh().await.unwrap();
+    };
+    set(None, &false.into()).await;
+    let executions = counted();
+    let paused = rsi().await;
+    assert!(matches!(paused, Outcome::Skipped(SkipReason::Paused(Level::Global))), "{paused:?}");
+    let of_rsi =
+        |text: &str| text.lines().filter(|line| line.contains("\"rsi\"")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(of_rsi(&counted()), of_rsi(&executions), "it was not run, so nothing is counted");
+    // What is neither true nor false is no permission to run.
+    set(None, &"yes".into()).await;
+    let misconfigured = rsi().await;
+    let Outcome::Error(error) = &misconfigured else { panic!("{misconfigured:?}") };
+    assert_eq!(error.status(), ExecutionStatus::Misconfigured);
+    assert!(error.to_string().contains("enabled is \"yes\": set it to true or false"), "{error}");
+    set(Some("BTCUSDT"), &true.into()).await;
+    let Outcome::Signal(after) = rsi().await else { panic!("its own level lets it run") };
+    assert_eq!(after.id, before.id, "a pause is in no id");
+    set(Some("BTCUSDT"), &false.into()).await;
+    assert!(matches!(rsi().await, Outcome::Skipped(SkipReason::Paused(Level::Symbol))));
 }

@@ -1,5 +1,6 @@
 //! Tests the schedule on real stores, in a directory that is removed at the end.
 
+use serde_json::{Value as Json, json};
 use ta_bot_core::{ApplicationSettings, Candle, Job, SettingsPatch};
 
 use super::*;
@@ -238,6 +239,71 @@ async fn events_lead_to_their_series_only_and_leave_their_trace() {
     let found = progress.waiting.take(usize::MAX);
     let traces: HashMap<_, _> = found.iter().map(|found| (&found.job, found.traceparent.as_deref())).collect();
     assert_eq!(traces, HashMap::from([(&btc[1], Some("00-a")), (&btc[2], Some("00-a")), (&eth[0], None)]));
+}
+
+/// Every form in which the Data Extractor announces candles, with the series that the event leads to.
+#[tokio::test]
+async fn every_form_of_the_extractors_events_leads_to_the_jobs_it_should() {
+    const SENT: &str = "2031-05-04T10:02:07.123456+00:00Z";
+    const SENT_ON_THE_SECOND: &str = "2031-05-04T10:10:09+00:00Z";
+    let metrics = json!({"records_fetched": 3, "records_written": 2, "duration_seconds": 1.4, "gaps_found": 0,
+        "gaps_filled": 0});
+    let single = |symbol: &str, more: Json| {
+        let mut event = json!({"event_type": "extraction_completed", "extraction_type": "klines", "symbol": symbol,
+            "period": "5m", "timestamp": SENT, "success": true, "metrics": metrics, "errors": []});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let batch = |symbols: Json, success: bool, errors: Json| {
+        json!({"event_type": "batch_extraction_completed", "extraction_type": "klines", "symbols": symbols,
+            "period": "5m", "timestamp": SENT_ON_THE_SECOND, "success": success, "errors": errors,
+            "metrics": {"total_records_fetched": 9, "total_records_written": 4, "symbols_processed": 2},
+            "_otel_trace_context": {}})
+    };
+    let traced = json!({"traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"});
+    let mut renamed = single("BTCUSDT", json!({"timeframe": "5m"}));
+    renamed.as_object_mut().unwrap().remove("period");
+    let both = ["BTCUSDT", "1000SHIBUSDT"];
+    let cases: [(&str, Json, &[&str], &str); 13] = [
+        ("single", single("BTCUSDT", json!({"_otel_trace_context": traced})), &both[..1], "taken"),
+        ("without a trace", single("1000SHIBUSDT", json!({"_otel_trace_context": {}})), &both[1..], "taken"),
+        ("gap filler", single("BTCUSDT", json!({"extraction_type": "klines_gap_filling"})), &both[..1], "taken"),
+        ("renamed", renamed, &both[..1], "taken"),
+        ("failed", single("BTCUSDT", json!({"success": false, "errors": "timeout"})), &[], "refused"),
+        ("errors as a text", single("BTCUSDT", json!({"errors": "slow"})), &both[..1], "taken"),
+        ("batch", batch(json!(both), true, json!([])), &both, "taken"),
+        ("batch in part", batch(json!(both), false, json!(["ETHUSDT: timeout"])), &both, "taken"),
+        (
+            "batch with odd symbols",
+            batch(json!(["币安人生USDT", "BTCUSDT", 7, null]), true, json!([])),
+            &both[..1],
+            "taken",
+        ),
+        ("batch of nothing", batch(json!([]), false, json!(["all failed"])), &[], "not_scheduled"),
+        ("odd symbol", single("币安人生USDT", json!({})), &[], "refused"),
+        ("month", single("BTCUSDT", json!({"period": "1M"})), &[], "refused"),
+        ("self-test", single("SELFTEST", json!({"period": "1m"})), &[], "not_scheduled"),
+    ];
+    for (form, event, wanted, outcome) in cases {
+        let service = Service::new("BTCUSDT,1000SHIBUSDT", "5m").await;
+        let mut jobs = HashMap::new();
+        for name in both {
+            let closed = service.candles(name, M5, 1, 0).await;
+            service.begin_before(&closed[0]).await;
+            jobs.insert(name, closed[0].clone());
+        }
+        let mut hints = Hints::new();
+        service.schedule.read_event(event.to_string().as_bytes(), &service.schedule.scheduled(), &mut hints);
+        assert_eq!(service.events(outcome), 1, "{form}");
+        let mut progress = Progress::default();
+        service.schedule.look_at(&hints, &mut progress).await;
+        let mut found: Vec<Job> = progress.waiting.take(usize::MAX).into_iter().map(|found| found.job).collect();
+        found.sort();
+        let mut wanted: Vec<Job> = wanted.iter().map(|name| jobs[name].clone()).collect();
+        wanted.sort();
+        assert_eq!(found, wanted, "{form}");
+        assert_eq!(service.events("unusable_symbol"), if form.contains("odd symbols") { 3 } else { 0 }, "{form}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Code that all other modules use.
 
+pub mod abilities;
 pub mod backoff;
 pub(crate) mod freshness;
 pub mod log_limit;

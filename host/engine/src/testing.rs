@@ -35,7 +35,7 @@ use crate::{
         Database, candles::SqliteCandles, config::SqliteConfig, deployments::SqliteDeployments, modules::SqliteModules,
         outbox::SqliteOutbox, revisions::SqliteRevisions, shadows::SqliteShadows,
     },
-    support::metrics::Metrics,
+    support::{abilities::Abilities, metrics::Metrics},
 };
 
 /// The parts of the engine on one SQLite file, in a folder that is removed when the engine is dropped.
@@ -181,6 +181,7 @@ impl Engine {
             parameters,
             settings,
             gap_window: DEFAULT_GAP_WINDOW,
+            abilities: Arc::new(Abilities::new(Arc::clone(&metrics))),
             metrics,
             threads: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()),
         });

@@ -24,7 +24,11 @@ use crate::{
         expiry::Expiry,
         outbox::{Outbox, StoredSignal},
     },
-    support::{metrics::Metrics, store_error::StoreError},
+    support::{
+        abilities::{Abilities, Ability, Trouble},
+        metrics::Metrics,
+        store_error::StoreError,
+    },
 };
 
 const BATCH: u32 = 256;
@@ -61,6 +65,8 @@ pub struct Relay {
     pub wakeup: Arc<Notify>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Takes whether signals can be published.
+    pub abilities: Arc<Abilities>,
 }
 
 impl Relay {
@@ -145,6 +151,11 @@ impl Relay {
                 Ok(id) => acknowledged.push(id),
                 Err(error) => failure = failure.or(Some(error)),
             }
+        }
+        match &failure {
+            Some(error) => self.abilities.failed(Ability::Publish, Trouble::new(Ability::Publish, error)),
+            None if !acknowledged.is_empty() => self.abilities.worked(Ability::Publish),
+            None => {}
         }
         (acknowledged, failure)
     }

@@ -50,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shadows: Arc<SqliteShadows>,
+    pub(crate) database: Database,
     pub(crate) folder: TempDir,
 }
 
@@ -195,7 +196,8 @@ impl Engine {
             modules,
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             registry,
-            shadows: Arc::new(SqliteShadows::new(database)),
+            shadows: Arc::new(SqliteShadows::new(database.clone())),
+            database,
             folder,
         }
     }

@@ -70,8 +70,18 @@ impl Replica {
         let job = falling(&candles).await;
         let threads = Arc::new(threads);
         let gap_window = DEFAULT_GAP_WINDOW;
-        let analyst =
-            Arc::new(Analyst { candles, registry, rollout, parameters, settings, gap_window, metrics, threads });
+        let abilities = Arc::new(Abilities::new(Arc::clone(&metrics)));
+        let analyst = Arc::new(Analyst {
+            candles,
+            registry,
+            rollout,
+            parameters,
+            settings,
+            gap_window,
+            metrics,
+            abilities,
+            threads,
+        });
         Self { analyst, books, store, job }
     }
 

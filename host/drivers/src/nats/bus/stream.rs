@@ -41,6 +41,11 @@ impl SignalStream {
         Self { nats, pattern, making: tokio::sync::Mutex::new(()) }
     }
 
+    /// The pattern of the subjects that it takes.
+    pub(super) fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
     /// Creates the stream if there is none.
     pub(super) async fn ensure(&self) -> Result<(), NatsError> {
         let _making = self.making.lock().await;

@@ -1,6 +1,6 @@
 //! Metrics of the way from a decision to the receivers: what was committed, and which steps this replica is able to do.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Counter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use ta_bot_core::{Action, Signal};
 
 /// The instruments.
@@ -8,7 +8,8 @@ use ta_bot_core::{Action, Signal};
 pub struct DeliveryMetrics {
     signals_committed: IntCounterVec,
     pub able: IntGaugeVec,
-    pub decisions_kept: prometheus::IntGauge,
+    pub decisions_kept: IntGauge,
+    pub paused_seconds: Counter,
 }
 
 impl DeliveryMetrics {
@@ -30,10 +31,14 @@ impl DeliveryMetrics {
             ),
             decisions_kept: registered!(
                 registry,
-                prometheus::IntGauge::new(
+                IntGauge::new(
                     "ta_bot_decisions_kept",
                     "Decided jobs whose commit failed and is tried again"
                 )
+            ),
+            paused_seconds: registered!(
+                registry,
+                Counter::new("ta_bot_paused_seconds_total", "How long the process did not get to run when it should")
             ),
         })
     }

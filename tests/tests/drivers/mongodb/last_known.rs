@@ -17,7 +17,7 @@ use ta_bot_engine::{
         parameters::ParameterBook,
         refresh::Books,
     },
-    support::metrics::Metrics,
+    support::{abilities::Abilities, metrics::Metrics},
 };
 use ta_bot_tests::{root, two_strategies_dir};
 use ta_bot_wasm::{Limits, Sandbox};

@@ -5,5 +5,6 @@ pub mod backoff;
 pub(crate) mod freshness;
 pub mod log_limit;
 pub mod metrics;
+pub mod schema;
 pub mod store_error;
 pub(crate) mod whole_file;

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
-use ta_bot_engine::modules::registry::Progress;
+use ta_bot_engine::{
+    modules::registry::Progress,
+    support::abilities::{Ability, State},
+};
 use utoipa::ToSchema;
 
 use super::{Answer, Health, Measured};
@@ -73,6 +76,11 @@ impl Health {
         }
         if let Err(error) = self.sources.books.known() {
             not_ready.push(NotReady { part: "configuration", reason: error.to_string() });
+        }
+        let unknown = |state: &State| state.able.is_none() && state.ability != Ability::Leader;
+        if self.sources.abilities.all().iter().any(unknown) {
+            let reason = "it was not tried yet what this replica is able to do".to_owned();
+            not_ready.push(NotReady { part: "abilities", reason });
         }
         if self.ending.load(Ordering::Relaxed) {
             not_ready.push(NotReady { part: "service", reason: "shutting down".to_owned() });

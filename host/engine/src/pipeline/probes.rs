@@ -29,6 +29,8 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a probe may take.
 const LIMIT: Duration = Duration::from_secs(3);
+/// How long after the start a replica may take to find out who leads. Before that it is not known.
+const UNTIL_LEADER: Duration = Duration::from_secs(7);
 /// If this process runs so much later than it should, it does not get the processor.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -55,9 +57,10 @@ pub struct Probes {
 impl Probes {
     /// Probes until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
+        let begun = Instant::now();
         let probing = async {
             loop {
-                self.probe().await;
+                self.probe(begun.elapsed() < UNTIL_LEADER).await;
                 self.pause().await;
             }
         };
@@ -65,8 +68,10 @@ impl Probes {
     }
 
     /// Probes what nothing has done for a while.
-    pub async fn probe(&self) {
-        self.note_leader();
+    async fn probe(&self, is_start: bool) {
+        if self.leadership.leader().is_some() || !is_start {
+            self.note_leader();
+        }
         let read = async { self.read().await.map_err(|error| Trouble::of_store(Ability::ReadCandles, &error)) };
         let commit = async {
             self.outbox.probe().await.map_err(|error| Trouble::of_store(Ability::Commit, &error))

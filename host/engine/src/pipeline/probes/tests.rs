@@ -33,7 +33,7 @@ async fn every_ability_of_a_sound_service_is_found_without_any_work() {
     let engine = Engine::new(settings()).await;
     let probes = probes(&engine, Leadership::single_node("here".to_owned()));
     assert_eq!(known(&probes).0, [""; 0], "nothing is known before");
-    probes.probe().await;
+    probes.probe(true).await;
     assert_eq!(known(&probes), (vec!["leader", "queue", "read_candles", "commit", "publish"], Vec::new()));
 }
 
@@ -42,13 +42,15 @@ async fn a_leader_that_is_gone_is_missed_and_found_again() {
     let engine = Engine::new(settings()).await;
     let (leadership, tell) = Leadership::told();
     let probes = probes(&engine, leadership);
-    probes.probe().await;
+    probes.probe(true).await;
+    assert_eq!((known(&probes).0.len(), known(&probes).1[0].able), (4, None), "a replica that starts does not know yet");
+    probes.probe(false).await;
     let (able, lacking) = known(&probes);
     assert_eq!((able.len(), lacking[0].ability), (4, Ability::Leader));
     let trouble = lacking[0].trouble.as_ref().unwrap();
     assert!(trouble.reason.contains("no replica that leads") && trouble.remedy.contains("election"), "{trouble:?}");
     tell(true);
-    probes.probe().await;
+    probes.probe(true).await;
     assert_eq!(known(&probes).1, []);
 }
 
@@ -57,7 +59,7 @@ async fn a_store_that_is_gone_is_found_within_one_round() {
     let engine = Engine::new(settings()).await;
     let probes = probes(&engine, Leadership::single_node("here".to_owned()));
     engine.database.close().await;
-    probes.probe().await;
+    probes.probe(true).await;
     let (_, lacking) = known(&probes);
     let lacking: Vec<_> = lacking.iter().map(|state| (state.ability, state.trouble.is_some())).collect();
     assert_eq!(lacking, [(Ability::ReadCandles, true), (Ability::Commit, true)]);
@@ -69,7 +71,7 @@ async fn what_has_just_been_done_is_not_probed() {
     let engine = Engine::new(settings()).await;
     let probes = probes(&engine, Leadership::single_node("here".to_owned()));
     probes.abilities.failed(Ability::Publish, trouble(Ability::Publish, &"no room"));
-    probes.probe().await;
+    probes.probe(true).await;
     let (able, lacking) = known(&probes);
     assert_eq!((able.len(), lacking[0].ability), (4, Ability::Publish));
 }

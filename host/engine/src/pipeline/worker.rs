@@ -1,9 +1,9 @@
 //! Takes jobs from the queue and commits their signals.
 //!
 //! Jobs are analysed concurrently, and finished jobs are committed together: one transaction, and one wait for the
-//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. If the candles can't
-//! be read, the job goes back and comes again later, perhaps to another replica. If its commit fails, the decision is
-//! kept, and the job stays under way until it is committed or the process stops.
+//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. If the candles
+//! can't be read, the job goes back and comes again later, perhaps to another replica. If its commit fails, the
+//! decision is kept, and the job stays under way until it is committed or the process stops.
 
 use std::{sync::Arc, time::Duration};
 

@@ -132,8 +132,8 @@ async fn new_jobs<'a>(
     Ok(new)
 }
 
-/// Writes into the tables of a commit, for a transaction that is undone: a job that nobody has, and a row as long as the
-/// signals of a few candles, so that there must be room in the table. The row is no signal, as it has no id.
+/// Writes into the tables of a commit, for a transaction that is undone: a job that nobody has, and a row as long as
+/// the signals of a few candles, so that there must be room in the table. The row is no signal, as it has no id.
 pub(super) async fn probe(connection: &mut MySqlConnection, by: i64) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO `finished_jobs` (`timeframe`, `candle_close`, `symbol`, `finished_at`)

@@ -167,5 +167,8 @@ async fn every_ability_has_an_alert() {
     for ability in Ability::ALL.into_iter().filter(|ability| *ability != Ability::Leader) {
         assert!(rules.contains(&format!("ta_bot_able{{ability=\"{}\"}}", ability.as_str())), "{ability:?}:\n{rules}");
     }
-    assert!(rules.contains("sum(ta_bot_is_leader) == 0") && rules.contains("ta_bot_signals_committed_total[6h]"), "{rules}");
+    assert!(
+        rules.contains("sum(ta_bot_is_leader) == 0") && rules.contains("ta_bot_signals_committed_total[6h]"),
+        "{rules}"
+    );
 }

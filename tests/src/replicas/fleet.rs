@@ -74,11 +74,7 @@ impl Fleet {
         Self::on(servers, market, replicas).await
     }
 
-    async fn on(
-        (maria, nats, mongo, kube): (MariaDb, Nats, Mongo, KubeApi),
-        market: &Market,
-        replicas: usize,
-    ) -> Self {
+    async fn on((maria, nats, mongo, kube): (MariaDb, Nats, Mongo, KubeApi), market: &Market, replicas: usize) -> Self {
         let uri = maria.create_database(DATABASE).await.unwrap();
         let pool = sqlx::MySqlPool::connect(&uri).await.unwrap();
         market.write_history(&pool).await.unwrap();

@@ -160,7 +160,8 @@ impl Expected {
 
     fn is_logged(&self, replica: &Replica) {
         let log = replica.log();
-        let is_line = |line: &str| line.contains("not healthy") && line.contains(self.ability) && line.contains(self.remedy);
+        let is_line =
+            |line: &str| line.contains("not healthy") && line.contains(self.ability) && line.contains(self.remedy);
         assert!(log.lines().any(is_line), "the log does not say it:\n{}", replica.log_tail());
     }
 }

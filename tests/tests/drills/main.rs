@@ -2,8 +2,8 @@
 //!
 //! Each drill makes a fault while candles close, and asks every replica what it says: within ten seconds `/health`
 //! names what can't be done, with what to do about it, the metrics and the log say the same, and `/ready` keeps the
-//! replica reachable. When the fault is over, everything is decided that closed meanwhile, no candle was evaluated twice, and
-//! the stream holds every signal once.
+//! replica reachable. When the fault is over, everything is decided that closed meanwhile, no candle was evaluated
+//! twice, and the stream holds every signal once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 

@@ -60,11 +60,8 @@ impl Health {
     /// Builds the document for `/ready`. Once every part has answered, the parts are not asked any more: whether they
     /// still answer makes this replica neither more nor less ready.
     pub async fn readiness(&self) -> Readiness {
-        let mut not_ready = if self.answered.are_all() {
-            Vec::new()
-        } else {
-            self.answered.missing(&self.measure().await)
-        };
+        let mut not_ready =
+            if self.answered.are_all() { Vec::new() } else { self.answered.missing(&self.measure().await) };
         match &*self.sources.registry.progress() {
             Progress::Ready => {}
             Progress::Loading => {

@@ -73,9 +73,7 @@ impl Probes {
             self.note_leader();
         }
         let read = async { self.read().await.map_err(|error| Trouble::of_store(Ability::ReadCandles, &error)) };
-        let commit = async {
-            self.outbox.probe().await.map_err(|error| Trouble::of_store(Ability::Commit, &error))
-        };
+        let commit = async { self.outbox.probe().await.map_err(|error| Trouble::of_store(Ability::Commit, &error)) };
         let queue = async { self.queue.probe().await.map_err(|error| trouble(Ability::Queue, &error)) };
         let publish = async { self.bus.probe().await.map_err(|error| trouble(Ability::Publish, &error)) };
         tokio::join!(

@@ -122,7 +122,12 @@ impl Verdicts {
             verdict,
             reason,
             detected_at: Timestamp::now().to_string(),
-            hysteresis: Run { policy: "consecutive_samples", n: SAMPLES, current_run_value: run, current_run_length: length },
+            hysteresis: Run {
+                policy: "consecutive_samples",
+                n: SAMPLES,
+                current_run_value: run,
+                current_run_length: length,
+            },
             trace_context: Map::new(),
         }
     }

@@ -74,7 +74,18 @@ impl Pipeline {
         let parallel = Arc::new(Semaphore::new(parallel));
         let decisions = Semaphore::new(DECISIONS_KEPT);
         let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
-        Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, shadows, parallel, decisions, evaluating })
+        Arc::new(Self {
+            analyst,
+            outbox,
+            queue,
+            watch,
+            metrics,
+            relay_wakeup,
+            shadows,
+            parallel,
+            decisions,
+            evaluating,
+        })
     }
 
     /// Works until `stop` is cancelled, then finishes the jobs that are or were in evaluation. The others go back at

@@ -51,7 +51,9 @@ impl StoreError {
     /// What the driver said, without what follows from it.
     pub fn reason(self) -> String {
         match self {
-            Self::Unavailable { reason, .. } | Self::CannotWrite { reason, .. } | Self::Corrupt { reason, .. } => reason,
+            Self::Unavailable { reason, .. } | Self::CannotWrite { reason, .. } | Self::Corrupt { reason, .. } => {
+                reason
+            }
         }
     }
 }

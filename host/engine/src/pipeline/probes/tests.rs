@@ -43,7 +43,11 @@ async fn a_leader_that_is_gone_is_missed_and_found_again() {
     let (leadership, tell) = Leadership::told();
     let probes = probes(&engine, leadership);
     probes.probe(true).await;
-    assert_eq!((known(&probes).0.len(), known(&probes).1[0].able), (4, None), "a replica that starts does not know yet");
+    assert_eq!(
+        (known(&probes).0.len(), known(&probes).1[0].able),
+        (4, None),
+        "a replica that starts does not know yet"
+    );
     probes.probe(false).await;
     let (able, lacking) = known(&probes);
     assert_eq!((able.len(), lacking[0].ability), (4, Ability::Leader));

@@ -4,11 +4,7 @@
 //! would cost as much as the first time and change nothing. Another replica, or a commit whose answer was lost, may
 //! have finished a job meanwhile; then the commit changes nothing either.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ta_bot_core::{Job, SignalId, Timestamp};
 use tokio::sync::{Notify, mpsc, oneshot};

@@ -202,7 +202,8 @@ impl Service {
     /// The sum of a metric's series.
     fn metric(&self, name: &str) -> f64 {
         let rendered: String = self.engine.analyst.metrics.render().unwrap().collect();
-        let series = rendered.lines().filter(|line| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']));
+        let series =
+            rendered.lines().filter(|line| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']));
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
@@ -212,9 +213,12 @@ impl Service {
     }
 
     fn can_commit(&self) -> bool {
-        self.engine.analyst.abilities.all().iter().any(|state| {
-            state.ability == Ability::Commit && state.able == Some(true) && state.trouble.is_none()
-        })
+        self.engine
+            .analyst
+            .abilities
+            .all()
+            .iter()
+            .any(|state| state.ability == Ability::Commit && state.able == Some(true) && state.trouble.is_none())
     }
 
     /// How many of the first jobs are finished or dead.
@@ -260,9 +264,8 @@ async fn a_signal_that_waits_for_its_commit_is_made_once_and_counted_once() {
     let running = service.start(2);
     service.keeps(1).await;
     assert!(!service.can_commit());
-    let counted = || {
-        (service.metric("ta_bot_signals_generated_total"), service.metric("ta_bot_signals_committed_total"))
-    };
+    let counted =
+        || (service.metric("ta_bot_signals_generated_total"), service.metric("ta_bot_signals_committed_total"));
     assert_eq!(counted(), (1.0, 0.0), "nothing is committed yet");
     service.outbox.is_away.store(false, Ordering::Relaxed);
     service.end(running).await;

@@ -31,10 +31,7 @@ impl DeliveryMetrics {
             ),
             decisions_kept: registered!(
                 registry,
-                IntGauge::new(
-                    "ta_bot_decisions_kept",
-                    "Decided jobs whose commit failed and is tried again"
-                )
+                IntGauge::new("ta_bot_decisions_kept", "Decided jobs whose commit failed and is tried again")
             ),
             paused_seconds: registered!(
                 registry,

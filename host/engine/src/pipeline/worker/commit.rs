@@ -23,7 +23,8 @@ use crate::{
 
 /// The largest number of finished jobs in one transaction.
 pub(super) const COMMIT_BATCH: usize = 64;
-/// How many jobs the store may refuse one after the other before it counts as the store's fault and not theirs.
+/// How many jobs the store may refuse one after the other before the others wait for the next try. A store whose disk is
+/// full still takes some.
 const REFUSED_IN_A_ROW: usize = 2;
 /// Pauses before a commit that failed is tried again.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
@@ -36,7 +37,7 @@ pub(super) enum Fate {
     /// The job was decided by an older log of deployments than the one that applies to its candle, and has to be
     /// decided again.
     Outdated,
-    /// The store takes this job's data as little as before, although it takes others'. Waiting does not help.
+    /// The stored data or the job's is invalid. Waiting does not help.
     Refused(StoreError),
     /// The process stops while the store fails.
     GivenUp,
@@ -131,11 +132,11 @@ impl Committer {
             let ended = self.commit(&jobs).await;
             self.relay_wakeup.notify_one();
             let before = failed.len();
-            for ((finished, waiting), ended) in jobs.into_iter().zip(senders).zip(ended) {
+            for ((finished, sender), ended) in jobs.into_iter().zip(senders).zip(ended) {
                 match ended {
                     // A job is committed even if its receiver is gone.
-                    Ended::Known(fate) => drop(waiting.send(fate)),
-                    Ended::Failed(_) => failed.push(ToCommit { finished, waiting }),
+                    Ended::Known(fate) => drop(sender.send(fate)),
+                    Ended::Failed(_) => failed.push(ToCommit { finished, waiting: sender }),
                 }
             }
             if failed.len() > before {
@@ -160,6 +161,7 @@ impl Committer {
         ended
     }
 
+    /// Commits every job by itself, until several in a row fail: then the rest fails with the last error.
     async fn commit_one_by_one(&self, jobs: &[FinishedJob]) -> Vec<Ended> {
         let mut ended = Vec::with_capacity(jobs.len());
         let mut in_a_row = 0;
@@ -185,15 +187,7 @@ impl Committer {
                 }
             }
         }
-        // If the store took others, it is this job that it does not take.
-        let takes_others = ended.iter().any(|ended| matches!(ended, Ended::Known(Fate::Committed)));
-        let blamed = |ended| match ended {
-            Ended::Failed(error @ StoreError::CannotWrite { .. }) if takes_others && broken.is_none() => {
-                Ended::Known(Fate::Refused(error))
-            }
-            other => other,
-        };
-        ended.into_iter().map(blamed).collect()
+        ended
     }
 
     /// Notes whether the store takes commits.

@@ -24,7 +24,7 @@ use ta_bot_engine::{
         contract::{self as jobs_contract, job},
     },
     signals::bus::{
-        Bus, Notice, Outgoing,
+        Bus, BusError, Notice, Outgoing,
         contract::{self as bus_contract, Fixture, Outside, next_told},
     },
     support::metrics::Metrics,
@@ -34,6 +34,7 @@ use tokio::time::timeout;
 
 mod bus;
 mod jobs;
+mod room;
 
 /// Long enough for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_mins(1);

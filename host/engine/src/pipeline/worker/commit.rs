@@ -23,8 +23,8 @@ use crate::{
 
 /// The largest number of finished jobs in one transaction.
 pub(super) const COMMIT_BATCH: usize = 64;
-/// How many jobs the store may refuse one after the other before the others wait for the next try. A store whose disk is
-/// full still takes some.
+/// How many jobs the store may refuse one after the other before the others wait for the next try. A store whose disk
+/// is full still takes some.
 const REFUSED_IN_A_ROW: usize = 2;
 /// Pauses before a commit that failed is tried again.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));

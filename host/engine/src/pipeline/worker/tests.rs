@@ -34,6 +34,8 @@ struct Troubled {
     is_away: AtomicBool,
     /// A job that every commit rejects.
     poison: Mutex<Option<Job>>,
+    /// A job that can't be written.
+    unwritable: Mutex<Option<Job>>,
     /// A job that the next commit leaves out, as if an older log had decided it.
     outdated: Mutex<Option<Job>>,
 }
@@ -50,6 +52,10 @@ impl Outbox for Troubled {
         let poison = self.poison.lock().unwrap().clone();
         if finished.iter().any(|finished| Some(&finished.job) == poison.as_ref()) {
             return Err(StoreError::Corrupt { store: "test", reason: "it is poison".to_owned() });
+        }
+        let unwritable = self.unwritable.lock().unwrap().clone();
+        if finished.iter().any(|finished| Some(&finished.job) == unwritable.as_ref()) {
+            return Err(StoreError::CannotWrite { store: "test", reason: "it is too long".to_owned() });
         }
         let outdated = self.outdated.lock().unwrap().take_if(|job| finished.iter().any(|done| done.job == *job));
         let rest: Vec<_> = finished.iter().filter(|done| Some(&done.job) != outdated.as_ref()).cloned().collect();
@@ -152,6 +158,7 @@ impl Service {
             failures: Mutex::default(),
             is_away: AtomicBool::new(false),
             poison: Mutex::default(),
+            unwritable: Mutex::default(),
             outdated: Mutex::default(),
         };
         let queue = Arc::new(LocalQueue::new(Arc::clone(&engine.analyst.metrics)));
@@ -305,6 +312,28 @@ async fn only_so_many_decisions_are_kept() {
     service.end(running).await;
     assert_eq!((service.over(jobs).await, service.analyses()), (jobs as usize, jobs as f64));
     assert_eq!(service.outcomes(), HashMap::from([("finished", jobs as u64)]));
+}
+
+/// A full disk still has room for some jobs, and a value that no row can hold is no reason for others to wait.
+#[tokio::test]
+async fn a_job_that_can_not_be_written_is_kept_and_keeps_no_other_waiting() {
+    let service = Service::new().await;
+    *service.outbox.unwritable.lock().unwrap() = Some(job(3));
+    for index in 0..10 {
+        service.push(index).await;
+    }
+    let running = service.start(16);
+    let others = async {
+        while service.over(10).await < 9 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), others).await.unwrap();
+    service.keeps(1).await;
+    *service.outbox.unwritable.lock().unwrap() = None;
+    service.end(running).await;
+    assert_eq!((service.over(10).await, service.analyses()), (10, 10.0));
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 10)]));
 }
 
 #[tokio::test]

@@ -64,7 +64,9 @@ impl Nats {
         match tried {
             Ok(()) => self.untried.store(0, Ordering::Relaxed),
             Err(refused @ NatsError::Refused(_)) => return Err(refused),
-            Err(NatsError::Away(_) | NatsError::NoStream(_)) => drop(self.untried.fetch_add(1, Ordering::Relaxed)),
+            Err(NatsError::Away(_) | NatsError::NoStream(_)) => {
+                self.untried.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use ta_bot_engine::{
         replay::{self, Replayer},
     },
     supervision::{failure::FailureStore, ledger::Ledger},
-    support::{backoff::Backoff, metrics::Metrics},
+    support::{abilities::Abilities, backoff::Backoff, metrics::Metrics},
 };
 use ta_bot_wasm::Sandbox;
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
@@ -141,6 +141,7 @@ impl App {
             settings,
             gap_window: environment.gap_window,
             timestamp: environment.signal_timestamp,
+            abilities: Arc::new(Abilities::new(Arc::clone(&metrics))),
             metrics,
             threads: Arc::new(guest_threads()?),
         });

@@ -9,7 +9,10 @@ use ta_bot_engine::{
     market::feeds::Feeds,
     modules::registry::Registry,
     supervision::ladders::Ladders,
-    support::metrics::{FeedGauge, SuspendedGauge},
+    support::{
+        abilities::{Abilities, Ability},
+        metrics::{FeedGauge, Metrics, SuspendedGauge},
+    },
 };
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
@@ -124,6 +127,8 @@ async fn the_names_are_those_of_the_contract() {
         &["NATS_URL: nats://nats-server.nats:4222", "LEADER_ELECTION_ENABLED: \"true\"", "API_ANONYMOUS_ROLE: trader"],
     );
     has("Role", &["- ta-bot-leader"]);
+    // A replica that is restarted or taken out of the service because a store is away helps nobody.
+    assert!(!of(&built, "Deployment").contains("path: /health\n"), "no probe depends on the stores");
     has("PrometheusRule", &["alert: TABotNoSignalsGenerated", "alert: TABotHighLatency", "> 5000"]);
 }
 
@@ -132,7 +137,8 @@ async fn the_names_are_those_of_the_contract() {
 async fn every_metric_of_the_alerts_is_there() {
     let built = built("overlays/production").await;
     let rules = of(&built, "PrometheusRule");
-    let metrics = ta_bot_engine::support::metrics::Metrics::new().unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let _abilities = Abilities::new(Arc::clone(&metrics));
     metrics.jobs.with_label_values(&["dead"]);
     metrics.inputs.candles_unfinished.with_label_values(&["15m"]);
     let feeds = Arc::new(Feeds::default());
@@ -154,4 +160,18 @@ async fn every_metric_of_the_alerts_is_there() {
             || family == "ta_bot_evaluation_duration_milliseconds";
         assert!(known, "there is no metric {name}");
     }
+}
+
+/// Each ability that can be missing has an alert. That nobody leads is one of the leader's metric.
+#[tokio::test]
+async fn every_ability_has_an_alert() {
+    let built = built("overlays/production").await;
+    let rules = of(&built, "PrometheusRule");
+    for ability in Ability::ALL.into_iter().filter(|ability| *ability != Ability::Leader) {
+        assert!(rules.contains(&format!("ta_bot_able{{ability=\"{}\"}}", ability.as_str())), "{ability:?}:\n{rules}");
+    }
+    assert!(
+        rules.contains("sum(ta_bot_is_leader) == 0") && rules.contains("ta_bot_signals_committed_total[6h]"),
+        "{rules}"
+    );
 }

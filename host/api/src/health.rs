@@ -3,9 +3,12 @@
 //! Every part is pinged with its own time limit, so that a hanging part is detected and does not hide the others. A
 //! measurement is reused for two seconds, so many probes together cost the stores one ping.
 //!
-//! `status` is `unhealthy` if nothing can be analysed or stored (the store of candles and signals is unavailable),
-//! `degraded` if the service continues with limitations (last known parameters, signals waiting for the bus, modules
-//! missing or still being compiled), and otherwise `healthy`.
+//! `status` is `healthy` if a candle that closes now becomes a published signal: this replica has all its abilities.
+//! It is `unhealthy` if one of them is missing, so that no signal comes out, and `degraded` if signals come out with
+//! limitations (last known parameters, modules missing or still being compiled) or if an ability is not known yet.
+//!
+//! Readiness is about this replica: whether it has come so far that requests can be sent to it. A part that answered
+//! once and is away later is told by `status`; the API stays reachable for the operator who needs it then.
 
 use std::{
     future::Future,
@@ -24,14 +27,18 @@ use ta_bot_engine::{
     pipeline::leadership::Leadership,
     settings::{config_store::ConfigStore, refresh::Books},
     signals::{bus::Bus, outbox::Outbox},
-    support::metrics::Metrics,
+    support::{abilities::Abilities, metrics::Metrics},
 };
 
+mod abilities;
+mod readiness;
 mod report;
 
-pub use report::{
-    Build, Elections, HealthReport, Modules, NotReady, Part, PartStatus, Readiness, StaleParameters, Status,
-};
+pub use abilities::{AbilitiesReport, AbilityReport};
+pub use readiness::{NotReady, Readiness};
+pub use report::{Build, Elections, HealthReport, Modules, Part, PartStatus, StaleParameters, Status};
+
+use readiness::Answered;
 
 /// How long a part may take to answer.
 const PING_LIMIT: Duration = Duration::from_secs(1);
@@ -65,6 +72,7 @@ pub struct Sources {
     pub books: Books,
     pub leadership: Leadership,
     pub metrics: Arc<Metrics>,
+    pub abilities: Arc<Abilities>,
     pub feeds: Arc<Feeds>,
     pub embedded: Embedded,
     pub build: Build,
@@ -75,22 +83,27 @@ pub struct Health {
     sources: Sources,
     started: Instant,
     ending: AtomicBool,
+    answered: Answered,
     measured: Mutex<Option<(Instant, Measured)>>,
 }
 
-/// How long each part took to answer; `None` if it did not.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How long a part took to answer, or why it did not.
+type Answer = Result<Duration, String>;
+
+/// The answers of the parts.
+#[derive(Debug, Clone, PartialEq)]
 struct Measured {
-    candles: Option<Duration>,
-    outbox: Option<Duration>,
-    config: Option<Duration>,
-    bus: Option<Duration>,
+    candles: Answer,
+    outbox: Answer,
+    config: Answer,
+    bus: Answer,
 }
 
 impl Health {
     /// Creates the measurement. Uptime counts from here.
     pub fn new(sources: Sources) -> Self {
-        Self { sources, started: Instant::now(), ending: AtomicBool::new(false), measured: Mutex::new(None) }
+        let ending = AtomicBool::new(false);
+        Self { sources, started: Instant::now(), ending, answered: Answered::default(), measured: Mutex::new(None) }
     }
 
     /// Marks the service as shutting down: from now on it is not ready, so that no new work is sent to it.
@@ -106,40 +119,41 @@ impl Health {
     async fn measure(&self) -> Measured {
         // The lock is held during the pings, so that concurrent callers share the result.
         let mut known = self.measured.lock().await;
-        if let Some((at, measured)) = *known
+        if let Some((at, measured)) = &*known
             && at.elapsed() < FRESH
         {
-            return measured;
+            return measured.clone();
         }
-        let before = known.map(|(_, measured)| measured);
+        let before = known.take().map(|(_, measured)| measured);
         let Sources { candles, outbox, config, bus, .. } = &self.sources;
-        let was_away = |of: fn(&Measured) -> Option<Duration>| before.is_some_and(|before| of(&before).is_none());
+        let was_away = |of: fn(&Measured) -> &Answer| before.as_ref().is_some_and(|before| of(before).is_err());
         let (candles, outbox, config, bus) = tokio::join!(
-            timed("candle store", was_away(|m| m.candles), candles.ping()),
-            timed("outbox", was_away(|m| m.outbox), outbox.ping()),
-            timed("config store", was_away(|m| m.config), config.ping()),
-            timed("bus", was_away(|m| m.bus), bus.ping()),
+            timed("candle store", was_away(|m| &m.candles), candles.ping()),
+            timed("outbox", was_away(|m| &m.outbox), outbox.ping()),
+            timed("config store", was_away(|m| &m.config), config.ping()),
+            timed("bus", was_away(|m| &m.bus), bus.ping()),
         );
         let measured = Measured { candles, outbox, config, bus };
-        *known = Some((Instant::now(), measured));
+        self.answered.note(&measured);
+        *known = Some((Instant::now(), measured.clone()));
         measured
     }
 }
 
-/// Pings a part and returns how long it took, or `None` if it failed. A part that becomes unavailable or available
-/// again is logged once.
+/// Pings a part and returns how long it took, or why it failed. A part that becomes unavailable or available again is
+/// logged once.
 async fn timed<E: std::fmt::Display>(
     part: &'static str,
     was_away: bool,
     ping: impl Future<Output = Result<(), E>>,
-) -> Option<Duration> {
+) -> Answer {
     let started = Instant::now();
     let failure = match tokio::time::timeout(PING_LIMIT, ping).await {
         Ok(Ok(())) => {
             if was_away {
                 tracing::info!(part, "part answers again");
             }
-            return Some(started.elapsed());
+            return Ok(started.elapsed());
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} ms", PING_LIMIT.as_millis()),
@@ -147,7 +161,7 @@ async fn timed<E: std::fmt::Display>(
     if !was_away {
         tracing::warn!(part, error = failure, "part does not answer");
     }
-    None
+    Err(failure)
 }
 
 #[cfg(test)]

@@ -3,5 +3,7 @@
 pub mod analysis;
 pub mod job_queue;
 pub mod leadership;
+pub mod probes;
 pub mod schedule;
+pub mod verdict;
 pub mod worker;

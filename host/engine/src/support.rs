@@ -1,8 +1,10 @@
 //! Code that all other modules use.
 
+pub mod abilities;
 pub mod backoff;
 pub(crate) mod freshness;
 pub mod log_limit;
 pub mod metrics;
+pub mod schema;
 pub mod store_error;
 pub(crate) mod whole_file;

@@ -35,7 +35,7 @@ use crate::{
         Database, candles::SqliteCandles, config::SqliteConfig, deployments::SqliteDeployments, modules::SqliteModules,
         outbox::SqliteOutbox, revisions::SqliteRevisions, shadows::SqliteShadows,
     },
-    support::metrics::Metrics,
+    support::{abilities::Abilities, metrics::Metrics},
 };
 
 /// The parts of the engine on one SQLite file, in a folder that is removed when the engine is dropped.
@@ -51,6 +51,7 @@ pub(crate) struct Engine {
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shadows: Arc<SqliteShadows>,
+    pub(crate) database: Database,
     pub(crate) folder: TempDir,
 }
 
@@ -183,6 +184,7 @@ impl Engine {
             settings,
             gap_window: DEFAULT_GAP_WINDOW,
             timestamp: SignalTimestamp::default(),
+            abilities: Arc::new(Abilities::new(Arc::clone(&metrics))),
             metrics,
             threads: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()),
         });
@@ -197,7 +199,8 @@ impl Engine {
             modules,
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
             registry,
-            shadows: Arc::new(SqliteShadows::new(database)),
+            shadows: Arc::new(SqliteShadows::new(database.clone())),
+            database,
             folder,
         }
     }

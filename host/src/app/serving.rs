@@ -22,7 +22,7 @@ use ta_bot_engine::{
     },
     market::{clock::MarketClock, feeds::Feeds},
     modules::{bundled::keep_bundled, registry::Registry},
-    pipeline::{leadership::Leadership, schedule::Schedule, worker::Pipeline},
+    pipeline::{leadership::Leadership, probes::Probes, schedule::Schedule, verdict::Verdicts, worker::Pipeline},
     settings::refresh::Refresh,
     signals::{bus::Notice, expiry::Expiry, relay::Relay},
     supervision::{budget::Budget, ladders::Ladders, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
@@ -98,6 +98,7 @@ impl App {
         tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
         let server = tokio::spawn(server);
+        let watching = tokio::spawn(self.watch(leadership.clone(), stages.http.clone()));
         // The service takes no work before the modules are known, so that metric series exist from the first scrape on.
         let mut broken = false;
         // Nor does it take work before the configuration is known: wrong parameters are worse than no parameters.
@@ -122,9 +123,29 @@ impl App {
         }
         stages.http.cancel();
         server.await.context("the HTTP server failed")?;
+        watching.await.context("the probes failed")?;
         self.connections.close().await;
         anyhow::ensure!(!broken, "a part of the service stopped by itself, see the log; start it again");
         Ok(())
+    }
+
+    /// Finds out what this replica is able to do, and tells those who watch it, for as long as requests are answered.
+    fn watch(&self, leadership: Leadership, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let abilities = Arc::clone(&self.analyst.abilities);
+        let verdicts = Verdicts::new(Arc::clone(&self.bus), Arc::clone(&abilities), leadership.clone());
+        let probes = Probes {
+            abilities,
+            candles: Arc::clone(&self.candles),
+            settings: Arc::clone(&self.analyst.settings),
+            outbox: Arc::clone(&self.outbox),
+            queue: Arc::clone(&self.queue),
+            bus: Arc::clone(&self.bus),
+            leadership,
+            metrics: Arc::clone(&self.analyst.metrics),
+        };
+        async move {
+            tokio::join!(probes.run(stop.clone()), verdicts.run(stop));
+        }
     }
 
     /// Stores the bundled modules by digest, so that a signal can still be replayed after its module has been replaced.
@@ -150,6 +171,7 @@ impl App {
             books: self.books.clone(),
             leadership: leadership.clone(),
             metrics: Arc::clone(&self.analyst.metrics),
+            abilities: Arc::clone(&self.analyst.abilities),
             feeds: Arc::clone(&shared.feeds),
             embedded: self.embedded,
             build: self.environment.build.clone(),
@@ -216,6 +238,7 @@ impl App {
             expiry: shared.expiry.clone(),
             wakeup: Arc::clone(&shared.relay_wakeup),
             metrics: Arc::clone(&analyst.metrics),
+            abilities: Arc::clone(&analyst.abilities),
         };
         let schedule = Schedule {
             candles: Arc::clone(&self.candles),
@@ -226,6 +249,7 @@ impl App {
             feeds: Arc::clone(&shared.feeds),
             leadership,
             metrics: Arc::clone(&analyst.metrics),
+            abilities: Arc::clone(&analyst.abilities),
             refused: LogLimit::default(),
         };
         let refresh = Refresh {

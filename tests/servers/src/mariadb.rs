@@ -32,13 +32,25 @@ impl MariaDb {
     /// Starts a server with no databases of its own. The first start on a machine prepares the data folder, which later
     /// ones copy.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server whose tables have so many megabytes together, as if its disk were that small. It answers that a
+    /// table is full when there is no more room.
+    pub async fn start_with_room(megabytes: u32) -> Result<Self> {
+        let room = format!("--innodb-data-file-path=ibdata1:12M:autoextend:max:{megabytes}M");
+        Self::start_with(&["--innodb-file-per-table=0".into(), room.into()]).await
+    }
+
+    async fn start_with(more: &[OsString]) -> Result<Self> {
         let program = find::system("mariadbd")?;
         let client = find::system("mariadb")?;
         let template = template(&program).await?;
         with_free_port(async |port| {
             let folder = folder::new("mariadb")?;
             copy(&template, &folder.path().join("data")).await?;
-            let arguments = arguments(folder.path(), &port);
+            let mut arguments = arguments(folder.path(), &port);
+            arguments.extend_from_slice(more);
             let process =
                 Process::start("mariadb", (program.clone(), arguments), folder.path(), port, Greeting).await?;
             Ok(Self { process, client: client.clone(), _folder: folder })
@@ -49,6 +61,19 @@ impl MariaDb {
     /// The URI of a database.
     pub fn uri(&self, database: &str) -> String {
         self.uri_at(self.address(), database)
+    }
+
+    /// The URI of a database for a user without a password, who has the rights that the service needs and can't write
+    /// to a server that is read-only.
+    ///
+    /// # Errors
+    ///
+    /// If the user can't be made.
+    pub async fn uri_of_user(&self, user: &str, address: SocketAddr, database: &str) -> Result<String> {
+        let rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX";
+        let grant = format!("CREATE USER IF NOT EXISTS '{user}'@'%'; GRANT {rights} ON `{database}`.* TO '{user}'@'%'");
+        self.sql(&grant).await?;
+        Ok(format!("mysql://{user}@{address}/{database}"))
     }
 
     /// The URI of a database for another address, such as that of a [`Proxy`](crate::Proxy).

@@ -65,8 +65,18 @@ impl Fleet {
     /// Starts the servers, writes the market's history, and prepares the given number of replicas, which are not
     /// started yet.
     pub async fn start(market: &Market, replicas: usize) -> Self {
-        let (maria, nats, mongo, kube) =
-            tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start()).unwrap();
+        let servers = tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start()).unwrap();
+        Self::on(servers, market, replicas).await
+    }
+
+    /// Like [`start`](Self::start), on servers that are soon full: MySQL has 48 MB, NATS 16 MB.
+    pub async fn start_with_little_room(market: &Market, replicas: usize) -> Self {
+        let (maria, nats) = (MariaDb::start_with_room(48), Nats::start_with_room(16 << 20));
+        let servers = tokio::try_join!(maria, nats, Mongo::start(), KubeApi::start()).unwrap();
+        Self::on(servers, market, replicas).await
+    }
+
+    async fn on((maria, nats, mongo, kube): (MariaDb, Nats, Mongo, KubeApi), market: &Market, replicas: usize) -> Self {
         let uri = maria.create_database(DATABASE).await.unwrap();
         let pool = sqlx::MySqlPool::connect(&uri).await.unwrap();
         market.write_history(&pool).await.unwrap();
@@ -141,6 +151,15 @@ impl Fleet {
             replica.set("NATS_URL", &self.nats.url());
         }
         self.maria.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1").await.unwrap();
+    }
+
+    /// Lets the replicas come to MySQL as a user without special rights, as in production. Must be called before the
+    /// replicas start.
+    pub async fn as_plain_user(&mut self) {
+        let uri = self.maria.uri_of_user("ta_bot", self.proxies.mysql.address(), DATABASE).await.unwrap();
+        for replica in &mut self.replicas {
+            replica.set("MYSQL_URI", &uri);
+        }
     }
 
     /// Direct connections to the database.

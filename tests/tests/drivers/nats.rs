@@ -24,7 +24,7 @@ use ta_bot_engine::{
         contract::{self as jobs_contract, job},
     },
     signals::bus::{
-        Bus, Notice, Outgoing,
+        Bus, BusError, Notice, Outgoing,
         contract::{self as bus_contract, Fixture, Outside, next_told},
     },
     support::metrics::Metrics,
@@ -35,6 +35,7 @@ use tokio::time::timeout;
 mod bus;
 mod delivery;
 mod jobs;
+mod room;
 mod upgrade;
 
 /// Long enough for a machine that is busy with other things.

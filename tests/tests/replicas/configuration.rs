@@ -67,7 +67,10 @@ async fn without_the_bus_a_change_is_in_use_by_the_time_to_live_and_without_the_
     let health = async || fleet.replicas[1].get("/health").await;
     let goes_on_without_store = async || {
         let health = health().await;
-        health["mongodb"]["status"] == "disconnected" && health["nats"]["status"] == "connected"
+        // It takes a moment until a replica that starts knows who leads.
+        health["mongodb"]["status"] == "disconnected"
+            && health["nats"]["status"] == "connected"
+            && health["abilities"]["leader"]["ok"] == true
     };
     until(PATIENCE, async || format!("{}\n{}", health().await, fleet.logs()), goes_on_without_store).await;
     let health = health().await;

@@ -1,13 +1,11 @@
 //! The documents built from a measurement.
 
-use std::{sync::atomic::Ordering, time::Duration};
-
 use serde::Serialize;
 use ta_bot_core::millis;
 use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress};
 use utoipa::ToSchema;
 
-use super::{Health, Measured};
+use super::{AbilitiesReport, Answer, Health, Measured};
 
 /// How many series that are behind are named.
 const OLDEST: usize = 5;
@@ -16,11 +14,11 @@ const OLDEST: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Everything works.
+    /// A candle that closes now becomes a published signal.
     Healthy,
-    /// The service continues with limitations.
+    /// It does, with limitations, or it is not known yet whether it does.
     Degraded,
-    /// Nothing can be analysed or stored.
+    /// No signal comes out.
     Unhealthy,
 }
 
@@ -43,6 +41,9 @@ pub struct Part {
     pub status: PartStatus,
     /// The latency, measured within the last two seconds; null if it did not answer.
     pub latency_ms: Option<f64>,
+    /// Why it did not answer; only present then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// The number of signals that the bus has acknowledged since the start; only present for the bus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published_signals: Option<u64>,
@@ -125,6 +126,8 @@ pub struct HealthReport {
     pub build: Build,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
+    /// What has to be possible for a candle to become a published signal, and whether it is.
+    pub abilities: AbilitiesReport,
     /// Which process schedules jobs.
     pub leader_election: Elections,
     /// The store of candles and the outbox.
@@ -141,24 +144,6 @@ pub struct HealthReport {
     pub feeds: FeedsReport,
 }
 
-/// One part that is not ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct NotReady {
-    /// The name of the part.
-    pub part: &'static str,
-    /// Why it is not ready.
-    pub reason: String,
-}
-
-/// The document returned by `/ready`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Readiness {
-    /// Whether work can be sent to this process.
-    pub ready: bool,
-    /// The parts that are not ready.
-    pub not_ready: Vec<NotReady>,
-}
-
 impl Health {
     /// Builds the document for `/health`.
     pub async fn report(&self) -> HealthReport {
@@ -168,18 +153,21 @@ impl Health {
         let is_leader = sources.leadership.term().is_some();
         let modules = self.modules();
         let embedded = sources.embedded;
+        let abilities = AbilitiesReport::new(sources.abilities.all());
+        let is_limited = measured.config.is_err() || modules.status != "ready" || stale_since.is_some();
         HealthReport {
-            status: status(&measured, modules.status == "ready", stale_since.is_some()),
+            status: status(&measured, &abilities, is_limited),
             service: "ta-bot",
             version: env!("CARGO_PKG_VERSION"),
             build: sources.build.clone(),
             uptime_seconds: self.started.elapsed().as_secs(),
+            abilities,
             leader_election: Elections {
                 enabled: sources.leadership.elected,
                 is_leader,
                 leader_id: sources.leadership.leader(),
             },
-            mysql: part(measured.candles.zip(measured.outbox).map(|(one, other)| one.max(other)), embedded.mysql),
+            mysql: part(slower(measured.candles, measured.outbox), embedded.mysql),
             mongodb: part(measured.config, embedded.mongodb),
             nats: Part {
                 published_signals: Some(sources.metrics.signals_published.get()),
@@ -192,37 +180,6 @@ impl Health {
             },
             feeds: FeedsReport::new(&sources.feeds.all()),
         }
-    }
-
-    /// Builds the document for `/ready`.
-    pub async fn readiness(&self) -> Readiness {
-        let measured = self.measure().await;
-        let away = |part: &'static str, latency: Option<Duration>| {
-            latency.is_none().then(|| NotReady { part, reason: "does not answer".to_owned() })
-        };
-        let parts = [
-            ("candle store", measured.candles),
-            ("outbox", measured.outbox),
-            ("config store", measured.config),
-            ("bus", measured.bus),
-        ];
-        let mut not_ready: Vec<NotReady> = parts.into_iter().filter_map(|(name, part)| away(name, part)).collect();
-        match &*self.sources.registry.progress() {
-            Progress::Ready => {}
-            Progress::Loading => {
-                not_ready.push(NotReady { part: "modules", reason: "still being compiled".to_owned() });
-            }
-            Progress::Incomplete(failed) => {
-                not_ready.extend(failed.iter().map(|reason| NotReady { part: "modules", reason: reason.clone() }));
-            }
-        }
-        if let Err(error) = self.sources.books.known() {
-            not_ready.push(NotReady { part: "configuration", reason: error.to_string() });
-        }
-        if self.ending.load(Ordering::Relaxed) {
-            not_ready.push(NotReady { part: "service", reason: "shutting down".to_owned() });
-        }
-        Readiness { ready: not_ready.is_empty(), not_ready }
     }
 
     fn modules(&self) -> Modules {
@@ -248,19 +205,26 @@ impl FeedsReport {
     }
 }
 
-fn part(latency: Option<Duration>, embedded: bool) -> Part {
-    let status = match (latency, embedded) {
-        (None, _) => PartStatus::Disconnected,
-        (Some(_), true) => PartStatus::Embedded,
-        (Some(_), false) => PartStatus::Connected,
-    };
-    Part { status, latency_ms: latency.map(millis), published_signals: None }
+/// The answer of two parts on one server.
+fn slower(one: Answer, other: Answer) -> Answer {
+    Ok(one?.max(other?))
 }
 
-fn status(measured: &Measured, modules_ready: bool, stale: bool) -> Status {
-    if measured.candles.is_none() || measured.outbox.is_none() {
+fn part(answer: Answer, is_embedded: bool) -> Part {
+    let (status, latency, error) = match answer {
+        Err(error) => (PartStatus::Disconnected, None, Some(error)),
+        Ok(latency) if is_embedded => (PartStatus::Embedded, Some(latency), None),
+        Ok(latency) => (PartStatus::Connected, Some(latency), None),
+    };
+    Part { status, latency_ms: latency.map(millis), error, published_signals: None }
+}
+
+/// A store that does not answer a ping is reported at once, even before its ability is found missing.
+fn status(measured: &Measured, abilities: &AbilitiesReport, is_limited: bool) -> Status {
+    let Measured { candles, outbox, bus, .. } = measured;
+    if abilities.is_one_missing() || candles.is_err() || outbox.is_err() || bus.is_err() {
         Status::Unhealthy
-    } else if measured.config.is_none() || measured.bus.is_none() || !modules_ready || stale {
+    } else if is_limited || abilities.is_one_unknown() {
         Status::Degraded
     } else {
         Status::Healthy

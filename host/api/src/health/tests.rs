@@ -12,6 +12,7 @@ use ta_bot_engine::{
     modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore},
     settings::{application::SettingsBook, parameters::ParameterBook},
     signals::bus::{BusError, Notice, Outgoing, local::LocalBus},
+    support::abilities::{Ability, Trouble},
 };
 use ta_bot_wasm::{Limits, Sandbox};
 use tempfile::TempDir;
@@ -23,7 +24,7 @@ use super::*;
 struct AskedBus {
     inner: LocalBus,
     asked: AtomicUsize,
-    hangs: bool,
+    hangs: AtomicBool,
 }
 
 #[async_trait]
@@ -46,15 +47,24 @@ impl Bus for AskedBus {
 
     async fn ping(&self) -> Result<(), BusError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if self.hangs {
+        if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
         Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), BusError> {
+        self.inner.probe().await
+    }
+
+    async fn tell(&self, subject: &str, message: String) -> Result<(), BusError> {
+        self.inner.tell(subject, message).await
     }
 }
 
 struct Service {
     health: Health,
+    abilities: Arc<Abilities>,
     bus: Arc<AskedBus>,
     parameters: Arc<ParameterBook>,
     registry: Arc<Registry>,
@@ -70,7 +80,7 @@ async fn service(hangs: bool, embedded: Embedded) -> Service {
 async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
-    let bus = Arc::new(AskedBus { inner: LocalBus::new(), asked: AtomicUsize::new(0), hangs });
+    let bus = Arc::new(AskedBus { inner: LocalBus::new(), asked: AtomicUsize::new(0), hangs: hangs.into() });
     let config = Arc::new(SqliteConfig::new(database.clone()));
     let registry = Arc::new(Registry::new());
     let parameters = Arc::new(ParameterBook::new(config.clone(), Arc::clone(&registry)));
@@ -101,6 +111,9 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         books.begin(false).await.unwrap();
     }
     let feeds = Arc::new(Feeds::default());
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let abilities = Arc::new(Abilities::new(Arc::clone(&metrics)));
+    Ability::ALL.into_iter().for_each(|ability| abilities.worked(ability));
     let health = Health::new(Sources {
         candles,
         outbox: Arc::new(SqliteOutbox::new(database.clone())),
@@ -109,12 +122,18 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         registry: Arc::clone(&registry),
         books,
         leadership: Leadership::single_node("here".to_owned()),
-        metrics: Arc::new(Metrics::new().unwrap()),
+        metrics,
+        abilities: Arc::clone(&abilities),
         feeds: Arc::clone(&feeds),
         embedded,
         build: Build::default(),
     });
-    Service { health, bus, parameters, registry, database, feeds, folder }
+    Service { health, abilities, bus, parameters, registry, database, feeds, folder }
+}
+
+/// Forgets the last measurement, as if it were older.
+async fn forget(service: &Service) {
+    *service.health.measured.lock().await = None;
 }
 
 fn load_nothing(service: &Service) {
@@ -157,11 +176,46 @@ async fn a_part_that_hangs_is_away_and_hides_no_other() {
     let started = Instant::now();
     let report = service.health.report().await;
     assert!(started.elapsed() < Duration::from_secs(2));
-    assert_eq!((report.status, report.nats.status), (Status::Degraded, PartStatus::Disconnected));
+    assert_eq!((report.status, report.nats.status), (Status::Unhealthy, PartStatus::Disconnected));
     assert_eq!((report.mysql.status, report.mongodb.status), (PartStatus::Connected, PartStatus::Embedded));
     assert_eq!(report.nats.latency_ms, None);
     let not_ready = service.health.readiness().await.not_ready;
     assert_eq!(not_ready.iter().map(|part| part.part).collect::<Vec<_>>(), ["bus"]);
+    assert_eq!(not_ready[0].reason, "no answer within 1000 ms");
+}
+
+/// A later outage is told by `/health` alone. The API stays reachable for the operator who needs it then.
+#[tokio::test]
+async fn a_part_that_has_answered_once_stays_ready_when_it_is_away() {
+    let service = service(false, Embedded { nats: false, mysql: true, mongodb: true }).await;
+    load_nothing(&service);
+    assert!(service.health.readiness().await.ready);
+    service.bus.hangs.store(true, Ordering::Relaxed);
+    forget(&service).await;
+    let report = service.health.report().await;
+    assert_eq!((report.status, report.nats.status), (Status::Unhealthy, PartStatus::Disconnected));
+    assert!(service.health.readiness().await.ready);
+    service.health.end();
+    assert!(!service.health.readiness().await.ready);
+}
+
+#[tokio::test]
+async fn what_can_not_be_done_is_named_with_its_begin_and_its_remedy() {
+    let service = service(false, Embedded::ALL).await;
+    load_nothing(&service);
+    assert_eq!(service.health.report().await.status, Status::Healthy);
+    for ability in Ability::ALL {
+        service.abilities.failed(ability, Trouble::new(ability, &"it is full"));
+        let report = service.health.report().await;
+        assert_eq!(report.status, Status::Unhealthy, "{ability:?}");
+        let document = serde_json::to_value(&report).unwrap();
+        let named = &document["abilities"][ability.as_str()];
+        assert_eq!((&named["ok"], &named["error"]), (&false.into(), &"it is full".into()), "{document}");
+        let is_text = |name: &str| named[name].as_str().is_some_and(|text| !text.is_empty());
+        assert!(["since", "remedy", "last_success"].into_iter().all(is_text), "{document}");
+        service.abilities.worked(ability);
+    }
+    assert_eq!(service.health.report().await.status, Status::Healthy);
 }
 
 #[tokio::test]

@@ -220,6 +220,16 @@ impl Outbox for MysqlOutbox {
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let by = self.database.instance();
+        let probed = || async move {
+            let mut transaction = self.database.begin().await?;
+            let written = write::probe(transaction.connection(), by).await;
+            transaction.undo(written).await
+        };
+        self.database.write(1, probed).await
+    }
 }
 
 /// Starts a query for the columns of a signal.

@@ -315,4 +315,20 @@ impl Bus for NatsBus {
     async fn ping(&self) -> Result<(), BusError> {
         Ok(self.nats.ask().await?)
     }
+
+    async fn probe(&self) -> Result<(), BusError> {
+        let pattern = self.stream.pattern();
+        let room = match self.nats.room(&pattern).await {
+            Err(NatsError::NoStream(_)) => {
+                self.stream.ensure().await?;
+                self.nats.room(&pattern).await
+            }
+            room => room,
+        };
+        Ok(room?)
+    }
+
+    async fn tell(&self, subject: &str, message: String) -> Result<(), BusError> {
+        Ok(self.nats.tell(subject.to_owned(), message).await?)
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     error::Error as _,
     future::Future,
     hash::{BuildHasher as _, Hasher as _},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use ta_bot_engine::support::{log_limit::LogLimit, metrics::Metrics};
 
 mod address;
+mod room;
 pub(crate) mod subjects;
 
 pub use address::{AddressError, NatsAddress};
@@ -91,6 +92,8 @@ pub struct Nats {
     jetstream: Context,
     namespace: Arc<str>,
     connections: watch::Receiver<u64>,
+    /// How often in a row it could not be tried whether messages are stored.
+    untried: Arc<AtomicU32>,
 }
 
 impl Nats {
@@ -121,7 +124,7 @@ impl Nats {
         tracing::info!(servers = %address, "connecting to NATS");
         let client = within(options.connect(address.servers())).await?;
         let jetstream = ContextBuilder::new().timeout(ANSWER).ack_timeout(ANSWER).build(client.clone());
-        Ok(Self { client, jetstream, namespace: namespace.into(), connections })
+        Ok(Self { client, jetstream, namespace: namespace.into(), connections, untried: Arc::default() })
     }
 
     pub(crate) const fn client(&self) -> &Client {
@@ -203,7 +206,12 @@ impl Nats {
     /// Queries `JetStream`, to find out whether it answers.
     pub(crate) async fn ask(&self) -> Result<(), NatsError> {
         self.require_connection()?;
-        within(self.jetstream.query_account()).await.map(drop)
+        within(self.jetstream.query_account()).await.map(drop).map_err(|error| match error {
+            NatsError::Refused(reason) => NatsError::Refused(format!(
+                "JetStream does not answer ({reason}): run NATS with JetStream, and let the account use it"
+            )),
+            other => other,
+        })
     }
 
     /// Sends what is still in the client's buffer, above all acknowledgements. This is for the end of the process.

@@ -178,6 +178,12 @@ impl JobQueue for NatsQueue {
         self.metrics.jobs_queued.set(depth as i64);
         Ok(depth)
     }
+
+    async fn probe(&self) -> Result<(), JobsError> {
+        self.nats.ask().await?;
+        self.setup.ensure().await?;
+        Ok(self.nats.room(&self.nats.subject("jobs.>")).await?)
+    }
 }
 
 async fn measure(nats: Nats, setup: Arc<Setup>, metrics: Arc<Metrics>) {

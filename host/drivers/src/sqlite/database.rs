@@ -13,7 +13,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, Sqlite, SqlitePool, Transaction,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -112,6 +112,16 @@ impl Database {
     /// Begins a transaction that has the right to write from the start, so that it never has to give up midway.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Writes the version of the schema over itself, which is committed like any change.
+    pub(crate) async fn rewrite_version(&self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.begin().await?;
+        let version = sqlx::query_scalar::<_, i64>("SELECT user_version FROM pragma_user_version");
+        let version = version.fetch_one(&mut *transaction).await?;
+        let rewritten = AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+        sqlx::raw_sql(rewritten).execute(&mut *transaction).await?;
+        transaction.commit().await
     }
 
     /// Runs a read within its time limit.

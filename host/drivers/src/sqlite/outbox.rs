@@ -229,6 +229,12 @@ impl Outbox for SqliteOutbox {
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }
+
+    /// Writes a page that a commit would not change, since only what is committed reaches the disk.
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.database.ping().await?;
+        self.database.write(1, self.database.rewrite_version()).await
+    }
 }
 
 /// Adds only the requested conditions, so that each of them can use its index.

@@ -27,6 +27,7 @@ use crate::{
     },
     supervision::watch::Watching,
     support::{
+        abilities::{Abilities, Ability, Trouble},
         metrics::{Metrics, SeriesLabels},
         store_error::StoreError,
     },
@@ -102,6 +103,8 @@ pub struct Analyst {
     pub timestamp: SignalTimestamp,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Takes whether candles can be read.
+    pub abilities: Arc<Abilities>,
     /// The threads on which guests run.
     pub threads: Arc<rayon::ThreadPool>,
 }
@@ -146,7 +149,9 @@ impl Analyst {
         }
         let turns = turns(modules, job);
         let beside = beside::of_interest(shadows, &turns, job);
-        let windows = self.windows(job, &turns).await?;
+        let windows = self.windows(job, &turns).await;
+        self.note_read(&windows);
+        let windows = windows?;
         let candles = windows.candles(&(job.symbol.clone(), job.timeframe));
         tracing::info!("Fetched {candles} candles for {job}");
         Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
@@ -194,6 +199,18 @@ impl Analyst {
         let analysis = Analysis { job, revision, candles, refused, outcomes, duration, beside };
         self.count(&analysis, &settings);
         Ok(analysis)
+    }
+
+    /// Notes whether the candles could be read. A candle that is missing or unusable is no fault of the store.
+    fn note_read(&self, windows: &Result<Windows, AnalysisError>) {
+        match windows {
+            Err(AnalysisError::Store(StoreError::Corrupt { .. })) => {}
+            Err(AnalysisError::Store(error)) => {
+                let trouble = Trouble::of_store(Ability::ReadCandles, error);
+                self.abilities.failed(Ability::ReadCandles, trouble);
+            }
+            _ => self.abilities.worked(Ability::ReadCandles),
+        }
     }
 
     /// Returns the modules that look at the job's candle. Installs those that are missing and waits for them.

@@ -55,6 +55,9 @@ pub trait JobQueue: Send + Sync {
 
     /// Returns how many jobs of all replicas are waiting or under way.
     async fn depth(&self) -> Result<usize, JobsError>;
+
+    /// Finds out whether a job could be added now, as far as that can be known without adding one.
+    async fn probe(&self) -> Result<(), JobsError>;
 }
 
 /// A taken job whose worker has not yet reported its end. If it is dropped, the job comes again after a pause.

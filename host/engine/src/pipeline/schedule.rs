@@ -28,7 +28,11 @@ use crate::{
         bus::{Bus, Notice},
         outbox::Outbox,
     },
-    support::{log_limit::LogLimit, metrics::Metrics},
+    support::{
+        abilities::{Abilities, Ability, Trouble},
+        log_limit::LogLimit,
+        metrics::Metrics,
+    },
 };
 
 mod look;
@@ -81,6 +85,8 @@ pub struct Schedule {
     pub leadership: Leadership,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Takes whether jobs can be queued.
+    pub abilities: Arc<Abilities>,
     /// Limits the log lines about refused events.
     pub refused: LogLimit,
 }
@@ -213,7 +219,7 @@ impl Schedule {
             match self.queue.depth().await {
                 Ok(depth) => count += CATCH_UP_DEPTH.saturating_sub(depth + fresh),
                 // If there are fresh jobs, pushing them gets the same error and reports it.
-                Err(error) if fresh == 0 => return unreachable(&error),
+                Err(error) if fresh == 0 => return self.unreachable(&error),
                 Err(_) => {}
             }
         }
@@ -225,7 +231,18 @@ impl Schedule {
         let failure = pushed.iter().find_map(|pushed| pushed.as_ref().err().cloned());
         let failed = taken.into_iter().zip(pushed).filter_map(|(found, pushed)| pushed.is_err().then_some(found));
         waiting.put_back(failed.collect());
-        failure.map_or(Duration::ZERO, |error| unreachable(&error))
+        let Some(error) = failure else {
+            self.abilities.worked(Ability::Queue);
+            return Duration::ZERO;
+        };
+        self.unreachable(&error)
+    }
+
+    /// Notes and logs that the queue is unavailable. Returns how long to wait before the next try.
+    fn unreachable(&self, error: &JobsError) -> Duration {
+        self.abilities.failed(Ability::Queue, Trouble::new(Ability::Queue, error));
+        tracing::warn!(%error, "jobs wait for the queue");
+        UNTIL_BACK
     }
 
     /// Counts events that came faster than they were read.
@@ -311,12 +328,6 @@ impl Schedule {
 
 fn queued(found: &Found) -> QueuedJob {
     QueuedJob { job: found.job.clone(), traceparent: found.traceparent.clone(), retry: found.retry }
-}
-
-/// Logs that the queue is unavailable. Returns how long to wait before the next try.
-fn unreachable(error: &JobsError) -> Duration {
-    tracing::warn!(%error, "jobs wait for the queue");
-    UNTIL_BACK
 }
 
 /// The scheduled series at one moment, for fast lookups.

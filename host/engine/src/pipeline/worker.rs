@@ -1,8 +1,9 @@
 //! Takes jobs from the queue and commits their signals.
 //!
 //! Jobs are analysed concurrently, and finished jobs are committed together: one transaction, and one wait for the
-//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. If a store fails,
-//! the job goes back and comes again later, perhaps to another replica.
+//! disk, for as many jobs as are ready. A job leaves the queue only when its signals are committed. If the candles
+//! can't be read, the job goes back and comes again later, perhaps to another replica. If its commit fails, the
+//! decision is kept, and the job stays under way until it is committed or the process stops.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,12 +14,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     deployments::shadow::Shadows,
     pipeline::{
-        analysis::{Analysis, AnalysisError, Analyst},
+        analysis::{Analysis, AnalysisError, Analyst, ToCompare},
         job_queue::{Delivery, JobQueue},
     },
     signals::outbox::{FinishedJob, Outbox},
     supervision::watch::{Watch, Watching},
-    support::{metrics::Metrics, store_error::StoreError},
+    support::{log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
 };
 
 mod commit;
@@ -33,6 +34,9 @@ use end::{Decided, End, again, pause};
 const ATTEMPTS: u32 = 5;
 /// How many jobs may be in evaluation for each thread: one that runs and one that is ready to run.
 const EVALUATED_BY_A_THREAD: usize = 2;
+/// How many decisions may be kept while they can't be committed. Beyond that no job is taken: their signals are in
+/// memory.
+const DECISIONS_KEPT: usize = 512;
 /// The pause before a candle that is missing or unfinished is looked for again. Jobs that wait together share the look.
 const UNTIL_CANDLE: Duration = Duration::from_millis(500);
 
@@ -48,6 +52,8 @@ pub struct Pipeline {
     /// Accepts decided candles for the shadows; `None` if there are no shadows.
     shadows: Option<Shadows>,
     parallel: Arc<Semaphore>,
+    /// Limits how many jobs are decided or about to be, until they are committed.
+    decisions: Semaphore,
     /// Limits how many jobs are in evaluation. They are fewer than `parallel`, because they share the guests' threads:
     /// a job that waits for a thread can go to another replica when this one stops.
     evaluating: Semaphore,
@@ -66,16 +72,34 @@ impl Pipeline {
     ) -> Arc<Self> {
         let metrics = Arc::clone(&analyst.metrics);
         let parallel = Arc::new(Semaphore::new(parallel));
+        let decisions = Semaphore::new(DECISIONS_KEPT);
         let evaluating = Semaphore::new(EVALUATED_BY_A_THREAD * analyst.threads.current_num_threads());
-        Arc::new(Self { analyst, outbox, queue, watch, metrics, relay_wakeup, shadows, parallel, evaluating })
+        Arc::new(Self {
+            analyst,
+            outbox,
+            queue,
+            watch,
+            metrics,
+            relay_wakeup,
+            shadows,
+            parallel,
+            decisions,
+            evaluating,
+        })
     }
 
     /// Works until `stop` is cancelled, then finishes the jobs that are or were in evaluation. The others go back at
     /// once.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (finished, to_commit) = mpsc::channel(COMMIT_BATCH);
-        let committer = Committer { outbox: Arc::clone(&self.outbox), relay_wakeup: Arc::clone(&self.relay_wakeup) };
-        let committer = tokio::spawn(committer.run(to_commit));
+        let committer = Committer {
+            outbox: Arc::clone(&self.outbox),
+            relay_wakeup: Arc::clone(&self.relay_wakeup),
+            metrics: Arc::clone(&self.metrics),
+            abilities: Arc::clone(&self.analyst.abilities),
+            failures: LogLimit::default(),
+        };
+        let committer = tokio::spawn(committer.run(to_commit, stop.clone()));
         let jobs = TaskTracker::new();
         while let Some(taken) = stop.run_until_cancelled(self.take()).await {
             for delivery in taken {
@@ -137,9 +161,13 @@ impl Pipeline {
                 Some(permit) => permit,
                 None => return End::Again(Duration::ZERO),
             };
+            let Some(Ok(decision)) = stop.run_until_cancelled(self.decisions.acquire()).await else {
+                return End::Again(Duration::ZERO);
+            };
             match self.decide(delivery, finished, permit, stop).await {
                 Decided::End(end) => return end,
                 Decided::TooEarly => {
+                    drop(decision);
                     // Without the permit, so that other jobs go on meanwhile.
                     let waited = stop.run_until_cancelled(tokio::time::sleep(UNTIL_CANDLE)).await;
                     let room = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await;
@@ -199,25 +227,25 @@ impl Pipeline {
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
     ) -> End {
-        let signals = analysis.signals().cloned().collect();
-        let finished_job = FinishedJob { job: delivery.job().clone(), signals, revision: analysis.revision };
-        let (to_commit, committed) = ToCommit::new(finished_job);
+        let (finished_job, beside) = decided(delivery.job(), analysis);
+        let (to_commit, fate) = ToCommit::new(finished_job);
         let sent = finished.send(to_commit).await;
         drop(permit);
-        match committed.await {
-            Ok(Ok(Fate::Committed)) if sent.is_ok() => {
+        match fate.await {
+            Ok(Fate::Committed) if sent.is_ok() => {
                 // After the commit, so that shadows are compared with committed decisions and delay nothing.
-                if let (Some(shadows), Some(candle)) = (&self.shadows, analysis.beside) {
+                if let (Some(shadows), Some(candle)) = (&self.shadows, beside) {
                     shadows.take(candle);
                 }
                 End::Over("finished")
             }
-            Ok(Ok(Fate::Outdated)) => self.anew(delivery).await,
+            Ok(Fate::Outdated) => self.anew(delivery).await,
             // The stored data or the new data is invalid, so waiting does not help.
-            Ok(Err(StoreError::Corrupt { reason, .. })) if delivery.attempt >= ATTEMPTS => {
-                self.bury(delivery, delivery.attempt, reason, "dead").await
+            Ok(Fate::Refused(error)) if delivery.attempt >= ATTEMPTS => {
+                self.bury(delivery, delivery.attempt, error.reason(), "dead").await
             }
-            Ok(Err(error)) => again(delivery, &error),
+            Ok(Fate::Refused(error)) => again(delivery, &error),
+            Ok(Fate::GivenUp) => End::Again(Duration::ZERO),
             _ => End::Again(pause(delivery.attempt)),
         }
     }
@@ -268,4 +296,10 @@ impl Pipeline {
         let watching = self.watch.clone().map(|watch| Watching { watch, comes_again });
         self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), watching.as_ref()).await.map(Some)
     }
+}
+
+/// What of an analysis is kept until it is committed, which may take long.
+fn decided(job: &Job, analysis: Analysis) -> (FinishedJob, Option<ToCompare>) {
+    let signals = analysis.signals().cloned().collect();
+    (FinishedJob { job: job.clone(), signals, revision: analysis.revision }, analysis.beside)
 }

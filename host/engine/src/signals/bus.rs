@@ -97,4 +97,10 @@ pub trait Bus: Send + Sync {
 
     /// Whether the bus is connected.
     async fn ping(&self) -> Result<(), BusError>;
+
+    /// Finds out whether a signal could be published now, as far as that can be known without publishing one.
+    async fn probe(&self) -> Result<(), BusError>;
+
+    /// Sends a message to whoever listens now. It is stored nowhere.
+    async fn tell(&self, subject: &str, message: String) -> Result<(), BusError>;
 }

@@ -196,6 +196,9 @@ pub trait Outbox: Send + Sync {
 
     /// Checks that the store responds.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Finds out whether a commit would be stored now, by a write that leaves nothing behind.
+    async fn probe(&self) -> Result<(), StoreError>;
 }
 
 impl StoredSignal {

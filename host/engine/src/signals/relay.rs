@@ -30,7 +30,13 @@ use crate::{
         outbox::{Outbox, StoredSignal},
         subject::SignalSubject,
     },
-    support::{backoff::Backoff, log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
+    support::{
+        abilities::{Abilities, Ability, Trouble},
+        backoff::Backoff,
+        log_limit::LogLimit,
+        metrics::Metrics,
+        store_error::StoreError,
+    },
 };
 
 const BATCH: u32 = 256;
@@ -71,6 +77,8 @@ pub struct Relay {
     pub wakeup: Arc<Notify>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Takes whether signals can be published.
+    pub abilities: Arc<Abilities>,
 }
 
 /// How far the relay has come.
@@ -210,6 +218,11 @@ impl Relay {
                 Ok(id) => acknowledged.push(id),
                 Err(error) => failure = failure.or(Some(error)),
             }
+        }
+        match &failure {
+            Some(error) => self.abilities.failed(Ability::Publish, Trouble::new(Ability::Publish, error)),
+            None if !acknowledged.is_empty() => self.abilities.worked(Ability::Publish),
+            None => {}
         }
         (acknowledged, failure)
     }

@@ -37,6 +37,7 @@ pub struct Metrics {
     pub failures: FailureMetrics,
     pub shadows: ShadowMetrics,
     pub costs: CostMetrics,
+    pub delivery: DeliveryMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -71,6 +72,7 @@ macro_rules! registered {
 
 mod costs;
 mod counters;
+mod delivery;
 mod election;
 mod failures;
 mod feeds;
@@ -80,6 +82,7 @@ mod shadow;
 
 pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
+pub use delivery::DeliveryMetrics;
 pub use election::ElectionMetrics;
 pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
@@ -162,6 +165,7 @@ impl Metrics {
             failures: FailureMetrics::register(&registry)?,
             shadows: ShadowMetrics::register(&registry)?,
             costs: CostMetrics::register(&registry)?,
+            delivery: DeliveryMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")
@@ -256,6 +260,7 @@ impl Metrics {
             for action in [Action::Buy, Action::Sell] {
                 self.signals_generated.add([action.as_str(), strategy, symbol, timeframe], 0);
             }
+            self.delivery.announce(strategy, timeframe);
         }
     }
 

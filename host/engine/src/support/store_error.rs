@@ -47,6 +47,15 @@ impl StoreError {
             Self::Corrupt { .. } => "store_corrupt",
         }
     }
+
+    /// What the driver said, without what follows from it.
+    pub fn reason(self) -> String {
+        match self {
+            Self::Unavailable { reason, .. } | Self::CannotWrite { reason, .. } | Self::Corrupt { reason, .. } => {
+                reason
+            }
+        }
+    }
 }
 
 /// Why a conditional write did not happen.

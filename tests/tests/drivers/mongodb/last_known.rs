@@ -17,7 +17,7 @@ use ta_bot_engine::{
         parameters::ParameterBook,
         refresh::Books,
     },
-    support::metrics::Metrics,
+    support::{abilities::Abilities, metrics::Metrics},
 };
 use ta_bot_tests::{root, two_strategies_dir};
 use ta_bot_wasm::{Limits, Sandbox};
@@ -70,6 +70,7 @@ impl Replica {
         let job = falling(&candles).await;
         let threads = Arc::new(threads);
         let (gap_window, timestamp) = (DEFAULT_GAP_WINDOW, SignalTimestamp::default());
+        let abilities = Arc::new(Abilities::new(Arc::clone(&metrics)));
         let analyst = Arc::new(Analyst {
             candles,
             registry,
@@ -79,6 +80,7 @@ impl Replica {
             gap_window,
             timestamp,
             metrics,
+            abilities,
             threads,
         });
         Self { analyst, books, store, job }

@@ -4,8 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use ta_bot_core::{Timeframe, Timestamp};
 use ta_bot_drivers::mysql::outbox::MysqlOutbox;
-use ta_bot_engine::signals::outbox::{DeadJob, Outbox as _, contract};
-use ta_bot_test_servers::{Mode, Proxy, Side};
+use ta_bot_engine::{
+    signals::outbox::{DeadJob, Outbox as _, contract},
+    support::store_error::StoreError,
+};
+use ta_bot_test_servers::{MariaDb, Mode, Proxy, Side};
 use tokio::time::{Instant, sleep};
 
 use super::{PATIENCE, new_database, open, open_impatiently, patiently, server};
@@ -136,4 +139,35 @@ async fn replicas_do_not_block_each_other() {
     let outbox = MysqlOutbox::new(open(&uri));
     let asked: Vec<_> = jobs.iter().map(|done| (done.job.symbol.clone(), done.job.candle_close)).collect();
     assert_eq!(outbox.finished(Timeframe::M15, &asked).await.unwrap().len(), 120);
+}
+
+/// A probe of a commit finds out whether the server takes writes, and leaves nothing behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_finds_a_server_that_takes_no_writes() {
+    let server = MariaDb::start_with_room(40).await.unwrap();
+    let uri = server.create_database("probed").await.unwrap();
+    let outbox = MysqlOutbox::new(open(&uri));
+    patiently(async || outbox.probe().await).await;
+    let plain = server.uri_of_user("plain", server.address(), "probed").await.unwrap();
+    let outbox = MysqlOutbox::new(open(&plain));
+    for _ in 0..20 {
+        outbox.probe().await.unwrap();
+    }
+    let left = "SELECT (SELECT COUNT(*) FROM probed.signals), (SELECT COUNT(*) FROM probed.finished_jobs)";
+    assert_eq!(server.sql(left).await.unwrap(), "0\t0\n");
+    server.sql("SET GLOBAL read_only = 1").await.unwrap();
+    let error = outbox.probe().await.unwrap_err();
+    assert!(matches!(&error, StoreError::CannotWrite { reason, .. } if reason.contains("read-only")), "{error}");
+    outbox.ping().await.unwrap();
+    server.sql("SET GLOBAL read_only = 0").await.unwrap();
+    outbox.probe().await.unwrap();
+    server.sql("CREATE TABLE probed.ballast (weight LONGBLOB)").await.unwrap();
+    for size in [1_000_000, 100_000, 20_000] {
+        let insert = format!("INSERT INTO probed.ballast VALUES (REPEAT('x', {size}))");
+        while server.sql(&insert).await.is_ok() {}
+    }
+    let error = outbox.probe().await.unwrap_err();
+    assert!(matches!(&error, StoreError::CannotWrite { reason, .. } if reason.contains("free space")), "{error}");
+    server.sql("DROP TABLE probed.ballast").await.unwrap();
+    outbox.probe().await.unwrap();
 }

@@ -40,6 +40,9 @@ pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<
         return Ok(None);
     }
     sent.extend(services.outbox.add(&signals, now).await?);
+    for signal in signals.iter().filter(|signal| sent.contains(&signal.id)) {
+        services.metrics.delivery.committed(signal);
+    }
     if !sent.is_empty() {
         services.relay_wakeup.notify_one();
     }

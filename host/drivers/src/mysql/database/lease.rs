@@ -99,6 +99,14 @@ impl Open {
         Self::begin(lease).await
     }
 
+    /// Undoes what was done, and returns the answer to it.
+    pub(crate) async fn undo<T>(mut self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
+        if done.is_ok() {
+            sqlx::raw_sql("ROLLBACK").execute(self.connection()).await?;
+        }
+        self.ended(done).await
+    }
+
     /// Commits what was done, or rolls it back if it conflicted with another transaction.
     pub(crate) async fn end<T>(mut self, done: Result<T, sqlx::Error>) -> Result<T, Fault> {
         if done.is_ok() {

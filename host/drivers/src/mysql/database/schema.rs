@@ -3,18 +3,27 @@
 //! MySQL commits each change of a schema by itself, so an interrupted migration is repeated from its beginning: every
 //! step first looks for what exists. A lock on the server separates replicas that start at the same time. If nothing is
 //! missing nothing is changed, and the account does not need the right to change anything.
+//!
+//! A newer schema is left as it is, and used if its changes allow that: during an upgrade replicas of two versions run
+//! side by side, and after a way back the older one runs again.
 
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 use ta_bot_core::Timeframe;
-use ta_bot_engine::support::store_error::StoreError;
+use ta_bot_engine::support::{
+    schema::{SchemaChange, check},
+    store_error::StoreError,
+};
 
 use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
-/// The version that `ta_bot_schema` names after this version has created or changed the database.
-const VERSION: i64 = 8;
+/// The version of the schema after this version has created or changed the database.
+const VERSION: i64 = 9;
+/// The last version that `ta_bot_schema` names, unless a later one is a change with which no older version can work.
+/// The others are in `ta_bot_schema_changes`.
+const IN_FIRST_TABLE: i64 = 7;
 const INITIAL: &str = include_str!("../../../migrations/mysql/0001_initial.sql");
 const SIGNALS: &str = include_str!("../../../migrations/mysql/0001_signals.sql");
 const DEPLOYMENTS: &str = include_str!("../../../migrations/mysql/0002_deployments.sql");
@@ -23,7 +32,8 @@ const SHADOWS: &str = include_str!("../../../migrations/mysql/0004_shadows.sql")
 const COSTS: &str = include_str!("../../../migrations/mysql/0005_costs.sql");
 const EXPIRED_SIGNALS: &str = include_str!("../../../migrations/mysql/0006_expired_signals.sql");
 const REVISIONS: &str = include_str!("../../../migrations/mysql/0007_revisions.sql");
-const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0008_withheld_signals.sql");
+const SCHEMA_CHANGES: &str = include_str!("../../../migrations/mysql/0008_schema_changes.sql");
+const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0009_withheld_signals.sql");
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -68,26 +78,38 @@ async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Fault>>
     tokio::time::timeout(limit, step).await.map_err(late)?
 }
 
-/// Whether there is nothing to do. Returns an error if a newer version was here.
+/// Whether there is nothing to do. Returns an error if this version can't work with what a newer one has made.
 async fn is_current(connection: &mut MySqlConnection) -> Result<bool, Fault> {
-    let version = version(connection).await?;
-    if version > VERSION {
-        let reason = format!(
-            "its schema has version {version}, and this version of TA Bot knows versions up to {VERSION}: run the \
-             version of TA Bot that made it, or let MYSQL_URI name another database"
-        );
-        return Err(StoreError::Corrupt { store: NAME, reason }.into());
-    }
-    Ok(version == VERSION && missing_klines(connection).await?.is_empty())
+    let changes = changes(connection).await?;
+    check(NAME, VERSION, &changes, "let MYSQL_URI name another database")?;
+    Ok(newest(&changes) >= VERSION && missing_klines(connection).await?.is_empty())
 }
 
-async fn version(connection: &mut MySqlConnection) -> Result<i64, sqlx::Error> {
-    let version = sqlx::query_scalar("SELECT CAST(COALESCE(MAX(`version`), 0) AS SIGNED) FROM `ta_bot_schema`");
-    match version.fetch_one(connection).await {
-        // No such table
-        Err(error) if number(&error) == Some(1146) => Ok(0),
-        answer => answer,
+/// The changes that the database records.
+async fn changes(connection: &mut MySqlConnection) -> Result<Vec<SchemaChange>, sqlx::Error> {
+    let first = "SELECT CAST(COALESCE(MAX(`version`), 0) AS SIGNED) FROM `ta_bot_schema`";
+    let first: i64 = match sqlx::query_scalar(first).fetch_one(&mut *connection).await {
+        Err(error) if is_no_table(&error) => 0,
+        answer => answer?,
+    };
+    let mut changes = vec![SchemaChange::breaking(first)];
+    if first >= IN_FIRST_TABLE {
+        let later = "SELECT CAST(`version` AS SIGNED), CAST(`oldest` AS SIGNED) FROM `ta_bot_schema_changes`";
+        let later: Vec<(i64, i64)> = match sqlx::query_as(later).fetch_all(connection).await {
+            Err(error) if is_no_table(&error) => Vec::new(),
+            answer => answer?,
+        };
+        changes.extend(later.into_iter().map(|(version, oldest)| SchemaChange { version, oldest }));
     }
+    Ok(changes)
+}
+
+fn is_no_table(error: &sqlx::Error) -> bool {
+    number(error) == Some(1146)
+}
+
+fn newest(changes: &[SchemaChange]) -> i64 {
+    changes.iter().map(|change| change.version).max().unwrap_or_default()
 }
 
 /// Lets one process at a time continue. The databases of one server do not share the name of the lock, which is
@@ -110,7 +132,7 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
         sqlx::raw_sql(AssertSqlSafe(KLINES.replace("{table}", table))).execute(&mut *connection).await?;
         tracing::info!(table, "created the table, because the Data Extractor had not");
     }
-    let version = version(connection).await?;
+    let version = newest(&changes(connection).await?);
     if version < 1 {
         sqlx::raw_sql(INITIAL).execute(&mut *connection).await?;
         complete_signals(connection, SIGNALS).await?;
@@ -134,11 +156,15 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
         sqlx::raw_sql(REVISIONS).execute(&mut *connection).await?;
     }
     if version < 8 {
+        sqlx::raw_sql(SCHEMA_CHANGES).execute(&mut *connection).await?;
+    }
+    if version < 9 {
         complete_signals(connection, WITHHELD_SIGNALS).await?;
     }
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
-               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
+               INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7);
+               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES (8, 7), (9, 7)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use sqlx::{MySql, MySqlConnection, QueryBuilder};
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder};
 use ta_bot_core::{Job, Signal, SignalId, Timestamp};
 use ta_bot_engine::signals::outbox::{
     Committed, FinishedJob,
@@ -22,6 +22,9 @@ use crate::mysql::{
 /// How many bytes of signals one statement inserts: a quarter of what servers accept by default. A single signal may be
 /// larger.
 const STATEMENT_BYTES: usize = 4 << 20;
+
+/// How long the row of a probe is.
+const PROBE_BYTES: usize = 64 << 10;
 
 /// When something is committed, and by which process.
 pub(super) type Mark = (Timestamp, i64);
@@ -127,6 +130,20 @@ async fn new_jobs<'a>(
         insert.build().execute(&mut *connection).await?;
     }
     Ok(new)
+}
+
+/// Writes into the tables of a commit, for a transaction that is undone: a job that nobody has, and a row as long as
+/// the signals of a few candles, so that there must be room in the table. The row is no signal, as it has no id.
+pub(super) async fn probe(connection: &mut MySqlConnection, by: i64) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "INSERT INTO `finished_jobs` (`timeframe`, `candle_close`, `symbol`, `finished_at`)
+             VALUES ('none', 0, '{by:016x}', 0);
+         INSERT INTO `signals` (`symbol`, `timeframe`, `period`, `signal_type`, `confidence`, `strategy`, `metadata`,
+             `timestamp`, `created_at`, `message`)
+             VALUES ('PROBE', 'none', 'none', 'none', 0, 'probe', '{{}}', UTC_TIMESTAMP(), UTC_TIMESTAMP(),
+                     REPEAT(' ', {PROBE_BYTES}))"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
 
 /// Inserts signals that are not stored yet, in the given order, and returns their ids.

@@ -1,16 +1,20 @@
 //! Brings a file up to this version's schema.
 //!
-//! The version is the file's own `user_version`, which is read and changed under the write lock. So two processes that
-//! start at once on a new file can't both build it, and a file of a newer version is left alone.
+//! The version is the file's own `user_version`, and from version 11 on what the table `schema_changes` says. Both are
+//! read and changed under the write lock, so two processes that start at once on a new file can't both build it. A file
+//! of a newer version is left as it is, and used if its changes allow that.
 
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use ta_bot_engine::support::store_error::StoreError;
+use ta_bot_engine::support::{
+    schema::{SchemaChange, check},
+    store_error::StoreError,
+};
 
 use super::{NAME, store_error};
 
-/// The scripts. Each one brings the version before it to its own number, counted from 1, and sets `user_version`
-/// itself.
-const MIGRATIONS: [&str; 11] = [
+/// The scripts. Each one brings the version before it to its own number, counted from 1, and records that itself: up to
+/// 10 in `user_version`, then in `schema_changes`.
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_retried_jobs.sql"),
     include_str!("../../../migrations/sqlite/0003_strategy_modules.sql"),
@@ -21,8 +25,12 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/sqlite/0008_costs.sql"),
     include_str!("../../../migrations/sqlite/0009_expired_signals.sql"),
     include_str!("../../../migrations/sqlite/0010_revisions.sql"),
-    include_str!("../../../migrations/sqlite/0011_withheld_signals.sql"),
+    include_str!("../../../migrations/sqlite/0011_schema_changes.sql"),
+    include_str!("../../../migrations/sqlite/0012_withheld_signals.sql"),
 ];
+/// The last version that is recorded in `user_version`, unless a later change is recorded there as one with which no
+/// older version can work.
+const IN_USER_VERSION: i64 = 10;
 /// The `application_id` of our files: "TABT".
 const APPLICATION: i64 = 0x5441_4254;
 
@@ -36,7 +44,8 @@ pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     transaction.commit().await.map_err(failed)
 }
 
-/// Returns the version of the file. Fails if the file belongs to another program or to a newer version.
+/// Returns the version of the file. Fails if the file belongs to another program, or to a newer version that this one
+/// can't work with.
 async fn version(transaction: &mut Transaction<'static, Sqlite>) -> Result<usize, StoreError> {
     let sql = "SELECT (SELECT user_version FROM pragma_user_version),
                       (SELECT application_id FROM pragma_application_id), count(*) FROM sqlite_schema";
@@ -48,12 +57,25 @@ async fn version(transaction: &mut Transaction<'static, Sqlite>) -> Result<usize
             "it is another program's database: move it away, or set DATA_DIR to another directory".to_owned(),
         );
     }
-    match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
-        _ => corrupt(format!(
-            "its schema has version {version}, and this version of TA Bot knows versions up to {}: run the version of \
-             TA Bot that made it, or set DATA_DIR to another directory",
-            MIGRATIONS.len()
-        )),
+    let mut changes = vec![SchemaChange::breaking(version)];
+    if version >= IN_USER_VERSION {
+        changes.extend(recorded(transaction).await?);
     }
+    check(NAME, MIGRATIONS.len() as i64, &changes, "set DATA_DIR to another directory")?;
+    let newest = changes.iter().map(|change| change.version).max();
+    usize::try_from(newest.unwrap_or_default())
+        .or_else(|_| corrupt(format!("its schema has version {version}, which no version of TA Bot has made")))
+}
+
+/// What `schema_changes` says; nothing if there is no such table yet.
+async fn recorded(transaction: &mut Transaction<'static, Sqlite>) -> Result<Vec<SchemaChange>, StoreError> {
+    let failed = |error| store_error(&error);
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_changes'";
+    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut **transaction).await.map_err(failed)?;
+    if tables == 0 {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as::<_, (i64, i64)>("SELECT version, oldest FROM schema_changes");
+    let rows = rows.fetch_all(&mut **transaction).await.map_err(failed)?;
+    Ok(rows.into_iter().map(|(version, oldest)| SchemaChange { version, oldest }).collect())
 }

@@ -89,6 +89,13 @@ impl JobQueue for LocalQueue {
     async fn depth(&self) -> Result<usize, JobsError> {
         Ok(self.shared.held().len())
     }
+
+    async fn probe(&self) -> Result<(), JobsError> {
+        if self.shared.sender.capacity() > 0 {
+            return Ok(());
+        }
+        Err(JobsError(format!("{ROOM} jobs wait, and there is room for no more")))
+    }
 }
 
 /// A taken job whose end has not been reported yet.
@@ -158,6 +165,7 @@ mod tests {
         let last = contract::job(ROOM as i64);
         let pushed = tokio::time::timeout(Duration::from_millis(20), queue.push(last.clone().into())).await;
         assert!(pushed.is_err(), "there is no room");
+        assert!(queue.probe().await.is_err(), "a probe finds the same");
         assert_eq!(queue.shared.metrics.jobs_queued.get(), ROOM as i64);
         for delivery in queue.next(1).await {
             delivery.done().await;

@@ -82,6 +82,7 @@ fn schedule(engine: &Engine) -> Schedule {
         feeds: Arc::default(),
         leadership: Leadership::single_node("test".to_owned()),
         metrics: Arc::clone(&engine.analyst.metrics),
+        abilities: Arc::clone(&engine.analyst.abilities),
         refused: LogLimit::default(),
     }
 }

@@ -1,14 +1,23 @@
 //! Tests the pipeline on real stores, in a directory that is removed at the end, with an outbox that fails on demand.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use ta_bot_core::{Candle, Signal, SignalId, Symbol, Timeframe, Timestamp};
+
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
     pipeline::job_queue::{contract::job, local::LocalQueue},
     signals::outbox::{Backlog, Committed, DeadFilter, DeadJob, RetriedJob, SignalFilter, StoredSignal},
+    support::abilities::Ability,
     testing::{Engine, settings},
 };
 
@@ -21,8 +30,12 @@ struct Troubled {
     inner: Arc<dyn Outbox>,
     /// The errors of the next commits.
     failures: Mutex<Vec<StoreError>>,
+    /// Whether every commit fails.
+    is_away: AtomicBool,
     /// A job that every commit rejects.
     poison: Mutex<Option<Job>>,
+    /// A job that can't be written.
+    unwritable: Mutex<Option<Job>>,
     /// A job that the next commit leaves out, as if an older log had decided it.
     outdated: Mutex<Option<Job>>,
 }
@@ -33,9 +46,16 @@ impl Outbox for Troubled {
         if let Some(failure) = self.failures.lock().unwrap().pop() {
             return Err(failure);
         }
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(away());
+        }
         let poison = self.poison.lock().unwrap().clone();
         if finished.iter().any(|finished| Some(&finished.job) == poison.as_ref()) {
             return Err(StoreError::Corrupt { store: "test", reason: "it is poison".to_owned() });
+        }
+        let unwritable = self.unwritable.lock().unwrap().clone();
+        if finished.iter().any(|finished| Some(&finished.job) == unwritable.as_ref()) {
+            return Err(StoreError::CannotWrite { store: "test", reason: "it is too long".to_owned() });
         }
         let outdated = self.outdated.lock().unwrap().take_if(|job| finished.iter().any(|done| done.job == *job));
         let rest: Vec<_> = finished.iter().filter(|done| Some(&done.job) != outdated.as_ref()).cloned().collect();
@@ -106,6 +126,10 @@ impl Outbox for Troubled {
     async fn ping(&self) -> Stored<()> {
         self.inner.ping().await
     }
+
+    async fn probe(&self) -> Stored<()> {
+        self.inner.probe().await
+    }
 }
 
 /// A service without strategies. Its pipeline is not started.
@@ -118,16 +142,27 @@ struct Service {
 impl Service {
     /// Creates a service with the candles of the first ten jobs.
     async fn new() -> Self {
+        Self::with_candles(10).await
+    }
+
+    /// Creates a service with the candles of the first `count` jobs.
+    async fn with_candles(count: i64) -> Self {
         let engine = Engine::new(settings()).await;
         let candle = |index| {
             let open_time = TIMEFRAME.open_of(job(index).candle_close.plus_millis(-1));
             Candle { open_time, open: 100.0, high: 101.0, low: 99.0, close: 100.5, volume: 1.0 }
         };
-        engine.candles.insert(&job(0).symbol, TIMEFRAME, &(0..10).map(candle).collect::<Vec<_>>()).await.unwrap();
+        engine.candles.insert(&job(0).symbol, TIMEFRAME, &(0..count).map(candle).collect::<Vec<_>>()).await.unwrap();
+        Self::of(engine)
+    }
+
+    fn of(engine: Engine) -> Self {
         let outbox = Troubled {
             inner: Arc::clone(&engine.outbox),
             failures: Mutex::default(),
+            is_away: AtomicBool::new(false),
             poison: Mutex::default(),
+            unwritable: Mutex::default(),
             outdated: Mutex::default(),
         };
         let queue = Arc::new(LocalQueue::new(Arc::clone(&engine.analyst.metrics)));
@@ -138,13 +173,23 @@ impl Service {
         assert!(self.queue.push(job(index).into()).await.unwrap());
     }
 
-    /// Runs the pipeline until the queue is empty.
-    async fn work(&self) {
+    /// Starts the pipeline with up to `parallel` jobs at once.
+    fn start(&self, parallel: usize) -> (JoinHandle<()>, CancellationToken) {
         let analyst = Arc::clone(&self.engine.analyst);
         let outbox = Arc::clone(&self.outbox) as _;
-        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), 2, None, None);
+        let pipeline = Pipeline::new(analyst, outbox, Arc::clone(&self.queue), Arc::default(), parallel, None, None);
         let stop = CancellationToken::new();
-        let running = tokio::spawn(pipeline.run(stop.clone()));
+        (tokio::spawn(pipeline.run(stop.clone())), stop)
+    }
+
+    /// Runs the pipeline until the queue is empty.
+    async fn work(&self) {
+        let running = self.start(2);
+        self.end(running).await;
+    }
+
+    /// Waits until the queue is empty and ends the pipeline.
+    async fn end(&self, (running, stop): (JoinHandle<()>, CancellationToken)) {
         let empty = async {
             while self.queue.depth().await.unwrap() > 0 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -153,6 +198,38 @@ impl Service {
         tokio::time::timeout(Duration::from_mins(1), empty).await.unwrap();
         stop.cancel();
         running.await.unwrap();
+    }
+
+    /// Waits until this many decisions are kept.
+    async fn keeps(&self, count: i64) {
+        let kept = async {
+            while self.engine.analyst.metrics.delivery.decisions_kept.get() != count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), kept).await.unwrap();
+    }
+
+    /// The sum of a metric's series.
+    fn metric(&self, name: &str) -> f64 {
+        let rendered: String = self.engine.analyst.metrics.render().unwrap().collect();
+        let series =
+            rendered.lines().filter(|line| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']));
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// How often a candle was analysed.
+    fn analyses(&self) -> f64 {
+        self.metric("ta_bot_signal_processing_duration_count")
+    }
+
+    fn can_commit(&self) -> bool {
+        self.engine
+            .analyst
+            .abilities
+            .all()
+            .iter()
+            .any(|state| state.ability == Ability::Commit && state.able == Some(true) && state.trouble.is_none())
     }
 
     /// How many of the first jobs are finished or dead.
@@ -175,6 +252,7 @@ fn away() -> StoreError {
     StoreError::Unavailable { store: "test", reason: "it is away".to_owned() }
 }
 
+/// The decision is kept: only its commit is tried again.
 #[tokio::test]
 async fn a_job_stays_in_the_queue_until_a_store_that_was_away_has_it() {
     let service = Service::new().await;
@@ -182,8 +260,84 @@ async fn a_job_stays_in_the_queue_until_a_store_that_was_away_has_it() {
         vec![away(), StoreError::CannotWrite { store: "test", reason: "disk full".to_owned() }, away()];
     service.push(0).await;
     service.work().await;
-    assert_eq!(service.outcomes(), HashMap::from([("finished", 1), ("given_back", 3)]));
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 1)]));
+    assert_eq!((service.over(1).await, service.analyses()), (1, 1.0));
+    assert!(service.can_commit() && service.outbox.failures.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_signal_that_waits_for_its_commit_is_made_once_and_counted_once() {
+    let engine = Engine::with_strategies(settings(), &["rsi"]).await;
+    let job = engine.fall("BTCUSDT", TIMEFRAME, 300).await;
+    let service = Service::of(engine);
+    service.outbox.is_away.store(true, Ordering::Relaxed);
+    service.queue.push(job.into()).await.unwrap();
+    let running = service.start(2);
+    service.keeps(1).await;
+    assert!(!service.can_commit());
+    let counted =
+        || (service.metric("ta_bot_signals_generated_total"), service.metric("ta_bot_signals_committed_total"));
+    assert_eq!(counted(), (1.0, 0.0), "nothing is committed yet");
+    service.outbox.is_away.store(false, Ordering::Relaxed);
+    service.end(running).await;
+    assert_eq!((counted(), service.analyses()), ((1.0, 1.0), 1.0));
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 1)]));
+}
+
+#[tokio::test]
+async fn a_process_that_stops_gives_what_it_can_not_commit_back() {
+    let service = Service::new().await;
+    service.outbox.is_away.store(true, Ordering::Relaxed);
+    service.push(0).await;
+    let (running, stop) = service.start(2);
+    service.keeps(1).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(service.outcomes(), HashMap::from([("given_back", 1)]));
+    assert_eq!(service.queue.depth().await.unwrap(), 1, "it is still there for the next one");
+    service.outbox.is_away.store(false, Ordering::Relaxed);
+    service.work().await;
     assert_eq!(service.over(1).await, 1);
+}
+
+/// No job is taken beyond what may be kept.
+#[tokio::test]
+async fn only_so_many_decisions_are_kept() {
+    let jobs = DECISIONS_KEPT as i64 + 50;
+    let service = Service::with_candles(jobs).await;
+    service.outbox.is_away.store(true, Ordering::Relaxed);
+    for index in 0..jobs {
+        service.push(index).await;
+    }
+    let running = service.start(16);
+    service.keeps(DECISIONS_KEPT as i64).await;
+    assert_eq!(service.analyses(), DECISIONS_KEPT as f64);
+    service.outbox.is_away.store(false, Ordering::Relaxed);
+    service.end(running).await;
+    assert_eq!((service.over(jobs).await, service.analyses()), (jobs as usize, jobs as f64));
+    assert_eq!(service.outcomes(), HashMap::from([("finished", jobs as u64)]));
+}
+
+/// A full disk still has room for some jobs, and a value that no row can hold is no reason for others to wait.
+#[tokio::test]
+async fn a_job_that_can_not_be_written_is_kept_and_keeps_no_other_waiting() {
+    let service = Service::new().await;
+    *service.outbox.unwritable.lock().unwrap() = Some(job(3));
+    for index in 0..10 {
+        service.push(index).await;
+    }
+    let running = service.start(16);
+    let others = async {
+        while service.over(10).await < 9 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), others).await.unwrap();
+    service.keeps(1).await;
+    *service.outbox.unwritable.lock().unwrap() = None;
+    service.end(running).await;
+    assert_eq!((service.over(10).await, service.analyses()), (10, 10.0));
+    assert_eq!(service.outcomes(), HashMap::from([("finished", 10)]));
 }
 
 #[tokio::test]

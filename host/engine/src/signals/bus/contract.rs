@@ -142,8 +142,14 @@ pub async fn a_reader_that_sleeps_holds_nobody_up(Fixture { replicas: (one, _two
     assert!(matches!(asleep.recv().await, Err(broadcast::error::RecvError::Lagged(_))));
 }
 
-/// A connected bus responds to a ping.
-pub async fn it_answers(Fixture { replicas: (one, two), .. }: Fixture) {
+/// A connected bus responds to a ping, and a signal could be published on it. A probe is no signal.
+pub async fn it_answers(Fixture { replicas: (one, two), outside }: Fixture) {
     soon(one.ping()).await.unwrap();
     soon(two.ping()).await.unwrap();
+    for _ in 0..2 {
+        soon(one.probe()).await.unwrap();
+        soon(two.probe()).await.unwrap();
+    }
+    one.publish(message(1)).await.unwrap();
+    assert_eq!(soon(outside.next_signal()).await, message(1));
 }

@@ -98,6 +98,15 @@ impl Bus for LocalBus {
     async fn ping(&self) -> Result<(), BusError> {
         Ok(())
     }
+
+    async fn probe(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    async fn tell(&self, _subject: &str, _message: String) -> Result<(), BusError> {
+        // Nobody outside of the process can listen.
+        Ok(())
+    }
 }
 
 #[cfg(test)]

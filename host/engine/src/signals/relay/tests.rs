@@ -62,6 +62,14 @@ impl Bus for SlowBus {
     async fn ping(&self) -> Result<(), BusError> {
         Ok(())
     }
+
+    async fn probe(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    async fn tell(&self, _: &str, _: String) -> Result<(), BusError> {
+        Ok(())
+    }
 }
 
 /// Creates a relay with `count` waiting signals, and their ids in the order of their commits.
@@ -74,6 +82,7 @@ async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile:
     };
     outbox.commit(&(0..count).map(finished).collect::<Vec<_>>(), Timestamp::now()).await.unwrap();
     let ids = outbox.unpublished(10_000).await.unwrap().into_iter().map(|signal| signal.id).collect();
+    let metrics = Arc::new(Metrics::new().unwrap());
     let relay = Relay {
         outbox,
         bus: Arc::clone(bus) as _,
@@ -81,7 +90,8 @@ async fn relay(bus: &Arc<SlowBus>, count: i64) -> (Relay, Vec<String>, tempfile:
         actions: PublishedActions::default(),
         expiry: Expiry::new(MaxAge::Unlimited, MarketClock::default()),
         wakeup: Arc::default(),
-        metrics: Arc::new(Metrics::new().unwrap()),
+        abilities: Arc::new(Abilities::new(Arc::clone(&metrics))),
+        metrics,
     };
     (relay, ids, folder)
 }

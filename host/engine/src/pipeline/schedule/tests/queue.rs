@@ -69,6 +69,10 @@ impl JobQueue for AwayQueue {
     async fn depth(&self) -> Result<usize, JobsError> {
         self.inner.depth().await
     }
+
+    async fn probe(&self) -> Result<(), JobsError> {
+        self.inner.probe().await
+    }
 }
 
 #[tokio::test]

@@ -6,4 +6,4 @@ DROP INDEX signals_waiting;
 CREATE INDEX signals_waiting ON signals (sequence, created_at)
     WHERE published_at IS NULL AND expired_at IS NULL AND withheld_at IS NULL;
 
-PRAGMA user_version = 11;
+INSERT INTO schema_changes (version, oldest) VALUES (12, 10);

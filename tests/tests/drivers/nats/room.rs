@@ -1,0 +1,85 @@
+//! Probes: whether a job could be queued and a signal published.
+
+use async_nats::jetstream::stream::{DiscardPolicy, RetentionPolicy};
+
+use super::*;
+
+const BALLAST: &str = "ballast";
+
+/// Bounds of a stream that refuses what is beyond them.
+fn bounded(name: &str, subject: &str, most: i64) -> Config {
+    Config {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        discard: DiscardPolicy::New,
+        max_messages: most,
+        ..Config::default()
+    }
+}
+
+/// Fills the storage of a server with messages that get smaller and smaller.
+async fn fill(jetstream: &jetstream::Context) {
+    let config = Config { name: BALLAST.to_owned(), subjects: vec![BALLAST.to_owned()], ..Config::default() };
+    jetstream.create_stream(config).await.unwrap();
+    for size in [500_000, 10_000, 500] {
+        while jetstream.publish(BALLAST, vec![b'x'; size].into()).await.unwrap().await.is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_full_is_told_before_anything_is_sent() {
+    let server = Nats::start().await.unwrap();
+    let jetstream = jetstream::new(plain(&server.url()).await);
+    jetstream.create_stream(bounded("theirs", "signals.>", 1)).await.unwrap();
+    let jobs = Config {
+        retention: RetentionPolicy::WorkQueue,
+        discard_new_per_subject: true,
+        max_messages_per_subject: 1,
+        ..bounded("ta-bot-jobs", "ta-bot.jobs.>", 1)
+    };
+    jetstream.create_stream(jobs).await.unwrap();
+    let (bus, _) = bus_at(&server.url()).await;
+    let (queue, _) = queue_at(&server.url(), ACK_WAIT).await;
+    until(async || bus.probe().await.is_ok() && queue.probe().await.is_ok()).await;
+    publish_at_last(&bus, "an-id").await;
+    queue.push(job(1).into()).await.unwrap();
+    let told = [bus.probe().await.unwrap_err().to_string(), queue.probe().await.unwrap_err().to_string()];
+    assert!(told[0].contains("the stream theirs is full: it holds 1 messages"), "{told:?}");
+    assert!(told[1].contains("the stream ta-bot-jobs is full: it holds 1 messages"), "{told:?}");
+    for delivery in soon(queue.next(1)).await {
+        delivery.done().await;
+    }
+    until(async || queue.probe().await.is_ok()).await;
+    assert_eq!(ids(&server.url(), "theirs").await, ["an-id"], "a probe leaves nothing there");
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_is_told_although_the_streams_have_no_bounds() {
+    let server = Nats::start_with_room(4 << 20).await.unwrap();
+    let (bus, _) = bus_at(&server.url()).await;
+    let (queue, _) = queue_at(&server.url(), ACK_WAIT).await;
+    until(async || bus.probe().await.is_ok() && queue.probe().await.is_ok()).await;
+    let jetstream = jetstream::new(plain(&server.url()).await);
+    fill(&jetstream).await;
+    let told = [bus.probe().await.unwrap_err().to_string(), queue.probe().await.unwrap_err().to_string()];
+    assert!(told.iter().all(|told| told.contains("resources")), "{told:?}");
+    jetstream.delete_stream(BALLAST).await.unwrap();
+    bus.probe().await.unwrap();
+    queue.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_its_storage_is_told_as_that() {
+    let mut server = Nats::start_with_room(4 << 20).await.unwrap();
+    let (bus, _) = bus_at(&server.url()).await;
+    let (queue, _) = queue_at(&server.url(), ACK_WAIT).await;
+    until(async || bus.probe().await.is_ok() && queue.probe().await.is_ok()).await;
+    server.restart_with_jetstream(false).await.unwrap();
+    let told = async || [bus.probe().await.err(), queue.probe().await.err().map(|error| BusError(error.0))];
+    until(async || {
+        told().await.iter().flatten().filter(|error| error.0.contains("run NATS with JetStream")).count() == 2
+    })
+    .await;
+    server.restart_with_jetstream(true).await.unwrap();
+    until(async || bus.probe().await.is_ok() && queue.probe().await.is_ok()).await;
+}

@@ -63,8 +63,8 @@ impl Nats {
         };
         match tried {
             Ok(()) => self.untried.store(0, Ordering::Relaxed),
-            Err(refused @ NatsError::Refused(_)) => return Err(refused),
-            Err(NatsError::Away(_) | NatsError::NoStream(_)) => {
+            Err(refused @ (NatsError::Refused(_) | NatsError::Full(_))) => return Err(refused),
+            Err(NatsError::NotConnected | NatsError::Away(_) | NatsError::NoStream(_)) => {
                 self.untried.fetch_add(1, Ordering::Relaxed);
             }
         }

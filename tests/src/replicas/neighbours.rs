@@ -209,7 +209,11 @@ impl Neighbour {
         });
         let client = options.connect(url).await.unwrap();
         let mut signals = client.subscribe(reader.subject()).await.unwrap();
-        client.flush().await.unwrap();
+        // The server has taken the subscription once it answers what comes behind it.
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+        client.publish(inbox, "".into()).await.unwrap();
+        answers.next().await.unwrap();
         let (noting, answering) = (Arc::clone(&seen), client.clone());
         let reading = tokio::spawn(async move {
             while let Some(message) = signals.next().await {

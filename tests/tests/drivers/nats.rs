@@ -91,6 +91,14 @@ async fn plain(url: &str) -> async_nats::Client {
     options.reconnect_delay_callback(|_| Duration::from_millis(20)).connect(url).await.unwrap()
 }
 
+/// Waits until the server has taken what this client has subscribed to: it answers behind that.
+async fn subscribed(client: &async_nats::Client) {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish(inbox, "".into()).await.unwrap();
+    soon(answers.next()).await.unwrap();
+}
+
 async fn stream_named(url: &str, name: &str) -> Stream {
     let jetstream = jetstream::new(plain(url).await);
     let mut found = None;

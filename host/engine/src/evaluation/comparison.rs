@@ -130,7 +130,9 @@ fn brief_signal(signal: &Signal) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use ta_bot_core::{Action, DropReason, Job, ModuleDigest, Provenance, SignalId, Strength, Timeframe, Timestamp};
+    use ta_bot_core::{
+        Action, DropReason, Job, ModuleDigest, Provenance, SignalId, SignalTimestamp, Strength, Timeframe, Timestamp,
+    };
 
     use super::*;
 
@@ -173,6 +175,7 @@ mod tests {
             action: Action::Buy,
             confidence: 0.7,
             provenance,
+            timestamp: SignalTimestamp::default(),
             message,
         }))
     }

@@ -41,7 +41,7 @@ async fn the_bus_on_nats_keeps_the_contract() {
         until(async || one.ping().await.is_ok() && two.ping().await.is_ok()).await;
         stream_named(&server.url(), STREAM).await;
         let signals = client.subscribe("signals.>").await.unwrap();
-        client.flush().await.unwrap();
+        subscribed(&client).await;
         let signals = signals.into();
         Fixture { replicas: (Arc::new(one), Arc::new(two)), outside: Box::new(Others { client, signals }) }
     }))
@@ -127,7 +127,7 @@ async fn our_stream_passes_on_to_a_subject_that_was_configured_later() {
     drop(bus);
     let client = plain(&server.url()).await;
     let mut reader = client.subscribe("signals.>").await.unwrap();
-    client.flush().await.unwrap();
+    subscribed(&client).await;
     let (bus, _) = bus_at(&server.url()).await;
     let passes_on = async || {
         let config = stream_named(&server.url(), STREAM).await.cached_info().config.clone();

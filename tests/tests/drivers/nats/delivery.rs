@@ -19,7 +19,7 @@ impl Plain {
     async fn start(url: &str) -> Self {
         let client = plain(url).await;
         let signals = client.subscribe(format!("{MINE}.>")).await.unwrap();
-        client.flush().await.unwrap();
+        subscribed(&client).await;
         Self { client, signals, seen: BTreeMap::new(), with_reply: 0 }
     }
 

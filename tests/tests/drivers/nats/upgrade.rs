@@ -49,7 +49,7 @@ async fn replicas_of_both_versions_publish_side_by_side() {
     publish_as_before(&old, BASE, "before").await.unwrap();
     let client = plain(&url).await;
     let mut reader = client.subscribe(format!("{BASE}.>")).await.unwrap();
-    client.flush().await.unwrap();
+    subscribed(&client).await;
     let (bus, _) = bus_with(&url, "x", BASE).await;
     passes_on(&url).await;
     let config = config_of(&url).await;

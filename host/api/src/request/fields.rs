@@ -169,11 +169,11 @@ pub(crate) struct QueryFields(Vec<(String, String)>);
 impl QueryFields {
     /// The parameters as fields. A symbol that nobody gave may come from a proxy as an empty one.
     pub(crate) fn fields(self, known: &[&str]) -> Result<Fields, ApiError> {
-        let is_given = |(name, value): &(String, String)| {
-            !TAKEN_EVERYWHERE.contains(&name.as_str()) && !(name == "symbol" && value.is_empty())
+        let is_left_out = |(name, value): &(String, String)| {
+            TAKEN_EVERYWHERE.contains(&name.as_str()) || (name == "symbol" && value.is_empty())
         };
-        let given = self.0.into_iter().filter(is_given).map(|(name, value)| (name, Value::String(value))).collect();
-        Fields::new(given, known)
+        let given = self.0.into_iter().filter(|parameter| !is_left_out(parameter));
+        Fields::new(given.map(|(name, value)| (name, Value::String(value))).collect(), known)
     }
 
     /// Who makes a change, and why.

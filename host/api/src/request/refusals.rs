@@ -21,7 +21,7 @@ pub(crate) struct UploadRefusals;
 
 const READ: [(&str, &str); 7] = [
     ("400", "A query or a header is malformed"),
-    ("401", "Tokens are required, and the request has no valid one"),
+    ("401", "The token is not valid, or there is none and requests without one may not do this"),
     (
         "403",
         "The token's role does not allow this, or the request comes from another site's page or from another machine",

@@ -207,10 +207,7 @@ impl Metrics {
                     &["strategy", "cached"]
                 )
             ),
-            build_info: registered!(
-                registry,
-                IntGaugeVec::new(Opts::new("ta_bot_build_info", "1, with what is running"), &["version", "commit"])
-            ),
+            build_info: build_info(&registry)?,
             announced: Mutex::default(),
             registry,
         })
@@ -319,6 +316,11 @@ impl Metrics {
         let executions = Arc::clone(&self.executions);
         Ok(std::iter::once(text).chain(signals.render()).chain(executions.render()))
     }
+}
+
+fn build_info(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let opts = Opts::new("ta_bot_build_info", "1, with what is running");
+    Ok(registered!(registry, IntGaugeVec::new(opts, &["version", "commit"])))
 }
 
 /// The symbol and timeframe labels of a series; `unscheduled` if the series is not scheduled.

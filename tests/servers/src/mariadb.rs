@@ -38,8 +38,17 @@ impl MariaDb {
     /// Starts a server whose tables have so many megabytes together, as if its disk were that small. It answers that a
     /// table is full when there is no more room.
     pub async fn start_with_room(megabytes: u32) -> Result<Self> {
-        let room = format!("--innodb-data-file-path=ibdata1:12M:autoextend:max:{megabytes}M");
-        Self::start_with(&["--innodb-file-per-table=0".into(), room.into()]).await
+        Self::start_with(&["--innodb-file-per-table=0".into(), room(megabytes).into()]).await
+    }
+
+    /// Kills the server and starts it again with more room. A server without any room could not even remove a table.
+    ///
+    /// # Errors
+    ///
+    /// If the server was not started with [`start_with_room`](Self::start_with_room), or does not start.
+    pub async fn restart_with_room(&mut self, megabytes: u32) -> Result<()> {
+        self.process.replace_argument(ROOM, room(megabytes))?;
+        self.process.restart().await
     }
 
     async fn start_with(more: &[OsString]) -> Result<Self> {
@@ -97,6 +106,13 @@ impl MariaDb {
         command.arg(format!("--port={}", self.address().port())).arg(format!("--execute={statements}"));
         run(&mut command).await
     }
+}
+
+/// The option that says how large the file of all tables may become.
+const ROOM: &str = "--innodb-data-file-path=";
+
+fn room(megabytes: u32) -> String {
+    format!("{ROOM}ibdata1:12M:autoextend:max:{megabytes}M")
 }
 
 fn arguments(folder: &Path, port: &Port) -> Vec<OsString> {

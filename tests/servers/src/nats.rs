@@ -93,7 +93,8 @@ impl Nats {
 }
 
 fn with_jetstream(data: &std::path::Path, bytes: u64) -> String {
-    format!("jetstream {{ store_dir: {data:?}, max_file_store: {bytes}, max_memory_store: 1048576 }}\n")
+    let data = data.display();
+    format!("jetstream {{ store_dir: \"{data}\", max_file_store: {bytes}, max_memory_store: 1048576 }}\n")
 }
 
 #[derive(Debug)]

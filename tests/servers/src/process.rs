@@ -52,6 +52,14 @@ impl<P> Process<P> {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Replaces the argument that begins with `prefix`, for the next start.
+    pub(crate) fn replace_argument(&mut self, prefix: &str, argument: String) -> Result<()> {
+        let begins = |argument: &&mut OsString| argument.to_str().is_some_and(|text| text.starts_with(prefix));
+        let found = self.arguments.iter_mut().find(begins);
+        *found.with_context(|| format!("{} was started without {prefix}", self.name))? = argument.into();
+        Ok(())
+    }
+
     /// Ends the process at once; does nothing if it is down. The port stays reserved.
     pub(crate) fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {

@@ -44,7 +44,7 @@ pub(crate) async fn is_away_at_a_start(course: &mut Course) {
         let is_unready = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
         let not_ready = answer.json::<Json>().await.unwrap()["not_ready"].clone();
         let parts: Vec<&str> = not_ready.as_array().unwrap().iter().filter_map(|part| part["part"].as_str()).collect();
-        is_unready && parts == ["config store"] && not_ready[0]["reason"].as_str().unwrap().contains("mongodb is away")
+        is_unready && parts == ["config store"] && not_ready[0]["reason"].as_str().unwrap().contains("no answer within")
     };
     let otherwise = async || format!("{}\n{}", ready().await.text().await.unwrap(), replica.log_tail());
     until(Duration::from_secs(30), otherwise, is_only_mongodb).await;

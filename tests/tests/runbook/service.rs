@@ -140,11 +140,12 @@ impl Service {
         assert_eq!(ready.status, 200, "{}", ready.body);
     }
 
-    /// The answer of `/ready` once no module is being compiled any more.
+    /// The answer of `/ready` once no module is being compiled any more, and it was tried what the service can do.
     pub(crate) async fn wait_for_modules(&self) -> Reply {
         for _ in 0..600 {
             let ready = self.get("/ready").await;
-            if !ready.body.to_string().contains("still being compiled") {
+            let not_ready = ready.body.to_string();
+            if !["still being compiled", "not tried yet"].iter().any(|begins| not_ready.contains(begins)) {
                 return ready;
             }
             sleep(Duration::from_millis(50)).await;

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value as Json;
 use ta_bot_tests::{
-    replicas::{Fleet, Market, Replica, SUBJECT, stream},
+    replicas::{Fleet, Market, Replica, stream},
     two_strategies_dir, until,
 };
 
@@ -133,7 +133,7 @@ impl Course {
             .fetch_all(&self.pool)
             .await
             .unwrap();
-        let sent = stream::ids(&self.fleet.nats.url(), SUBJECT).await;
+        let sent = stream::ids(&self.fleet.nats.url()).await;
         let (stored, distinct): (BTreeSet<_>, BTreeSet<_>) = (stored.iter().collect(), sent.iter().collect());
         assert!(!stored.is_empty(), "without signals this shows nothing");
         assert_eq!((distinct.len(), &distinct), (sent.len(), &stored), "each signal once, and none is missing");

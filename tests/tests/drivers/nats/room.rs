@@ -75,9 +75,10 @@ async fn a_server_without_its_storage_is_told_as_that() {
     let (queue, _) = queue_at(&server.url(), ACK_WAIT).await;
     until(async || bus.probe().await.is_ok() && queue.probe().await.is_ok()).await;
     server.restart_with_jetstream(false).await.unwrap();
-    let told = async || [bus.probe().await.err(), queue.probe().await.err().map(|error| BusError(error.0))];
+    let is_told = |error: String| error.contains("run NATS with JetStream");
     until(async || {
-        told().await.iter().flatten().filter(|error| error.0.contains("run NATS with JetStream")).count() == 2
+        bus.probe().await.is_err_and(|error| is_told(error.to_string()))
+            && queue.probe().await.is_err_and(|error| is_told(error.to_string()))
     })
     .await;
     server.restart_with_jetstream(true).await.unwrap();

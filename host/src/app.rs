@@ -146,12 +146,8 @@ impl App {
             threads: Arc::new(guest_threads()?),
         });
         let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&stored_candles)));
-        let replayer = Arc::new(Replayer::new(replay::Sources {
-            outbox: Arc::clone(&drivers.outbox),
-            candles: stored_candles,
-            modules: Arc::clone(&loader),
-            threads: Arc::clone(&analyst.threads),
-        }));
+        let (outbox, threads) = (Arc::clone(&drivers.outbox), Arc::clone(&analyst.threads));
+        let replayer = Replayer::new(replay::Sources { outbox, candles: stored_candles, modules: loader, threads });
         let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
         let Drivers {
             connections,
@@ -193,7 +189,7 @@ impl App {
             outbox,
             registry,
             analyst,
-            replayer,
+            replayer: Arc::new(replayer),
             impact,
             ledger,
         })

@@ -35,7 +35,7 @@ pub struct AbilityReport {
 }
 
 impl AbilitiesReport {
-    pub(super) fn new(states: [State; Ability::ALL.len()]) -> Self {
+    pub(super) fn new(states: &[State]) -> Self {
         let of = |wanted: Ability| AbilityReport::new(states.iter().find(|state| state.ability == wanted));
         Self {
             leader: of(Ability::Leader),

@@ -153,7 +153,7 @@ impl Health {
         let is_leader = sources.leadership.term().is_some();
         let modules = self.modules();
         let embedded = sources.embedded;
-        let abilities = AbilitiesReport::new(sources.abilities.all());
+        let abilities = AbilitiesReport::new(&sources.abilities.all());
         let is_limited = measured.config.is_err() || modules.status != "ready" || stale_since.is_some();
         HealthReport {
             status: status(&measured, &abilities, is_limited),

@@ -94,13 +94,12 @@ impl Probes {
     }
 
     fn note_leader(&self) {
-        let known = match self.leadership.leader() {
-            Some(_) => Ok(()),
-            None => {
-                let problem = self.leadership.problem();
-                let problem = problem.unwrap_or_else(|| "this replica knows of no replica that leads".to_owned());
-                Err(trouble(Ability::Leader, &problem))
-            }
+        let known = if self.leadership.leader().is_some() {
+            Ok(())
+        } else {
+            let problem = self.leadership.problem();
+            let problem = problem.unwrap_or_else(|| "this replica knows of no replica that leads".to_owned());
+            Err(trouble(Ability::Leader, &problem))
         };
         self.abilities.probed(Ability::Leader, known);
     }

@@ -56,7 +56,7 @@ impl Reader {
                 ["current_price", "price"].into_iter().find_map(|field| signal[field].as_f64()).ok_or("no price")?;
                 // It takes any other action for a sale.
                 match action.as_str() {
-                    "buy" | "sell" => Ok((format!("{symbol} {action}"), Some(Duration::from_secs(60)))),
+                    "buy" | "sell" => Ok((format!("{symbol} {action}"), Some(Duration::from_mins(1)))),
                     other => Err(format!("{other} becomes a sale")),
                 }
             }

@@ -89,8 +89,8 @@ impl Service {
         !self.outbox.finished(timeframe, &[(symbol(), close)]).await.unwrap().is_empty()
     }
 
-    /// Waits until the candles that close at `close` are decided, and returns how long that took. There are thousands of
-    /// them, so the pauses are short.
+    /// Waits until the candles that close at `close` are decided, and returns how long that took. There are thousands
+    /// of them, so the pauses are short.
     async fn decided(&self, timeframes: &[Timeframe], close: Timestamp) -> Duration {
         let began = Instant::now();
         let decided = async {

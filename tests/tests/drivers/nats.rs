@@ -24,7 +24,7 @@ use ta_bot_engine::{
         contract::{self as jobs_contract, job},
     },
     signals::bus::{
-        Bus, BusError, Notice, Outgoing,
+        Bus, Notice, Outgoing,
         contract::{self as bus_contract, Fixture, Outside, next_told},
     },
     support::metrics::Metrics,

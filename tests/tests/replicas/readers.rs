@@ -1,4 +1,4 @@
-//! What the readers of signals see of a service whose NATS is full, dies, or has no JetStream. They are plain
+//! What the readers of signals see of a service whose NATS is full, dies, or has no `JetStream`. They are plain
 //! subscribers, as our neighbours are. The storm has them, too, with three replicas.
 
 use std::{sync::Arc, time::Duration};

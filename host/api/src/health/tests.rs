@@ -113,7 +113,9 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
     let feeds = Arc::new(Feeds::default());
     let metrics = Arc::new(Metrics::new().unwrap());
     let abilities = Arc::new(Abilities::new(Arc::clone(&metrics)));
-    Ability::ALL.into_iter().for_each(|ability| abilities.worked(ability));
+    for ability in Ability::ALL {
+        abilities.worked(ability);
+    }
     let health = Health::new(Sources {
         candles,
         outbox: Arc::new(SqliteOutbox::new(database.clone())),

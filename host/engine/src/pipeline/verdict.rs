@@ -207,7 +207,9 @@ mod tests {
         let mut verdicts = verdicts();
         let first = serde_json::to_value(verdicts.sample()).unwrap();
         assert_eq!((&first["subsystem"], &first["verdict"]), (&Json::from("bot-ta-analysis"), &Json::from("unknown")));
-        Ability::ALL.into_iter().for_each(|ability| verdicts.abilities.worked(ability));
+        for ability in Ability::ALL {
+            verdicts.abilities.worked(ability);
+        }
         verdicts.sample();
         verdicts.sample();
         let last = serde_json::to_value(verdicts.sample()).unwrap();
@@ -223,7 +225,9 @@ mod tests {
     #[test]
     fn the_reason_is_one_line() {
         let mut verdicts = verdicts();
-        Ability::ALL.into_iter().for_each(|ability| verdicts.abilities.worked(ability));
+        for ability in Ability::ALL {
+            verdicts.abilities.worked(ability);
+        }
         let reason = format!("the disk\nis full {}", "ä".repeat(300));
         verdicts.abilities.failed(Ability::Commit, Trouble::new(Ability::Commit, &reason));
         let message = verdicts.sample();

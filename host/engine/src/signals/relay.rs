@@ -181,7 +181,7 @@ impl Relay {
         let ids: Vec<String> = signals.iter().map(|signal| signal.id.clone()).collect();
         self.outbox.mark_withheld(&ids, Timestamp::now()).await?;
         for signal in signals {
-            self.metrics.withheld(&signal.action);
+            self.metrics.delivery.withheld(&signal.action);
             tracing::debug!(signal.id = %signal.id, action = signal.action, "the signal is stored and not published");
         }
         Ok(())

@@ -31,7 +31,6 @@ pub struct Metrics {
     evaluation_duration: HistogramVec,
     signals_dropped: IntCounterVec,
     pub signals_published: IntCounter,
-    pub signals_withheld: IntCounterVec,
     pub inputs: InputMetrics,
     pub replay: ReplayMetrics,
     pub failures: FailureMetrics,
@@ -97,9 +96,6 @@ impl Metrics {
         let metrics = Self::register()?;
         metrics.announce_place(UNSCHEDULED, UNSCHEDULED, std::iter::once(NO_STRATEGY));
         metrics.config_changes.with_label_values(&["update", NO_STRATEGY]);
-        for action in Action::ALL {
-            metrics.signals_withheld.with_label_values(&[action.as_str()]);
-        }
         Ok(metrics)
     }
 
@@ -151,14 +147,6 @@ impl Metrics {
             signals_published: registered!(
                 registry,
                 IntCounter::new("ta_bot_signals_published_total", "Signals that the bus acknowledged")
-            ),
-            signals_withheld: registered!(
-                registry,
-                counter(
-                    "ta_bot_signals_withheld_total",
-                    "Signals that are stored and not published, by their action",
-                    &["action"]
-                )
             ),
             inputs: InputMetrics::register(&registry)?,
             replay: ReplayMetrics::register(&registry)?,
@@ -285,11 +273,6 @@ impl Metrics {
         if let Some(action) = signal {
             self.signals_generated.add([action.as_str(), strategy, symbol, timeframe], 1);
         }
-    }
-
-    /// Counts a signal that is not published because of its action.
-    pub fn withheld(&self, action: &str) {
-        self.signals_withheld.with_label_values(&[action]).inc();
     }
 
     /// Counts a decision that became no signal.

@@ -101,7 +101,7 @@ async fn a_stream_of_somebody_else_stays_as_it_is() {
     publish_at_last(&bus, "an-id").await;
     publish_at_last(&bus, "an-id").await;
     assert_eq!(jetstream.get_stream("theirs").await.unwrap().cached_info().config, before);
-    until(async || ids(&server.url(), "theirs").await == ["an-id"]).await;
+    until(async || Box::pin(ids(&server.url(), "theirs")).await == ["an-id"]).await;
     assert_eq!(ids(&server.url(), STREAM).await, ["an-id"]);
 }
 

@@ -30,7 +30,7 @@ async fn fill(jetstream: &jetstream::Context) {
 async fn a_stream_that_is_full_is_told_before_anything_is_sent() {
     let server = Nats::start().await.unwrap();
     let jetstream = jetstream::new(plain(&server.url()).await);
-    jetstream.create_stream(bounded("theirs", "signals.>", 1)).await.unwrap();
+    jetstream.create_stream(bounded("theirs", "ta-bot.signals.>", 1)).await.unwrap();
     let jobs = Config {
         retention: RetentionPolicy::WorkQueue,
         discard_new_per_subject: true,

@@ -140,21 +140,16 @@ async fn bounds_that_are_set_reach_streams_that_are_there_and_others_stay() {
     let config = config_of(&url).await;
     assert_eq!((config.max_bytes, config.max_age), (1 << 20, Duration::from_hours(7 * 24)));
     let metrics = Arc::new(Metrics::new().unwrap());
-    let of_jobs = async |bounds: Bounds, max_bytes: i64| {
+    let of_jobs = async |bounds: Bounds| {
         let queue = NatsQueue::new(connect(&url, &metrics).await, ACK_WAIT, bounds, Arc::clone(&metrics));
-        let mut config = Config::default();
-        until(async || {
-            // A worker that takes jobs sees to the stream.
-            let _ = timeout(Duration::from_millis(100), queue.next(1)).await;
-            config = stream_named(&url, "ta-bot-jobs").await.cached_info().config.clone();
-            config.max_bytes == max_bytes
-        })
-        .await;
-        config
+        // A probe sees to the stream, as a worker does that takes jobs.
+        until(async || queue.probe().await.is_ok()).await;
+        stream_named(&url, "ta-bot-jobs").await.cached_info().config.clone()
     };
-    let unbounded = of_jobs(Bounds::default(), -1).await;
+    let unbounded = Box::pin(of_jobs(Bounds::default())).await;
     let max_age = Some(Duration::from_hours(24));
-    let bounded = of_jobs(Bounds { max_bytes: Some(1 << 20), max_age, replicas: None }, 1 << 20).await;
+    let bounded = Box::pin(of_jobs(Bounds { max_bytes: Some(1 << 20), max_age, replicas: None })).await;
+    assert_eq!((unbounded.max_bytes, bounded.max_bytes), (-1, 1 << 20));
     assert_eq!((unbounded.max_age, bounded.max_age), (Duration::ZERO, Duration::from_hours(24)));
     assert_eq!(unbounded.max_messages, bounded.max_messages);
 }

@@ -127,7 +127,7 @@ async fn a_simulated_market_and_a_trace_are_taken_from_the_message() {
     let (engine, job) = market().await;
     let rules = MessageRules { is_simulated: true, ..MessageRules::default() };
     let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    let id = stored_by(&engine, &job, Origin { rules, traceparent, ..Origin::NONE }, sound(&engine, &job).await).await;
+    let id = stored_by(&engine, &job, Origin { traceparent, rules, ..Origin::NONE }, sound(&engine, &job).await).await;
     let message = engine.outbox.signal(&id).await.unwrap().unwrap().json();
     assert!(message["simulated"] == true && message["_otel_trace_headers"].is_object(), "{message}");
     assert_eq!(replay(&engine, &id).await.verdict(), Verdict::Equal);

@@ -7,6 +7,7 @@ use ta_bot_core::{Action, Signal};
 #[allow(missing_docs, reason = "each has its help text below")]
 pub struct DeliveryMetrics {
     signals_committed: IntCounterVec,
+    pub signals_withheld: IntCounterVec,
     pub able: IntGaugeVec,
     pub decisions_kept: IntGauge,
     pub paused_seconds: Counter,
@@ -14,7 +15,21 @@ pub struct DeliveryMetrics {
 
 impl DeliveryMetrics {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let signals_withheld = registered!(
+            registry,
+            IntCounterVec::new(
+                Opts::new(
+                    "ta_bot_signals_withheld_total",
+                    "Signals that are stored and not published, by their action"
+                ),
+                &["action"]
+            )
+        );
+        for action in Action::ALL {
+            signals_withheld.with_label_values(&[action.as_str()]);
+        }
         Ok(Self {
+            signals_withheld,
             signals_committed: registered!(
                 registry,
                 IntCounterVec::new(
@@ -44,6 +59,11 @@ impl DeliveryMetrics {
     pub fn committed(&self, signal: &Signal) {
         let labels = [signal.strategy.as_str(), signal.job.timeframe.as_str(), signal.action.as_str()];
         self.signals_committed.with_label_values(&labels).inc();
+    }
+
+    /// Counts a signal that is not published because of its action.
+    pub fn withheld(&self, action: &str) {
+        self.signals_withheld.with_label_values(&[action]).inc();
     }
 
     /// Creates the series of a strategy on a timeframe, at zero.

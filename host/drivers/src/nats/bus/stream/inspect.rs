@@ -100,7 +100,7 @@ mod tests {
             discard: DiscardPolicy::Old,
             max_bytes: 4096,
             max_messages_per_subject: 1,
-            max_age: Duration::from_secs(5400),
+            max_age: Duration::from_mins(90),
             storage: StorageType::Memory,
             retention: RetentionPolicy::Interest,
             ..Config::default()

@@ -175,7 +175,7 @@ pub(super) enum FailuresCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OutboxCommand {
-    /// Say which signals count as published and are not in the stream; exit code 1 where some are missing
+    /// Say which signals count as published and are not in the stream; exit code 1 if some are missing
     Verify {
         /// Only signals that were stored within this many hours
         #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]

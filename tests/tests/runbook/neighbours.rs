@@ -73,7 +73,7 @@ async fn the_cio_pauses_tunes_and_an_operator_resumes() {
         "an empty body replaces the level, as before"
     );
 
-    // One symbol goes on, and its level shows where the value comes from.
+    // One symbol goes on, and its level names the source of the value.
     service.send(Method::PATCH, ETH, json!({"enabled": true, "trigger": "level"})).await.data();
     assert_eq!(outcome(&service, "ETHUSDT").await["outcome"], "signal");
     assert_eq!(rsi_of_list(&service).await["enabled_by_symbol"], json!({"ETHUSDT": true}));

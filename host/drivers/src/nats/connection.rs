@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use ta_bot_engine::support::{log_limit::LogLimit, metrics::Metrics};
 
 mod address;
-mod room;
+pub(crate) mod room;
 pub(crate) mod subjects;
 
 pub use address::{AddressError, NatsAddress};

@@ -205,7 +205,8 @@ impl Abilities {
         let able = trouble.is_none();
         let before = known.able.replace(able);
         let lasted = known.since.map_or(0, |since| (now.millis() - since.millis()) / 1000);
-        if before != Some(able) {
+        let is_news = before != Some(able);
+        if is_news {
             known.since = Some(now);
             self.metrics.delivery.able.with_label_values(&[ability.as_str()]).set(i64::from(able));
         }
@@ -215,7 +216,6 @@ impl Abilities {
         } else if is_work {
             known.failed_at_work = Some(Instant::now());
         }
-        let is_news = before != Some(able);
         known.trouble = trouble;
         match &known.trouble {
             Some(Trouble { reason, remedy }) if is_news => {

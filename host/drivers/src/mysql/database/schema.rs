@@ -34,6 +34,8 @@ const EXPIRED_SIGNALS: &str = include_str!("../../../migrations/mysql/0006_expir
 const REVISIONS: &str = include_str!("../../../migrations/mysql/0007_revisions.sql");
 const SCHEMA_CHANGES: &str = include_str!("../../../migrations/mysql/0008_schema_changes.sql");
 const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0009_withheld_signals.sql");
+/// What this service adds to `signals`, each with the version that has it first.
+const OF_SIGNALS: [(i64, &str); 3] = [(1, SIGNALS), (6, EXPIRED_SIGNALS), (9, WITHHELD_SIGNALS)];
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -135,7 +137,6 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     let version = newest(&changes(connection).await?);
     if version < 1 {
         sqlx::raw_sql(INITIAL).execute(&mut *connection).await?;
-        complete_signals(connection, SIGNALS).await?;
     }
     if version < 2 {
         sqlx::raw_sql(DEPLOYMENTS).execute(&mut *connection).await?;
@@ -149,18 +150,14 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 5 {
         sqlx::raw_sql(COSTS).execute(&mut *connection).await?;
     }
-    if version < 6 {
-        complete_signals(connection, EXPIRED_SIGNALS).await?;
-    }
     if version < 7 {
         sqlx::raw_sql(REVISIONS).execute(&mut *connection).await?;
     }
     if version < 8 {
         sqlx::raw_sql(SCHEMA_CHANGES).execute(&mut *connection).await?;
     }
-    if version < 9 {
-        complete_signals(connection, WITHHELD_SIGNALS).await?;
-    }
+    let ours = OF_SIGNALS.iter().filter(|(since, _)| version < *since).map(|(_, ours)| *ours);
+    complete_signals(connection, &ours.collect::<String>()).await?;
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
                INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7);

@@ -11,16 +11,15 @@ use std::time::Duration;
 use async_nats::jetstream::{
     ErrorCode,
     context::CreateStreamErrorKind,
-    stream::{Config, DiscardPolicy, Info, Republish, StorageType},
+    stream::{Config, DiscardPolicy, Republish, StorageType},
 };
-use serde::Deserialize;
-use serde_json::json;
 use ta_bot_engine::signals::subject::{SignalSubject, SubjectPart};
 use tokio::sync::watch;
 
 use super::route::{Delivery, SignalRoute};
 use crate::nats::connection::{
     ANSWER, Nats, NatsError,
+    room::covering,
     subjects::{covers, overlap},
     within,
 };
@@ -44,12 +43,6 @@ pub(super) struct SignalStream {
     making: tokio::sync::Mutex<()>,
     /// Whether this process has tried to create or adjust the stream.
     was_tried: watch::Sender<bool>,
-}
-
-/// `JetStream`'s answer to a request for its streams.
-#[derive(Deserialize)]
-struct StreamList {
-    streams: Option<Vec<Info>>,
 }
 
 impl SignalStream {
@@ -97,10 +90,9 @@ impl SignalStream {
 
     async fn create_or_adjust(&self) -> Result<(), NatsError> {
         let pattern = self.pattern();
-        let there = self.streams_of(&pattern).await?;
-        let covering = there.iter().find(|stream| stream.config.subjects.iter().any(|s| covers(s, &pattern)));
+        let there = self.nats.streams_of(&pattern).await?;
         let ours = there.iter().find(|stream| stream.config.name == self.name());
-        match (covering, ours, there.as_slice()) {
+        match (covering(&there, &pattern), ours, there.as_slice()) {
             (Some(stream), _, _) if stream.config.name != self.name() => {
                 inspect(&stream.config, self.republish().as_ref());
             }
@@ -117,20 +109,13 @@ impl SignalStream {
             }
         }
         if self.route.delivery == Delivery::Republish {
-            for copy in self.streams_of(&self.route.subject.pattern()).await? {
+            for copy in self.nats.streams_of(&self.route.subject.pattern()).await? {
                 if copy.config.name != self.name() {
                     inspect_copy(&copy.config);
                 }
             }
         }
         Ok(())
-    }
-
-    /// The streams that take subjects of this pattern.
-    async fn streams_of(&self, pattern: &str) -> Result<Vec<Info>, NatsError> {
-        let filter = json!({"subject": pattern});
-        let asked = self.nats.jetstream().request("STREAM.LIST", &filter);
-        Ok(within::<StreamList, _>(asked).await?.streams.unwrap_or_default())
     }
 
     async fn make(&self) -> Result<(), NatsError> {

@@ -26,15 +26,24 @@ struct StreamList {
     streams: Option<Vec<Info>>,
 }
 
+/// The first of these streams that takes every subject of this pattern.
+pub(crate) fn covering<'a>(streams: &'a [Info], pattern: &str) -> Option<&'a Info> {
+    streams.iter().find(|stream| stream.config.subjects.iter().any(|subject| covers(subject, pattern)))
+}
+
 impl Nats {
+    /// The streams that take subjects of this pattern.
+    pub(crate) async fn streams_of(&self, pattern: &str) -> Result<Vec<Info>, NatsError> {
+        let filter = json!({"subject": pattern});
+        let list: StreamList = within(self.jetstream.request("STREAM.LIST", &filter)).await?;
+        Ok(list.streams.unwrap_or_default())
+    }
+
     /// Fails if a message under `pattern` would be refused now.
     pub(crate) async fn room(&self, pattern: &str) -> Result<(), NatsError> {
         self.ask().await?;
-        let filter = json!({"subject": pattern});
-        let list: StreamList = within(self.jetstream.request("STREAM.LIST", &filter)).await?;
-        let streams = list.streams.unwrap_or_default();
-        let covering = streams.iter().find(|stream| stream.config.subjects.iter().any(|s| covers(s, pattern)));
-        match (covering, streams.first()) {
+        let streams = self.streams_of(pattern).await?;
+        match (covering(&streams, pattern), streams.first()) {
             (Some(stream), _) => full(stream).map_or(Ok(()), |full| Err(NatsError::Refused(full)))?,
             (None, None) => return Err(NatsError::NoStream(pattern.to_owned())),
             (None, Some(part)) => {

@@ -113,13 +113,7 @@ impl ParameterBook {
     pub async fn change(&self, change: Change) -> Result<Option<AuditEntry>, ParameterError> {
         let module = self.module(&change.key.strategy)?;
         let again = change.expected.is_none() && (change.merge == Merge::Replace || change.names_only_the_switch());
-        let mut tries = 1;
-        loop {
-            match self.change_once(&module, &change).await {
-                Err(ParameterError::Write(WriteError::Conflict { .. })) if again && tries < TRIES => tries += 1,
-                done => return done,
-            }
-        }
+        until_first(again, || self.change_once(&module, &change)).await
     }
 
     async fn change_once(
@@ -154,15 +148,7 @@ impl ParameterBook {
         let module = self.module(&key.strategy)?;
         // What is left must be valid as well: another level may only have been possible beside this one.
         self.validate(&module, key, None).await?;
-        let mut tries = 1;
-        loop {
-            match self.delete_once(key, expected, author).await {
-                Err(ParameterError::Write(WriteError::Conflict { .. })) if expected.is_none() && tries < TRIES => {
-                    tries += 1;
-                }
-                done => return done,
-            }
-        }
+        until_first(expected.is_none(), || self.delete_once(key, expected, author)).await
     }
 
     async fn delete_once(
@@ -252,6 +238,20 @@ impl ParameterBook {
         }
         let history = self.book.store().audit(&key.strategy, key.symbol.as_ref(), LAST_CHANGES).await?;
         Ok(history.into_iter().find(|entry| entry.key.as_ref() == Some(key)))
+    }
+}
+
+/// Writes, and begins again if another writer was first and that is allowed.
+async fn until_first<T, Written>(again: bool, write: impl Fn() -> Written) -> Result<T, ParameterError>
+where
+    Written: Future<Output = Result<T, ParameterError>>,
+{
+    let mut tries = 1;
+    loop {
+        match write().await {
+            Err(ParameterError::Write(WriteError::Conflict { .. })) if again && tries < TRIES => tries += 1,
+            done => return done,
+        }
     }
 }
 

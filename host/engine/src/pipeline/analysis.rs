@@ -3,6 +3,7 @@
 //! Jobs from the queue and HTTP requests both use this module, so that both see the same.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -131,8 +132,14 @@ struct Turn {
 }
 
 impl Analyst {
-    /// Evaluates the candle of `job` by every enabled strategy.
+    /// Evaluates the candle of `job` by every enabled strategy. The newest candles are read from the store, whatever is
+    /// in memory: somebody asks what is right now.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
+        let log = self.registry.log();
+        let needed = self.registry.strategies();
+        let series = needed.values().flat_map(|module| Turn::of(module, job, &log).wanted(job));
+        let symbols: BTreeSet<Symbol> = series.map(|((symbol, _), _)| symbol).collect();
+        symbols.iter().chain([&job.symbol]).for_each(|symbol| self.candles.expire(symbol));
         let prepared = self.prepare(job).await?;
         self.look(prepared, traceparent, None).await
     }

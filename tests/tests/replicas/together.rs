@@ -93,8 +93,8 @@ async fn a_module_never_runs_with_the_parameters_of_another_deployment() {
     assert!(seen.len() > 12, "{seen:?} proves little");
     assert_eq!(fleet.dead_jobs().await, 0, "{}", fleet.logs());
     replayed(&fleet, &pool).await;
-    // What was decided by an outdated log is decided anew, so some evaluations may have been misconfigured: they are in no
-    // commit, as is shown above.
+    // What was decided by an outdated log is decided anew, so some evaluations may have been misconfigured: they are in
+    // no commit, as is shown above.
     for replica in &fleet.replicas {
         for status in ["error", "trap", "timeout", "limit"] {
             let failed = replica.metric("ta_bot_strategy_executions_total", &format!("status=\"{status}\"")).await;

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod bombs;
 mod generated;
+mod kills;
 mod largest;
+mod service;
+mod walls;
 
 use std::{
     fs,

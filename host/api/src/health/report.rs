@@ -71,6 +71,14 @@ pub struct Modules {
     pub failed: Vec<String>,
 }
 
+/// How strategies' instances are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SandboxReport {
+    /// Whether the memory of an instance is reset for the next one by a scan of its pages, which is quicker: `on`,
+    /// `off_may_be_swapped` or `not_supported`.
+    pub page_scan: &'static str,
+}
+
 /// Whether evaluations use parameters, settings and deployments that may be older than what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StaleParameters {
@@ -138,6 +146,8 @@ pub struct HealthReport {
     pub nats: Part,
     /// The strategies' modules.
     pub modules: Modules,
+    /// How strategies' instances are made.
+    pub sandbox: SandboxReport,
     /// Whether the last known parameters, settings or deployments are in use.
     pub parameters: StaleParameters,
     /// How old the newest candles of the scheduled series are.
@@ -174,6 +184,7 @@ impl Health {
                 ..part(measured.bus, embedded.nats)
             },
             modules,
+            sandbox: SandboxReport { page_scan: sources.page_scan.as_str() },
             parameters: StaleParameters {
                 stale: stale_since.is_some(),
                 since: stale_since.map(|moment| moment.to_string()),

@@ -1,7 +1,7 @@
 //! `ta-bot modules check`, also available as `ta-bot check`: whether a module is fit to run, without a service.
 //!
-//! It needs no store and keeps nothing, so that a build can run it anywhere; the module is compiled anew each time, in a
-//! process of its own, and another one makes the checks of admission, as for the service. The one evaluation that it
+//! It needs no store and keeps nothing, so that a build can run it anywhere; the module is compiled anew each time, in
+//! a process of its own, and another one makes the checks of admission, as for the service. The one evaluation that it
 //! shows is for the author to look at.
 
 use std::{fmt, path::Path};

@@ -1,8 +1,9 @@
 //! Ahead-of-time compilation, with the results kept on disk.
 //!
-//! The service has a [child](crate::Children) compile, and a child may be in the hands of the module that it compiles. So
-//! its code is bound to that module: a [file](kept) names the digest of its module inside what this installation's own
-//! key authenticates, and the child never sees the key. What a compiler says of one module is never the code of another.
+//! The service has a [child](crate::Children) compile, and a child may be in the hands of the module that it compiles.
+//! So its code is bound to that module: a [file](kept) names the digest of its module inside what this installation's
+//! own key authenticates, and the child never sees the key. What a compiler says of one module is never the code of
+//! another.
 //!
 //! What a child died of is kept in the same way, so that nothing tries the module again by itself.
 

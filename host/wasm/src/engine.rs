@@ -84,8 +84,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes a sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if it is given. It reads and
-    /// compiles in this process, which is for modules that are trusted; see [`with_children`](Self::with_children).
+    /// Makes a sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if it is given. It reads
+    /// and compiles in this process, which is for modules that are trusted; see [`with_children`](Self::with_children).
     pub fn new(limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
         let page_scan = PageScan::of_this_process();
         Self::with(&config(&limits, SERVICE, page_scan), page_scan, limits, cache_dir)

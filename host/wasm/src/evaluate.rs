@@ -69,8 +69,8 @@ impl StrategyModule {
         self.evaluate_at(input, input.job.candle_close)
     }
 
-    /// Like [`evaluate`](Self::evaluate), but the texts of the decision are as the strategy gave them, however long they
-    /// are. This makes the signals again of versions that did not cut them.
+    /// Like [`evaluate`](Self::evaluate), but the texts of the decision are as the strategy gave them, however long
+    /// they are. This makes the signals again of versions that did not cut them.
     pub fn evaluate_as_given(&self, input: EvaluationInput<'_>) -> Evaluation {
         self.evaluate_with(input, input.job.candle_close, |decision| decision)
     }

@@ -25,6 +25,9 @@ pub const LARGEST_MODULE: usize = 64 << 20;
 /// The WIT versions that this host speaks.
 pub const WIT_VERSIONS: [&str; 1] = ["1.0.0"];
 
+/// One of [`WIT_VERSIONS`].
+pub(crate) type WitVersion = &'static str;
+
 /// The interface that a strategy exports, without its version.
 const STRATEGY: &str = "ta-bot:strategy/strategy";
 /// The first bytes of every WebAssembly binary.
@@ -43,7 +46,7 @@ pub struct Inspection {
     pub size_bytes: usize,
     /// The version of the interface that it exports.
     #[serde(deserialize_with = "spoken")]
-    pub wit_version: &'static str,
+    pub wit_version: WitVersion,
     /// What it imports. Each import is allowed.
     pub imports: Vec<String>,
     /// What it exports.

@@ -77,8 +77,8 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Compiles and registers every `*.wasm` of the folder, on all cores. A file that is not a strategy does not keep the others from
-/// running, but the service does not report itself ready.
+/// Compiles and registers every `*.wasm` of the folder, on all cores. A file that is not a strategy does not keep the
+/// others from running, but the service does not report itself ready.
 pub fn load_folder(registry: &Registry, sandbox: &Sandbox, folder: &Path) {
     let mut strategies = Strategies::new();
     let mut failed = Vec::new();

@@ -1,10 +1,11 @@
 //! Modules that are uploaded through the API: accepted, checked in the background, and judged once.
 //!
 //! An upload is inspected and kept at once. Compiling and asking the module takes seconds to minutes and happens
-//! afterwards, one module at a time. All of that happens in [children](ta_bot_wasm::Children) of this process: what they
-//! die of is refused, and nothing of it stops the modules that come after it. The replica that took the upload checks it. If it has not done so after ten
-//! minutes, perhaps because it ended, the other replicas check it too. The first judgement stays. Every replica
-//! compiles admitted modules ahead, so that no candle waits for compilation when one of them is deployed.
+//! afterwards, one module at a time. All of that happens in [children](ta_bot_wasm::Children) of this process: what
+//! they die of is refused, and nothing of it stops the modules that come after it. The replica that took the upload
+//! checks it. If it has not done so after ten minutes, perhaps because it ended, the other replicas check it too. The
+//! first judgement stays. Every replica compiles admitted modules ahead, so that no candle waits for compilation when
+//! one of them is deployed.
 
 use std::{
     cmp::Reverse,

@@ -1,8 +1,8 @@
 //! How the memory of an instance is reset for the next one.
 //!
 //! The quick way asks the kernel which pages were written (`PAGEMAP_SCAN`) and resets those. wasmtime 48 asks for pages
-//! that are present, and a page that was swapped out is not: it would keep what the previous instance wrote. So this way
-//! is taken only if no part of this process can be swapped out.
+//! that are present, and a page that was swapped out is not: it would keep what the previous instance wrote. So this
+//! way is taken only if no part of this process can be swapped out.
 
 use std::fmt;
 

@@ -24,8 +24,8 @@ const COMPILER_STACK: usize = 2 << 20;
 /// How much code a child takes of its parent.
 const MOST_CODE: u64 = 1 << 30;
 
-/// Tries a module as `judge` says, and returns what `judge` returns. If `sandbox` has children, one of them compiles the
-/// module and another one tries it: there, it is `judge` of [`serve_child`] that is called.
+/// Tries a module as `judge` says, and returns what `judge` returns. If `sandbox` has children, one of them compiles
+/// the module and another one tries it: there, it is `judge` of [`serve_child`] that is called.
 pub fn attempt(
     sandbox: &Sandbox,
     bytes: &[u8],
@@ -83,7 +83,7 @@ pub fn serve_child(
     }
     let served = thread::scope(|scope| {
         let stack = thread::Builder::new().name("module".to_owned()).stack_size(STACK);
-        Ok(stack.spawn_scoped(scope, || serve(is_walled, judge))?.join())
+        Ok::<_, io::Error>(stack.spawn_scoped(scope, || serve(is_walled, judge))?.join())
     });
     match served {
         Ok(Ok(Ok(()))) => ExitCode::SUCCESS,

@@ -93,8 +93,8 @@ async fn page(outbox: &dyn Outbox, wanted: &SignalFilter) -> Result<(Vec<StoredS
 
 /// Signals, newest first.
 ///
-/// A response has 8 MiB of messages at most. `metadata.next` is the `before` with which the next request goes on, and null
-/// if there are no more.
+/// A response has 8 MiB of messages at most. `metadata.next` is the `before` with which the next request goes on, and
+/// null if there are no more.
 #[utoipa::path(
     get,
     path = "/api/v1/signals",

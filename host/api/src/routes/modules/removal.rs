@@ -18,8 +18,8 @@ use crate::{
 
 /// Removes an uploaded module, whatever its state is and whatever its bytes are.
 ///
-/// A module that one of the newest deployments names is not removed (409). Signals that the module made stay, and can be
-/// replayed once it is uploaded again.
+/// A module that one of the newest deployments names is not removed (409). Signals that the module made stay, and can
+/// be replayed once it is uploaded again.
 #[utoipa::path(
     delete,
     path = "/api/v1/modules/{digest}",

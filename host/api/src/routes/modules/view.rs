@@ -32,8 +32,8 @@ fn page(modules: Vec<KeptModule>, after: Option<ModuleDigest>, limit: u32) -> (V
 
 /// The uploaded modules, by digest.
 ///
-/// A response has 8 MiB at most. `metadata.next` is the `after` with which the next request goes on, and null if there are
-/// no more.
+/// A response has 8 MiB at most. `metadata.next` is the `after` with which the next request goes on, and null if there
+/// are no more.
 #[utoipa::path(
     get,
     path = "/api/v1/modules",

@@ -41,8 +41,8 @@ impl RemoveError {
 }
 
 impl Catalog {
-    /// Removes a module that no recent deployment of `log` names. Its bytes are not looked at. Signals that it made stay,
-    /// and can be replayed once it is uploaded again.
+    /// Removes a module that no recent deployment of `log` names. Its bytes are not looked at. Signals that it made
+    /// stay, and can be replayed once it is uploaded again.
     pub async fn remove(
         &self,
         digest: ModuleDigest,

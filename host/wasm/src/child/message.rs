@@ -28,7 +28,7 @@ pub(crate) fn read<T: DeserializeOwned>(from: &mut impl Read, most: u64) -> io::
     let mut length = [0; 8];
     from.read_exact(&mut length)?;
     let body = exactly(from, u64::from_le_bytes(length), most)?;
-    Ok((serde_json::from_slice(&head)?, body))
+    Ok((serde_json::from_slice(&head).map_err(io::Error::other)?, body))
 }
 
 /// Reads `length` bytes, and allocates as they arrive: a length is only a claim.

@@ -25,22 +25,27 @@ fn death(script: &str, allowance: Allowance) -> Death {
     run_script(script, allowance).unwrap_err()
 }
 
-/// The answer of a child, as the printf of a shell writes it.
-fn printf(answer: &str) -> String {
-    format!(
-        "printf '\\{:03o}\\{:03o}\\000\\000%s\\003\\000\\000\\000\\000\\000\\000\\000abc' '{answer}'",
-        answer.len() % 256,
-        answer.len() / 256
-    )
+/// A file with bytes, which a shell gives out.
+fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), bytes).unwrap();
+    file
 }
 
-const ANSWER: &str = r#"{"engine":null,"told":{"Tried":"well"},"is_walled":true}"#;
+fn message(body: &[u8]) -> Vec<u8> {
+    let told = crate::child::Told::Tried("well".to_owned());
+    let mut bytes = Vec::new();
+    write(&mut bytes, &Answer { engine: None, told, is_walled: true }, body).unwrap();
+    bytes
+}
 
 #[test]
 fn an_answer_counts_however_the_child_ends_after_it() {
+    let answer = file(&message(b"abc"));
     for end in ["", "; exit 3", "; sleep 1000"] {
         let begun = Instant::now();
-        let (answer, code) = run_script(&format!("cat >/dev/null; {}{end}", printf(ANSWER)), ALLOWANCE).unwrap();
+        let script = format!("cat >/dev/null; cat {}{end}", answer.path().display());
+        let (answer, code) = run_script(&script, ALLOWANCE).unwrap();
         assert!(matches!(&answer.told, crate::child::Told::Tried(told) if told == "well"), "{answer:?}");
         assert_eq!(code, b"abc");
         assert!(begun.elapsed() < Duration::from_secs(30), "a child that has answered is not waited for");
@@ -61,13 +66,10 @@ fn a_child_that_dies_has_crashed() {
 
 #[test]
 fn an_answer_that_is_too_long_or_makes_no_sense_is_none() {
-    for script in [
-        "yes",
-        "cat /dev/zero",
-        &printf("no JSON"),
-        &printf(ANSWER).replace("\\003", "\\377"),
-        "printf '\\377\\377\\377\\377'",
-    ] {
+    let long = file(&message(&[7; 101]));
+    let foreign = file(&[&3_u32.to_le_bytes()[..], b"{]}", &0_u64.to_le_bytes()].concat());
+    let cat = |file: &tempfile::NamedTempFile| format!("cat {}", file.path().display());
+    for script in ["yes".to_owned(), "cat /dev/zero".to_owned(), cat(&long), cat(&foreign)] {
         let script = format!("{script}; sleep 1000");
         assert_eq!(death(&script, ALLOWANCE), Death::no_answer(), "{script}");
     }

@@ -176,3 +176,48 @@ async fn what_once_took_the_service_down_is_refused() {
     assert!(list.to_string().len() < 200_000, "{} bytes of list", list.to_string().len());
     assert_eq!(list["metadata"]["next"], Json::Null);
 }
+
+/// What the system says of a process.
+fn of_process(pid: u32, file: &str) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_child_has_its_limits_and_reaches_nothing() {
+    let home = Home::new();
+    let service = home.start();
+    ready(&service).await;
+    let bytes = bombs::nested_loops(1000, 500);
+    assert!(service.upload(&bytes).await.unwrap().status.is_success());
+    // The child that compiles it runs until its time is up.
+    let child = async {
+        loop {
+            let walled = |child: &u32| of_process(*child, "status").contains("Seccomp:\t2");
+            if let Some(child) = children(service.pid()).into_iter().find(walled) {
+                return child;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let child = tokio::time::timeout(Duration::from_secs(20), child).await.expect("no child is closed in");
+    assert!(of_process(child, "status").contains("NoNewPrivs:\t1"));
+    assert_eq!(of_process(child, "environ"), "", "it has no variables");
+    assert_eq!(of_process(child, "oom_score_adj").trim(), "1000");
+    let limits = of_process(child, "limits");
+    let limit = |name: &str| {
+        let line =
+            limits.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {limits}"));
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!((limit("Max cpu time"), limit("Max core file size")), ("20".to_owned(), "0".to_owned()));
+    assert_eq!((limit("Max file size"), limit("Max open files")), ("0".to_owned(), "256".to_owned()));
+    assert!(limit("Max data size").parse::<u64>().unwrap() < 1 << 30, "{limits}");
+    // It ends with the service, whose end it can't see otherwise while it compiles.
+    service.kill();
+    let gone = async {
+        while of_process(child, "comm").starts_with("exe") || of_process(child, "comm").contains("ta-bot") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the child outlives the service");
+}

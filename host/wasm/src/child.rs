@@ -136,7 +136,11 @@ impl Children {
         let at_once = thread::available_parallelism().map_or(1, usize::from);
         // Half of what the container has is for the service itself: a child must not be the reason that it ends.
         let memory = machine::memory_limit().map_or(u64::MAX, |limit| limit / 2);
-        Self { program, desk: Arc::new(Desk::new(at_once.max(2), memory)), told_of_gap: Arc::default() }
+        Self {
+            program,
+            desk: Arc::new(Desk::new(at_once.max(2), memory)),
+            told_of_gap: Arc::new(std::sync::Once::new()),
+        }
     }
 
     /// What the bytes are, or why they are no module. It takes a few milliseconds for most modules.

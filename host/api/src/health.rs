@@ -37,7 +37,7 @@ mod report;
 
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
-pub use report::{Build, Elections, HealthReport, Modules, Part, PartStatus, SandboxReport, StaleParameters, Status};
+pub use report::{Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status};
 
 use readiness::Answered;
 

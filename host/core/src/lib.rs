@@ -45,7 +45,8 @@ pub use decision::{
     MAX_READINGS, Strength, readings_fit,
 };
 pub use deployment::{
-    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
+    DeployedLevel, Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, LevelOfLog,
+    LevelParameters, LevelsOfLog, Promotion, RequestedLevels, Shadow, Shadowing, requested_levels,
 };
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
 pub use job::{CandleEvent, EventError, Job};

@@ -42,7 +42,7 @@ fn message(body: &[u8]) -> Vec<u8> {
 #[test]
 fn an_answer_counts_however_the_child_ends_after_it() {
     let answer = file(&message(b"abc"));
-    for end in ["", "; exit 3", "; sleep 1000"] {
+    for end in ["", "; exit 3", "; exec sleep 1000"] {
         let begun = Instant::now();
         let script = format!("cat >/dev/null; cat {}{end}", answer.path().display());
         let (answer, code) = run_script(&script, ALLOWANCE).unwrap();
@@ -69,8 +69,9 @@ fn an_answer_that_is_too_long_or_makes_no_sense_is_none() {
     let long = file(&message(&[7; 101]));
     let foreign = file(&[&3_u32.to_le_bytes()[..], b"{]}", &0_u64.to_le_bytes()].concat());
     let cat = |file: &tempfile::NamedTempFile| format!("cat {}", file.path().display());
-    for script in ["yes".to_owned(), "cat /dev/zero".to_owned(), cat(&long), cat(&foreign)] {
-        let script = format!("{script}; sleep 1000");
+    // The shell becomes the last program, as a child that is closed in has no children of its own.
+    for script in ["exec yes".to_owned(), "exec cat /dev/zero".to_owned(), cat(&long), cat(&foreign)] {
+        let script = format!("{script}; exec sleep 1000");
         assert_eq!(death(&script, ALLOWANCE), Death::no_answer(), "{script}");
     }
 }
@@ -90,7 +91,7 @@ fn what_is_not_the_modules_doing_is_no_verdict() {
     let unanswered = |death: Death| matches!(death, Death::Unanswered(_));
     assert!(unanswered(death("kill -KILL $$", ALLOWANCE)));
     assert!(unanswered(death("echo 'no such limit' >&2; exit 64", ALLOWANCE)));
-    assert!(unanswered(death("sleep 1000", Allowance { wall: Duration::from_millis(50), ..ALLOWANCE })));
+    assert!(unanswered(death("exec sleep 1000", Allowance { wall: Duration::from_millis(50), ..ALLOWANCE })));
     let absent = Command::new("/no/such/program");
     assert!(unanswered(run(absent, &request(), b"", ALLOWANCE).unwrap_err()));
 }

@@ -164,7 +164,7 @@ fn loads_and_stores(count: usize) -> Vec<u8> {
 pub(crate) fn all() -> Vec<Bomb> {
     let mut all = Vec::new();
     let mut add = |name: String, bytes: Vec<u8>| all.push(Bomb { name, bytes });
-    for depth in [10, 100, 500, 1125, 3000, 10_000, 50_000, 300_000] {
+    for depth in [10, 30, 100, 300, 500, 800, 1125, 2000, 3000, 10_000, 50_000, 300_000] {
         for (kind, what) in [(0x41, "component"), (0x42, "instance")] {
             add(format!("{what} types nested {depth} deep"), component(&nested_types(kind, depth)));
             add(format!("a strategy with {what} types nested {depth} deep"), with_section(&nested_types(kind, depth)));
@@ -204,10 +204,10 @@ pub(crate) fn all() -> Vec<Bomb> {
     for (functions, locals) in [(1, 1000), (10, 10_000), (1, 49_000), (1000, 1000)] {
         add(format!("{functions} functions with {locals} locals"), many_locals(functions, locals));
     }
-    for steps in [10, 1000, 10_000, 50_000] {
+    for steps in [10, 100, 1000, 5000, 10_000, 20_000, 50_000] {
         add(format!("{steps} doublings"), doubling(steps));
     }
-    for count in [100, 5000, 50_000] {
+    for count in [100, 1000, 5000, 20_000, 50_000] {
         add(format!("{count} loads and stores"), loads_and_stores(count));
     }
     for (claimed, id) in [(1, 3_u8), (2, 7), (3, 8), (4, 10), (5, 11)] {

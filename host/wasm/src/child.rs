@@ -72,7 +72,7 @@ pub(crate) struct Answer {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Told {
     /// The module was read, and compiled if that was asked for.
-    Read(Inspection),
+    Read(Box<Inspection>),
     /// The inspection refused it.
     Refused(InspectError),
     /// The compiler refused it, with these words.
@@ -151,7 +151,7 @@ impl Children {
         // An inspection is the same whatever the limits are.
         let request = Request { task: Task::Inspect, limits: Limits::default(), counts_fuel: false, inspection: None };
         match self.ask(&request, bytes)?.0.told {
-            Told::Read(inspection) => Ok(inspection),
+            Told::Read(inspection) => Ok(*inspection),
             Told::Refused(refusal) => Err(refusal),
             Told::NotCompiled(_) | Told::Tried(_) => Err(Death::no_answer().into()),
         }

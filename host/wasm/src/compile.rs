@@ -101,7 +101,7 @@ pub(crate) struct CompileCache {
 impl CompileCache {
     pub(crate) fn open(dir: Option<PathBuf>, engine: &Engine) -> io::Result<Self> {
         Ok(Self {
-            folder: dir.map(Folder::open).transpose()?,
+            folder: dir.as_deref().map(Folder::open).transpose()?,
             engine_key: engine_key(engine),
             desk: Arc::new(Desk::new(COMPILES_AT_ONCE)),
             deaths: Arc::default(),
@@ -190,7 +190,7 @@ impl CompileCache {
         let (Answer { engine, told, .. }, code) = children.ask(&request, bytes)?;
         match told {
             Told::Read(inspection) if inspection.digest == digest && engine.as_ref() == Some(&self.engine_key) => {
-                Ok((inspection, code))
+                Ok((*inspection, code))
             }
             Told::Read(_) | Told::Tried(_) => Err(Death::no_answer().into()),
             Told::Refused(refusal) => Err(refusal.into()),

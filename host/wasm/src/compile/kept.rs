@@ -43,8 +43,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        make_private(&path)?;
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        make_private(path)?;
         // The key belongs to the folder, by whatever way that is reached.
         let path = path.canonicalize()?;
         let key = key::open(&path.with_extension("key"))?;
@@ -95,7 +95,9 @@ impl Folder {
         let json = serde_json::to_vec(head)?;
         let length = (json.len() as u32).to_le_bytes();
         let mut tag = hmac::Context::with_key(&self.key);
-        [&length[..], &json, code].into_iter().for_each(|part| tag.update(part));
+        for part in [&length[..], &json, code] {
+            tag.update(part);
+        }
         let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
         for part in [&MARK[..], tag.sign().as_ref(), &length, &json, code] {
             file.write_all(part)?;

@@ -47,7 +47,8 @@ pub(super) fn open(path: &Path) -> io::Result<hmac::Key> {
 /// What the file holds; `None` if that is no secret of this user.
 fn secret(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let metadata = fs::symlink_metadata(path)?;
-    let is_ours = metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o077 == 0;
+    let is_open = metadata.mode() & 0o077 != 0;
+    let is_ours = metadata.is_file() && metadata.uid() == geteuid().as_raw() && !is_open;
     if !is_ours || metadata.len() != BYTES as u64 {
         return Ok(None);
     }

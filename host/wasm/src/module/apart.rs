@@ -103,7 +103,9 @@ fn cant_begin(problem: &str) -> ExitCode {
 fn serve(is_walled: bool, judge: impl FnOnce(Result<StrategyModule, LoadError>) -> String) -> io::Result<()> {
     let (request, bytes): (Request, Vec<u8>) = read(&mut io::stdin().lock(), MOST_CODE)?;
     let (engine, told, code) = match request.task {
-        Task::Inspect => (None, inspect(&bytes).map_or_else(Told::Refused, Told::Read), Vec::new()),
+        Task::Inspect => {
+            (None, inspect(&bytes).map_or_else(Told::Refused, |found| Told::Read(Box::new(found))), Vec::new())
+        }
         Task::Compile => compile(&request, &bytes)?,
         Task::Try => (None, Told::Tried(judge(load(request, bytes)?)), Vec::new()),
     };
@@ -121,7 +123,7 @@ fn compile(request: &Request, bytes: &[u8]) -> io::Result<(Option<String>, Told,
     })?;
     let compiled = compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     Ok(match compiled {
-        Ok((inspection, code)) => (Some(engine_key(&engine)), Told::Read(inspection), code),
+        Ok((inspection, code)) => (Some(engine_key(&engine)), Told::Read(Box::new(inspection)), code),
         Err(Unfit::Refused(refusal)) => (None, Told::Refused(refusal), Vec::new()),
         Err(Unfit::NotCompiled(words)) => (None, Told::NotCompiled(words), Vec::new()),
     })

@@ -3,13 +3,8 @@
 use super::*;
 use crate::{child::Task, limits::Limits};
 
-const ALLOWANCE: Allowance = Allowance {
-    cpu_seconds: 20,
-    memory_bytes: 64 << 20,
-    file_bytes: 0,
-    wall: Duration::from_secs(60),
-    code_bytes: 100,
-};
+const ALLOWANCE: Allowance =
+    Allowance { cpu_seconds: 20, memory_bytes: 64 << 20, file_bytes: 0, wall: Duration::from_mins(1), code_bytes: 100 };
 
 fn request() -> Request {
     Request { task: Task::Inspect, limits: Limits::default(), counts_fuel: false, inspection: None }
@@ -18,7 +13,7 @@ fn request() -> Request {
 fn run_script(script: &str, allowance: Allowance) -> Result<(Answer, Vec<u8>), Death> {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(script);
-    run(shell, &request(), &[7; 1 << 20], allowance)
+    run(shell, &request(), &vec![7; 1 << 20], allowance)
 }
 
 fn death(script: &str, allowance: Allowance) -> Death {

@@ -22,7 +22,7 @@ fn head(of: &str) -> Head {
 /// A folder with the code of two modules.
 fn folder() -> (tempfile::TempDir, Folder) {
     let temp = tempfile::tempdir().unwrap();
-    let folder = Folder::open(temp.path().join("compiled")).unwrap();
+    let folder = Folder::open(&temp.path().join("compiled")).unwrap();
     folder.write(&head("one"), b"the code of one").unwrap();
     folder.write(&head("two"), b"the code of two").unwrap();
     (temp, folder)
@@ -79,7 +79,7 @@ fn a_file_that_was_changed_anywhere_is_not_loaded() {
 #[test]
 fn the_folder_of_another_installation_is_not_believed() {
     let (temp, theirs) = folder();
-    let ours = Folder::open(temp.path().join("ours")).unwrap();
+    let ours = Folder::open(&temp.path().join("ours")).unwrap();
     fs::copy(theirs.file(module("one"), ENGINE), ours.file(module("one"), ENGINE)).unwrap();
     assert_eq!(code(&ours, "one"), None);
 }
@@ -88,13 +88,13 @@ fn the_folder_of_another_installation_is_not_believed() {
 fn a_folder_that_is_open_to_others_is_closed_and_one_of_somebody_else_is_refused() {
     let (temp, folder) = folder();
     fs::set_permissions(&folder.path, fs::Permissions::from_mode(0o777)).unwrap();
-    Folder::open(folder.path.clone()).unwrap();
+    Folder::open(&folder.path).unwrap();
     assert_eq!(fs::metadata(&folder.path).unwrap().mode() & 0o777, 0o700);
     // Only the superuser can give a folder away, and to the superuser it would be open.
     let theirs = temp.path().join("theirs");
     fs::create_dir(&theirs).unwrap();
     if std::os::unix::fs::chown(&theirs, Some(12345), None).is_ok() {
-        let refusal = Folder::open(theirs).unwrap_err().to_string();
+        let refusal = Folder::open(&theirs).unwrap_err().to_string();
         assert!(refusal.contains("belongs to the user 12345"), "{refusal}");
     }
 }

@@ -28,7 +28,7 @@ use ta_bot_engine::{
     supervision::{failure::FailureStore, ledger::Ledger},
     support::{abilities::Abilities, backoff::Backoff, metrics::Metrics},
 };
-use ta_bot_wasm::Sandbox;
+use ta_bot_wasm::{Children, Sandbox};
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 
 use crate::environment::Environment;
@@ -94,12 +94,13 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the stores and makes the sandbox. No module is loaded yet.
-    pub async fn open(environment: Environment) -> anyhow::Result<Self> {
+    /// Opens the stores and makes the sandbox, in which one of `children` compiles. No module is loaded yet.
+    pub async fn open(environment: Environment, children: Children) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new()?);
         // Boxed, since the future that connects to servers has a large state, which every command would carry.
         let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
         let sandbox = Sandbox::new(environment.limits, Some(environment.data_dir.join("compiled")))?;
+        let sandbox = sandbox.with_children(children);
         let registry = Arc::new(Registry::new());
         let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));
         let from_environment = environment.settings.clone();

@@ -8,8 +8,12 @@ use std::{ffi::OsString, io, path::Path, process::ExitCode, time::Duration};
 use clap::Parser as _;
 use ta_bot_engine::{
     market::revision_store::RevisionFilter,
-    modules::registry::{Progress, Registry},
+    modules::{
+        judge,
+        registry::{Progress, Registry},
+    },
 };
+use ta_bot_wasm::{Children, SUBCOMMAND};
 
 use crate::{
     app::App,
@@ -49,6 +53,12 @@ struct Session {
 /// Does what the command line says, and returns the process's exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
+    // Before anything else is read: a child of the service begins with its limits.
+    if let [_, command, rest @ ..] = arguments.as_slice()
+        && command == SUBCOMMAND
+    {
+        return judge::child(rest);
+    }
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
         Err(refusal) => return refuse(&refusal, &arguments),
@@ -151,7 +161,7 @@ fn environment(options: &Options, serves: bool) -> Result<Environment, CliError>
 
 impl Session {
     async fn open(&self) -> Result<App, CliError> {
-        App::open(self.environment.clone()).await.map_err(CliError::of_app)
+        App::open(self.environment.clone(), Children::of_this_program()).await.map_err(CliError::of_app)
     }
 
     /// Compiles the strategies in the folder, and returns which of them can't be used.

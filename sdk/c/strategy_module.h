@@ -228,9 +228,10 @@ typedef struct ta_bot_strategy_types_signal_t {
   strategy_module_option_f64_t   take_profit;
   // None: medium.
   ta_bot_strategy_types_option_strength_t   strength;
-  // One sentence, with the numbers, that says why.
+  // One sentence, with the numbers, that says why. 4 KiB of it are kept.
   strategy_module_option_string_t   rationale;
-  // The readings behind the decision. A number that is not finite becomes null in the message.
+  // The readings behind the decision. A number that is not finite becomes null in the message. 200 bytes of a name,
+  // 2 KiB of a text and 16 KiB of all readings together are kept, a number counting as eight bytes.
   ta_bot_strategy_types_list_tuple2_string_value_t   metadata;
 } ta_bot_strategy_types_signal_t;
 

@@ -51,7 +51,9 @@ async fn start(data_dir: &Path) -> Market {
         ("SUPPORTED_SYMBOLS", names),
         ("SUPPORTED_TIMEFRAMES", TIMEFRAME.to_string()),
     ]);
-    let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap()).await.unwrap();
+    let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap(), ta_bot_tests::app::children())
+        .await
+        .unwrap();
     let mut market = Market {
         candles: Arc::clone(&app.candles),
         outbox: Arc::clone(&app.outbox),

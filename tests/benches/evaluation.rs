@@ -59,6 +59,15 @@ fn make_ready(criterion: &mut Criterion) {
         let sandbox = Sandbox::new(Limits::default(), None).unwrap();
         bencher.iter(|| StrategyModule::load(&sandbox, &rsi).unwrap());
     });
+    // What a process of its own adds to that.
+    group.bench_function("compile in a child", |bencher| {
+        let sandbox = Sandbox::new(Limits::default(), None).unwrap().with_children(ta_bot_tests::app::children());
+        bencher.iter(|| StrategyModule::load(&sandbox, &rsi).unwrap());
+    });
+    group.bench_function("inspect in a child", |bencher| {
+        let sandbox = Sandbox::new(Limits::default(), None).unwrap().with_children(ta_bot_tests::app::children());
+        bencher.iter(|| sandbox.inspect(&rsi).unwrap());
+    });
     group.bench_function("load from the cache", |bencher| {
         let cache = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new(Limits::default(), Some(cache.path().to_owned())).unwrap();

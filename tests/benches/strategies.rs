@@ -7,9 +7,12 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ta_bot_core::{CandleSlice, CandleWindow, Job, Parameters, Symbol, Timeframe, Timestamp};
-use ta_bot_engine::market::made_up::walk;
+use ta_bot_engine::{
+    market::made_up::walk,
+    modules::{bundled::load_folder, registry::Registry},
+};
 use ta_bot_sdk::{ParameterSet as _, Strategy, testing::Candles};
-use ta_bot_tests::{built_in, threads::shared};
+use ta_bot_tests::{app, built_in, strategies_dir, threads::shared};
 use ta_bot_wasm::{EvaluationInput, Limits, Sandbox, StrategyModule};
 
 /// How many candles a strategy sees.
@@ -150,6 +153,16 @@ fn load(criterion: &mut Criterion) {
     load();
     let mut group = criterion.benchmark_group("thirty");
     group.sample_size(20).bench_function("load from the cache", |bencher| bencher.iter(load));
+    // The first start of a service, in one process and in children.
+    group.sample_size(10);
+    group.bench_function("compile one after the other", |bencher| {
+        let sandbox = Sandbox::new(Limits::default(), None).unwrap();
+        bencher.iter(|| bytes.iter().for_each(|bytes| drop(StrategyModule::load(&sandbox, bytes).unwrap())));
+    });
+    group.bench_function("compile as a first start does", |bencher| {
+        let sandbox = Sandbox::new(Limits::default(), None).unwrap().with_children(app::children());
+        bencher.iter(|| load_folder(&Registry::new(), &sandbox, &strategies_dir()));
+    });
     group.finish();
 }
 

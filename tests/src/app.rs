@@ -4,8 +4,9 @@ use std::{collections::HashMap, fs, os::unix::fs::symlink, path::Path};
 
 use anyhow::{Context as _, anyhow};
 use ta_bot::{app::App, environment::Environment};
+use ta_bot_wasm::Children;
 
-use crate::{root, strategies_dir};
+use crate::{binary, root, strategies_dir};
 
 /// Opens an app on the embedded store of `data_dir` and loads its strategies. Modules that were compiled for another
 /// test are reused.
@@ -31,7 +32,12 @@ pub async fn open_with(data_dir: &Path, more: &[(&'static str, String)]) -> anyh
     ]);
     variables.extend(more.iter().cloned());
     let environment = Environment::read(|name| variables.get(name).cloned());
-    App::open(environment.map_err(|errors| anyhow!("{errors:?}"))?).await
+    App::open(environment.map_err(|errors| anyhow!("{errors:?}"))?, children()).await
+}
+
+/// The processes that compile modules for a service in the test's own process.
+pub fn children() -> Children {
+    Children::of(binary::ta_bot())
 }
 
 /// Lets a service on `data_dir` use the modules that were compiled for other tests.

@@ -42,7 +42,7 @@ fn environment(data_dir: &Path) -> HashMap<String, String> {
 async fn open(data_dir: &Path) -> App {
     let variables = environment(data_dir);
     let environment = Environment::read(|name| variables.get(name).cloned()).unwrap();
-    let app = App::open(environment).await.expect("the database opens");
+    let app = App::open(environment, ta_bot_tests::app::children()).await.expect("the database opens");
     app.load_strategies().await.unwrap();
     app
 }

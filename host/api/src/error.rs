@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use ta_bot_core::{ModuleDigest, Symbol, Timeframe, TransitionError};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
-    modules::{catalog::UploadError, loader::LoadingError},
+    modules::{
+        catalog::{RemoveError, UploadError},
+        loader::LoadingError,
+    },
     pipeline::analysis::AnalysisError,
     settings::{application::SettingsError, parameters::ParameterError},
     signals::bus::BusError,
@@ -107,6 +110,8 @@ pub(crate) enum ApiError {
     Bus(#[from] BusError),
     #[error(transparent)]
     Upload(#[from] UploadError),
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
 }
 
 /// The text of an error that the response hides, for the request's line in the log.
@@ -140,6 +145,9 @@ impl ApiError {
             Self::LocalOnly => told(S::FORBIDDEN, "local_only"),
             Self::BadDigest(_) | Self::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
             Self::Upload(error) => choose_for_upload(error),
+            Self::Remove(RemoveError::Store(error)) => choose_for_store(error),
+            Self::Remove(error @ RemoveError::Unknown(_)) => told(S::NOT_FOUND, error.code()),
+            Self::Remove(error) => told(S::CONFLICT, error.code()),
             Self::TooMuch(_) => told(S::UNPROCESSABLE_ENTITY, "too_much"),
             Self::UploadsBusy { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
@@ -258,7 +266,7 @@ fn choose_for_loading(error: &LoadingError) -> Choice {
         LoadingError::Unknown(_) => S::NOT_FOUND,
         LoadingError::Damaged(_) => S::INTERNAL_SERVER_ERROR,
         LoadingError::Unusable { .. } => S::UNPROCESSABLE_ENTITY,
-        LoadingError::NoRoom(_) | LoadingError::GivenUp => S::SERVICE_UNAVAILABLE,
+        LoadingError::NoRoom(_) | LoadingError::NotCompiled(_) | LoadingError::GivenUp => S::SERVICE_UNAVAILABLE,
         LoadingError::Store(error) => return choose_for_store(error),
     };
     (status, error.code(), None, Value::Null)

@@ -29,6 +29,7 @@ use ta_bot_engine::{
     signals::{bus::Bus, outbox::Outbox},
     support::{abilities::Abilities, metrics::Metrics},
 };
+use ta_bot_wasm::PageScan;
 
 mod abilities;
 mod readiness;
@@ -36,7 +37,7 @@ mod report;
 
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
-pub use report::{Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, Status};
+pub use report::{Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status};
 
 use readiness::Answered;
 
@@ -76,6 +77,7 @@ pub struct Sources {
     pub feeds: Arc<Feeds>,
     pub embedded: Embedded,
     pub build: Build,
+    pub page_scan: PageScan,
 }
 
 /// Measures the state of the service.

@@ -1,11 +1,28 @@
 //! The result of one evaluation.
 
-use std::fmt;
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::Value;
+use crate::{Value, cut};
+
+/// How many bytes of a rationale are kept: a sentence with its numbers has a few hundred.
+pub const MAX_RATIONALE: usize = 4 << 10;
+/// How many bytes of the name of a reading are kept, of a reading that is a text, and of all readings together, with
+/// their names. A reading that is no text counts as eight.
+pub const MAX_READING_NAME: usize = 200;
+/// See [`MAX_READING_NAME`].
+pub const MAX_READING_TEXT: usize = 2 << 10;
+/// See [`MAX_READING_NAME`].
+pub const MAX_READINGS: usize = 16 << 10;
+/// The name of the entry that says how many readings were left out.
+const LEFT_OUT: &str = "…";
+/// Room for that entry.
+const LEFT_OUT_BYTES: usize = 40;
 
 /// What a strategy wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -59,7 +76,38 @@ pub struct Decision {
     pub metadata: Vec<(String, Value)>,
 }
 
+/// How many bytes a reading counts for.
+const fn reading_bytes(name: &str, text: Option<&str>) -> usize {
+    name.len() + if let Some(text) = text { text.len() } else { size_of::<f64>() }
+}
+
+/// Whether readings are within their bounds. They are given with their texts, if they are texts.
+pub fn readings_fit<'a>(readings: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> bool {
+    let mut together = 0;
+    readings.into_iter().all(|(name, text)| {
+        together += reading_bytes(name, text);
+        name.len() <= MAX_READING_NAME
+            && text.is_none_or(|text| text.len() <= MAX_READING_TEXT)
+            && together <= MAX_READINGS
+    })
+}
+
+/// The text of a value, if it is one.
+fn text(value: &Value) -> Option<&str> {
+    if let Value::Text(text) = value { Some(text) } else { None }
+}
+
 impl Decision {
+    /// The same decision with its texts cut to their bounds. This changes nothing in a decision that is within them.
+    #[must_use]
+    pub fn within_bounds(mut self) -> Self {
+        self.rationale = self.rationale.map(|rationale| cut(&rationale, MAX_RATIONALE).into_owned());
+        if !readings_fit(self.metadata.iter().map(|(name, value)| (name.as_str(), text(value)))) {
+            self.metadata = cut_readings(self.metadata);
+        }
+        self
+    }
+
     /// Rejects answers that no strategy may give: a confidence outside [0, 1], or a price that is not a finite number.
     /// Further trading rules (each stop on its side of the price) belong to the signal's own check, which drops a
     /// decision instead of failing.
@@ -80,6 +128,32 @@ impl Decision {
         }
         Ok(())
     }
+}
+
+/// The first readings that have room, and how many had none. Of readings with the same name the last counts, as in a
+/// message.
+fn cut_readings(readings: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let last: HashMap<&str, usize> =
+        readings.iter().enumerate().map(|(place, (name, _))| (name.as_str(), place)).collect();
+    let counts: HashSet<usize> = last.into_values().collect();
+    let (mut kept, mut together, mut left_out) = (Vec::new(), 0, 0);
+    for (_, (name, value)) in readings.into_iter().enumerate().filter(|(place, _)| counts.contains(place)) {
+        let name = cut(&name, MAX_READING_NAME).into_owned();
+        let value = match value {
+            Value::Text(text) => Value::Text(cut(&text, MAX_READING_TEXT).into_owned()),
+            value => value,
+        };
+        together += reading_bytes(&name, text(&value));
+        if together <= MAX_READINGS - LEFT_OUT_BYTES {
+            kept.push((name, value));
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        kept.push((LEFT_OUT.to_owned(), Value::Text(format!("{left_out} more readings"))));
+    }
+    kept
 }
 
 /// Why an evaluation gave no answer. Each error concerns one strategy on one window; the other strategies are not
@@ -202,5 +276,58 @@ impl EvaluationError {
             Self::Limit(_) => "limit",
             Self::NoRoom(_) => "no_room",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(rationale: &str, metadata: Vec<(String, Value)>) -> Decision {
+        Decision {
+            action: Action::Buy,
+            confidence: 0.5,
+            price: None,
+            stop_loss: None,
+            take_profit: None,
+            strength: Strength::Medium,
+            rationale: Some(rationale.to_owned()),
+            metadata,
+        }
+    }
+
+    fn bytes(decision: &Decision) -> usize {
+        decision.metadata.iter().map(|(name, value)| reading_bytes(name, text(value))).sum()
+    }
+
+    #[test]
+    fn a_decision_within_its_bounds_stays_as_it_is() {
+        let reading = |index: usize| (format!("reading {index}"), Value::Number(index as f64));
+        let readings: Vec<_> = (0..500).map(reading).collect();
+        let given = decision(&"x".repeat(MAX_RATIONALE), readings);
+        assert_eq!(given.clone().within_bounds(), given);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so() {
+        let long = |index: usize| (format!("{index}{}", "n".repeat(999)), Value::Text("t".repeat(1 << 20)));
+        let cut = decision(&"ä".repeat(1 << 19), (0..50).map(long).collect()).within_bounds();
+        let rationale = cut.rationale.as_ref().unwrap();
+        assert!(rationale.len() <= MAX_RATIONALE && rationale.ends_with('…'));
+        assert!(bytes(&cut) <= MAX_READINGS, "{}", bytes(&cut));
+        assert!(cut.metadata.len() > 5, "{}", cut.metadata.len());
+        let (name, told) = cut.metadata.last().unwrap();
+        assert_eq!(
+            (name.as_str(), told),
+            (LEFT_OUT, &Value::Text(format!("{} more readings", 51 - cut.metadata.len())))
+        );
+        assert_eq!(cut.clone().within_bounds(), cut, "cut once is cut for good");
+    }
+
+    #[test]
+    fn of_readings_with_the_same_name_the_last_counts_as_in_a_message() {
+        let many = (0..10_000).map(|index| ("same".to_owned(), Value::Integer(index))).collect();
+        let cut = decision("", many).within_bounds();
+        assert_eq!(cut.metadata, [("same".to_owned(), Value::Integer(9999))]);
     }
 }

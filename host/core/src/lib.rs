@@ -30,6 +30,7 @@ mod signal;
 mod strategy;
 mod switch;
 mod symbol;
+mod text;
 mod timeframe;
 mod timestamp;
 mod transition;
@@ -39,7 +40,10 @@ pub use candle::{
     DerivedCandles, DerivedInput, Hole, RefusedCandle, RowProblem, WindowError, WindowHoles, closed_candles, derived,
     gathered, parts_of,
 };
-pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
+pub use decision::{
+    Action, Decision, EvaluationError, ExecutionStatus, MAX_RATIONALE, MAX_READING_NAME, MAX_READING_TEXT,
+    MAX_READINGS, Strength, readings_fit,
+};
 pub use deployment::{
     DeployedLevel, Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, LevelOfLog,
     LevelParameters, LevelsOfLog, Promotion, RequestedLevels, Shadow, Shadowing, requested_levels,
@@ -56,8 +60,8 @@ pub use seed::SeedLeft;
 pub use series::{Series, SeriesError};
 pub use settings::{ApplicationSettings, Enabled, SettingProblem, SettingsPatch};
 pub use signal::{
-    DropReason, Evaluated, MessageForm, MessageRules, Provenance, Signal, SignalId, SignalIdError, SignalTimestamp,
-    SignalTimestampError,
+    DropReason, Evaluated, MessageForm, MessageRules, MessageTexts, Provenance, Signal, SignalId, SignalIdError,
+    SignalTimestamp, SignalTimestampError,
 };
 pub use strategy::{
     Columns, DescriptionError, ExtraInput, InputSymbol, InputTimeframe, MAX_LOOKBACK, StrategyDescription, StrategyId,
@@ -65,6 +69,7 @@ pub use strategy::{
 };
 pub use switch::{Switch, SwitchState, Switches, split_switch};
 pub use symbol::{Symbol, SymbolError};
+pub use text::cut;
 pub use timeframe::{Timeframe, TimeframeError};
 pub use timestamp::{Timestamp, TimestampError, millis};
 pub use transition::{Admission, DeploymentRequest, Known, TransitionError};

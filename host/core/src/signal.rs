@@ -102,6 +102,8 @@ pub struct MessageRules {
     pub timestamp: SignalTimestamp,
     /// Whether the market is a simulated one.
     pub is_simulated: bool,
+    /// Whether the strategy's texts are cut to their bounds.
+    pub texts: MessageTexts,
 }
 
 /// Which fields a message has.
@@ -113,6 +115,16 @@ pub enum MessageForm {
     /// That of this version.
     #[default]
     Current,
+}
+
+/// Whether the strategy's texts are cut to their bounds in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MessageTexts {
+    /// They are, see [`Decision::within_bounds`].
+    #[default]
+    Cut,
+    /// They are as the strategy gave them: that of versions before there were bounds.
+    AsGiven,
 }
 
 /// What the `timestamp` of a message says.

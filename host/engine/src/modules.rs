@@ -4,6 +4,7 @@ pub mod admission;
 pub mod bundled;
 pub mod catalog;
 pub mod copies;
+pub mod judge;
 pub mod loader;
 pub mod module_store;
 pub mod registry;

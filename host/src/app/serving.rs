@@ -31,6 +31,7 @@ use ta_bot_engine::{
         metrics::{BudgetGauge, FeedGauge, SuspendedGauge},
     },
 };
+use ta_bot_wasm::PageScan;
 use tokio::{
     net::TcpListener,
     sync::{Notify, broadcast::Receiver},
@@ -95,6 +96,10 @@ impl App {
         let services = Arc::new(self.services(access, &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
         let server = ta_bot_api::serve(listener, services, stages.http.clone());
+        match self.sandbox.page_scan() {
+            scan @ PageScan::OffForSwap => tracing::warn!("the scan of instances' pages is {scan}"),
+            scan => tracing::info!("the scan of instances' pages is {scan}"),
+        }
         tracing::info!(address = %listener_address, "listening");
         listening(listener_address);
         let server = tokio::spawn(server);
@@ -175,6 +180,7 @@ impl App {
             feeds: Arc::clone(&shared.feeds),
             embedded: self.embedded,
             build: self.environment.build.clone(),
+            page_scan: self.sandbox.page_scan(),
         });
         Services {
             analyst: Arc::clone(&self.analyst),

@@ -1,7 +1,8 @@
 //! `ta-bot modules check`, also available as `ta-bot check`: whether a module is fit to run, without a service.
 //!
-//! It needs no store and keeps nothing, so that a build can run it anywhere; the module is compiled anew each time. The
-//! one evaluation that it shows is for the author to look at. What the service asks of a module is the admission.
+//! It needs no store and keeps nothing, so that a build can run it anywhere; the module is compiled anew each time, in
+//! a process of its own, and another one makes the checks of admission, as for the service. The one evaluation that it
+//! shows is for the author to look at.
 
 use std::{fmt, path::Path};
 
@@ -11,9 +12,13 @@ use ta_bot_core::{DropReason, Job, ParameterLevels, ResolvedParameters, Strategy
 use ta_bot_engine::{
     evaluation::{EvaluationReport, Inputs, Origin, Outcome},
     market::history::View,
-    modules::admission::{Check, CheckOutcome, Recorded, Verdict, admit},
+    modules::{
+        admission::{Check, CheckOutcome, Recorded, Verdict},
+        judge::load_and_judge,
+        module_store::Judgement,
+    },
 };
-use ta_bot_wasm::{Sandbox, StrategyModule};
+use ta_bot_wasm::{Children, Sandbox, StrategyModule};
 
 use super::{
     Session,
@@ -31,11 +36,17 @@ mod advice;
 /// Checks the module in a file. Returns whether it is fit to run.
 pub(super) fn check(session: &Session, path: &Path) -> Result<bool, CliError> {
     let bytes = module_file::read(path)?;
-    let sandbox = Sandbox::new(session.environment.limits, None)?;
-    let module = StrategyModule::load(&sandbox, &bytes).map_err(|error| module_file::unfit(path, &error))?;
+    let sandbox = Sandbox::new(session.environment.limits, None)?.with_children(Children::of_this_program());
+    let judged = load_and_judge(&sandbox, &bytes).map_err(|error| module_file::unfit(path, &error));
+    let (module, judged) = judged?;
     let start = |error: ta_bot_core::SymbolError| CliError::Start(error.to_string());
     let recorded = Recorded::made_up(module.description()).map_err(start)?;
-    let report = Report::new(path, &module, &recorded, &session.environment)?;
+    let verdict = match judged {
+        Ok(Judgement::Checked { verdict, .. }) => verdict,
+        Ok(Judgement::Unusable { code, reason, .. }) => return Err(module_file::unusable(path, code, reason)),
+        Err(problem) => return Err(CliError::NotJudged { path: path.to_owned(), problem }),
+    };
+    let report = Report::new(path, &module, &recorded, verdict, &session.environment)?;
     session.output.answer(&report)?;
     Ok(report.fit)
 }
@@ -87,6 +98,7 @@ impl Report {
         path: &Path,
         module: &StrategyModule,
         recorded: &Recorded,
+        verdict: Verdict,
         environment: &Environment,
     ) -> Result<Self, CliError> {
         let description = module.description();
@@ -94,7 +106,6 @@ impl Report {
         let parameters = ResolvedParameters::resolve(&description.schema, &ParameterLevels::default());
         let refused = module.check(&parameters.values).err();
         let (outcome, evaluation) = run(module, recorded, &parameters, environment)?;
-        let verdict = admit(module, recorded);
         let refused = refused.map(|error| format!("it does not accept its own defaults: {error}"));
         // Admission decides. If the one evaluation already shows what is wrong, its advice is the most to the point.
         let obstacle = verdict.obstacle().map(|check| advice::of_outcome(&outcome).or_else(|| advice::of_check(check)));

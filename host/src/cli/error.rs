@@ -1,6 +1,7 @@
 //! What can go wrong with a command. The messages tell the user what to do next.
 
 use std::{
+    borrow::Cow,
     io,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,8 @@ use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
     market::{candle_store::SeriesSummary, import::ImportError},
     modules::{
-        catalog::{CheckError, UploadError},
+        catalog::{CheckError, RemoveError, UploadError},
+        judge::NotJudged,
         loader::LoadingError,
         signature::SignatureError,
     },
@@ -103,7 +105,9 @@ pub(super) enum CliError {
     #[error("{} can't be read: {reason}", path.display())]
     ModuleFile { path: PathBuf, reason: io::Error },
     #[error("{} is no strategy: {problem}. {advice}", path.display())]
-    Unfit { path: PathBuf, kind: &'static str, problem: String, advice: String },
+    Unfit { path: PathBuf, kind: Cow<'static, str>, problem: String, advice: String },
+    #[error("{} could not be checked, which says nothing about it: {problem}. Try again", path.display())]
+    NotJudged { path: PathBuf, problem: NotJudged },
     #[error("{} can't be read: {problem}", path.display())]
     KeyFile { path: PathBuf, problem: String },
     #[error("{} can't be written: {reason}", path.display())]
@@ -126,6 +130,8 @@ pub(super) enum CliError {
     Unchecked { module: ModuleDigest, problem: CheckError },
     #[error(transparent)]
     Upload(UploadError),
+    #[error(transparent)]
+    Remove(RemoveError),
     #[error("{}", told(.0))]
     Rollout(RolloutError),
     #[error(
@@ -189,8 +195,9 @@ impl CliError {
             Self::FileExists { .. } => "file_exists",
             Self::UnknownModule(_) => "unknown_module",
             Self::AmbiguousModule { .. } => "ambiguous_module",
-            Self::Unchecked { .. } => "unchecked",
+            Self::Unchecked { .. } | Self::NotJudged { .. } => "unchecked",
             Self::Upload(error) => error.code(),
+            Self::Remove(error) => error.code(),
             Self::Rollout(error) => error.code(),
             Self::Unscheduled { .. } => "unscheduled_symbol",
             Self::TooMuch(_) => "too_much",
@@ -245,6 +252,16 @@ impl From<RolloutError> for CliError {
             | RolloutError::Loading(LoadingError::Store(error))
             | RolloutError::Parameters(ParameterError::Write(WriteError::Store(error))) => Self::Store(error),
             error => Self::Rollout(error),
+        }
+    }
+}
+
+impl From<RemoveError> for CliError {
+    fn from(error: RemoveError) -> Self {
+        match error {
+            RemoveError::Store(error) => Self::Store(error),
+            RemoveError::Unknown(digest) => Self::UnknownModule(digest.to_string()),
+            error => Self::Remove(error),
         }
     }
 }

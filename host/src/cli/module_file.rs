@@ -21,10 +21,16 @@ pub(super) fn unfit_bytes(path: &Path, error: InspectError) -> CliError {
 pub(super) fn unfit(path: &Path, error: &LoadError) -> CliError {
     CliError::Unfit {
         path: path.to_owned(),
-        kind: error.code(),
+        kind: error.code().into(),
         problem: error.to_string(),
         advice: advice(error).to_owned(),
     }
+}
+
+/// The error for a module that a process of its own found unusable, or died of.
+pub(super) fn unusable(path: &Path, code: String, problem: String) -> CliError {
+    let advice = "Make it of fewer and simpler parts, or look at what its language makes of it.".to_owned();
+    CliError::Unfit { path: path.to_owned(), kind: code.into(), problem, advice }
 }
 
 /// The error for an upload that was refused.
@@ -55,7 +61,13 @@ const fn advice(error: &LoadError) -> &'static str {
             "Remove what reaches outside (sockets, HTTP, other hosts' interfaces), or build without WASI as the folder \
              examples does."
         }
-        LoadError::NoRoom(_) => "This says nothing about the module: try again.",
+        LoadError::Inspect(InspectError::Crashed(_)) => {
+            "If it is a module that a compiler made, please report it: docs/security.md says how."
+        }
+        LoadError::Inspect(InspectError::TooCostly(_)) => "docs/security.md says what a module of its size may use.",
+        LoadError::Inspect(InspectError::Unanswered(_)) | LoadError::NoRoom(_) => {
+            "This says nothing about the module: try again."
+        }
         LoadError::Describe(_) => "Let describe() answer fixed values, with nothing computed or read before.",
         LoadError::Description(_) => "Correct this in what describe() answers.",
     }

@@ -6,7 +6,7 @@ use std::{fmt, path::Path, process::ExitCode};
 use serde::Serialize;
 use ta_bot_core::{DeploymentRequest, StrategyId};
 use ta_bot_engine::settings::config_store::MAX_NAME;
-use ta_bot_wasm::{Inspection, Part};
+use ta_bot_wasm::{Children, Inspection, Part};
 
 use super::{
     Session,
@@ -23,6 +23,7 @@ mod deployed;
 mod kept;
 mod keys;
 pub(super) mod named;
+mod removed;
 
 /// Runs one of these commands and returns its exit code.
 pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<ExitCode, CliError> {
@@ -44,6 +45,10 @@ pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<Exi
         M::Download { module, output } => {
             return kept::download(&session, &module, &output).await.map(|()| ExitCode::SUCCESS);
         }
+        M::Remove { module, by, reason } => {
+            return removed::remove(&session, &module, by, reason).await.map(|()| ExitCode::SUCCESS);
+        }
+        M::Removed { most } => return removed::list(&session, most.limit).await.map(|()| ExitCode::SUCCESS),
         M::Compare(wanted) => return compared::compare(&session, wanted).await.map(|()| ExitCode::SUCCESS),
         M::Differences { strategy, most } => {
             return compared::differences(&session, &strategy, most.limit).await.map(|()| ExitCode::SUCCESS);
@@ -103,7 +108,8 @@ fn is_name(name: &str) -> bool {
 /// Shows what the bytes of a module tell about it.
 fn inspect(session: &Session, path: &Path) -> Result<(), CliError> {
     let bytes = module_file::read(path)?;
-    let inspection = ta_bot_wasm::inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?;
+    let inspection =
+        Children::of_this_program().inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?;
     session.output.answer(&Inspected { file: shown(path), inspection })
 }
 

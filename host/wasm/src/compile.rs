@@ -1,29 +1,44 @@
 //! Ahead-of-time compilation, with the results kept on disk.
 //!
-//! A compiled module is machine code that this process will run, so only files that this host wrote are loaded: only
-//! the owner has access to the folder, a file's name contains the module's digest and the engine's key, and its first
-//! 32 bytes are the SHA-256 of the rest.
+//! The service has a [child](crate::Children) compile, and a child may be in the hands of the module that it compiles.
+//! So its code is bound to that module: a [file](kept) names the digest of its module inside what this installation's
+//! own key authenticates, and the child never sees the key. What a compiler says of one module is never the code of
+//! another.
 //!
-//! The compiler can't be interrupted. [`inspect`](crate::inspect()) bounds its input, and the [`Desk`] bounds how many
-//! modules are compiled at once; further callers wait.
+//! What a child died of is kept in the same way, so that nothing tries the module again by itself.
 
 use std::{
-    fs,
+    collections::HashMap,
     hash::{Hash as _, Hasher as _},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use sha2::{Digest as _, Sha256};
-use ta_bot_core::ModuleDigest;
+use ta_bot_core::{ModuleDigest, cut};
 use wasmtime::{Engine, component::Component};
 
-const CHECKSUM_BYTES: usize = 32;
-/// How many modules are compiled at once. Each compilation uses every core and, for the largest modules, a gigabyte of
-/// memory. A second place keeps a small module from waiting behind a large one.
+use crate::{
+    child::{Answer, Children, Death, Request, Task, Told},
+    inspect::{InspectError, Inspection, inspect},
+    limits::Limits,
+};
+
+mod desk;
+mod kept;
+mod key;
+
+use desk::Desk;
+use kept::{Folder, Head};
+
+/// How many modules this process compiles at once, if it has no children for that. Each compilation uses every core
+/// and, for the largest modules, a gigabyte of memory. A second place keeps a small module from waiting behind a large
+/// one.
 pub(crate) const COMPILES_AT_ONCE: usize = 2;
+/// How many bytes of the compiler's words are repeated.
+pub(crate) const MOST_WORDS: usize = 1000;
 
 /// What it cost to make a component ready.
 #[derive(Debug, Clone, Copy)]
@@ -34,97 +49,165 @@ pub struct CompileCost {
     pub duration: Duration,
 }
 
-/// The folder of compiled modules.
+/// Why bytes are not compiled.
+#[derive(Debug, Clone)]
+pub(crate) enum Unfit {
+    /// They were refused before.
+    Refused(InspectError),
+    /// The compiler refused them.
+    NotCompiled(String),
+}
+
+impl From<InspectError> for Unfit {
+    fn from(error: InspectError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Death> for Unfit {
+    fn from(death: Death) -> Self {
+        Self::Refused(death.into())
+    }
+}
+
+/// The machine code of a module, and what its bytes told.
+pub(crate) struct Compiled {
+    pub(crate) inspection: Inspection,
+    pub(crate) code: Vec<u8>,
+    pub(crate) cost: CompileCost,
+}
+
+/// What decides about the code of a module besides its bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) limits: &'a Limits,
+    pub(crate) counts_fuel: bool,
+    /// `None` to compile in this process.
+    pub(crate) children: Option<&'a Children>,
+}
+
+/// The compiled modules.
 #[derive(Debug, Clone)]
 pub(crate) struct CompileCache {
-    dir: Option<PathBuf>,
+    folder: Option<Folder>,
     /// Differs between engines that can't run each other's code.
     engine_key: String,
     desk: Arc<Desk>,
-}
-
-/// A limited number of places for callers that compile.
-#[derive(Debug)]
-struct Desk {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Desk {
-    const fn new(places: usize) -> Self {
-        Self { free: Mutex::new(places), freed: Condvar::new() }
-    }
-
-    /// Waits for a place, which is taken until the returned value is dropped.
-    fn place(&self) -> Place<'_> {
-        // A poisoned lock is fine: the number is changed in one step.
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
-        *free -= 1;
-        Place(self)
-    }
-}
-
-struct Place<'a>(&'a Desk);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
-    }
+    /// The modules that a child died of, for as long as this process lives.
+    deaths: Arc<Mutex<HashMap<ModuleDigest, InspectError>>>,
 }
 
 impl CompileCache {
     pub(crate) fn open(dir: Option<PathBuf>, engine: &Engine) -> io::Result<Self> {
-        if let Some(path) = &dir {
-            make_private_dir(path)?;
-        }
-        Ok(Self { dir, engine_key: engine_key(engine), desk: Arc::new(Desk::new(COMPILES_AT_ONCE)) })
+        Ok(Self {
+            folder: dir.as_deref().map(Folder::open).transpose()?,
+            engine_key: engine_key(engine),
+            desk: Arc::new(Desk::new(COMPILES_AT_ONCE)),
+            deaths: Arc::default(),
+        })
     }
 
-    fn path(&self, digest: ModuleDigest) -> Option<PathBuf> {
-        self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine_key)))
-    }
-
-    /// Whether the folder holds the compiled module.
+    /// Whether the folder holds the compiled module, or what became of it.
     pub(crate) fn has(&self, digest: ModuleDigest) -> bool {
-        self.path(digest).is_some_and(|path| path.exists())
+        self.folder.as_ref().is_some_and(|folder| folder.has(digest, &self.engine_key))
     }
 
-    /// Returns the compiled component of `bytes`, from the folder if it is there.
-    pub(crate) fn compile(
+    /// Forgets what became of a module, so that it is compiled anew.
+    pub(crate) fn forget(&self, digest: ModuleDigest) {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        if let Some(folder) = &self.folder {
+            folder.remove(digest, &self.engine_key);
+        }
+    }
+
+    /// Returns the compiled module of `bytes`, from the folder if it is there.
+    pub(crate) fn compile(&self, wanted: Wanted<'_>, bytes: &[u8]) -> Result<Compiled, Unfit> {
+        let started = Instant::now();
+        let digest = ModuleDigest::of(bytes);
+        let memory_bytes = wanted.children.map_or(0, |children| children.memory_to_compile(bytes.len(), wanted.limits));
+        if let Some(kept) = self.kept(digest, memory_bytes, started) {
+            return kept;
+        }
+        let _place = wanted.children.is_none().then(|| self.desk.place());
+        // The previous holder of the place may have compiled the same module.
+        if let Some(kept) = self.kept(digest, memory_bytes, started) {
+            return kept;
+        }
+        let made = match wanted.children {
+            None => here(wanted.engine, bytes),
+            Some(children) => self.apart(children, wanted, digest, bytes),
+        };
+        let head = |inspection| Head { module: digest, engine: self.engine_key.clone(), inspection, memory_bytes };
+        match made {
+            Ok((inspection, code)) => {
+                self.keep(&head(Ok(inspection.clone())), &code);
+                Ok(Compiled { inspection, code, cost: CompileCost { cached: false, duration: started.elapsed() } })
+            }
+            Err(Unfit::Refused(death)) if death.is_a_death() => {
+                self.deaths.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, death.clone());
+                self.keep(&head(Err(death.clone())), &[]);
+                Err(Unfit::Refused(death))
+            }
+            Err(unfit) => Err(unfit),
+        }
+    }
+
+    /// What is known of a module already. A death counts as long as a child might use no more than then.
+    fn kept(&self, digest: ModuleDigest, memory_bytes: u64, started: Instant) -> Option<Result<Compiled, Unfit>> {
+        if let Some(death) = self.deaths.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
+            return Some(Err(Unfit::Refused(death.clone())));
+        }
+        let (head, code) = self.folder.as_ref()?.read(digest, &self.engine_key)?;
+        match head.inspection {
+            Ok(inspection) => {
+                let cost = CompileCost { cached: true, duration: started.elapsed() };
+                Some(Ok(Compiled { inspection, code, cost }))
+            }
+            Err(death) => (head.memory_bytes >= memory_bytes).then_some(Err(Unfit::Refused(death))),
+        }
+    }
+
+    /// Keeps what became of a module. Without the file the next start compiles again, which is slower but does no other
+    /// harm.
+    fn keep(&self, head: &Head, code: &[u8]) {
+        let Some(folder) = &self.folder else { return };
+        if let Err(error) = folder.write(head, code) {
+            tracing::warn!(module = %head.module, %error, "a compiled module can't be written to the cache");
+        }
+    }
+
+    /// Has a child compile.
+    fn apart(
         &self,
-        engine: &Engine,
+        children: &Children,
+        wanted: Wanted<'_>,
         digest: ModuleDigest,
         bytes: &[u8],
-    ) -> wasmtime::Result<(Component, CompileCost)> {
-        let started = Instant::now();
-        let path = self.path(digest);
-        let kept = || {
-            let component = read(engine, path.as_deref()?)?;
-            Some((component, CompileCost { cached: true, duration: started.elapsed() }))
-        };
-        if let Some(kept) = kept() {
-            return Ok(kept);
-        }
-        let _place = self.desk.place();
-        // The previous holder of the place may have compiled the same module.
-        if let Some(kept) = kept() {
-            return Ok(kept);
-        }
-        let compiled = engine.precompile_component(bytes)?;
-        if let Some(path) = &path {
-            // Without the file the next start compiles again, which is slower but does no other harm.
-            if let Err(error) = write(path, &compiled) {
-                tracing::warn!(path = %path.display(), %error, "a compiled module can't be written to the cache");
+    ) -> Result<(Inspection, Vec<u8>), Unfit> {
+        let Wanted { limits, counts_fuel, .. } = wanted;
+        let request = Request { task: Task::Compile, limits: *limits, counts_fuel, inspection: None };
+        let (Answer { engine, told, .. }, code) = children.ask(&request, bytes)?;
+        match told {
+            Told::Read(inspection) if inspection.digest == digest && engine.as_ref() == Some(&self.engine_key) => {
+                Ok((*inspection, code))
             }
+            Told::Read(_) | Told::Tried(_) => Err(Death::no_answer().into()),
+            Told::Refused(refusal) => Err(refusal.into()),
+            Told::NotCompiled(words) => Err(Unfit::NotCompiled(words)),
         }
-        let component = deserialize(engine, &compiled)?;
-        Ok((component, CompileCost { cached: false, duration: started.elapsed() }))
     }
 }
 
-fn engine_key(engine: &Engine) -> String {
+/// Inspects and compiles in this process.
+pub(crate) fn here(engine: &Engine, bytes: &[u8]) -> Result<(Inspection, Vec<u8>), Unfit> {
+    let inspection = inspect(bytes)?;
+    let code = engine.precompile_component(bytes);
+    let words = |error: wasmtime::Error| Unfit::NotCompiled(cut(&format!("{error:#}"), MOST_WORDS).into_owned());
+    Ok((inspection, code.map_err(words)?))
+}
+
+pub(crate) fn engine_key(engine: &Engine) -> String {
     struct Sha(Sha256);
     impl std::hash::Hasher for Sha {
         fn write(&mut self, bytes: &[u8]) {
@@ -140,74 +223,11 @@ fn engine_key(engine: &Engine) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn make_private_dir(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    // An existing folder may be open to other users, who could put code there. Only its owner can close it.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-/// The component in the file, or `None` if the file is absent, damaged or from another engine.
-fn read(engine: &Engine, path: &Path) -> Option<Component> {
-    let file = fs::read(path).ok()?;
-    let (checksum, compiled) = file.split_at_checked(CHECKSUM_BYTES)?;
-    if Sha256::digest(compiled).as_slice() != checksum {
-        tracing::warn!(path = %path.display(), "a compiled module is damaged; it is compiled again");
-        return None;
-    }
-    deserialize(engine, compiled).ok()
-}
-
-/// Writes a temporary file in the same folder and moves it into place, so that a reader never sees half a file.
-fn write(path: &Path, compiled: &[u8]) -> std::io::Result<()> {
-    let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(&Sha256::digest(compiled))?;
-    file.write_all(compiled)?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see the safety comment")]
-fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: this process made the bytes, or they come from a file that matches its checksum in a folder that only the
-    // owner has access to. So they are what `precompile_component` made. The engine refuses code of another version or
-    // of other settings.
-    unsafe { Component::deserialize(engine, compiled) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn no_more_compile_at_once_than_there_are_places() {
-        let desk = Desk::new(2);
-        let at_once = AtomicUsize::new(0);
-        let most = AtomicUsize::new(0);
-        let compile = || {
-            let _place = desk.place();
-            most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            std::thread::yield_now();
-            at_once.fetch_sub(1, Ordering::SeqCst);
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| (0..200).for_each(|_| compile()));
-            }
-        });
-        assert_eq!(at_once.into_inner(), 0);
-        assert!((1..=2).contains(&most.into_inner()));
-        // A compile that panicked gives its place back.
-        for _ in 0..3 {
-            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                let _place = desk.place();
-                std::panic::resume_unwind(Box::new(()));
-            }));
-            assert!(panicked.is_err());
-        }
-        assert_eq!(*desk.free.lock().unwrap(), 2);
-    }
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: a child of this process, or this process itself, made the code from the module that it is loaded for; if
+    // it lay in a file meanwhile, the key of this installation has authenticated both together. So the code is what
+    // `precompile_component` made. The engine refuses code of another version or of other settings. docs/security.md
+    // says what holds if a module has taken the compiler over.
+    unsafe { Component::deserialize(engine, code) }
 }

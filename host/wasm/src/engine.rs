@@ -17,19 +17,33 @@ use wasmtime::{
 };
 
 use crate::{
-    compile::CompileCache,
+    child::Children,
+    compile::{CompileCache, Compiled, Unfit, Wanted},
     guest::GuestState,
+    inspect::{InspectError, Inspection, inspect},
     limits::{CORE_INSTANCES, Limits, MEMORIES, STACK_BYTES, TABLE_ELEMENTS, TABLES},
 };
 
+mod pages;
+
+pub use pages::PageScan;
+
 /// How often the clock ticks. A guest is stopped at the first tick after its time is up.
 const TICK: Duration = Duration::from_millis(5);
-/// How many components may run at once, and how many parts they may have in total: enough for a guest on each of a
-/// hundred threads.
-const COMPONENT_INSTANCES: u32 = 128;
-const CORE_INSTANCES_IN_ALL: u32 = 4096;
-const MEMORIES_IN_ALL: u32 = 256;
-const TABLES_IN_ALL: u32 = 2048;
+/// How many components may run at once, and how many parts they may have in total.
+#[derive(Debug, Clone, Copy)]
+struct PoolSize {
+    components: u32,
+    core_instances: u32,
+    memories: u32,
+    tables: u32,
+}
+
+/// Enough for a guest on each of a hundred threads.
+const SERVICE: PoolSize = PoolSize { components: 128, core_instances: 4096, memories: 256, tables: 2048 };
+/// Enough for a module that is tried, which three threads do. What is reserved counts as the child's.
+const CHILD: PoolSize =
+    PoolSize { components: 4, core_instances: 4 * CORE_INSTANCES, memories: 4 * MEMORIES, tables: 4 * TABLES };
 /// How many bytes of a memory slot stay mapped between two guests and are wiped instead of unmapped. Wiping the memory
 /// that a small guest touches is cheaper than faulting it in again.
 const KEEP_RESIDENT: usize = 2 << 20;
@@ -60,32 +74,87 @@ pub enum SandboxError {
 pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
-    pub(crate) cache: CompileCache,
+    cache: CompileCache,
+    /// `None` if modules are read and compiled in this process.
+    children: Option<Children>,
     /// Whether the fuel of guests is counted.
     pub(crate) counts_fuel: bool,
+    page_scan: PageScan,
     _clock: Arc<Clock>,
 }
 
 impl Sandbox {
-    /// Makes a sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if it is given.
+    /// Makes a sandbox whose guests have `limits`. Compiled modules are kept in `cache_dir`, if it is given. It reads
+    /// and compiles in this process, which is for modules that are trusted; see [`with_children`](Self::with_children).
     pub fn new(limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
-        Self::with(&config(&limits), limits, cache_dir)
+        let page_scan = PageScan::of_this_process();
+        Self::with(&config(&limits, SERVICE, page_scan), page_scan, limits, cache_dir)
     }
 
     /// Makes a sandbox that counts what its guests execute, as [`Usage::fuel`](crate::Usage::fuel). Guests run slower
     /// in it and are compiled anew.
     pub fn counting_fuel(limits: Limits) -> Result<Self, SandboxError> {
-        let mut config = config(&limits);
+        let page_scan = PageScan::of_this_process();
+        let mut config = config(&limits, SERVICE, page_scan);
         config.consume_fuel(true);
-        Ok(Self { counts_fuel: true, ..Self::with(&config, limits, None)? })
+        Ok(Self { counts_fuel: true, ..Self::with(&config, page_scan, limits, None)? })
     }
 
-    fn with(config: &Config, limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, SandboxError> {
+    /// Makes the sandbox of a child, which compiles or tries one module.
+    pub(crate) fn in_child(limits: Limits, counts_fuel: bool) -> Result<Self, SandboxError> {
+        let page_scan = PageScan::Off;
+        let mut config = config(&limits, CHILD, page_scan);
+        config.consume_fuel(counts_fuel);
+        Ok(Self { counts_fuel, ..Self::with(&config, page_scan, limits, None)? })
+    }
+
+    /// The same sandbox, which has children read and compile modules. None of their bytes is parsed in this process.
+    #[must_use]
+    pub fn with_children(self, children: Children) -> Self {
+        Self { children: Some(children), ..self }
+    }
+
+    fn with(
+        config: &Config,
+        page_scan: PageScan,
+        limits: Limits,
+        cache_dir: Option<PathBuf>,
+    ) -> Result<Self, SandboxError> {
         let engine = Engine::new(config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
         let path = cache_dir.clone().unwrap_or_default();
         let cache = CompileCache::open(cache_dir, &engine).map_err(|reason| SandboxError::Cache { path, reason })?;
         let clock = Clock::start(engine.clone()).map_err(SandboxError::Clock)?;
-        Ok(Self { engine, limits, cache, counts_fuel: false, _clock: Arc::new(clock) })
+        Ok(Self { engine, limits, cache, children: None, counts_fuel: false, page_scan, _clock: Arc::new(clock) })
+    }
+
+    /// What the bytes of a module are, or why they are none.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, InspectError> {
+        match &self.children {
+            Some(children) => children.inspect(bytes),
+            None => inspect(bytes),
+        }
+    }
+
+    /// The code of a module, compiled or found.
+    pub(crate) fn compiled(&self, bytes: &[u8]) -> Result<Compiled, Unfit> {
+        let Self { engine, limits, counts_fuel, children, .. } = self;
+        let wanted = Wanted { engine, limits, counts_fuel: *counts_fuel, children: children.as_ref() };
+        self.cache.compile(wanted, bytes)
+    }
+
+    /// Which children read and compile modules; `None` if this process does.
+    pub const fn children(&self) -> Option<&Children> {
+        self.children.as_ref()
+    }
+
+    /// Forgets what a module was compiled to, and whether a child died of it.
+    pub fn forget(&self, module: ModuleDigest) {
+        self.cache.forget(module);
+    }
+
+    /// How the memory of an instance is reset for the next one.
+    pub const fn page_scan(&self) -> PageScan {
+        self.page_scan
     }
 
     /// Whether a module has been compiled before, so that loading it takes milliseconds.
@@ -125,12 +194,12 @@ pub(crate) fn burnt<T>(store: &Store<T>, sandbox: &Sandbox) -> Option<u64> {
 }
 
 /// The engine's configuration: deterministic, interruptible, pooled. `docs/decisions.md` says what was measured.
-fn config(limits: &Limits) -> Config {
+fn config(limits: &Limits, size: PoolSize, page_scan: PageScan) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(COMPONENT_INSTANCES)
-        .total_core_instances(CORE_INSTANCES_IN_ALL)
-        .total_memories(MEMORIES_IN_ALL)
-        .total_tables(TABLES_IN_ALL)
+    pool.total_component_instances(size.components)
+        .total_core_instances(size.core_instances)
+        .total_memories(size.memories)
+        .total_tables(size.tables)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
@@ -140,7 +209,7 @@ fn config(limits: &Limits) -> Config {
         .max_component_instance_size(INSTANCE_RECORD)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
-        .pagemap_scan(Enabled::Auto);
+        .pagemap_scan(if page_scan == PageScan::On { Enabled::Yes } else { Enabled::No });
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))

@@ -69,9 +69,24 @@ impl StrategyModule {
         self.evaluate_at(input, input.job.candle_close)
     }
 
+    /// Like [`evaluate`](Self::evaluate), but the texts of the decision are as the strategy gave them, however long
+    /// they are. This makes the signals again of versions that did not cut them.
+    pub fn evaluate_as_given(&self, input: EvaluationInput<'_>) -> Evaluation {
+        self.evaluate_with(input, input.job.candle_close, |decision| decision)
+    }
+
     /// Like [`evaluate`](Self::evaluate), but the guest's clocks show `now` instead of the candle's close. The service
     /// never does this; it shows whether a strategy's answer depends on the clock.
     pub fn evaluate_at(&self, input: EvaluationInput<'_>, now: Timestamp) -> Evaluation {
+        self.evaluate_with(input, now, Decision::within_bounds)
+    }
+
+    fn evaluate_with(
+        &self,
+        input: EvaluationInput<'_>,
+        now: Timestamp,
+        texts: impl FnOnce(Decision) -> Decision,
+    ) -> Evaluation {
         let started = Instant::now();
         let state = GuestState::new(self.limits(), now, seed(self, input.job));
         let mut store = new_store(&self.sandbox, state, self.limits());
@@ -79,6 +94,7 @@ impl StrategyModule {
             self.call(&mut store, self.limits(), |instance, store| self.call_evaluate(instance, store, input));
         let usage = self.usage(&store, input, outcome.as_ref().ok());
         let outcome = outcome.and_then(|answer| read_answer(answer, input.base.len()));
+        let outcome = outcome.map(|decision| decision.map(texts));
         let log = std::mem::take(&mut store.data_mut().log);
         let ran = store.data().time.ran();
         drop(store);
@@ -113,6 +129,7 @@ impl StrategyModule {
             let ended = answer.is_err();
             let usage = self.usage(&store, input, answer.as_ref().ok());
             let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
+            let outcome = outcome.map(|decision| decision.map(Decision::within_bounds));
             let log = std::mem::take(&mut store.data_mut().log);
             let ran = store.data().time.ran();
             evaluations.push(Evaluation { outcome, log, duration: started.elapsed(), ran, usage });

@@ -3,12 +3,15 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use ta_bot_core::Timestamp;
+use ta_bot_core::{Timestamp, cut};
 
 use crate::{
     bindings::ta_bot::strategy::log as wit,
     limits::{GuestTime, Limits, Watch},
 };
+
+/// How many bytes of a line of a guest's log are kept.
+const MOST_LINE: usize = 4 << 10;
 
 /// How important a line of a guest's log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +105,7 @@ impl GuestState {
         if self.log_bytes > self.most_log_bytes || self.log.len() >= self.most_log_lines {
             return Err(LogFlood { lines: self.most_log_lines, bytes: self.most_log_bytes });
         }
-        self.log.push(LogLine { level, message: message.to_owned() });
+        self.log.push(LogLine { level, message: cut(message, MOST_LINE).into_owned() });
         Ok(())
     }
 

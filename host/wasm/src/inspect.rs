@@ -1,17 +1,21 @@
 //! What the bytes of a component tell about it, read before anything is compiled.
 //!
-//! The compiler can't be interrupted, so its work is bounded here. The bounds are several times what the largest known
-//! strategies need, those with an interpreter inside. No allocation is sized by a count that the bytes only claim.
+//! This is the first line against modules that cost too much, and the one that tells an author what is wrong: it bounds
+//! what makes the compiler work, at several times what the largest known strategies need, those with an interpreter
+//! inside. No allocation is sized by a count that the bytes only claim. The parser itself recurses as deep as the bytes
+//! say, so the service inspects in a [child](crate::Children), whose death is the second line.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use ta_bot_core::ModuleDigest;
 use thiserror::Error;
 
-use crate::imports;
-
+mod imports;
+mod names;
 mod parts;
 mod walk;
 
+pub(crate) use imports::wasi_versions;
+pub use names::Names;
 pub use parts::{Part, Parts};
 
 /// The most bytes that a module may have. A module that is written in Python has about 18 MB, so this leaves room for
@@ -21,27 +25,28 @@ pub const LARGEST_MODULE: usize = 64 << 20;
 /// The WIT versions that this host speaks.
 pub const WIT_VERSIONS: [&str; 1] = ["1.0.0"];
 
+/// One of [`WIT_VERSIONS`].
+pub(crate) type WitVersion = &'static str;
+
 /// The interface that a strategy exports, without its version.
 const STRATEGY: &str = "ta-bot:strategy/strategy";
 /// The first bytes of every WebAssembly binary.
 const MAGIC: &[u8] = b"\0asm";
 /// The first bytes of a core WebAssembly module. A component differs in the second four bytes.
 const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
-/// How many names a refusal repeats. A hostile component may import a hundred thousand.
-const MOST_NAMED: usize = 10;
-/// How many characters of each name it repeats.
-const NAME_CHARS: usize = 100;
+/// How many bytes of the parser's words a refusal repeats: they may quote a name that is as long as the module.
+const MOST_WORDS: usize = 1000;
 
 /// What the bytes of a component tell about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inspection {
     /// The identity of the bytes.
-    #[serde(serialize_with = "as_text")]
     pub digest: ModuleDigest,
     /// How many bytes there are.
     pub size_bytes: usize,
     /// The version of the interface that it exports.
-    pub wit_version: &'static str,
+    #[serde(deserialize_with = "spoken")]
+    pub wit_version: WitVersion,
     /// What it imports. Each import is allowed.
     pub imports: Vec<String>,
     /// What it exports.
@@ -50,12 +55,14 @@ pub struct Inspection {
     pub parts: Parts,
 }
 
-fn as_text<S: serde::Serializer>(digest: &ModuleDigest, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(digest)
+fn spoken<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    let known = WIT_VERSIONS.into_iter().find(|version| *version == given);
+    known.ok_or_else(|| serde::de::Error::custom("no version of the interface that this host speaks"))
 }
 
 /// Why this host does not compile the bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum InspectError {
     /// The bytes are not WebAssembly, or are not valid.
     #[error("this is no WebAssembly component: {0}")]
@@ -82,14 +89,23 @@ pub enum InspectError {
     /// The component imports something that no strategy gets.
     #[error(
         "it imports {}: a strategy may import ta-bot:strategy/log and the virtualised part of WASI 0.2 (cli, clocks, \
-         filesystem, io, random), nothing else", named(.0)
+         filesystem, io, random), nothing else", .0
     )]
-    ForbiddenImports(Vec<String>),
+    ForbiddenImports(Names),
     /// The component does not export the strategy interface, or exports another version of it.
     #[error(
-        "it does not export {STRATEGY}@{} as this host speaks it: it exports {}", WIT_VERSIONS.join(" or "), named(.0)
+        "it does not export {STRATEGY}@{} as this host speaks it: it exports {}", WIT_VERSIONS.join(" or "), .0
     )]
-    WrongExports(Vec<String>),
+    WrongExports(Names),
+    /// The process that reads and compiles modules died of the bytes.
+    #[error("the process that reads and compiles modules crashed on it ({0}): the service was not affected")]
+    Crashed(String),
+    /// The bytes take more than the process that reads and compiles modules may use.
+    #[error("reading and compiling it takes more than {0}: make it of fewer and simpler parts")]
+    TooCostly(String),
+    /// The process that reads and compiles modules gave no answer, for a reason that says nothing about the bytes.
+    #[error("the process that reads and compiles modules gave no answer, which says nothing about the module: {0}")]
+    Unanswered(String),
 }
 
 impl InspectError {
@@ -102,14 +118,28 @@ impl InspectError {
             Self::TooComplex { .. } => "too_complex",
             Self::ForbiddenImports(_) => "forbidden_imports",
             Self::WrongExports(_) => "wrong_exports",
+            Self::Crashed(_) => "crashed_the_inspection",
+            Self::TooCostly(_) => "too_costly",
+            Self::Unanswered(_) => "not_inspected",
         }
+    }
+
+    /// Whether this says nothing about the bytes, so that another try may end otherwise.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unanswered(_))
+    }
+
+    /// Whether the process that was given the bytes died of them.
+    pub(crate) const fn is_a_death(&self) -> bool {
+        matches!(self, Self::Crashed(_) | Self::TooCostly(_))
     }
 }
 
 /// Reads the bytes of a module and returns what it is, or why it must not be compiled. The time is proportional to the
 /// number of bytes: a few milliseconds for most modules, a quarter of a second for the largest.
 ///
-/// The insides of functions are left to the compiler, which checks them as it compiles.
+/// The insides of functions are left to the compiler, which checks them as it compiles. This reads in the process that
+/// calls it: the service asks its [`Sandbox`](crate::Sandbox) instead, which has a child do it.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     if bytes.len() > LARGEST_MODULE {
         return Err(InspectError::TooLarge);
@@ -127,28 +157,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let walk::Walked { imports, exports, parts } = walk::walk(bytes)?;
     let forbidden = imports::forbidden(&imports);
     if !forbidden.is_empty() {
-        return Err(InspectError::ForbiddenImports(forbidden));
+        return Err(InspectError::ForbiddenImports(Names::of(&forbidden)));
     }
     let version_of = |name: &String| Some(name.strip_prefix(STRATEGY)?.strip_prefix('@')?.to_owned());
     let versions: Vec<String> = exports.iter().filter_map(version_of).collect();
     let Some(wit_version) = WIT_VERSIONS.into_iter().find(|spoken| versions.iter().any(|version| version == spoken))
     else {
-        return Err(InspectError::WrongExports(exports));
+        return Err(InspectError::WrongExports(Names::of(&exports)));
     };
     Ok(Inspection { digest: ModuleDigest::of(bytes), size_bytes: bytes.len(), wit_version, imports, exports, parts })
-}
-
-/// The first few names, each shortened to what fits on a line.
-fn named(names: &[String]) -> String {
-    if names.is_empty() {
-        return "nothing".to_owned();
-    }
-    let mut told: Vec<String> =
-        names.iter().take(MOST_NAMED).map(|name| name.chars().take(NAME_CHARS).collect()).collect();
-    if names.len() > MOST_NAMED {
-        told.push(format!("{} more", names.len() - MOST_NAMED));
-    }
-    told.join(", ")
 }
 
 #[cfg(test)]
@@ -181,9 +198,26 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_few() {
-        let names: Vec<String> = (0..5000).map(|index| format!("{index}{}", "x".repeat(200))).collect();
-        let told = named(&names);
-        assert!(told.len() < 1500 && told.ends_with("4990 more"), "{told}");
+    fn an_inspection_and_a_refusal_come_back_from_json() {
+        let refusals = [
+            inspect(b"PK").unwrap_err(),
+            InspectError::TooComplex { part: Part::Loops, given: 2000, most: 1000 },
+            InspectError::ForbiddenImports(Names::of(&["env".to_owned()])),
+        ];
+        for refusal in refusals {
+            let json = serde_json::to_string(&refusal).unwrap();
+            assert_eq!(serde_json::from_str::<InspectError>(&json).unwrap(), refusal);
+        }
+        let inspection = Inspection {
+            digest: ModuleDigest::of(b"some"),
+            size_bytes: 4,
+            wit_version: WIT_VERSIONS[0],
+            imports: vec!["ta-bot:strategy/log@1.0.0".to_owned()],
+            exports: Vec::new(),
+            parts: Parts::default(),
+        };
+        let json = serde_json::to_string(&inspection).unwrap();
+        assert_eq!(serde_json::from_str::<Inspection>(&json).unwrap(), inspection);
+        assert!(serde_json::from_str::<Inspection>(&json.replace("1.0.0\",\"imports", "9.0.0\",\"imports")).is_err());
     }
 }

@@ -8,22 +8,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
 mod bindings;
+mod child;
 mod compile;
 mod convert;
 mod engine;
 mod evaluate;
 mod fault;
 mod guest;
-mod imports;
 mod inspect;
 mod limits;
 mod module;
 mod virtual_wasi;
 
+pub use child::{Children, SUBCOMMAND};
 pub use compile::CompileCost;
-pub use engine::{Sandbox, SandboxError};
+pub use engine::{PageScan, Sandbox, SandboxError};
 pub use evaluate::{Evaluation, EvaluationInput, Usage};
 pub use guest::{LogLevel, LogLine};
-pub use inspect::{InspectError, Inspection, LARGEST_MODULE, Part, Parts, WIT_VERSIONS, inspect};
+pub use inspect::{InspectError, Inspection, LARGEST_MODULE, Names, Part, Parts, WIT_VERSIONS, inspect};
 pub use limits::Limits;
-pub use module::{LoadError, StrategyModule, WIT_VERSION, with_room};
+pub use module::{LoadError, StrategyModule, WIT_VERSION, attempt, load_and_attempt, serve_child, with_room};

@@ -1,15 +1,18 @@
-//! What a guest may use, and the watch that enforces it; `time` knows when its time is up.
+//! What a guest may use, and the watch that enforces it; `time` knows when its time is up, `machine` what this process
+//! has itself.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
+pub(crate) mod machine;
 mod time;
 
 pub(crate) use time::GuestTime;
 
 /// What one evaluation may use. The time includes making the instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// How long the machine may run an evaluation.
     pub timeout: Duration,

@@ -5,22 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot_core::{EvaluationError, ModuleDigest, StrategyDescription, Timestamp};
+use ta_bot_core::{EvaluationError, ModuleDigest, StrategyDescription, Timestamp, cut};
 use thiserror::Error;
 use wasmtime::{Store, component::Linker};
 
 use crate::{
     bindings::{StrategyModule as Bindings, StrategyModulePre},
-    compile::CompileCost,
+    compile::{CompileCost, Compiled, MOST_WORDS, Unfit, deserialize},
     convert,
     engine::{Sandbox, refuel, stop_in_time},
     fault,
     guest::GuestState,
-    imports,
-    inspect::{InspectError, Inspection, WIT_VERSIONS, inspect},
+    inspect::{InspectError, Inspection, WIT_VERSIONS, wasi_versions},
     limits::{DESCRIBE_TIMEOUT, Limits},
     virtual_wasi,
 };
+
+mod apart;
+
+pub use apart::{attempt, load_and_attempt, serve_child};
 
 /// The WIT version that modules speak.
 pub const WIT_VERSION: &str = WIT_VERSIONS[0];
@@ -64,6 +67,29 @@ impl LoadError {
             Self::Description(_) => "invalid_description",
         }
     }
+
+    /// Whether this says nothing about the module, so that another try may end otherwise.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::NoRoom(_) => true,
+            Self::Inspect(error) => error.is_passing(),
+            Self::NotAComponent(_) | Self::WrongExports(_) | Self::Describe(_) | Self::Description(_) => false,
+        }
+    }
+}
+
+impl From<Unfit> for LoadError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Refused(error) => Self::Inspect(error),
+            Unfit::NotCompiled(words) => Self::NotAComponent(words),
+        }
+    }
+}
+
+/// What a guest or the compiler says, short enough to be stored and listed.
+fn in_short(words: &str) -> String {
+    cut(words, MOST_WORDS).into_owned()
 }
 
 /// A strategy that can be evaluated. Cheap to clone.
@@ -77,26 +103,32 @@ pub struct StrategyModule {
 }
 
 impl StrategyModule {
-    /// Inspects `bytes`, compiles them (or finds them already compiled) and asks the component for its description.
+    /// Has `bytes` inspected and compiled (or finds them already compiled) and asks the component for its description.
     /// This may take seconds, and waits while other modules are being compiled: keep it off paths that others wait for.
     pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<Self, LoadError> {
-        let inspection = inspect(bytes)?;
-        let digest = inspection.digest;
+        Self::of(sandbox, &sandbox.compiled(bytes)?)
+    }
+
+    /// Makes a module ready from its machine code.
+    fn of(sandbox: &Sandbox, compiled: &Compiled) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        let Compiled { inspection, code, cost } = compiled;
+        let mut cost = *cost;
         let engine = &sandbox.engine;
-        let (component, cost) = sandbox
-            .cache
-            .compile(engine, digest, bytes)
-            .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
-        let wrong = |error: wasmtime::Error| LoadError::WrongExports(format!("{error:#}"));
+        let component =
+            deserialize(engine, code).map_err(|error| LoadError::NotAComponent(in_short(&format!("{error:#}"))))?;
+        cost.duration += started.elapsed();
+        let wrong = |error: wasmtime::Error| LoadError::WrongExports(in_short(&format!("{error:#}")));
         let mut linker = Linker::new(engine);
         Bindings::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).map_err(wrong)?;
-        let wasi = imports::wasi_versions(&inspection.imports);
+        let wasi = wasi_versions(&inspection.imports);
         if !wasi.is_empty() {
             virtual_wasi::link(&mut linker, &component, &wasi).map_err(wrong)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(StrategyModulePre::new).map_err(wrong)?;
         let description = Arc::new(describe(sandbox, &pre)?);
-        let module = Self { sandbox: sandbox.clone(), pre, inspection: Arc::new(inspection), description, cost };
+        let module =
+            Self { sandbox: sandbox.clone(), pre, inspection: Arc::new(inspection.clone()), description, cost };
         module.check_defaults()?;
         Ok(module)
     }
@@ -106,7 +138,7 @@ impl StrategyModule {
         let defaults = self.description.schema.defaults();
         with_room(|| self.check_within(&patient(self.limits()), &defaults)).map_err(|error| match error {
             EvaluationError::NoRoom(reason) => LoadError::NoRoom(reason),
-            error => LoadError::Description(format!("its default parameters do not pass: {error}")),
+            error => LoadError::Description(in_short(&format!("its default parameters do not pass: {error}"))),
         })
     }
 
@@ -171,9 +203,10 @@ fn describe_times(
     };
     let answers = with_room(ask).map_err(|error| match error {
         EvaluationError::NoRoom(reason) => LoadError::NoRoom(reason),
-        error => LoadError::Describe(error.to_string()),
+        error => LoadError::Describe(in_short(&error.to_string())),
     })?;
-    answers.into_iter().map(|answer| convert::description(answer).map_err(LoadError::Description)).collect()
+    let unusable = |problem: String| LoadError::Description(in_short(&problem));
+    answers.into_iter().map(|answer| convert::description(answer).map_err(unusable)).collect()
 }
 
 /// Repeats `call` while the pool has no room for an instance, for as long as a pool full of guests may take to empty. A

@@ -84,14 +84,15 @@ impl Signal {
         self
     }
 
-    /// Sets the rationale: one sentence, with the numbers, that says why.
+    /// Sets the rationale: one sentence, with the numbers, that says why. The host keeps 4 KiB of it.
     #[must_use]
     pub fn rationale(mut self, sentence: impl Into<String>) -> Self {
         self.rationale = Some(sentence.into());
         self
     }
 
-    /// Adds a reading behind the decision to the metadata.
+    /// Adds a reading behind the decision to the metadata. The host keeps 200 bytes of a name, 2 KiB of a text, and
+    /// 16 KiB of all readings together.
     #[must_use]
     pub fn metadata(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.metadata.push((name.into(), value.into()));

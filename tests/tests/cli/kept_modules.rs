@@ -185,3 +185,21 @@ fn two_uploads_at_once_are_judged_alike() {
     assert_eq!(fields(&answers[0]), fields(&answers[1]));
     assert_eq!(answers[0]["state"], "admitted");
 }
+
+#[test]
+fn a_module_is_removed_and_listed_as_such() {
+    let home = Home::new();
+    assert!(home.run(["modules", "removed"]).succeeded().stdout.contains("No module was removed"));
+    home.run(["modules", "remove", "123456"]).failed(1, &["there is no module 123456"]);
+    let digest = upload(&home, "versions_v1");
+    let removed = home.json(&["modules", "remove", &digest[..8], "--by", "ann", "--reason", "a try"]);
+    assert_eq!((&removed["digest"], &removed["removed_by"]), (&json!(digest), &json!("ann")), "{removed}");
+    assert_eq!(home.json(&["modules", "list"])["modules"], json!([]));
+    assert_eq!(home.json(&["modules", "removed"])["removed"], json!([removed]));
+    let listed = home.run(["modules", "removed"]).succeeded().stdout;
+    assert!(listed.contains("ann") && listed.contains("a try"), "{listed}");
+    // A module that decides stays.
+    let digest = upload(&home, "versions_v1");
+    home.run(["modules", "activate", "versions", &digest]).succeeded();
+    home.run(["modules", "remove", &digest]).failed(1, &["activate another module first"]);
+}

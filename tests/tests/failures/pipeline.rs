@@ -73,7 +73,9 @@ async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str]
         ("MIN_CONFIDENCE", "0".to_owned()),
         ("MAX_CONFIDENCE", "1".to_owned()),
     ]);
-    let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap()).await.unwrap();
+    let app = App::open(Environment::read(|name| variables.get(name).cloned()).unwrap(), ta_bot_tests::app::children())
+        .await
+        .unwrap();
     app.load_strategies().await.unwrap();
     for symbol in symbols.iter().map(|symbol| symbol.parse().unwrap()) {
         let opens = (0..CANDLES).map(|index| Timestamp::from_millis(index * TIMEFRAME.millis()));

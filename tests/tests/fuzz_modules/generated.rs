@@ -3,13 +3,13 @@
 
 use arbitrary::Unstructured;
 
-use ta_bot_fuzz::{sandbox, takes};
+use ta_bot_fuzz::takes;
 
-use crate::Chance;
+use crate::{Chance, apart};
 
 #[test]
 fn components_that_a_generator_makes_are_refused_with_a_reason() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let mut chance = Chance(1);
     let mut made = 0;
     for index in 0..250 {
@@ -27,7 +27,7 @@ fn components_that_a_generator_makes_are_refused_with_a_reason() {
 
 #[test]
 fn core_modules_that_a_generator_makes_are_told_how_to_become_components() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let mut chance = Chance(2);
     for index in 0..50 {
         let seed = chance.bytes(2000);

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod bombs;
 mod generated;
+mod kills;
 mod largest;
+mod service;
+mod walls;
 
 use std::{
     fs,
@@ -12,8 +16,8 @@ use std::{
 };
 
 use ta_bot_fuzz::{sandbox, takes};
-use ta_bot_tests::built_in;
-use ta_bot_wasm::LARGEST_MODULE;
+use ta_bot_tests::{app, built_in};
+use ta_bot_wasm::{LARGEST_MODULE, Sandbox};
 
 /// The most memory that the process may have used at any time, in kB.
 const MOST_MEMORY_KB: u64 = 3_000_000;
@@ -39,6 +43,11 @@ impl Chance {
     }
 }
 
+/// The sandbox as the service has it: its children read and compile.
+fn apart() -> Sandbox {
+    sandbox().with_children(app::children())
+}
+
 /// The most memory that this process has ever used, in kB.
 fn peak_memory_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -48,7 +57,7 @@ fn peak_memory_kb() -> u64 {
 
 #[test]
 fn a_strategy_cut_off_anywhere_is_refused() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let rsi = built_in::bytes("rsi").unwrap();
     let step = rsi.len() / 300;
     for length in (0..rsi.len()).step_by(step).chain(rsi.len() - 20..rsi.len()) {
@@ -59,7 +68,7 @@ fn a_strategy_cut_off_anywhere_is_refused() {
 
 #[test]
 fn a_strategy_with_flipped_bits_is_refused_or_answers() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let rsi = built_in::bytes("rsi").unwrap();
     let mut chance = Chance(3);
     let mut taken = 0;
@@ -77,7 +86,7 @@ fn a_strategy_with_flipped_bits_is_refused_or_answers() {
 
 #[test]
 fn a_strategy_with_its_parts_moved_is_refused_or_answers() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let rsi = built_in::bytes("rsi").unwrap();
     let mut chance = Chance(4);
     for index in 0..150 {
@@ -102,7 +111,7 @@ fn a_strategy_with_its_parts_moved_is_refused_or_answers() {
 
 #[test]
 fn sections_that_claim_more_than_there_is_are_refused_at_once() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
     for header in [b"\0asm\x0d\0\x01\0".as_slice(), b"\0asm\x01\0\0\0"] {
         for section in 0..=13_u8 {
@@ -127,7 +136,7 @@ fn sections_that_claim_more_than_there_is_are_refused_at_once() {
 
 #[test]
 fn a_hundred_megabytes_of_zeroes_cost_nothing() {
-    let sandbox = sandbox();
+    let sandbox = apart();
     let begun = Instant::now();
     assert!(!takes(&sandbox, "100 MB of zeroes", &vec![0; 100_000_000]));
     assert!(!takes(&sandbox, "as many zeroes as a module may have", &vec![0; LARGEST_MODULE]));

@@ -1,10 +1,11 @@
 //! Changes behind the service's back are detected.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use serde_json::{Value as Json, json};
-use ta_bot_core::{ModuleDigest, StrategyId, Timestamp};
+use ta_bot_core::{MessageTexts, ModuleDigest, StrategyId, Timestamp};
 use ta_bot_engine::signals::{outbox::StoredSignal, replay::Verdict};
+use ta_bot_tests::root;
 use tokio::task::JoinSet;
 
 use crate::store::{BASE, HIGHER, Store, hours, jobs, market, symbol};
@@ -74,6 +75,22 @@ async fn history_that_was_imported_since_is_left_out() {
         left_out += replay.windows[0].stored_since;
     }
     assert!(signals.len() > 20 && left_out > 0, "{} signals, {left_out} candles since", signals.len());
+}
+
+/// Versions before there were bounds stored texts of any length.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_with_longer_texts_than_are_kept_today_is_made_again_as_it_was_stored() {
+    let store = Store::with(&market(), &hours()).await;
+    let bytes = fs::read(root().join("target/components/faulty_long_answers.wasm")).unwrap();
+    let mut jobs = jobs();
+    for (texts, bytes_of_message) in [(MessageTexts::AsGiven, 500_000..1_048_576), (MessageTexts::Cut, 10_000..30_000)]
+    {
+        let signal = store.signal_of(&bytes, jobs.next().unwrap(), texts).await;
+        let length = signal.message.to_string().len();
+        assert!(bytes_of_message.contains(&length), "{texts:?}: {length} bytes");
+        let replay = store.replay(signal.id.as_str()).await;
+        assert_eq!(replay.verdict(), Verdict::Equal, "{texts:?}: {:?} {:?}", replay.cause, replay.differences);
+    }
 }
 
 /// The built-in strategy that reads a longer timeframe.

@@ -3,13 +3,15 @@
 use std::{
     path::PathBuf,
     process::{Command, Output},
+    time::Duration,
 };
 
 use serde_json::Value as Json;
 use sqlx::{Connection as _, SqliteConnection};
 use ta_bot::app::App;
 use ta_bot_core::{
-    Candle, CandleSlice, CandleWindow, Job, LevelsOfLog, Signal, StrategyId, Symbol, Timeframe, Timestamp,
+    Candle, CandleSlice, CandleWindow, Job, LevelsOfLog, MessageRules, MessageTexts, ParameterLevels,
+    ResolvedParameters, Signal, StrategyId, Symbol, Timeframe, Timestamp,
 };
 use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
 use ta_bot_engine::{
@@ -22,6 +24,7 @@ use ta_bot_engine::{
     },
 };
 use ta_bot_tests::{app, binary::ta_bot, built_in, gathered_by};
+use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
 use tempfile::TempDir;
 
 pub(crate) const BASE: Timeframe = Timeframe::M15;
@@ -130,6 +133,30 @@ impl Store {
         }
         other.outbox.add(&signals, Timestamp::from_millis(0)).await.unwrap();
         signals
+    }
+
+    /// Keeps a module and stores its signal at a job, with its texts cut or not, as versions before there were bounds
+    /// stored it.
+    pub(crate) async fn signal_of(&self, bytes: &[u8], job: Job, texts: MessageTexts) -> Signal {
+        let modules = SqliteModules::new(Database::open(self.folder.path()).await.unwrap());
+        modules.put(bytes).await.unwrap();
+        let limits = Limits { timeout: Duration::from_secs(20), ..Limits::default() };
+        let module = StrategyModule::load(&Sandbox::new(limits, None).unwrap(), bytes).unwrap();
+        let candles = market().into_iter().filter(|candle| BASE.close_of(candle.open_time) <= job.candle_close);
+        let window = CandleWindow::new(candles).unwrap();
+        let parameters = ResolvedParameters::resolve(&module.description().schema, &ParameterLevels::default());
+        let inputs = Inputs {
+            module: &module,
+            parameters: &parameters,
+            job: &job,
+            base: window.newest(module.description().lookback as usize),
+            extra: &[],
+            settings: &self.app.analyst.settings.current().settings,
+            origin: Origin { rules: MessageRules { texts, ..MessageRules::default() }, ..Origin::NONE },
+        };
+        let Outcome::Signal(signal) = inputs.evaluate().outcome else { panic!("it has no signal") };
+        self.app.outbox.add(&[(*signal).clone()], Timestamp::from_millis(0)).await.unwrap();
+        *signal
     }
 
     /// The stored signals, oldest first.

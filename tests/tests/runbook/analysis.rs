@@ -209,6 +209,17 @@ async fn lists_signals_by_what_is_asked() {
     refused.error(422, "invalid");
     assert_eq!(refused.refused(), ["strategy", "symbol", "timeframe", "limit"]);
     service.get("/api/v1/signals?symbl=BTCUSDT").await.error(400, "unknown_field");
+    // A list goes on before the last of its signals.
+    let page = service.get("/api/v1/signals?limit=1").await;
+    let next = page.body["metadata"]["next"].as_i64().unwrap();
+    assert_eq!(page.data()[0]["sequence"], next, "{}", page.body);
+    assert_eq!(service.get("/api/v1/signals").await.body["metadata"]["next"], Value::Null);
+    for signal in service.get(&format!("/api/v1/signals?before={next}")).await.data().as_array().unwrap() {
+        assert!(signal["sequence"].as_i64().unwrap() < next, "{signal}");
+    }
+    let refused = service.get("/api/v1/signals?before=yesterday").await;
+    refused.error(422, "invalid");
+    assert_eq!(refused.refused(), ["before"]);
     service.end().await;
 }
 

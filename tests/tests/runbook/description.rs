@@ -8,7 +8,7 @@ use ta_bot_tests::root;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 29] = [
+const ROUTES: [(&str, &[&str]); 30] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/candles/revisions", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
@@ -21,7 +21,8 @@ const ROUTES: [(&str, &[&str]); 29] = [
     ("/api/v1/failures", &["get"]),
     ("/api/v1/failures/{failure_id}", &["get"]),
     ("/api/v1/modules", &["get", "post"]),
-    ("/api/v1/modules/{digest}", &["get"]),
+    ("/api/v1/modules/removed", &["get"]),
+    ("/api/v1/modules/{digest}", &["delete", "get"]),
     ("/api/v1/modules/{digest}/wasm", &["get"]),
     ("/api/v1/signals", &["get"]),
     ("/api/v1/signals/{signal_id}/replay", &["post"]),

@@ -175,6 +175,84 @@ async fn without_tokens_modules_are_taken_from_this_machine_only() {
     service.end().await;
 }
 
+async fn remove(service: &Service, digest: ModuleDigest) -> Reply {
+    reply(service.request(Method::DELETE, &format!("{MODULES}/{digest}?changed_by=ann&reason=a%20try"))).await
+}
+
+#[tokio::test]
+async fn a_module_is_removed_by_an_operator_and_that_is_recorded() {
+    let service = Service::start().await;
+    let digest = ModuleDigest::of(&sound());
+    remove(&service, digest).await.error(404, "unknown_module");
+    upload(&service, sound()).await;
+    checked(&service, digest).await;
+    let removed = remove(&service, digest).await;
+    assert_eq!(removed.data()["removed_by"], "ann", "{}", removed.body);
+    assert_eq!(removed.data()["size_bytes"], sound().len());
+    service.get(&format!("{MODULES}/{digest}")).await.error(404, "unknown_module");
+    service.get(&format!("{MODULES}/{digest}/wasm")).await.error(404, "unknown_module");
+    assert_eq!(service.get(MODULES).await.data(), &json!([]));
+    remove(&service, digest).await.error(404, "unknown_module");
+    let audit = service.get(&format!("{MODULES}/removed")).await;
+    assert_eq!(audit.data(), &json!([removed.data()]));
+    assert_eq!((&removed.data()["uploaded_by"], &removed.data()["reason"]), (&json!("api"), &json!("a try")));
+    // Sent again, it is a new module.
+    assert_eq!(upload(&service, sound()).await.status, 202);
+    assert_eq!(checked(&service, digest).await["state"], "admitted");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_module_that_is_in_use_or_bundled_stays() {
+    let service = Service::start().await;
+    let digest = ModuleDigest::of(&sound());
+    upload(&service, sound()).await;
+    checked(&service, digest).await;
+    let body = json!({"action": "activate", "module": digest.to_string(), "reason": "a try"});
+    let activated = service.request(Method::POST, "/api/v1/strategies/inside_bar_breakout/deployment").json(&body);
+    let activated = reply(activated).await;
+    assert_eq!(activated.status, 200, "{}", activated.body);
+    remove(&service, digest).await.error(409, "module_in_use");
+    let strategies = service.get("/api/v1/strategies").await;
+    let of_bundled = |strategy: &&Value| strategy["id"] != "inside_bar_breakout";
+    let bundled = strategies.data().as_array().unwrap().iter().find(of_bundled).unwrap()["digest"].clone();
+    let bundled: ModuleDigest = bundled.as_str().unwrap().parse().unwrap();
+    let otherwise = async || service.get(&format!("{MODULES}/{bundled}")).await.body.to_string();
+    until(Duration::from_secs(30), otherwise, async || {
+        service.get(&format!("{MODULES}/{bundled}")).await.status == 200
+    })
+    .await;
+    remove(&service, bundled).await.error(409, "bundled_module");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_long_list_of_modules_is_read_in_parts() {
+    let service = Service::start().await;
+    let mut expected = Vec::new();
+    for id in ["inside_bar_breakout", "doji_reversal", "bear_trap_buy"] {
+        let bytes = built_in::bytes(id).unwrap();
+        expected.push(ModuleDigest::of(&bytes).to_string());
+        upload(&service, bytes).await;
+    }
+    expected.sort();
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = service.get(&format!("{MODULES}?limit=2{after}")).await;
+        let digests =
+            page.data().as_array().unwrap().iter().map(|module| module["digest"].as_str().unwrap().to_owned());
+        found.push(digests.collect::<Vec<_>>());
+        match page.body["metadata"]["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, [expected[..2].to_vec(), expected[2..].to_vec()]);
+    assert_eq!(service.get(MODULES).await.body["metadata"]["next"], Value::Null);
+    service.get(&format!("{MODULES}?after=x")).await.error(422, "invalid");
+    service.end().await;
+}
+
 /// A process that ends before it has checked an upload leaves that to the next one.
 #[tokio::test]
 async fn an_upload_is_checked_after_a_restart() {

@@ -103,7 +103,7 @@ impl Setup {
     /// Like [`Self::start`], without waiting for the modules.
     pub(crate) async fn start_unready(self) -> Service {
         let environment = Environment::read(|name| self.variables.get(name).cloned()).unwrap();
-        let app = App::open(environment).await.unwrap();
+        let app = App::open(environment, ta_bot_tests::app::children()).await.unwrap();
         for (symbol, timeframe, count, closed_ago) in self.falling {
             let candles = falling(timeframe, count, closed_ago);
             app.candles.insert(&symbol.parse().unwrap(), timeframe, &candles).await.unwrap();

@@ -74,6 +74,14 @@ pub struct Modules {
     pub failed: Vec<String>,
 }
 
+/// How strategies' instances are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SandboxReport {
+    /// Whether the memory of an instance is reset for the next one by a scan of its pages, which is quicker: `on`,
+    /// `off_may_be_swapped` or `not_supported`.
+    pub page_scan: &'static str,
+}
+
 /// Whether evaluations use parameters, settings and deployments that may be older than what is stored, and whether some
 /// of what is stored does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -147,6 +155,8 @@ pub struct HealthReport {
     pub nats: Part,
     /// The strategies' modules.
     pub modules: Modules,
+    /// How strategies' instances are made.
+    pub sandbox: SandboxReport,
     /// Whether the last known parameters, settings or deployments are in use, and which stored ones do not fit.
     pub parameters: ParametersReport,
     /// How old the newest candles of the scheduled series are.
@@ -183,6 +193,7 @@ impl Health {
                 ..part(measured.bus, embedded.nats)
             },
             modules,
+            sandbox: SandboxReport { page_scan: sources.page_scan.as_str() },
             parameters,
             feeds: FeedsReport::new(&sources.feeds.all()),
         }

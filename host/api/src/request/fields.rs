@@ -141,8 +141,13 @@ impl Fields {
 
     /// The module by which a list is filtered.
     pub(crate) fn module(&mut self) -> Option<ModuleDigest> {
+        self.digest("module")
+    }
+
+    /// The digest of a module.
+    pub(crate) fn digest(&mut self, name: &str) -> Option<ModuleDigest> {
         let allowed = "the SHA-256 of a module, 64 hex digits; GET /api/v1/strategies lists those that decide";
-        self.read("module", allowed, |value| value.as_str()?.parse().ok())
+        self.read(name, allowed, |value| value.as_str()?.parse().ok())
     }
 
     /// The length limit of a list. It is read from a query, in which every value is a text.
@@ -150,6 +155,11 @@ impl Fields {
         let allowed = format!("a whole number from {} to {}", LIST_LIMITS.start(), LIST_LIMITS.end());
         let read = |value: &Value| value.as_str()?.parse().ok().filter(|number| LIST_LIMITS.contains(number));
         self.read("limit", &allowed, read).unwrap_or(DEFAULT_LIST_LIMIT)
+    }
+
+    /// A position in the order in which signals were stored, in a query.
+    pub(crate) fn sequence(&mut self, name: &str) -> Option<i64> {
+        self.read(name, "the sequence of a signal, a whole number", |value| value.as_str()?.parse().ok())
     }
 
     /// Ends the reading: returns what was read, or all problems. `None` without a problem should not happen; it is

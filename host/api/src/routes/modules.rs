@@ -1,4 +1,4 @@
-//! Modules: uploading them, and what is known about them.
+//! Modules: uploading and removing them, and what is known about them.
 
 use axum::extract::{FromRequestParts, Path};
 use ta_bot_core::ModuleDigest;
@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod bytes;
+mod removal;
 mod upload;
 mod view;
 
@@ -29,7 +30,9 @@ pub(crate) fn routes(guard: &Guard) -> Routes {
     Routes::new(guard)
         .viewer(routes!(view::list))
         .operator(routes!(upload::upload))
+        .viewer(routes!(removal::removed))
         .viewer(routes!(view::detail))
+        .operator(routes!(removal::remove))
         .operator(routes!(bytes::download))
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use ta_bot_engine::modules::{
     admission::Verdict,
-    module_store::{Judgement, KeptModule},
+    module_store::{Judgement, KeptModule, RemovedModule},
 };
 
 /// A stored module.
@@ -72,5 +72,35 @@ impl From<KeptModule> for ModuleView {
             }
         }
         view
+    }
+}
+
+/// A module that was removed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RemovedView {
+    /// The SHA-256 of the bytes.
+    pub digest: String,
+    pub size_bytes: u64,
+    /// Who had uploaded it; null if that could not be read.
+    pub uploaded_by: Option<String>,
+    pub uploaded_at: Option<String>,
+    pub removed_by: String,
+    pub removed_at: String,
+    /// Why it was removed, as far as that was said.
+    pub reason: Option<String>,
+}
+
+impl From<RemovedModule> for RemovedView {
+    fn from(module: RemovedModule) -> Self {
+        let upload = module.upload.as_ref();
+        Self {
+            digest: module.digest.to_string(),
+            size_bytes: module.size,
+            uploaded_by: upload.map(|upload| upload.by.clone()),
+            uploaded_at: upload.map(|upload| upload.at.to_string()),
+            removed_by: module.removal.by,
+            removed_at: module.removal.at.to_string(),
+            reason: module.removal.reason,
+        }
     }
 }

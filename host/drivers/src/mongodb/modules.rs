@@ -16,13 +16,17 @@ use serde::Serialize;
 use ta_bot_core::{ModuleDigest, Timestamp};
 use ta_bot_engine::{
     modules::module_store::{
-        Judgement, KeepError, KeptModule, LARGEST_MODULE, ModuleStore, There, Upload, admitted, verified, what_is_there,
+        Judgement, KeepError, KeptModule, LARGEST_MODULE, ModuleStore, Removal, RemovedModule, There, Upload, admitted,
+        verified, what_is_there,
     },
     support::store_error::StoreError,
 };
 
 use crate::mongodb::database::{
-    Connected, Mongo, NAME, READ_LIMIT, SERVER_LIMIT, error::Failure, indexes::MODULES, value,
+    Connected, Mongo, NAME, READ_LIMIT, SERVER_LIMIT,
+    error::Failure,
+    indexes::{MODULES, REMOVED_MODULES},
+    value,
 };
 
 /// How long the transfer of the bytes may take.
@@ -117,6 +121,56 @@ impl ModuleStore for MongoModules {
         };
         self.mongo.run(READ_LIMIT, list).await
     }
+
+    async fn remove(&self, digest: ModuleDigest, removal: &Removal) -> Result<bool, StoreError> {
+        let text = serde_json::to_string(removal)
+            .map_err(|error| StoreError::CannotWrite { store: NAME, reason: error.to_string() })?;
+        let at = removal.at;
+        let remove = move |connected: Connected| async move { remove(&connected, digest, text, at).await };
+        self.mongo.run(BYTES_LIMIT, remove).await
+    }
+
+    async fn removed(&self, most: u32) -> Result<Vec<RemovedModule>, StoreError> {
+        let list = move |connected: Connected| async move {
+            let removed = connected.database.collection::<Document>(REMOVED_MODULES);
+            let newest = removed.find(doc! {}).sort(doc! { "at": -1, "_id": -1 }).limit(i64::from(most));
+            let documents: Vec<Document> = newest.max_time(SERVER_LIMIT).await?.try_collect().await?;
+            documents.iter().map(removed_module).collect()
+        };
+        self.mongo.run(READ_LIMIT, list).await
+    }
+}
+
+/// Removes a module: first the document, by which it is found, and then its file. Only the process that removes the
+/// document records the removal.
+async fn remove(connected: &Connected, digest: ModuleDigest, removal: String, at: Timestamp) -> Result<bool, Failure> {
+    let modules = connected.database.collection::<Document>(MODULES);
+    let Some(document) = modules.find_one_and_delete(doc! { "_id": digest.to_string() }).await? else {
+        return Ok(false);
+    };
+    let known = |field: &str| document.get(field).cloned().unwrap_or(Bson::Null);
+    let removed = doc! {
+        "digest": digest.to_string(), "size": known("size"), "upload": known("upload"), "removal": removal,
+        "at": value::from_moment(at),
+    };
+    connected.database.collection::<Document>(REMOVED_MODULES).insert_one(removed).await?;
+    // A file that stays takes room and does no other harm.
+    if let Err(error) = bucket(connected).delete(known("file")).await {
+        tracing::warn!(module = %digest, %error, "the file of a removed module can't be removed");
+    }
+    Ok(true)
+}
+
+fn removed_module(document: &Document) -> Result<RemovedModule, Failure> {
+    let digest = document.get_str("digest").ok().and_then(|digest| digest.parse().ok());
+    let removal = document.get_str("removal").ok().and_then(|text| serde_json::from_str(text).ok());
+    if let (Some(digest), Some(removal)) = (digest, removal) {
+        let upload = document.get_str("upload").ok().and_then(|text| serde_json::from_str(text).ok());
+        let size = value::whole(document, "size").unwrap_or_default().unsigned_abs();
+        return Ok(RemovedModule { digest, size, upload, removal });
+    }
+    let id = document.get("_id").unwrap_or(&Bson::Null);
+    Err(Failure::Corrupt(format!("the document {id} of {REMOVED_MODULES} is none of a removed module: remove it")))
 }
 
 fn bucket(connected: &Connected) -> GridFsBucket {

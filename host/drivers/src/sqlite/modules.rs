@@ -6,7 +6,8 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use ta_bot_core::{ModuleDigest, Timestamp};
 use ta_bot_engine::{
     modules::module_store::{
-        Judgement, KeepError, KeptModule, ModuleStore, There, Upload, admitted, verified, what_is_there,
+        Judgement, KeepError, KeptModule, ModuleStore, Removal, RemovedModule, There, Upload, admitted, verified,
+        what_is_there,
     },
     support::store_error::StoreError,
 };
@@ -102,6 +103,48 @@ impl ModuleStore for SqliteModules {
         };
         self.database.read(listed).await
     }
+
+    async fn remove(&self, digest: ModuleDigest, removal: &Removal) -> Result<bool, StoreError> {
+        let removed = async {
+            let text = serde_json::to_string(removal).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            let mut transaction = self.database.begin().await?;
+            let noted = "INSERT INTO removed_modules (digest, size, upload, removal)
+                         SELECT digest, size, upload, ? FROM strategy_modules LEFT JOIN uploaded_modules USING (digest)
+                         WHERE digest = ?";
+            let query = sqlx::query(noted).bind(text).bind(digest.to_string());
+            let noted = query.execute(&mut *transaction).await?.rows_affected();
+            for sql in
+                ["DELETE FROM uploaded_modules WHERE digest = ?", "DELETE FROM strategy_modules WHERE digest = ?"]
+            {
+                sqlx::query(sql).bind(digest.to_string()).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(noted > 0)
+        };
+        self.database.write(1, removed).await
+    }
+
+    async fn removed(&self, most: u32) -> Result<Vec<RemovedModule>, StoreError> {
+        let listed = async {
+            let sql = "SELECT digest, size, upload, removal FROM removed_modules ORDER BY id DESC LIMIT ?";
+            let rows = sqlx::query(sql).bind(most).fetch_all(self.database.readers()).await?;
+            rows.iter().map(removed).collect()
+        };
+        self.database.read(listed).await
+    }
+}
+
+fn removed(found: &SqliteRow) -> Result<RemovedModule, sqlx::Error> {
+    let removal: String = found.try_get("removal")?;
+    let removal = serde_json::from_str(&removal);
+    Ok(RemovedModule {
+        digest: row::parsed(found, "digest")?,
+        size: found.try_get::<i64, _>("size")?.unsigned_abs(),
+        // Why a module was removed may be that this can't be read.
+        upload: upload(found).ok().flatten(),
+        removal: removal
+            .map_err(|error| sqlx::Error::ColumnDecode { index: "removal".to_owned(), source: Box::new(error) })?,
+    })
 }
 
 fn kept(found: &SqliteRow) -> Result<KeptModule, sqlx::Error> {

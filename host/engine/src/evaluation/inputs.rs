@@ -2,7 +2,7 @@
 
 use ta_bot_core::{
     ApplicationSettings, CandleSlice, Decision, DerivedInput, DropReason, Evaluated, Job, MessageForm, MessageRules,
-    ResolvedParameters, Signal, SignalTimestamp, WindowHoles,
+    MessageTexts, ResolvedParameters, Signal, SignalTimestamp, WindowHoles,
 };
 use ta_bot_wasm::{Evaluation, EvaluationInput, StrategyModule, WIT_VERSION};
 
@@ -64,6 +64,7 @@ impl Origin<'static> {
             form: MessageForm::Current,
             timestamp: SignalTimestamp::CandleClose,
             is_simulated: false,
+            texts: MessageTexts::Cut,
         },
     };
 }
@@ -107,7 +108,11 @@ impl Inputs<'_> {
     pub fn evaluate(&self) -> EvaluationReport {
         let Self { module, parameters, job, base, extra, .. } = *self;
         let input = EvaluationInput { job, base, extra, parameters: &parameters.values };
-        let Evaluation { outcome, log, duration, ran, usage } = module.evaluate(input);
+        let evaluation = match self.origin.rules.texts {
+            MessageTexts::Cut => module.evaluate(input),
+            MessageTexts::AsGiven => module.evaluate_as_given(input),
+        };
+        let Evaluation { outcome, log, duration, ran, usage } = evaluation;
         let (outcome, decision) = match outcome {
             Err(error) => (Outcome::Error(error), None),
             Ok(None) => (Outcome::None, None),

@@ -6,8 +6,13 @@
 use std::{
     fs::{self, File},
     io::{self, Read as _},
+    num::NonZero,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -72,8 +77,8 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Compiles and registers every `*.wasm` of the folder. A file that is not a strategy does not keep the others from
-/// running, but the service does not report itself ready.
+/// Compiles and registers every `*.wasm` of the folder, on all cores. A file that is not a strategy does not keep the
+/// others from running, but the service does not report itself ready.
 pub fn load_folder(registry: &Registry, sandbox: &Sandbox, folder: &Path) {
     let mut strategies = Strategies::new();
     let mut failed = Vec::new();
@@ -101,7 +106,35 @@ fn load_files(sandbox: &Sandbox, folder: &Path) -> Vec<Result<(PathBuf, Strategy
         Err(reason) => return vec![Err(ModuleFileError::Folder { path: folder.to_owned(), reason })],
     };
     files.sort();
-    files.into_iter().map(|path| load_file(sandbox, path)).collect()
+    on_all_cores(&files, |path| load_file(sandbox, path.clone()))
+}
+
+/// Does the work for each item, as many at once as there are cores, and returns the results in order.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(item) = items.get(index)
+        {
+            done.push((index, work(item)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(items.len())).map(|_| scope.spawn(take)).collect();
+        let mut done = take();
+        for other in others {
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The module files in a folder.
@@ -166,5 +199,17 @@ async fn keep(store: &dyn ModuleStore, file: &Path, bytes: &[u8]) -> bool {
                 return false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_on_all_cores_gives_its_results_in_order() {
+        let items: Vec<usize> = (0..100).collect();
+        assert_eq!(on_all_cores(&items, |item| item * 2), items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        assert_eq!(on_all_cores(&[0; 0], |item| *item), [0; 0]);
     }
 }

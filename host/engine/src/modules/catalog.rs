@@ -1,9 +1,11 @@
 //! Modules that are uploaded through the API: accepted, checked in the background, and judged once.
 //!
 //! An upload is inspected and kept at once. Compiling and asking the module takes seconds to minutes and happens
-//! afterwards, one module at a time. The replica that took the upload checks it. If it has not done so after ten
-//! minutes, perhaps because it ended, the other replicas check it too. The first judgement stays. Every replica
-//! compiles admitted modules ahead, so that no candle waits for compilation when one of them is deployed.
+//! afterwards, one module at a time. All of that happens in [children](ta_bot_wasm::Children) of this process: what
+//! they die of is refused, and nothing of it stops the modules that come after it. The replica that took the upload
+//! checks it. If it has not done so after ten minutes, perhaps because it ended, the other replicas check it too. The
+//! first judgement stays. Every replica compiles admitted modules ahead, so that no candle waits for compilation when
+//! one of them is deployed.
 
 use std::{
     cmp::Reverse,
@@ -13,14 +15,13 @@ use std::{
 };
 
 use ta_bot_core::{ModuleDigest, Timestamp};
-use ta_bot_wasm::{LoadError, Sandbox, StrategyModule, WIT_VERSION, inspect};
+use ta_bot_wasm::{InspectError, Sandbox, StrategyModule};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    evaluation::HOST_VERSION,
     modules::{
-        admission::{Recorded, admit},
+        judge::{NotJudged, judge, unusable},
         module_store::{Judgement, KeptModule, ModuleStore, Upload},
         signature::{ModuleSignature, TrustedKeys},
     },
@@ -28,8 +29,10 @@ use crate::{
 };
 
 mod error;
+mod removal;
 
 pub use error::{CheckError, UploadError};
+pub use removal::RemoveError;
 
 /// How many modules may wait to be checked.
 const MOST_WAITING: usize = 32;
@@ -39,6 +42,9 @@ const ITS_OWN_REPLICA_FIRST_MS: i64 = 600_000;
 const MOST_AHEAD: usize = 32;
 /// How often to look for modules that wait, besides the moments at which one is uploaded.
 const LOOK: Duration = Duration::from_secs(30);
+/// How many times in a row a child may be ended by something else before the module counts as the cause: a machine that
+/// runs out of memory ends what takes most of it.
+const MOST_UNANSWERED: u32 = 5;
 /// The pauses before a check that could not be finished is tried again.
 const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(10));
 
@@ -68,6 +74,8 @@ struct Begun {
     pauses: Option<Backoff>,
     /// What was found but could not be stored yet.
     found: Option<Judgement>,
+    /// How many children in a row gave no answer.
+    unanswered: u32,
 }
 
 /// What became of an upload.
@@ -107,9 +115,17 @@ impl Catalog {
         by: String,
     ) -> Result<Uploaded, UploadError> {
         let _one = self.one.acquire().await;
-        let inspected = tokio::task::spawn_blocking(move || inspect(&bytes).map(|found| (found.digest, bytes))).await;
-        let (digest, bytes) = inspected.map_err(|error| given_up(&error))??;
+        let hashed = tokio::task::spawn_blocking(move || (ModuleDigest::of(&bytes), bytes)).await;
+        let (digest, bytes) = hashed.map_err(|error| given_up(&error.to_string()))?;
+        // Nobody reads the bytes of somebody who has no key.
         let signed_by = self.signer(digest, signature)?;
+        let sandbox = self.sandbox.clone();
+        let inspected = tokio::task::spawn_blocking(move || (sandbox.inspect(&bytes), bytes)).await;
+        let (inspected, bytes) = inspected.map_err(|error| given_up(&error.to_string()))?;
+        match inspected {
+            Err(InspectError::Unanswered(reason)) => return Err(given_up(&reason).into()),
+            inspected => inspected?,
+        };
         if let Some(module) = self.store.find(digest).await?
             && module.upload.is_some()
         {
@@ -123,6 +139,8 @@ impl Catalog {
         if self.store.list().await?.iter().filter(|module| module.waits()).count() >= MOST_WAITING {
             return Err(UploadError::Full);
         }
+        // Whoever sends it again after it was removed wants it judged anew.
+        self.sandbox.forget(digest);
         self.store.put(&bytes).await?;
         let upload = Upload { by, at: Timestamp::now(), signed_by };
         self.store.note_upload(digest, &upload).await?;
@@ -278,7 +296,10 @@ impl Catalog {
                 return Ok(());
             }
             let Some(bytes) = self.store.get(digest).await? else { return Ok(()) };
-            judged(self.sandbox.clone(), bytes).await?
+            match judged(self.sandbox.clone(), bytes).await {
+                Err(CheckError::NotJudged(NotJudged::Unanswered(reason))) => self.unanswered(digest, reason)?,
+                judged => judged?,
+            }
         };
         if let Err(error) = self.store.judge(digest, &judgement).await {
             self.lock().entry(digest).or_default().found = Some(judgement);
@@ -287,6 +308,18 @@ impl Catalog {
         self.lock().remove(&digest);
         tracing::info!(module = %digest, admitted = judgement.admits(), "uploaded module checked");
         Ok(())
+    }
+
+    /// Counts a child that gave no answer. After some in a row the module is refused.
+    fn unanswered(&self, digest: ModuleDigest, reason: String) -> Result<Judgement, CheckError> {
+        let mut begun = self.lock();
+        let begun = begun.entry(digest).or_default();
+        begun.unanswered += 1;
+        if begun.unanswered < MOST_UNANSWERED {
+            return Err(NotJudged::Unanswered(reason).into());
+        }
+        let problem = InspectError::TooCostly(format!("this machine has: {MOST_UNANSWERED} times in a row, {reason}"));
+        Ok(unusable(problem.code(), &problem.to_string()))
     }
 
     /// Puts a check off. Returns for how long.
@@ -304,8 +337,8 @@ impl Catalog {
     }
 }
 
-/// Compiles and checks in a thread of its own, which the end of the process does not wait for. A problem of the host
-/// is an error and not a judgement: it says nothing about the module.
+/// Has a module judged in a thread of its own, which the end of the process does not wait for. A problem of the host is
+/// an error and not a judgement: it says nothing about the module.
 async fn judged(sandbox: Sandbox, bytes: Vec<u8>) -> Result<Judgement, CheckError> {
     let (done, answer) = oneshot::channel();
     let thread = std::thread::Builder::new().name("admission".to_owned());
@@ -314,42 +347,15 @@ async fn judged(sandbox: Sandbox, bytes: Vec<u8>) -> Result<Judgement, CheckErro
         let _ = done.send(judge(&sandbox, &bytes));
     };
     thread.spawn(work).map_err(CheckError::NoThread)?;
-    answer.await.map_err(|_| CheckError::Panicked)?.ok_or(CheckError::NoRoom)
-}
-
-/// Compiles a module and checks it; `None` if the host had no room for that.
-fn judge(sandbox: &Sandbox, bytes: &[u8]) -> Option<Judgement> {
-    let module = match StrategyModule::load(sandbox, bytes) {
-        Ok(module) => module,
-        Err(LoadError::NoRoom(_)) => return None,
-        Err(error) => return Some(unusable(error.code(), error.to_string())),
-    };
-    let recorded = match Recorded::made_up(module.description()) {
-        Ok(recorded) => recorded,
-        Err(error) => return Some(unusable("invalid_description", error.to_string())),
-    };
-    let verdict = admit(&module, &recorded);
-    let version = module.description().version.clone();
-    verdict.finished().then(|| Judgement::Checked {
-        at: Timestamp::now(),
-        version,
-        wit_version: WIT_VERSION.to_owned(),
-        verdict,
-    })
-}
-
-fn unusable(code: &str, reason: String) -> Judgement {
-    let code = code.to_owned();
-    let host_version = HOST_VERSION.to_owned();
-    Judgement::Unusable { at: Timestamp::now(), host_version, code, reason }
+    Ok(answer.await.map_err(|_| CheckError::Panicked)??)
 }
 
 fn gone(digest: ModuleDigest) -> StoreError {
     StoreError::Unavailable { store: "modules", reason: format!("{digest} was removed while it was uploaded") }
 }
 
-fn given_up(error: &tokio::task::JoinError) -> StoreError {
-    StoreError::Unavailable { store: "modules", reason: format!("the inspection was given up: {error}") }
+fn given_up(reason: &str) -> StoreError {
+    StoreError::Unavailable { store: "modules", reason: format!("the inspection was given up: {reason}") }
 }
 
 #[cfg(test)]

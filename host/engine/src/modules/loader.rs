@@ -42,6 +42,9 @@ pub enum LoadingError {
     /// The host had no room for an instance that describes the module.
     #[error("the host has no room for another instance: {0}")]
     NoRoom(String),
+    /// The process that compiles modules gave no answer, which says nothing about the module.
+    #[error("{0}")]
+    NotCompiled(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,6 +61,7 @@ impl LoadingError {
             Self::Damaged(_) => "damaged_module",
             Self::Unusable { .. } => "unusable_module",
             Self::NoRoom(_) => "busy",
+            Self::NotCompiled(_) => "not_compiled",
             Self::GivenUp => "given_up",
             Self::Store(error) => error.code(),
         }
@@ -68,6 +72,7 @@ impl LoadingError {
         matches!(
             self,
             Self::NoRoom(_)
+                | Self::NotCompiled(_)
                 | Self::GivenUp
                 | Self::Store(StoreError::Unavailable { .. } | StoreError::CannotWrite { .. })
         )
@@ -182,6 +187,7 @@ impl ModuleLoader {
         match loaded.map_err(|_| LoadingError::GivenUp)? {
             Ok(module) => Ok(Arc::new(module)),
             Err(LoadError::NoRoom(reason)) => Err(LoadingError::NoRoom(reason)),
+            Err(error) if error.is_passing() => Err(LoadingError::NotCompiled(error.to_string())),
             Err(reason) => Err(LoadingError::Unusable { module: digest, reason: reason.to_string() }),
         }
     }

@@ -3,7 +3,7 @@
 //! A signal names the digest of the module that made it. As long as the bytes are here, the signal can be replayed,
 //! even if the module has been replaced since.
 
-use ta_bot_core::{ModuleDigest, Timestamp};
+use ta_bot_core::{ModuleDigest, Timestamp, cut};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use crate::{modules::admission::Verdict, support::store_error::StoreError};
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+
+/// How many bytes of the reason of a judgement are stored and read. Versions before there was this bound stored more.
+pub(super) const MOST_REASON: usize = 2000;
 
 /// Why a module was not kept.
 #[derive(Debug, Error)]
@@ -75,12 +78,18 @@ impl Judgement {
     /// Reads a stored judgement. One that another version wrote and this version does not understand is a judgement
     /// all the same, and admits nothing.
     pub fn read(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_else(|error| Self::Unusable {
+        let read = serde_json::from_str(text).unwrap_or_else(|error| Self::Unusable {
             at: Timestamp::from_millis(0),
             host_version: "unknown".to_owned(),
             code: "unreadable".to_owned(),
             reason: format!("this version of TA Bot can't read what another one found out: {error}"),
-        })
+        });
+        match read {
+            Self::Unusable { at, host_version, code, reason } => {
+                Self::Unusable { at, host_version, code, reason: cut(&reason, MOST_REASON).into_owned() }
+            }
+            read => read,
+        }
     }
 
     /// Whether the module may be enabled.
@@ -111,6 +120,30 @@ impl KeptModule {
     }
 }
 
+/// Who removed a module, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Who removed it.
+    pub by: String,
+    /// When it was removed.
+    pub at: Timestamp,
+    /// The reason that was given.
+    pub reason: Option<String>,
+}
+
+/// A module that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedModule {
+    /// Its digest.
+    pub digest: ModuleDigest,
+    /// How many bytes it had.
+    pub size: u64,
+    /// How it had been uploaded; `None` if that could not be read.
+    pub upload: Option<Upload>,
+    /// Its removal.
+    pub removal: Removal,
+}
+
 /// A store of modules.
 #[async_trait]
 pub trait ModuleStore: Send + Sync {
@@ -132,6 +165,13 @@ pub trait ModuleStore: Send + Sync {
 
     /// Every kept module, sorted by digest.
     async fn list(&self) -> Result<Vec<KeptModule>, StoreError>;
+
+    /// Removes a module with all that is known about it, and records who did. Its bytes need not be sound. Returns
+    /// whether it was kept.
+    async fn remove(&self, digest: ModuleDigest, removal: &Removal) -> Result<bool, StoreError>;
+
+    /// The modules that were removed last, newest first.
+    async fn removed(&self, most: u32) -> Result<Vec<RemovedModule>, StoreError>;
 }
 
 /// Checks the size of bytes that are to be kept, and returns their digest.

@@ -83,6 +83,25 @@ pub(in crate::cli) enum ModulesCommand {
         #[arg(value_name = "DIGEST")]
         module: Digits,
     },
+    /// Remove an uploaded module from the store, whatever its state is and whatever its bytes are
+    ///
+    /// A module that one of the newest deployments names stays.
+    Remove {
+        /// Its digest, or at least the first 6 digits of it
+        #[arg(value_name = "DIGEST")]
+        module: Digits,
+        /// Who removes it [default: the user's name, or cli if that is unknown]
+        #[arg(long, value_name = "NAME", value_parser = name)]
+        by: Option<String>,
+        /// Why it is removed
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
+    },
+    /// List the modules that were removed, newest first
+    Removed {
+        #[command(flatten)]
+        most: Most,
+    },
     /// Write the bytes of a module into a file
     Download {
         /// Its digest, or at least the first 6 digits of it

@@ -16,7 +16,7 @@ use ta_bot_engine::{
     market::history::{History, View},
     modules::admission::Recorded,
 };
-use ta_bot_wasm::{Evaluation, Sandbox, StrategyModule};
+use ta_bot_wasm::{Children, Evaluation, Sandbox, StrategyModule};
 
 use crate::cli::{
     Session,
@@ -37,8 +37,9 @@ pub(super) fn cost(session: &Session, path: &Path, candles: &[PathBuf]) -> Resul
     let bytes = module_file::read(path)?;
     let limits = session.environment.limits;
     let load = |sandbox| StrategyModule::load(&sandbox, &bytes).map_err(|error| module_file::unfit(path, &error));
-    let module = load(Sandbox::new(limits, None)?)?;
-    let counted = load(Sandbox::counting_fuel(limits)?)?;
+    let children = Children::of_this_program();
+    let module = load(Sandbox::new(limits, None)?.with_children(children.clone()))?;
+    let counted = load(Sandbox::counting_fuel(limits)?.with_children(children))?;
     let description = module.description();
     let recorded = if candles.is_empty() {
         Recorded::made_up(description).map_err(|error| CliError::Start(error.to_string()))?

@@ -12,6 +12,7 @@ use std::{
 use serde::Serialize;
 use ta_bot_core::ModuleDigest;
 use ta_bot_engine::modules::signature::{ModuleSignature, PrivateKey, PublicKey, SignatureError, TrustedKeys};
+use ta_bot_wasm::Children;
 
 use crate::cli::{
     Session,
@@ -79,7 +80,7 @@ pub(in crate::cli) fn sign(
 /// The digest of the module in a file. A signature vouches for what is signed, so that must at least be a module.
 fn digest(path: &Path) -> Result<ModuleDigest, CliError> {
     let bytes = module_file::read(path)?;
-    Ok(ta_bot_wasm::inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?.digest)
+    Ok(Children::of_this_program().inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?.digest)
 }
 
 fn warn_of_readers(path: &Path) {

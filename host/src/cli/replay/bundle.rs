@@ -16,6 +16,7 @@ use ta_bot_engine::{
     signals::replay::{Verdict, rerun::Rerun},
     supervision::failure::{Failure, document::LARGEST_DOCUMENT},
 };
+use ta_bot_wasm::Children;
 
 use crate::cli::{
     Session,
@@ -37,7 +38,8 @@ pub(super) async fn run(session: Session, path: &Path, module: Option<&Path>) ->
     };
     let output = session.output;
     // Compiling some modules takes seconds.
-    let rerun = tokio::task::spawn_blocking(move || Rerun::new(failure, module.as_deref())).await;
+    let rerun =
+        tokio::task::spawn_blocking(move || Rerun::new(failure, module.as_deref(), Children::of_this_program())).await;
     let rerun = rerun.map_err(|error| CliError::Start(format!("the evaluation was given up: {error}")))??;
     output.answer(&RerunReport(RerunView::new(&rerun)))?;
     Ok(rerun.verdict())

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use ta_bot_core::ApplicationSettings;
 use ta_bot_engine::modules::{bundled::load_folder, registry::Registry};
-use ta_bot_wasm::{Limits, Sandbox, StrategyModule};
+use ta_bot_wasm::{Children, Limits, Sandbox, StrategyModule};
 
 use crate::{
     cli::{
@@ -69,7 +69,7 @@ fn load(session: &Session) -> Result<Registry, CliError> {
         return Err(CliError::NoStrategies { path: path.clone(), problem });
     }
     let limits = Limits { timeout: environment.limits.timeout.max(PATIENCE), ..environment.limits };
-    let sandbox = Sandbox::new(limits, None)?;
+    let sandbox = Sandbox::new(limits, None)?.with_children(Children::of_this_program());
     let registry = Registry::new();
     load_folder(&registry, &sandbox, path);
     let problems = problems(&registry);

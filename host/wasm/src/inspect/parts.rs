@@ -1,12 +1,14 @@
 //! The parts that a component consists of, and how much of each the host accepts.
 
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap as _};
 
 use super::InspectError;
 use crate::limits::CORE_INSTANCES;
 
 /// Something that a component has more or less of, and that costs something to compile or to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "see `Part::words`")]
 pub enum Part {
     Nesting,
@@ -15,6 +17,8 @@ pub enum Part {
     ModuleInstances,
     ComponentInstances,
     Types,
+    TypeBytes,
+    NameBytes,
     Items,
     Imports,
     Exports,
@@ -32,13 +36,15 @@ pub enum Part {
 
 impl Part {
     /// All parts.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Nesting,
         Self::Components,
         Self::Modules,
         Self::ModuleInstances,
         Self::ComponentInstances,
         Self::Types,
+        Self::TypeBytes,
+        Self::NameBytes,
         Self::Items,
         Self::Imports,
         Self::Exports,
@@ -63,6 +69,8 @@ impl Part {
             Self::ModuleInstances => "module_instances",
             Self::ComponentInstances => "component_instances",
             Self::Types => "types",
+            Self::TypeBytes => "type_bytes",
+            Self::NameBytes => "name_bytes",
             Self::Items => "items",
             Self::Imports => "imports",
             Self::Exports => "exports",
@@ -88,6 +96,8 @@ impl Part {
             Self::ModuleInstances => "instances of core modules",
             Self::ComponentInstances => "instances of components",
             Self::Types => "types",
+            Self::TypeBytes => "bytes of types",
+            Self::NameBytes => "bytes in names of imports and exports",
             Self::Items => "aliases, lifted functions, globals, tags and segments",
             Self::Imports => "imports",
             Self::Exports => "exports",
@@ -114,6 +124,9 @@ impl Part {
             Self::ModuleInstances => CORE_INSTANCES as u64,
             Self::ComponentInstances => 2000,
             Self::Types | Self::Imports | Self::Exports => 50_000,
+            // A type may declare as many as its bytes hold, which its count does not show. CPython has 60 kB of types.
+            Self::TypeBytes => 2 << 20,
+            Self::NameBytes => 64 << 10,
             Self::Items => 500_000,
             Self::Functions => 200_000,
             // The compiler's work grows faster than the size of a function, and with the square of its loops. The
@@ -166,6 +179,17 @@ impl Serialize for Parts {
             map.serialize_entry(part.name(), &self.get(part))?;
         }
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Parts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let counts = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let mut parts = Self::default();
+        for part in Part::ALL {
+            parts.0[part as usize] = *counts.get(part.name()).ok_or_else(|| D::Error::custom("a part is missing"))?;
+        }
+        Ok(parts)
     }
 }
 

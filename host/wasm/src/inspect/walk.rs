@@ -1,5 +1,7 @@
 //! The walk through a component's sections.
 
+use std::ops::Range;
+
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, Encoding, FunctionBody,
     Instance, MemoryType, Operator, Parser, Payload, TableType, Validator, WasmFeatures,
@@ -61,7 +63,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, InspectError> {
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn malformed(error: wasmparser::Error) -> InspectError {
-    InspectError::NotAComponent(error.to_string())
+    InspectError::NotAComponent(ta_bot_core::cut(&error.to_string(), super::MOST_WORDS).into_owned())
 }
 
 impl Walk {
@@ -75,9 +77,9 @@ impl Walk {
             Payload::Version { .. } => self.walked.parts.raise(Part::Nesting, self.scopes.len() as u64),
             Payload::ModuleSection { .. } => self.add(Part::Modules, 1),
             Payload::ComponentSection { .. } => self.add(Part::Components, 1),
-            Payload::TypeSection(section) => self.add(Part::Types, section.count()),
-            Payload::CoreTypeSection(section) => self.add(Part::Types, section.count()),
-            Payload::ComponentTypeSection(section) => self.add(Part::Types, section.count()),
+            Payload::TypeSection(section) => self.types(section.count(), &section.range()),
+            Payload::CoreTypeSection(section) => self.types(section.count(), &section.range()),
+            Payload::ComponentTypeSection(section) => self.types(section.count(), &section.range()),
             Payload::ImportSection(section) => self.add(Part::Imports, section.count()),
             Payload::ComponentImportSection(section) => self.add(Part::Imports, section.count()),
             Payload::ExportSection(section) => self.add(Part::Exports, section.count()),
@@ -101,6 +103,12 @@ impl Walk {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Counts the types of a section, and their bytes.
+    fn types(&mut self, count: u32, range: &Range<usize>) -> Result<(), InspectError> {
+        self.add(Part::Types, count)?;
+        self.walked.parts.add(Part::TypeBytes, range.len() as u64)
     }
 
     /// Counts what makes a function slow to compile.
@@ -231,6 +239,7 @@ impl Walk {
             return Err(unweighed());
         }
         if self.scopes.len() == 1 {
+            self.walked.parts.add(Part::NameBytes, name.len() as u64)?;
             let names = if import { &mut self.walked.imports } else { &mut self.walked.exports };
             names.push(name.to_owned());
         }

@@ -84,12 +84,11 @@ fn run_so_far() -> Duration {
 /// passed.
 fn run_at_most(now: Instant) -> Duration {
     let recent = READ.get().map(|(at, run)| (now.saturating_duration_since(at), run));
-    match recent.filter(|(ago, _)| *ago < PRECISION) {
-        Some((ago, run)) => run + ago,
-        None => {
-            let run = run_so_far();
-            READ.set(Some((now, run)));
-            run
-        }
+    if let Some((ago, run)) = recent.filter(|(ago, _)| *ago < PRECISION) {
+        run + ago
+    } else {
+        let run = run_so_far();
+        READ.set(Some((now, run)));
+        run
     }
 }

@@ -171,7 +171,7 @@ async fn replicas_finish_every_job_while_they_come_and_go_and_the_server_dies() 
     let data = tempfile::tempdir().unwrap();
     let folder = data.path().display().to_string();
     let environment = Environment::read(|name| (name == "DATA_DIR").then(|| folder.clone())).unwrap();
-    let app = App::open(environment).await.unwrap();
+    let app = App::open(environment, ta_bot_tests::app::children()).await.unwrap();
     let jobs: Vec<_> = (0..300).map(job).collect();
     let candle = |job: &Job| {
         let open_time = job.timeframe.open_of(job.candle_close.plus_millis(-1));

@@ -3,7 +3,10 @@
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
-use ta_bot_engine::signals::outbox::{SignalFilter, StoredSignal};
+use ta_bot_engine::{
+    signals::outbox::{Outbox, SignalFilter, StoredSignal},
+    support::store_error::StoreError,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -57,7 +60,41 @@ impl From<StoredSignal> for SignalView {
     }
 }
 
+/// How many bytes the messages of one response have together. A single signal is returned even if it has more.
+const MOST_BYTES: usize = 8 << 20;
+/// How many signals are read from the store at once: each of an older version may have a megabyte.
+const AT_ONCE: u32 = 50;
+
+/// The newest signals that fit into a response, and the position before which there may be more.
+async fn page(outbox: &dyn Outbox, wanted: &SignalFilter) -> Result<(Vec<StoredSignal>, Option<i64>), StoreError> {
+    let mut filter = wanted.clone();
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    loop {
+        let missing = wanted.limit - found.len() as u32;
+        filter.limit = missing.min(AT_ONCE);
+        let read = outbox.signals(&filter).await?;
+        let is_last = read.len() < filter.limit as usize;
+        for signal in read {
+            bytes += signal.message.len();
+            if bytes > MOST_BYTES && !found.is_empty() {
+                return Ok((found, filter.before));
+            }
+            filter.before = Some(signal.sequence);
+            found.push(signal);
+        }
+        if is_last {
+            return Ok((found, None));
+        }
+        if found.len() as u32 == wanted.limit {
+            return Ok((found, filter.before));
+        }
+    }
+}
+
 /// Signals, newest first.
+///
+/// A response has 8 MiB of messages at most. `metadata.next` is the `before` with which the next request goes on, and
+/// null if there are no more.
 #[utoipa::path(
     get,
     path = "/api/v1/signals",
@@ -67,20 +104,22 @@ impl From<StoredSignal> for SignalView {
         ("strategy" = Option<String>, Query, description = "Only of this strategy"),
         ("symbol" = Option<String>, Query, description = "Only of this symbol"),
         ("timeframe" = Option<String>, Query, description = "Only of this timeframe"),
+        ("before" = Option<i64>, Query, description = "Only those stored before the one with this sequence"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<Vec<SignalView>>), ReadRefusals)
 )]
 pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<SignalView>>, ApiError> {
-    let mut fields = query.fields(&["strategy", "symbol", "timeframe", "limit"])?;
+    let mut fields = query.fields(&["strategy", "symbol", "timeframe", "before", "limit"])?;
     let filter = SignalFilter {
         strategy: fields.parsed("strategy"),
         symbol: fields.parsed("symbol"),
         timeframe: fields.parsed("timeframe"),
-        before: None,
+        before: fields.sequence("before"),
         limit: fields.limit(),
     };
     fields.finish(Some(()))?;
-    let signals = services.outbox.signals(&filter).await?;
-    Ok(Answer::list(signals.into_iter().map(SignalView::from).collect()).with("limit", filter.limit))
+    let (signals, next) = page(&*services.outbox, &filter).await?;
+    let signals = signals.into_iter().map(SignalView::from).collect();
+    Ok(Answer::list(signals).with("limit", filter.limit).with("next", next))
 }

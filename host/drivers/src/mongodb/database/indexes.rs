@@ -24,6 +24,8 @@ pub(crate) const APP_SETTINGS: &str = "app_config";
 pub(crate) const APP_HISTORY: &str = "app_config_audit";
 /// What is known about each kept module; its bytes are in the GridFS bucket of the same name.
 pub(crate) const MODULES: &str = "strategy_modules";
+/// The modules that operators removed, one document for each removal.
+pub(crate) const REMOVED_MODULES: &str = "strategy_modules_removed";
 
 struct IndexSpec {
     collection: &'static str,

@@ -25,6 +25,10 @@ const GIVES_UP_AT_MOST: f64 = 0.05;
 /// The share of its decisions that the host may have to drop.
 const DROPPED_AT_MOST: f64 = 0.5;
 
+/// How many bytes its answers may have together, as text: each is kept until the last check. An honest one has a few
+/// hundred.
+const MOST_TOLD: usize = 16 << 20;
+
 /// What the module answered at one candle.
 pub(super) struct Seen<'a> {
     pub(super) place: CandleIndex,
@@ -49,6 +53,8 @@ pub(super) struct Survey<'a> {
     slowest: Duration,
     failures: Vec<Example>,
     gave_up: Vec<Example>,
+    /// How many bytes the answers have together.
+    told_bytes: usize,
 }
 
 impl<'a> Survey<'a> {
@@ -69,6 +75,9 @@ impl<'a> Survey<'a> {
             survey.slowest = survey.slowest.max(evaluation.duration);
             let late = matches!(evaluation.outcome, Err(EvaluationError::Timeout { .. }));
             survey.take(subject, &settings, place, view, evaluation.outcome);
+            if survey.told_bytes > MOST_TOLD {
+                break;
+            }
             // Each further call would take as long.
             if late || survey.failures.len() >= ENOUGH_FAILURES {
                 break;
@@ -102,7 +111,9 @@ impl<'a> Survey<'a> {
                 None
             }
         };
-        self.seen.push(Seen { place, told: told(&outcome), view, outcome, dropped });
+        let told = told(&outcome);
+        self.told_bytes += told.len();
+        self.seen.push(Seen { place, told, view, outcome, dropped });
     }
 
     /// The outcome of the check that the module answers.
@@ -121,6 +132,15 @@ impl<'a> Survey<'a> {
                 self.gave_up.len()
             );
             return CheckOutcome::failed(problem, example.clone());
+        }
+        if let Some(seen) = self.seen.last()
+            && self.told_bytes > MOST_TOLD
+        {
+            let problem = format!(
+                "its answers to {asked} windows have more than {MOST_TOLD} bytes together: a rationale is a sentence, and \
+                 readings are numbers"
+            );
+            return CheckOutcome::failed(problem, example(&seen.view, &seen.outcome));
         }
         let decisions = self.seen.iter().filter(|seen| seen.decision().is_some()).count();
         CheckOutcome::passed(format!(

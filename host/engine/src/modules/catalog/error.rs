@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::MOST_WAITING;
 use crate::{
-    modules::{module_store::KeepError, signature::SignatureError},
+    modules::{judge::NotJudged, module_store::KeepError, signature::SignatureError},
     support::store_error::StoreError,
 };
 
@@ -51,9 +51,9 @@ pub enum CheckError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no room for the instances that the checks need: others use it, or the machine has too little.
-    #[error("there was no room for its instances")]
-    NoRoom,
+    /// The host could not judge.
+    #[error(transparent)]
+    NotJudged(#[from] NotJudged),
     /// The system can't start a thread.
     #[error("the system gives no thread: {0}")]
     NoThread(std::io::Error),

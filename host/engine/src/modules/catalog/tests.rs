@@ -1,11 +1,12 @@
 use std::time::Duration;
 
-use ta_bot_wasm::Limits;
+use ta_bot_core::DeploymentLog;
+use ta_bot_wasm::{Children, Limits};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    modules::signature::PrivateKey,
+    modules::{module_store::Removal, signature::PrivateKey},
     testing::{Engine, settings, strategy},
 };
 
@@ -74,4 +75,79 @@ async fn modules_are_found_by_the_first_digits_of_their_digest() {
     let catalog = catalog(&engine, None);
     let found = async |digits: &str| catalog.beginning_with(digits).await.unwrap().len();
     assert_eq!((found(&digest.to_string()[..8]).await, found("0000000000").await), (1, 0));
+}
+
+/// A catalog whose children run this program.
+fn with_children(engine: &Engine, program: &str, trusted: Option<TrustedKeys>) -> Catalog {
+    let sandbox = Sandbox::new(Limits::default(), None).unwrap().with_children(Children::of(program.into()));
+    Catalog::new(engine.modules.clone(), sandbox, trusted, true)
+}
+
+#[tokio::test]
+async fn nothing_reads_a_module_before_its_signature_is_good() {
+    let engine = Engine::new(settings()).await;
+    let (key, other) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+    // This child dies of every module.
+    let catalog = with_children(&engine, "/bin/false", TrustedKeys::new(vec![key.public()]));
+    let digest = ModuleDigest::of(b"deep");
+    let upload = async |signature| catalog.upload(b"deep".to_vec(), signature, "ann".to_owned()).await;
+    assert!(matches!(upload(None).await, Err(UploadError::NotSigned)));
+    assert!(matches!(upload(Some(other.sign(digest))).await, Err(UploadError::Signature(_))));
+    let refused = upload(Some(key.sign(digest))).await;
+    assert!(matches!(refused, Err(UploadError::Refused(InspectError::Crashed(_)))), "{:?}", refused.err());
+}
+
+#[tokio::test]
+async fn a_child_that_gives_no_answer_is_no_verdict_until_it_has_given_none_for_long() {
+    let engine = Engine::new(settings()).await;
+    let catalog = with_children(&engine, "/no/such/program", None);
+    let refused = catalog.upload(strategy("rsi"), None, "ann".to_owned()).await;
+    assert!(matches!(refused, Err(UploadError::Store(StoreError::Unavailable { .. }))), "{:?}", refused.err());
+
+    let digest = engine.modules.put(&strategy("rsi")).await.unwrap();
+    let upload = Upload { by: "ann".to_owned(), at: Timestamp::now(), signed_by: None };
+    engine.modules.note_upload(digest, &upload).await.unwrap();
+    let kept = async || catalog.find(digest).await.unwrap().unwrap();
+    for _ in 1..MOST_UNANSWERED {
+        let problem = catalog.check_now(kept().await).await.unwrap_err();
+        assert!(matches!(problem, CheckError::NotJudged(NotJudged::Unanswered(_))), "{problem}");
+        assert!(kept().await.waits());
+    }
+    let judged = catalog.check_now(kept().await).await.unwrap().judgement.unwrap();
+    assert!(matches!(&judged, Judgement::Unusable { code, .. } if code == "too_costly"), "{judged:?}");
+}
+
+#[tokio::test]
+async fn what_kills_its_child_is_refused_and_keeps_no_other_from_being_checked() {
+    let engine = Engine::new(settings()).await;
+    let catalog = Arc::new(with_children(&engine, "/bin/false", None));
+    let mut waiting = Vec::new();
+    for bytes in [&b"one"[..], b"two"] {
+        let digest = engine.modules.put(bytes).await.unwrap();
+        let upload = Upload { by: "ann".to_owned(), at: Timestamp::now(), signed_by: None };
+        engine.modules.note_upload(digest, &upload).await.unwrap();
+        waiting.push(digest);
+    }
+    catalog.check_waiting().await.unwrap();
+    for digest in waiting {
+        let judged = catalog.find(digest).await.unwrap().unwrap().judgement.unwrap();
+        assert!(matches!(&judged, Judgement::Unusable { code, .. } if code == "crashed_the_inspection"), "{judged:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_uploaded_module_can_be_removed_whatever_its_bytes_are() {
+    let engine = Engine::new(settings()).await;
+    let catalog = catalog(&engine, None);
+    let log = DeploymentLog::default();
+    let removal = Removal { by: "ann".to_owned(), at: Timestamp::now(), reason: None };
+    let unknown = ModuleDigest::of(b"never kept");
+    assert!(matches!(catalog.remove(unknown, &removal, &log).await, Err(RemoveError::Unknown(_))));
+    let digest = engine.modules.put(b"no module").await.unwrap();
+    assert!(matches!(catalog.remove(digest, &removal, &log).await, Err(RemoveError::Bundled(_))));
+    let upload = Upload { by: "bob".to_owned(), at: Timestamp::now(), signed_by: None };
+    engine.modules.note_upload(digest, &upload).await.unwrap();
+    assert_eq!(catalog.remove(digest, &removal, &log).await.unwrap().digest, digest);
+    assert_eq!(catalog.find(digest).await.unwrap(), None);
+    assert_eq!(catalog.removed(5).await.unwrap()[0].removal, removal);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{Judgement, KeepError, LARGEST_MODULE, ModuleStore, Upload};
+use super::{Judgement, KeepError, LARGEST_MODULE, ModuleStore, Removal, RemovedModule, Upload};
 use crate::modules::admission::{Check, CheckName, CheckOutcome, Verdict};
 
 /// Two handles of one empty store.
@@ -23,6 +23,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     many_at_once_keep_one(fresh().await).await;
     a_module_that_is_too_large_is_refused(fresh().await).await;
     what_is_noted_first_stays(fresh().await).await;
+    what_is_removed_is_gone_and_can_come_back(fresh().await).await;
 }
 
 /// Bytes without a pattern that a store could compress away or cut at a boundary unnoticed.
@@ -144,4 +145,41 @@ pub async fn what_is_noted_first_stays((store, other): Replicas) {
     store.note_upload(unknown, &upload("nobody")).await.unwrap();
     store.judge(unknown, &unusable).await.unwrap();
     assert_eq!(store.find(unknown).await.unwrap(), None);
+}
+
+/// A removed module is gone for every replica, who removed it is recorded, and the same bytes are a new module.
+pub async fn what_is_removed_is_gone_and_can_come_back((store, other): Replicas) {
+    let removal = |by: &str, at| Removal {
+        by: by.to_owned(),
+        at: Timestamp::from_millis(at),
+        reason: (by == "ann").then(|| "it $crashes.everything".to_owned()),
+    };
+    let kept = store.put(b"to be kept").await.unwrap();
+    let digest = store.put(b"to be removed").await.unwrap();
+    let upload = Upload { by: "bob".to_owned(), at: Timestamp::from_millis(1_700_000_000_123), signed_by: None };
+    store.note_upload(digest, &upload).await.unwrap();
+    let refused = Judgement::Unusable {
+        at: Timestamp::from_millis(1_700_000_000_456),
+        host_version: "2.0.0".to_owned(),
+        code: "too_costly".to_owned(),
+        reason: "it is".to_owned(),
+    };
+    store.judge(digest, &refused).await.unwrap();
+    assert!(other.remove(digest, &removal("ann", 1_700_000_001_000)).await.unwrap());
+    assert!(!store.remove(digest, &removal("ann", 1_700_000_001_001)).await.unwrap(), "it is gone already");
+    assert_eq!((store.find(digest).await.unwrap(), store.get(digest).await.unwrap()), (None, None));
+    assert_eq!(store.list().await.unwrap().iter().map(|module| module.digest).collect::<Vec<_>>(), [kept]);
+    // A check that is under way finds nothing to note its result on.
+    store.judge(digest, &refused).await.unwrap();
+    assert_eq!(store.find(digest).await.unwrap(), None);
+
+    assert_eq!(other.put(b"to be removed").await.unwrap(), digest);
+    let again = store.find(digest).await.unwrap().unwrap();
+    assert_eq!((again.upload, again.judgement), (None, None));
+    assert!(store.remove(digest, &removal("cy", 1_700_000_002_000)).await.unwrap());
+    let size = b"to be removed".len() as u64;
+    let of = |upload, removal| RemovedModule { digest, size, upload, removal };
+    let (first, second) = (removal("ann", 1_700_000_001_000), removal("cy", 1_700_000_002_000));
+    assert_eq!(store.removed(10).await.unwrap(), [of(None, second.clone()), of(Some(upload), first)]);
+    assert_eq!(other.removed(1).await.unwrap(), [of(None, second)]);
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{
-    DerivedInput, Job, Level, MessageForm, MessageRules, ModuleDigest, ParameterHash, ParameterSchema, Provenance,
-    ResolvedParameters, SignalId, SignalTimestamp, StrategyId, Timestamp, WindowHash,
+    DerivedInput, Job, Level, MAX_RATIONALE, MessageForm, MessageRules, MessageTexts, ModuleDigest, ParameterHash,
+    ParameterSchema, Provenance, ResolvedParameters, SignalId, SignalTimestamp, StrategyId, Timestamp, WindowHash,
+    readings_fit,
 };
 
 use super::Cause;
@@ -40,6 +41,8 @@ struct Message {
     candle_close: Option<Json>,
     #[serde(default)]
     simulated: Json,
+    #[serde(default)]
+    rationale: Option<String>,
 }
 
 impl Message {
@@ -51,7 +54,15 @@ impl Message {
             form: if self.candle_close.is_some() { MessageForm::Current } else { MessageForm::First },
             timestamp: if is_emitted { SignalTimestamp::Emitted } else { SignalTimestamp::CandleClose },
             is_simulated: self.simulated == true,
+            texts: if self.has_long_texts() { MessageTexts::AsGiven } else { MessageTexts::Cut },
         }
+    }
+
+    /// Whether the texts of the strategy are longer than their bounds, as only versions left them that had none. Within
+    /// the bounds both ways give the same.
+    fn has_long_texts(&self) -> bool {
+        let readings = self.metadata.readings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.rationale.as_ref().is_some_and(|rationale| rationale.len() > MAX_RATIONALE) || !readings_fit(readings)
     }
 }
 
@@ -59,6 +70,9 @@ impl Message {
 struct Metadata {
     strategy_config: Config,
     provenance: Provenance,
+    /// Everything else.
+    #[serde(flatten)]
+    readings: Map<String, Json>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -74,7 +88,7 @@ impl Recorded {
         let unreadable = |reason: String| Cause::Unreadable(reason);
         let message: Message = serde_json::from_str(&stored.message).map_err(|error| unreadable(error.to_string()))?;
         let rules = message.rules(stored);
-        let Message { metadata: Metadata { strategy_config: config, provenance }, trace, .. } = message;
+        let Message { metadata: Metadata { strategy_config: config, provenance, .. }, trace, .. } = message;
         let digest = |field: &str| unreadable(format!("metadata.provenance.{field} is no SHA-256 of 64 hex digits"));
         Ok(Self {
             strategy: stored.strategy.clone(),

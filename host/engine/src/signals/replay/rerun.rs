@@ -1,7 +1,7 @@
 //! Runs a bundle again: the same module on the same windows under the same limits has to fail in the same way.
 
 use ta_bot_core::{EvaluationError, ModuleDigest};
-use ta_bot_wasm::{LoadError, Sandbox, SandboxError, StrategyModule};
+use ta_bot_wasm::{Children, LoadError, Sandbox, SandboxError, StrategyModule};
 use thiserror::Error;
 
 use super::{Verdict, everything_goes_out};
@@ -76,12 +76,12 @@ pub struct Rerun {
 
 impl Rerun {
     /// Runs a failure again with `module`: the bytes of the module with the failure's digest, if they were found. It
-    /// uses a sandbox of its own, with the limits of the original evaluation.
-    pub fn new(failure: Failure, module: Option<&[u8]>) -> Result<Self, SandboxError> {
+    /// uses a sandbox of its own, with the limits of the original evaluation; one of `children` compiles for it.
+    pub fn new(failure: Failure, module: Option<&[u8]>, children: Children) -> Result<Self, SandboxError> {
         let answer = match module {
             None => Err(RerunCause::UnknownModule(failure.module)),
             Some(bytes) => {
-                let sandbox = Sandbox::new(failure.limits, None)?;
+                let sandbox = Sandbox::new(failure.limits, None)?.with_children(children);
                 let loaded = StrategyModule::load(&sandbox, bytes);
                 let unusable = |reason| RerunCause::UnusableModule { module: failure.module, reason };
                 loaded.map_err(unusable).and_then(|module| evaluate(&failure, &module))

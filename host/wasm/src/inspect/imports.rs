@@ -1,6 +1,6 @@
 //! Which imports a component may have: the strategy package's own, and the part of WASI that the host virtualises.
 
-/// The packages of WASI 0.2 that the host implements itself, see [`crate::virtual_wasi`].
+/// The packages of WASI 0.2 that the host implements itself, see the module `virtual_wasi`.
 const VIRTUALISED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
 
 /// The imports that a strategy may not have.

@@ -33,6 +33,7 @@ mod symbol;
 mod timeframe;
 mod timestamp;
 mod transition;
+mod words;
 
 pub use candle::{
     Candle, CandleError, CandleRow, CandleSlice, CandleSources, CandleSourcesError, CandleWindow, ClosedCandles,
@@ -67,3 +68,4 @@ pub use symbol::{Symbol, SymbolError};
 pub use timeframe::{Timeframe, TimeframeError};
 pub use timestamp::{Timestamp, TimestampError, millis};
 pub use transition::{Admission, DeploymentRequest, Known, TransitionError};
+pub use words::{visible, visible_json, visible_lines};

@@ -36,8 +36,9 @@ mod report;
 
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
-pub use report::{Build, Elections, HealthReport, Modules, Part, PartStatus, StaleParameters, Status};
+pub use report::{Build, Elections, HealthReport, Modules, Part, PartStatus, StaleParameters, Status, TokensReport};
 
+use crate::tokens::TokenBook;
 use readiness::Answered;
 
 /// How long a part may take to answer.
@@ -76,6 +77,8 @@ pub struct Sources {
     pub feeds: Arc<Feeds>,
     pub embedded: Embedded,
     pub build: Build,
+    /// The file of tokens, if there is one.
+    pub tokens: Option<TokenBook>,
 }
 
 /// Measures the state of the service.

@@ -29,3 +29,4 @@ mod strategies;
 #[path = "../support/mod.rs"]
 mod support;
 mod turns;
+mod who_may;

@@ -129,6 +129,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         feeds: Arc::clone(&feeds),
         embedded,
         build: Build::default(),
+        tokens: None,
     });
     Service { health, abilities, bus, parameters, registry, database, feeds, folder }
 }

@@ -73,7 +73,10 @@ pub struct DeploymentEntryView {
     pub quarantined: Option<String>,
     /// The module that evaluates the same candles from then on without publishing anything; null if there is none.
     pub shadow: Option<ShadowView>,
+    /// Who made the change: the name of the token, if it has one.
     pub changed_by: String,
+    /// Whom the request named as its author, if the token has another name; else null.
+    pub claimed_by: Option<String>,
     pub changed_at: String,
     pub reason: Option<String>,
 }
@@ -172,6 +175,7 @@ impl From<&DeploymentEntry> for DeploymentEntryView {
             quarantined: change.deployment.quarantined.clone(),
             shadow: change.deployment.shadow.as_ref().map(ShadowView::from),
             changed_by: change.changed_by.clone(),
+            claimed_by: change.claimed_by.clone(),
             changed_at: change.at.to_string(),
             reason: change.reason.clone(),
         }

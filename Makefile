@@ -17,7 +17,7 @@ NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-momentum \
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build check strategies guests test test-setup parity bench fuzz docs docs-candles routes lint sbom clean
+.PHONY: help run build check strategies guests test test-setup upgrade-drill parity bench fuzz docs docs-candles routes lint sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,6 +57,10 @@ check: strategies ## the quick loop: formatting, warnings and unit tests of the 
 test: test-setup guests ## run every test
 	@$(CARGO) test $(LOCKED) --no-fail-fast $(NATIVE)
 	@$(CARGO) test $(LOCKED) --profile plain --no-default-features -p ta-bot --lib
+
+# The older version is built in a folder of its own, since both are needed at once.
+upgrade-drill: strategies test-setup ## upgrade from FROM, a commit, and go back, while the market goes on
+	@sh scripts/upgrade-drill.sh "$(FROM)" $(TARGET)
 
 parity: strategies ## compare the built-in strategies with the recorded answers in PARITY_DIR
 	@PARITY_DIR='$(PARITY_DIR)' $(CARGO) test $(LOCKED) $(NATIVE) --test parity -- --nocapture

@@ -36,7 +36,7 @@ mod report;
 
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
-pub use report::{Build, Elections, HealthReport, Modules, Part, PartStatus, StaleParameters, Status, TokensReport};
+pub use report::{Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, Status, TokensReport};
 
 use crate::tokens::TokenBook;
 use readiness::Answered;

@@ -16,6 +16,11 @@ use serde::{
 
 use crate::{ModuleDigest, StrategyId, Timestamp};
 
+mod levels;
+
+pub(crate) use levels::held_at;
+pub use levels::{DeployedLevel, LevelOfLog, LevelParameters, LevelsOfLog, RequestedLevels, requested_levels};
+
 /// What an operator, or the service on their behalf, has decided about a strategy.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Deployment {
@@ -31,6 +36,9 @@ pub struct Deployment {
     /// The module that evaluates the same candles without publishing anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Shadow>,
+    /// The levels of the strategy's parameters that this very change changes. Later changes do not repeat them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<DeployedLevel>,
 }
 
 /// A module that evaluates the same candles as the one that decides, so that the two can be compared.
@@ -369,6 +377,12 @@ mod tests {
             enabled: Some(true),
             quarantined: Some("it trapped".to_owned()),
             shadow,
+            parameters: vec![DeployedLevel {
+                symbol: Some("BTCUSDT".parse().unwrap()),
+                parameters: Some(serde_json::Map::new()),
+                before: None,
+                over: 3,
+            }],
         };
         for deployment in [whole, Deployment::default()] {
             let text = serde_json::to_string(&deployment).unwrap();

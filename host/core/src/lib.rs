@@ -42,7 +42,8 @@ pub use candle::{
 };
 pub use decision::{Action, Decision, EvaluationError, ExecutionStatus, Strength};
 pub use deployment::{
-    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Promotion, Shadow, Shadowing,
+    DeployedLevel, Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, LevelOfLog,
+    LevelParameters, LevelsOfLog, Promotion, RequestedLevels, Shadow, Shadowing, requested_levels,
 };
 pub use digest::{Digest, FailureId, ModuleDigest, ParameterHash, RevisionId, WindowHash};
 pub use job::{CandleEvent, EventError, Job};

@@ -5,14 +5,23 @@
 
 use thiserror::Error;
 
-use crate::{Deployment, DeploymentAction, DeploymentEntry, ModuleDigest, Promotion, Shadow, StrategyId};
+use crate::{
+    Deployment, DeploymentAction, DeploymentEntry, ModuleDigest, Promotion, RequestedLevels, Shadow, StrategyId,
+    deployment::held_at,
+};
 
 /// A requested change of a strategy's deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeploymentRequest {
-    /// This module decides from now on; `None` is the bundled one.
-    Activate(Option<ModuleDigest>),
-    /// The module of this revision decides again; `None` is the module before the current one.
+    /// This module decides from now on.
+    Activate {
+        /// The module; `None` is the bundled one.
+        module: Option<ModuleDigest>,
+        /// What levels of the strategy's parameters hold from then on; others stay as they are.
+        parameters: RequestedLevels,
+    },
+    /// The module of this revision decides again; `None` is the module before the current one. Levels of parameters
+    /// that deployments have changed since hold again what they held.
     RollBack(Option<i64>),
     /// The strategy evaluates candles, whatever the application's settings say.
     Enable,
@@ -43,6 +52,13 @@ pub enum DeploymentRequest {
         /// How it failed.
         why: String,
     },
+}
+
+impl DeploymentRequest {
+    /// This module decides from now on, with the parameters that are stored; `None` is the bundled one.
+    pub const fn activate(module: Option<ModuleDigest>) -> Self {
+        Self::Activate { module, parameters: RequestedLevels::new() }
+    }
 }
 
 /// The result of admission for a stored module.
@@ -142,10 +158,20 @@ impl Known<'_> {
     /// The module whose admission [`next`](Self::next) needs for this request, if there is one.
     pub fn needs_admission(&self, request: &DeploymentRequest) -> Option<ModuleDigest> {
         match request {
-            DeploymentRequest::Activate(module) => *module,
+            DeploymentRequest::Activate { module, .. } => *module,
             DeploymentRequest::Promote => self.current.shadow.as_ref().map(|shadow| shadow.module),
             DeploymentRequest::Shadow { module, .. } if self.deciding() != Some(*module) => Some(*module),
             _ => None,
+        }
+    }
+
+    /// The levels of parameters that change with the request, with what they are to hold: those that an activation
+    /// names, or, for a rollback, those that deployments have changed since.
+    pub fn levels(&self, request: &DeploymentRequest) -> Result<RequestedLevels, TransitionError> {
+        match request {
+            DeploymentRequest::Activate { parameters, .. } => Ok(parameters.clone()),
+            DeploymentRequest::RollBack(revision) => Ok(held_at(self.entries, self.target(*revision)?.1)),
+            _ => Ok(RequestedLevels::new()),
         }
     }
 
@@ -159,13 +185,13 @@ impl Known<'_> {
         use DeploymentAction as A;
         let current = self.current.clone();
         Ok(match request {
-            DeploymentRequest::Activate(module) => {
+            DeploymentRequest::Activate { module, .. } => {
                 if let Some(module) = module {
                     self.check(module, admission)?;
                 }
                 (A::Activate, self.with_module(module)?)
             }
-            DeploymentRequest::RollBack(revision) => (A::RollBack, self.with_module(self.before(revision)?)?),
+            DeploymentRequest::RollBack(revision) => (A::RollBack, self.with_module(self.target(revision)?.0)?),
             DeploymentRequest::Promote => {
                 let shadow = current.shadow.ok_or_else(|| TransitionError::NoShadow(self.strategy.clone()))?;
                 self.check(shadow.module, admission)?;
@@ -226,7 +252,8 @@ impl Known<'_> {
         if module.is_none() && self.bundled.is_none() {
             return Err(TransitionError::NotBundled(self.strategy.clone()));
         }
-        Ok(Deployment { module, enabled: self.enabled(), quarantined: None, shadow: None })
+        let enabled = self.enabled();
+        Ok(Deployment { module, enabled, quarantined: None, shadow: None, parameters: Vec::new() })
     }
 
     /// Whether the strategy is enabled from now on: as before, except that a strategy gets enabled with its first
@@ -242,19 +269,20 @@ impl Known<'_> {
         self.current.module.or(self.bundled)
     }
 
-    /// The module to go back to; `None` is the bundled one.
-    fn before(&self, revision: Option<i64>) -> Result<Option<ModuleDigest>, TransitionError> {
-        let module = |entry: &DeploymentEntry| entry.change.deployment.module;
+    /// The module to go back to, of which `None` is the bundled one, and the revision at which it decided.
+    fn target(&self, revision: Option<i64>) -> Result<(Option<ModuleDigest>, i64), TransitionError> {
+        // Before the first entry, the bundled module decided.
+        const BEFORE_ALL: (Option<ModuleDigest>, i64) = (None, 0);
+        let of = |entry: &DeploymentEntry| (entry.change.deployment.module, entry.revision);
         match revision {
-            Some(0) => Ok(None),
+            Some(0) => Ok(BEFORE_ALL),
             Some(revision) => {
                 let entry = self.entries.iter().find(|entry| entry.revision == revision);
-                entry.map(module).ok_or(TransitionError::UnknownRevision(revision))
+                entry.map(of).ok_or(TransitionError::UnknownRevision(revision))
             }
             None => {
-                let other = self.entries.iter().rev().map(module).find(|module| *module != self.current.module);
-                // Before the first entry, the bundled module decided.
-                let bundled = self.current.module.is_some().then_some(None);
+                let other = self.entries.iter().rev().map(of).find(|(module, _)| *module != self.current.module);
+                let bundled = self.current.module.is_some().then_some(BEFORE_ALL);
                 other.or(bundled).ok_or(TransitionError::NothingBefore)
             }
         }

@@ -51,8 +51,9 @@ pub(super) async fn run(session: Session, command: ModulesCommand) -> Result<Exi
         M::History { strategy, most } => {
             return deployed::history(&session, &strategy, most.limit).await.map(|()| ExitCode::SUCCESS);
         }
-        M::Activate { strategy, module, change } => {
-            return deployed::activate(&session, &strategy, &module, change).await.map(|()| ExitCode::SUCCESS);
+        M::Activate { strategy, module, parameters, change } => {
+            let activated = deployed::activate(&session, &strategy, &module, parameters.as_deref(), change).await;
+            return activated.map(|()| ExitCode::SUCCESS);
         }
         M::Shadow { strategy, module, terms, change } => {
             return deployed::shadow(&session, &strategy, &module, &terms, change).await.map(|()| ExitCode::SUCCESS);

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use serde::Serialize;
-use ta_bot_api::views::{deployment::DeploymentView, warning::WarningView};
+use ta_bot_api::views::{
+    deployment::DeploymentView,
+    warning::{MisfitView, WarningView},
+};
 use ta_bot_core::{StrategyId, Timeframe};
-use ta_bot_engine::settings::config_store::ConfigKey;
+use ta_bot_engine::{deployments::rollout::RolloutError, settings::config_store::ConfigKey};
 use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 
 use super::{
@@ -33,8 +36,11 @@ struct Strategy {
     deployment_revision: i64,
     /// Whether it looks at candles, unless it is quarantined.
     enabled: bool,
-    /// `ready`, `quarantined`, `paused`, or `misconfigured` if whether it is paused can't be read.
+    /// `ready`, `quarantined`, `paused`, or `misconfigured` if the parameters stored for all symbols do not fit, or
+    /// whether it is paused can't be read.
     state: &'static str,
+    /// What is stored and does not fit: the strategy evaluates no candles where it counts.
+    misconfigured: Vec<MisfitView>,
     lookback: u32,
     /// Empty means all.
     timeframes: Vec<Timeframe>,
@@ -48,6 +54,7 @@ impl Strategy {
         let description = module.description();
         let deployment = DeploymentView::of(&app.analyst.rollout, &description.id);
         let switch = app.analyst.parameters.switches(&description.id).all;
+        let misfits: Vec<_> = app.analyst.parameters.misfits(module).into_iter().map(MisfitView::from).collect();
         Self {
             id: description.id.clone(),
             name: description.name.clone(),
@@ -57,7 +64,8 @@ impl Strategy {
             bundled: deployment.bundled,
             deployment_revision: deployment.revision,
             enabled: deployment.runs(&switch),
-            state: deployment.state(&switch),
+            state: deployment.state(&switch, &misfits),
+            misconfigured: misfits,
             lookback: description.lookback,
             timeframes: description.timeframes.clone(),
             parameter_count: description.schema.specs().len(),
@@ -129,7 +137,7 @@ pub(super) async fn show(session: Session, id: &StrategyId) -> Result<(), CliErr
     };
     let module = app.registry.get(id).ok_or_else(unknown)?;
     let key = ConfigKey { strategy: id.clone(), symbol: None };
-    let (resolved, stored) = app.analyst.parameters.read(&key).map_err(|_| unknown())?;
+    let (resolved, stored) = app.analyst.parameters.read(&key).map_err(RolloutError::from)?;
     let description = module.description();
     session.output.answer(&Shown {
         strategy: Strategy::new(&app, &module),
@@ -156,6 +164,9 @@ impl fmt::Display for Shown {
         writeln!(f, "  digest      {digest}\n  lookback    {lookback} candles")?;
         writeln!(f, "  timeframes  {}", self.strategy.timeframes())?;
         writeln!(f, "  enabled     {}\n  state       {state}\n", yes_or_no(*enabled))?;
+        for misfit in &self.strategy.misconfigured {
+            writeln!(f, "{}\n", one_line(&misfit.to_string()))?;
+        }
         writeln!(f, "{}", parameter_table(&self.parameters))?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
     }

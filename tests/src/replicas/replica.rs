@@ -1,6 +1,11 @@
 //! One `ta-bot` in a process of its own.
 
-use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use serde_json::Value as Json;
 use tokio::{
@@ -13,8 +18,9 @@ use crate::{binary, operator, until};
 /// A replica, running or dead.
 #[derive(Debug)]
 pub struct Replica {
+    binary: PathBuf,
     variables: HashMap<String, String>,
-    log: std::path::PathBuf,
+    log: PathBuf,
     process: Option<Child>,
     url: String,
 }
@@ -22,7 +28,13 @@ pub struct Replica {
 impl Replica {
     /// A replica that is not running yet. Its log is kept in `folder`.
     pub fn new(folder: &Path, variables: HashMap<String, String>) -> Self {
-        Self { variables, log: folder.join("log"), process: None, url: String::new() }
+        let log = folder.join("log");
+        Self { binary: binary::ta_bot(), variables, log, process: None, url: String::new() }
+    }
+
+    /// Runs another `ta-bot`, such as one of an older version, from the next start on.
+    pub fn set_binary(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
     }
 
     /// Sets an environment variable, for the next start.
@@ -45,7 +57,7 @@ impl Replica {
     /// Like [`Self::start`], with more options of `serve`.
     pub async fn start_with(&mut self, options: &[&str]) {
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
-        let mut process = Command::new(binary::ta_bot())
+        let mut process = Command::new(&self.binary)
             .args(["serve", "--json"])
             .args(options)
             .envs(&self.variables)
@@ -74,8 +86,17 @@ impl Replica {
     ///
     /// If the command fails.
     pub async fn run(&self, arguments: &[&str]) -> Json {
-        let mut command = Command::new(binary::ta_bot());
-        let done = command.args(arguments).arg("--json").envs(&self.variables).output().await.unwrap();
+        self.run_without(arguments, &[]).await
+    }
+
+    /// Like [`Self::run`], without some of the replica's variables.
+    pub async fn run_without(&self, arguments: &[&str], variables: &[&str]) -> Json {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).arg("--json").envs(&self.variables);
+        for variable in variables {
+            command.env_remove(variable);
+        }
+        let done = command.output().await.unwrap();
         let (said, log) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         assert!(done.status.success(), "{arguments:?}: {said}\n{log}");
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"))

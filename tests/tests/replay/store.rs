@@ -8,7 +8,9 @@ use std::{
 use serde_json::Value as Json;
 use sqlx::{Connection as _, SqliteConnection};
 use ta_bot::app::App;
-use ta_bot_core::{Candle, CandleSlice, CandleWindow, Job, Signal, StrategyId, Symbol, Timeframe, Timestamp};
+use ta_bot_core::{
+    Candle, CandleSlice, CandleWindow, Job, LevelsOfLog, Signal, StrategyId, Symbol, Timeframe, Timestamp,
+};
 use ta_bot_drivers::sqlite::{Database, modules::SqliteModules};
 use ta_bot_engine::{
     evaluation::{Inputs, Origin, Outcome, extra_windows},
@@ -112,7 +114,7 @@ impl Store {
                 windows.push(CandleWindow::new(candles).unwrap());
             }
             let slices: Vec<CandleSlice<'_>> = windows.iter().map(|window| window.newest(usize::MAX)).collect();
-            let parameters = other.analyst.parameters.resolve(&module, &job.symbol).parameters;
+            let parameters = other.analyst.parameters.resolve(&module, &job.symbol, &LevelsOfLog::default()).parameters;
             let inputs = Inputs {
                 module: &module,
                 parameters: &parameters,

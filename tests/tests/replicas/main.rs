@@ -14,4 +14,6 @@ mod shutdown;
 mod storm;
 mod swaps;
 mod terms;
+mod together;
+mod upgrade;
 mod whole_loop;

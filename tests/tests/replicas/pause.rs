@@ -106,6 +106,11 @@ async fn paused_strategies_cost_no_job_and_what_stands_in_mongodb_counts() {
     levels.update_many(doc! {}, doc! { "$set": { "parameters.enabled": true } }).await.unwrap();
     refresh(&fleet).await;
     until_enabled(&fleet, true).await;
+    for replica in &fleet.replicas {
+        assert_eq!(outcome(replica).await, "error", "the name that no strategy knows is never left out in silence");
+    }
+    levels.update_many(doc! {}, doc! { "$unset": { "parameters.note": "" } }).await.unwrap();
+    refresh(&fleet).await;
     for minute in 1..MINUTES {
         market.write_minute(&pool, minute).await;
         announce(&client, &market).await;

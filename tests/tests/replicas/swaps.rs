@@ -68,7 +68,7 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
     let mut wrong = Vec::new();
     let mut before = "";
     let mut changes = 0;
-    for ((close, timeframe, symbol), module) in &decided {
+    for ((close, timeframe, symbol), (module, _)) in &decided {
         let holds = swaps.iter().rev().find(|swap| swap.from <= *close).unwrap();
         if holds.module != *module {
             wrong.push(format!("{symbol} {timeframe} {close}: {module} instead of {}", holds.module));
@@ -159,7 +159,7 @@ async fn swap(replica: &Replica, body: &Json, revision: i64) -> Swap {
 }
 
 /// Replays some of the signals, of both versions, on the replica that was killed in between.
-async fn replayed(fleet: &Fleet, pool: &MySqlPool) {
+pub(crate) async fn replayed(fleet: &Fleet, pool: &MySqlPool) {
     let ids = "SELECT `signal_id` FROM `signals` WHERE `strategy` = 'versions' ORDER BY `signal_id` LIMIT 40";
     let ids: Vec<String> = sqlx::query_scalar(ids).fetch_all(pool).await.unwrap();
     let mut modules = BTreeSet::new();
@@ -172,8 +172,8 @@ async fn replayed(fleet: &Fleet, pool: &MySqlPool) {
     assert_eq!(modules.len(), 2, "only one of the versions was replayed");
 }
 
-/// Which module decided each candle, by close, timeframe and symbol.
-async fn decided(pool: &MySqlPool) -> BTreeMap<(Timestamp, String, String), String> {
+/// Which module decided each candle and with which weight, by close, timeframe and symbol.
+pub(crate) async fn decided(pool: &MySqlPool) -> BTreeMap<(Timestamp, String, String), (String, i64)> {
     let rows = sqlx::query("SELECT `symbol`, `timeframe`, `message` FROM `signals` WHERE `strategy` = 'versions'");
     let rows = rows.fetch_all(pool).await.unwrap();
     let mut decided = BTreeMap::new();
@@ -183,7 +183,8 @@ async fn decided(pool: &MySqlPool) -> BTreeMap<(Timestamp, String, String), Stri
         let close = Timestamp::from_millis(provenance["candle_close"].as_i64().unwrap());
         let key = (close, row.get("timeframe"), row.get("symbol"));
         let module = provenance["module_digest"].as_str().unwrap().to_owned();
-        let before = decided.insert(key.clone(), module);
+        let weight = message["metadata"]["weight"].as_i64().unwrap();
+        let before = decided.insert(key.clone(), (module, weight));
         assert_eq!(before, None, "two decisions about {key:?}");
     }
     decided

@@ -18,6 +18,7 @@ mod health;
 mod history;
 mod market;
 mod metrics;
+mod misfits;
 mod modules;
 mod neighbours;
 mod refusals;

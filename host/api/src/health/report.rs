@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 use ta_bot_core::millis;
-use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress};
+use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress, settings::parameters::Misfit};
 use utoipa::ToSchema;
 
-use super::{AbilitiesReport, Answer, Health, Measured};
-use crate::tokens::TokenBook;
+use super::{AbilitiesReport, Answer, Health, Measured, Sources};
+use crate::{tokens::TokenBook, views::warning::MisfitView};
 
 /// How many series that are behind are named.
 const OLDEST: usize = 5;
+/// How many levels that do not fit are named.
+const MOST_MISFITS: usize = 20;
 
 /// The state of the service as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -72,13 +74,19 @@ pub struct Modules {
     pub failed: Vec<String>,
 }
 
-/// Whether evaluations use parameters, settings and deployments that may be older than what is stored.
+/// Whether evaluations use parameters, settings and deployments that may be older than what is stored, and whether some
+/// of what is stored does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct StaleParameters {
+pub struct ParametersReport {
     /// Whether the last attempt to read them failed.
     pub stale: bool,
     /// Since when; if the store was unavailable at the start, when the values in use were read.
     pub since: Option<String>,
+    /// At how many levels (all symbols of a strategy, or one) what is stored does not fit. The strategy is not
+    /// evaluated there.
+    pub misfits: usize,
+    /// The first of them, 20 at most, with what does not fit and what to do.
+    pub misconfigured: Vec<MisfitView>,
 }
 
 /// Whether the tokens that count are those of the file as it is now.
@@ -161,8 +169,8 @@ pub struct HealthReport {
     pub nats: Part,
     /// The strategies' modules.
     pub modules: Modules,
-    /// Whether the last known parameters, settings or deployments are in use.
-    pub parameters: StaleParameters,
+    /// Whether the last known parameters, settings or deployments are in use, and which stored ones do not fit.
+    pub parameters: ParametersReport,
     /// How old the newest candles of the scheduled series are.
     pub feeds: FeedsReport,
     /// Whether the tokens that count are those of `API_TOKENS_FILE`; only present if there are tokens.
@@ -175,7 +183,7 @@ impl Health {
     pub async fn report(&self) -> HealthReport {
         let measured = self.measure().await;
         let sources = &self.sources;
-        let stale_since = sources.books.stale_since();
+        let parameters = self.parameters();
         let is_leader = sources.leadership.term().is_some();
         let modules = self.modules();
         let embedded = sources.embedded;
@@ -183,7 +191,7 @@ impl Health {
         let tokens = sources.tokens.as_ref().map(TokensReport::from);
         let is_limited = measured.config.is_err()
             || modules.status != "ready"
-            || stale_since.is_some()
+            || parameters.is_limited()
             || tokens.as_ref().is_some_and(|tokens| tokens.stale);
         HealthReport {
             status: status(&measured, &abilities, is_limited),
@@ -204,12 +212,22 @@ impl Health {
                 ..part(measured.bus, embedded.nats)
             },
             modules,
-            parameters: StaleParameters {
-                stale: stale_since.is_some(),
-                since: stale_since.map(|moment| moment.to_string()),
-            },
+            parameters,
             feeds: FeedsReport::new(&sources.feeds.all()),
             tokens,
+        }
+    }
+
+    fn parameters(&self) -> ParametersReport {
+        let Sources { books, registry, .. } = &self.sources;
+        let stale_since = books.stale_since();
+        let strategies = registry.strategies();
+        let misfits: Vec<Misfit> = strategies.values().flat_map(|module| books.parameters.misfits(module)).collect();
+        ParametersReport {
+            stale: stale_since.is_some(),
+            since: stale_since.map(|moment| moment.to_string()),
+            misfits: misfits.len(),
+            misconfigured: misfits.into_iter().take(MOST_MISFITS).map(MisfitView::from).collect(),
         }
     }
 
@@ -220,6 +238,12 @@ impl Health {
             Progress::Ready => Modules { status: "ready", ready, failed: Vec::new() },
             Progress::Incomplete(failed) => Modules { status: "incomplete", ready, failed: failed.clone() },
         }
+    }
+}
+
+impl ParametersReport {
+    const fn is_limited(&self) -> bool {
+        self.stale || self.misfits > 0
     }
 }
 

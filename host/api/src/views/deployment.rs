@@ -1,10 +1,13 @@
 //! The JSON view of a deployment, for the API and the commands.
 
 use serde::Serialize;
-use ta_bot_core::{DeploymentEntry, Shadow, StrategyId, SwitchState};
+use serde_json::{Map, Value};
+use ta_bot_core::{DeployedLevel, DeploymentEntry, Shadow, StrategyId, SwitchState};
 use utoipa::ToSchema;
 
 use ta_bot_engine::deployments::rollout::{Deployed, Rollout};
+
+use super::warning::MisfitView;
 
 /// The word for the module bundled with the service.
 pub const BUNDLED: &str = "bundled";
@@ -73,12 +76,27 @@ pub struct DeploymentEntryView {
     pub quarantined: Option<String>,
     /// The module that evaluates the same candles from then on without publishing anything; null if there is none.
     pub shadow: Option<ShadowView>,
+    /// The levels of parameters that this change changed.
+    pub parameters: Vec<DeployedLevelView>,
     /// Who made the change: the name of the token, if it has one.
     pub changed_by: String,
     /// Whom the request named as its author, if the token has another name; else null.
     pub claimed_by: Option<String>,
     pub changed_at: String,
     pub reason: Option<String>,
+}
+
+/// What a change of the deployment made of one level of the strategy's parameters.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeployedLevelView {
+    /// The symbol; null for all symbols.
+    pub symbol: Option<String>,
+    /// What the level holds from then on; null if nothing.
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<Map<String, Value>>,
+    /// What it held until then; null if nothing.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Map<String, Value>>,
 }
 
 /// A deployment with its history, newest first.
@@ -123,11 +141,12 @@ impl DeploymentView {
     }
 
     /// The state of the strategy. `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no
-    /// candles. `paused`: an operator paused it. `misconfigured`: whether it is paused can't be read, so it evaluates
-    /// no candles.
-    pub const fn state(&self, switch: &SwitchState) -> &'static str {
+    /// candles. `paused`: an operator paused it. `misconfigured`: the parameters stored for all symbols do not fit, or
+    /// whether it is paused can't be read, so it evaluates no candles.
+    pub fn state(&self, switch: &SwitchState, misfits: &[MisfitView]) -> &'static str {
         match (&self.quarantined, switch) {
             (Some(_), _) => "quarantined",
+            (None, SwitchState::On) if misfits.iter().any(MisfitView::is_global) => "misconfigured",
             (None, SwitchState::On) => "ready",
             (None, SwitchState::Off) => "paused",
             (None, SwitchState::Unreadable(_)) => "misconfigured",
@@ -174,10 +193,19 @@ impl From<&DeploymentEntry> for DeploymentEntryView {
             enabled: change.deployment.enabled,
             quarantined: change.deployment.quarantined.clone(),
             shadow: change.deployment.shadow.as_ref().map(ShadowView::from),
+            parameters: change.deployment.parameters.iter().map(DeployedLevelView::from).collect(),
             changed_by: change.changed_by.clone(),
             claimed_by: change.claimed_by.clone(),
             changed_at: change.at.to_string(),
             reason: change.reason.clone(),
         }
+    }
+}
+
+impl From<&DeployedLevel> for DeployedLevelView {
+    fn from(level: &DeployedLevel) -> Self {
+        let DeployedLevel { symbol, parameters, before, .. } = level;
+        let symbol = symbol.as_ref().map(ToString::to_string);
+        Self { symbol, parameters: parameters.clone(), before: before.clone() }
     }
 }

@@ -1,5 +1,7 @@
 //! Why parameters are refused.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -34,6 +36,18 @@ impl ParameterProblem {
     pub(super) fn new(parameter: &str, given: &Json, allowed: String, kind: ProblemKind) -> Self {
         let parameter = parameter.chars().take(100).collect();
         Self { parameter, given: in_short(given), allowed, kind, suggested: None }
+    }
+}
+
+impl fmt::Display for ParameterProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { parameter, given, allowed, kind, .. } = self;
+        match kind {
+            ProblemKind::Unknown => write!(f, "{parameter} = {given}: {allowed}"),
+            ProblemKind::WrongType | ProblemKind::OutOfRange => {
+                write!(f, "{parameter} = {given}: allowed is {allowed}")
+            }
+        }
     }
 }
 

@@ -71,7 +71,7 @@ fn quarantined(deployment: Deployment) -> Deployment {
 #[test]
 fn only_an_admitted_module_is_activated() {
     let case = Case::new([of("old")]);
-    let request = DeploymentRequest::Activate(Some(module("new")));
+    let request = DeploymentRequest::activate(Some(module("new")));
     assert_eq!(case.known().needs_admission(&request), Some(module("new")));
     let next = |admission| case.next(request.clone(), admission);
     assert_eq!(next(Some(Admission::Admitted)), Ok(of("new")));
@@ -85,22 +85,22 @@ fn only_an_admitted_module_is_activated() {
 fn the_bundled_module_and_those_that_decided_before_need_no_check() {
     let case = Case::new([of("first"), of("second")]);
     for (name, admission) in [("bundled", Admission::NeverChecked), ("first", Admission::Waiting)] {
-        let request = DeploymentRequest::Activate(Some(module(name)));
+        let request = DeploymentRequest::activate(Some(module(name)));
         assert_eq!(case.next(request.clone(), Some(admission)), Ok(of(name)));
         // A module that admission has refused since then is still refused.
         assert_eq!(case.next(request, Some(Admission::Refused)), Err(TransitionError::NotAdmitted(module(name))));
     }
-    assert_eq!(case.simply(DeploymentRequest::Activate(None)), Ok(Deployment::default()));
+    assert_eq!(case.simply(DeploymentRequest::activate(None)), Ok(Deployment::default()));
     let unbundled = case.not_bundled();
     assert_eq!(
-        unbundled.simply(DeploymentRequest::Activate(None)),
+        unbundled.simply(DeploymentRequest::activate(None)),
         Err(TransitionError::NotBundled("rsi".parse().unwrap()))
     );
 }
 
 #[test]
 fn a_strategy_that_had_no_module_is_enabled_by_its_first() {
-    let request = DeploymentRequest::Activate(Some(module("new")));
+    let request = DeploymentRequest::activate(Some(module("new")));
     let enabled = |case: Case| case.next(request.clone(), Some(Admission::Admitted)).map(|next| next.enabled);
     assert_eq!(enabled(Case::new([]).not_bundled()), Ok(Some(true)));
     assert_eq!(enabled(Case::new([])), Ok(None), "the settings go on to say it");
@@ -111,7 +111,7 @@ fn a_strategy_that_had_no_module_is_enabled_by_its_first() {
 #[test]
 fn another_module_begins_without_quarantine_and_shadow() {
     let case = Case::new([quarantined(shadowed("old", "shadow"))]);
-    assert_eq!(case.next(DeploymentRequest::Activate(Some(module("new"))), Some(Admission::Admitted)), Ok(of("new")));
+    assert_eq!(case.next(DeploymentRequest::activate(Some(module("new"))), Some(Admission::Admitted)), Ok(of("new")));
 }
 
 #[test]

@@ -83,13 +83,16 @@ pub(crate) async fn locked_head(connection: &mut MySqlConnection) -> Result<i64,
     head.ok_or_else(|| sqlx::Error::Decode(HEAD_IS_GONE.into()))
 }
 
-/// Returns the first candle close that an entry after `revision` decides.
+/// Returns the first candle close that an entry after `revision` matters for: the first that it decides, or every one
+/// if it brings parameters, since what the store of settings holds of them may have been used for older candles
+/// already.
 pub(crate) async fn first_behind(
     connection: &mut MySqlConnection,
     revision: i64,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
-    let sql = "SELECT `decides_from` FROM `ta_bot_deployments` WHERE `revision` > ? ORDER BY `revision` LIMIT 1";
-    let from = sqlx::query_scalar(sql).bind(revision).fetch_optional(connection).await?;
+    let sql = "SELECT MIN(IF(JSON_CONTAINS_PATH(`deployment`, 'one', '$.parameters'), 0, `decides_from`))
+               FROM `ta_bot_deployments` WHERE `revision` > ?";
+    let from: Option<i64> = sqlx::query_scalar(sql).bind(revision).fetch_one(connection).await?;
     Ok(from.map(Timestamp::from_millis))
 }
 

@@ -64,13 +64,16 @@ pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<i64, sqlx:
     head.ok_or_else(|| row::undecodable("deployment_head.revision", "its only row is gone: restore a backup"))
 }
 
-/// Returns the first candle close that an entry after `revision` decides.
+/// Returns the first candle close that an entry after `revision` matters for: the first that it decides, or every one
+/// if it brings parameters, since what the store of settings holds of them may have been used for older candles
+/// already.
 pub(crate) async fn first_behind(
     connection: &mut SqliteConnection,
     revision: i64,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
-    let sql = "SELECT decides_from FROM deployments WHERE revision > ? ORDER BY revision LIMIT 1";
-    let from = sqlx::query_scalar(sql).bind(revision).fetch_optional(connection).await?;
+    let sql = "SELECT MIN(IIF(json_type(deployment, '$.parameters') IS NULL, decides_from, 0)) FROM deployments
+               WHERE revision > ?";
+    let from: Option<i64> = sqlx::query_scalar(sql).bind(revision).fetch_one(connection).await?;
     Ok(from.map(Timestamp::from_millis))
 }
 

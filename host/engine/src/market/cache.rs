@@ -3,10 +3,11 @@
 //! A candle that closes costs its series one small read, and a storm of closes costs one read for all of them: readers
 //! that arrive at the same time are served together.
 //!
-//! The newest three rows are read again each time, because a writer may complete or correct them after the close.
-//! What is older is used as long as nothing can come of it: a stretch without a gap in which every row is a closed
-//! candle. A window with a gap or with an unusable row, and one that is longer than its market is old, are read whole
-//! each time.
+//! The newest three rows are read again at each close of their series and whenever somebody asks for that, because a
+//! writer may complete or correct them after the close. Between two closes, what a shorter timeframe's candles look at
+//! of a longer one comes from memory. What is older is used as long as nothing can come of it: a stretch without a gap
+//! in which every row is a closed candle. A window with a gap or with an unusable row, and one that is longer than its
+//! market is old, are read whole each time.
 //!
 //! What is kept is compared with whatever is read of it later, and all of it with the store in the background. A candle
 //! that changed is noted, see `comparison`.
@@ -66,6 +67,18 @@ struct Kept {
     used: u64,
     /// The count of uses when rows were last taken in.
     changed: u64,
+    /// The count of uses when the read began that brought the newest rows.
+    read: u64,
+    /// Only a read that began after this count of uses is new enough to be used without asking the store.
+    stale_until: u64,
+}
+
+/// What is known of a window.
+enum Known {
+    /// All of it.
+    Whole(Vec<CandleRow>),
+    /// The rows of candles that closed by this moment. The store has to be asked for the others.
+    Until(Vec<CandleRow>, Timestamp),
 }
 
 impl CandleCache {
@@ -84,8 +97,8 @@ impl CandleCache {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The kept rows of a window that need not be read again, and the close after which the store has to be asked.
-    fn known(&self, series: &SeriesKey, until: Timestamp, count: usize) -> Option<(Vec<CandleRow>, Timestamp)> {
+    /// The kept rows of a window that need not be read again.
+    fn known(&self, series: &SeriesKey, until: Timestamp, count: usize) -> Option<Known> {
         let mut kept = lock(&self.kept);
         let found = kept.get_mut(series)?;
         let whole = &found.rows[found.whole_from..];
@@ -95,14 +108,20 @@ impl CandleCache {
         let settled = closed.checked_sub(REREAD)?;
         let after = close_of(series.1, whole.get(settled.checked_sub(1)?)?);
         found.used = self.now();
-        Some((whole[from.min(settled)..settled].to_vec(), after))
+        let next_close = series.1.close_of(close_of(series.1, &whole[closed - 1]));
+        let is_sound = |row: &CandleRow| row.check(series.1).is_ok();
+        if until < next_close && found.read > found.stale_until && whole[settled..closed].iter().all(is_sound) {
+            return Some(Known::Whole(whole[from..closed].to_vec()));
+        }
+        Some(Known::Until(whole[from.min(settled)..settled].to_vec(), after))
     }
 
     /// Keeps the rows of a stretch, in place of what was kept of it, for windows of `count` rows.
     fn keep(&self, series: &SeriesKey, stretch: &Stretch<'_>, count: usize) {
         let now = self.now();
         let mut kept = lock(&self.kept);
-        let new = || Kept { rows: Vec::new(), whole_from: 0, longest: count, used: now, changed: 0 };
+        let new =
+            || Kept { rows: Vec::new(), whole_from: 0, longest: count, used: now, changed: 0, read: 0, stale_until: 0 };
         let known = kept.entry(series.clone()).or_insert_with(new);
         known.used = now;
         known.longest = count.max(known.longest);
@@ -145,7 +164,11 @@ impl CandleStore for CandleCache {
         let series = (symbol.clone(), timeframe);
         let wanted = count as usize;
         let began = self.now();
-        if let Some((mut rows, after)) = self.known(&series, until, wanted) {
+        let known = self.known(&series, until, wanted);
+        if let Some(Known::Whole(rows)) = known {
+            return Ok(rows);
+        }
+        if let Some(Known::Until(mut rows, after)) = known {
             let together = Together { timeframe, until, count: count.max(REREAD as u32) };
             let read = self.reads.read(symbol.clone(), Some(after), together).await?;
             self.keep(&series, &Stretch::new(&read, Some(after), together, began), wanted);
@@ -162,6 +185,12 @@ impl CandleStore for CandleCache {
         let rows = self.reads.read(symbol.clone(), None, together).await?;
         self.keep(&series, &Stretch::new(&rows, None, together, began), wanted);
         Ok(rows)
+    }
+
+    fn expire(&self, symbol: &Symbol) {
+        let now = self.now();
+        let mut kept = lock(&self.kept);
+        kept.iter_mut().filter(|((of, _), _)| of == symbol).for_each(|(_, kept)| kept.stale_until = now);
     }
 
     async fn newest_closed_of(

@@ -60,6 +60,10 @@ pub trait CandleStore: Send + Sync {
         count: u32,
     ) -> Result<Vec<CandleRow>, StoreError>;
 
+    /// Has the newest rows of a symbol read again by whoever looks at them next. A store without a memory of its own
+    /// has nothing to do.
+    fn expire(&self, _symbol: &Symbol) {}
+
     /// For each symbol, the newest `count` rows of candles of `timeframe` whose time was over at `until`, oldest first.
     /// If a time is given beside the symbol, only candles that closed after it are included. The lists come in the
     /// order of `wanted`; a symbol without such candles has an empty list. Uses as few queries as is sensible, however

@@ -128,6 +128,11 @@ impl Candles {
         Ok(closed)
     }
 
+    /// Has the newest candles of a symbol read from the store by whoever looks at them next, whatever is in memory.
+    pub fn expire(&self, symbol: &Symbol) {
+        self.store.expire(symbol);
+    }
+
     /// The newest `count` candles that have rows of their own.
     async fn own(
         &self,

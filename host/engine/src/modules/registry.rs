@@ -48,10 +48,10 @@ struct Held {
 
 /// The modules that look at the candles of one close.
 pub struct Deciding {
-    /// The revision of the log that this follows from.
-    pub revision: i64,
     /// The modules that decide, by strategy.
     pub modules: Vec<Arc<StrategyModule>>,
+    /// The log that this follows from.
+    pub log: Arc<DeploymentLog>,
     /// The modules that look beside some of those that decide.
     pub shadows: Vec<Beside>,
     /// Shadows that are not installed here and miss these candles.
@@ -141,7 +141,7 @@ impl Registry {
             }
         }
         if missing.is_empty() {
-            Ok(Deciding { revision: held.log.revision(), modules, shadows, missing_shadows })
+            Ok(Deciding { log: Arc::clone(&held.log), modules, shadows, missing_shadows })
         } else {
             Err(missing)
         }

@@ -3,13 +3,14 @@
 //! Jobs from the queue and HTTP requests both use this module, so that both see the same.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use ta_bot_core::{
-    CandleSlice, EvaluationError, ExecutionStatus, Job, MessageRules, Signal, SignalTimestamp, StrategyId, SwitchState,
-    Symbol, Timeframe, Timestamp, millis,
+    CandleSlice, DeploymentLog, EvaluationError, ExecutionStatus, Job, LevelsOfLog, MessageRules, Signal,
+    SignalTimestamp, StrategyId, SwitchState, Symbol, Timeframe, Timestamp, millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 
@@ -112,7 +113,7 @@ pub struct Analyst {
 /// A job with everything that its strategies need.
 pub struct Prepared {
     job: Job,
-    revision: i64,
+    log: Arc<DeploymentLog>,
     settings: Arc<StoredSettings>,
     turns: Vec<Turn>,
     beside: Vec<Beside>,
@@ -122,15 +123,23 @@ pub struct Prepared {
     started: Instant,
 }
 
-/// A strategy that is about to be evaluated, with the extra windows that it needs.
+/// A strategy that is about to be evaluated, with the extra windows that it needs and what the log of deployments makes
+/// of its parameters.
 struct Turn {
     module: Arc<StrategyModule>,
     extra: Vec<WindowRequest>,
+    levels: LevelsOfLog,
 }
 
 impl Analyst {
-    /// Evaluates the candle of `job` by every enabled strategy.
+    /// Evaluates the candle of `job` by every enabled strategy. The newest candles are read from the store, whatever is
+    /// in memory: somebody asks what is right now.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
+        let log = self.registry.log();
+        let needed = self.registry.strategies();
+        let series = needed.values().flat_map(|module| Turn::of(module, job, &log).wanted(job));
+        let symbols: BTreeSet<Symbol> = series.map(|((symbol, _), _)| symbol).collect();
+        symbols.iter().chain([&job.symbol]).for_each(|symbol| self.candles.expire(symbol));
         let prepared = self.prepare(job).await?;
         self.look(prepared, traceparent, None).await
     }
@@ -143,18 +152,19 @@ impl Analyst {
         self.rollout.known()?;
         let settings = self.settings.current();
         let edition = self.parameters.edition();
-        let Deciding { revision, modules, shadows, missing_shadows } = self.deciding(job, &settings).await?;
+        let Deciding { log, modules, shadows, missing_shadows } = self.deciding(job, &settings).await?;
         for digest in missing_shadows {
             self.rollout.install_later(digest);
         }
-        let turns = turns(modules, job);
+        let turns = turns(modules, job, &log);
         let beside = beside::of_interest(shadows, &turns, job);
         let windows = self.windows(job, &turns).await;
         self.note_read(&windows);
         let windows = windows?;
         let candles = windows.candles(&(job.symbol.clone(), job.timeframe));
         tracing::info!("Fetched {candles} candles for {job}");
-        Ok(Prepared { job: job.clone(), revision, settings, turns, beside, edition, windows, candles, started })
+        let job = job.clone();
+        Ok(Prepared { job, log, settings, turns, beside, edition, windows, candles, started })
     }
 
     /// Evaluates a prepared job. If it is watched, its costs are recorded, and strategies that keep failing or take too
@@ -165,7 +175,7 @@ impl Analyst {
         traceparent: Option<&str>,
         watch: Option<&Watching>,
     ) -> Result<Analysis, AnalysisError> {
-        let Prepared { job, revision, settings, turns, beside, edition, windows, candles, started } = prepared;
+        let Prepared { job, log, settings, turns, beside, edition, windows, candles, started } = prepared;
         let analyst = Arc::clone(self);
         let job_of_pool = job.clone();
         let rules = Arc::clone(&settings);
@@ -195,7 +205,8 @@ impl Analyst {
         }
         let duration = started.elapsed();
         let refused = windows.refused.clone();
-        let beside = ToCompare::new(&job, (&settings, edition), beside, &outcomes, windows);
+        let revision = log.revision();
+        let beside = ToCompare::new(&job, (&settings, edition, log), beside, &outcomes, windows);
         let analysis = Analysis { job, revision, candles, refused, outcomes, duration, beside };
         self.count(&analysis, &settings);
         Ok(analysis)
@@ -248,7 +259,7 @@ impl Analyst {
         if let Some(reason) = watch.and_then(|watch| watch.leaves_out(&strategy, digest, job)) {
             return StrategyOutcome::skipped(strategy, digest, reason);
         }
-        let resolution = self.parameters.resolve(&turn.module, &job.symbol);
+        let resolution = self.parameters.resolve(&turn.module, &job.symbol, &turn.levels);
         let extra: Vec<CandleSlice<'_>> =
             turn.extra.iter().map(|(series, count)| windows.newest(series.as_ref(), *count)).collect();
         let inputs = Inputs {
@@ -322,14 +333,16 @@ impl Analyst {
 }
 
 /// Returns a turn for each strategy that runs on the job's timeframe.
-fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job) -> Vec<Turn> {
+fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job, log: &DeploymentLog) -> Vec<Turn> {
     let runs = modules.into_iter().filter(|module| module.description().runs_on(job.timeframe));
-    runs.map(|module| Turn::of(&module, job)).collect()
+    runs.map(|module| Turn::of(&module, job, log)).collect()
 }
 
 impl Turn {
-    fn of(module: &Arc<StrategyModule>, job: &Job) -> Self {
-        Self { module: Arc::clone(module), extra: extra_windows(module.description(), job) }
+    fn of(module: &Arc<StrategyModule>, job: &Job, log: &DeploymentLog) -> Self {
+        let description = module.description();
+        let levels = log.levels_at(&description.id, job.candle_close);
+        Self { module: Arc::clone(module), extra: extra_windows(description, job), levels }
     }
 
     /// The series of the strategy's windows, with the number of candles of each.

@@ -8,8 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde_json::Map;
 use ta_bot_core::{
-    EvaluationError, ModuleDigest, ParameterLevels, ParameterProblem, ParameterSchema, ResolvedParameters, StrategyId,
+    EvaluationError, LevelsOfLog, ModuleDigest, ParameterProblem, ResolvedParameters, StrategyDescription, StrategyId,
     Switch, SwitchState, Switches, Symbol, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
@@ -25,10 +26,17 @@ use crate::{
     support::store_error::{StoreError, WriteError},
 };
 
+mod deployed;
+mod levels;
+mod misfit;
 mod validate;
 mod write;
 
+pub use misfit::Misfit;
 pub use write::{Change, Merge};
+
+use levels::Levels;
+use write::Wanted;
 
 /// Why a configuration is not accepted.
 #[derive(Debug, Error)]
@@ -59,23 +67,27 @@ impl From<StoreError> for ParameterError {
     }
 }
 
+/// What resolved parameters follow from, beside what is stored: the module's schema, the level, and the part of the log
+/// of deployments that makes something of it.
+type ResolutionKey = (ModuleDigest, ConfigKey, (i64, i64));
+
 /// Everything that is stored, at one moment.
 #[derive(Default)]
 struct Snapshot {
     stored: StoredLevels,
     /// The parameters resolved from the levels, for each symbol that has an override and for all other symbols
-    /// together. Resolving needs the module's schema, so the module is part of the key.
-    resolved: RwLock<HashMap<(ModuleDigest, ConfigKey), Resolution>>,
+    /// together.
+    resolved: RwLock<HashMap<ResolutionKey, Resolution>>,
 }
 
-/// The parameters of an evaluation, and why the strategy refuses them, if it does. A write is refused if it does not
-/// pass the strategy's check, but what was stored for an older module may not pass a newer module's check. No strategy
-/// is ever evaluated with parameters that it refused.
+/// The parameters of an evaluation, and why the strategy can't be evaluated with them, if so. A write is refused if it
+/// does not pass the strategy's check, but what was stored for an older module may not fit a newer one, and others may
+/// write into the store as well. No strategy is ever evaluated with a part of what is stored, or with what it refused.
 #[derive(Debug, Clone)]
 pub struct Resolution {
     /// The parameters.
     pub parameters: Arc<ResolvedParameters>,
-    /// Why the strategy refuses them.
+    /// Why the strategy is not evaluated.
     pub refused: Option<EvaluationError>,
 }
 
@@ -170,24 +182,27 @@ impl ParameterBook {
         Arc::ptr_eq(&self.book.current(), &edition.0)
     }
 
-    /// The parameters with which `module` evaluates `symbol` now. The first time that they count, the strategy is
-    /// asked whether it accepts them, so this may run a guest.
-    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol) -> Resolution {
-        let id = &module.description().id;
+    /// What the log of deployments makes of a strategy's levels from its newest entry on.
+    pub fn newest_levels(&self, strategy: &StrategyId) -> LevelsOfLog {
+        self.registry.log().newest_levels(strategy)
+    }
+
+    /// The parameters with which `module` evaluates `symbol` now, on candles for which the log of deployments makes
+    /// `log` of the strategy's levels. The first time that they count, the strategy is asked whether it accepts them,
+    /// so this may run a guest.
+    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol, log: &LevelsOfLog) -> Resolution {
+        let StrategyDescription { id, schema, .. } = module.description();
         let snapshot = self.book.current();
-        let mut level = ConfigKey { strategy: id.clone(), symbol: Some(symbol.clone()) };
+        let levels = Levels::new(&snapshot.stored, id, log);
         // Symbols without an override have the same parameters, so a thousand of them need one check.
-        if !snapshot.has(&level) {
-            level.symbol = None;
-        }
-        let key = (module.digest(), level);
+        let level = levels.has(Some(symbol)).then_some(symbol);
+        let key = (module.digest(), levels.key(level), log.span());
         if let Some(resolved) = snapshot.resolved.read().ok().and_then(|known| known.get(&key).cloned()) {
             return resolved;
         }
-        let schema = &module.description().schema;
-        let parameters = ResolvedParameters::resolve(schema, &snapshot.levels(schema, id, key.1.symbol.as_ref()));
-        let refused = match snapshot.problem(&key.1) {
-            Some(problem) => Some(EvaluationError::InvalidParameters(problem)),
+        let parameters = ResolvedParameters::resolve(schema, &levels.fitting(schema, level));
+        let refused = match levels.misfit(schema, level) {
+            Some(misfit) => Some(EvaluationError::InvalidParameters(misfit.to_string())),
             None => module.check(&parameters.values).err(),
         };
         let resolution = Resolution { parameters: Arc::new(parameters), refused };
@@ -201,17 +216,38 @@ impl ParameterBook {
         resolution
     }
 
-    /// The parameters that count for a strategy, for all symbols or for one, with the stored level if there is one.
+    /// The parameters that count for a strategy, for all symbols or for one, with the stored level if there is one. If
+    /// some of what is stored does [not fit](Self::misfits), these are the parameters without it, and the strategy is
+    /// not evaluated with them.
     pub fn read(&self, key: &ConfigKey) -> Result<(ResolvedParameters, Option<StoredConfig>), ParameterError> {
         let module = self.module(&key.strategy)?;
+        let schema = &module.description().schema;
         self.known()?;
         let snapshot = self.book.current();
-        if let Some(reason) = snapshot.problem(key) {
+        let log = self.newest_levels(&key.strategy);
+        let levels = Levels::new(&snapshot.stored, &key.strategy, &log);
+        let symbol = key.symbol.as_ref();
+        if let Some(problem) = [symbol, None].into_iter().find_map(|symbol| levels.unreadable(symbol)) {
+            let reason = format!("what is stored can't be read: {problem}");
             return Err(StoreError::Corrupt { store: self.store_name(), reason }.into());
         }
-        let schema = &module.description().schema;
-        let levels = snapshot.levels(schema, &key.strategy, key.symbol.as_ref());
-        Ok((ResolvedParameters::resolve(schema, &levels), snapshot.stored.readable.get(key).cloned()))
+        let resolved = ResolvedParameters::resolve(schema, &levels.fitting(schema, symbol));
+        Ok((resolved, self.level(key, snapshot.stored.readable.get(key))))
+    }
+
+    /// What is stored at a level, with what a deployment brought to it in place of older parameters.
+    fn level(&self, key: &ConfigKey, stored: Option<&StoredConfig>) -> Option<StoredConfig> {
+        let Some(deployed) = self.unsettled(key, stored) else { return stored.cloned() };
+        let parameters = Wanted::beside(deployed, stored).level()?;
+        let entry = self.registry.log().newest(&key.strategy).map(|entry| entry.change.clone())?;
+        let StoredConfig { version, created_at, created_by, .. } = stored.cloned().unwrap_or_else(|| StoredConfig {
+            parameters: Map::new(),
+            version: 0,
+            created_at: entry.at,
+            updated_at: entry.at,
+            created_by: entry.changed_by.clone(),
+        });
+        Some(StoredConfig { parameters, version, created_at, updated_at: entry.at, created_by })
     }
 
     /// Whether operators let a strategy run, for all symbols or for one.
@@ -232,10 +268,9 @@ impl ParameterBook {
     /// The symbols for which a level of `strategy` is stored, and whether a global one is.
     pub fn stored_levels(&self, strategy: &StrategyId) -> (bool, Vec<Symbol>) {
         let snapshot = self.book.current();
-        let keys = || snapshot.stored.readable.keys().filter(|key| &key.strategy == strategy);
-        let mut symbols: Vec<Symbol> = keys().filter_map(|key| key.symbol.clone()).collect();
-        symbols.sort();
-        (keys().any(|key| key.symbol.is_none()), symbols)
+        let log = self.newest_levels(strategy);
+        let symbols = Levels::new(&snapshot.stored, strategy, &log).symbols();
+        (symbols.contains(&None), symbols.into_iter().flatten().cloned().collect())
     }
 
     /// The history of a strategy's levels, newest first.
@@ -255,37 +290,11 @@ impl ParameterBook {
 }
 
 impl Snapshot {
-    /// Whether anything is stored at this level, readable or not.
-    fn has(&self, key: &ConfigKey) -> bool {
-        self.stored.readable.contains_key(key) || self.stored.unreadable.contains_key(key)
-    }
-
-    /// Why the parameters that count at this level can't be known, if so. Running with what can be read would be
-    /// running with parameters that nobody has set.
-    fn problem(&self, key: &ConfigKey) -> Option<String> {
-        let global = ConfigKey { symbol: None, ..key.clone() };
-        let problem = [key, &global].into_iter().find_map(|key| self.stored.unreadable.get(key))?;
-        Some(format!("what is stored can't be read: {problem}"))
-    }
-
     /// Whether the strategy runs at this level.
     fn switch(&self, key: &ConfigKey) -> Switch {
         let stored = |key: &ConfigKey| self.stored.readable.get(key).and_then(StoredConfig::switch);
         let of_symbol = key.symbol.as_ref().and_then(|_| stored(key));
         Switch::resolve(stored(&ConfigKey { symbol: None, ..key.clone() }), of_symbol)
-    }
-
-    /// The stored levels, read by `schema`. What a newer module no longer accepts counts as not stored.
-    fn levels(&self, schema: &ParameterSchema, strategy: &StrategyId, symbol: Option<&Symbol>) -> ParameterLevels {
-        let level = |symbol: Option<Symbol>| {
-            let stored = self.stored.readable.get(&ConfigKey { strategy: strategy.clone(), symbol })?;
-            let (parameters, problems) = schema.read_what_fits(&stored.parameters);
-            if !problems.is_empty() {
-                tracing::warn!(strategy.id = %strategy, ?problems, "stored parameters no longer fit and are left out");
-            }
-            Some((parameters, stored.version))
-        };
-        ParameterLevels { global: level(None), symbol: symbol.and_then(|symbol| level(Some(symbol.clone()))) }
     }
 }
 

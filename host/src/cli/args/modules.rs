@@ -100,6 +100,10 @@ pub(in crate::cli) enum ModulesCommand {
         /// STRATEGIES_DIR
         #[arg(value_name = "DIGEST | bundled")]
         module: Chosen,
+        /// A JSON file of what the strategy's stored parameters are to be from the same candle on, such as
+        /// {"global": {"period": 10}, "symbols": {"BTCUSDT": {"period": 20}}}; a rollback restores what it changed
+        #[arg(long, value_name = "FILE")]
+        parameters: Option<PathBuf>,
         #[command(flatten)]
         change: ChangeWanted,
     },

@@ -1,12 +1,12 @@
 //! Changes which module decides for a strategy, as the API does, and shows it.
 
-use std::fmt;
+use std::{fmt, fs, path::Path};
 
 use serde::Serialize;
 use ta_bot_api::views::deployment::{
     BUNDLED, DeployedView, DeploymentDetail, DeploymentEntryView, DeploymentView, ShadowView,
 };
-use ta_bot_core::{DeploymentRequest, StrategyId, Timestamp};
+use ta_bot_core::{DeploymentRequest, RequestedLevels, StrategyId, Timestamp, requested_levels};
 use ta_bot_engine::{deployments::rollout::Deployed, settings::config_store::Author};
 
 use super::{name_or_user, named, open, require};
@@ -21,19 +21,29 @@ use crate::{
     },
 };
 
-/// Lets a module decide.
+/// Lets a module decide, with the parameters of a file if one is given.
 pub(super) async fn activate(
     session: &Session,
     strategy: &StrategyId,
     module: &Chosen,
+    parameters: Option<&Path>,
     change: ChangeWanted,
 ) -> Result<(), CliError> {
+    let parameters = parameters.map(levels_of).transpose()?.unwrap_or_default();
     let app = open(session).await?;
     let module = match module {
         Chosen::Bundled => None,
         Chosen::Kept(digits) => Some(named::find(&app, digits).await?.digest),
     };
-    change_in(session, &app, strategy, DeploymentRequest::Activate(module), change).await
+    change_in(session, &app, strategy, DeploymentRequest::Activate { module, parameters }, change).await
+}
+
+/// Reads the file of the parameters that come with a module.
+fn levels_of(file: &Path) -> Result<RequestedLevels, CliError> {
+    let refused = |problem: String| CliError::Usage(format!("--parameters {}: {problem}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+    let given = serde_json::from_str(&text).map_err(|error| refused(format!("it is no JSON: {error}")))?;
+    requested_levels(&given).map_err(refused)
 }
 
 /// Lets a module look at candles beside the one that decides.

@@ -27,9 +27,15 @@ async fn levels_of_the_older_service_are_read_and_changed_in_place() {
     };
     let symbol = doc! { "strategy_id": "rsi", "symbol": "BTCUSDT", "parameters": { "period": 9 } };
     let foreign = doc! { "strategy_id": "Spread Liquidity #2", "parameters": {} };
+    // Nobody has set these, and the older service's rules never read them.
+    let by_itself = doc! {
+        "strategy_id": "momentum_pulse", "parameters": { "rsi_overbought": 70, "base_confidence": 0.72 }, "version": 1,
+        "metadata": { "created_by": "system_default", "auto_persisted": true },
+    };
     let (store, database) = store_with(&[
         ("strategy_configs_global", global),
         ("strategy_configs_global", foreign),
+        ("strategy_configs_global", by_itself),
         ("strategy_configs_symbol", symbol),
     ])
     .await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
-use ta_bot_core::ENABLED;
+use ta_bot_core::{ENABLED, Symbol, Timestamp};
 use ta_bot_engine::settings::{
     config_store::{AuditEntry, ConfigKey},
     parameters::{Change, Merge},
@@ -40,13 +40,34 @@ pub(crate) struct ChangeView {
 }
 
 /// The warnings for what a level holds.
-pub(super) fn warnings(services: &Services, key: &ConfigKey, level: &Given) -> Vec<WarningView> {
+pub(super) async fn warnings(services: &Services, key: &ConfigKey, level: &Given) -> Vec<WarningView> {
     let Some(module) = services.registry.get(&key.strategy) else { return Vec::new() };
     let mut warnings = WarningView::list(module.description(), level);
     if key.symbol.is_none() && level.get(ENABLED) == Some(&Value::Bool(false)) {
         warnings.extend(WarningView::still_runs(&services.parameters.switches(&key.strategy)));
     }
+    if let Some(symbol) = &key.symbol
+        && is_unknown(services, symbol).await
+    {
+        warnings.push(WarningView::unknown_symbol(symbol));
+    }
     warnings
+}
+
+/// Whether a symbol is neither scheduled nor has candles of a scheduled timeframe. If the store of candles can't be
+/// asked, it counts as known: `/health` says that the store is away.
+async fn is_unknown(services: &Services, symbol: &Symbol) -> bool {
+    let settings = services.settings.current();
+    if settings.settings.symbols.contains(symbol) {
+        return false;
+    }
+    for timeframe in &settings.settings.timeframes {
+        let newest = services.candles.newest_closes(*timeframe, std::slice::from_ref(symbol), Timestamp::now()).await;
+        if newest.is_err() || newest.is_ok_and(|closes| !closes.is_empty()) {
+            return false;
+        }
+    }
+    true
 }
 
 pub(super) type Changed = Result<Answer<ChangeView>, ApiError>;
@@ -106,7 +127,10 @@ pub(crate) async fn done(
         None => version,
     };
     let level = checked.as_ref().or_else(|| entry.as_ref()?.new.as_ref()?.as_object());
-    let warnings = level.map(|level| warnings(services, key, level)).unwrap_or_default();
+    let warnings = match level {
+        Some(level) => warnings(services, key, level).await,
+        None => Vec::new(),
+    };
     let (change, validate_only) = (entry.map(AuditView::from), checked.is_some());
     Ok(Answer::new(ChangeView { change, validate_only, warnings, config }).version(version))
 }

@@ -145,7 +145,7 @@ pub(super) async fn validate(
     let symbol: Option<Symbol> = fields.parsed("symbol");
     let parameters = fields.finish(parameters)?;
     let key = ConfigKey { strategy, symbol };
-    let warnings = warnings(&services, &key, &parameters);
+    let warnings = warnings(&services, &key, &parameters).await;
     let view = ValidationView::passed(Some(key.strategy.to_string()), key.symbol.as_ref(), warnings);
     let change = Change { key, parameters, merge: Merge::Replace, expected: None, validate_only: true, author };
     let check = async move {

@@ -8,7 +8,7 @@ use ta_bot_core::Level;
 use ta_bot_engine::settings::config_store::{ConfigKey, StoredConfig};
 use utoipa::ToSchema;
 
-use crate::{Services, error::ApiError};
+use crate::{Services, error::ApiError, views::warning::MisfitView};
 
 /// The parameters that apply to a strategy, for all symbols or for one.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,6 +38,9 @@ pub(super) struct ConfigView {
     created_at: Option<String>,
     /// When the nearest level last changed.
     updated_at: Option<String>,
+    /// What is stored, at this level or at the one that it inherits from, and does not fit: the strategy is not
+    /// evaluated, and `parameters` are those that would apply without it.
+    misconfigured: Vec<MisfitView>,
     /// What is stored at this level itself; null if it only inherits.
     stored: Option<StoredView>,
 }
@@ -77,11 +80,20 @@ impl ConfigView {
             is_override: resolved.level == Level::Symbol,
             created_at: nearest.as_ref().map(|level| level.created_at.to_string()),
             updated_at: nearest.as_ref().map(|level| level.updated_at.to_string()),
+            misconfigured: misfits_at(services, key),
             stored: own.map(StoredView::from),
         };
         let version = view.stored.as_ref().map_or(0, |stored| stored.version);
         Ok((view, version))
     }
+}
+
+/// What does not fit of the parameters that count at a level.
+fn misfits_at(services: &Services, key: &ConfigKey) -> Vec<MisfitView> {
+    let Some(module) = services.registry.get(&key.strategy) else { return Vec::new() };
+    let misfits = services.parameters.misfits(&module).into_iter();
+    let counts = misfits.filter(|misfit| misfit.key.symbol.is_none() || misfit.key == *key);
+    counts.map(MisfitView::from).collect()
 }
 
 impl From<StoredConfig> for StoredView {

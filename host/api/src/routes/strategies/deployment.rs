@@ -7,7 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use serde_json::{Value, json};
-use ta_bot_core::{DeploymentRequest, ModuleDigest, Promotion, StrategyId};
+use ta_bot_core::{DeploymentRequest, ModuleDigest, Promotion, RequestedLevels, StrategyId, requested_levels};
 use ta_bot_engine::{
     deployments::rollout::{Deployed, PROMOTE_AFTER},
     modules::registry::Progress,
@@ -39,6 +39,11 @@ pub(super) struct DeploymentBody {
     /// For `activate`: the digest of an admitted module, or `bundled` for the one that came with the service. For
     /// `shadow`: the digest of the module that is to evaluate the same candles.
     module: Option<String>,
+    /// For `activate`: what the parameters stored for the strategy are to be from the same candle on, such as
+    /// `{"global": {"period": 10}, "symbols": {"BTCUSDT": {"period": 20}, "ETHUSDT": null}}`. Null deletes what is
+    /// stored; levels that are not named stay as they are. A rollback restores what this changed.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Value>,
     /// For `roll_back`: the revision whose module is to decide again; 0 for the bundled module. If absent, the module
     /// before the current one.
     target_revision: Option<i64>,
@@ -123,9 +128,10 @@ pub(super) async fn change(
     Name(id): Name,
     request: WriteRequest,
 ) -> Result<Answer<DeployedView>, ApiError> {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 10] = [
         "action",
         "module",
+        "parameters",
         "target_revision",
         "promote_after",
         "promote_at_most",
@@ -166,11 +172,13 @@ pub(super) async fn change(
 fn wanted(fields: &mut Fields) -> Option<DeploymentRequest> {
     let action = fields.required::<String>("action")?;
     let module = fields.parsed::<String>("module");
+    let parameters = levels(fields);
+    let has_parameters = !parameters.is_empty();
     let revision = fields.version("target_revision");
     let promote = promotion(fields);
     let unadmitted = fields.flag("unadmitted");
     let wanted = match action.as_str() {
-        "activate" => activation(fields, module.as_deref())?,
+        "activate" => DeploymentRequest::Activate { module: activated(fields, module.as_deref())?, parameters },
         "roll_back" => DeploymentRequest::RollBack(revision),
         "enable" => DeploymentRequest::Enable,
         "disable" => DeploymentRequest::Disable,
@@ -183,7 +191,10 @@ fn wanted(fields: &mut Fields) -> Option<DeploymentRequest> {
             return None;
         }
     };
-    if module.is_some() && !matches!(wanted, DeploymentRequest::Activate(_) | DeploymentRequest::Shadow { .. }) {
+    if has_parameters && !matches!(wanted, DeploymentRequest::Activate { .. }) {
+        fields.refuse(Problem::new("parameters", &Value::Null, "only with the action activate"));
+    }
+    if module.is_some() && !matches!(wanted, DeploymentRequest::Activate { .. } | DeploymentRequest::Shadow { .. }) {
         fields.refuse(Problem::new("module", &json!(module), "only with the actions activate and shadow"));
     }
     if revision.is_some() && !matches!(wanted, DeploymentRequest::RollBack(_)) {
@@ -233,15 +244,25 @@ fn shadow(fields: &mut Fields, module: Option<&str>) -> Option<ModuleDigest> {
     parsed
 }
 
-fn activation(fields: &mut Fields, module: Option<&str>) -> Option<DeploymentRequest> {
+/// Reads the parameters that come with a module.
+fn levels(fields: &mut Fields) -> RequestedLevels {
+    let Some(given) = fields.take("parameters") else { return RequestedLevels::new() };
+    requested_levels(&given).unwrap_or_else(|allowed| {
+        fields.refuse(Problem::new("parameters", &given, allowed));
+        RequestedLevels::new()
+    })
+}
+
+/// Reads the module that is to decide; `None` in it is the bundled one.
+fn activated(fields: &mut Fields, module: Option<&str>) -> Option<Option<ModuleDigest>> {
     const ALLOWED: &str =
         "the SHA-256 of an admitted module, 64 hex digits, or bundled for the one that came with the service";
     if module == Some(BUNDLED) {
-        return Some(DeploymentRequest::Activate(None));
+        return Some(None);
     }
     let digest = module.and_then(|text| text.parse().ok());
     if digest.is_none() {
         fields.refuse(Problem::new("module", &json!(module), ALLOWED));
     }
-    digest.map(|digest| DeploymentRequest::Activate(Some(digest)))
+    digest.map(Some)
 }

@@ -14,7 +14,7 @@ use crate::{
     Services,
     answer::{Answer, Envelope},
     request::{refusals::ReadRefusals, write::Shared},
-    views::deployment::DeploymentView,
+    views::{deployment::DeploymentView, warning::MisfitView},
 };
 
 /// A strategy in brief.
@@ -38,8 +38,11 @@ pub(super) struct StrategyView {
     /// paused by its parameter `enabled`.
     enabled: bool,
     /// `ready`: it can be evaluated. `quarantined`: it failed too often and evaluates no candles. `paused`: an operator
-    /// paused it. `misconfigured`: whether it is paused can't be read, so it evaluates no candles.
+    /// paused it. `misconfigured`: the parameters stored for all symbols do not fit, or whether it is paused can't be
+    /// read, so it evaluates no candles.
     state: &'static str,
+    /// What is stored and does not fit: the strategy evaluates no candles where it counts.
+    misconfigured: Vec<MisfitView>,
     /// The symbols whose own level has the parameter `enabled`, with its value: it counts there instead of the global
     /// one. Null if it can't be read; then the strategy does not run there.
     enabled_by_symbol: BTreeMap<String, Option<bool>>,
@@ -71,6 +74,7 @@ impl StrategyView {
         let (has_global_config, symbols) = services.parameters.stored_levels(&description.id);
         let deployment = DeploymentView::of(&services.rollout, &description.id);
         let switches = services.parameters.switches(&description.id);
+        let misfits: Vec<MisfitView> = services.parameters.misfits(module).into_iter().map(MisfitView::from).collect();
         let by_symbol = switches.symbols.iter().map(|(symbol, state)| (symbol.to_string(), state.enabled()));
         Self {
             id: description.id.to_string(),
@@ -83,7 +87,8 @@ impl StrategyView {
             bundled: deployment.bundled,
             deployment_revision: deployment.revision,
             enabled: deployment.runs(&switches.all),
-            state: deployment.state(&switches.all),
+            state: deployment.state(&switches.all, &misfits),
+            misconfigured: misfits,
             enabled_by_symbol: by_symbol.collect(),
             suspended_on: services
                 .ladders

@@ -43,7 +43,7 @@ pub(super) fn newest_first() -> Document {
 }
 
 /// Adds the level of a document to `levels`. Leaves it out if the id or the symbol can't be one of ours: other services
-/// have strategies, too.
+/// have strategies, too. Defaults that the older service stored by itself count as not stored.
 pub(super) fn read_level(document: &Document, has_symbol: bool, levels: &mut StoredLevels) {
     let strategy = document.get_str("strategy_id").ok().and_then(|id| id.parse::<StrategyId>().ok());
     let symbol = document.get_str("symbol").ok().and_then(|symbol| symbol.parse::<Symbol>().ok());
@@ -55,10 +55,22 @@ pub(super) fn read_level(document: &Document, has_symbol: bool, levels: &mut Sto
             return;
         }
     };
+    if is_auto_persisted(document) {
+        tracing::debug!(document = %name(document), "skipped defaults that the older service stored by itself");
+        return;
+    }
     match stored(document) {
         Ok(stored) => drop(levels.readable.insert(key, stored)),
         Err(problem) => drop(levels.unreadable.insert(key, problem)),
     }
+}
+
+/// Whether the older service stored a document by itself when it first read a strategy, and nobody has changed it since.
+/// Its rules never read these values, many of which they do not know.
+fn is_auto_persisted(document: &Document) -> bool {
+    let metadata = document.get_document("metadata");
+    metadata.is_ok_and(|metadata| metadata.get_bool("auto_persisted").unwrap_or_default())
+        && version(document) == Ok(FIRST_VERSION)
 }
 
 /// Reads what is stored at a level.

@@ -73,7 +73,7 @@ fn evaluate(
         return Outcome::None;
     }
     let parameters = &analyst.parameters;
-    let resolution = parameters.resolve(module, &job.symbol);
+    let resolution = parameters.resolve(module, &job.symbol, &parameters.newest_levels(&description.id));
     if let Some(refused) = resolution.refused {
         return Outcome::Error(refused);
     }

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use ta_bot_core::{
-    Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Job, ModuleDigest, Promotion,
-    Shadow, Timeframe, Timestamp,
+    DeployedLevel, Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, Job, ModuleDigest,
+    Promotion, Shadow, Timeframe, Timestamp,
 };
 
 use super::DeploymentStore;
@@ -111,6 +112,12 @@ pub async fn entries_come_back_as_they_were_added((one, two): Replicas) {
                 promote: Some(Promotion { after: u64::from(u32::MAX), most_differing: 0.1 + 0.2 }),
                 unadmitted: true,
             }),
+            parameters: vec![DeployedLevel {
+                symbol: Some("BTCUSDT".parse().unwrap()),
+                parameters: json!({"period": 14, "note": "\"parameters\" 市"}).as_object().cloned(),
+                before: None,
+                over: i64::MAX,
+            }],
         },
         changed_by: "Zoë 🦊".repeat(100),
         claimed_by: Some("Zoë's friend".to_owned()),

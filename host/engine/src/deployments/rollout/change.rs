@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use ta_bot_core::{
     Admission, ApplicationSettings, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentRequest, Known,
-    ModuleDigest, StrategyId, Timestamp, TransitionError,
+    ModuleDigest, RequestedLevels, StrategyId, Timestamp, TransitionError,
 };
 use ta_bot_wasm::StrategyModule;
 
@@ -65,13 +65,15 @@ impl Rollout {
         self.refresh().await?;
         let registry = &self.parts.registry;
         let log = registry.log();
-        let (current, revision) = log
+        let (mut current, revision) = log
             .newest(strategy)
             .map_or_else(Default::default, |newest| (newest.change.deployment.clone(), newest.revision));
+        // They belong to that change alone.
+        current.parameters.clear();
         if let Some(expected) = expected.filter(|expected| *expected != revision) {
             return Err(WriteError::Conflict { expected, current: revision }.into());
         }
-        let activates = matches!(request, DeploymentRequest::Activate(_) | DeploymentRequest::Shadow { .. });
+        let activates = matches!(request, DeploymentRequest::Activate { .. } | DeploymentRequest::Shadow { .. });
         if revision == 0 && registry.bundled(strategy).is_none() && !activates {
             return Err(RolloutError::UnknownStrategy(strategy.clone()));
         }
@@ -86,15 +88,17 @@ impl Rollout {
             Some(module) => self.admission(module).await?,
             None => None,
         };
-        let (action, deployment) = known.next(request, admission)?;
+        let levels = known.levels(&request)?;
+        let (action, mut deployment) = known.next(request, admission)?;
         if let Some(shadow) = deployment.shadow.as_ref().filter(|_| action == DeploymentAction::Shadow) {
             self.check_strategy(strategy, shadow.module).await?;
         }
+        deployment.parameters = self.parts.parameters.deployed(strategy, levels.clone()).await?;
         if deployment == current {
             return Ok(Deployed::Unchanged);
         }
-        if deployment.module != current.module {
-            self.check_module(strategy, deployment.module).await?;
+        if deployment.module != current.module || !levels.is_empty() {
+            self.check_module(strategy, deployment.module, &levels).await?;
         }
         if validate_only {
             return Ok(Deployed::Valid);
@@ -110,6 +114,9 @@ impl Rollout {
         if let Err(error) = self.refresh().await {
             tracing::warn!(%error, "a deployment was written but can't be read back yet");
         }
+        if let Err(error) = self.parts.parameters.settle(&entry).await {
+            tracing::warn!(%error, "a deployment's parameters count but are not in the store of settings yet");
+        }
         Ok(Deployed::Added(Box::new(entry)))
     }
 
@@ -124,8 +131,14 @@ impl Rollout {
         }))
     }
 
-    /// Checks that the module contains the strategy and accepts its stored parameters. Loads the module for that.
-    async fn check_module(&self, strategy: &StrategyId, module: Option<ModuleDigest>) -> Result<(), RolloutError> {
+    /// Checks that the module contains the strategy and accepts its stored parameters, with what is requested in place
+    /// of some levels. Loads the module for that.
+    async fn check_module(
+        &self,
+        strategy: &StrategyId,
+        module: Option<ModuleDigest>,
+        requested: &RequestedLevels,
+    ) -> Result<(), RolloutError> {
         let module = match module {
             Some(digest) => self.check_strategy(strategy, digest).await?,
             None => {
@@ -133,7 +146,7 @@ impl Rollout {
             }
         };
         self.parts.parameters.refresh().await?;
-        Ok(self.parts.parameters.fits(&module).await?)
+        Ok(self.parts.parameters.fits(&module, requested).await?)
     }
 
     async fn check_strategy(
@@ -165,7 +178,7 @@ impl Rollout {
         module: ModuleDigest,
     ) -> Result<Arc<StrategyModule>, RolloutError> {
         self.parts.modules.find(module).await?.ok_or(TransitionError::UnknownModule(module))?;
-        self.check_module(strategy, Some(module)).await?;
+        self.check_module(strategy, Some(module), &RequestedLevels::new()).await?;
         self.check_strategy(strategy, module).await
     }
 

@@ -22,7 +22,7 @@ async fn change(engine: &Engine, request: DeploymentRequest, expected: Option<i6
 }
 
 fn activate(module: ModuleDigest) -> DeploymentRequest {
-    DeploymentRequest::Activate(Some(module))
+    DeploymentRequest::activate(Some(module))
 }
 
 #[tokio::test]

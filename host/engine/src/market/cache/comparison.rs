@@ -212,6 +212,9 @@ impl CandleCache {
         kept.rows.drain(..surplus);
         kept.whole_from = whole_from(timeframe, &kept.rows);
         kept.changed = self.now();
+        if kept.rows.last().is_none_or(|newest| close_of(timeframe, newest) <= stretch.until) {
+            kept.read = stretch.began;
+        }
     }
 }
 

@@ -134,9 +134,15 @@ impl Fixture {
         self.store.insert(&symbol(name), M15, &candles).await.unwrap();
     }
 
-    /// The window of `count` candles that ends with candle `index`. Asserts that the store itself gives the same
-    /// window.
+    /// The window of `count` candles that ends with candle `index`, for somebody who asks what is right now. Asserts that
+    /// the store itself gives the same window.
     async fn window(&self, name: &str, index: i64, count: u32) -> Vec<CandleRow> {
+        self.cache.expire(&symbol(name));
+        self.window_at_a_close(name, index, count).await
+    }
+
+    /// The same, for what is decided at a close.
+    async fn window_at_a_close(&self, name: &str, index: i64, count: u32) -> Vec<CandleRow> {
         let given = self.cache.newest_closed(&symbol(name), M15, close(index), count).await.unwrap();
         let stored = self.store.store.newest_closed(&symbol(name), M15, close(index), count).await.unwrap();
         assert_eq!(given, stored, "{name} {index}");
@@ -179,6 +185,35 @@ async fn a_new_candle_costs_itself_and_the_newest_three() {
     fixture.window("BTCUSDT", 309, 1).await;
     fixture.window("BTCUSDT", 309, 250).await;
     assert_eq!(fixture.window("BTCUSDT", 200, 20).await.len(), 20);
+}
+
+#[tokio::test]
+async fn between_two_closes_nothing_is_read() {
+    let fixture = Fixture::new().await;
+    fixture.insert("BTCUSDT", 0..300).await;
+    fixture.window("BTCUSDT", 299, 250).await;
+    fixture.cost();
+    fixture.window_at_a_close("BTCUSDT", 299, 250).await;
+    fixture.window_at_a_close("BTCUSDT", 299, 20).await;
+    assert_eq!(fixture.cost(), (0, 0));
+    // The next close comes without a candle: that is asked for.
+    fixture.window_at_a_close("BTCUSDT", 300, 250).await;
+    fixture.insert("BTCUSDT", [300]).await;
+    fixture.window_at_a_close("BTCUSDT", 300, 250).await;
+    assert_eq!(fixture.cost(), (2, 7));
+    fixture.window_at_a_close("BTCUSDT", 300, 250).await;
+    assert_eq!(fixture.cost(), (0, 0));
+    // A correction counts from the next close on, and at once for somebody who asks.
+    fixture.correct(299, 1.25).await;
+    fixture.insert("BTCUSDT", [301]).await;
+    fixture.window_at_a_close("BTCUSDT", 301, 250).await;
+    fixture.correct(300, 1.75).await;
+    fixture.window("BTCUSDT", 301, 250).await;
+    // A row that is unusable may be mended at any time.
+    fixture.correct(301, 0.0).await;
+    fixture.window("BTCUSDT", 301, 250).await;
+    fixture.correct(301, 1.125).await;
+    fixture.window_at_a_close("BTCUSDT", 301, 250).await;
 }
 
 #[tokio::test]

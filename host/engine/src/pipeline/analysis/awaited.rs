@@ -54,8 +54,8 @@ impl Analyst {
 
     /// Returns the extra series of the job's strategies that have a candle closing at the same moment.
     async fn closing_together(&self, job: &Job) -> Result<Vec<(Symbol, Timeframe)>, AnalysisError> {
-        let Deciding { modules, .. } = self.deciding(job, &self.settings.current()).await?;
-        let mut series: Vec<_> = turns(modules, job)
+        let Deciding { log, modules, .. } = self.deciding(job, &self.settings.current()).await?;
+        let mut series: Vec<_> = turns(modules, job, &log)
             .into_iter()
             .flat_map(|turn| turn.extra)
             .filter_map(|(series, _)| series)

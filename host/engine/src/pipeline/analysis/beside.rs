@@ -6,7 +6,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ta_bot_core::{EvaluationError, Job, ModuleDigest};
+use ta_bot_core::{DeploymentLog, EvaluationError, Job, ModuleDigest};
 
 use super::{AnalysisError, Analyst, Turn, Windows};
 use crate::{
@@ -26,6 +26,7 @@ pub struct ToCompare {
     pub job: Job,
     settings: Arc<StoredSettings>,
     parameters: Edition,
+    log: Arc<DeploymentLog>,
     shadows: Vec<(Beside, Outcome)>,
     windows: Windows,
 }
@@ -51,7 +52,7 @@ impl ToCompare {
     /// Returns `None` if no shadow looks at the candle.
     pub(super) fn new(
         job: &Job,
-        (settings, parameters): (&Arc<StoredSettings>, Edition),
+        (settings, parameters, log): (&Arc<StoredSettings>, Edition, Arc<DeploymentLog>),
         beside: Vec<Beside>,
         outcomes: &[StrategyOutcome],
         windows: Windows,
@@ -66,7 +67,7 @@ impl ToCompare {
         let shadows: Vec<_> = beside.into_iter().map(with_incumbent).collect();
         let job = job.clone();
         let settings = Arc::clone(settings);
-        (!shadows.is_empty()).then_some(Self { job, settings, parameters, shadows, windows })
+        (!shadows.is_empty()).then_some(Self { job, settings, parameters, log, shadows, windows })
     }
 
     /// The number of shadows that look at the candle.
@@ -86,8 +87,8 @@ impl Analyst {
     ///
     /// Shadows run on a separate thread, one at a time, because the strategies' threads are reserved for decisions.
     pub async fn compare(self: &Arc<Self>, mut candle: ToCompare) -> Result<Vec<Compared>, AnalysisError> {
-        let wanted =
-            candle.shadows.iter().flat_map(|(shadow, _)| Turn::of(&shadow.module, &candle.job).wanted(&candle.job));
+        let turn = |(shadow, _): &(Beside, Outcome)| Turn::of(&shadow.module, &candle.job, &candle.log);
+        let wanted = candle.shadows.iter().flat_map(|shadow| turn(shadow).wanted(&candle.job));
         let is_short = |(series, count): &(SeriesKey, u32)| candle.windows.candles(series) < *count as usize;
         let short: Vec<_> = wanted.filter(is_short).collect();
         candle.windows.extend(self.read(&candle.job, short).await?);
@@ -97,9 +98,9 @@ impl Analyst {
     }
 
     fn compare_here(&self, candle: &ToCompare) -> Vec<Compared> {
-        let ToCompare { job, settings, parameters, shadows, windows } = candle;
+        let ToCompare { job, settings, parameters, log, shadows, windows } = candle;
         let compare = |(shadow, incumbent): &(Beside, Outcome)| {
-            let turn = Turn::of(&shadow.module, job);
+            let turn = Turn::of(&shadow.module, job, log);
             let candidate = if shadow.module.description().runs_on(job.timeframe) {
                 self.evaluate(&turn, job, windows, settings, None, None).outcome
             } else {

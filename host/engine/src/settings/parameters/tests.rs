@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use ta_bot_core::{ENABLED, Level};
+use ta_bot_core::{ENABLED, Level, RequestedLevels};
 
 use super::*;
 use crate::testing::{Engine, author, settings, symbol, variant};
@@ -20,7 +20,8 @@ fn change(of: ConfigKey, parameters: &Value) -> Change {
 /// The period with which RSI looks at a symbol.
 fn period(engine: &Engine, name: &str) -> ta_bot_core::Value {
     let module = engine.registry.get(&"rsi".parse().unwrap()).unwrap();
-    let resolution = engine.books.parameters.resolve(&module, &symbol(name));
+    let log = engine.books.parameters.newest_levels(&module.description().id);
+    let resolution = engine.books.parameters.resolve(&module, &symbol(name), &log);
     assert!(resolution.refused.is_none());
     resolution.parameters.values.iter().find(|(name, _)| *name == "period").unwrap().1.clone()
 }
@@ -90,12 +91,14 @@ async fn a_module_in_another_s_place_has_to_take_what_is_stored() {
     let sandbox = ta_bot_wasm::Sandbox::new(ta_bot_wasm::Limits::default(), None).unwrap();
     let other = Arc::new(StrategyModule::load(&sandbox, &variant("rsi", 1)).unwrap());
     book.change(change(key(Some("BTCUSDT")), &json!({"period": 20}))).await.unwrap();
-    book.fits(&other).await.unwrap();
+    book.fits(&other, &RequestedLevels::new()).await.unwrap();
     // Written past the book, as an older module's value may be.
     let level = json!({"period": 100_000}).as_object().unwrap().clone();
     book.book.store().write(&key(Some("BTCUSDT")), Some(&level), None, &author()).await.unwrap();
     book.refresh().await.unwrap();
-    let Err(ParameterError::Invalid(problems)) = book.fits(&other).await else { panic!("it fits") };
+    let Err(ParameterError::Invalid(problems)) = book.fits(&other, &RequestedLevels::new()).await else {
+        panic!("it fits")
+    };
     assert!(problems[0].parameter.starts_with("BTCUSDT "), "{problems:?}");
 }
 

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
-use ta_bot_core::{EvaluationError, ParameterLevels, ParameterProblem, Parameters, ResolvedParameters};
+use ta_bot_core::{
+    EvaluationError, ParameterLevels, ParameterProblem, Parameters, RequestedLevels, ResolvedParameters,
+    StrategyDescription,
+};
 use ta_bot_wasm::StrategyModule;
 
-use super::{ParameterBook, ParameterError};
-use crate::settings::config_store::ConfigKey;
+use super::{ParameterBook, ParameterError, levels::Levels};
+use crate::{settings::config_store::ConfigKey, support::store_error::StoreError};
 
 impl ParameterBook {
     /// Checks a level (`None`: its removal) as it would count: alone by the schema, and with what it inherits by the
@@ -21,37 +24,41 @@ impl ParameterBook {
         let schema = &module.description().schema;
         let wanted = wanted.map(|wanted| schema.read(wanted)).transpose().map_err(ParameterError::Invalid)?;
         let snapshot = self.book.current();
-        let mut cases =
-            vec![with_level(snapshot.levels(schema, &key.strategy, key.symbol.as_ref()), key, wanted.as_ref())];
+        let log = self.newest_levels(&key.strategy);
+        let levels = Levels::new(&snapshot.stored, &key.strategy, &log);
+        let mut symbols = vec![key.symbol.as_ref()];
         if key.symbol.is_none() {
-            let (_, symbols) = self.stored_levels(&key.strategy);
-            let under = symbols.iter().map(|symbol| snapshot.levels(schema, &key.strategy, Some(symbol)));
-            cases.extend(under.map(|levels| with_level(levels, key, wanted.as_ref())));
+            symbols.extend(levels.symbols().into_iter().flatten().map(Some));
         }
+        let counts = |symbol| with_level(levels.fitting(schema, symbol), key, wanted.as_ref());
+        let cases = symbols.into_iter().map(counts).collect();
         self.ask(module, cases).await
     }
 
-    /// Checks that a module accepts everything that is stored for its strategy, so that it can replace another module.
-    /// A problem in a symbol's level names the symbol before the parameter.
-    pub async fn fits(&self, module: &Arc<StrategyModule>) -> Result<(), ParameterError> {
-        let id = &module.description().id;
-        let schema = &module.description().schema;
+    /// Checks that a module accepts everything that is stored for its strategy, with what is requested in place of some
+    /// levels, so that it can replace another module. A problem in a symbol's level names the symbol before the
+    /// parameter.
+    pub async fn fits(&self, module: &Arc<StrategyModule>, requested: &RequestedLevels) -> Result<(), ParameterError> {
+        let StrategyDescription { id, schema, .. } = module.description();
         let snapshot = self.book.current();
-        let mut stored: Vec<_> = snapshot.stored.readable.iter().filter(|(key, _)| key.strategy == *id).collect();
-        stored.sort_by_key(|(key, _)| *key);
-        let misfits = stored.iter().flat_map(|(key, level)| {
-            let problems = schema.read(&level.parameters).err().unwrap_or_default();
-            problems.into_iter().map(|problem| match &key.symbol {
+        let log = self.newest_levels(id).with(requested);
+        let levels = Levels::new(&snapshot.stored, id, &log);
+        let mut misfits = Vec::new();
+        for symbol in levels.symbols() {
+            if let Some(problem) = levels.unreadable(symbol) {
+                return Err(StoreError::Corrupt { store: self.store_name(), reason: problem.to_owned() }.into());
+            }
+            let problems = levels.get(symbol).and_then(|(parameters, _)| schema.read(parameters).err());
+            misfits.extend(problems.into_iter().flatten().map(|problem| match symbol {
                 Some(symbol) => ParameterProblem { parameter: format!("{symbol} {}", problem.parameter), ..problem },
                 None => problem,
-            })
-        });
-        let misfits: Vec<ParameterProblem> = misfits.collect();
+            }));
+        }
         if !misfits.is_empty() {
             return Err(ParameterError::Invalid(misfits));
         }
-        let symbols = stored.iter().map(|(key, _)| key.symbol.as_ref()).chain([None]);
-        let cases = symbols.map(|symbol| snapshot.levels(schema, id, symbol)).collect();
+        let symbols = levels.symbols().into_iter().chain([None]);
+        let cases = symbols.map(|symbol| levels.fitting(schema, symbol)).collect();
         self.ask(module, cases).await
     }
 

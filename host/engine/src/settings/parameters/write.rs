@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
-use ta_bot_core::{ENABLED, split_switch};
+use ta_bot_core::{ENABLED, LevelParameters, split_switch};
 use ta_bot_wasm::StrategyModule;
 
 use super::{ParameterBook, ParameterError};
@@ -44,9 +44,9 @@ pub struct Change {
 }
 
 /// What a level is to hold.
-struct Wanted {
+pub(super) struct Wanted {
     /// The strategy's parameters; `None` if the level names none.
-    parameters: Option<Map<String, Json>>,
+    parameters: LevelParameters,
     /// The host's own parameter, if the level names it.
     switch: Option<Json>,
 }
@@ -92,12 +92,12 @@ impl Change {
 
 impl Wanted {
     /// These parameters, with the switch as it is stored.
-    fn beside(parameters: Option<Map<String, Json>>, stored: Option<&StoredConfig>) -> Self {
+    pub(super) fn beside(parameters: LevelParameters, stored: Option<&StoredConfig>) -> Self {
         Self { parameters, switch: stored.and_then(StoredConfig::switch).cloned() }
     }
 
     /// Everything that the level holds; `None` if there is nothing to hold.
-    fn level(self) -> Option<Map<String, Json>> {
+    pub(super) fn level(self) -> Option<Map<String, Json>> {
         let Some(switch) = self.switch else { return self.parameters };
         let mut level = self.parameters.unwrap_or_default();
         level.insert(ENABLED.to_owned(), switch);
@@ -123,7 +123,8 @@ impl ParameterBook {
     ) -> Result<Option<AuditEntry>, ParameterError> {
         let stored = self.book.store().get(&change.key).await?;
         let version = version_of(stored.as_ref());
-        let wanted = change.over(stored.map(|stored| stored.parameters).unwrap_or_default());
+        let held = Wanted::beside(self.held(&change.key, stored.as_ref()), stored.as_ref()).level();
+        let wanted = change.over(held.unwrap_or_default());
         let checked = change.to_check(&wanted);
         if change.names_only_the_switch() {
             module.description().schema.read(&checked).map_err(ParameterError::Invalid)?;
@@ -159,7 +160,7 @@ impl ParameterBook {
     ) -> Result<Option<AuditEntry>, ParameterError> {
         let stored = self.book.store().get(key).await?;
         let version = version_of(stored.as_ref());
-        let left = Wanted::beside(None, stored.as_ref()).level();
+        let left = Wanted::beside(self.nothing(key), stored.as_ref()).level();
         if stored.is_some_and(|stored| Some(stored.parameters) == left) {
             agree(expected, version)?;
             return Ok(None);
@@ -186,10 +187,13 @@ impl ParameterBook {
                 let entry = self.book.store().at_version(key, earlier).await?;
                 parameters_of(entry.ok_or(ParameterError::UnknownVersion(earlier))?.new)
             }
+            None if self.unsettled(key, stored.as_ref()).is_some() => {
+                parameters_of(stored.as_ref().map(|stored| Json::Object(stored.parameters.clone())))
+            }
             None => self.before_last_change(key, version).await?,
         };
         self.validate(&module, key, wanted.as_ref()).await?;
-        let level = Wanted::beside(wanted, stored.as_ref()).level();
+        let level = Wanted::beside(wanted.or_else(|| self.nothing(key)), stored.as_ref()).level();
         // Two operators who roll back at once must not undo each other's step without knowing.
         self.write(key, level.as_ref(), version, expected, author).await
     }
@@ -232,7 +236,7 @@ impl ParameterBook {
 
     /// The newest entry of a level's history. If nothing is stored, that entry is a deletion, which only the history
     /// knows.
-    async fn last_entry(&self, key: &ConfigKey, stored: i64) -> Result<Option<AuditEntry>, StoreError> {
+    pub(super) async fn last_entry(&self, key: &ConfigKey, stored: i64) -> Result<Option<AuditEntry>, StoreError> {
         if stored > 0 {
             return self.book.store().at_version(key, stored).await;
         }
@@ -256,7 +260,7 @@ where
 }
 
 /// The version of what is stored; 0 if nothing is.
-fn version_of(stored: Option<&StoredConfig>) -> i64 {
+pub(super) fn version_of(stored: Option<&StoredConfig>) -> i64 {
     stored.map_or(0, |stored| stored.version)
 }
 
@@ -270,7 +274,7 @@ fn agree(expected: Option<i64>, current: i64) -> Result<(), WriteError> {
 
 /// The strategy's parameters of a level in a history. A level that held nothing but the host's own parameter counts as
 /// one that did not exist.
-fn parameters_of(level: Option<Json>) -> Option<Map<String, Json>> {
+pub(super) fn parameters_of(level: Option<Json>) -> Option<Map<String, Json>> {
     let Some(Json::Object(level)) = level else { return None };
     match split_switch(level) {
         (parameters, Some(_)) if parameters.is_empty() => None,

@@ -1,6 +1,6 @@
 //! Replays of signals by the rules of the host that made them.
 
-use ta_bot_core::{Candle, CandleWindow, Job, MessageForm, MessageRules, SettingsPatch, SignalTimestamp};
+use ta_bot_core::{Candle, CandleWindow, Job, LevelsOfLog, MessageForm, MessageRules, SettingsPatch, SignalTimestamp};
 use ta_bot_wasm::{Limits, Sandbox};
 
 use super::*;
@@ -34,7 +34,7 @@ async fn stored(engine: &Engine, job: &Job, host_version: &str, candles: Vec<Can
 /// Stores the signal of this origin that follows from these candles.
 async fn stored_by(engine: &Engine, job: &Job, origin: Origin<'_>, candles: Vec<Candle>) -> SignalId {
     let module = engine.registry.get(&"rsi".parse().unwrap()).unwrap();
-    let parameters = engine.analyst.parameters.resolve(&module, &job.symbol).parameters;
+    let parameters = engine.analyst.parameters.resolve(&module, &job.symbol, &LevelsOfLog::default()).parameters;
     let window = CandleWindow::new(candles).unwrap();
     let inputs = Inputs {
         module: &module,

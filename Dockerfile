@@ -20,6 +20,9 @@ RUN apt-get update \
     && install --directory --owner=ta-bot --group=ta-bot --mode=700 /data
 COPY --from=build /out/ta-bot /usr/local/bin/ta-bot
 COPY --from=build /out/strategies /strategies
+# It listens on the network, so it starts only with API_TOKENS_FILE, or with API_ANONYMOUS_ROLE=viewer or trader if
+# everybody who reaches it may have that role; then HTTP_ALLOWED_HOSTS names the hosts beside localhost that callers
+# write.
 ENV HTTP_ADDR=0.0.0.0:8080 DATA_DIR=/data STRATEGIES_DIR=/strategies
 # A number, since Kubernetes can't tell from a name that the user is not root.
 USER 10001:10001

@@ -17,7 +17,7 @@ NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-momentum \
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build check strategies guests test test-setup upgrade-drill parity bench fuzz docs docs-candles routes lint clean
+.PHONY: help run build check strategies guests test test-setup upgrade-drill parity bench fuzz docs docs-candles routes lint sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -95,6 +95,10 @@ lint: test-setup ## check formatting, comments, warnings, documentation and depe
 	@$(CARGO) clippy $(LOCKED) -p ta-bot --no-default-features -- -D warnings
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --no-deps $(HOST) -p ta-bot-sdk
 	@PATH='$(VENV)/bin:'"$$PATH" $(CARGO) deny --log-level error check bans licenses sources
+
+sbom: ## write target/sbom.json: what the binary is made of, as CycloneDX
+	@$(CARGO) metadata $(LOCKED) --format-version 1 --filter-platform x86_64-unknown-linux-gnu | \
+		python3 scripts/sbom.py Cargo.lock >$(TARGET)/sbom.json.new && mv $(TARGET)/sbom.json.new $(TARGET)/sbom.json
 
 clean: ## remove everything that was built
 	@$(CARGO) clean

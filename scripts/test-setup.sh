@@ -29,6 +29,8 @@ command -v curl >/dev/null || install_debian curl
 command -v kubectl >/dev/null || install_debian kubernetes-client
 command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null ||
     install_debian mariadb-server-core mariadb-client-core
+{ command -v nginx || test -x /usr/sbin/nginx; } >/dev/null || install_debian nginx-light
+{ command -v ip || test -x /usr/sbin/ip; } >/dev/null || install_debian iproute2
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 
 # A checksum of the lists records what is installed.

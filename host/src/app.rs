@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use ta_bot_api::health::Embedded;
-use ta_bot_core::millis;
+use ta_bot_core::{Timestamp, millis};
 use ta_bot_engine::{
     deployments::{
         impact::Impact,
@@ -96,6 +96,7 @@ pub struct App {
 impl App {
     /// Opens the stores and makes the sandbox, in which one of `children` compiles. No module is loaded yet.
     pub async fn open(environment: Environment, children: Children) -> anyhow::Result<Self> {
+        check_clock(Timestamp::now())?;
         let metrics = Arc::new(Metrics::new()?);
         // Boxed, since the future that connects to servers has a large state, which every command would carry.
         let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
@@ -237,6 +238,16 @@ impl App {
     }
 }
 
+/// Refuses a clock that can't be right: no candle of its time exists, and what is stored would seem to come from the
+/// future.
+fn check_clock(now: Timestamp) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        now.millis() >= 0,
+        "this machine's clock says {now}, which is before 1970: set it, and start again"
+    );
+    Ok(())
+}
+
 /// The threads on which guests run, one for each core.
 fn guest_threads() -> anyhow::Result<rayon::ThreadPool> {
     let pool = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("guest-{index}"));
@@ -244,4 +255,16 @@ fn guest_threads() -> anyhow::Result<rayon::ThreadPool> {
     // if it keeps failing.
     let pool = pool.panic_handler(|_| tracing::error!("a guest thread panicked; its work is tried again"));
     pool.build().context("the threads for guests can't start")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_refused_with_words() {
+        assert!(check_clock(Timestamp::now()).is_ok());
+        let error = check_clock(Timestamp::from_millis(-1)).unwrap_err().to_string();
+        assert!(error.contains("1969-12-31") && error.contains("set it"), "{error}");
+    }
 }

@@ -28,6 +28,7 @@ mod check;
 mod costs;
 mod error;
 mod failures;
+mod local_key;
 mod module_file;
 mod modules;
 mod new_file;
@@ -127,6 +128,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Modules(command) => return modules::run(session, command).await,
         Command::Check { file } => return modules::run(session, ModulesCommand::Check { file }).await,
         Command::Replay { what, module } => return replay::replay(session, &what, module.as_deref()).await,
+        Command::LocalKey => local_key::local_key(&session),
         Command::Version => version::version(session.output),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -2,7 +2,11 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use ta_bot_api::{access::HeaderName, health::Build, tokens::Role};
+use ta_bot_api::{
+    access::{AllowedHosts, HeaderName},
+    health::Build,
+    tokens::Role,
+};
 use ta_bot_core::{ApplicationSettings, CandleSources, MAX_LOOKBACK, SignalTimestamp, StrategyId, Timeframe};
 use ta_bot_wasm::Limits;
 use thiserror::Error;
@@ -79,6 +83,8 @@ pub struct Environment {
     pub tokens_file: Option<PathBuf>,
     /// The header that may carry a token beside `Authorization`.
     pub token_header: Option<HeaderName>,
+    /// The names under which requests without a token are answered, beside those of this machine.
+    pub allowed_hosts: AllowedHosts,
     /// What requests without a token may do; `None` means nothing that needs a role.
     pub anonymous_role: Option<Role>,
     /// What this binary was built of.
@@ -129,6 +135,7 @@ impl Environment {
             log_format: reader.log_format(),
             tokens_file: reader.given("API_TOKENS_FILE").map(PathBuf::from),
             token_header: reader.token_header(),
+            allowed_hosts: reader.allowed_hosts(),
             anonymous_role: None,
             build: reader.build(),
             trusted_keys: reader.trusted_keys(),

@@ -2,11 +2,25 @@
 //!
 //! Levels are checked strictly. The usual filters take any word for the name of a module, so `LOG_LEVEL=verbose` would
 //! silence the service instead of being refused.
+//!
+//! Words of strangers get into the log: of a guest, of a request, of a server. What could steer a terminal or forge a
+//! line is written in a way that only shows it.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    fmt::{self, Debug},
+    io::{self, IsTerminal as _, Write},
+};
 
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use ta_bot_core::{visible, visible_json};
+use tracing::{field::Field, level_filters::LevelFilter};
+use tracing_subscriber::{
+    Layer as _,
+    field::MakeExt as _,
+    filter::Targets,
+    fmt::format::{self, Writer},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::environment::{EnvError, LogFormat};
 
@@ -46,22 +60,126 @@ fn level(name: &str) -> Option<LevelFilter> {
 pub fn start(filter: Targets, format: Option<LogFormat>) {
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match format {
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Json => json(|| Seen(io::stderr())).with_filter(filter).boxed(),
         LogFormat::Text => {
             let coloured = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            lines.with_ansi(coloured).with_filter(filter).boxed()
+            text(io::stderr, coloured).with_filter(filter).boxed()
         }
     };
     tracing_subscriber::registry().with(lines).try_init().ok();
 }
 
+/// The log as JSON.
+fn json<S, W>(writer: W) -> impl tracing_subscriber::Layer<S> + Send + Sync
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer)
+}
+
+/// The log as text for people.
+fn text<S, W>(writer: W, coloured: bool) -> impl tracing_subscriber::Layer<S> + Send + Sync
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    let fields = format::debug_fn(write_field).delimited(" ");
+    tracing_subscriber::fmt::layer().fmt_fields(fields).with_writer(writer).with_ansi(coloured)
+}
+
+/// Writes a field as the log does by itself, except for what can't be seen.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = visible(&value);
+    match field.name() {
+        "message" => writer.write_str(&value),
+        name if writer.has_ansi_escapes() => write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}"),
+        name => write!(writer, "{name}={value}"),
+    }
+}
+
+/// Writes each line of JSON so that every character can be seen.
+struct Seen<W>(W);
+
+impl<W: Write> Write for Seen<W> {
+    /// A line comes as a whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(visible_json(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
+    use std::sync::{Arc, Mutex};
 
-    use super::filter;
+    use tracing::Level;
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    /// A log that is kept.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of a line with such words in every place that a line has for words.
+    fn logged(
+        words: &str,
+        layer: impl FnOnce(Kept) -> Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>,
+    ) -> String {
+        let kept = Kept::default();
+        let subscriber = Registry::default().with(layer(kept.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("job", strategy = %words);
+            let _entered = span.enter();
+            let error = io::Error::other(words.to_owned());
+            tracing::warn!(shown = %words, debugged = ?words, text = words, %error, "said {words}");
+        });
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    const HOSTILE: &str = "x\u{1b}[2J\u{9b}1m\r\n2031-01-01T00:00:00Z ERROR forged\u{202e}\u{2066}\u{2028}";
+
+    #[test]
+    fn a_guest_s_words_forge_no_line_of_the_text_log() {
+        let line = logged(HOSTILE, |kept| text(move || kept.clone(), false).boxed());
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        assert!(!line.trim_end_matches('\n').contains(|c: char| c.is_control()), "{line:?}");
+        assert!(!line.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{line:?}");
+        assert!(
+            line.contains("said x\\u{1b}[2J") && line.contains("shown=x\\u{1b}") && line.contains("job{"),
+            "{line:?}"
+        );
+        let usual = logged("two words", |kept| text(move || kept.clone(), false).boxed());
+        assert!(usual.contains("said two words shown=two words debugged=\"two words\" text=\"two words\""), "{usual}");
+    }
+
+    #[test]
+    fn in_json_they_are_the_same_words() {
+        let line = logged(HOSTILE, |kept| json(move || Seen(kept.clone())).boxed());
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        assert!(!line.trim_end_matches('\n').contains(|c: char| c.is_control()), "{line:?}");
+        assert!(!line.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{line:?}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["shown"], HOSTILE);
+    }
 
     #[test]
     fn levels_of_the_whole_and_of_parts() {

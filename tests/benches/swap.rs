@@ -183,8 +183,10 @@ impl Bench {
             Meets::Check => (json!({"action": "activate", "module": module, "validate_only": true}), "valid"),
             Meets::Swap => (json!({"action": "activate", "module": module}), "changed"),
         };
-        let url = self.fleet.replicas[0].url("/api/v1/strategies/versions/deployment");
-        let request = self.http.post(url).header("If-Match", format!("\"{revision}\"")).json(&body);
+        let replica = &self.fleet.replicas[0];
+        let url = replica.url("/api/v1/strategies/versions/deployment");
+        let request =
+            self.http.post(url).bearer_auth(replica.key()).header("If-Match", format!("\"{revision}\"")).json(&body);
         let begun = Instant::now();
         let answer: Json = request.send().await.unwrap().json().await.unwrap();
         let took = begun.elapsed();

@@ -14,6 +14,7 @@ pub mod built_in;
 pub mod chance;
 pub mod jobs;
 pub mod kubectl;
+pub mod operator;
 pub mod parity;
 pub mod replicas;
 pub mod threads;

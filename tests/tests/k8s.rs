@@ -124,7 +124,13 @@ async fn the_names_are_those_of_the_contract() {
     has("Service", &["name: petrosa-ta-bot-service", "port: 80\n", "targetPort: http"]);
     has(
         "ConfigMap",
-        &["NATS_URL: nats://nats-server.nats:4222", "LEADER_ELECTION_ENABLED: \"true\"", "API_ANONYMOUS_ROLE: trader"],
+        &[
+            "NATS_URL: nats://nats-server.nats:4222",
+            "LEADER_ELECTION_ENABLED: \"true\"",
+            "API_ANONYMOUS_ROLE: trader",
+            // The names by which the neighbours and the runbook call.
+            "HTTP_ALLOWED_HOSTS: petrosa-ta-bot-service,petrosa-ta-bot-service.petrosa-apps,",
+        ],
     );
     has("Role", &["- ta-bot-leader"]);
     // A replica that is restarted or taken out of the service because a store is away helps nobody.

@@ -1,19 +1,21 @@
 //! Who may call: every API route is registered with the lowest role that may call it.
 //!
 //! A request with a token has the token's role, and one without a token has the role of anonymous callers, if they have
-//! one. Without configured tokens nobody could be an operator; then routes that need one accept anonymous traders from
-//! this machine.
+//! one. Without configured tokens nobody could be an operator; then the key in `DATA_DIR` makes one, because a user of
+//! this machine who may read that file owns the service anyway. Where a request comes from proves nothing: a proxy on
+//! this machine passes on what comes from anywhere, and with default settings adds no header that says so.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use axum::http::HeaderName;
 use axum::{
     extract::Request,
-    http::{HeaderMap, Method, header, uri::Authority},
+    http::{HeaderMap, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
+use ta_bot_core::Timestamp;
 use thiserror::Error;
 use utoipa::openapi::{
     RefOr,
@@ -25,35 +27,54 @@ use super::{
     State,
     error::ApiError,
     request::fields::QueryFields,
-    server::Peer,
-    tokens::{Role, Tokens},
+    tokens::{Found, LocalKey, Role, TokenBook},
 };
+
+mod hosts;
+#[cfg(test)]
+mod tests;
+
+pub use hosts::{AllowedHosts, HostError};
 
 /// The extension of an operation's description that holds the role it needs.
 pub(crate) const ROLE: &str = "x-role";
-/// Headers that a proxy adds to a request.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
-/// The caller's role, if the request had a token.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Caller(Option<Role>);
+/// The caller, as far as its token says who it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    role: Option<Role>,
+    name: Option<Arc<str>>,
+}
 
 impl Caller {
     /// The author recorded for a change that names none.
-    pub(crate) const fn name(self) -> &'static str {
-        match self.0 {
-            Some(role) => role.as_str(),
-            None => "api",
-        }
+    pub(crate) fn name(&self) -> &str {
+        self.token_name().or(self.role.map(Role::as_str)).unwrap_or("api")
     }
+
+    /// The name of the caller's token, if the file of tokens gives it one. Whatever else a request claims, this is who
+    /// sent it.
+    pub(crate) fn token_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// The secrets that callers prove themselves with.
+#[derive(Debug, Clone)]
+pub enum Secrets {
+    /// The tokens of a file.
+    Tokens(TokenBook),
+    /// There are no tokens; the key in `DATA_DIR` makes an operator.
+    LocalKey(LocalKey),
 }
 
 /// What callers may do.
 #[derive(Debug, Clone)]
 pub struct Access {
-    tokens: Option<Tokens>,
+    secrets: Secrets,
     token_header: Option<HeaderName>,
     anonymous: Option<Role>,
+    hosts: AllowedHosts,
 }
 
 /// The error if nobody could call the service that listens on an address of the network.
@@ -67,34 +88,35 @@ pub struct NobodyMayCall;
 
 impl Access {
     /// Callers have the role of their token, which may also be in the header `token_header`, or else the role
-    /// `anonymous`; `None` means that they need a token. Fails if nobody could call and the service is not only for
-    /// this machine.
-    pub fn new(
-        tokens: Option<Tokens>,
+    /// `anonymous`, which counts under the names of `hosts` only; `None` means that they need a token.
+    pub const fn new(
+        secrets: Secrets,
         token_header: Option<HeaderName>,
         anonymous: Option<Role>,
-        address: IpAddr,
-    ) -> Result<Self, NobodyMayCall> {
-        if tokens.is_none() && anonymous.is_none() && !address.to_canonical().is_loopback() {
-            return Err(NobodyMayCall);
-        }
-        Ok(Self { tokens, token_header, anonymous })
+        hosts: AllowedHosts,
+    ) -> Self {
+        Self { secrets, token_header, anonymous, hosts }
+    }
+
+    /// Fails if nobody could call a service that listens on `address` and is not only for this machine.
+    pub fn check(has_tokens: bool, anonymous: Option<Role>, address: IpAddr) -> Result<(), NobodyMayCall> {
+        let nobody = !has_tokens && anonymous.is_none() && !address.to_canonical().is_loopback();
+        if nobody { Err(NobodyMayCall) } else { Ok(()) }
     }
 
     /// The caller, if it may do what needs the role `needed`.
     fn caller(&self, needed: Role, request: &Request) -> Result<Caller, ApiError> {
-        if let Some(tokens) = &self.tokens
-            && let Some(token) = self.token(request.headers())
-        {
-            let role = tokens.role_of(token).ok_or(ApiError::NoToken)?;
-            return if role >= needed { Ok(Caller(Some(role))) } else { Err(ApiError::Forbidden { needed, role }) };
+        match (&self.secrets, self.token(request.headers())) {
+            (Secrets::Tokens(book), Some(token)) => return known(book, token, needed),
+            (Secrets::LocalKey(key), Some(token)) if key.is(token) => return Ok(Caller::default()),
+            // The token of a neighbour means nothing to a service without tokens.
+            (Secrets::LocalKey(_) | Secrets::Tokens(_), _) => {}
         }
-        match self.anonymous {
-            Some(role) if role >= needed => Ok(Caller::default()),
-            // What is left needs an operator.
-            Some(Role::Trader) if self.tokens.is_none() && is_local(request) => Ok(Caller::default()),
-            Some(Role::Trader) if self.tokens.is_none() => Err(ApiError::LocalOnly),
-            role => Err(ApiError::Anonymous { needed, role }),
+        self.hosts.check(request)?;
+        match (&self.secrets, self.anonymous) {
+            (_, Some(role)) if role >= needed => Ok(Caller::default()),
+            (Secrets::LocalKey(_), _) if needed == Role::Operator => Err(ApiError::LocalOnly),
+            (_, role) => Err(ApiError::Anonymous { needed, role }),
         }
     }
 
@@ -103,6 +125,16 @@ impl Access {
     fn token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         let other = || headers.get(self.token_header.as_ref()?)?.to_str().ok();
         bearer(headers).or_else(other).map(str::trim).filter(|token| !token.is_empty())
+    }
+}
+
+/// The caller with this token, if it may do what needs the role `needed`.
+fn known(book: &TokenBook, token: &str, needed: Role) -> Result<Caller, ApiError> {
+    match book.current().find(token, Timestamp::now()) {
+        Found::Valid { role, name } if role >= needed => Ok(Caller { role: Some(role), name }),
+        Found::Valid { role, .. } => Err(ApiError::Forbidden { needed, role }),
+        Found::Expired { last_day } => Err(ApiError::Expired { last_day }),
+        Found::Unknown => Err(ApiError::NoToken),
     }
 }
 
@@ -120,7 +152,8 @@ impl Guard {
 
     /// A guard for the description of the routes, which nobody calls.
     pub(crate) fn of_nobody() -> Self {
-        Self::new(Access { tokens: None, token_header: None, anonymous: None })
+        let secrets = Secrets::LocalKey(LocalKey::of_nobody());
+        Self::new(Access { secrets, token_header: None, anonymous: None, hosts: AllowedHosts::default() })
     }
 
     /// Applies the guard to every method of a route that takes no query parameters of its own.
@@ -223,22 +256,6 @@ async fn check(
     }
 }
 
-/// Whether a request comes from this machine: over a loopback connection, not forwarded by a proxy, and addressed to a
-/// name that can only mean this machine. The last check stops DNS rebinding: a page whose domain was made to resolve to
-/// this machine sends that domain in `Host`.
-fn is_local(request: &Request) -> bool {
-    let peer = request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.to_canonical().is_loopback());
-    let forwarded = FORWARDED.iter().any(|name| request.headers().contains_key(*name));
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    peer && !forwarded && host.is_some_and(means_this_machine)
-}
-
-fn means_this_machine(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 /// Refuses a query parameter that means nothing to the route, because a misspelt one would silently have no effect.
 fn check_query(request: &Request, queries: &Queries) -> Result<(), ApiError> {
     let method = if *request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
@@ -252,120 +269,4 @@ fn check_query(request: &Request, queries: &Queries) -> Result<(), ApiError> {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::Body;
-
-    use super::*;
-
-    const NETWORK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    /// Tokens `v`, `t` and `o` of the three roles.
-    fn tokens() -> Tokens {
-        use sha2::Digest as _;
-        let line = |role: &str, token: &str| format!("{role}:{}\n", hex::encode(sha2::Sha256::digest(token)));
-        [line("viewer", "v"), line("trader", "t"), line("operator", "o")].concat().parse().unwrap()
-    }
-
-    /// A request from this machine or from another one.
-    fn request(is_local: bool, headers: &[(&'static str, &str)]) -> Request {
-        let mut request = Request::new(Body::empty());
-        request.headers_mut().insert("host", "localhost".parse().unwrap());
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        let address = if is_local { "127.0.0.1" } else { "10.0.0.7" };
-        request.extensions_mut().insert(Peer(address.parse().unwrap()));
-        request
-    }
-
-    /// The highest role that a request may have; `None` if none.
-    fn allowed(access: &Access, request: &Request) -> Option<Role> {
-        let roles = [Role::Operator, Role::Trader, Role::Viewer];
-        roles.into_iter().find(|role| access.caller(*role, request).is_ok())
-    }
-
-    #[test]
-    fn a_token_may_come_in_either_header_and_an_empty_one_is_none() {
-        let header = Some(HeaderName::from_static("x-internal-token"));
-        let access = Access::new(Some(tokens()), header, Some(Role::Viewer), NETWORK).unwrap();
-        let of = |headers: &[(&'static str, &str)]| allowed(&access, &request(false, headers));
-        assert_eq!(of(&[]), Some(Role::Viewer), "the role of those without a token");
-        assert_eq!(of(&[("x-internal-token", "")]), Some(Role::Viewer));
-        assert_eq!(of(&[("x-internal-token", " t ")]), Some(Role::Trader));
-        assert_eq!(of(&[("authorization", "Bearer o")]), Some(Role::Operator));
-        assert_eq!(of(&[("authorization", "Bearer v"), ("x-internal-token", "o")]), Some(Role::Viewer));
-        // A wrong token is not the same as none: whoever sends one believes that it counts.
-        assert_eq!(of(&[("x-internal-token", "wrong")]), None);
-        assert_eq!(of(&[("authorization", "Bearer wrong")]), None);
-        let plain = Access::new(Some(tokens()), None, None, NETWORK).unwrap();
-        assert_eq!(allowed(&plain, &request(false, &[("x-internal-token", "o")])), None, "nobody named this header");
-    }
-
-    #[test]
-    fn without_tokens_the_anonymous_role_counts_and_operators_are_of_this_machine() {
-        let of = |anonymous, is_local| {
-            let access = Access::new(None, None, anonymous, LOOPBACK).unwrap();
-            allowed(&access, &request(is_local, &[]))
-        };
-        assert_eq!(
-            (of(Some(Role::Trader), true), of(Some(Role::Trader), false)),
-            (Some(Role::Operator), Some(Role::Trader))
-        );
-        assert_eq!(
-            (of(Some(Role::Viewer), true), of(Some(Role::Viewer), false)),
-            (Some(Role::Viewer), Some(Role::Viewer))
-        );
-        assert_eq!((of(None, true), of(None, false)), (None, None));
-    }
-
-    #[test]
-    fn with_tokens_an_anonymous_caller_is_never_an_operator() {
-        let access = Access::new(Some(tokens()), None, Some(Role::Trader), LOOPBACK).unwrap();
-        assert_eq!(allowed(&access, &request(true, &[])), Some(Role::Trader));
-    }
-
-    #[test]
-    fn a_service_of_the_network_that_nobody_may_call_does_not_start() {
-        let error = Access::new(None, None, None, NETWORK).unwrap_err().to_string();
-        assert!(error.contains("API_TOKENS_FILE") && error.contains("API_ANONYMOUS_ROLE"), "{error}");
-        assert!(Access::new(None, None, None, LOOPBACK).is_ok());
-        assert!(Access::new(Some(tokens()), None, None, NETWORK).is_ok());
-        assert!(Access::new(None, None, Some(Role::Viewer), NETWORK).is_ok());
-    }
-
-    #[test]
-    fn only_what_comes_from_this_machine_is_local() {
-        let request = |address: Option<&str>, headers: &[(&'static str, &str)]| {
-            let mut request = Request::new(Body::empty());
-            for (name, value) in headers {
-                request.headers_mut().insert(*name, value.parse().unwrap());
-            }
-            if let Some(address) = address {
-                request.extensions_mut().insert(Peer(address.parse().unwrap()));
-            }
-            is_local(&request)
-        };
-        let from = |address: Option<&str>| request(address, &[("host", "localhost:8080")]);
-        for local in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
-            assert!(from(Some(local)), "{local}");
-        }
-        for foreign in ["192.168.1.7", "10.0.0.1", "0.0.0.0", "::", "::ffff:10.0.0.1", "fe80::1"] {
-            assert!(!from(Some(foreign)), "{foreign}");
-        }
-        assert!(!from(None), "where it comes from is not known");
-        for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:8080", "[::1]"] {
-            assert!(request(Some("127.0.0.1"), &[("host", host)]), "{host}");
-        }
-        for host in ["evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[::"] {
-            assert!(!request(Some("127.0.0.1"), &[("host", host)]), "{host}");
-        }
-        assert!(!request(Some("127.0.0.1"), &[]), "without a host");
-        for name in FORWARDED {
-            assert!(!request(Some("127.0.0.1"), &[("host", "localhost"), (name, "10.0.0.1")]), "{name}");
-        }
-    }
 }

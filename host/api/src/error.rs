@@ -39,9 +39,12 @@ pub(crate) enum ApiError {
     UnknownField { field: String, known: String },
     #[error("this token is none of API_TOKENS_FILE: give a valid one, as Authorization: Bearer <token>")]
     NoToken,
+    #[error("this token was valid until the end of {last_day} (UTC): give one that still is, see API_TOKENS_FILE")]
+    Expired { last_day: String },
     #[error(
         "this needs the role {needed}, and a request without a token has {} here (API_ANONYMOUS_ROLE): give a token, as \
-         Authorization: Bearer <token>", .role.map_or("none", Role::as_str)
+         Authorization: Bearer <token>; without API_TOKENS_FILE that is the key in DATA_DIR (ta-bot local-key)",
+        .role.map_or("none", Role::as_str)
     )]
     Anonymous { needed: Role, role: Option<Role> },
     #[error("this needs the role {needed}; the token's role is {role}")]
@@ -78,10 +81,22 @@ pub(crate) enum ApiError {
     #[error("the body must be {expected}: send Content-Type: {expected}, not {given}")]
     MediaType { expected: &'static str, given: String },
     #[error(
-        "without tokens (API_TOKENS_FILE) modules are taken, given and deployed from this machine only, under the name localhost or a \
-         loopback address and through no proxy: call so, or give the service tokens and use an operator's"
+        "without tokens (API_TOKENS_FILE) modules are taken, given and deployed with the key in DATA_DIR only: give it as \
+         Authorization: Bearer <key> (`ta-bot local-key` prints it to those who may read DATA_DIR), or give the service \
+         tokens and use an operator's"
     )]
     LocalOnly,
+    #[error(
+        "without a token, only requests to localhost or a loopback address are answered, and this one's Host is \
+         {given:?}: give a token, as Authorization: Bearer <token>, or let the service name this host in \
+         HTTP_ALLOWED_HOSTS"
+    )]
+    Host { given: String },
+    #[error(
+        "too many connections are open: close some and try again; /healthz, /live, /ready, /health and /metrics are \
+         answered all the same"
+    )]
+    Crowded,
     #[error("{0:?} is no digest of a module: give its SHA-256, 64 hex digits; GET /api/v1/modules lists them")]
     BadDigest(String),
     #[error("there is no module {0}; GET /api/v1/modules lists those that were uploaded")]
@@ -139,10 +154,12 @@ impl ApiError {
         match self {
             Self::Malformed(_) => told(S::BAD_REQUEST, "malformed"),
             Self::UnknownField { .. } => told(S::BAD_REQUEST, "unknown_field"),
-            Self::NoToken | Self::Anonymous { .. } => told(S::UNAUTHORIZED, "unauthorized"),
+            Self::NoToken | Self::Anonymous { .. } | Self::Expired { .. } => told(S::UNAUTHORIZED, "unauthorized"),
             Self::Forbidden { .. } => told(S::FORBIDDEN, "forbidden"),
             Self::CrossSite { .. } => told(S::FORBIDDEN, "cross_site"),
             Self::LocalOnly => told(S::FORBIDDEN, "local_only"),
+            Self::Host { .. } => told(S::FORBIDDEN, "host_not_allowed"),
+            Self::Crowded => told(S::SERVICE_UNAVAILABLE, "too_many_connections"),
             Self::BadDigest(_) | Self::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
             Self::Upload(error) => choose_for_upload(error),
             Self::Remove(RemoveError::Store(error)) => choose_for_store(error),

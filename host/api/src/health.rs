@@ -37,8 +37,11 @@ mod report;
 
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
-pub use report::{Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status};
+pub use report::{
+    Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status, TokensReport,
+};
 
+use crate::tokens::TokenBook;
 use readiness::Answered;
 
 /// How long a part may take to answer.
@@ -78,6 +81,8 @@ pub struct Sources {
     pub embedded: Embedded,
     pub build: Build,
     pub page_scan: PageScan,
+    /// The file of tokens, if there is one.
+    pub tokens: Option<TokenBook>,
 }
 
 /// Measures the state of the service.

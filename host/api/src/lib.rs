@@ -89,6 +89,8 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(routes::service::open_routes())
         .fallback(async || error::ApiError::UnknownRoute)
         .method_not_allowed_fallback(async || error::ApiError::Method)
+        .layer(Extension(routes::service::Scrapes::default()))
+        .layer(middleware::from_fn(request::ambiguous::refuse))
         .layer(middleware::from_fn(request::unread::drain))
         .layer(middleware::from_fn(observe::catch_panic))
         .layer(middleware::from_fn(observe::log))

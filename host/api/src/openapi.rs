@@ -54,7 +54,8 @@ impl Modify for Token {
             "Each operation names the role that it needs in x-role: operator for uploading a module, downloading its \
              bytes, comparing a candidate and changing a deployment; otherwise viewer for GET and trader for the rest. \
              A request without a token has the role that API_ANONYMOUS_ROLE gives it. Without API_TOKENS_FILE, what needs \
-             operator is accepted from this machine only.",
+             operator needs the key in DATA_DIR as the token. Without a token, only requests whose Host is localhost, a \
+             loopback address or one of HTTP_ALLOWED_HOSTS are answered.",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
@@ -89,7 +90,7 @@ const PAGE: &str = "# Routes, roles and statuses
 
 `make routes` writes this page from the routes themselves; [http.md](http.md) describes each of them. `trader` may do all that
 `viewer` may, and `operator` all that `trader` may; `none` needs no token. A request without a token has the role that
-`API_ANONYMOUS_ROLE` gives it. Without `API_TOKENS_FILE` a route for `operator` answers this machine only.
+`API_ANONYMOUS_ROLE` gives it. Without `API_TOKENS_FILE` a route for `operator` needs the key in `DATA_DIR`.
 
 | method | path | role | statuses |
 |---|---|---|---|
@@ -105,7 +106,7 @@ pub(super) fn routes_page() -> String {
         row("GET", path, "none", statuses.to_owned());
     }
     for path in PATHS {
-        row("GET", path, Role::Viewer.as_str(), "200, 400, 401".to_owned());
+        row("GET", path, Role::Viewer.as_str(), "200, 400, 401, 403".to_owned());
     }
     let (_, mut document) = api(&Guard::of_nobody()).split_for_parts();
     for (path, item) in &mut document.paths.paths {

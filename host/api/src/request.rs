@@ -1,5 +1,6 @@
 //! What requests have in common: how they are read, and how unreadable ones are refused.
 
+pub(super) mod ambiguous;
 pub(super) mod body;
 pub(super) mod condition;
 pub(super) mod cross_site;

@@ -1,12 +1,20 @@
-//! Who may do what: tokens, each with a role.
+//! Who may do what: tokens, each with a role, a name and a last day; or, without tokens, the key of this machine.
 //!
 //! The file holds digests, so reading it does not reveal a usable token. A token is long and random, so a plain SHA-256
 //! is enough; a password would need a slow hash.
 
-use std::{fmt, fs, io, path::Path, str::FromStr};
+use std::{fmt, io, str::FromStr, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
+use ta_bot_core::Timestamp;
+use ta_bot_engine::settings::config_store::MAX_NAME;
 use thiserror::Error;
+
+mod book;
+mod local_key;
+
+pub use book::{TokenBook, TokensProblem};
+pub use local_key::{LocalKey, LocalKeyError};
 
 /// What a token allows. Each role may also do everything that the roles before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +47,8 @@ impl fmt::Display for Role {
 /// Why a line of the file is not a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LineProblem {
-    /// There is no colon.
-    #[error("give role:sha256-of-token")]
+    /// There is no colon, or there are too many.
+    #[error("give role:sha256-of-token, or role:sha256-of-token:name, or role:sha256-of-token:name:YYYY-MM-DD")]
     Shape,
     /// The role is unknown.
     #[error("the role must be viewer, trader or operator")]
@@ -48,6 +56,12 @@ pub enum LineProblem {
     /// The digest is not valid. The error does not repeat it, because it may be a token that was put here by mistake.
     #[error("after the colon must be the SHA-256 of the token, 64 hex digits: printf %s \"$TOKEN\" | sha256sum")]
     Digest,
+    /// The name is empty or can't be shown.
+    #[error("the name must have 1 to {MAX_NAME} characters that can be seen, and no colon")]
+    Name,
+    /// The date is not valid.
+    #[error("after the name must be the last day on which the token is valid (UTC), such as 2031-05-04")]
+    Day,
     /// The digest is already on an earlier line.
     #[error("the same token is on line {0} too")]
     Twice(usize),
@@ -59,6 +73,23 @@ pub enum TokenFileError {
     /// The file can't be read.
     #[error("API_TOKENS_FILE can't be read: {0}")]
     Read(#[from] io::Error),
+    /// The file is longer than any file of tokens.
+    #[error("API_TOKENS_FILE has more than {most} bytes: it is no file of tokens")]
+    TooLarge {
+        /// The most bytes.
+        most: u64,
+    },
+    /// Somebody else may write the file, and so give themselves a token.
+    #[error(
+        "API_TOKENS_FILE: others may write {what} (its mode is {mode:o}), so they could give themselves a token: run \
+         chmod go-w on it"
+    )]
+    Writable {
+        /// The file or its folder.
+        what: &'static str,
+        /// Its permissions.
+        mode: u32,
+    },
     /// Some lines are invalid; each of them is listed.
     #[error("API_TOKENS_FILE: {}", said(.0))]
     Lines(Vec<(usize, LineProblem)>),
@@ -73,20 +104,68 @@ fn said(lines: &[(usize, LineProblem)]) -> String {
     lines.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect::<Vec<_>>().join("; ")
 }
 
+/// A line of the file.
+#[derive(Clone, PartialEq, Eq)]
+struct Token {
+    role: Role,
+    digest: [u8; 32],
+    name: Option<Arc<str>>,
+    last_day: Option<LastDay>,
+}
+
+/// The last day on which a token is valid.
+#[derive(Clone, PartialEq, Eq)]
+struct LastDay {
+    text: String,
+    /// When it is over.
+    end: Timestamp,
+}
+
+impl FromStr for LastDay {
+    type Err = LineProblem;
+
+    fn from_str(text: &str) -> Result<Self, LineProblem> {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        let is_shaped = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let begin: Option<Timestamp> = is_shaped.then(|| format!("{text}T00:00:00Z").parse().ok()).flatten();
+        begin.map(|begin| Self { text: text.to_owned(), end: begin.plus_millis(DAY_MS) }).ok_or(LineProblem::Day)
+    }
+}
+
+/// What is known of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It has this role.
+    Valid {
+        /// The role.
+        role: Role,
+        /// The name, if the file gives it one.
+        name: Option<Arc<str>>,
+    },
+    /// Its last day is over.
+    Expired {
+        /// That day.
+        last_day: String,
+    },
+    /// It is none of the file's.
+    Unknown,
+}
+
 /// The accepted tokens.
-#[derive(Clone)]
-pub struct Tokens(Vec<(Role, [u8; 32])>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tokens(Vec<Token>);
 
 impl Tokens {
-    /// Reads the token file.
-    pub fn read(path: &Path) -> Result<Self, TokenFileError> {
-        fs::read_to_string(path)?.parse()
-    }
-
-    /// The role of a token, or `None` if it is unknown. Every digest is compared in full, even after a match.
-    pub fn role_of(&self, token: &str) -> Option<Role> {
+    /// What is known of a token at a moment. Every digest is compared in full, even after a match.
+    pub fn find(&self, token: &str, now: Timestamp) -> Found {
         let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        self.0.iter().fold(None, |found, (role, digest)| if same(&given, digest) { Some(*role) } else { found })
+        let found =
+            self.0.iter().fold(None, |found, token| if same(&given, &token.digest) { Some(token) } else { found });
+        match found {
+            None => Found::Unknown,
+            Some(Token { last_day: Some(day), .. }) if now >= day.end => Found::Expired { last_day: day.text.clone() },
+            Some(Token { role, name, .. }) => Found::Valid { role: *role, name: name.clone() },
+        }
     }
 }
 
@@ -99,17 +178,17 @@ fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 impl FromStr for Tokens {
     type Err = TokenFileError;
 
-    /// One `role:sha256-of-token` per line; blank lines and lines that start with `#` are ignored.
+    /// One `role:sha256-of-token[:name[:YYYY-MM-DD]]` per line; blank lines and lines that start with `#` are ignored.
     fn from_str(text: &str) -> Result<Self, TokenFileError> {
-        let mut tokens: Vec<(usize, Role, [u8; 32])> = Vec::new();
+        let mut tokens: Vec<(usize, Token)> = Vec::new();
         let mut problems = Vec::new();
         let lines = text.lines().map(str::trim).enumerate();
         for (index, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             let number = index + 1;
-            match token(line) {
-                Ok((role, digest)) => match tokens.iter().find(|(_, _, known)| *known == digest) {
-                    Some((first, ..)) => problems.push((number, LineProblem::Twice(*first))),
-                    None => tokens.push((number, role, digest)),
+            match line.parse::<Token>() {
+                Ok(token) => match tokens.iter().find(|(_, known)| known.digest == token.digest) {
+                    Some((first, _)) => problems.push((number, LineProblem::Twice(*first))),
+                    None => tokens.push((number, token)),
                 },
                 Err(problem) => problems.push((number, problem)),
             }
@@ -120,17 +199,31 @@ impl FromStr for Tokens {
         if tokens.is_empty() {
             return Err(TokenFileError::Empty);
         }
-        Ok(Self(tokens.into_iter().map(|(_, role, digest)| (role, digest)).collect()))
+        Ok(Self(tokens.into_iter().map(|(_, token)| token).collect()))
     }
 }
 
-fn token(line: &str) -> Result<(Role, [u8; 32]), LineProblem> {
-    let (role, digest) = line.split_once(':').ok_or(LineProblem::Shape)?;
-    let roles = [Role::Viewer, Role::Trader, Role::Operator];
-    let role = roles.into_iter().find(|known| known.as_str() == role.trim()).ok_or(LineProblem::Role)?;
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(digest.trim(), &mut bytes).map_err(|_| LineProblem::Digest)?;
-    Ok((role, bytes))
+impl FromStr for Token {
+    type Err = LineProblem;
+
+    fn from_str(line: &str) -> Result<Self, LineProblem> {
+        let parts: Vec<&str> = line.split(':').map(str::trim).collect();
+        let (role, digest, rest) = match parts[..] {
+            [role, digest, ref rest @ ..] if rest.len() <= 2 => (role, digest, rest),
+            _ => return Err(LineProblem::Shape),
+        };
+        let roles = [Role::Viewer, Role::Trader, Role::Operator];
+        let role = roles.into_iter().find(|known| known.as_str() == role).ok_or(LineProblem::Role)?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digest, &mut bytes).map_err(|_| LineProblem::Digest)?;
+        let name = rest.first().map(|name| if is_name(name) { Ok(Arc::from(*name)) } else { Err(LineProblem::Name) });
+        let last_day = rest.get(1).map(|day| day.parse());
+        Ok(Self { role, digest: bytes, name: name.transpose()?, last_day: last_day.transpose()? })
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= MAX_NAME && !text.chars().any(char::is_control)
 }
 
 impl fmt::Debug for Tokens {
@@ -144,6 +237,9 @@ impl fmt::Debug for Tokens {
 mod tests {
     use super::*;
 
+    /// 2026-01-01T00:15:00Z.
+    const NOW: Timestamp = Timestamp::from_millis(1_767_226_500_000);
+
     fn line(role: &str, token: &str) -> String {
         format!("{role}:{}\n", hex::encode(Sha256::digest(token)))
     }
@@ -153,11 +249,13 @@ mod tests {
         let text =
             format!("# for the desk\n\n{}  {}{}", line("viewer", "v"), line("trader", "t"), line("operator", "o"));
         let tokens: Tokens = text.parse().unwrap();
-        assert_eq!(tokens.role_of("v"), Some(Role::Viewer));
-        assert_eq!(tokens.role_of("t"), Some(Role::Trader));
-        assert_eq!(tokens.role_of("o"), Some(Role::Operator));
+        let role = |token: &str| match tokens.find(token, NOW) {
+            Found::Valid { role, name: None } => Some(role),
+            _ => None,
+        };
+        assert_eq!([role("v"), role("t"), role("o")], [Role::Viewer, Role::Trader, Role::Operator].map(Some));
         for wrong in ["", "V", "v ", &hex::encode(Sha256::digest("v"))] {
-            assert_eq!(tokens.role_of(wrong), None, "{wrong}");
+            assert_eq!(tokens.find(wrong, NOW), Found::Unknown, "{wrong}");
         }
         assert!(Role::Viewer < Role::Trader && Role::Trader < Role::Operator);
     }
@@ -172,6 +270,32 @@ mod tests {
         assert_eq!(*lines, [1, 2, 4, 6].into_iter().zip(expected).collect::<Vec<_>>());
         let told = format!("{error} {error:?}");
         assert!(told.contains("line 4") && !told.contains(secret), "{told}");
+    }
+
+    #[test]
+    fn a_token_may_have_a_name_and_a_last_day() {
+        let of = |rest: &str| line("trader", "t").trim().to_owned() + rest;
+        let find = |rest: &str, now| of(rest).parse::<Tokens>().unwrap().find("t", now);
+        let named = |name: &str| Found::Valid { role: Role::Trader, name: Some(name.into()) };
+        assert_eq!(find(":petrosa-cio", NOW), named("petrosa-cio"));
+        assert_eq!(find(" : ann b. : 2026-01-01 ", NOW), named("ann b."), "its last day is a whole day");
+        let end = Timestamp::from_millis(1_767_312_000_000);
+        assert_eq!(find(":ann:2026-01-01", end.plus_millis(-1)), named("ann"));
+        assert_eq!(find(":ann:2026-01-01", end), Found::Expired { last_day: "2026-01-01".to_owned() });
+        for (rest, problem) in [
+            (":", LineProblem::Name),
+            (": :2026-01-01", LineProblem::Name),
+            (":a\u{1b}[2J", LineProblem::Name),
+            (format!(":{}", "x".repeat(MAX_NAME + 1)).as_str(), LineProblem::Name),
+            (":ann:", LineProblem::Day),
+            (":ann:2026-02-30", LineProblem::Day),
+            (":ann:2026-1-1", LineProblem::Day),
+            (":ann:1767226500", LineProblem::Day),
+            (":ann:2026-01-01:x", LineProblem::Shape),
+        ] {
+            let Err(TokenFileError::Lines(lines)) = of(rest).parse::<Tokens>() else { panic!("{rest} is taken") };
+            assert_eq!(lines, [(1, problem)], "{rest}");
+        }
     }
 
     #[test]

@@ -120,6 +120,8 @@ pub struct DeploymentChange {
     pub deployment: Deployment,
     /// Who makes the change.
     pub changed_by: String,
+    /// Whom the request names as its author, if it was sent with the token of somebody else.
+    pub claimed_by: Option<String>,
     /// Why, if a reason was given.
     pub reason: Option<String>,
     /// When it is made.
@@ -274,6 +276,7 @@ mod tests {
                 action: DeploymentAction::Activate,
                 deployment,
                 changed_by: "ann".to_owned(),
+                claimed_by: None,
                 reason: None,
                 at: Timestamp::from_millis(0),
             },

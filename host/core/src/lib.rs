@@ -34,6 +34,7 @@ mod text;
 mod timeframe;
 mod timestamp;
 mod transition;
+mod words;
 
 pub use candle::{
     Candle, CandleError, CandleRow, CandleSlice, CandleSources, CandleSourcesError, CandleWindow, ClosedCandles,
@@ -73,3 +74,4 @@ pub use text::cut;
 pub use timeframe::{Timeframe, TimeframeError};
 pub use timestamp::{Timestamp, TimestampError, millis};
 pub use transition::{Admission, DeploymentRequest, Known, TransitionError};
+pub use words::{visible, visible_json, visible_lines};

@@ -1,6 +1,10 @@
 //! Moments in whole milliseconds since the Unix epoch, the unit of candles and messages.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,9 +32,16 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
-    /// The current time by this machine's clock.
+    /// The current time by this machine's clock, negative if that says that it is before 1970.
     pub fn now() -> Self {
-        Self(Utc::now().timestamp_millis())
+        Self::of(SystemTime::now())
+    }
+
+    fn of(moment: SystemTime) -> Self {
+        match moment.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self(whole_millis(since)),
+            Err(before) => Self(-whole_millis(before.duration())),
+        }
     }
 }
 
@@ -43,6 +54,10 @@ impl fmt::Display for Timestamp {
             None => write!(f, "{} ms", self.0),
         }
     }
+}
+
+fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A duration in milliseconds, with the fraction.
@@ -70,7 +85,15 @@ impl FromStr for Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::Timestamp;
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_negative() {
+        let at = |seconds| UNIX_EPOCH.checked_sub(Duration::from_secs(seconds)).unwrap();
+        assert_eq!(Timestamp::of(at(1)).millis(), -1000);
+        assert_eq!(Timestamp::of(at(1)).to_string(), "1969-12-31T23:59:59+00:00");
+        assert_eq!(Timestamp::of(UNIX_EPOCH + Duration::from_millis(5)).millis(), 5);
+    }
 
     #[test]
     fn is_read_in_both_ways() {

@@ -101,7 +101,7 @@ pub(crate) fn falling(timeframe: Timeframe, count: i64) -> Vec<Candle> {
 
 /// Who changes something in tests.
 pub(crate) fn author() -> Author {
-    Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() }
+    Author { changed_by: "ann".to_owned(), claimed_by: None, reason: None, at: Timestamp::now() }
 }
 
 impl Engine {

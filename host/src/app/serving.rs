@@ -1,8 +1,9 @@
 //! The service: HTTP, the parts behind it, and the order in which they start and end.
 
 use std::{
-    fs::{File, TryLockError},
-    path::{Path, PathBuf},
+    fs::{File, OpenOptions, Permissions, TryLockError},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,11 +11,12 @@ use std::{
 use anyhow::Context as _;
 use ta_bot_api::{
     self, Services,
-    access::Access,
+    access::{Access, Secrets},
     health::{Health, Sources},
-    tokens::Tokens,
+    tokens::{LocalKey, TokenBook},
 };
 use ta_bot_core::Thresholds;
+use ta_bot_drivers::sqlite::FILE_NAME;
 use ta_bot_engine::{
     deployments::{
         rollout::warden::{self, Warden},
@@ -75,10 +77,8 @@ impl App {
         listening: impl FnOnce(std::net::SocketAddr),
     ) -> anyhow::Result<()> {
         let _alone = lock(&self.environment.data_dir)?;
-        let tokens = self.environment.tokens_file.as_ref().map(|path: &PathBuf| Tokens::read(path)).transpose()?;
         let address = self.environment.http_addr;
-        let Environment { token_header, anonymous_role, .. } = &self.environment;
-        let access = Access::new(tokens, token_header.clone(), *anonymous_role, address.ip())?;
+        let (access, tokens) = access(&self.environment)?;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("HTTP_ADDR {address} can't be used"))?;
         let listener_address = listener.local_addr()?;
@@ -93,7 +93,10 @@ impl App {
         self.analyst.metrics.add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds))?))?;
         self.analyst.metrics.built(self.environment.build.commit.as_deref());
         self.analyst.metrics.add(Box::new(SuspendedGauge::new(Arc::clone(&shared.ladders))?))?;
-        let services = Arc::new(self.services(access, &shared, &leadership, &stages));
+        if let Some(tokens) = tokens.clone() {
+            tokio::spawn(tokens.run(stages.http.clone()));
+        }
+        let services = Arc::new(self.services((access, tokens), &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
         let server = ta_bot_api::serve(listener, services, stages.http.clone());
         match self.sandbox.page_scan() {
@@ -165,7 +168,13 @@ impl App {
         }
     }
 
-    fn services(&self, access: Access, shared: &Shared, leadership: &Leadership, stages: &Stages) -> Services {
+    fn services(
+        &self,
+        (access, tokens): (Access, Option<TokenBook>),
+        shared: &Shared,
+        leadership: &Leadership,
+        stages: &Stages,
+    ) -> Services {
         let bus = Arc::clone(&self.bus);
         let health = Health::new(Sources {
             candles: Arc::clone(&self.candles),
@@ -181,6 +190,7 @@ impl App {
             embedded: self.embedded,
             build: self.environment.build.clone(),
             page_scan: self.sandbox.page_scan(),
+            tokens,
         });
         Services {
             analyst: Arc::clone(&self.analyst),
@@ -300,17 +310,47 @@ impl App {
     }
 }
 
-/// Keeps a second service off the folder: both would publish what waits there. The system releases the lock when the
-/// process ends, however it ends.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
-    let path = data_dir.join("serve.lock");
-    let file = File::create(&path).with_context(|| format!("{} can't be made", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => anyhow::bail!(
-            "another ta-bot serves from DATA_DIR {}: stop it, or give this one a folder of its own",
-            data_dir.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} can't be locked", path.display())),
+/// Who may call, and the file of tokens if there is one.
+fn access(environment: &Environment) -> anyhow::Result<(Access, Option<TokenBook>)> {
+    let Environment { tokens_file, token_header, anonymous_role, allowed_hosts, http_addr, data_dir, .. } = environment;
+    Access::check(tokens_file.is_some(), *anonymous_role, http_addr.ip())?;
+    let (secrets, tokens) = match tokens_file {
+        Some(path) => {
+            let book = TokenBook::open(path)?;
+            (Secrets::Tokens(book.clone()), Some(book))
+        }
+        None => {
+            let key = LocalKey::in_folder(data_dir)?;
+            let path = LocalKey::path_in(data_dir);
+            tracing::info!(key = %path.display(), "there are no tokens: modules are changed with the key in DATA_DIR");
+            (Secrets::LocalKey(key), None)
+        }
+    };
+    Ok((Access::new(secrets, token_header.clone(), *anonymous_role, allowed_hosts.clone()), tokens))
+}
+
+/// Keeps a second service off the folder: both would publish what waits there. The lock is on the database itself,
+/// which nobody removes to get rid of a lock. The other file is for versions that look at nothing else. The system
+/// releases the locks when the process ends, however it ends.
+fn lock(data_dir: &Path) -> anyhow::Result<[File; 2]> {
+    let lock_file = data_dir.join("serve.lock");
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_file);
+    let made = made.with_context(|| format!("{} can't be made", lock_file.display()))?;
+    made.set_permissions(Permissions::from_mode(0o600)).ok();
+    let database_file = data_dir.join(FILE_NAME);
+    let database =
+        File::open(&database_file).with_context(|| format!("{} can't be opened", database_file.display()))?;
+    for (file, path) in [(&database, &database_file), (&made, &lock_file)] {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "another ta-bot serves from DATA_DIR {}: stop it, or give this one a folder of its own",
+                data_dir.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("{} can't be locked", path.display()));
+            }
+        }
     }
+    Ok([database, made])
 }

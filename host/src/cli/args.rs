@@ -113,6 +113,9 @@ pub(super) enum Command {
         /// The component
         file: PathBuf,
     },
+    /// Print the key in DATA_DIR, which modules are changed with over the API of a service that has no API_TOKENS_FILE:
+    /// curl -H "Authorization: Bearer $(ta-bot local-key)"
+    LocalKey,
     /// Print the version
     Version,
 }

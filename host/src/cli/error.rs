@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use ta_bot_api::{access::NobodyMayCall, tokens::TokenFileError};
+use ta_bot_api::{
+    access::NobodyMayCall,
+    tokens::{LocalKeyError, TokenFileError},
+};
 use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
@@ -47,6 +50,8 @@ pub(super) enum CliError {
     Tokens(TokenFileError),
     #[error(transparent)]
     Access(NobodyMayCall),
+    #[error(transparent)]
+    LocalKey(LocalKeyError),
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
@@ -163,6 +168,10 @@ impl CliError {
             Ok(closed) => return Self::Access(closed),
             Err(other) => other,
         };
+        let error = match error.downcast::<LocalKeyError>() {
+            Ok(key) => return Self::LocalKey(key),
+            Err(other) => other,
+        };
         error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
     }
 
@@ -170,6 +179,7 @@ impl CliError {
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::Environment(_) | Self::Tokens(_) | Self::Access(_) => "environment",
+            Self::LocalKey(_) => "local_key",
             Self::Usage(_) => "usage",
             Self::Store(_) => "store",
             Self::Bus(_) => "bus",

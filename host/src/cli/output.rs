@@ -11,6 +11,8 @@ use std::{
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use serde::Serialize;
 
+use ta_bot_core::{visible, visible_json, visible_lines};
+
 use super::error::CliError;
 
 /// The two ways to answer.
@@ -23,12 +25,13 @@ pub(super) struct Output {
 impl Output {
     /// Writes the answer to stdout.
     pub(super) fn answer<T: Serialize + Display>(self, answer: &T) -> Result<(), CliError> {
-        let text = if self.json {
-            serde_json::to_string_pretty(answer).map_err(|error| CliError::Output(error.into()))?
+        let written = if self.json {
+            let text = serde_json::to_string_pretty(answer).map_err(|error| CliError::Output(error.into()))?;
+            to_stdout(&visible_json(&text))
         } else {
-            answer.to_string()
+            to_stdout(&visible_lines(&answer.to_string()))
         };
-        to_stdout(&text).map_err(CliError::Output)
+        written.map_err(CliError::Output)
     }
 
     /// Writes an error: as JSON to stdout, or as text to stderr.
@@ -36,7 +39,7 @@ impl Output {
         // There is nowhere left to report a failure of this.
         if self.json && !matches!(error, CliError::Output(_)) {
             let text = serde_json::to_string_pretty(&error.to_json()).unwrap_or_default();
-            to_stdout(&text).ok();
+            to_stdout(&visible_json(&text)).ok();
         } else {
             note(&format!("error: {error}"));
         }
@@ -69,7 +72,9 @@ where
     if let Some((_, width)) = console::Term::stdout().size_checked() {
         table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
     }
-    table.add_rows(rows.into_iter().map(Row::from));
+    // A line break in a cell would look like another row.
+    let seen = |row: R| row.into_iter().map(|cell| visible(&cell).into_owned());
+    table.add_rows(rows.into_iter().map(|row| Row::from(seen(row).collect::<Vec<_>>())));
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if numbers.contains(&index) {
@@ -80,12 +85,12 @@ where
     table.trim_fmt()
 }
 
-/// A guest's words without control characters, so that a module can't write escape sequences to the terminal.
+/// A guest's words in which every character can be seen, so that a module can't write escape sequences to the terminal.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    visible_lines(text).into_owned()
 }
 
-/// A guest's words without control characters, on one line.
+/// A guest's words on one line.
 pub(super) fn one_line(text: &str) -> String {
     plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
@@ -119,8 +124,12 @@ mod tests {
 
     #[test]
     fn guests_write_no_escape_sequences() {
-        assert_eq!(plain("a\u{1b}[31m\r\nb"), "a\u{fffd}[31m\u{fffd}\nb");
-        assert_eq!(one_line("a\n  b\tc\u{7}"), "a b c\u{fffd}");
+        assert_eq!(plain("a\u{1b}[31m\r\nb"), "a\\u{1b}[31m\\r\nb");
+        assert_eq!(one_line("a\n  b\tc\u{7}\u{202e}"), "a b c\\u{7}\\u{202e}");
+        let forged = ["rsi".to_owned(), "ok\u{1b}[2J\nmacd  9\u{202e}".to_owned()];
+        let text = table(&["id", "says"], &[], [forged]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.ends_with("rsi  ok\\u{1b}[2J\\nmacd  9\\u{202e}"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What the environment says about callers of the API.
 
-use ta_bot_api::{access::HeaderName, tokens::Role};
+use ta_bot_api::{
+    access::{AllowedHosts, HeaderName, HostError},
+    tokens::Role,
+};
 
 use super::{Environment, Reader};
 
@@ -11,6 +14,13 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         let parsed = text.trim().parse::<HeaderName>();
         let allowed = "no name of a header: give one such as X-Internal-Token";
         parsed.map_err(|_| self.refuse(NAME, format!("{text:?} is {allowed}"))).ok()
+    }
+
+    /// The names under which requests without a token are answered, beside those of this machine.
+    pub(super) fn allowed_hosts(&mut self) -> AllowedHosts {
+        const NAME: &str = "HTTP_ALLOWED_HOSTS";
+        let parsed = self.given(NAME).map(|text| text.parse::<AllowedHosts>()).transpose();
+        parsed.map_err(|error: HostError| self.refuse(NAME, error.to_string())).ok().flatten().unwrap_or_default()
     }
 
     /// Whoever reaches a service that listens on this machine only is on this machine. If the operator gives tokens,

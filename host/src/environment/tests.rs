@@ -52,6 +52,17 @@ fn requests_without_a_token_may_do_what_the_role_says() {
 }
 
 #[test]
+fn hosts_are_names_without_anything_around_them() {
+    let hosts = |text| read(&[("HTTP_ALLOWED_HOSTS", text)]).map(|environment| environment.allowed_hosts);
+    assert_eq!(hosts(" "), Ok(AllowedHosts::default()));
+    assert_ne!(hosts("bot.example.com, petrosa-ta-bot-service"), Ok(AllowedHosts::default()));
+    for wrong in ["*", "http://bot", "bot:8080", "bot.example.com,a b"] {
+        let errors = hosts(wrong).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].to_string().contains("without scheme, port"), "{errors:?}");
+    }
+}
+
+#[test]
 fn a_second_header_may_carry_the_token() {
     let header = |text| read(&[("API_TOKEN_HEADER", text)]).map(|environment| environment.token_header);
     assert_eq!(header("X-Petrosa-Internal-Token").unwrap().unwrap(), "x-petrosa-internal-token");
@@ -107,6 +118,44 @@ fn what_signals_say_and_which_are_sent() {
     assert_eq!(environment.signal_timestamp, SignalTimestamp::Emitted);
     let errors = read(&[("NATS_PUBLISH_ACTIONS", "buy,short")]).unwrap_err();
     assert!(errors[0].problem.contains("hold and close"), "{errors:?}");
+}
+
+/// Whatever is wrong with an address, and whatever is right, its password is never shown.
+#[cfg(all(feature = "mongodb", feature = "mysql", feature = "nats"))]
+#[test]
+fn no_password_of_an_address_is_shown() {
+    const REST: [&str; 17] = [
+        "u:S3cretPw",
+        "u:S3cretPw@",
+        "u:S3cretPw@host",
+        "u:S3cretPw@host/db",
+        "u:S3cretPw@host:port/db",
+        "u:S3cretPw@host:70000/db",
+        "u:S3cretPw@[::1/db",
+        "u:S3cretPw@ho st/db",
+        "u:12/S3cretPw@host/db",
+        "u:12?S3cretPw@host/db",
+        "u:12#S3cretPw@host/db",
+        "u:12@S3cretPw@host/db",
+        "u:%S3cretPw@host/db",
+        "u:a,S3cretPw@host/db",
+        "u@S3cretPw@host:x/db",
+        ":S3cretPw@host:x/db",
+        "u:S3cretPw@host/db?ssl-mode=S3cretPw&maxPoolSize=S3cretPw",
+    ];
+    for (name, schemes) in [
+        ("MONGODB_URI", ["mongodb://", "mongodb+srv://", "mongo://", ""]),
+        ("MYSQL_URI", ["mysql://", "mysql+pymysql://", "postgres://", ""]),
+        ("NATS_URL", ["nats://", "tls://", "https://", ""]),
+    ] {
+        for address in schemes.iter().flat_map(|scheme| REST.iter().map(move |rest| format!("{scheme}{rest}"))) {
+            let told = match read(&[(name, &address)]) {
+                Ok(environment) => format!("{environment:?}"),
+                Err(errors) => format!("{errors:?} {}", errors[0]),
+            };
+            assert!(!told.contains("S3cret"), "{name}={address}: {told}");
+        }
+    }
 }
 
 #[cfg(feature = "nats")]

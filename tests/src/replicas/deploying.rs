@@ -17,6 +17,7 @@ pub async fn upload(replica: &Replica, component: &str) -> String {
     let bytes = std::fs::read(root().join(format!("target/components/{component}.wasm"))).unwrap();
     let digest = ModuleDigest::of(&bytes).to_string();
     let upload = Client::new().post(replica.url("/api/v1/modules")).header(CONTENT_TYPE, "application/wasm");
+    let upload = upload.bearer_auth(replica.key());
     assert_eq!(upload.body(bytes).send().await.unwrap().status(), StatusCode::ACCEPTED);
     let path = format!("/api/v1/modules/{digest}");
     let module = async || replica.get(&path).await;
@@ -28,7 +29,7 @@ pub async fn upload(replica: &Replica, component: &str) -> String {
 /// Changes a strategy's deployment, on the condition that `revision` is its newest one. Returns the new entry.
 pub async fn deploy(replica: &Replica, strategy: &str, body: &Json, revision: i64) -> Json {
     let url = replica.url(&format!("/api/v1/strategies/{strategy}/deployment"));
-    let request = Client::new().post(url).header("If-Match", format!("\"{revision}\""));
+    let request = Client::new().post(url).bearer_auth(replica.key()).header("If-Match", format!("\"{revision}\""));
     let answer = request.json(body).send().await.unwrap();
     let status = answer.status();
     let answer = answer.json::<Json>().await.unwrap();

@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{binary, until};
+use crate::{binary, operator, until};
 
 /// A replica, running or dead.
 #[derive(Debug)]
@@ -129,6 +129,11 @@ impl Replica {
             asked.is_ok_and(|answer| answer.status() == 200)
         };
         until(Duration::from_mins(1), async || format!("not ready:\n{}", self.log_tail()), ready).await;
+    }
+
+    /// The key of its `DATA_DIR`, which operators need because it has no tokens.
+    pub fn key(&self) -> String {
+        operator::key(Path::new(&self.variables["DATA_DIR"]))
     }
 
     /// The URL of a path.

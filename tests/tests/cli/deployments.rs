@@ -137,7 +137,7 @@ async fn store(data_dir: &Path, symbol: Option<&str>, weight: i64) {
     let store = SqliteConfig::new(Database::open(data_dir).await.unwrap());
     let key = ConfigKey { strategy: "versions".parse().unwrap(), symbol: symbol.map(|symbol| symbol.parse().unwrap()) };
     let parameters = Map::from_iter([("weight".to_owned(), json!(weight))]);
-    let author = Author { changed_by: "test".to_owned(), reason: None, at: Timestamp::now() };
+    let author = Author { changed_by: "test".to_owned(), claimed_by: None, reason: None, at: Timestamp::now() };
     store.write(&key, Some(&parameters), None, &author).await.unwrap();
 }
 

@@ -7,6 +7,7 @@ mod candles;
 mod check;
 mod compared;
 mod costs;
+mod crowd;
 mod deployments;
 mod disk;
 mod docs;

@@ -30,6 +30,36 @@ fn every_wrong_variable_is_named_whatever_the_command() {
     assert_eq!(names, ["HTTP_ADDR", "MYSQL_URI", "LOG_LEVEL"]);
 }
 
+/// Neither what is wrong with an address nor what a server that is away does to it shows its password, at any level of
+/// the log.
+#[test]
+fn no_password_of_an_address_is_shown() {
+    let home = Home::new();
+    let shown = |name: &str, address: &str| {
+        let mut command = home.command();
+        command.env(name, address).env("LOG_LEVEL", "trace").args(["candles", "list"]);
+        let done = Done::of(&mut command);
+        (done.code, done.stdout + &done.stderr)
+    };
+    for (name, address) in [
+        ("MONGODB_URI", "mongodb://u:S3cretPw"),
+        ("MONGODB_URI", "mongodb://u:S3cret/Pw@127.0.0.1:1/"),
+        ("MONGODB_URI", "mongodb://u:S3cretPw@127.0.0.1:1/?serverSelectionTimeoutMS=200"),
+        ("MYSQL_URI", "mysql://u:S3cretPw"),
+        ("MYSQL_URI", "mysql://u:S3cret/Pw@127.0.0.1:1/db"),
+        ("MYSQL_URI", "mysql://u:S3cretPw@127.0.0.1:1/db"),
+        ("NATS_URL", "nats://u:S3cretPw"),
+        ("NATS_URL", "nats://u:S3cret/Pw@127.0.0.1:1"),
+        ("NATS_URL", "nats://u:S3cretPw@127.0.0.1:1"),
+        ("NATS_URL", "nats://S3cretPw@127.0.0.1:1"),
+    ] {
+        let (code, text) = shown(name, address);
+        assert!(!text.contains("S3cret"), "{name}={address}: {text}");
+        let is_malformed = !address.contains('@') || address.contains("S3cret/");
+        assert_eq!(code == Some(2), is_malformed, "{name}={address}: {text}");
+    }
+}
+
 #[test]
 fn wrong_usage_exits_with_2() {
     let home = Home::new();

@@ -64,7 +64,7 @@ fn key(strategy: &str, symbol: Option<&str>) -> ConfigKey {
 }
 
 fn author(reason: &str) -> Author {
-    Author { changed_by: "ann".to_owned(), reason: Some(reason.to_owned()), at: Timestamp::now() }
+    Author { changed_by: "ann".to_owned(), claimed_by: None, reason: Some(reason.to_owned()), at: Timestamp::now() }
 }
 
 fn period(period: i64) -> Map<String, Json> {

@@ -141,6 +141,7 @@ impl Unheard {
             action: DeploymentAction::Activate,
             deployment,
             changed_by: "nobody".to_owned(),
+            claimed_by: None,
             reason: None,
             at: Timestamp::now(),
         };

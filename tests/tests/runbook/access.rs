@@ -3,7 +3,7 @@
 use std::{fs::File, process::Stdio, time::Duration};
 
 use reqwest::{Method, RequestBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 use ta_bot_core::Timeframe;
 use ta_bot_engine::supervision::failure::contract::failure;
 use ta_bot_tests::until;
@@ -154,6 +154,72 @@ async fn a_change_without_a_name_has_the_role_s() {
     assert_eq!(put(json!({"period": 20})).await.data()["change"]["changed_by"], "trader");
     let named = json!({"parameters": {"period": 21}, "changed_by": "ann"});
     assert_eq!(put(named).await.data()["change"]["changed_by"], "ann");
+    service.end().await;
+}
+
+/// The author of a change is who sent it. What the body says is kept beside that.
+#[tokio::test]
+async fn a_named_token_is_the_author_whatever_the_body_says() {
+    let tokens = FILE.replace("2b68ec22", "2b68ec22:petrosa-cio:2999-12-31").replace("5b3827ffed", "5b3827ffed:ann");
+    let service = Setup::new().with_file("API_TOKENS_FILE", &tokens).start().await;
+    let send = async |token: &str, path: &str, body: &Value| {
+        reply(service.request(Method::POST, path).bearer_auth(token).json(body)).await
+    };
+    let get = async |path: &str| reply(service.request(Method::GET, path).bearer_auth(VIEWER)).await.data().clone();
+    let who = |entry: &Value| (entry["changed_by"].clone(), entry["claimed_by"].clone());
+    let by = |name: &str, claimed: &Value| (json!(name), claimed.clone());
+    let config = "/api/v1/strategies/rsi/config";
+    let claims = json!({"parameters": {"period": 21}, "changed_by": "petrosa-cio:7"});
+    let change = send(TRADER, config, &claims).await.data()["change"].clone();
+    assert_eq!(who(&change), by("petrosa-cio", &json!("petrosa-cio:7")));
+    let same = json!({"parameters": {"period": 22}, "changed_by": "petrosa-cio"});
+    assert_eq!(who(&send(TRADER, config, &same).await.data()["change"]), by("petrosa-cio", &Value::Null));
+    let bare = send(TRADER, &format!("{config}?changed_by=bob"), &json!({"period": 23})).await;
+    assert_eq!(who(&bare.data()["change"]), by("petrosa-cio", &json!("bob")), "also what the query says");
+    let audit = get("/api/v1/strategies/rsi/audit").await;
+    let audit: Vec<_> = audit.as_array().unwrap().iter().map(who).collect();
+    let cio = |claimed: Value| by("petrosa-cio", &claimed);
+    assert_eq!(audit, [cio(json!("bob")), cio(Value::Null), cio(json!("petrosa-cio:7"))]);
+
+    let settings = json!({"min_confidence": 0.7, "changed_by": "bob"});
+    let changed = send(OPERATOR, "/api/v1/config/application", &settings).await;
+    assert_eq!(who(&changed.data()["change"]), by("ann", &json!("bob")));
+    assert_eq!(who(&get("/api/v1/config/application/audit").await[0]), by("ann", &json!("bob")));
+    let disable = json!({"action": "disable", "changed_by": "bob"});
+    send(OPERATOR, "/api/v1/strategies/rsi/deployment", &disable).await.data();
+    let deployed = get("/api/v1/strategies/rsi/deployment").await;
+    assert_eq!(who(&deployed["history"][0]), by("ann", &json!("bob")));
+    service.end().await;
+}
+
+/// A token is given and taken away without a restart, and a slip of the pen locks nobody out.
+#[tokio::test]
+async fn the_file_is_read_again_when_it_changes() {
+    let service = guarded().await;
+    let path = service.folder.path().join("API_TOKENS_FILE");
+    let status = async |token| call(&service, Some(token), Method::GET, "/api/v1/strategies").await.status;
+    let becomes = async |token, expected: u16| {
+        let is_so = async || status(token).await == expected;
+        until(Duration::from_secs(20), async || format!("{token}: {}", status(token).await), is_so).await;
+    };
+    let tokens = async || service.get("/health").await.body["tokens"].clone();
+    assert_eq!(tokens().await, json!({"stale": false, "since": null, "error": null}));
+    let without_trader: String =
+        FILE.lines().filter(|line| !line.starts_with("trader")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(&path, &without_trader).unwrap();
+    becomes(TRADER, 401).await;
+    assert_eq!((status(VIEWER).await, status(OPERATOR).await), (200, 200));
+    std::fs::write(&path, "viewer:this-is-no-digest\n").unwrap();
+    let is_stale = async || tokens().await["stale"] == true;
+    until(Duration::from_secs(20), async || tokens().await.to_string(), is_stale).await;
+    let told = service.get("/health").await.body;
+    assert!(told["tokens"]["error"].as_str().unwrap().contains("line 1"), "{told}");
+    assert!(told["tokens"]["since"].is_string() && told["status"] == "degraded", "{told}");
+    assert!(!told.to_string().contains("this-is-no-digest"), "{told}");
+    assert_eq!([status(VIEWER).await, status(OPERATOR).await, status(TRADER).await], [200, 200, 401]);
+    std::fs::write(&path, FILE).unwrap();
+    becomes(TRADER, 200).await;
+    assert_eq!(tokens().await["stale"], false);
     service.end().await;
 }
 

@@ -4,7 +4,7 @@
 use std::{env, path::PathBuf, process::Output};
 
 use ta_bot_core::Timeframe;
-use ta_bot_tests::root;
+use ta_bot_tests::{operator, root};
 use tokio::process::Command;
 
 use crate::service::Setup;
@@ -23,6 +23,7 @@ async fn no_request_finds_what_is_not_described() {
     let mut schemathesis = Command::new(venv.join("bin/schemathesis"));
     schemathesis
         .args(["run", &format!("http://{}/api/v1/openapi.json", service.address)])
+        .args(["--header", &format!("Authorization: Bearer {}", operator::key(&service.folder.path().join("data")))])
         .args(["--checks", CHECKS, "--max-examples", EXAMPLES, "--seed", SEED, "--workers", "1", "--no-color"])
         .env("PYTHONPATH", root().join("tests/conformance"))
         .env("PYTHONDONTWRITEBYTECODE", "1")

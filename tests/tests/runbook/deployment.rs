@@ -218,7 +218,7 @@ async fn what_can_not_be_deployed_is_refused_with_the_reason() {
         conflict.error(409, "version_conflict")["details"],
         json!({"expected_version": 0, "current_version": 1})
     );
-    let from_elsewhere = service.request(Method::POST, VERSIONS).header("Host", "evil.example");
-    reply(from_elsewhere.json(&json!({"action": "disable"}))).await.error(403, "local_only");
+    let of_a_stranger = service.request_without_key(Method::POST, VERSIONS).json(&json!({"action": "disable"}));
+    reply(of_a_stranger).await.error(403, "local_only");
     service.end().await;
 }

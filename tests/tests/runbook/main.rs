@@ -30,3 +30,4 @@ mod strategies;
 #[path = "../support/mod.rs"]
 mod support;
 mod turns;
+mod who_may;

@@ -97,7 +97,8 @@ async fn what_others_write_into_the_store_is_judged_too() {
         setup(Setup::new(), strategies.path(), "versions_v2").with_falling("BTCUSDT", Timeframe::M15).start().await;
     let store = SqliteConfig::new(Database::open(&service.folder.path().join("data")).await.unwrap());
     let key = ConfigKey { strategy: "versions".parse().unwrap(), symbol: None };
-    let author = Author { changed_by: "x".to_owned(), reason: None, at: ta_bot_core::Timestamp::now() };
+    let author =
+        Author { changed_by: "x".to_owned(), claimed_by: None, reason: None, at: ta_bot_core::Timestamp::now() };
     for (wrong, words) in [
         (json!({"weight": "10"}), r#"weight = "10""#),
         (json!({"weight": 10.5}), "weight = 10.5"),

@@ -101,8 +101,9 @@ async fn raw(service: &Service, head: &str, chunk: &[u8], chunks: usize) -> Stri
 #[tokio::test]
 async fn a_body_is_refused_by_its_announced_length_before_it_comes() {
     let service = Service::start().await;
-    let head =
-        |extra: &str| format!("PUT {CONFIG} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{extra}\r\n\r\n");
+    let head = |extra: &str| {
+        format!("PUT {CONFIG} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{extra}\r\n\r\n")
+    };
     let answer = raw(&service, &head("Content-Length: 10485760"), b"", 0).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let answer = raw(&service, &head("Content-Length: 10485760\r\nExpect: 100-continue"), b"", 0).await;
@@ -111,6 +112,31 @@ async fn a_body_is_refused_by_its_announced_length_before_it_comes() {
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let answer = raw(&service, &head("Transfer-Encoding: chunked"), chunk.as_bytes(), 160).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    service.end().await;
+}
+
+/// What one program reads in one way and the next in another is refused.
+#[tokio::test]
+async fn what_stands_twice_is_refused() {
+    let service = Service::start().await;
+    let body = r#"{"period": 20, "period": 21}"#;
+    let put = service.request(Method::PUT, CONFIG).header("Content-Type", "application/json").body(body);
+    let refused = reply(put).await;
+    let told = refused.error(400, "malformed")["message"].as_str().unwrap();
+    assert!(told.contains("\"period\" is given more than once"), "{told}");
+    let refused = service.get("/api/v1/signals?limit=1&limit=2").await;
+    let told = refused.error(400, "malformed")["message"].as_str().unwrap();
+    assert!(told.contains("\"limit\" more than once"), "{told}");
+    for (path, twice) in [
+        (CONFIG, "Host: localhost\r\nHost: evil.example"),
+        ("/healthz", "Host: localhost\r\nHost: localhost"),
+        (CONFIG, "Host: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b"),
+        ("http://evil.example/api/v1/strategies", "Host: localhost"),
+    ] {
+        let answer = raw(&service, &format!("GET {path} HTTP/1.1\r\n{twice}\r\n\r\n"), b"", 0).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{path} {twice}: {answer}");
+    }
+    service.get(CONFIG).await.data();
     service.end().await;
 }
 

@@ -1,13 +1,13 @@
 //! A service of its own for each test: a free port, an empty folder, candles that the test makes.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use ta_bot::{app::App, environment::Environment};
 use ta_bot_core::{Candle, Timeframe, Timestamp};
 use ta_bot_engine::{market::candles::Candles, signals::bus::local::LocalBus};
-use ta_bot_tests::two_strategies_dir;
+use ta_bot_tests::{operator, two_strategies_dir};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ pub(crate) struct Service {
     pub(crate) candles: Arc<Candles>,
     pub(crate) bus: Arc<LocalBus>,
     pub(crate) folder: TempDir,
+    /// Its `DATA_DIR`, if it has no tokens, so that the key there makes an operator.
+    keyed: Option<PathBuf>,
 }
 
 /// What a service is started with.
@@ -114,7 +116,9 @@ impl Setup {
         let (told, address) = oneshot::channel();
         let ended = tokio::spawn(app.serve(None, stop.clone(), |address| told.send(address).unwrap()));
         let address = address.await.unwrap().to_string();
-        Service { address, client: Client::new(), stop, ended, candles, bus, folder: self.folder }
+        let keyed = !self.variables.contains_key("API_TOKENS_FILE");
+        let keyed = keyed.then(|| PathBuf::from(&self.variables["DATA_DIR"]));
+        Service { address, client: Client::new(), stop, ended, candles, bus, folder: self.folder, keyed }
     }
 }
 
@@ -153,7 +157,16 @@ impl Service {
         panic!("the modules are still being compiled");
     }
 
+    /// A request of a user of this machine, who reads the key if it is needed.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.request_without_key(method.clone(), path);
+        match &self.keyed {
+            Some(data_dir) => operator::with_key(request, data_dir, &method, path),
+            None => request,
+        }
+    }
+
+    pub(crate) fn request_without_key(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.address))
     }
 

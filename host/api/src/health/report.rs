@@ -6,7 +6,7 @@ use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress, settings::
 use utoipa::ToSchema;
 
 use super::{AbilitiesReport, Answer, Health, Measured, Sources};
-use crate::views::warning::MisfitView;
+use crate::{tokens::TokenBook, views::warning::MisfitView};
 
 /// How many series that are behind are named.
 const OLDEST: usize = 5;
@@ -97,6 +97,28 @@ pub struct ParametersReport {
     pub misconfigured: Vec<MisfitView>,
 }
 
+/// Whether the tokens that count are those of the file as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TokensReport {
+    /// Whether the file has changed and can't be used, so that the tokens that were read before still count.
+    pub stale: bool,
+    /// Since when; null if it is not so.
+    pub since: Option<String>,
+    /// What is wrong with the file; null if nothing is.
+    pub error: Option<String>,
+}
+
+impl From<&TokenBook> for TokensReport {
+    fn from(book: &TokenBook) -> Self {
+        let problem = book.problem();
+        Self {
+            stale: problem.is_some(),
+            since: problem.as_ref().map(|problem| problem.since.to_string()),
+            error: problem.map(|problem| problem.error),
+        }
+    }
+}
+
 /// How old the newest candles of the scheduled series are. Only the process that schedules knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FeedsReport {
@@ -161,6 +183,9 @@ pub struct HealthReport {
     pub parameters: ParametersReport,
     /// How old the newest candles of the scheduled series are.
     pub feeds: FeedsReport,
+    /// Whether the tokens that count are those of `API_TOKENS_FILE`; only present if there are tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokensReport>,
 }
 
 impl Health {
@@ -173,7 +198,11 @@ impl Health {
         let modules = self.modules();
         let embedded = sources.embedded;
         let abilities = AbilitiesReport::new(&sources.abilities.all());
-        let is_limited = measured.config.is_err() || modules.status != "ready" || parameters.is_limited();
+        let tokens = sources.tokens.as_ref().map(TokensReport::from);
+        let is_limited = measured.config.is_err()
+            || modules.status != "ready"
+            || parameters.is_limited()
+            || tokens.as_ref().is_some_and(|tokens| tokens.stale);
         HealthReport {
             status: status(&measured, &abilities, is_limited),
             service: "ta-bot",
@@ -196,6 +225,7 @@ impl Health {
             sandbox: SandboxReport { page_scan: sources.page_scan.as_str() },
             parameters,
             feeds: FeedsReport::new(&sources.feeds.all()),
+            tokens,
         }
     }
 

@@ -130,6 +130,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         embedded,
         build: Build::default(),
         page_scan: PageScan::On,
+        tokens: None,
     });
     Service { health, abilities, bus, parameters, registry, database, feeds, folder }
 }

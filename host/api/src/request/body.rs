@@ -1,13 +1,17 @@
 //! Reads request bodies: JSON objects of at most 1 MiB that arrive in time.
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{fmt, future::poll_fn, pin::Pin, time::Duration};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, header},
 };
-use serde_json::{Map, Value, error::Category};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Number, Value, error::Category};
 
 use crate::error::ApiError;
 
@@ -98,7 +102,8 @@ fn parse(bytes: &[u8]) -> Result<Option<Map<String, Value>>, ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let value = serde_json::from_slice(bytes).map_err(|error| {
+    let read = serde_json::from_slice(bytes).map(|Unambiguous(value)| value);
+    let value = read.map_err(|error| {
         let what = if error.classify() == Category::Eof { "JSON that ends early" } else { "malformed JSON" };
         // The text of the error ends with the position.
         ApiError::Malformed(format!("{what}: {error}"))
@@ -106,6 +111,75 @@ fn parse(bytes: &[u8]) -> Result<Option<Map<String, Value>>, ApiError> {
     match value {
         Value::Object(object) => Ok(Some(object)),
         other => Err(ApiError::Malformed(format!("give a JSON object, not {}", kind(&other)))),
+    }
+}
+
+/// A JSON value no object of which names a member twice. What stands twice is read as the first by one program and as
+/// the last by another, so that what a proxy has checked need not be what the service does.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader).map(Self)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unambiguous(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if object.contains_key(&name) {
+                let name: String = name.chars().take(100).collect();
+                return Err(A::Error::custom(format!("{name:?} is given more than once: give it once")));
+            }
+            let Unambiguous(value) = members.next_value()?;
+            object.insert(name, value);
+        }
+        Ok(object.into())
     }
 }
 
@@ -163,6 +237,19 @@ mod tests {
         assert!(told("{\"period\": 14").await.contains("ends early"));
         assert!(told("[1]").await.contains("not a list"));
         assert!(told(r#"{"period": 1e999}"#).await.contains("line 1"));
+        for twice in [
+            r#"{"enabled": true, "enabled": false}"#,
+            r#"{"parameters": {"period": 14, "per\u0069od": 15}}"#,
+            r#"{"list": [{"a": null, "a": null}]}"#,
+        ] {
+            let told = told(twice).await;
+            assert!(told.contains("more than once") && told.contains("line 1 column"), "{told}");
+        }
+        let text = r#"{"a": [1, -2, 2.5, 18446744073709551615, "x", null, true, {}], "b": {"a": 1e2}}"#;
+        assert_eq!(
+            Value::Object(read(None, text).await.unwrap().optional()),
+            serde_json::from_str::<Value>(text).unwrap()
+        );
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Reads the fields of a body or a query, and reports all problems in one response.
 
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{collections::HashSet, fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use axum::{
     extract::{FromRequestParts, Query},
@@ -202,7 +202,16 @@ impl QueryFields {
     /// Reads the query of an address.
     pub(crate) fn of(uri: &Uri) -> Result<Self, ApiError> {
         let read = Query::try_from_uri(uri).map_err(|rejection| ApiError::Malformed(rejection.body_text()));
-        read.map(|Query(pairs)| Self(pairs))
+        let Query(pairs): Query<Vec<(String, String)>> = read?;
+        let mut names = HashSet::with_capacity(pairs.len());
+        match pairs.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            // Whoever looks at a request before the service, such as a proxy, may believe the other of the two.
+            Some((name, _)) => {
+                let name: String = name.chars().take(100).collect();
+                Err(ApiError::Malformed(format!("the query has {name:?} more than once: give it once")))
+            }
+            None => Ok(Self(pairs)),
+        }
     }
 }
 
@@ -244,6 +253,16 @@ mod tests {
     fn a_name_that_means_nothing_is_refused() {
         let told = fields(&json!({"symbl": "BTCUSDT"})).unwrap_err().to_string();
         assert!(told.contains("symbl") && told.contains("symbol, timeframe"), "{told}");
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_refused() {
+        let of = |query: &str| QueryFields::of(&format!("/x?{query}").parse().unwrap());
+        assert!(of("symbol=BTCUSDT&limit=5&side=").is_ok() && of("").is_ok());
+        for twice in ["limit=5&limit=5", "symbol=&limit=1&symbol=BTCUSDT", "limit=1&lim%69t=2"] {
+            let told = of(twice).unwrap_err().to_string();
+            assert!(told.contains("more than once") && told.contains("give it once"), "{told}");
+        }
     }
 
     #[test]

@@ -24,12 +24,13 @@ const READ: [(&str, &str); 7] = [
     ("401", "The token is not valid, or there is none and requests without one may not do this"),
     (
         "403",
-        "The token's role does not allow this, or the request comes from another site's page or from another machine",
+        "The token's role does not allow this, or the request comes from another site's page, or lacks the key in DATA_DIR, \
+         or is for a host that is not allowed",
     ),
     ("404", "The strategy, symbol, signal, failure or module is unknown, or nothing matches"),
     ("422", "Values of the query are invalid; details has an entry for each"),
     ("500", "The service failed"),
-    ("503", "A store or the bus is unavailable, or strategies are still being compiled"),
+    ("503", "A store or the bus is unavailable, strategies are still being compiled, or too many connections are open"),
 ];
 
 const WRITE: [(&str, &str); 6] = [

@@ -71,11 +71,17 @@ impl<S: Send + Sync> FromRequest<S> for WriteRequest {
     }
 }
 
-/// Reads who makes a change, and why. What the body does not say may be in the query.
+/// Reads who makes a change, and why. What the body does not say may be in the query. If the caller's token has a name,
+/// that is who makes it, and what the request says of it is kept beside it.
 pub(crate) fn author(fields: &mut Fields, sender: &Sender) -> Author {
-    let changed_by = name(fields).or_else(|| sender.changed_by.clone());
+    let claimed = name(fields).or_else(|| sender.changed_by.clone());
+    let (changed_by, claimed_by) = match (sender.caller.token_name(), claimed) {
+        (Some(name), claimed) => (name.to_owned(), claimed.filter(|claimed| claimed != name)),
+        (None, claimed) => (claimed.unwrap_or_else(|| sender.caller.name().to_owned()), None),
+    };
     Author {
-        changed_by: changed_by.unwrap_or_else(|| sender.caller.name().to_owned()),
+        changed_by,
+        claimed_by,
         reason: fields.text("reason", MAX_REASON).or_else(|| sender.reason.clone()),
         at: Timestamp::now(),
     }
@@ -120,8 +126,10 @@ pub(crate) struct AuditView {
     new_parameters: Option<Value>,
     /// The version after the change.
     pub(crate) version: i64,
-    /// Who made the change.
+    /// Who made the change: the name of the token, if it has one.
     changed_by: String,
+    /// Whom the request named as its author, if the token has another name; else null.
+    claimed_by: Option<String>,
     /// When it was made.
     changed_at: String,
     /// The reason for the change.
@@ -139,6 +147,7 @@ impl From<AuditEntry> for AuditView {
             new_parameters: entry.new,
             version: entry.version,
             changed_by: entry.author.changed_by,
+            claimed_by: entry.author.claimed_by,
             changed_at: entry.author.at.to_string(),
             reason: entry.author.reason,
         }

@@ -1,10 +1,10 @@
 //! The routes that are open to everyone: liveness, readiness, health, metrics, and the page that shows the API.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    Json, Router,
-    body::Body,
+    Extension, Json, Router,
+    body::{Body, Bytes},
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -15,6 +15,9 @@ use futures_util::stream;
 use crate::{error::ApiError, health::Status, request::write::Shared};
 
 mod page;
+mod scrapes;
+
+pub(crate) use scrapes::Scrapes;
 
 /// The text shown at the root path.
 const WELCOME: &str = "TA Bot\n\n\
@@ -62,10 +65,18 @@ async fn health(State(services): Shared) -> Response {
     (status, Json(report)).into_response()
 }
 
-async fn metrics(State(services): Shared) -> Result<Response, ApiError> {
+async fn metrics(State(services): Shared, Extension(scrapes): Extension<Scrapes>) -> Result<Response, ApiError> {
     services.health.measure_leadership();
-    // Sent in chunks: with a thousand symbols, the metrics are tens of megabytes.
-    let pieces = stream::iter(services.metrics.render()?.map(Ok::<_, Infallible>));
-    let body = Body::from_stream(pieces);
+    let scrape = scrapes.take(|| services.metrics.render_small())?;
+    let first = scrape.text.clone();
+    // Sent in chunks, which are made when there is room for them: with a thousand symbols, the metrics are tens of
+    // megabytes.
+    let pieces = services.metrics.render_large().map(move |piece| {
+        // The text counts as on its way until everything is.
+        let _held = Arc::clone(&scrape);
+        Bytes::from(piece)
+    });
+    let pieces = std::iter::once(first).chain(pieces).map(Ok::<_, Infallible>);
+    let body = Body::from_stream(stream::iter(pieces));
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response())
 }

@@ -78,7 +78,10 @@ pub struct DeploymentEntryView {
     pub shadow: Option<ShadowView>,
     /// The levels of parameters that this change changed.
     pub parameters: Vec<DeployedLevelView>,
+    /// Who made the change: the name of the token, if it has one.
     pub changed_by: String,
+    /// Whom the request named as its author, if the token has another name; else null.
+    pub claimed_by: Option<String>,
     pub changed_at: String,
     pub reason: Option<String>,
 }
@@ -192,6 +195,7 @@ impl From<&DeploymentEntry> for DeploymentEntryView {
             shadow: change.deployment.shadow.as_ref().map(ShadowView::from),
             parameters: change.deployment.parameters.iter().map(DeployedLevelView::from).collect(),
             changed_by: change.changed_by.clone(),
+            claimed_by: change.claimed_by.clone(),
             changed_at: change.at.to_string(),
             reason: change.reason.clone(),
         }

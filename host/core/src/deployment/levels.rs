@@ -186,6 +186,7 @@ mod tests {
             action: DeploymentAction::Activate,
             deployment: Deployment { parameters, ..Deployment::default() },
             changed_by: "ann".to_owned(),
+            claimed_by: None,
             reason: None,
             at: Timestamp::from_millis(0),
         };

@@ -45,8 +45,8 @@ impl DeploymentStore for MysqlDeployments {
         let entries = async {
             let mut connection = self.database.connection().await?;
             let sql =
-                "SELECT `revision`, `strategy_id`, `action`, `deployment`, `decides_from`, `changed_by`, `reason`,
-                           `changed_at` FROM `ta_bot_deployments` WHERE `revision` > ? ORDER BY `revision`";
+                "SELECT `revision`, `strategy_id`, `action`, `deployment`, `decides_from`, `changed_by`, `claimed_by`,
+                           `reason`, `changed_at` FROM `ta_bot_deployments` WHERE `revision` > ? ORDER BY `revision`";
             let rows = sqlx::query(sql).bind(revision).fetch_all(&mut *connection).await;
             Ok(connection.end(rows)?.iter().map(entry).collect::<Result<_, _>>()?)
         };
@@ -110,9 +110,10 @@ async fn insert(
     }
     let entry = place.entry(change, seen);
     let sql = "INSERT INTO `ta_bot_deployments` (`revision`, `strategy_id`, `action`, `deployment`, `decides_from`,
-                   `changed_by`, `reason`, `changed_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+                   `changed_by`, `claimed_by`, `reason`, `changed_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let query = sqlx::query(sql).bind(entry.revision).bind(change.strategy.as_str()).bind(change.action.as_str());
     let query = query.bind(row::to_json(&change.deployment)?).bind(entry.from.millis()).bind(&change.changed_by);
+    let query = query.bind(&change.claimed_by);
     query.bind(&change.reason).bind(change.at.millis()).execute(connection).await?;
     Ok(Ok(entry))
 }
@@ -167,6 +168,7 @@ fn entry(found: &MySqlRow) -> Result<DeploymentEntry, sqlx::Error> {
             action: row::parsed(found, "action")?,
             deployment: row::json(found, "deployment")?,
             changed_by: found.try_get("changed_by")?,
+            claimed_by: found.try_get("claimed_by")?,
             reason: found.try_get("reason")?,
             at: row::moment(found, "changed_at")?,
         },

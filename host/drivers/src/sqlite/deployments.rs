@@ -27,7 +27,8 @@ impl SqliteDeployments {
 impl DeploymentStore for SqliteDeployments {
     async fn since(&self, revision: i64) -> Result<Vec<DeploymentEntry>, StoreError> {
         let entries = async {
-            let sql = "SELECT revision, strategy_id, action, deployment, decides_from, changed_by, reason, changed_at
+            let sql = "SELECT revision, strategy_id, action, deployment, decides_from, changed_by, claimed_by, reason,
+                              changed_at
                        FROM deployments WHERE revision > ? ORDER BY revision";
             let rows = sqlx::query(sql).bind(revision).fetch_all(self.database.readers()).await?;
             rows.iter().map(entry).collect()
@@ -98,10 +99,11 @@ async fn place(connection: &mut SqliteConnection, strategy: &StrategyId) -> Resu
 async fn insert(connection: &mut SqliteConnection, entry: &DeploymentEntry) -> Result<(), sqlx::Error> {
     let DeploymentEntry { revision, from, change } = entry;
     let sql = "INSERT INTO deployments
-                   (revision, strategy_id, action, deployment, decides_from, changed_by, reason, changed_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+                   (revision, strategy_id, action, deployment, decides_from, changed_by, claimed_by, reason, changed_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let query = sqlx::query(sql).bind(revision).bind(change.strategy.as_str()).bind(change.action.as_str());
     let query = query.bind(row::to_json(&change.deployment)?).bind(from.millis()).bind(&change.changed_by);
+    let query = query.bind(&change.claimed_by);
     query.bind(&change.reason).bind(change.at.millis()).execute(&mut *connection).await?;
     let sql = "UPDATE deployment_head SET revision = ?";
     sqlx::query(sql).bind(revision).execute(connection).await.map(drop)
@@ -116,6 +118,7 @@ fn entry(found: &SqliteRow) -> Result<DeploymentEntry, sqlx::Error> {
             action: row::parsed(found, "action")?,
             deployment: row::json(found, "deployment")?,
             changed_by: found.try_get("changed_by")?,
+            claimed_by: found.try_get("claimed_by")?,
             reason: found.try_get("reason")?,
             at: row::moment(found, "changed_at")?,
         },

@@ -205,7 +205,8 @@ impl Observer {
             counts.share(),
             counts
         );
-        let author = Author { changed_by: AUTHOR.to_owned(), reason: Some(reason), at: Timestamp::now() };
+        let author =
+            Author { changed_by: AUTHOR.to_owned(), claimed_by: None, reason: Some(reason), at: Timestamp::now() };
         let promoted =
             self.analyst.rollout.change(strategy, DeploymentRequest::Promote, Some(expected), false, author).await;
         match promoted {

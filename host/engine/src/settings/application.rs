@@ -219,7 +219,7 @@ mod tests {
             accepted_holes: Vec::new(),
         };
         let book = SettingsBook::new(store, Arc::new(Registry::new()), settings);
-        let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() };
+        let author = Author { changed_by: "ann".to_owned(), claimed_by: None, reason: None, at: Timestamp::now() };
         let patch = |ids: &[&str], min_confidence| SettingsPatch {
             enabled_strategies: Some(Enabled::Only(ids.iter().map(|id| id.parse().unwrap()).collect())),
             min_confidence,

@@ -66,6 +66,8 @@ pub const MAX_REASON: usize = 2000;
 pub struct Author {
     /// Who changes it.
     pub changed_by: String,
+    /// Whom the request names as its author, if it was sent with the token of somebody else.
+    pub claimed_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
     /// When.

@@ -293,11 +293,22 @@ impl Metrics {
 
     /// Renders all instruments in Prometheus' text format, in pieces.
     pub fn render(&self) -> Result<impl Iterator<Item = String> + use<>, prometheus::Error> {
+        Ok(std::iter::once(self.render_small()?).chain(self.render_large()))
+    }
+
+    /// The first part of [`render`](Self::render), in one piece.
+    pub fn render_small(&self) -> Result<String, prometheus::Error> {
         let mut text = String::new();
         TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// The rest of [`render`](Self::render): the metrics that have a series for each symbol and strategy, piece by
+    /// piece.
+    pub fn render_large(&self) -> impl Iterator<Item = String> + use<> {
         let signals = Arc::clone(&self.signals_generated);
         let executions = Arc::clone(&self.executions);
-        Ok(std::iter::once(text).chain(signals.render()).chain(executions.render()))
+        signals.render().chain(executions.render())
     }
 }
 

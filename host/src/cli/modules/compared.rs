@@ -205,6 +205,6 @@ mod tests {
         assert_eq!(said(&none), "none insufficient_data");
         assert_eq!(differs_in(&one["signal"], &none["signal"]), NOTHING);
         let error = json!({"outcome": "error", "code": "trap", "message": "unreachable\n\u{1b}[31m"});
-        assert_eq!(said(&error), "error trap unreachable \u{fffd}[31m");
+        assert_eq!(said(&error), "error trap unreachable \\u{1b}[31m");
     }
 }

@@ -79,7 +79,7 @@ async fn change_in(
     change: ChangeWanted,
 ) -> Result<(), CliError> {
     let ChangeWanted { by, reason, revision, validate_only } = change;
-    let author = Author { changed_by: name_or_user(by), reason, at: Timestamp::now() };
+    let author = Author { changed_by: name_or_user(by), claimed_by: None, reason, at: Timestamp::now() };
     let rollout = &app.analyst.rollout;
     let deployed = rollout.change(strategy, wanted, revision, validate_only, author).await?;
     let told = if matches!(deployed, Deployed::Added(_)) { app.tell_of_deployment().await } else { Ok(()) };
@@ -146,7 +146,10 @@ impl fmt::Display for History {
                     format!("{}{admission}", short(&shadow.module))
                 }),
                 or_dash(entry.enabled, |enabled| yes_or_no(enabled).to_owned()),
-                one_line(&entry.changed_by),
+                entry.claimed_by.as_ref().map_or_else(
+                    || one_line(&entry.changed_by),
+                    |claimed| one_line(&format!("{} (claims {claimed})", entry.changed_by)),
+                ),
                 entry.changed_at.clone(),
                 text(&entry.reason),
             ]

@@ -1,6 +1,10 @@
 //! The whole service in the test's process, on the extractor's tables and on a market whose time the test sets.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Value as Json, json};
 use ta_bot_core::{Symbol, Timestamp};
@@ -12,7 +16,7 @@ use ta_bot_engine::{
     },
     support::metrics::Metrics,
 };
-use ta_bot_tests::{app, two_strategies_dir, until};
+use ta_bot_tests::{app, operator, two_strategies_dir, until};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +33,7 @@ pub(crate) struct Service {
     bus: Arc<LocalBus>,
     client: reqwest::Client,
     address: String,
+    data_dir: PathBuf,
     stop: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -57,8 +62,8 @@ impl Service {
         let serving = app.serve(None, stop.clone(), |address| told.send(address).unwrap());
         let running = tokio::spawn(Box::pin(serving));
         let address = address.await.unwrap().to_string();
-        let service =
-            Self { candles, outbox, clock, metrics, bus, client: reqwest::Client::new(), address, stop, running };
+        let (client, data_dir) = (reqwest::Client::new(), data.to_owned());
+        let service = Self { candles, outbox, clock, metrics, bus, client, address, data_dir, stop, running };
         let is_ready = async || service.client.get(service.url("/ready")).send().await.unwrap().status() == 200;
         until(MINUTE, async || "it is not ready".to_owned(), is_ready).await;
         service
@@ -76,7 +81,9 @@ impl Service {
 
     /// The data of an answer, which has to be a success.
     pub(crate) async fn post(&self, path: &str, body: Json) -> Json {
-        let answer = self.client.post(self.url(path)).json(&body).send().await.unwrap();
+        let request = self.client.post(self.url(path)).json(&body);
+        let request = operator::with_key(request, &self.data_dir, &reqwest::Method::POST, path);
+        let answer = request.send().await.unwrap();
         let (status, mut answer) = (answer.status(), answer.json::<Json>().await.unwrap());
         assert_eq!(status, 200, "{answer}");
         answer["data"].take()

@@ -131,7 +131,7 @@ async fn an_older_table_of_signals_is_completed() {
 
 #[tokio::test]
 async fn a_newer_schema_that_needs_a_newer_version_is_left_alone() {
-    for version in [10, 11] {
+    for version in [11, 12] {
         let (uri, name) = new_database().await;
         let made = "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES";
         sql(&name, &format!("{made} (1), ({version})")).await;
@@ -149,7 +149,7 @@ async fn a_newer_schema_that_allows_it_is_worked_with_and_left_as_it_is() {
     open(&uri).ping().await.unwrap();
     // What a newer version does: it adds, and says who can work with the tables after that.
     let newer = "ALTER TABLE signals ADD COLUMN ours VARCHAR(9) NULL; CREATE TABLE ta_bot_new (id INT PRIMARY KEY);
-                 INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (10, 9), (11, 7)";
+                 INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (12, 11), (13, 7)";
     sql(&name, newer).await;
     let made = shape(&name).await;
     let outbox = MysqlOutbox::new(open(&uri));
@@ -158,10 +158,10 @@ async fn a_newer_schema_that_allows_it_is_worked_with_and_left_as_it_is() {
     assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, committed.new[0].as_str());
     assert_eq!(shape(&name).await, made);
     // A replica that is running does not stop when a change comes that it can't work with; a start is refused.
-    sql(&name, "INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (12, 12)").await;
+    sql(&name, "INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (14, 14)").await;
     outbox.ping().await.unwrap();
     let error = MysqlOutbox::new(open(&uri)).ping().await.unwrap_err().to_string();
-    assert!(error.contains("version 12") && error.contains("knows version 12: run the version"), "{error}");
+    assert!(error.contains("version 14") && error.contains("knows version 14: run the version"), "{error}");
 }
 
 /// Versions up to 7 read `ta_bot_schema` alone, and refuse a newer row there.
@@ -170,7 +170,7 @@ async fn the_version_before_goes_on_with_this_schema() {
     let (uri, name) = new_database().await;
     open(&uri).ping().await.unwrap();
     assert_eq!(sql(&name, "SELECT MAX(version) FROM ta_bot_schema").await, "7\n");
-    assert_eq!(sql(&name, "SELECT version, oldest FROM ta_bot_schema_changes").await, "8\t7\n9\t7\n");
+    assert_eq!(sql(&name, "SELECT version, oldest FROM ta_bot_schema_changes").await, "8\t7\n9\t7\n10\t7\n");
 }
 
 /// A database of version 1 is migrated, with what it holds, by replicas that start at once, even if one was

@@ -94,6 +94,7 @@ fn told(which: &DeadFilter, retried: u64, author: &Author) {
         timeframe = timeframe.map(Timeframe::as_str),
         candle_close = candle_close.map(|moment| moment.to_string()),
         changed_by = author.changed_by,
+        claimed_by = author.claimed_by,
         reason = author.reason,
         "dead jobs are tried again"
     );

@@ -171,6 +171,7 @@ pub(super) fn entry(document: &Document, key: Option<ConfigKey>) -> AuditEntry {
         version: value::whole(document, "version").unwrap_or(0),
         author: Author {
             changed_by: value::text(document, "changed_by").unwrap_or_else(|| UNKNOWN.to_owned()),
+            claimed_by: value::text(document, "claimed_by"),
             reason: value::text(document, "reason"),
             at: value::moment(document, &["changed_at"]).unwrap_or(Timestamp::from_millis(0)),
         },
@@ -191,6 +192,9 @@ pub(super) fn of_entry(entry: &AuditEntry, identity: Document, sequence: i64) ->
         "changed_at": value::from_moment(entry.author.at),
         "reason": entry.author.reason.clone(),
     });
+    if let Some(claimed) = &entry.author.claimed_by {
+        document.insert("claimed_by", claimed);
+    }
     document
 }
 

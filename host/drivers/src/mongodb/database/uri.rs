@@ -42,18 +42,20 @@ pub(super) fn read(uri: &str) -> Result<ConnectionString, UriError> {
     if !uri.starts_with("mongodb://") && !uri.starts_with("mongodb+srv://") {
         return Err(UriError::new("it must begin with mongodb:// or mongodb+srv://"));
     }
-    let mut read = ConnectionString::parse(uri).map_err(|error| {
-        // If a password contains a forbidden character, the driver takes a part of it for a host or an option and would
-        // show it.
-        if uri.contains('@') {
-            UriError::new(
-                "it can't be read (what the driver says is not shown, since it might hold the password): write \
-                 mongodb://USER:PASSWORD@HOST:PORT/?OPTIONS, with user and password percent-encoded",
-            )
-        } else {
-            UriError::new(format!("it can't be read: {}", error.kind))
-        }
-    })?;
+    // If a password contains a forbidden character, or nothing follows it, the driver takes a part of it for a host, a
+    // port or an option. So what the driver says is never shown, nor is a host that may be half of a password.
+    let unreadable = || {
+        UriError::new(
+            "it can't be read (what the driver says is not shown, since it might hold the password): write \
+             mongodb://USER:PASSWORD@HOST:PORT/?OPTIONS or mongodb://HOST:PORT, with user and password percent-encoded \
+             (@ is %40, / is %2F) and a number as the port",
+        )
+    };
+    let mut read = ConnectionString::parse(uri).map_err(|_| unreadable())?;
+    let is_half_of_a_password = uri.contains('@') && read.credential.is_none();
+    if is_half_of_a_password {
+        return Err(unreadable());
+    }
     #[allow(deprecated, reason = "URIs of the older service may set it, and the driver refuses it")]
     if read.socket_timeout.take().is_some() {
         tracing::warn!("ignoring socketTimeoutMS of MONGODB_URI: every call has its own limit");
@@ -130,6 +132,9 @@ mod tests {
             "mongodb://ann:se/cr@et@host:1/",
             "mongodb://ann:secret@host:port/",
             "mongodb://ann:sec%ret@host/?maxPoolSize=secret",
+            "mongodb://ann:secret",
+            "mongodb://ann:12/secret@host/",
+            "mongodb://host/?maxPoolSize=secret",
             "mysql://ann:secret@host",
             "",
         ] {

@@ -20,7 +20,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version of the schema after this version has created or changed the database.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 /// The last version that `ta_bot_schema` names, unless a later one is a change with which no older version can work.
 /// The others are in `ta_bot_schema_changes`.
 const IN_FIRST_TABLE: i64 = 7;
@@ -34,6 +34,7 @@ const EXPIRED_SIGNALS: &str = include_str!("../../../migrations/mysql/0006_expir
 const REVISIONS: &str = include_str!("../../../migrations/mysql/0007_revisions.sql");
 const SCHEMA_CHANGES: &str = include_str!("../../../migrations/mysql/0008_schema_changes.sql");
 const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0009_withheld_signals.sql");
+const CLAIMED_AUTHORS: &str = include_str!("../../../migrations/mysql/0010_claimed_authors.sql");
 /// What this service adds to `signals`, each with the version that has it first.
 const OF_SIGNALS: [(i64, &str); 3] = [(1, SIGNALS), (6, EXPIRED_SIGNALS), (9, WITHHELD_SIGNALS)];
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
@@ -156,12 +157,15 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 8 {
         sqlx::raw_sql(SCHEMA_CHANGES).execute(&mut *connection).await?;
     }
+    if version < 10 && !has_claimed_authors(connection).await? {
+        sqlx::raw_sql(CLAIMED_AUTHORS).execute(&mut *connection).await?;
+    }
     let ours = OF_SIGNALS.iter().filter(|(since, _)| version < *since).map(|(_, ours)| *ours);
     complete_signals(connection, &ours.collect::<String>()).await?;
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
                INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7);
-               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES (8, 7), (9, 7)";
+               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES (8, 7), (9, 7), (10, 7)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }
@@ -183,6 +187,14 @@ async fn complete_signals(connection: &mut MySqlConnection, ours: &str) -> Resul
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
     }
     Ok(())
+}
+
+/// Whether an interrupted migration has added the column already.
+async fn has_claimed_authors(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND table_name = 'ta_bot_deployments' AND column_name = 'claimed_by'";
+    let columns: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    Ok(columns > 0)
 }
 
 /// The names of columns and indexes of `signals`.

@@ -57,6 +57,12 @@ impl FromStr for MysqlUri {
         let rest = rest.ok_or(MysqlUriError::Scheme)?;
         let parameters = rest.split_once('?').map_or("", |(_, parameters)| parameters);
         let names = parameters.split('&').filter_map(|parameter| parameter.split('=').next());
+        // An unencoded / or ? ends the password early; then the rest of it stands where the database or a parameter
+        // would.
+        let behind_host = rest.split_once(['/', '?', '#']).map_or("", |(_, behind)| behind);
+        if behind_host.contains('@') {
+            return Err(MysqlUriError::Unreadable);
+        }
         if let Some(name) = names.into_iter().find(|name| name.starts_with("ssl") && !TLS_PARAMETERS.contains(name)) {
             return Err(MysqlUriError::Parameter(name.to_owned()));
         }
@@ -102,6 +108,11 @@ mod tests {
         assert_eq!(told("mysql://user:secret@host"), MysqlUriError::NoDatabase);
         assert_eq!(told("mysql://user:secret@host:port/db"), MysqlUriError::Unreadable);
         assert_eq!(told("mysql://user:sec/ret@host/db"), MysqlUriError::Unreadable);
+        for early in
+            ["mysql://user:12/secret@host/db", "mysql://user:12?ssl-secret@host/db", "mysql://user:12#secret@host/db"]
+        {
+            assert_eq!(told(early), MysqlUriError::Unreadable, "{early}");
+        }
         assert_eq!(told("mysql://u:secret@host/db?ssl_ca=/ca.pem"), MysqlUriError::Parameter("ssl_ca".to_owned()));
         for text in ["mysql://user:secret@host:port/db", "mysql://user:secret@host/db?ssl-mode=secret"] {
             assert!(!told(text).to_string().contains("secret"));

@@ -52,7 +52,9 @@ impl FromStr for NatsAddress {
         for (index, url) in text.split(',').map(str::trim).filter(|url| !url.is_empty()).enumerate() {
             let not_url = AddressError::NotUrl(index + 1);
             let server: ServerAddr = url.parse().map_err(|_| not_url.clone())?;
-            if server.host().is_empty() {
+            // An unencoded / ends the password early, and half of it stands where the port would.
+            let is_half_of_a_password = url.contains('@') && server.username().is_none();
+            if server.host().is_empty() || is_half_of_a_password {
                 return Err(not_url);
             }
             users.extend(server.username().map(|name| match server.password() {
@@ -128,7 +130,15 @@ mod tests {
 
     #[test]
     fn an_error_shows_nothing_that_was_given() {
-        for bad in ["", " , ", "mysql://bot:secret@one", "nats://bot:secret@one:port", "nats://bot:secret@"] {
+        for bad in [
+            "",
+            " , ",
+            "mysql://bot:secret@one",
+            "nats://bot:secret@one:port",
+            "nats://bot:secret@",
+            "nats://bot:secret",
+            "nats://bot:12/secret@one",
+        ] {
             let error = bad.parse::<NatsAddress>().unwrap_err().to_string();
             assert!(error.contains("nats://HOST:4222") && !error.contains("secret"), "{error}");
         }

@@ -18,14 +18,16 @@ pub(super) async fn add(
     entry: &AuditEntry,
 ) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO strategy_config_audit
-               (strategy_id, symbol, version, action, old_parameters, new_parameters, changed_by, changed_at, reason)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               (strategy_id, symbol, version, action, old_parameters, new_parameters, changed_by, changed_at, reason,
+                claimed_by)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let query = sqlx::query(sql).bind(key.strategy.as_str()).bind(symbol_text(key)).bind(entry.version);
     let query = query.bind(action_text(entry.action));
     let query = query.bind(entry.old.as_ref().map(row::to_json).transpose()?);
     let query = query.bind(entry.new.as_ref().map(row::to_json).transpose()?);
-    let Author { changed_by, reason, at } = &entry.author;
-    query.bind(changed_by).bind(at.millis()).bind(reason).execute(connection).await.map(drop)
+    let Author { changed_by, claimed_by, reason, at } = &entry.author;
+    let query = query.bind(changed_by).bind(at.millis()).bind(reason).bind(claimed_by);
+    query.execute(connection).await.map(drop)
 }
 
 pub(super) async fn newest(
@@ -72,6 +74,7 @@ fn entry(found: &SqliteRow) -> Result<AuditEntry, sqlx::Error> {
 pub(super) fn author(found: &SqliteRow) -> Result<Author, sqlx::Error> {
     Ok(Author {
         changed_by: found.try_get("changed_by")?,
+        claimed_by: found.try_get("claimed_by")?,
         reason: found.try_get("reason")?,
         at: row::moment(found, "changed_at")?,
     })

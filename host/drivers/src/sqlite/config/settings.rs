@@ -54,14 +54,15 @@ pub(super) async fn write(
 }
 
 async fn add(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), sqlx::Error> {
-    let sql =
-        "INSERT INTO app_config_audit (version, action, old_settings, new_settings, changed_by, changed_at, reason)
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO app_config_audit
+               (version, action, old_settings, new_settings, changed_by, changed_at, reason, claimed_by)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     let query = sqlx::query(sql).bind(entry.version).bind(action_text(entry.action));
     let query = query.bind(entry.old.as_ref().map(row::to_json).transpose()?);
     let query = query.bind(entry.new.as_ref().map(row::to_json).transpose()?);
-    let Author { changed_by, reason, at } = &entry.author;
-    query.bind(changed_by).bind(at.millis()).bind(reason).execute(connection).await.map(drop)
+    let Author { changed_by, claimed_by, reason, at } = &entry.author;
+    let query = query.bind(changed_by).bind(at.millis()).bind(reason).bind(claimed_by);
+    query.execute(connection).await.map(drop)
 }
 
 pub(super) async fn audit(readers: &SqlitePool, limit: u32) -> Result<Vec<AuditEntry>, sqlx::Error> {

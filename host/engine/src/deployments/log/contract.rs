@@ -54,6 +54,7 @@ pub fn change(strategy: &str, module: u8) -> DeploymentChange {
         action: DeploymentAction::Activate,
         deployment: Deployment { module: Some(ModuleDigest::of(&[module])), ..Deployment::default() },
         changed_by: "ann".to_owned(),
+        claimed_by: None,
         reason: Some(format!("module {module}")),
         at: Timestamp::from_millis(1000),
     }
@@ -119,6 +120,7 @@ pub async fn entries_come_back_as_they_were_added((one, two): Replicas) {
             }],
         },
         changed_by: "Zoë 🦊".repeat(100),
+        claimed_by: Some("Zoë's friend".to_owned()),
         reason: None,
         at: Timestamp::from_millis(-5),
         ..change("macd", 0)

@@ -103,8 +103,9 @@ impl Rollout {
         if validate_only {
             return Ok(Deployed::Valid);
         }
-        let Author { changed_by, reason, at } = author;
-        let change = DeploymentChange { strategy: strategy.clone(), action, deployment, changed_by, reason, at };
+        let Author { changed_by, claimed_by, reason, at } = author;
+        let strategy_id = strategy.clone();
+        let change = DeploymentChange { strategy: strategy_id, action, deployment, changed_by, claimed_by, reason, at };
         // Read last, so that few candles can be decided between this and the write. Those are decided anew.
         let seen = self.newest_close().await?;
         let entry = self.parts.store.add(&change, revision, seen).await?;

@@ -59,6 +59,7 @@ impl Warden {
             let wanted = DeploymentRequest::Quarantine { module, since, why: reason.clone() };
             let author = Author {
                 changed_by: BY.to_owned(),
+                claimed_by: None,
                 reason: Some(format!("{reason}; GET /api/v1/failures?strategy={strategy} has what it failed on")),
                 at: Timestamp::now(),
             };

@@ -33,6 +33,7 @@ impl Case {
                 action: DeploymentAction::Activate,
                 deployment,
                 changed_by: "ann".to_owned(),
+                claimed_by: None,
                 reason: None,
                 at: Timestamp::from_millis(0),
             },

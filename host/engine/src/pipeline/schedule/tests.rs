@@ -63,7 +63,7 @@ impl Service {
 
     async fn run_on(&self, timeframes: &[Timeframe]) {
         let patch = SettingsPatch { timeframes: Some(timeframes.to_vec()), ..SettingsPatch::default() };
-        let author = Author { changed_by: "test".to_owned(), reason: None, at: Timestamp::now() };
+        let author = Author { changed_by: "test".to_owned(), claimed_by: None, reason: None, at: Timestamp::now() };
         self.engine.analyst.settings.change(patch, None, false, &author).await.unwrap();
     }
 

@@ -42,7 +42,12 @@ fn key(strategy: &str, symbol: &str) -> ConfigKey {
 }
 
 fn author(name: &str, at: i64) -> Author {
-    Author { changed_by: name.to_owned(), reason: Some(format!("{name}'s reason")), at: Timestamp::from_millis(at) }
+    Author {
+        changed_by: name.to_owned(),
+        claimed_by: Some(format!("{name} the younger")),
+        reason: Some(format!("{name}'s reason")),
+        at: Timestamp::from_millis(at),
+    }
 }
 
 fn parameters(json: &Json) -> Map<String, Json> {
@@ -89,7 +94,7 @@ pub async fn every_change_is_told((store, other): Replicas) {
     let rsi = key("rsi", "");
     let (old, new) = (json!({"period": 14}), json!({"period": 21, "oversold": 30.5}));
     let created = store.write(&rsi, Some(&parameters(&old)), None, &author("ann", 1000)).await.unwrap().unwrap();
-    let unexplained = Author { reason: None, ..author("bob", 2000) };
+    let unexplained = Author { claimed_by: None, reason: None, ..author("bob", 2000) };
     let updated = other.write(&rsi, Some(&parameters(&new)), None, &unexplained).await.unwrap().unwrap();
     let stored = store.get(&rsi).await.unwrap().unwrap();
     assert_eq!((stored.parameters, stored.version), (parameters(&new), updated.version));

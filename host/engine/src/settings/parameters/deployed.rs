@@ -44,7 +44,12 @@ impl ParameterBook {
             Some(reason) => format!("deployment {}: {reason}", entry.revision),
             None => format!("deployment {}", entry.revision),
         };
-        let author = Author { changed_by: change.changed_by.clone(), reason: Some(reason), at: change.at };
+        let author = Author {
+            changed_by: change.changed_by.clone(),
+            claimed_by: change.claimed_by.clone(),
+            reason: Some(reason),
+            at: change.at,
+        };
         for level in &change.deployment.parameters {
             let key = ConfigKey { strategy: change.strategy.clone(), symbol: level.symbol.clone() };
             let stored = self.book.store().get(&key).await?;

@@ -45,7 +45,7 @@ impl Service {
     async fn change(&self) {
         let settings =
             ApplicationSettings { min_confidence: 0.5, ..self.engine.analyst.settings.current().settings.clone() };
-        let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() };
+        let author = Author { changed_by: "ann".to_owned(), claimed_by: None, reason: None, at: Timestamp::now() };
         SqliteConfig::new(self.beside.clone()).write_settings(&settings, None, &author).await.unwrap();
         let deployment = Deployment { enabled: Some(false), ..Deployment::default() };
         let disabled = DeploymentChange { action: DeploymentAction::Disable, deployment, ..change("rsi", 1) };

@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     hash::{Hash as _, Hasher as _},
     io,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -99,9 +99,9 @@ pub(crate) struct CompileCache {
 }
 
 impl CompileCache {
-    pub(crate) fn open(dir: Option<PathBuf>, engine: &Engine) -> io::Result<Self> {
+    pub(crate) fn open(dir: Option<&Path>, engine: &Engine) -> io::Result<Self> {
         Ok(Self {
-            folder: dir.as_deref().map(Folder::open).transpose()?,
+            folder: dir.map(Folder::open).transpose()?,
             engine_key: engine_key(engine),
             desk: Arc::new(Desk::new(COMPILES_AT_ONCE)),
             deaths: Arc::default(),

@@ -121,8 +121,8 @@ impl Sandbox {
         cache_dir: Option<PathBuf>,
     ) -> Result<Self, SandboxError> {
         let engine = Engine::new(config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-        let path = cache_dir.clone().unwrap_or_default();
-        let cache = CompileCache::open(cache_dir, &engine).map_err(|reason| SandboxError::Cache { path, reason })?;
+        let cache = CompileCache::open(cache_dir.as_deref(), &engine);
+        let cache = cache.map_err(|reason| SandboxError::Cache { path: cache_dir.unwrap_or_default(), reason })?;
         let clock = Clock::start(engine.clone()).map_err(SandboxError::Clock)?;
         Ok(Self { engine, limits, cache, children: None, counts_fuel: false, page_scan, _clock: Arc::new(clock) })
     }

@@ -204,8 +204,8 @@ async fn the_file_is_read_again_when_it_changes() {
     };
     let tokens = async || service.get("/health").await.body["tokens"].clone();
     assert_eq!(tokens().await, json!({"stale": false, "since": null, "error": null}));
-    let without_trader: String =
-        FILE.lines().filter(|line| !line.starts_with("trader")).map(|line| format!("{line}\n")).collect();
+    let without_trader: Vec<_> = FILE.lines().filter(|line| !line.starts_with("trader")).collect();
+    let without_trader = without_trader.join("\n");
     std::fs::write(&path, &without_trader).unwrap();
     becomes(TRADER, 401).await;
     assert_eq!((status(VIEWER).await, status(OPERATOR).await), (200, 200));

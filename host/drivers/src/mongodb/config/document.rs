@@ -65,8 +65,8 @@ pub(super) fn read_level(document: &Document, has_symbol: bool, levels: &mut Sto
     }
 }
 
-/// Whether the older service stored a document by itself when it first read a strategy, and nobody has changed it since.
-/// Its rules never read these values, many of which they do not know.
+/// Whether the older service stored a document by itself when it first read a strategy, and nobody has changed it
+/// since. Its rules never read these values, many of which they do not know.
 fn is_auto_persisted(document: &Document) -> bool {
     let metadata = document.get_document("metadata");
     metadata.is_ok_and(|metadata| metadata.get_bool("auto_persisted").unwrap_or_default())

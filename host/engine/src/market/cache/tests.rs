@@ -134,8 +134,8 @@ impl Fixture {
         self.store.insert(&symbol(name), M15, &candles).await.unwrap();
     }
 
-    /// The window of `count` candles that ends with candle `index`, for somebody who asks what is right now. Asserts that
-    /// the store itself gives the same window.
+    /// The window of `count` candles that ends with candle `index`, for somebody who asks what is right now. Asserts
+    /// that the store itself gives the same window.
     async fn window(&self, name: &str, index: i64, count: u32) -> Vec<CandleRow> {
         self.cache.expire(&symbol(name));
         self.window_at_a_close(name, index, count).await

@@ -88,7 +88,7 @@ impl Judgement {
             Self::Unusable { at, host_version, code, reason } => {
                 Self::Unusable { at, host_version, code, reason: cut(&reason, MOST_REASON).into_owned() }
             }
-            read => read,
+            read @ Self::Checked { .. } => read,
         }
     }
 

@@ -113,7 +113,7 @@ impl<'a> Survey<'a> {
         };
         let told = told(&outcome);
         self.told_bytes += told.len();
-        self.seen.push(Seen { place, told, view, outcome, dropped });
+        self.seen.push(Seen { place, view, outcome, told, dropped });
     }
 
     /// The outcome of the check that the module answers.

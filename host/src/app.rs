@@ -18,11 +18,12 @@ use ta_bot_engine::{
     modules::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
     },
-    pipeline::{analysis::Analyst, job_queue::JobQueue},
+    pipeline::{analysis::Analyst, job_queue::JobQueue, repair::Mender},
     settings::{application::SettingsBook, config_store::ConfigStore, parameters::ParameterBook, refresh::Books},
     signals::{
         bus::{Bus, BusError, Notice, local::LocalBus},
         outbox::Outbox,
+        redecision_store::RedecisionStore,
         replay::{self, Replayer},
     },
     supervision::{failure::FailureStore, ledger::Ledger},
@@ -89,6 +90,8 @@ pub struct App {
     pub replayer: Arc<Replayer>,
     /// Works out what a module would have changed.
     pub impact: Arc<Impact>,
+    /// Mends candles.
+    pub mender: Arc<Mender>,
     /// What evaluations cost.
     pub ledger: Arc<Ledger>,
 }
@@ -148,6 +151,7 @@ impl App {
             threads: Arc::new(guest_threads()?),
         });
         let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&stored_candles)));
+        let mender = mender(&analyst, &stored_candles, (&drivers.outbox, &drivers.redecisions))?;
         let (outbox, threads) = (Arc::clone(&drivers.outbox), Arc::clone(&analyst.threads));
         let replayer = Replayer::new(replay::Sources { outbox, candles: stored_candles, modules: loader, threads });
         let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
@@ -193,6 +197,7 @@ impl App {
             analyst,
             replayer: Arc::new(replayer),
             impact,
+            mender,
             ledger,
         })
     }
@@ -246,6 +251,29 @@ fn check_clock(now: Timestamp) -> anyhow::Result<()> {
         "this machine's clock says {now}, which is before 1970: set it, and start again"
     );
     Ok(())
+}
+
+/// Mends candles. What it decides again is decided by an analyst of its own, which reads candles without a cache, and
+/// whose work counts neither as an execution nor as a sign of what the service is able to do.
+fn mender(
+    analyst: &Analyst,
+    stored: &Arc<Candles>,
+    (outbox, redecisions): (&Arc<dyn Outbox>, &Arc<dyn RedecisionStore>),
+) -> anyhow::Result<Arc<Mender>> {
+    let metrics = Arc::new(Metrics::new()?);
+    let apart = Analyst {
+        candles: Arc::clone(stored),
+        registry: Arc::clone(&analyst.registry),
+        rollout: Arc::clone(&analyst.rollout),
+        parameters: Arc::clone(&analyst.parameters),
+        settings: Arc::clone(&analyst.settings),
+        gap_window: analyst.gap_window,
+        timestamp: analyst.timestamp,
+        abilities: Arc::new(Abilities::new(Arc::clone(&metrics))),
+        metrics,
+        threads: Arc::clone(&analyst.threads),
+    };
+    Ok(Arc::new(Mender::new(Arc::clone(stored), Arc::clone(outbox), Arc::new(apart), Arc::clone(redecisions))))
 }
 
 /// The threads on which guests run, one for each core.

@@ -111,9 +111,13 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Serve { simulate, simulate_every_ms } => {
             serve::serve(session, simulate.then(|| Duration::from_millis(simulate_every_ms))).await
         }
-        Command::Candles(CandlesCommand::Import { file, symbol, timeframe }) => {
-            candles::import(session, &file, &symbol, timeframe).await
-        }
+        Command::Candles(CandlesCommand::Import(wanted)) => candles::import::import(session, wanted.into()).await,
+        Command::Candles(CandlesCommand::Export(wanted)) => candles::export::export(session, wanted).await,
+        Command::Candles(CandlesCommand::Replace(wanted)) => candles::repair::replace(session, wanted).await,
+        Command::Candles(CandlesCommand::Delete(wanted)) => candles::repair::delete(session, wanted).await,
+        Command::Candles(CandlesCommand::Repairs(most)) => candles::repairs::list(session, most.limit).await,
+        Command::Candles(CandlesCommand::Redecide { repair }) => candles::repair::redecide(session, repair).await,
+        Command::Candles(CandlesCommand::Redecisions(wanted)) => candles::repairs::redecisions(session, wanted).await,
         Command::Candles(CandlesCommand::List) => candles::list(session).await,
         Command::Candles(CandlesCommand::Revisions { symbol, timeframe, most }) => {
             candles::revisions::list(session, RevisionFilter { symbol, timeframe, limit: most.limit }).await

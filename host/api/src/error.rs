@@ -16,7 +16,7 @@ use ta_bot_engine::{
         catalog::{RemoveError, UploadError},
         loader::LoadingError,
     },
-    pipeline::analysis::AnalysisError,
+    pipeline::{analysis::AnalysisError, repair::RepairError},
     settings::{application::SettingsError, parameters::ParameterError},
     signals::bus::BusError,
     support::store_error::{StoreError, WriteError},
@@ -115,6 +115,13 @@ pub(crate) enum ApiError {
     Rollout(#[from] RolloutError),
     #[error(transparent)]
     TooMuch(ImpactError),
+    #[error(
+        "{jobs} finished jobs would be decided again, and {most} are the most for a request: do it on the service's stores by \
+         `ta-bot candles` with --redecide, or repair a shorter stretch"
+    )]
+    TooManyJobs { jobs: usize, most: usize },
+    #[error(transparent)]
+    Repair(RepairError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
@@ -165,7 +172,10 @@ impl ApiError {
             Self::Remove(RemoveError::Store(error)) => choose_for_store(error),
             Self::Remove(error @ RemoveError::Unknown(_)) => told(S::NOT_FOUND, error.code()),
             Self::Remove(error) => told(S::CONFLICT, error.code()),
-            Self::TooMuch(_) => told(S::UNPROCESSABLE_ENTITY, "too_much"),
+            Self::TooMuch(_) | Self::TooManyJobs { .. } => told(S::UNPROCESSABLE_ENTITY, "too_much"),
+            Self::Repair(RepairError::UnknownRepair(_)) => told(S::NOT_FOUND, "unknown_repair"),
+            Self::Repair(RepairError::Foreign(_)) => told(S::UNPROCESSABLE_ENTITY, "foreign_tables"),
+            Self::Repair(_) => told(S::UNPROCESSABLE_ENTITY, "unsound_candle"),
             Self::UploadsBusy { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
             Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -303,11 +313,25 @@ fn choose_for_upload(error: &UploadError) -> Choice {
 
 fn choose_for_store(error: &StoreError) -> Choice {
     let (status, store, said) = match error {
+        // The caller gave the value, and the reason names nothing but the value, its column and the remedy.
+        StoreError::DoesNotFit { reason, .. } => {
+            return (StatusCode::UNPROCESSABLE_ENTITY, error.code(), Some(reason.clone()), Value::Null);
+        }
         StoreError::Unavailable { store, .. } => (StatusCode::SERVICE_UNAVAILABLE, store, "is away"),
         StoreError::CannotWrite { store, .. } => (StatusCode::SERVICE_UNAVAILABLE, store, "can't write"),
         StoreError::Corrupt { store, .. } => (StatusCode::INTERNAL_SERVER_ERROR, store, "holds what can't be read"),
     };
     (status, error.code(), Some(format!("{store} {said}; the service's log says why")), json!({"store": store}))
+}
+
+impl From<RepairError> for ApiError {
+    fn from(error: RepairError) -> Self {
+        match error {
+            RepairError::Store(error) => error.into(),
+            RepairError::Analysis(error) => error.into(),
+            error => Self::Repair(error),
+        }
+    }
 }
 
 impl From<ImpactError> for ApiError {

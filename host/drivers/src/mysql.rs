@@ -6,6 +6,7 @@ pub mod database;
 pub mod deployments;
 pub mod failures;
 pub mod outbox;
+pub mod redecisions;
 pub mod revisions;
 pub mod shadows;
 

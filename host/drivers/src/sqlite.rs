@@ -8,6 +8,7 @@ pub mod deployments;
 pub mod failures;
 pub mod modules;
 pub mod outbox;
+pub mod redecisions;
 pub mod revisions;
 pub mod shadows;
 

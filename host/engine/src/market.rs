@@ -4,6 +4,7 @@ pub mod cache;
 pub mod candle_store;
 pub mod candles;
 pub mod clock;
+pub mod export;
 pub mod feeds;
 pub mod history;
 pub mod import;

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod job_queue;
 pub mod leadership;
 pub mod probes;
+pub mod repair;
 pub mod schedule;
 pub mod verdict;
 pub mod worker;

@@ -4,6 +4,7 @@ pub mod actions;
 pub mod bus;
 pub mod expiry;
 pub mod outbox;
+pub mod redecision_store;
 pub mod relay;
 pub mod replay;
 pub mod subject;

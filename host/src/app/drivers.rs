@@ -6,8 +6,8 @@ use std::{pin::Pin, sync::Arc};
 use ta_bot_api::health::Embedded;
 use ta_bot_drivers::sqlite::{
     Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, revisions::SqliteRevisions,
-    shadows::SqliteShadows,
+    failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, redecisions::SqliteRedecisions,
+    revisions::SqliteRevisions, shadows::SqliteShadows,
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
@@ -21,6 +21,7 @@ use ta_bot_engine::{
     signals::{
         bus::{Bus, local::LocalBus},
         outbox::Outbox,
+        redecision_store::RedecisionStore,
     },
     supervision::{costs::CostStore, failure::FailureStore},
     support::metrics::Metrics,
@@ -89,6 +90,8 @@ pub(super) struct Drivers {
     pub(super) candles: Arc<dyn CandleStore>,
     pub(super) revisions: Arc<Revisions>,
     pub(super) outbox: Arc<dyn Outbox>,
+    /// In the same database as the candles.
+    pub(super) redecisions: Arc<dyn RedecisionStore>,
     /// In the same database as the outbox.
     pub(super) deployments: Arc<dyn DeploymentStore>,
     pub(super) failures: Arc<dyn FailureStore>,
@@ -125,7 +128,7 @@ impl Drivers {
             }
             None => Messaging::local(metrics),
         };
-        let Shared { candles, revisions, outbox, deployments, failures, shadows, costs } = match &environment.mysql {
+        let shared = match &environment.mysql {
             Some(uri) => {
                 let Opened { parts, close } = mysql::open(uri, environment, metrics).await?;
                 servers.push(close);
@@ -133,11 +136,13 @@ impl Drivers {
             }
             None => Shared::on_sqlite(&database),
         };
+        let Shared { candles, revisions, outbox, redecisions, deployments, failures, shadows, costs } = shared;
         let revisions = Arc::new(Revisions::new(revisions, Arc::clone(metrics)));
         Ok(Self {
             candles,
             revisions,
             outbox,
+            redecisions,
             deployments,
             failures,
             shadows,
@@ -198,6 +203,7 @@ struct Shared {
     candles: Arc<dyn CandleStore>,
     revisions: Arc<dyn RevisionStore>,
     outbox: Arc<dyn Outbox>,
+    redecisions: Arc<dyn RedecisionStore>,
     deployments: Arc<dyn DeploymentStore>,
     failures: Arc<dyn FailureStore>,
     shadows: Arc<dyn ShadowStore>,
@@ -210,6 +216,7 @@ impl Shared {
             candles: Arc::new(SqliteCandles::new(database.clone())),
             revisions: Arc::new(SqliteRevisions::new(database.clone())),
             outbox: Arc::new(SqliteOutbox::new(database.clone())),
+            redecisions: Arc::new(SqliteRedecisions::new(database.clone())),
             deployments: Arc::new(SqliteDeployments::new(database.clone())),
             failures: Arc::new(SqliteFailures::new(database.clone())),
             shadows: Arc::new(SqliteShadows::new(database.clone())),

@@ -204,6 +204,7 @@ impl App {
             failures: Arc::clone(&self.failures),
             replayer: Arc::clone(&self.replayer),
             impact: Arc::clone(&self.impact),
+            mender: Arc::clone(&self.mender),
             shadows: Arc::clone(&self.shadows),
             ending: stages.intake.clone(),
             ledger: Arc::clone(&self.ledger),
@@ -282,6 +283,7 @@ impl App {
         intake_tasks.push(stages.spawn(warden.run(told, stages.intake.clone())));
         intake_tasks.push(stages.spawn(observer.run(stages.intake.clone())));
         intake_tasks.push(stages.spawn(Arc::clone(&self.cache).run(stages.intake.clone())));
+        intake_tasks.push(stages.spawn(Arc::clone(&self.cache).follow_repairs(stages.intake.clone())));
         intake_tasks.extend(feed.map(|feed| stages.spawn(feed.run(stages.intake.clone()))));
         Ok(Work {
             intake: intake_tasks,

@@ -7,7 +7,7 @@ use ta_bot_api::views::{
     outcome::OutcomeView,
     window::{HolesView, RefusedView},
 };
-use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp, millis};
+use ta_bot_core::{Job, StrategyId, Symbol, Timeframe, Timestamp, closed_candles, millis};
 use ta_bot_engine::{
     evaluation::StrategyOutcome,
     market::candles::Candles,
@@ -21,6 +21,9 @@ use super::{
     output::table,
 };
 
+/// How far in the future `--at` may lie: clocks and days differ, and the newest candle is what is asked for then.
+const MOST_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+
 pub(super) async fn analyze(
     session: Session,
     symbol: &Symbol,
@@ -29,12 +32,16 @@ pub(super) async fn analyze(
 ) -> Result<(), CliError> {
     let app = session.open().await?;
     let Newest { job, refused } = candle(app.candles.as_ref(), symbol, timeframe, at).await?;
+    let asked = match at {
+        Some(at) => Some(AskedView::new(app.candles.as_ref(), &job, at).await?),
+        None => None,
+    };
     let problems = session.load_strategies(&app).await?;
     let mut analysis = app.analyst.analyse(&job, None).await?;
     if let Some(newer) = refused {
         analysis.add_refused(newer);
     }
-    session.output.answer(&AnalysisReport::new(&analysis, problems.clone()))?;
+    session.output.answer(&AnalysisReport::new(&analysis, asked, problems.clone()))?;
     session.note_problems(&problems);
     Ok(())
 }
@@ -47,6 +54,9 @@ async fn candle(
     at: Option<Timestamp>,
 ) -> Result<Newest, CliError> {
     let now = Timestamp::now();
+    if let Some(at) = at.filter(|at| *at > now.plus_millis(MOST_AHEAD_MS)) {
+        return Err(CliError::Future { at, now });
+    }
     let until = at.map_or(now, |at| at.min(now));
     if let Some(newest) = newest(candles, symbol, timeframe, until).await? {
         return Ok(newest);
@@ -63,11 +73,66 @@ async fn candle(
     }
 }
 
+/// The candle that was asked for by `--at`, if it is not there.
+#[derive(Serialize)]
+struct AskedView {
+    /// The moment.
+    at: String,
+    /// When the candle should have closed that is the newest at this moment; `None` if it is there, and was looked at.
+    missing_close: Option<String>,
+    /// The hole in which the moment lies: from the close of the candle before to the open of the candle after.
+    hole_from: Option<String>,
+    /// `None` if no candle comes after the hole.
+    hole_until: Option<String>,
+}
+
+impl AskedView {
+    /// `job` is that of the newest candle at the moment.
+    async fn new(candles: &Candles, job: &Job, at: Timestamp) -> Result<Self, CliError> {
+        let timeframe = job.timeframe;
+        let due = timeframe.open_of(at.min(Timestamp::now()));
+        if job.candle_close >= due {
+            return Ok(Self { at: at.to_string(), missing_close: None, hole_from: None, hole_until: None });
+        }
+        // Candles that are made of shorter ones have no rows, so the next one is looked for among the rows alone.
+        let later = job.candle_close..Timestamp::from_millis(i64::MAX);
+        let (rows, _) = candles.page(&job.symbol, timeframe, later).await?;
+        let next = closed_candles(timeframe, rows).candles.first().map(|candle| candle.open_time.to_string());
+        Ok(Self {
+            at: at.to_string(),
+            missing_close: Some(due.to_string()),
+            hole_from: Some(job.candle_close.to_string()),
+            hole_until: next,
+        })
+    }
+}
+
+impl fmt::Display for AskedView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(due), Some(from)) = (&self.missing_close, &self.hole_from) else { return Ok(()) };
+        let at = &self.at;
+        match &self.hole_until {
+            Some(until) => writeln!(
+                f,
+                "--at {at} lies in a hole: the candle that closed {due} is missing, and so is every other from {from} \
+                 until {until}. This is the candle before the hole.\n"
+            ),
+            None => writeln!(
+                f,
+                "--at {at} lies after the newest candle: the one that closed {due} is not there (yet), and the series \
+                 ends {from}.\n"
+            ),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct AnalysisReport {
     symbol: Symbol,
     timeframe: Timeframe,
     candle_close: String,
+    /// What `--at` asked for; `None` without it.
+    asked: Option<AskedView>,
     /// How many candles were read.
     candles: usize,
     /// The candles that were left out of the windows, for each series that has such.
@@ -87,7 +152,7 @@ struct Row {
 }
 
 impl AnalysisReport {
-    fn new(analysis: &Analysis, problems: Vec<String>) -> Self {
+    fn new(analysis: &Analysis, asked: Option<AskedView>, problems: Vec<String>) -> Self {
         let Job { symbol, timeframe, candle_close } = analysis.job.clone();
         let row = |outcome: &StrategyOutcome| Row {
             strategy: outcome.strategy.clone(),
@@ -98,6 +163,7 @@ impl AnalysisReport {
             symbol,
             timeframe,
             candle_close: candle_close.to_string(),
+            asked,
             candles: analysis.candles,
             refused: analysis.refused.iter().map(RefusedView::from).collect(),
             duration_ms: millis(analysis.duration),
@@ -126,6 +192,9 @@ impl fmt::Display for AnalysisReport {
             f,
             "{symbol} {timeframe}, candle closed {candle_close} ({candles} candles read, {duration_ms:.1} ms)\n"
         )?;
+        if let Some(asked) = &self.asked {
+            asked.fmt(f)?;
+        }
         if self.strategies.is_empty() {
             return write!(f, "No strategy that is enabled runs on {timeframe}; see ta-bot strategies list");
         }

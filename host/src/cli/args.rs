@@ -11,9 +11,13 @@ use ta_bot_engine::{
     support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
 
+mod candles;
 mod digits;
 mod modules;
 
+pub(super) use candles::{
+    CandlesCommand, DeleteWanted, ExportWanted, FilesWanted, RedecisionsWanted, RepairTerms, ReplaceWanted,
+};
 pub(super) use digits::{Chosen, Digits};
 pub(super) use modules::{ChangeWanted, CompareWanted, ModulesCommand, ShadowTerms};
 
@@ -69,7 +73,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "MS", default_value_t = 1000, requires = "simulate", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
         simulate_every_ms: u64,
     },
-    /// Import and list candles, and list those that changed
+    /// Import, export, list and mend candles, and list those that changed
     #[command(subcommand)]
     Candles(CandlesCommand),
     /// Evaluate one candle of the local store with every enabled strategy; nothing is published
@@ -78,7 +82,8 @@ pub(super) enum Command {
         symbol: Symbol,
         /// The timeframe of the candle, such as 15m
         timeframe: Timeframe,
-        /// Take the newest candle that had closed at this moment: RFC 3339, or milliseconds since 1970 [default: now]
+        /// Take the newest candle that had closed at this moment: a date, with or without a time of day (UTC, if it
+        /// has no offset), or milliseconds since 1970 [default: now]
         #[arg(long)]
         at: Option<Timestamp>,
     },
@@ -118,35 +123,6 @@ pub(super) enum Command {
     LocalKey,
     /// Print the version
     Version,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum CandlesCommand {
-    /// Import a file of candles: CSV with the header open_time_ms,open,high,low,close,volume, or Binance's klines;
-    /// either may be zipped
-    Import {
-        /// The file
-        file: PathBuf,
-        /// The symbol of the candles, such as BTCUSDT
-        #[arg(long)]
-        symbol: Symbol,
-        /// The timeframe of the candles, such as 15m
-        #[arg(long)]
-        timeframe: Timeframe,
-    },
-    /// List what the store holds, by symbol and timeframe
-    List,
-    /// List closed candles that changed after a service had read them, newest first
-    Revisions {
-        /// Only of this symbol
-        #[arg(long)]
-        symbol: Option<Symbol>,
-        /// Only of this timeframe
-        #[arg(long)]
-        timeframe: Option<Timeframe>,
-        #[command(flatten)]
-        most: Most,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -230,7 +206,8 @@ pub(super) struct CostsWanted {
     /// Only of this symbol
     #[arg(long)]
     pub(super) symbol: Option<Symbol>,
-    /// From the beginning of the hour of this moment on: RFC 3339, or milliseconds since 1970 [default: 24 hours ago]
+    /// From the beginning of the hour of this moment on: a date, with or without a time of day (UTC, if it has no
+    /// offset), or milliseconds since 1970 [default: 24 hours ago]
     #[arg(long, value_name = "MOMENT")]
     pub(super) since: Option<Timestamp>,
     #[command(flatten)]

@@ -21,7 +21,7 @@ use ta_bot_engine::{
         loader::LoadingError,
         signature::SignatureError,
     },
-    pipeline::analysis::AnalysisError,
+    pipeline::{analysis::AnalysisError, repair::RepairError},
     settings::parameters::ParameterError,
     signals::bus::BusError,
     supervision::failure::document::DocumentError,
@@ -82,6 +82,8 @@ pub(super) enum CliError {
     UnknownSeries { symbol: Symbol, timeframe: Timeframe, there: Vec<SeriesSummary> },
     #[error("no candle of {symbol} {timeframe} had closed at {at}. The oldest closed at {first}")]
     TooEarly { symbol: Symbol, timeframe: Timeframe, at: Timestamp, first: Timestamp },
+    #[error("--at {at} lies in the future (it is {now} now): leave --at away for the newest candle, or correct it")]
+    Future { at: Timestamp, now: Timestamp },
     #[error(
         "there are no strategies: STRATEGIES_DIR {} {problem}. Run `make strategies` to build the built-in ones, or \
          give another folder by --strategies-dir", path.display()
@@ -146,6 +148,8 @@ pub(super) enum CliError {
     Unscheduled { given: Vec<Symbol>, scheduled: Vec<Symbol> },
     #[error(transparent)]
     TooMuch(ImpactError),
+    #[error(transparent)]
+    Repair(RepairError),
     #[error("{} is not signed by a trusted key: {problem}", path.display())]
     Signature { path: PathBuf, problem: SignatureError },
     #[error("the key can't be made: {0}")]
@@ -190,6 +194,7 @@ impl CliError {
             Self::NoCandles => "no_candles",
             Self::UnknownSeries { .. } => "unknown_series",
             Self::TooEarly { .. } => "too_early",
+            Self::Future { .. } => "future",
             Self::NoStrategies { .. } => "no_strategies",
             Self::NoneUsable(_) => "no_usable_strategies",
             Self::UnknownStrategy { .. } => "unknown_strategy",
@@ -211,6 +216,9 @@ impl CliError {
             Self::Rollout(error) => error.code(),
             Self::Unscheduled { .. } => "unscheduled_symbol",
             Self::TooMuch(_) => "too_much",
+            Self::Repair(RepairError::Foreign(_)) => "foreign_tables",
+            Self::Repair(RepairError::UnknownRepair(_)) => "unknown_repair",
+            Self::Repair(_) => "unsound_candle",
             Self::Signature { .. } => "bad_signature",
             Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
@@ -272,6 +280,16 @@ impl From<RemoveError> for CliError {
             RemoveError::Store(error) => Self::Store(error),
             RemoveError::Unknown(digest) => Self::UnknownModule(digest.to_string()),
             error => Self::Remove(error),
+        }
+    }
+}
+
+impl From<RepairError> for CliError {
+    fn from(error: RepairError) -> Self {
+        match error {
+            RepairError::Store(error) => error.into(),
+            RepairError::Analysis(error) => error.into(),
+            error => Self::Repair(error),
         }
     }
 }

@@ -95,7 +95,7 @@ fn require(app: &App, strategy: &StrategyId) -> Result<(), CliError> {
 }
 
 /// The name under which something is changed: the given one, else the user's, else `cli`.
-fn name_or_user(given: Option<String>) -> String {
+pub(in crate::cli) fn name_or_user(given: Option<String>) -> String {
     let user =
         || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| is_name(name)));
     given.filter(|name| is_name(name)).or_else(user).unwrap_or_else(|| "cli".to_owned())

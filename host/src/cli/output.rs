@@ -95,11 +95,13 @@ pub(super) fn one_line(text: &str) -> String {
     plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// A price with as many digits as a trader reads.
+/// A price with as many digits as a trader reads: below 1, six digits from the first that is not zero on.
 pub(super) fn price(price: f64) -> String {
-    let digits = match price.abs() {
+    let size = price.abs();
+    let digits = match size {
         1000.0.. => 2,
         1.0.. => 4,
+        _ if size > 0.0 => 5 + (-size.log10().floor()).min(320.0) as usize,
         _ => 6,
     };
     format!("{price:.digits$}")
@@ -135,6 +137,8 @@ mod tests {
     #[test]
     fn prices_keep_the_digits_that_matter() {
         assert_eq!([50_000.123, 12.5, 0.812_345_6].map(price), ["50000.12", "12.5000", "0.812346"]);
+        assert_eq!([0.01, 1.481_6e-8, -2e-6].map(price), ["0.0100000", "0.0000000148160", "-0.00000200000"]);
+        assert_eq!([0.0, f64::NAN].map(price), ["0.000000", "NaN"]);
     }
 
     #[test]

@@ -14,7 +14,8 @@
 //! **Lookback.** The rule reads the newest candle and `sma_period` closes; `min_data_points` asks for more.
 //!
 //! **Note.** `min_range` is in units of the price, not relative to it: with the default, pairs that cost less than a
-//! cent hardly ever have a range that counts.
+//! cent hardly ever have a range that counts. `min_relative_range` is the same for every market: if it is set, it takes
+//! the place of `min_range`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
 
@@ -32,6 +33,9 @@ parameters! {
         /// Least range from low to high, in units of the price.
         #[range(0.000_000_01..=1000.0)]
         min_range: f64 = 0.0001,
+        /// Least range from low to high, as a share of the close; takes the place of min_range. Unset: that one counts.
+        #[range(0.0..=1.0)]
+        min_relative_range: Option<f64>,
         /// Largest body of a doji, as a share of the candle's range.
         #[range(0.001..=1.0)]
         body_size_threshold: f64 = 0.05,
@@ -84,7 +88,8 @@ impl Strategy for DojiReversal {
         window.require_all([min_data_points, sma_period])?;
         let candle = window.candle(0);
         let body_ratio = candle.body() / candle.range();
-        if !(candle.range() >= parameters.min_range && body_ratio <= body_size_threshold) {
+        let min_range = parameters.min_relative_range.map_or(parameters.min_range, |share| share * candle.close);
+        if !(candle.range() >= min_range && body_ratio <= body_size_threshold) {
             return Ok(None);
         }
         let mean = indicators::mean(window.close().tail(sma_period));

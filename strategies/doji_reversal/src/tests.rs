@@ -60,6 +60,24 @@ fn says_nothing_at_the_mean_or_of_another_candle() {
 }
 
 #[test]
+fn a_relative_range_does_not_depend_on_the_price() {
+    let relative = [("min_relative_range", 0.01.into())];
+    for scale in [1.0, 1e-10, 1e4] {
+        let of_range = |range: f64| {
+            let [open, close] = [100.0, 100.0].map(|price| price * scale);
+            let mut candles = Candles::from_closes(&[99.0 * scale; 30]);
+            candles.push([open, close + range * scale, close, close, 1.0]);
+            candles
+        };
+        assert!(signal(&of_range(1.01), &relative).is_some(), "{scale}");
+        assert!(signal(&of_range(0.99), &relative).is_none(), "{scale}");
+    }
+    let tiny = flat_and(99e-10, DOJI.map(|number| number * 1e-10));
+    assert_eq!(signal(&tiny, &[]), None, "in units of the price, no range of this market counts");
+    assert!(signal(&tiny, &[("min_relative_range", 0.0.into())]).is_some());
+}
+
+#[test]
 fn each_part_of_the_confidence_has_its_cap() {
     let confidence = |candles: &Candles, parameters: &[(&str, Value)]| signal(candles, parameters).unwrap().confidence;
     let far = flat_and(80.0, DOJI);

@@ -10,7 +10,8 @@
 //!    are both below the one before them, and not each of the last three lows is above the average.
 //!
 //! **Confidence** begins with that of the setup: `reversal_confidence`, `capitulation_confidence` or
-//! `pattern_confidence`. If the slope is positive, `min(max_momentum_bonus, momentum_weight·slope)` is added; then
+//! `pattern_confidence`. If the slope is positive, `min(max_momentum_bonus, momentum_weight·slope)` is added (or
+//! `relative_momentum_weight·slope/average` in place of that product, if the parameter is set); then
 //! `min(max_distance_penalty, distance_penalty_weight·d)` is taken away, where `d` is the distance of the close from
 //! the average as a share of the average. The result is kept within `min_confidence` and `max_confidence`. With the
 //! defaults it lies in [0.66, 0.81].
@@ -21,7 +22,8 @@
 //! With 250 candles and the default period, those left out would weigh nothing that a number can hold.
 //!
 //! **Note.** The slope is a price, so `momentum_weight` depends on the market: with the default, every positive slope
-//! of a market above a few cents earns the whole bonus. A candle without a range gives a stop and a target at the
+//! of a market above a few cents earns the whole bonus, and none of one that costs a millionth.
+//! `relative_momentum_weight` is the same for every market. A candle without a range gives a stop and a target at the
 //! entry; the host then drops the signal.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking"))]
@@ -61,6 +63,10 @@ parameters! {
         /// Factor by which a positive slope, in units of the price, adds to the confidence.
         #[range(0.0..=100_000.0)]
         momentum_weight: f64 = 100.0,
+        /// Factor by which a positive slope, as a share of the average, adds to the confidence; takes the place of
+        /// momentum_weight. Unset: that one counts.
+        #[range(0.0..=100_000.0)]
+        relative_momentum_weight: Option<f64>,
         /// The most that a positive slope adds to the confidence.
         #[range(0.0..=1.0)]
         max_momentum_bonus: f64 = 0.05,
@@ -123,7 +129,7 @@ impl Strategy for EmaMomentumReversal {
         let slope = slopes.newest();
         let distance = (candle.close - average).abs() / average;
         Ok(Some(
-            Signal::buy(confidence(setup.confidence, slope, distance, parameters))
+            Signal::buy(confidence(setup.confidence, (slope, average), distance, parameters))
                 .trade(candle.high, candle.low, risk_reward_ratio)
                 .rationale(format!(
                     "{}: EMA({ema_period}) is {} and changed by {} after {}; the close is {}.",
@@ -203,8 +209,13 @@ fn is_pattern(window: Window<'_>, averages: &[f64], slopes: &[f64], parameters: 
     !lows_are_above && falling >= min_falling_candles && closes_fell
 }
 
-fn confidence(base: f64, slope: f64, distance: f64, parameters: &Parameters) -> f64 {
-    let bonus = (parameters.momentum_weight * slope.max(0.0)).min(parameters.max_momentum_bonus);
+fn confidence(base: f64, (slope, average): (f64, f64), distance: f64, parameters: &Parameters) -> f64 {
+    let rise = slope.max(0.0);
+    let momentum = match parameters.relative_momentum_weight {
+        Some(weight) => weight * rise / average,
+        None => parameters.momentum_weight * rise,
+    };
+    let bonus = momentum.min(parameters.max_momentum_bonus);
     let penalty = (parameters.distance_penalty_weight * distance).min(parameters.max_distance_penalty);
     (base + bonus - penalty).min(parameters.max_confidence).max(parameters.min_confidence)
 }

@@ -79,6 +79,25 @@ fn the_confidence_is_kept_within_bounds() {
     assert!((gentle - (0.76 + 0.1 * 0.2)).abs() < 1e-6);
 }
 
+/// The same market at other prices earns the same confidence, if the weight is relative.
+#[test]
+fn a_relative_weight_does_not_depend_on_the_price() {
+    let confidence = |scale: f64, parameters: &[(&str, Value)]| {
+        let closes: Vec<_> = (0..=150).rev().map(|i| 100.0 + 0.1 * f64::from(i)).chain([101.4]).collect();
+        let scaled: Vec<_> = closes.iter().map(|close| close * scale).collect();
+        signal(&Candles::from_closes(&scaled), parameters).unwrap().confidence
+    };
+    // The average rises from 100.4 to 100.6, and the close lies 0.8 above it.
+    let weight = [("relative_momentum_weight", 10.0.into())];
+    let expected = 0.76 + 10.0 * 0.2 / 100.6 - 10.0 * 0.8 / 100.6;
+    for scale in [1.0, 1e-10, 1e4] {
+        assert!((confidence(scale, &weight) - expected).abs() < 1e-6, "{scale}");
+    }
+    assert!((confidence(1.0, &[]) - confidence(1e-10, &[]) - 0.05).abs() < 1e-6, "in units of the price it does");
+    let none = [("relative_momentum_weight", 0.0.into())];
+    assert!((confidence(1.0, &none) - (0.76 - 10.0 * 0.8 / 100.6)).abs() < 1e-6);
+}
+
 #[test]
 fn refuses_what_cannot_work() {
     let refused = check::<EmaMomentumReversal>(&[("min_falling_candles", 6.into())]);

@@ -129,9 +129,12 @@ fn crossed(action: Action, lines: &Macd, swing: f64, atr: f64, trend: Option<f64
     let depth = if width.is_finite() { (width / 0.5).clamp(0.0, 1.0) } else { 0.0 };
     let (line, signal) = (lines.line.newest(), lines.signal.newest());
     let side = if action == Action::Buy { "above" } else { "below" };
-    let trend_side = trend.map(|trend| format!(", with the close {side} its trend ({trend:.4})")).unwrap_or_default();
+    let trend_side =
+        trend.map(|trend| format!(", with the close {side} its trend ({})", price(trend))).unwrap_or_default();
     let rationale = format!(
-        "The MACD line ({line:.4}) crossed {side} its signal ({signal:.4}) after a swing of {width:.2} ATR{trend_side}."
+        "The MACD line ({}) crossed {side} its signal ({}) after a swing of {width:.2} ATR{trend_side}.",
+        price(line),
+        price(signal)
     );
     let built = Signal::new(action, 0.6 + 0.35 * depth)
         .rationale(rationale)

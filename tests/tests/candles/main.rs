@@ -7,5 +7,6 @@ mod derived;
 mod dirty_storm;
 mod doors;
 mod late;
+mod repairs;
 mod revisions;
 mod unfinished;

@@ -28,6 +28,45 @@ fn an_earlier_candle_can_be_looked_at() {
     early.failed(1, &["2020-01-01", "The oldest closed at 2025-12-19T13:00:00+00:00"]);
 }
 
+/// A moment is a date, or a number of milliseconds; a number in another unit is told in milliseconds.
+#[test]
+fn a_moment_is_checked() {
+    let home = Home::with_candles();
+    let analyze = |at: &str| home.run(["analyze", "BTCUSDT", "1h", "--at", at]);
+    for (at, expected) in [
+        ("1767183000", "1767183000 is in seconds since 1970: give milliseconds, 1767183000000"),
+        ("1767183000000000", "is in microseconds since 1970: give milliseconds, 1767183000000"),
+        ("1767183000000000000", "is in nanoseconds since 1970: give milliseconds, 1767183000000"),
+        ("1900-01-01", "1900-01-01"),
+        ("99999999999999999", "before 2100"),
+        ("noon", "a date such as 2026-01-01"),
+    ] {
+        let refused = analyze(at);
+        assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{refused:?}");
+    }
+    analyze("2099-01-01").failed(1, &["2099-01-01", "lies in the future"]);
+    let midnight = home.json(&["analyze", "BTCUSDT", "1h", "--at", "2025-12-31"]);
+    assert_eq!(midnight["candle_close"], "2025-12-31T00:00:00+00:00");
+    assert_eq!(midnight["asked"]["missing_close"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_moment_inside_a_hole_says_so() {
+    let home = Home::with_candles();
+    let delete = ["candles", "delete", "--symbol", "BTCUSDT", "--timeframe", "1h", "--since", "2025-12-31T05:00:00Z"];
+    home.run(delete.into_iter().chain(["--until", "2025-12-31T10:00:00Z", "--yes"])).succeeded();
+    let at = "2025-12-31T08:30:00Z";
+    let answer = home.json(&["analyze", "BTCUSDT", "1h", "--at", at]);
+    assert_eq!(answer["candle_close"], "2025-12-31T05:00:00+00:00", "the newest one before");
+    assert_eq!(answer["asked"]["missing_close"], "2025-12-31T08:00:00+00:00");
+    assert_eq!(answer["asked"]["hole_from"], "2025-12-31T05:00:00+00:00");
+    assert_eq!(answer["asked"]["hole_until"], "2025-12-31T10:00:00+00:00");
+    let text = home.run(["analyze", "BTCUSDT", "1h", "--at", at]).succeeded().stdout;
+    assert!(text.contains("lies in a hole") && text.contains("2025-12-31T08:00:00+00:00 is missing"), "{text}");
+    let later = home.run(["analyze", "BTCUSDT", "1h", "--at", "2026-01-03"]).succeeded().stdout;
+    assert!(later.contains("lies after the newest candle") && later.contains("ends 2026-01-01T00:00:00"), "{later}");
+}
+
 #[test]
 fn some_candle_gives_a_signal_with_its_levels() {
     let home = Home::with_candles();

@@ -12,6 +12,7 @@ mod deployments;
 mod disk;
 mod docs;
 mod failures;
+mod files;
 mod kept_modules;
 mod modules;
 mod outbox;

@@ -11,7 +11,7 @@ use std::{
 use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use ta_bot_drivers::mysql::{
     Limits, Mysql, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
-    outbox::MysqlOutbox, revisions::MysqlRevisions, shadows::MysqlShadows,
+    outbox::MysqlOutbox, redecisions::MysqlRedecisions, revisions::MysqlRevisions, shadows::MysqlShadows,
 };
 use ta_bot_engine::{
     deployments::{
@@ -22,7 +22,10 @@ use ta_bot_engine::{
         candle_store::{self, CandleStore},
         revision_store::{self, RevisionStore},
     },
-    signals::outbox::{self, Outbox},
+    signals::{
+        outbox::{self, Outbox},
+        redecision_store::{self, RedecisionStore},
+    },
     supervision::{
         costs::{self, CostStore},
         failure::{self, FailureStore},
@@ -35,6 +38,7 @@ use tokio::{sync::OnceCell, time::Instant};
 mod away;
 mod commits;
 mod deployed;
+mod mended;
 mod plans;
 mod rows;
 mod schema;
@@ -188,6 +192,16 @@ async fn revisions_keep_the_contract() {
         let (uri, _) = new_database().await;
         let store = || Arc::new(MysqlRevisions::new(open(&uri))) as Arc<dyn RevisionStore>;
         (store(), store())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_that_were_made_again_keep_the_contract() {
+    redecision_store::contract::all(async || {
+        let (uri, _) = new_database().await;
+        let store = || Arc::new(MysqlRedecisions::new(open(&uri))) as Arc<dyn RedecisionStore>;
+        (Arc::new(MysqlCandles::new(open(&uri))) as Arc<dyn CandleStore>, store(), store())
     })
     .await;
 }

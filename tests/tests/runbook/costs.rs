@@ -75,7 +75,7 @@ async fn jobs_are_counted_by_strategy_module_and_symbol_and_kept_over_a_restart(
     let after = costs(&service, "").await;
     assert!(total(named(&after, "rsi")) >= total(rsi), "{before:?}, {after:?}");
     assert!(named(&after, "rsi")["evaluations"].as_f64().unwrap() >= evaluations, "{before:?}, {after:?}");
-    assert_eq!(costs(&service, "?since=2100-01-01T00:00:00Z").await, Vec::<Value>::new());
+    assert_eq!(costs(&service, "?since=2099-01-01T00:00:00Z").await, Vec::<Value>::new());
     service.end().await;
 }
 
@@ -103,8 +103,10 @@ async fn what_makes_no_sense_is_refused() {
         answer.error(422, "invalid");
         assert_eq!(answer.refused(), [parameter]);
     }
-    for extreme in [i64::MIN, i64::MAX] {
-        assert_eq!(service.get(&format!("/api/v1/costs?since={extreme}")).await.status, 200);
+    for extreme in [i64::MIN, 0, 1_767_226_500, 1_767_226_500_000_000, i64::MAX] {
+        let answer = service.get(&format!("/api/v1/costs?since={extreme}")).await;
+        answer.error(422, "invalid");
+        assert_eq!(answer.refused(), ["since"]);
     }
     service.get("/api/v1/costs?timeframe=15m").await.error(400, "unknown_field");
     service.end().await;

@@ -8,8 +8,12 @@ use ta_bot_tests::root;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 30] = [
+const ROUTES: [(&str, &[&str]); 34] = [
     ("/api/v1/candles", &["get"]),
+    ("/api/v1/candles/delete", &["post"]),
+    ("/api/v1/candles/redecisions", &["get"]),
+    ("/api/v1/candles/repairs", &["get"]),
+    ("/api/v1/candles/replace", &["post"]),
     ("/api/v1/candles/revisions", &["get"]),
     ("/api/v1/config/application", &["get", "post"]),
     ("/api/v1/config/application/audit", &["get"]),
@@ -69,7 +73,8 @@ fn needed(verb: &str, path: &str) -> Vec<&'static str> {
         needed.extend(["408", "409", "413", "415"]);
     }
     let writes_parameters = path.contains("{id}") && !["get", "delete"].contains(&verb);
-    if writes_parameters || ["/validate", "/analyze", "/replay"].iter().any(|end| path.ends_with(end)) {
+    let runs_strategies = ["/validate", "/analyze", "/replay", "/candles/delete", "/candles/replace"];
+    if writes_parameters || runs_strategies.iter().any(|end| path.ends_with(end)) {
         needed.push("429");
     }
     needed.sort_unstable();

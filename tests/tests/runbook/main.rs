@@ -22,6 +22,7 @@ mod misfits;
 mod modules;
 mod neighbours;
 mod refusals;
+mod repairs;
 mod replay;
 mod revisions;
 mod service;

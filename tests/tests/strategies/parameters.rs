@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json, json};
-use ta_bot_core::{Decision, ParameterSpec, Parameters, Value};
+use ta_bot_core::{Decision, ParameterSpec, Parameters, Value, ValueKind};
 use ta_bot_tests::{
     built_in::{evaluate, modules},
     parity::{self, Series},
@@ -19,7 +19,7 @@ fn alternatives(spec: &ParameterSpec) -> Vec<Value> {
         Value::Number(value) => Some(*value),
         _ => None,
     };
-    let Some(default) = spec.default.as_ref() else { return vec![Value::Integer(spec.max.unwrap_or(50.0) as i32)] };
+    let Some(default) = spec.default.as_ref() else { return of_optional(spec) };
     let Some(default) = number(default) else {
         let choices = spec.choices.iter().map(|choice| Value::Text(choice.clone()));
         return choices
@@ -36,6 +36,15 @@ fn alternatives(spec: &ParameterSpec) -> Vec<Value> {
         .map(|value| if whole { Value::Integer(value as i32) } else { Value::Number(value) })
         .filter(|value| Some(value) != spec.default.as_ref())
         .collect()
+}
+
+/// Some values for a parameter that has no default.
+fn of_optional(spec: &ParameterSpec) -> Vec<Value> {
+    let (min, max) = (spec.min.unwrap_or(0.0), spec.max.unwrap_or(50.0));
+    match spec.kind {
+        ValueKind::Number => [min, max, f64::midpoint(min, max)].map(Value::Number).to_vec(),
+        _ => vec![Value::Integer(max as i32)],
+    }
 }
 
 /// What a strategy decides, without its rationale, which names every parameter.

@@ -1,5 +1,5 @@
-//! What has happened: signals, failed evaluations, costs and dead jobs; which candles are stored, and which have
-//! changed.
+//! What has happened: signals, failed evaluations, costs and dead jobs; which candles are stored, which have changed,
+//! and their repair.
 
 use utoipa_axum::routes;
 
@@ -9,6 +9,8 @@ mod candles;
 mod costs;
 mod dead_jobs;
 mod failures;
+mod repair;
+mod repairs;
 mod replay;
 mod retry;
 mod revisions;
@@ -25,4 +27,8 @@ pub(crate) fn routes(guard: &Guard) -> Routes {
         .trader(routes!(retry::retry))
         .viewer(routes!(candles::list))
         .viewer(routes!(revisions::list))
+        .operator(routes!(repair::replace))
+        .operator(routes!(repair::delete))
+        .viewer(routes!(repairs::list))
+        .viewer(routes!(repairs::decisions))
 }

@@ -1,10 +1,14 @@
-//! The JSON view of candles that changed, for the API and the commands.
+//! The JSON views of candles that changed, and of candles that are changed by hand, for the API and the commands.
 
 use serde::Serialize;
 use ta_bot_core::Candle;
 use utoipa::ToSchema;
 
 use ta_bot_engine::market::revision_store::Revision;
+
+mod repair;
+
+pub use repair::{CandleChangeView, JobView, RedecidedView, RedecisionView, RepairEntryView, RepairView, SignalOfView};
 
 /// A closed candle that changed after the service had read it.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,20 +5,24 @@
 //! decimals there and become the nearest `f64`. A missing number becomes NaN, which no check of candles lets pass. Rows
 //! whose symbol is not a valid one here are skipped.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
-    market::candle_store::{CandleStore, Inserted, SeriesSummary},
+    market::candle_store::{CandleStore, Inserted, Repair, RepairChange, RepairEntry, Repaired, SeriesSummary},
     support::store_error::StoreError,
 };
 
-use crate::mysql::database::{Mysql, klines::table, row};
+use crate::mysql::database::{Mysql, klines::table, row, store_error};
 
+mod column_types;
 mod insert;
 mod of_many;
+mod repairs;
+
+use column_types::Columns;
 
 /// Candles on a MySQL server.
 #[derive(Debug, Clone)]
@@ -30,6 +34,22 @@ impl MysqlCandles {
     /// Candles in `database`.
     pub const fn new(database: Mysql) -> Self {
         Self { database }
+    }
+
+    /// The columns of the table of a timeframe.
+    async fn columns_of(&self, timeframe: Timeframe) -> Result<Columns, StoreError> {
+        let read = async {
+            let mut connection = self.database.connection().await?;
+            let columns = Columns::read(&mut connection, timeframe).await;
+            connection.end(columns)
+        };
+        self.database.read(read).await
+    }
+
+    /// The entries of the log of repairs that a query finds.
+    async fn repairs(&self, query: QueryBuilder<MySql>) -> Result<Vec<RepairEntry>, StoreError> {
+        let rows = self.database.rows(query).await?;
+        rows.iter().map(repairs::entry).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 
     /// The symbols and close times that `queries` find, each once, in order.
@@ -123,16 +143,74 @@ impl CandleStore for MysqlCandles {
         if candles.is_empty() {
             return Ok(Inserted::default());
         }
-        let mut rows =
-            candles.iter().map(|candle| insert::Row::new(timeframe, candle)).collect::<Result<Vec<_>, _>>()?;
-        rows.sort_by_key(|row| row.candle.open_time);
-        let rows = &rows;
+        let columns = &self.columns_of(timeframe).await?;
+        let rows = &rows(columns, candles)?;
         let inserted = || async move {
             let mut transaction = self.database.begin().await?;
-            let inserted = insert::all(transaction.connection(), symbol, timeframe, rows).await;
+            let inserted = insert::all(transaction.connection(), symbol, timeframe, columns, rows).await;
             transaction.end(inserted).await
         };
         self.database.write(candles.len(), inserted).await
+    }
+
+    async fn opened_within(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        opened: Range<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<CandleRow>, StoreError> {
+        let found = async {
+            let columns = columns(self.database.schema().await?.is_dated(timeframe));
+            let mut query = QueryBuilder::new("SELECT ");
+            query.push(columns).push(" FROM ").push(table(timeframe));
+            query.push(" WHERE `symbol` = ").push_bind(symbol.as_str()).push(" AND `timestamp` >= ");
+            push_moment(&mut query, opened.start);
+            query.push(" AND `timestamp` < ");
+            push_moment(&mut query, opened.end);
+            query.push(" ORDER BY `timestamp` LIMIT ").push_bind(i64::from(limit));
+            let mut connection = self.database.connection().await?;
+            let rows = query.build().fetch_all(&mut *connection).await;
+            Ok(connection.end(rows)?.iter().map(candle_row).collect::<Result<_, _>>()?)
+        };
+        self.database.read(found).await
+    }
+
+    fn owner(&self) -> Option<&'static str> {
+        Some("the Data Extractor")
+    }
+
+    async fn repair(&self, repair: &Repair) -> Result<Repaired, StoreError> {
+        let Repair { symbol, timeframe, change, .. } = repair;
+        let columns = &self.columns_of(*timeframe).await?;
+        let put = match change {
+            RepairChange::Replace(candles) => rows(columns, candles)?,
+            RepairChange::Delete(_) => Vec::new(),
+        };
+        let is_dated = self.database.read(async { Ok(self.database.schema().await?) }).await?.is_dated(*timeframe);
+        let (place, put) = (&repairs::Place { symbol, timeframe: *timeframe, columns, is_dated }, &put);
+        let repaired = || async move {
+            let mut transaction = self.database.begin().await?;
+            let repaired = repairs::make(transaction.connection(), place, repair, put).await;
+            transaction.end(repaired).await
+        };
+        self.database.write(repairs::rows(repair), repaired).await
+    }
+
+    async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        let mut query = repairs::entries();
+        query
+            .push(" WHERE `number` > ")
+            .push_bind(number)
+            .push(" ORDER BY `number` LIMIT ")
+            .push_bind(i64::from(limit));
+        self.repairs(query).await
+    }
+
+    async fn newest_repairs(&self, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        let mut query = repairs::entries();
+        query.push(" ORDER BY `number` DESC LIMIT ").push_bind(i64::from(limit));
+        self.repairs(query).await
     }
 
     async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
@@ -151,6 +229,13 @@ impl CandleStore for MysqlCandles {
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.ping().await
     }
+}
+
+/// The rows of candles, by open time. Returns an error if a column can't hold a number.
+fn rows(columns: &Columns, candles: &[Candle]) -> Result<Vec<insert::Row>, StoreError> {
+    let mut rows = candles.iter().map(|candle| insert::Row::new(columns, candle)).collect::<Result<Vec<_>, _>>()?;
+    rows.sort_by_key(|row| row.candle.open_time);
+    Ok(rows)
 }
 
 /// The open time of the newest candle that is closed at `until`.

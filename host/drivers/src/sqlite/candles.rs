@@ -3,17 +3,19 @@
 //! Each series has a number, and a candle is found by that number and its open time. So the rows are small, and a
 //! window is one stretch of the table.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
-    market::candle_store::{CandleStore, Inserted, SeriesSummary},
+    market::candle_store::{CandleStore, Inserted, Repair, RepairEntry, Repaired, SeriesSummary},
     support::store_error::StoreError,
 };
 
 use crate::sqlite::database::{Database, row};
+
+mod repairs;
 
 /// How many candles one statement inserts.
 const BATCH: usize = 500;
@@ -145,6 +147,50 @@ impl CandleStore for SqliteCandles {
             Ok(inserted)
         };
         self.database.write(candles.len(), inserted).await
+    }
+
+    async fn opened_within(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        opened: Range<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<CandleRow>, StoreError> {
+        let found = async {
+            let sql = "SELECT open_time, open, high, low, close, volume FROM candles
+                       WHERE series = (SELECT id FROM series WHERE timeframe = ? AND symbol = ?)
+                       AND open_time >= ? AND open_time < ? ORDER BY open_time LIMIT ?";
+            let query = sqlx::query(sql).bind(timeframe.as_str()).bind(symbol.as_str());
+            let query = query.bind(opened.start.millis()).bind(opened.end.millis()).bind(limit);
+            query.fetch_all(self.database.readers()).await?.iter().map(candle_row).collect()
+        };
+        self.database.read(found).await
+    }
+
+    /// The file is this service's own.
+    fn owner(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn repair(&self, repair: &Repair) -> Result<Repaired, StoreError> {
+        let repaired = async {
+            let mut transaction = self.database.begin().await?;
+            let repaired = repairs::make(&mut transaction, repair).await?;
+            // A repair without a number has changed nothing, and what was made on the way to it goes again.
+            if repaired.number.is_some() {
+                transaction.commit().await?;
+            }
+            Ok(repaired)
+        };
+        self.database.write(repairs::rows(repair), repaired).await
+    }
+
+    async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        self.database.read(repairs::after(self.database.readers(), number, limit)).await
+    }
+
+    async fn newest_repairs(&self, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        self.database.read(repairs::newest(self.database.readers(), limit)).await
     }
 
     async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError> {

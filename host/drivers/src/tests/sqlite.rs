@@ -12,7 +12,10 @@ use ta_bot_engine::{
         revision_store::{self, RevisionStore},
     },
     settings::config_store::{self, ConfigStore},
-    signals::outbox::{self, Outbox},
+    signals::{
+        outbox::{self, Outbox},
+        redecision_store::{self, RedecisionStore},
+    },
     supervision::{
         costs::{self, CostStore},
         failure::{self, FailureStore},
@@ -23,7 +26,7 @@ use tempfile::TempDir;
 use crate::sqlite::Database;
 use crate::sqlite::{
     candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
-    failures::SqliteFailures, outbox::SqliteOutbox, revisions::SqliteRevisions,
+    failures::SqliteFailures, outbox::SqliteOutbox, redecisions::SqliteRedecisions, revisions::SqliteRevisions,
 };
 
 mod broken;
@@ -139,6 +142,17 @@ async fn revisions_keep_the_contract() {
     revision_store::contract::all(async || {
         let (one, two) = databases.fresh().await;
         (store(one), store(two))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_that_were_made_again_keep_the_contract() {
+    let databases = Databases::new();
+    let store = |database| Arc::new(SqliteRedecisions::new(database)) as Arc<dyn RedecisionStore>;
+    redecision_store::contract::all(async || {
+        let (one, two) = databases.fresh().await;
+        (Arc::new(SqliteCandles::new(one.clone())) as Arc<dyn CandleStore>, store(one), store(two))
     })
     .await;
 }

@@ -24,6 +24,20 @@ pub enum Outcome {
     Error(EvaluationError),
 }
 
+impl Outcome {
+    /// The kind of outcome: a stable word for programs.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Signal(_) => "signal",
+            Self::None => "none",
+            Self::Dropped(..) => "dropped",
+            Self::Skipped(_) => "skipped",
+            Self::Gap(_) => "gap",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
 /// Why a strategy was not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkipReason {

@@ -14,6 +14,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -28,13 +29,14 @@ use tokio::sync::oneshot;
 use crate::{
     evaluation::SeriesKey,
     market::{
-        candle_store::{CandleStore, Inserted, SeriesSummary},
+        candle_store::{CandleStore, Inserted, Repair, RepairEntry, Repaired, SeriesSummary},
         revisions::Revisions,
     },
     support::store_error::StoreError,
 };
 
 mod comparison;
+mod repairs;
 
 use comparison::Stretch;
 
@@ -223,6 +225,32 @@ impl CandleStore for CandleCache {
 
     async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError> {
         self.reads.store.insert(symbol, timeframe, candles).await
+    }
+
+    async fn opened_within(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        opened: Range<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<CandleRow>, StoreError> {
+        self.reads.store.opened_within(symbol, timeframe, opened, limit).await
+    }
+
+    fn owner(&self) -> Option<&'static str> {
+        self.reads.store.owner()
+    }
+
+    async fn repair(&self, repair: &Repair) -> Result<Repaired, StoreError> {
+        self.reads.store.repair(repair).await
+    }
+
+    async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        self.reads.store.repairs_after(number, limit).await
+    }
+
+    async fn newest_repairs(&self, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        self.reads.store.newest_repairs(limit).await
     }
 
     async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError> {

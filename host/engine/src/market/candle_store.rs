@@ -4,6 +4,8 @@
 //! A store gives its rows as they are. Which of them are closed candles is decided in one place, by
 //! [`Candles`](crate::market::candles::Candles), and nothing else reads a store.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 
@@ -11,6 +13,9 @@ use crate::support::store_error::StoreError;
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+mod repair;
+
+pub use repair::{Repair, RepairChange, RepairEntry, RepairKind, Repaired};
 
 /// A summary of the candles that a store holds for one symbol and timeframe.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -98,6 +103,29 @@ pub trait CandleStore: Send + Sync {
 
     /// Inserts candles of one series, all or none. A candle that is already stored stays as it is.
     async fn insert(&self, symbol: &Symbol, timeframe: Timeframe, candles: &[Candle]) -> Result<Inserted, StoreError>;
+
+    /// The rows of a series whose candles opened within a stretch, oldest first: at most `limit`, the oldest of them.
+    async fn opened_within(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        opened: Range<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<CandleRow>, StoreError>;
+
+    /// The service that writes the rows, if they are another service's. What is changed by hand, that service may
+    /// change again, or be surprised by.
+    fn owner(&self) -> Option<&'static str>;
+
+    /// Changes a series by hand and notes that in the log of repairs, in one transaction: if it is interrupted, nothing
+    /// has changed. If there is nothing to change, nothing is noted.
+    async fn repair(&self, repair: &Repair) -> Result<Repaired, StoreError>;
+
+    /// The repairs with a greater number than this one, the earliest first.
+    async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError>;
+
+    /// The newest repairs, newest first.
+    async fn newest_repairs(&self, limit: u32) -> Result<Vec<RepairEntry>, StoreError>;
 
     /// A summary of each stored series, sorted by symbol and timeframe.
     async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError>;

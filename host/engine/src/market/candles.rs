@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod derive;
+mod stored;
 
 use derive::Derived;
 pub use derive::Sources;

@@ -1,13 +1,16 @@
-//! Reads files of candles into the store: `ta-bot candles import FILE --symbol BTCUSDT --timeframe 15m`.
+//! Reads files of candles into the store: `ta-bot candles import FILE... --symbol BTCUSDT --timeframe 15m`.
 //!
-//! Two kinds of file are told apart by their content: ours, with the header `open_time_ms,open,high,low,close,volume`,
-//! and the klines that Binance publishes, with 12 columns, with or without a header, and with open times in
-//! milliseconds or (since 2025) in microseconds. Either may be the only file in a zip.
+//! The kinds of file are told apart by their content: ours, with the header `open_time_ms,open,high,low,close,volume`;
+//! the klines that Binance publishes, with 12 columns, with or without a header, and with times in milliseconds or
+//! (since 2025) in microseconds; and tables with a header as TradingView and pandas write them. Each may be the only
+//! file in a zip.
 //!
-//! A file is imported whole or not at all, and what is wrong with it is reported by line: a strategy that is tested on
-//! half a file, or on candles in the wrong order, gives answers that look right. If the last candle is still open, it
-//! is left out and reported, since anybody who downloads candles up to now has one at the end. A candle that opens
-//! later than now is an error.
+//! Files are imported whole or not at all, and what is wrong with them is reported by line: a strategy that is tested
+//! on half a file, or on candles in the wrong order, gives answers that look right. If the caller asks for it, sound
+//! rows are taken and the others named. What a file says of itself, by its name, its close times and the time between
+//! its candles, is compared with what the caller says of it. If the last candle is still open, it is left out and
+//! reported, since anybody who downloads candles up to now has one at the end. A candle that opens later than now is an
+//! error.
 
 use std::path::{Path, PathBuf};
 
@@ -18,17 +21,23 @@ use crate::market::candles::Candles;
 
 mod check;
 mod error;
+mod gather;
 mod lines;
+mod names;
 mod row;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub use error::{FileProblem, ImportError, LineProblem};
+pub use gather::{FileHole, FileSummary, Files, Gathered, gather};
 
 use check::FileOrder;
 use lines::Lines;
 use row::Layout;
+
+/// How many bad rows of a file are named.
+const MOST_BAD_ROWS: usize = 1_000;
 
 /// How far the reading has come, in bytes of text. The total is 0 if it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +57,26 @@ pub struct CandleFile {
     pub still_open: Option<Timestamp>,
     /// How many candles are missing between the first and the last.
     pub missing: u64,
+    /// The rows that were left out.
+    pub skipped: Skipped,
+}
+
+/// The rows of a file that are no candles and were left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Skipped {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, at most a thousand.
+    pub named: Vec<BadRow>,
+}
+
+/// A row that is no candle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadRow {
+    /// Its line, counted from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: LineProblem,
 }
 
 /// What an import did.
@@ -105,21 +134,33 @@ pub fn read(
     now: Timestamp,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CandleFile, ImportError> {
-    let parsed = source::with_text(path, source::TEXT_LIMIT, progress, |text| parse(Lines::new(text), timeframe, now));
+    read_with(path, timeframe, now, false, progress)
+}
+
+/// Like [`read`]. With `skip_bad`, rows that are no candles are left out and named, unless there are more of them than
+/// of the others.
+fn read_with(
+    path: &Path,
+    timeframe: Timeframe,
+    now: Timestamp,
+    skip_bad: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CandleFile, ImportError> {
+    let series = FileOrder::new(timeframe, now, skip_bad);
+    let parsed = source::with_text(path, source::TEXT_LIMIT, progress, |text| parse(Lines::new(text), series));
     parsed.map_err(|problem| ImportError::File { path: path.to_owned(), problem })
 }
 
 /// Parses the lines of a file into candles.
-fn parse(mut lines: Lines<'_>, timeframe: Timeframe, now: Timestamp) -> Result<CandleFile, FileProblem> {
-    let mut series = FileOrder::new(timeframe, now);
-    let Some((number, first)) = lines.next_line()? else { return Err(FileProblem::Empty) };
-    let at_line = |line| move |problem| FileProblem::Line { line, problem };
-    let (layout, is_header) = Layout::of(first).map_err(at_line(number))?;
+fn parse(mut lines: Lines<'_>, mut series: FileOrder) -> Result<CandleFile, FileProblem> {
+    let Some((line, first)) = lines.next_line()? else { return Err(FileProblem::Empty) };
+    let first = first.map_err(|problem| FileProblem::Line { line, problem })?;
+    let (layout, is_header) = Layout::of(first).map_err(|problem| FileProblem::Line { line, problem })?;
     if !is_header {
-        series.add(layout.candle(first).map_err(at_line(number))?).map_err(at_line(number))?;
+        series.take(line, layout.row(first))?;
     }
-    while let Some((number, line)) = lines.next_line()? {
-        series.add(layout.candle(line).map_err(at_line(number))?).map_err(at_line(number))?;
+    while let Some((line, text)) = lines.next_line()? {
+        series.take(line, text.and_then(|text| layout.row(text)))?;
     }
     series.finish()
 }

@@ -100,7 +100,7 @@ impl Trouble {
     /// The trouble with an ability that depends on a store.
     pub fn of_store(ability: Ability, error: &StoreError) -> Self {
         let remedy = match error {
-            StoreError::Unavailable { .. } => return Self::new(ability, error),
+            StoreError::Unavailable { .. } | StoreError::DoesNotFit { .. } => return Self::new(ability, error),
             StoreError::CannotWrite { .. } => {
                 "let the store of signals take writes again: end its read-only mode, let this replica's address name \
                  the server that takes writes, or free space on its disk; what was decided is kept and committed then"

@@ -28,6 +28,14 @@ pub enum StoreError {
         /// The driver's message, and what to do about it.
         reason: String,
     },
+    /// A value does not fit the place that it is meant for, so nothing was written. An operator has to act.
+    #[error("{store} can't hold it: {reason}")]
+    DoesNotFit {
+        /// The driver's name.
+        store: &'static str,
+        /// Which value, what the place holds, and what to do about it.
+        reason: String,
+    },
     /// The store contains invalid data. An operator has to act.
     #[error("{store} holds what can't be read: {reason}")]
     Corrupt {
@@ -44,6 +52,7 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } => "store_away",
             Self::CannotWrite { .. } => "store_read_only",
+            Self::DoesNotFit { .. } => "does_not_fit",
             Self::Corrupt { .. } => "store_corrupt",
         }
     }
@@ -51,9 +60,10 @@ impl StoreError {
     /// What the driver said, without what follows from it.
     pub fn reason(self) -> String {
         match self {
-            Self::Unavailable { reason, .. } | Self::CannotWrite { reason, .. } | Self::Corrupt { reason, .. } => {
-                reason
-            }
+            Self::Unavailable { reason, .. }
+            | Self::CannotWrite { reason, .. }
+            | Self::DoesNotFit { reason, .. }
+            | Self::Corrupt { reason, .. } => reason,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ta_bot_drivers::mysql::{
     Mysql, MysqlUri, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
-    outbox::MysqlOutbox, revisions::MysqlRevisions, shadows::MysqlShadows,
+    outbox::MysqlOutbox, redecisions::MysqlRedecisions, revisions::MysqlRevisions, shadows::MysqlShadows,
 };
 use ta_bot_engine::support::metrics::Metrics;
 
@@ -19,6 +19,7 @@ pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>
         candles: Arc::new(MysqlCandles::new(database.clone())),
         revisions: Arc::new(MysqlRevisions::new(database.clone())),
         outbox: Arc::new(MysqlOutbox::new(database.clone())),
+        redecisions: Arc::new(MysqlRedecisions::new(database.clone())),
         deployments: Arc::new(MysqlDeployments::new(database.clone())),
         failures: Arc::new(MysqlFailures::new(database.clone())),
         shadows: Arc::new(MysqlShadows::new(database.clone())),

@@ -270,11 +270,11 @@ pub(in crate::cli) struct ChangeWanted {
     pub(in crate::cli) validate_only: bool,
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     at_most(MAX_NAME, text)
 }
 
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     at_most(MAX_REASON, text)
 }
 

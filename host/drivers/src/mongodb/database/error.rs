@@ -85,6 +85,7 @@ impl Failure {
         match error {
             StoreError::Unavailable { store, reason } => StoreError::Unavailable { store, reason: clean(reason) },
             StoreError::CannotWrite { store, reason } => StoreError::CannotWrite { store, reason: clean(reason) },
+            StoreError::DoesNotFit { store, reason } => StoreError::DoesNotFit { store, reason: clean(reason) },
             StoreError::Corrupt { store, reason } => StoreError::Corrupt { store, reason: clean(reason) },
         }
     }

@@ -1,18 +1,16 @@
 //! Inserts candles into the extractor's tables in the way the extractor does.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sqlx::{MySql, MySqlConnection, QueryBuilder};
 use ta_bot_core::{Candle, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::support::store_error::StoreError;
 
-use super::{Inserted, candle_row, columns, push_moment};
-use crate::mysql::database::{NAME, batch::pieces, klines::table, row};
+use super::{Inserted, candle_row, column_types::Columns, columns, push_moment};
+use crate::mysql::database::{batch::pieces, klines::table, row};
 
 /// How many candles one statement inserts: with 20 columns this is far below the limit of 65535 values.
 const BATCH: usize = 512;
-/// The smallest number that DECIMAL(20,8) can't hold.
-const TOO_LARGE: f64 = 1e12;
 /// What is written into the columns in which the extractor writes its own name and version.
 const WRITER: &str = "ta-bot";
 /// The most that the column `price_change_percent` holds.
@@ -20,40 +18,27 @@ const LARGEST_PERCENT: f64 = 999_999.0;
 
 /// A candle as it can be stored.
 pub(super) struct Row {
-    /// Rounded to the decimals that the table keeps.
+    /// As it is read again.
     pub(super) candle: Candle,
     /// Open, high, low, close and volume.
     numbers: [String; 5],
 }
 
 impl Row {
-    pub(super) fn new(timeframe: Timeframe, candle: &Candle) -> Result<Self, StoreError> {
-        let refuse = |name: &str, value: f64| {
-            let opened = candle.open_time;
-            let reason = format!(
-                "the {timeframe} candle that opened {opened} has the {name} {value}: the table holds numbers with \
-                 eight decimals below 10^12, and prices above zero"
-            );
-            StoreError::CannotWrite { store: NAME, reason }
-        };
-        let stored = |name: &str, value: f64| {
-            let text = format!("{value:.8}");
-            let kept: f64 = text.parse().unwrap_or(f64::NAN);
-            // A price that becomes zero would be no price; a volume may be too small to count.
-            let fits = kept.abs() < TOO_LARGE && (kept != 0.0 || value == 0.0 || name == "volume");
-            if fits { Ok((kept, text)) } else { Err(refuse(name, value)) }
-        };
-        let (open, open_text) = stored("open", candle.open)?;
-        let (high, high_text) = stored("high", candle.high)?;
-        let (low, low_text) = stored("low", candle.low)?;
-        let (close, close_text) = stored("close", candle.close)?;
+    /// The row of a candle, unless a column can't hold one of its numbers.
+    pub(super) fn new(columns: &Columns, candle: &Candle) -> Result<Self, StoreError> {
+        let stored = |column: &str, value: f64| columns.stored(column, candle, value);
+        let (open, open_text) = stored("open_price", candle.open)?;
+        let (high, high_text) = stored("high_price", candle.high)?;
+        let (low, low_text) = stored("low_price", candle.low)?;
+        let (close, close_text) = stored("close_price", candle.close)?;
         let (volume, volume_text) = stored("volume", candle.volume)?;
         let candle = Candle { open_time: candle.open_time, open, high, low, close, volume };
         Ok(Self { candle, numbers: [open_text, high_text, low_text, close_text, volume_text] })
     }
 
     /// What is written into a column; `None` if the column is not documented.
-    fn value(&self, column: &str, symbol: &Symbol, timeframe: Timeframe, now: Timestamp) -> Option<String> {
+    pub(super) fn value(&self, column: &str, symbol: &Symbol, timeframe: Timeframe, now: Timestamp) -> Option<String> {
         let Candle { open_time, open, close, .. } = self.candle;
         let change = close - open;
         Some(match column {
@@ -87,9 +72,9 @@ pub(super) async fn all(
     connection: &mut MySqlConnection,
     symbol: &Symbol,
     timeframe: Timeframe,
+    columns: &Columns,
     rows: &[Row],
 ) -> Result<Inserted, sqlx::Error> {
-    let columns = column_names(connection, timeframe).await?;
     let now = Timestamp::now();
     let mut inserted = Inserted::default();
     for batch in rows.chunks(BATCH) {
@@ -106,33 +91,38 @@ pub(super) async fn all(
             }
         }
         inserted.new += new.len() as u64;
-        for piece in pieces(&new, BATCH) {
-            let names: Vec<&String> =
-                columns.iter().filter(|name| piece[0].value(name, symbol, timeframe, now).is_some()).collect();
-            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            let mut insert =
-                QueryBuilder::<MySql>::new(format!("INSERT INTO {} ({}) ", table(timeframe), quoted.join(", ")));
-            insert.push_values(piece, |mut values, row| {
-                for name in &names {
-                    values.push_bind(row.value(name, symbol, timeframe, now));
-                }
-            });
-            insert.build().execute(&mut *connection).await?;
-        }
+        rows_of(connection, symbol, timeframe, columns, &new, now).await?;
     }
     Ok(inserted)
 }
 
-/// The columns that the table has. Columns that nobody needs may be missing.
-async fn column_names(connection: &mut MySqlConnection, timeframe: Timeframe) -> Result<BTreeSet<String>, sqlx::Error> {
-    let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
-               WHERE table_schema = DATABASE() AND table_name = ?";
-    let names: Vec<String> = sqlx::query_scalar(sql).bind(table(timeframe)).fetch_all(connection).await?;
-    Ok(names.into_iter().collect())
+/// Inserts rows of candles that are not stored.
+pub(super) async fn rows_of(
+    connection: &mut MySqlConnection,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    columns: &Columns,
+    rows: &[&Row],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for piece in pieces(rows, BATCH) {
+        let names: Vec<&String> =
+            columns.names().filter(|name| piece[0].value(name, symbol, timeframe, now).is_some()).collect();
+        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let mut insert =
+            QueryBuilder::<MySql>::new(format!("INSERT INTO {} ({}) ", table(timeframe), quoted.join(", ")));
+        insert.push_values(piece, |mut values, row| {
+            for name in &names {
+                values.push_bind(row.value(name, symbol, timeframe, now));
+            }
+        });
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Returns the candles that are stored already within the time range of `batch`.
-async fn held(
+pub(super) async fn held(
     connection: &mut MySqlConnection,
     symbol: &Symbol,
     timeframe: Timeframe,
@@ -148,28 +138,4 @@ async fn held(
     push_moment(&mut query, newest.candle.open_time);
     let rows = query.build().fetch_all(connection).await?;
     rows.iter().map(|row| candle_row(row).map(|row| (row.candle.open_time, row.candle))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_table_can_not_hold_is_refused() {
-        let candle = |close| Candle {
-            open_time: Timestamp::from_millis(0),
-            open: 1.0,
-            high: 1.0,
-            low: 1.0,
-            close,
-            volume: 1e-12,
-        };
-        for good in [1e-8, 0.123_456_789, 999_999_999_999.0] {
-            assert!(Row::new(Timeframe::M15, &candle(good)).is_ok(), "{good}");
-        }
-        for bad in [f64::NAN, f64::INFINITY, 1e12, 1e-10] {
-            let error = Row::new(Timeframe::M15, &candle(bad)).err().unwrap().to_string();
-            assert!(error.contains("1970-01-01") && error.contains("close"), "{error}");
-        }
-    }
 }

@@ -35,6 +35,7 @@ impl Fault {
                 let mut told = store_error(&error);
                 let (StoreError::Unavailable { reason, .. }
                 | StoreError::CannotWrite { reason, .. }
+                | StoreError::DoesNotFit { reason, .. }
                 | StoreError::Corrupt { reason, .. }) = &mut told;
                 reason.insert_str(0, &format!("{uri}: "));
                 told

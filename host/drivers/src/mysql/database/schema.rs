@@ -20,7 +20,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version of the schema after this version has created or changed the database.
-const VERSION: i64 = 10;
+const VERSION: i64 = 11;
 /// The last version that `ta_bot_schema` names, unless a later one is a change with which no older version can work.
 /// The others are in `ta_bot_schema_changes`.
 const IN_FIRST_TABLE: i64 = 7;
@@ -35,6 +35,7 @@ const REVISIONS: &str = include_str!("../../../migrations/mysql/0007_revisions.s
 const SCHEMA_CHANGES: &str = include_str!("../../../migrations/mysql/0008_schema_changes.sql");
 const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0009_withheld_signals.sql");
 const CLAIMED_AUTHORS: &str = include_str!("../../../migrations/mysql/0010_claimed_authors.sql");
+const CANDLE_REPAIRS: &str = include_str!("../../../migrations/mysql/0011_candle_repairs.sql");
 /// What this service adds to `signals`, each with the version that has it first.
 const OF_SIGNALS: [(i64, &str); 3] = [(1, SIGNALS), (6, EXPIRED_SIGNALS), (9, WITHHELD_SIGNALS)];
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
@@ -160,12 +161,15 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 10 && !has_claimed_authors(connection).await? {
         sqlx::raw_sql(CLAIMED_AUTHORS).execute(&mut *connection).await?;
     }
+    if version < 11 {
+        sqlx::raw_sql(CANDLE_REPAIRS).execute(&mut *connection).await?;
+    }
     let ours = OF_SIGNALS.iter().filter(|(since, _)| version < *since).map(|(_, ours)| *ours);
     complete_signals(connection, &ours.collect::<String>()).await?;
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
                INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7);
-               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES (8, 7), (9, 7), (10, 7)";
+               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES (8, 7), (9, 7), (10, 7), (11, 7)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }

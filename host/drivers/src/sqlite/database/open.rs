@@ -90,6 +90,8 @@ fn close_files(path: &Path) {
 pub(super) fn explain(data_dir: &Path, path: &Path, error: StoreError) -> StoreError {
     let path = path.display();
     match error {
+        // Opening stores no value.
+        fit @ StoreError::DoesNotFit { .. } => fit,
         StoreError::Unavailable { store, reason } => {
             StoreError::Unavailable { store, reason: format!("{path}: {reason}") }
         }

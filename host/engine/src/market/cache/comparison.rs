@@ -159,7 +159,7 @@ impl CandleCache {
         }
     }
 
-    async fn compare(&self, series: &[SeriesKey]) -> Result<(), StoreError> {
+    pub(super) async fn compare(&self, series: &[SeriesKey]) -> Result<(), StoreError> {
         for (asked, wanted) in self.wanted(series) {
             let began = self.now();
             let Together { timeframe, until, count } = asked;

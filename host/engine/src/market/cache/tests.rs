@@ -80,6 +80,32 @@ impl CandleStore for Counted {
         self.store.insert(symbol, timeframe, candles).await
     }
 
+    async fn opened_within(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        opened: Range<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<CandleRow>, StoreError> {
+        self.store.opened_within(symbol, timeframe, opened, limit).await
+    }
+
+    fn owner(&self) -> Option<&'static str> {
+        self.store.owner()
+    }
+
+    async fn repair(&self, repair: &Repair) -> Result<Repaired, StoreError> {
+        self.store.repair(repair).await
+    }
+
+    async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        self.store.repairs_after(number, limit).await
+    }
+
+    async fn newest_repairs(&self, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {
+        self.store.newest_repairs(limit).await
+    }
+
     async fn series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
         unreachable!("not asked here")
     }

@@ -11,6 +11,8 @@ use ta_bot_core::{Candle, CandleRow, Symbol, Timeframe, Timestamp};
 
 use super::{CandleStore, Inserted};
 
+pub mod repairs;
+
 /// Two handles of one empty store.
 pub type Replicas = (Arc<dyn CandleStore>, Arc<dyn CandleStore>);
 
@@ -35,6 +37,11 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     many_candles_go_in_and_come_out(fresh().await).await;
     two_writers_insert_each_candle_once(fresh().await).await;
     an_imported_candle_is_closed(fresh().await).await;
+    repairs::a_stretch_is_read_from_its_beginning(fresh().await).await;
+    repairs::a_replacement_changes_what_differs(fresh().await).await;
+    repairs::a_deletion_removes_a_stretch(fresh().await).await;
+    repairs::a_repair_is_made_as_a_whole(fresh().await).await;
+    repairs::the_log_is_followed(fresh().await).await;
 }
 
 /// A symbol by its name.
@@ -47,6 +54,11 @@ fn candle(index: i64) -> Candle {
     let open_time = Timestamp::from_millis(START + index * Timeframe::M15.millis());
     let price = 100.0 + (index % 50) as f64 * 0.25;
     Candle { open_time, open: price, high: price + 1.0, low: price - 1.0, close: price + 0.5, volume: index as f64 }
+}
+
+/// The same candle, for the suites of other stores.
+pub fn candle_at(index: i64) -> Candle {
+    candle(index)
 }
 
 fn candles(indices: impl IntoIterator<Item = i64>) -> Vec<Candle> {

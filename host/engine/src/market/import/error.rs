@@ -1,11 +1,43 @@
 //! What can be wrong with a file of candles. Each error says where it is, what was given and what is allowed.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use ta_bot_core::{CandleError, RowProblem, Timeframe, Timestamp};
 use thiserror::Error;
 
 use crate::support::store_error::StoreError;
+
+/// Stands for the list of timeframes in an error.
+struct TimeframeHelp;
+
+impl fmt::Display for TimeframeHelp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = Timeframe::ALL.into_iter().map(Timeframe::as_str).collect();
+        write!(f, "there are {}", names.join(", "))
+    }
+}
+
+fn also(more: u64) -> String {
+    if more == 0 { String::new() } else { format!(" and of {more} more") }
+}
+
+/// What a close time says, in the words of timeframes if there is one of that length.
+fn told_of_close(open: Timestamp, close: Timestamp, timeframe: Timeframe) -> String {
+    let length = close.millis() - open.millis();
+    let named = Timeframe::ALL.into_iter().find(|named| (0..=1_000).contains(&(named.millis() - length)));
+    let (is_of, remedy) = match named {
+        Some(named) => (format!("a candle of {named}"), format!("give --timeframe {named}")),
+        None => {
+            let days = length as f64 / 86_400_000.0;
+            let told = if (27.5..31.5).contains(&days) { "a month".to_owned() } else { format!("{days:.3} days") };
+            (told, "give a file of this timeframe".to_owned())
+        }
+    };
+    format!(
+        "the file itself says that the candle that opened {open} closed {close}: that is {is_of}, and --timeframe says \
+         {timeframe}. If the file is right, {remedy}"
+    )
+}
 
 /// Why nothing was imported.
 #[derive(Debug, Error)]
@@ -17,6 +49,27 @@ pub enum ImportError {
         path: PathBuf,
         /// What is wrong with it.
         problem: FileProblem,
+    },
+    /// Several files are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Self>),
+    /// Two files say something else of the same candle.
+    #[error(
+        "{} and {} have other numbers of the {timeframe} candle that opened {open}{}: import the right one by itself. \
+         Nothing was imported",
+        one.display(), other.display(), also(*more)
+    )]
+    Contradicting {
+        /// One of the files.
+        one: PathBuf,
+        /// The other one.
+        other: PathBuf,
+        /// The timeframe.
+        timeframe: Timeframe,
+        /// The first such candle.
+        open: Timestamp,
+        /// How many more such candles there are.
+        more: u64,
     },
     /// The store failed.
     #[error(transparent)]
@@ -70,6 +123,43 @@ pub enum FileProblem {
         /// How near the nearest candles are, in milliseconds.
         nearest: i64,
     },
+    /// Its name does not say what it holds, and the caller did not either.
+    #[error(
+        "give {0}: its name is not one of Binance's, such as BTCUSDT-15m-2026-01.zip or BTCUSDT-15m-2026-01-31.csv"
+    )]
+    Unnamed(&'static str),
+    /// Its name says another timeframe than the caller.
+    #[error(
+        "its name says {named}, and --timeframe says {timeframe}: give the file's own --timeframe, or rename the file if \
+         its name is wrong"
+    )]
+    NamedOtherwise {
+        /// The timeframe of the name.
+        named: String,
+        /// What was asked for.
+        timeframe: Timeframe,
+    },
+    /// Its name says a timeframe that there is not.
+    #[error("its name says {named}, and no strategy runs on that: {}", TimeframeHelp)]
+    NoTimeframe {
+        /// The timeframe of the name.
+        named: String,
+    },
+    /// Most of its rows are bad, which is no accident of single rows.
+    #[error(
+        "{bad} rows are bad and {sound} are sound, so it may be another kind of file; line {line}: {problem}. Nothing was \
+         imported"
+    )]
+    MostlyBad {
+        /// How many rows are bad.
+        bad: u64,
+        /// How many are sound.
+        sound: u64,
+        /// The first line that is bad.
+        line: u64,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
     /// A line is wrong.
     #[error("line {line}: {problem}. Nothing was imported")]
     Line {
@@ -94,8 +184,8 @@ pub enum LineProblem {
     },
     /// It is the first line, and is neither a header nor a row of Binance's.
     #[error(
-        "{given:?} is no header: the first line has to be open_time_ms,open,high,low,close,volume, or the file \
-         Binance's klines in 12 columns"
+        "{given:?} is no header: the first line has to be open_time_ms,open,high,low,close,volume (time, timestamp or \
+         date stand for the first one too, and other columns may be there), or the file Binance's klines in 12 columns"
     )]
     NoHeader {
         /// How the line begins.
@@ -122,6 +212,31 @@ pub enum LineProblem {
     NotATime {
         /// What was given.
         given: String,
+    },
+    /// The open time is neither a date nor a number.
+    #[error(
+        "the time is {given:?}: give a date such as 2026-01-01 00:15:00 (UTC, if it has no offset), or a number of \
+         seconds, milliseconds, microseconds or nanoseconds since 1970"
+    )]
+    NoDate {
+        /// What was given.
+        given: String,
+    },
+    /// The close time is not a time.
+    #[error("the close time is {given:?}: give it as the open time is given, or leave the column away")]
+    NoCloseTime {
+        /// What was given.
+        given: String,
+    },
+    /// The file's own close time is that of another timeframe.
+    #[error("{}", told_of_close(*open, *close, *timeframe))]
+    OtherClose {
+        /// When the candle opened.
+        open: Timestamp,
+        /// When it closed by the file's own account.
+        close: Timestamp,
+        /// What was asked for.
+        timeframe: Timeframe,
     },
     /// The open time can't be in milliseconds.
     #[error("the open time is {given}, in the year 1973 or before: give milliseconds since 1970, not seconds")]

@@ -7,20 +7,26 @@ use super::{FileProblem, LineProblem, source};
 /// How long a line may be, in bytes. A row of Binance's has some 150.
 const LINE_LIMIT: usize = 4096;
 
+/// The number of a line, and its text or why it has none.
+pub(super) type Line<'a> = (u64, Result<&'a str, LineProblem>);
+
 /// Reads lines and skips blank ones.
 pub(super) struct Lines<'a> {
     text: &'a mut dyn BufRead,
     number: u64,
     line: Vec<u8>,
+    /// Whether the last line was longer than what was read of it.
+    is_cut: bool,
 }
 
 impl<'a> Lines<'a> {
     pub(super) const fn new(text: &'a mut dyn BufRead) -> Self {
-        Self { text, number: 0, line: Vec::new() }
+        Self { text, number: 0, line: Vec::new(), is_cut: false }
     }
 
-    /// The next line that is not blank, with its number.
-    pub(super) fn next_line(&mut self) -> Result<Option<(u64, &str)>, FileProblem> {
+    /// The next line that is not blank, with its number; or why it is no text.
+    pub(super) fn next_line(&mut self) -> Result<Option<Line<'_>>, FileProblem> {
+        self.pass_rest()?;
         loop {
             self.line.clear();
             let mut bounded = (&mut *self.text).take(LINE_LIMIT as u64 + 1);
@@ -35,8 +41,19 @@ impl<'a> Lines<'a> {
                 break;
             }
         }
-        let line = text(&self.line).map_err(|problem| FileProblem::Line { line: self.number, problem })?;
-        Ok(Some((self.number, line)))
+        self.is_cut = self.line.len() > LINE_LIMIT && !self.line.ends_with(b"\n");
+        Ok(Some((self.number, text(&self.line))))
+    }
+
+    /// Reads on to the end of a line that was too long.
+    fn pass_rest(&mut self) -> Result<(), FileProblem> {
+        while std::mem::take(&mut self.is_cut) {
+            self.line.clear();
+            let mut bounded = (&mut *self.text).take(LINE_LIMIT as u64);
+            let read = bounded.read_until(b'\n', &mut self.line).map_err(source::read_problem)?;
+            self.is_cut = read > 0 && !self.line.ends_with(b"\n");
+        }
+        Ok(())
     }
 }
 

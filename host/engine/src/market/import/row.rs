@@ -1,97 +1,174 @@
-//! The two layouts of a row.
+//! The layouts of a row.
 
 use ta_bot_core::{Candle, Timestamp};
 
 use super::LineProblem;
 
-/// The first columns of both layouts. Ours calls the first one `open_time_ms`.
+/// The columns that every layout has beside the open time, in this order.
 const COLUMNS: [&str; 6] = ["open_time", "open", "high", "low", "close", "volume"];
+/// The names that the column of the open time has in files of other programs, in the order in which they are looked
+/// for. pandas leaves the name of an index away.
+const TIMES: [&str; 7] = ["open_time_ms", "open_time", "timestamp", "time", "datetime", "date", ""];
+/// The names of a column that says when the candle closed.
+const CLOSE_TIMES: [&str; 2] = ["close_time", "close_time_ms"];
 /// How many columns Binance's klines have.
 const BINANCE_COLUMNS: usize = 12;
+/// Where Binance's klines have the close time.
+const BINANCE_CLOSE_TIME: usize = 6;
+/// From this number on, a time is in nanoseconds (1973) rather than in microseconds (the year 5138).
+const NANOSECONDS_FROM: i64 = 100_000_000_000_000_000;
 /// From this number on, a time is in microseconds (1973) rather than in milliseconds (the year 5138).
 const MICROSECONDS_FROM: i64 = 100_000_000_000_000;
 /// Below this number, a time is in seconds (the year 5138) rather than in milliseconds (1973).
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
+/// Below this number, a time in seconds is one in the year 1973 or before.
+const SECONDS_FROM: i64 = 100_000_000;
 
 /// Which columns a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// Six columns, times in milliseconds.
-    Ours,
-    /// Twelve columns, times in milliseconds or microseconds.
-    Binance,
+pub(super) struct Layout {
+    /// How many columns there are.
+    columns: usize,
+    /// Where the open time, the prices and the volume are.
+    places: [usize; 6],
+    /// Where the close time is, if there is one.
+    close_time: Option<usize>,
+    times: Times,
+}
+
+/// How times are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Times {
+    /// In milliseconds, as the header says.
+    Milliseconds,
+    /// In milliseconds, microseconds or nanoseconds: Binance's unit depends on the year of the file.
+    Exchange,
+    /// In seconds or in any of those, or as a date.
+    Any,
+}
+
+/// What a row says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Row {
+    /// The candle, unchecked.
+    pub(super) candle: Candle,
+    /// When it closed by the file's own account.
+    pub(super) close_time: Option<Timestamp>,
 }
 
 impl Layout {
+    /// The klines of Binance, without a header.
+    const BINANCE: Self = Self {
+        columns: BINANCE_COLUMNS,
+        places: [0, 1, 2, 3, 4, 5],
+        close_time: Some(BINANCE_CLOSE_TIME),
+        times: Times::Exchange,
+    };
+
     /// The layout of a file by its first line, and whether that line is a header.
     pub(super) fn of(line: &str) -> Result<(Self, bool), LineProblem> {
         let columns = line.split(',').count();
         let is_row = fields(line).next().is_some_and(|first| first.parse::<f64>().is_ok());
         if is_row && columns == BINANCE_COLUMNS {
-            return Ok((Self::Binance, false));
+            return Ok((Self::BINANCE, false));
         }
+        let named = Self::named(line).map(|layout| (layout, true));
+        named.ok_or_else(|| LineProblem::NoHeader { given: shown(line, 60) })
+    }
+
+    /// The layout that a header describes.
+    fn named(header: &str) -> Option<Self> {
         let name = |field: &str| field.to_ascii_lowercase().replace([' ', '-'], "_");
-        let mut names = fields(line).map(name);
-        let first = names.next().unwrap_or_default();
-        let is_header =
-            ["open_time", "open_time_ms"].contains(&first.as_str()) && names.take(5).eq(COLUMNS[1..].iter().copied());
-        match columns {
-            6 if is_header => Ok((Self::Ours, true)),
-            BINANCE_COLUMNS if is_header => Ok((Self::Binance, true)),
-            _ => Err(LineProblem::NoHeader { given: shown(line, 60) }),
-        }
-    }
-
-    const fn columns(self) -> usize {
-        match self {
-            Self::Ours => 6,
-            Self::Binance => BINANCE_COLUMNS,
-        }
-    }
-
-    /// The candle of a row, unchecked.
-    pub(super) fn candle(self, line: &str) -> Result<Candle, LineProblem> {
-        let mut found = [""; 6];
-        let mut given = 0;
-        for field in fields(line) {
-            if let Some(slot) = found.get_mut(given) {
-                *slot = field;
+        let names: Vec<String> = fields(header).map(name).collect();
+        let place = |wanted: &str| names.iter().position(|name| name == wanted);
+        let time_name = TIMES.into_iter().find(|name| place(name).is_some())?;
+        let mut places = [place(time_name)?, 0, 0, 0, 0, 0];
+        for (slot, wanted) in places.iter_mut().zip(COLUMNS).skip(1) {
+            *slot = place(wanted)?;
+            // Of two columns of one name, nobody can know which one is meant.
+            if names.iter().filter(|name| *name == wanted).count() > 1 {
+                return None;
             }
-            given += 1;
         }
-        if given != self.columns() {
-            return Err(LineProblem::Columns { given, expected: self.columns() });
+        let times = match time_name {
+            "open_time_ms" => Times::Milliseconds,
+            "open_time" if names.len() == BINANCE_COLUMNS => Times::Exchange,
+            _ => Times::Any,
+        };
+        let close_time = CLOSE_TIMES.into_iter().find_map(place);
+        places[1..].is_sorted().then_some(Self { columns: names.len(), places, close_time, times })
+    }
+
+    /// What a row says.
+    pub(super) fn row(self, line: &str) -> Result<Row, LineProblem> {
+        let found: Vec<&str> = fields(line).collect();
+        if found.len() != self.columns {
+            return Err(LineProblem::Columns { given: found.len(), expected: self.columns });
         }
         let number = |index: usize| {
-            let given = found[index];
+            let given = found[self.places[index]];
             given
                 .parse::<f64>()
                 .map_err(|_| LineProblem::NotANumber { column: COLUMNS[index], given: shown(given, 40) })
         };
-        Ok(Candle {
-            open_time: self.open_time(found[0])?,
+        let candle = Candle {
+            open_time: self.time(found[self.places[0]])?,
             open: number(1)?,
             high: number(2)?,
             low: number(3)?,
             close: number(4)?,
             volume: number(5)?,
-        })
+        };
+        let close_time = self.close_time.map(|place| close_time(found[place])).transpose()?;
+        Ok(Row { candle, close_time })
     }
 
-    fn open_time(self, field: &str) -> Result<Timestamp, LineProblem> {
-        let not_a_time = |_| LineProblem::NotATime { given: shown(field, 40) };
-        let given: i64 = field.parse().map_err(not_a_time)?;
-        if given < MILLISECONDS_FROM {
-            return Err(LineProblem::TooEarly { given });
+    fn time(self, field: &str) -> Result<Timestamp, LineProblem> {
+        let given = match (field.parse::<i64>(), self.times) {
+            (Ok(given), _) => given,
+            (Err(_), Times::Any) => match whole(field) {
+                Some(given) => given,
+                None => {
+                    return Timestamp::from_date(field).ok_or_else(|| LineProblem::NoDate { given: shown(field, 40) });
+                }
+            },
+            (Err(_), _) => return Err(LineProblem::NotATime { given: shown(field, 40) }),
+        };
+        let of_unit = |unit: &str, in_a_millisecond: i64| {
+            let is_whole = given % in_a_millisecond == 0;
+            let odd = || LineProblem::NotATime { given: format!("{field} (in {unit})") };
+            is_whole.then(|| Timestamp::from_millis(given / in_a_millisecond)).ok_or_else(odd)
+        };
+        match (given, self.times) {
+            (..SECONDS_FROM, _) => Err(LineProblem::TooEarly { given }),
+            (..MILLISECONDS_FROM, Times::Any) => Ok(Timestamp::from_millis(given * 1_000)),
+            (..MILLISECONDS_FROM, _) => Err(LineProblem::TooEarly { given }),
+            (..MICROSECONDS_FROM, _) | (_, Times::Milliseconds) => Ok(Timestamp::from_millis(given)),
+            (..NANOSECONDS_FROM, _) => of_unit("microseconds", 1_000),
+            _ => of_unit("nanoseconds", 1_000_000),
         }
-        if self == Self::Ours || given < MICROSECONDS_FROM {
-            return Ok(Timestamp::from_millis(given));
-        }
-        if given % 1000 == 0 {
-            return Ok(Timestamp::from_millis(given / 1000));
-        }
-        Err(LineProblem::NotATime { given: format!("{field} (in microseconds)") })
     }
+}
+
+/// When a candle closed. The last unit of its time is enough, so the rest of a millisecond is left out.
+fn close_time(field: &str) -> Result<Timestamp, LineProblem> {
+    let bad = || LineProblem::NoCloseTime { given: shown(field, 40) };
+    let Ok(given) = field.parse::<i64>() else {
+        return Timestamp::from_date(field).ok_or_else(bad);
+    };
+    Ok(Timestamp::from_millis(match given {
+        ..SECONDS_FROM => return Err(bad()),
+        SECONDS_FROM..MILLISECONDS_FROM => given * 1_000,
+        MILLISECONDS_FROM..MICROSECONDS_FROM => given,
+        MICROSECONDS_FROM..NANOSECONDS_FROM => given / 1_000,
+        _ => given / 1_000_000,
+    }))
+}
+
+/// A whole number that is written with a decimal point or an exponent, as programs do that keep times as `f64`.
+fn whole(field: &str) -> Option<i64> {
+    let number: f64 = field.parse().ok()?;
+    (number.is_finite() && number.fract() == 0.0 && number.abs() < 9e18).then_some(number as i64)
 }
 
 /// The fields of a line. None of them can hold a comma, so quotes around them mean nothing.

@@ -16,10 +16,13 @@ use crate::{
 };
 use tempfile::TempDir;
 
-use super::{CandleFile, ImportError, ImportSummary, Progress, import, read, source};
+use super::{CandleFile, ImportError, ImportSummary, Progress, import, read, read_with, source};
 
+mod evidence;
 mod files;
+mod many;
 mod rows;
+mod tables;
 
 /// 2024-01-01 00:00.
 const START: i64 = 1_704_067_200_000;
@@ -52,6 +55,13 @@ fn read_bytes(bytes: impl AsRef<[u8]>) -> Result<CandleFile, ImportError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes.as_ref()).unwrap();
     read(file.path(), Timeframe::M15, Timestamp::from_millis(time(100)), &mut |_| ())
+}
+
+/// The same, with bad rows left out.
+fn skipping(bytes: impl AsRef<[u8]>) -> Result<CandleFile, ImportError> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes.as_ref()).unwrap();
+    read_with(file.path(), Timeframe::M15, Timestamp::from_millis(time(100)), true, &mut |_| ())
 }
 
 /// The problem that is reported for bytes that are refused, without the path.

@@ -178,7 +178,7 @@ fn wanted(fields: &mut Fields) -> Option<DeploymentRequest> {
     let promote = promotion(fields);
     let unadmitted = fields.flag("unadmitted");
     let wanted = match action.as_str() {
-        "activate" => DeploymentRequest::Activate { module: activated(fields, module.as_deref())?, parameters },
+        "activate" => activation(fields, module.as_deref(), parameters)?,
         "roll_back" => DeploymentRequest::RollBack(revision),
         "enable" => DeploymentRequest::Enable,
         "disable" => DeploymentRequest::Disable,
@@ -253,16 +253,15 @@ fn levels(fields: &mut Fields) -> RequestedLevels {
     })
 }
 
-/// Reads the module that is to decide; `None` in it is the bundled one.
-fn activated(fields: &mut Fields, module: Option<&str>) -> Option<Option<ModuleDigest>> {
+fn activation(fields: &mut Fields, module: Option<&str>, parameters: RequestedLevels) -> Option<DeploymentRequest> {
     const ALLOWED: &str =
         "the SHA-256 of an admitted module, 64 hex digits, or bundled for the one that came with the service";
     if module == Some(BUNDLED) {
-        return Some(None);
+        return Some(DeploymentRequest::Activate { module: None, parameters });
     }
     let digest = module.and_then(|text| text.parse().ok());
     if digest.is_none() {
         fields.refuse(Problem::new("module", &json!(module), ALLOWED));
     }
-    digest.map(Some)
+    digest.map(|digest| DeploymentRequest::Activate { module: Some(digest), parameters })
 }

@@ -49,7 +49,7 @@ fn job(index: i64) -> Job {
 }
 
 fn author() -> Author {
-    Author { changed_by: "ann".to_owned(), reason: Some("a new archive".to_owned()), at: START }
+    Author { changed_by: "ann".to_owned(), claimed_by: None, reason: Some("a new archive".to_owned()), at: START }
 }
 
 /// Numbers as MySQL's tables hold them.

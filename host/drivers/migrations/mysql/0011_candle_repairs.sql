@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS `ta_bot_candle_repairs` (
     `changed`    BIGINT       NOT NULL,
     `removed`    BIGINT       NOT NULL,
     `changed_by` VARCHAR(200) NOT NULL,
+    `claimed_by` TEXT         NULL,
     `reason`     TEXT         NULL,
     `changed_at` BIGINT       NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

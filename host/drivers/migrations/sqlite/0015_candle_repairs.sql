@@ -10,6 +10,7 @@ CREATE TABLE candle_repairs (
     changed    INTEGER NOT NULL,
     removed    INTEGER NOT NULL,
     changed_by TEXT    NOT NULL,
+    claimed_by TEXT,
     reason     TEXT,
     changed_at INTEGER NOT NULL
 ) STRICT;

@@ -69,7 +69,8 @@ async fn change_candles(
     if !terms.yes {
         return session.output.answer(&Report(RepairView::new(&preview, None, None)));
     }
-    let author = Author { changed_by: name_or_user(terms.by), reason: terms.reason, at: Timestamp::now() };
+    let author =
+        Author { changed_by: name_or_user(terms.by), claimed_by: None, reason: terms.reason, at: Timestamp::now() };
     let repaired = app.mender.apply((&symbol, timeframe), change, author, terms.in_foreign_tables).await?;
     let redecided = match repaired.number.filter(|_| terms.redecide) {
         Some(number) => Some(decide(&session, &app, number, &preview).await?),

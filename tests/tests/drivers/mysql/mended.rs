@@ -15,7 +15,7 @@ async fn sql(name: &str, statements: &str) -> String {
 }
 
 fn repair(change: RepairChange) -> Repair {
-    let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::now() };
+    let author = Author { changed_by: "ann".to_owned(), claimed_by: None, reason: None, at: Timestamp::now() };
     Repair { symbol: symbol("BTCUSDT"), timeframe: Timeframe::M15, change, author }
 }
 

@@ -113,6 +113,8 @@ pub struct RepairEntryView {
     pub changed: u64,
     pub removed: u64,
     pub changed_by: String,
+    /// Whom the request named as its author, if it was sent with the token of somebody else.
+    pub claimed_by: Option<String>,
     pub changed_at: String,
     pub reason: Option<String>,
 }
@@ -223,6 +225,7 @@ impl From<RepairEntry> for RepairEntryView {
             changed: entry.changed,
             removed: entry.removed,
             changed_by: entry.author.changed_by,
+            claimed_by: entry.author.claimed_by,
             changed_at: entry.author.at.to_string(),
             reason: entry.author.reason,
         }

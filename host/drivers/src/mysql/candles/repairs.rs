@@ -204,12 +204,12 @@ async fn note(
 ) -> Result<i64, sqlx::Error> {
     let Repair { symbol, timeframe, change, author } = repair;
     let sql = "INSERT INTO `ta_bot_candle_repairs` (`symbol`, `timeframe`, `kind`, `first_open`, `last_open`, `added`,
-                                                    `changed`, `removed`, `changed_by`, `reason`, `changed_at`)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                                                    `changed`, `removed`, `changed_by`, `claimed_by`, `reason`, `changed_at`)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let query = sqlx::query(sql).bind(symbol.as_str()).bind(timeframe.as_str()).bind(change.kind().as_str());
     let query = query.bind(first.millis()).bind(last.millis());
     let query = query.bind(repaired.added as i64).bind(repaired.changed as i64).bind(repaired.removed as i64);
-    let query = query.bind(&author.changed_by).bind(&author.reason).bind(author.at.millis());
+    let query = query.bind(&author.changed_by).bind(&author.claimed_by).bind(&author.reason).bind(author.at.millis());
     Ok(query.execute(connection).await?.last_insert_id() as i64)
 }
 
@@ -217,7 +217,7 @@ async fn note(
 pub(super) fn entries() -> QueryBuilder<MySql> {
     QueryBuilder::new(
         "SELECT `number`, `symbol`, `timeframe`, `kind`, `first_open`, `last_open`, `added`, `changed`, `removed`,
-                `changed_by`, `reason`, `changed_at` FROM `ta_bot_candle_repairs`",
+                `changed_by`, `claimed_by`, `reason`, `changed_at` FROM `ta_bot_candle_repairs`",
     )
 }
 
@@ -238,6 +238,7 @@ pub(super) fn entry(found: &MySqlRow) -> Result<RepairEntry, sqlx::Error> {
         removed: count("removed")?,
         author: Author {
             changed_by: found.try_get("changed_by")?,
+            claimed_by: found.try_get("claimed_by")?,
             reason: found.try_get("reason")?,
             at: row::moment(found, "changed_at")?,
         },

@@ -115,19 +115,19 @@ async fn note(
 ) -> Result<i64, sqlx::Error> {
     let Repair { symbol, timeframe, change, author } = repair;
     let sql = "INSERT INTO candle_repairs (symbol, timeframe, kind, first_open, last_open, added, changed, removed,
-                                           changed_by, reason, changed_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number";
+                                           changed_by, claimed_by, reason, changed_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number";
     let query = sqlx::query_scalar(sql).bind(symbol.as_str()).bind(timeframe.as_str()).bind(change.kind().as_str());
     let query = query.bind(first.millis()).bind(last.millis());
     let query = [repaired.added, repaired.changed, repaired.removed]
         .into_iter()
         .fold(query, |query, count| query.bind(count as i64));
-    let query = query.bind(&author.changed_by).bind(&author.reason).bind(author.at.millis());
+    let query = query.bind(&author.changed_by).bind(&author.claimed_by).bind(&author.reason).bind(author.at.millis());
     query.fetch_one(connection).await
 }
 
 const ENTRIES: &str = "SELECT number, symbol, timeframe, kind, first_open, last_open, added, changed, removed,
-                              changed_by, reason, changed_at FROM candle_repairs";
+                              changed_by, claimed_by, reason, changed_at FROM candle_repairs";
 
 /// The repairs with a greater number, the earliest first.
 pub(super) async fn after(pool: &SqlitePool, number: i64, limit: u32) -> Result<Vec<RepairEntry>, sqlx::Error> {
@@ -158,6 +158,7 @@ fn entry(found: &SqliteRow) -> Result<RepairEntry, sqlx::Error> {
         removed: found.try_get("removed")?,
         author: Author {
             changed_by: found.try_get("changed_by")?,
+            claimed_by: found.try_get("claimed_by")?,
             reason: found.try_get("reason")?,
             at: row::moment(found, "changed_at")?,
         },

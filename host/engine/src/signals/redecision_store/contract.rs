@@ -28,7 +28,8 @@ pub async fn all(fresh: impl AsyncFn() -> Stores) {
 /// Makes a repair, so that there is one with a number.
 async fn repaired(candles: &dyn CandleStore, index: i64) -> i64 {
     let candle = crate::market::candle_store::contract::candle_at(index);
-    let author = Author { changed_by: "ann".to_owned(), reason: None, at: Timestamp::from_millis(START) };
+    let author =
+        Author { changed_by: "ann".to_owned(), claimed_by: None, reason: None, at: Timestamp::from_millis(START) };
     let symbol: Symbol = "BTCUSDT".parse().unwrap();
     let change = RepairChange::Replace(vec![candle]);
     candles.repair(&Repair { symbol, timeframe: Timeframe::M15, change, author }).await.unwrap().number.unwrap()

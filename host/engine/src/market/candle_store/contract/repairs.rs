@@ -11,7 +11,12 @@ use crate::{
 };
 
 fn repair(name: &str, change: RepairChange) -> Repair {
-    let author = Author { changed_by: "ann".to_owned(), reason: Some("a bad archive".to_owned()), at: close(0) };
+    let author = Author {
+        changed_by: "ann".to_owned(),
+        claimed_by: Some("bob".to_owned()),
+        reason: Some("a bad archive".to_owned()),
+        at: close(0),
+    };
     Repair { symbol: symbol(name), timeframe: Timeframe::M15, change, author }
 }
 

@@ -31,7 +31,11 @@ pub(super) fn open(path: &Path) -> io::Result<hmac::Key> {
                 "others could read the key of the compiled modules, or it is damaged: it is replaced, and modules are \
                  compiled again"
             );
-            fs::remove_file(path)?;
+            // Another process may have found the same.
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),

@@ -178,9 +178,10 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
 /// How long the machine has run the children of a process that have ended, in seconds.
 pub(crate) fn seconds_of_children(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name of the program is in brackets and may hold anything; the fields after it are numbers.
-    let fields: Vec<u64> =
-        stat.rsplit_once(')').unwrap().1.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-    // The third field is the first number here, and `cutime` and `cstime` are the fields 16 and 17.
+    // The name of the program is in brackets and may hold anything; the fields after it are its state and numbers, of
+    // which some may be negative.
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(1);
+    let fields: Vec<i64> = fields.map(|field| field.parse().unwrap()).collect();
+    // The parent is the fourth field and the first here; `cutime` and `cstime` are the fields 16 and 17.
     (fields[12] + fields[13]) as f64 / 100.0
 }

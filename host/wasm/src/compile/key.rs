@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -31,7 +31,11 @@ pub(super) fn open(path: &Path) -> io::Result<hmac::Key> {
                 "others could read the key of the compiled modules, or it is damaged: it is replaced, and modules are \
                  compiled again"
             );
-            fs::remove_file(path)?;
+            // Another process may have found the same.
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -59,15 +63,13 @@ fn secret(path: &Path) -> io::Result<Option<Vec<u8>>> {
 fn make(path: &Path) -> io::Result<()> {
     let mut secret = [0; BYTES];
     SystemRandom::new().fill(&mut secret).map_err(|_| io::Error::other("the system gives no random numbers"))?;
-    let mut named = path.as_os_str().to_owned();
-    named.push(format!(".{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&named)?;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    // Only its owner has access to such a file.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(&secret)?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&named, path);
-    fs::remove_file(&named)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => Err(refused.error),
         _ => Ok(()),
     }
 }
@@ -118,9 +120,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("compiled.key");
         let tags = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path).map(|key| tag(&key)))).collect();
-            threads.into_iter().filter_map(|thread| thread.join().unwrap().ok()).collect::<Vec<_>>()
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| tag(&open(&path).unwrap()))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });
-        assert!(!tags.is_empty() && tags.iter().all(|tag| *tag == tags[0]), "{tags:?}");
+        assert!(tags.iter().all(|tag| *tag == tags[0]), "{tags:?}");
     }
 }

@@ -16,14 +16,15 @@ pub fn key(data_dir: &Path) -> String {
     LocalKey::text_in(data_dir).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Whether a request does what only operators may: upload, compare and deploy modules, and read their bytes. The table
-/// in `docs/routes.md`, which another test compares with the routes, says the same.
+/// Whether a request does what only operators may: upload, compare and deploy modules, read their bytes, and change
+/// stored candles. The table in `docs/routes.md`, which another test compares with the routes, says the same.
 pub fn is_needed(method: &Method, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     let of_modules = path == "/api/v1/modules" || path.starts_with("/api/v1/modules/");
+    let is_repair = ["/api/v1/candles/replace", "/api/v1/candles/delete"].contains(&path);
     match *method {
         Method::GET => of_modules && path.ends_with("/wasm"),
-        _ => of_modules || path.ends_with("/deployment") || path.ends_with("/candidate"),
+        _ => of_modules || is_repair || path.ends_with("/deployment") || path.ends_with("/candidate"),
     }
 }
 

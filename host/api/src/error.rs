@@ -81,9 +81,9 @@ pub(crate) enum ApiError {
     #[error("the body must be {expected}: send Content-Type: {expected}, not {given}")]
     MediaType { expected: &'static str, given: String },
     #[error(
-        "without tokens (API_TOKENS_FILE) modules are taken, given and deployed with the key in DATA_DIR only: give it as \
-         Authorization: Bearer <key> (`ta-bot local-key` prints it to those who may read DATA_DIR), or give the service \
-         tokens and use an operator's"
+        "without tokens (API_TOKENS_FILE) modules are taken, given and deployed, and candles changed, with the key in \
+         DATA_DIR only: give it as Authorization: Bearer <key> (`ta-bot local-key` prints it to those who may read DATA_DIR), \
+         or give the service tokens and use an operator's"
     )]
     LocalOnly,
     #[error(

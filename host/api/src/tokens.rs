@@ -127,7 +127,7 @@ impl FromStr for LastDay {
     fn from_str(text: &str) -> Result<Self, LineProblem> {
         const DAY_MS: i64 = 24 * 60 * 60 * 1000;
         let is_shaped = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        let begin: Option<Timestamp> = is_shaped.then(|| format!("{text}T00:00:00Z").parse().ok()).flatten();
+        let begin: Option<Timestamp> = is_shaped.then(|| Timestamp::from_date(text)).flatten();
         begin.map(|begin| Self { text: text.to_owned(), end: begin.plus_millis(DAY_MS) }).ok_or(LineProblem::Day)
     }
 }

@@ -115,7 +115,8 @@ impl Setup {
         let stop = CancellationToken::new();
         let (told, address) = oneshot::channel();
         let ended = tokio::spawn(app.serve(None, stop.clone(), |address| told.send(address).unwrap()));
-        let address = address.await.unwrap().to_string();
+        let Ok(address) = address.await else { panic!("the service did not start: {:?}", ended.await) };
+        let address = address.to_string();
         let keyed = !self.variables.contains_key("API_TOKENS_FILE");
         let keyed = keyed.then(|| PathBuf::from(&self.variables["DATA_DIR"]));
         Service { address, client: Client::new(), stop, ended, candles, bus, folder: self.folder, keyed }

@@ -227,7 +227,9 @@ impl FailureDocument {
         let job = Job {
             symbol: parsed("job.symbol", &self.job.symbol)?,
             timeframe: parsed("job.timeframe", &self.job.timeframe)?,
-            candle_close: parsed("job.candle_close", &self.job.candle_close)?,
+            // What a document records is no moment that somebody gives by hand, so it may be any.
+            candle_close: Timestamp::from_date(&self.job.candle_close)
+                .map_or_else(|| parsed("job.candle_close", &self.job.candle_close), Ok)?,
         };
         if !(1..=MOST_WINDOWS).contains(&self.windows.series.len()) {
             let problem = format!("{} windows: a strategy has 1 to {MOST_WINDOWS}", self.windows.series.len());

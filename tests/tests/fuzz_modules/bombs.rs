@@ -170,7 +170,7 @@ pub(crate) fn all() -> Vec<Bomb> {
             add(format!("a strategy with {what} types nested {depth} deep"), with_section(&nested_types(kind, depth)));
         }
     }
-    for (instances, declarations) in [(1, 1000), (33, 10_000), (10, 60_000), (33, 100_000)] {
+    for (instances, declarations) in [(1, 1000), (33, 10_000), (10, 60_000), (33, 30_000)] {
         add(format!("{instances} types of {declarations} declarations"), wide_types(instances, declarations));
     }
     for (depth, locals) in [(10, 10), (50, 50), (100, 100), (100, 400), (200, 100), (300, 300), (1000, 1), (1000, 500)]
@@ -192,13 +192,13 @@ pub(crate) fn all() -> Vec<Bomb> {
     for (count, strings) in [(10, 10), (100, 16), (1000, 16), (2000, 100)] {
         add(format!("{count} functions of {strings} strings"), adapters(count, strings));
     }
-    for (segments, bytes) in [(1, 1000), (100, 1000), (1000, 10_000), (10_000, 10)] {
+    for (segments, bytes) in [(1, 1000), (100, 1000), (200, 10_000), (10_000, 10)] {
         add(format!("{segments} segments of {bytes} bytes"), big_data(segments, bytes));
     }
     for (segments, pages) in [(2, 10), (2, 60_000), (1000, 1000), (5000, 60_000)] {
         add(format!("{segments} segments over {pages} pages"), sparse_data(segments, pages));
     }
-    for (count, bytes) in [(1, 10), (1, 100_000), (1000, 50), (1000, 1000), (10, 1_000_000)] {
+    for (count, bytes) in [(1, 10), (1, 100_000), (1000, 50), (1000, 1000), (10, 200_000)] {
         add(format!("{count} imports with names of {bytes} bytes"), big_names(count, bytes));
     }
     for (functions, locals) in [(1, 1000), (10, 10_000), (1, 49_000), (1000, 1000)] {

@@ -181,7 +181,7 @@ pub(crate) fn seconds_of_children(pid: u32) -> f64 {
     // The name of the program is in brackets and may hold anything; the fields after it are its state and numbers, of
     // which some may be negative.
     let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(1);
-    let fields: Vec<i64> = fields.map(|field| field.parse().unwrap()).collect();
+    let fields: Vec<i128> = fields.map(|field| field.parse().unwrap()).collect();
     // The parent is the fourth field and the first here; `cutime` and `cstime` are the fields 16 and 17.
     (fields[12] + fields[13]) as f64 / 100.0
 }

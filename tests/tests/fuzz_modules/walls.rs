@@ -23,7 +23,8 @@ use crate::{
 /// What a small module may use: 20 s of a processor, and a gigabyte with a little for the time between two looks.
 const MOST_SECONDS: f64 = 21.0;
 const MOST_CHILD_KB: u64 = 1_150_000;
-/// By how much the service itself may grow, the largest upload of ten megabytes included.
+/// By how much the service itself may grow. It holds an upload a few times while it stores it, and the largest bomb
+/// has three megabytes.
 const MOST_GROWTH_KB: u64 = 50_000;
 
 /// The most memory that any child of a process has had.

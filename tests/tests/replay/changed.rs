@@ -83,7 +83,7 @@ async fn a_signal_with_longer_texts_than_are_kept_today_is_made_again_as_it_was_
     let store = Store::with(&market(), &hours()).await;
     let bytes = fs::read(root().join("target/components/faulty_long_answers.wasm")).unwrap();
     let mut jobs = jobs();
-    for (texts, bytes_of_message) in [(MessageTexts::AsGiven, 500_000..1_048_576), (MessageTexts::Cut, 10_000..30_000)]
+    for (texts, bytes_of_message) in [(MessageTexts::AsGiven, 500_000..2_000_000), (MessageTexts::Cut, 10_000..60_000)]
     {
         let signal = store.signal_of(&bytes, jobs.next().unwrap(), texts).await;
         let length = signal.message.to_string().len();

@@ -22,10 +22,7 @@ async fn health_has_the_runbook_s_shape() {
     }
     assert_eq!(body["nats"]["published_signals"], 0);
     assert_eq!(body["modules"]["status"], "ready");
-    assert_eq!(
-        body["parameters"],
-        json!({"stale": false, "since": null, "misfits": 0, "misconfigured": []})
-    );
+    assert_eq!(body["parameters"], json!({"stale": false, "since": null, "misfits": 0, "misconfigured": []}));
     service.end().await;
 }
 

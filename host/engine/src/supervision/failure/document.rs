@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use ta_bot_core::{Job, Level, Parameters, ResolvedParameters, ValueKind};
+use ta_bot_core::{Job, Level, Parameters, ResolvedParameters, Timestamp, ValueKind};
 use ta_bot_wasm::{Limits, LogLevel, LogLine};
 use thiserror::Error;
 use utoipa::ToSchema;

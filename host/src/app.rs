@@ -103,8 +103,8 @@ impl App {
         let metrics = Arc::new(Metrics::new()?);
         // Boxed, since the future that connects to servers has a large state, which every command would carry.
         let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
-        let sandbox = Sandbox::new(environment.limits, Some(environment.data_dir.join("compiled")))?;
-        let sandbox = sandbox.with_children(children);
+        let compiled = environment.data_dir.join("compiled");
+        let sandbox = Sandbox::new(environment.limits, Some(compiled))?.with_children(children);
         let registry = Arc::new(Registry::new());
         let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));
         let from_environment = environment.settings.clone();
@@ -117,11 +117,8 @@ impl App {
         let (parameters, settings) = (Arc::new(parameters), Arc::new(settings));
         let Market { stored: stored_candles, cache, candles, clock } =
             Market::open(&environment, (&drivers.candles, &drivers.revisions), Arc::clone(&settings), &metrics);
-        let mut loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
-        if let Some(copies) = drivers.copies {
-            loader = loader.with_copies(copies);
-        }
-        let loader = Arc::new(loader);
+        let loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
+        let loader = Arc::new(drivers.copies.into_iter().fold(loader, ModuleLoader::with_copies));
         let rollout = Arc::new(Rollout::new(rollout::Parts {
             store: Arc::clone(&drivers.deployments),
             modules: Arc::clone(&drivers.modules),

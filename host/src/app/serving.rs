@@ -316,17 +316,14 @@ impl App {
 fn access(environment: &Environment) -> anyhow::Result<(Access, Option<TokenBook>)> {
     let Environment { tokens_file, token_header, anonymous_role, allowed_hosts, http_addr, data_dir, .. } = environment;
     Access::check(tokens_file.is_some(), *anonymous_role, http_addr.ip())?;
-    let (secrets, tokens) = match tokens_file {
-        Some(path) => {
-            let book = TokenBook::open(path)?;
-            (Secrets::Tokens(book.clone()), Some(book))
-        }
-        None => {
-            let key = LocalKey::in_folder(data_dir)?;
-            let path = LocalKey::path_in(data_dir);
-            tracing::info!(key = %path.display(), "there are no tokens: modules are changed with the key in DATA_DIR");
-            (Secrets::LocalKey(key), None)
-        }
+    let (secrets, tokens) = if let Some(path) = tokens_file {
+        let book = TokenBook::open(path)?;
+        (Secrets::Tokens(book.clone()), Some(book))
+    } else {
+        let key = LocalKey::in_folder(data_dir)?;
+        let path = LocalKey::path_in(data_dir);
+        tracing::info!(key = %path.display(), "there are no tokens: modules are changed with the key in DATA_DIR");
+        (Secrets::LocalKey(key), None)
     };
     Ok((Access::new(secrets, token_header.clone(), *anonymous_role, allowed_hosts.clone()), tokens))
 }

@@ -25,13 +25,12 @@ fn also(more: u64) -> String {
 fn told_of_close(open: Timestamp, close: Timestamp, timeframe: Timeframe) -> String {
     let length = close.millis() - open.millis();
     let named = Timeframe::ALL.into_iter().find(|named| (0..=1_000).contains(&(named.millis() - length)));
-    let (is_of, remedy) = match named {
-        Some(named) => (format!("a candle of {named}"), format!("give --timeframe {named}")),
-        None => {
-            let days = length as f64 / 86_400_000.0;
-            let told = if (27.5..31.5).contains(&days) { "a month".to_owned() } else { format!("{days:.3} days") };
-            (told, "give a file of this timeframe".to_owned())
-        }
+    let (is_of, remedy) = if let Some(named) = named {
+        (format!("a candle of {named}"), format!("give --timeframe {named}"))
+    } else {
+        let days = length as f64 / 86_400_000.0;
+        let told = if (27.5..31.5).contains(&days) { "a month".to_owned() } else { format!("{days:.3} days") };
+        (told, "give a file of this timeframe".to_owned())
     };
     format!(
         "the file itself says that the candle that opened {open} closed {close}: that is {is_of}, and --timeframe says \

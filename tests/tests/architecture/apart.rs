@@ -12,7 +12,9 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
             if name != "tests" {
                 sources(&entry, found);
             }
-        } else if name.ends_with(".rs") && !["tests.rs", "testing.rs", "contract.rs"].contains(&name.as_str()) {
+        } else if entry.extension().is_some_and(|extension| extension == "rs")
+            && !["tests.rs", "testing.rs", "contract.rs"].contains(&name.as_str())
+        {
             let text = fs::read_to_string(&entry).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
             found.push((entry.display().to_string(), code));

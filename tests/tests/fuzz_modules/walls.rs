@@ -127,7 +127,7 @@ async fn more_than_a_hundred_bombs_cost_what_a_module_may_and_the_service_goes_o
 async fn a_module_that_crashes_its_check_stops_neither_the_queue_nor_the_next_start_and_can_be_removed() {
     let home = Home::new();
     // What ends as a crash after the inspection has let it pass differs with the build, so all depths are tried.
-    let poison = [500, 1125, 3000].map(|depth| bombs::nested_in_a_strategy(depth));
+    let poison = [500, 1125, 3000].map(bombs::nested_in_a_strategy);
     home.keep_as_uploaded(&poison).await;
     let sound = ta_bot_tests::built_in::bytes("doji_reversal").unwrap();
     for round in 0..2 {

@@ -114,7 +114,7 @@ async fn every_route_of_the_api_needs_one() {
         let path = described.replace("{id}", "rsi").replace("{symbol}", "BTCUSDT").replace("{digest}", &digest);
         let mut path = path.replace("{failure_id}", &failure.id().to_string());
         if path.ends_with("/redecisions") {
-            path += &format!("?repair={repair}");
+            path = format!("{path}?repair={repair}");
         }
         let method: Method = verb.to_uppercase().parse().unwrap();
         for wrong in [None, Some("wrong"), Some("")] {

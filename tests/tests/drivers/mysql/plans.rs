@@ -175,7 +175,7 @@ async fn deployments_and_jobs_are_compared_by_their_indexes() {
     let database = open(&uri);
     let (log, outbox) = (MysqlDeployments::new(database.clone()), MysqlOutbox::new(database));
     let entries = "USE plans; INSERT INTO ta_bot_deployments
-        SELECT seq, CONCAT('s', seq % 30), 'activate', '{}', 0, 'ann', NULL, 0 FROM seq_1_to_3000;
+        SELECT seq, CONCAT('s', seq % 30), 'activate', '{}', 0, 'ann', NULL, 0, NULL FROM seq_1_to_3000;
         UPDATE ta_bot_deployment_head SET revision = 3000; ANALYZE TABLE ta_bot_deployments";
     server.sql(entries).await.unwrap();
 

@@ -27,7 +27,7 @@ pub(crate) use walls::{CANT_BEGIN, Walls};
 
 use desk::Desk;
 
-/// The first argument of a child; the others are those of [`Walls`].
+/// The first argument of a child; the others are its limits.
 pub const SUBCOMMAND: &str = "module-child";
 
 /// How many bytes the JSON of a message may have. The largest is that of a verdict, which has some ten kilobytes.

@@ -12,7 +12,7 @@ use crate::store::{BASE, HIGHER, Store, hours, jobs, market, symbol};
 
 /// The opening time of the candle of a signal.
 fn open_time(signal: &StoredSignal) -> i64 {
-    let close: Timestamp = signal.json()["timestamp"].as_str().unwrap().parse().unwrap();
+    let close = Timestamp::from_date(signal.json()["timestamp"].as_str().unwrap()).unwrap();
     close.plus_millis(-BASE.millis()).millis()
 }
 

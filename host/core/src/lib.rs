@@ -30,7 +30,6 @@ mod signal;
 mod strategy;
 mod switch;
 mod symbol;
-mod text;
 mod timeframe;
 mod timestamp;
 mod transition;
@@ -70,8 +69,7 @@ pub use strategy::{
 };
 pub use switch::{Switch, SwitchState, Switches, split_switch};
 pub use symbol::{Symbol, SymbolError};
-pub use text::cut;
 pub use timeframe::{Timeframe, TimeframeError};
 pub use timestamp::{Timestamp, TimestampError, millis};
 pub use transition::{Admission, DeploymentRequest, Known, TransitionError};
-pub use words::{visible, visible_json, visible_lines};
+pub use words::{cut, visible, visible_json, visible_lines};

@@ -105,7 +105,10 @@ pub enum TimestampError {
     )]
     NoMoment,
     /// It is a number in another unit than milliseconds.
-    #[error("{given} is in {unit} since 1970: give milliseconds, {moment_ms} (which is {moment})", moment_ms = moment.millis())]
+    #[error(
+        "{given} is in {unit} since 1970: give milliseconds, {moment_ms} (which is {moment})",
+        moment_ms = moment.millis()
+    )]
     OtherUnit {
         /// What was given.
         given: i64,

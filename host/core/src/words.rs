@@ -1,9 +1,25 @@
-//! Words of strangers, such as a guest's, for a person or a terminal to read.
+//! Words of strangers, such as a guest's: cut to a number of bytes, and for a person or a terminal to read.
 //!
 //! Escape sequences steer a terminal, line breaks forge lines of a log or a table, and marks of direction make a text
 //! look like another. Such characters are written as Rust writes them, so that they are seen and do nothing.
 
 use std::borrow::Cow;
+
+/// What stands for the rest of a text that was cut.
+const REST: &str = "…";
+
+/// `text` if it has at most `most` bytes, otherwise its beginning and an ellipsis, which have no more together. A text
+/// that was cut is not changed if it is cut again in the same way.
+pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let mut end = most.saturating_sub(REST.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Cow::Owned(format!("{}{REST}", &text[..end]))
+}
 
 /// A text on one line, in which every character can be seen.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -77,5 +93,18 @@ mod tests {
         assert_eq!(told.lines().count(), 3);
         let read: serde_json::Value = serde_json::from_str(&told).unwrap();
         assert_eq!(read["reason"], HOSTILE);
+    }
+
+    #[test]
+    fn a_cut_has_at_most_so_many_bytes_and_whole_characters() {
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("longer", 5), "lo…");
+        assert_eq!(cut("ääääää", 8), "ää…");
+        assert_eq!(cut("ääääää", 7), "ää…");
+        for most in 3..20 {
+            let once = cut("zwölf Boxkämpfer 🥊", most).into_owned();
+            assert!(once.len() <= most.max(3), "{most}: {once}");
+            assert_eq!(cut(&once, most), once);
+        }
     }
 }

@@ -145,6 +145,15 @@ impl Market {
         let _ = client.flush().await;
     }
 
+    /// Goes on until its end: writes and announces one minute after the other. Each of them takes `pace`.
+    pub async fn go_on(&self, pool: &MySqlPool, events: &Client, pace: Duration) {
+        for minute in 0..self.minutes {
+            self.write_minute(pool, minute).await;
+            self.announce(events, minute).await;
+            tokio::time::sleep(pace).await;
+        }
+    }
+
     /// Announces a single candle. Returns the time of the announcement.
     pub async fn announce_one(
         &self,

@@ -49,11 +49,7 @@ async fn weather(seed: u64, market: &Market, expected: &Expected) {
     let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     let over = Notify::new();
     let market_goes_on = async {
-        for minute in 0..market.minutes() {
-            market.write_minute(&pool, minute).await;
-            market.announce(&events, minute).await;
-            tokio::time::sleep(PACE).await;
-        }
+        market.go_on(&pool, &events, PACE).await;
         over.notify_one();
     };
     let mut chance = Chance::new(seed);

@@ -49,11 +49,7 @@ async fn every_candle_is_decided_once_by_the_version_of_its_close() {
     let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     let over = Notify::new();
     let market_goes_on = async {
-        for minute in 0..market.minutes() {
-            market.write_minute(&pool, minute).await;
-            market.announce(&events, minute).await;
-            tokio::time::sleep(PACE).await;
-        }
+        market.go_on(&pool, &events, PACE).await;
         over.notify_one();
     };
     let swapped = swap_on(&mut fleet, &versions, &unheard);

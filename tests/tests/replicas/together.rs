@@ -65,14 +65,8 @@ async fn a_module_never_runs_with_the_parameters_of_another_deployment() {
 
     let pool = fleet.pool();
     let events = async_nats::connect(fleet.nats.url()).await.unwrap();
-    let market_goes_on = async {
-        for minute in 0..market.minutes() {
-            market.write_minute(&pool, minute).await;
-            market.announce(&events, minute).await;
-            tokio::time::sleep(PACE).await;
-        }
-    };
-    let ((), ()) = tokio::join!(market_goes_on, swap_on(&mut fleet, &versions, &mut eras));
+    let swaps = swap_on(&mut fleet, &versions, &mut eras);
+    let ((), ()) = tokio::join!(market.go_on(&pool, &events, PACE), swaps);
     fleet.until_finished(market.jobs()).await;
 
     let decided = decided(&pool).await;

@@ -4,7 +4,7 @@
 //! `make upgrade-drill FROM=<commit>` builds the older version and runs this. It is not part of `make test`, since that
 //! build takes as long as all of the tests.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use ta_bot_core::Timestamp;
 use ta_bot_tests::{
@@ -12,7 +12,7 @@ use ta_bot_tests::{
     replicas::{Fleet, Market, Neighbour, Reader, SUBJECT, stream},
 };
 
-use crate::expected::{self, Expected};
+use crate::expected;
 
 const SYMBOLS: usize = 100;
 const REPLICAS: usize = 3;
@@ -55,17 +55,14 @@ async fn drill(subject: &str, minutes: i64, versions: &[Version]) {
     let events = async_nats::connect(fleet.nats.url()).await.unwrap();
     let pool = fleet.pool();
     let market_goes_on = async {
-        for minute in 0..minutes {
-            market.write_minute(&pool, minute).await;
-            market.announce(&events, minute).await;
-            tokio::time::sleep(PACE).await;
-        }
+        market.go_on(&pool, &events, PACE).await;
         Timestamp::now()
     };
     let (market_ended, replaced) = tokio::join!(market_goes_on, replace_all(&mut fleet, versions));
     assert!(replaced < market_ended, "the market ended before the last replica was replaced: give it more minutes");
     fleet.until_finished(market.jobs()).await;
-    compare(&fleet, &expected).await;
+    // The older version publishes signals of every action, the newer one buys and sells.
+    expected::compare_with(subject, &fleet, &expected, &expected.all).await;
     // It does not hear what the older version sends without the strategy's name.
     let account = cio.account(&stream::stored(&fleet.nats.url()).await).await;
     println!("  the CIO heard {} signals, {} of them more than once", account.received, account.repeated.len());
@@ -101,20 +98,4 @@ fn becomes(fleet: &mut Fleet, index: usize, version: Version) {
     };
     fleet.replicas[index].set_binary(&binary);
     fleet.replicas[index].set("NATS_SIGNAL_DELIVERY", delivery);
-}
-
-/// The older version publishes signals of every action, the newer one buys and sells.
-async fn compare(fleet: &Fleet, expected: &Expected) {
-    let sent = stream::ids(&fleet.nats.url()).await;
-    let distinct: BTreeSet<String> = sent.iter().cloned().collect();
-    assert_eq!(sent.len(), distinct.len(), "{} ids are twice in the stream", sent.len() - distinct.len());
-    let lost: Vec<_> = expected.published.difference(&distinct).collect();
-    let more: Vec<_> = distinct.difference(&expected.all).collect();
-    assert!(lost.is_empty() && more.is_empty(), "lost {lost:?}, too many {more:?}\n{}", fleet.logs());
-    let stored: Vec<String> =
-        sqlx::query_scalar("SELECT signal_id FROM signals").fetch_all(&fleet.pool()).await.unwrap();
-    assert_eq!(stored.len(), expected.all.len());
-    assert_eq!(stored.into_iter().collect::<BTreeSet<_>>(), expected.all, "{}", fleet.logs());
-    assert_eq!(fleet.dead_jobs().await, 0, "jobs were given up\n{}", fleet.logs());
-    println!("  {} signals, {} of them in the stream, each once", expected.all.len(), sent.len());
 }

@@ -37,7 +37,10 @@ pub enum LocalKeyError {
         reason: io::Error,
     },
     /// The file holds something else. The error does not repeat it.
-    #[error("{} is no key, which is {} hex digits: remove it and start the service, which makes a new one", .0.display(), 2 * BYTES)]
+    #[error(
+        "{} is no key, which is {} hex digits: remove it and start the service, which makes a new one", .0.display(),
+        2 * BYTES
+    )]
     Malformed(PathBuf),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers for the key in DATA_DIR")]

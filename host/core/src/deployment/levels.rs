@@ -19,7 +19,8 @@ pub type LevelParameters = Option<Map<String, Json>>;
 pub type RequestedLevels = BTreeMap<Option<Symbol>, LevelParameters>;
 
 /// What requested levels look like, in words.
-const SHAPE: &str = r#"an object like {"global": {"period": 10}, "symbols": {"BTCUSDT": {"period": 20}}}, with null instead of parameters if nothing is to be stored there"#;
+const SHAPE: &str = "an object like {\"global\": {\"period\": 10}, \"symbols\": {\"BTCUSDT\": {\"period\": 20}}}, with null \
+                     instead of parameters if nothing is to be stored there";
 
 /// Reads the levels that a deployment is requested with: `{"global": {…}, "symbols": {"BTCUSDT": {…}}}`. An error says
 /// what was given and what is allowed.
@@ -69,19 +70,19 @@ pub struct DeployedLevel {
 }
 
 /// What the log makes of a level for the candles of one close.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LevelOfLog {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LevelOfLog<'a> {
     /// A deployment that does not apply yet changes the level. Until it does, the level holds what it held.
     Until {
         /// What it held.
-        parameters: LevelParameters,
+        parameters: Option<&'a Map<String, Json>>,
         /// The version that this had in the store of settings.
         version: i64,
     },
     /// A deployment that applies changed the level.
     Since {
         /// What it holds, unless something newer is stored.
-        parameters: LevelParameters,
+        parameters: Option<&'a Map<String, Json>>,
         /// The newest version in the store of settings that is older.
         over: i64,
     },
@@ -90,14 +91,14 @@ pub enum LevelOfLog {
 /// What the log makes of a strategy's levels for the candles of one close. Levels that it does not name hold what is
 /// stored.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct LevelsOfLog {
-    levels: BTreeMap<Option<Symbol>, LevelOfLog>,
+pub struct LevelsOfLog<'a> {
+    levels: BTreeMap<Option<&'a Symbol>, LevelOfLog<'a>>,
     /// The revisions of the last entry with parameters that applies and of the last one that there is.
     span: (i64, i64),
 }
 
-impl LevelsOfLog {
-    pub(super) fn of(entries: &[DeploymentEntry], candle_close: Timestamp) -> Self {
+impl<'a> LevelsOfLog<'a> {
+    fn of(entries: &'a [DeploymentEntry], candle_close: Timestamp) -> Self {
         let mut found = Self::default();
         for entry in entries.iter().filter(|entry| !entry.change.deployment.parameters.is_empty()) {
             let applies = entry.from <= candle_close;
@@ -109,35 +110,34 @@ impl LevelsOfLog {
         found
     }
 
-    fn add(&mut self, level: &DeployedLevel, applies: bool) {
+    fn add(&mut self, level: &'a DeployedLevel, applies: bool) {
         let DeployedLevel { symbol, parameters, before, over } = level;
+        let symbol = symbol.as_ref();
         if applies {
-            let since = LevelOfLog::Since { parameters: parameters.clone(), over: *over };
-            self.levels.insert(symbol.clone(), since);
-        } else if !matches!(self.levels.get(symbol), Some(LevelOfLog::Until { .. })) {
-            let until = LevelOfLog::Until { parameters: before.clone(), version: *over };
-            self.levels.insert(symbol.clone(), until);
+            self.levels.insert(symbol, LevelOfLog::Since { parameters: parameters.as_ref(), over: *over });
+        } else if !matches!(self.levels.get(&symbol), Some(LevelOfLog::Until { .. })) {
+            self.levels.insert(symbol, LevelOfLog::Until { parameters: before.as_ref(), version: *over });
         }
     }
 
     /// The same, under what is requested for a deployment that would be the newest.
     #[must_use]
-    pub fn with(mut self, requested: &RequestedLevels) -> Self {
+    pub fn with(mut self, requested: &'a RequestedLevels) -> Self {
         for (symbol, parameters) in requested {
-            let since = LevelOfLog::Since { parameters: parameters.clone(), over: i64::MAX };
-            self.levels.insert(symbol.clone(), since);
+            let since = LevelOfLog::Since { parameters: parameters.as_ref(), over: i64::MAX };
+            self.levels.insert(symbol.as_ref(), since);
         }
         self
     }
 
     /// What the log makes of a level; `None` if nothing.
-    pub fn level(&self, symbol: Option<&Symbol>) -> Option<&LevelOfLog> {
-        self.levels.get(&symbol.cloned())
+    pub fn level(&self, symbol: Option<&Symbol>) -> Option<LevelOfLog<'a>> {
+        self.levels.get(&symbol).copied()
     }
 
     /// The levels that the log makes something of.
-    pub fn symbols(&self) -> impl Iterator<Item = Option<&Symbol>> {
-        self.levels.keys().map(Option::as_ref)
+    pub fn symbols(&self) -> impl Iterator<Item = Option<&'a Symbol>> {
+        self.levels.keys().copied()
     }
 
     /// Two values of one strategy with the same span are equal.
@@ -148,12 +148,12 @@ impl LevelsOfLog {
 
 impl DeploymentLog {
     /// What the log makes of a strategy's levels for the candles that close at `candle_close`.
-    pub fn levels_at(&self, strategy: &StrategyId, candle_close: Timestamp) -> LevelsOfLog {
+    pub fn levels_at(&self, strategy: &StrategyId, candle_close: Timestamp) -> LevelsOfLog<'_> {
         LevelsOfLog::of(self.of(strategy), candle_close)
     }
 
     /// What the log makes of a strategy's levels from its newest entry on.
-    pub fn newest_levels(&self, strategy: &StrategyId) -> LevelsOfLog {
+    pub fn newest_levels(&self, strategy: &StrategyId) -> LevelsOfLog<'_> {
         LevelsOfLog::of(self.of(strategy), Timestamp::from_millis(i64::MAX))
     }
 }
@@ -211,14 +211,16 @@ mod tests {
     fn what_a_level_holds_follows_from_the_log_and_the_close() {
         let log = log();
         let at = |close| LevelsOfLog::of(&log, Timestamp::from_millis(close));
-        let until = |parameters: &Json, version| Some(LevelOfLog::Until { parameters: map(parameters), version });
-        let since = |parameters: &Json, over| Some(LevelOfLog::Since { parameters: map(parameters), over });
-        assert_eq!(at(9).level(None).cloned(), until(&json!({"n": 1}), 4));
-        assert_eq!(at(10).level(None).cloned(), until(&json!({"n": 2}), 5));
-        assert_eq!(at(20).level(None).cloned(), since(&json!({"n": 3}), 5));
+        let [one, two, three] = [1, 2, 3].map(|number| json!({"n": number}));
+        let (one, two, three) = (one.as_object(), two.as_object(), three.as_object());
+        let until = |parameters, version| Some(LevelOfLog::Until { parameters, version });
+        let since = |parameters, over| Some(LevelOfLog::Since { parameters, over });
+        assert_eq!(at(9).level(None), until(one, 4));
+        assert_eq!(at(10).level(None), until(two, 5));
+        assert_eq!(at(20).level(None), since(three, 5));
         let bitcoin = "BTCUSDT".parse().unwrap();
-        assert_eq!(at(19).level(Some(&bitcoin)).cloned(), until(&Json::Null, 0));
-        assert_eq!(at(20).level(Some(&bitcoin)).cloned(), since(&json!({"n": 1}), 0));
+        assert_eq!(at(19).level(Some(&bitcoin)), until(None, 0));
+        assert_eq!(at(20).level(Some(&bitcoin)), since(one, 0));
         assert_eq!([9, 10, 19, 20].map(|close| at(close).span()), [(0, 3), (1, 3), (1, 3), (3, 3)]);
         assert_eq!(LevelsOfLog::of(&log[1..2], Timestamp::from_millis(i64::MAX)), LevelsOfLog::default());
     }

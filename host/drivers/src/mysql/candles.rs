@@ -194,7 +194,7 @@ impl CandleStore for MysqlCandles {
             let repaired = repairs::make(transaction.connection(), place, repair, put).await;
             transaction.end(repaired).await
         };
-        self.database.write(repairs::rows(repair), repaired).await
+        self.database.write(repair.change.most_rows(), repaired).await
     }
 
     async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {

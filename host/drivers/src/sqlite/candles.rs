@@ -182,7 +182,7 @@ impl CandleStore for SqliteCandles {
             }
             Ok(repaired)
         };
-        self.database.write(repairs::rows(repair), repaired).await
+        self.database.write(repair.change.most_rows(), repaired).await
     }
 
     async fn repairs_after(&self, number: i64, limit: u32) -> Result<Vec<RepairEntry>, StoreError> {

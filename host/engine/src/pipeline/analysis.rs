@@ -9,8 +9,8 @@ use std::{
 };
 
 use ta_bot_core::{
-    CandleSlice, DeploymentLog, EvaluationError, ExecutionStatus, Job, LevelsOfLog, MessageRules, Signal,
-    SignalTimestamp, StrategyId, SwitchState, Symbol, Timeframe, Timestamp, millis,
+    CandleSlice, DeploymentLog, EvaluationError, ExecutionStatus, Job, MessageRules, Signal, SignalTimestamp,
+    StrategyId, SwitchState, Symbol, Timeframe, Timestamp, millis,
 };
 use ta_bot_wasm::{LogLevel, LogLine, StrategyModule};
 
@@ -123,23 +123,22 @@ pub struct Prepared {
     started: Instant,
 }
 
-/// A strategy that is about to be evaluated, with the extra windows that it needs and what the log of deployments makes
-/// of its parameters.
+/// A strategy that is about to be evaluated, with the extra windows that it needs and the log of deployments, which
+/// says what it makes of the strategy's parameters.
 struct Turn {
     module: Arc<StrategyModule>,
     extra: Vec<WindowRequest>,
-    levels: LevelsOfLog,
+    log: Arc<DeploymentLog>,
 }
 
 impl Analyst {
     /// Evaluates the candle of `job` by every enabled strategy. The newest candles are read from the store, whatever is
     /// in memory: somebody asks what is right now.
     pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
-        let log = self.registry.log();
-        let needed = self.registry.strategies();
-        let series = needed.values().flat_map(|module| Turn::of(module, job, &log).wanted(job));
-        let symbols: BTreeSet<Symbol> = series.map(|((symbol, _), _)| symbol).collect();
-        symbols.iter().chain([&job.symbol]).for_each(|symbol| self.candles.expire(symbol));
+        let strategies = self.registry.strategies();
+        let extra = strategies.values().flat_map(|module| extra_windows(module.description(), job));
+        let symbols = extra.filter_map(|(series, _)| Some(series?.0)).chain([job.symbol.clone()]);
+        symbols.collect::<BTreeSet<Symbol>>().iter().for_each(|symbol| self.candles.expire(symbol));
         let prepared = self.prepare(job).await?;
         self.look(prepared, traceparent, None).await
     }
@@ -259,7 +258,8 @@ impl Analyst {
         if let Some(reason) = watch.and_then(|watch| watch.leaves_out(&strategy, digest, job)) {
             return StrategyOutcome::skipped(strategy, digest, reason);
         }
-        let resolution = self.parameters.resolve(&turn.module, &job.symbol, &turn.levels);
+        let levels = turn.log.levels_at(&strategy, job.candle_close);
+        let resolution = self.parameters.resolve(&turn.module, &job.symbol, &levels);
         let extra: Vec<CandleSlice<'_>> =
             turn.extra.iter().map(|(series, count)| windows.newest(series.as_ref(), *count)).collect();
         let inputs = Inputs {
@@ -333,16 +333,14 @@ impl Analyst {
 }
 
 /// Returns a turn for each strategy that runs on the job's timeframe.
-fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job, log: &DeploymentLog) -> Vec<Turn> {
+fn turns(modules: Vec<Arc<StrategyModule>>, job: &Job, log: &Arc<DeploymentLog>) -> Vec<Turn> {
     let runs = modules.into_iter().filter(|module| module.description().runs_on(job.timeframe));
     runs.map(|module| Turn::of(&module, job, log)).collect()
 }
 
 impl Turn {
-    fn of(module: &Arc<StrategyModule>, job: &Job, log: &DeploymentLog) -> Self {
-        let description = module.description();
-        let levels = log.levels_at(&description.id, job.candle_close);
-        Self { module: Arc::clone(module), extra: extra_windows(description, job), levels }
+    fn of(module: &Arc<StrategyModule>, job: &Job, log: &Arc<DeploymentLog>) -> Self {
+        Self { module: Arc::clone(module), extra: extra_windows(module.description(), job), log: Arc::clone(log) }
     }
 
     /// The series of the strategy's windows, with the number of candles of each.

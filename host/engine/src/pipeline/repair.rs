@@ -159,9 +159,7 @@ impl Mender {
         }
         self.install().await;
         let comparison = Comparison::read(&self.candles, symbol, timeframe, change).await?;
-        let reaches = self.reaches(symbol, timeframe, &comparison).await?;
-        let jobs = self.finished(&reaches).await?;
-        let signals = self.signals(&reaches, &jobs).await?;
+        let (jobs, signals) = self.resting(symbol, timeframe, &comparison).await?;
         Ok(Preview {
             symbol: symbol.clone(),
             timeframe,
@@ -172,7 +170,7 @@ impl Mender {
             same: comparison.same,
             kept: comparison.kept,
             changes: comparison.changes.iter().take(MOST_NAMED).copied().collect(),
-            jobs: jobs.into_iter().collect(),
+            jobs,
             signals,
             owner: self.candles.owner(),
         })
@@ -217,9 +215,7 @@ impl Mender {
         let entry = self.candles.repair_numbered(number).await?.ok_or(RepairError::UnknownRepair(number))?;
         self.install().await;
         let comparison = Comparison::of_entry(&self.candles, &entry).await?;
-        let reaches = self.reaches(&entry.symbol, entry.timeframe, &comparison).await?;
-        let jobs = self.finished(&reaches).await?;
-        let signals = self.signals(&reaches, &jobs).await?;
+        let (jobs, signals) = self.resting(&entry.symbol, entry.timeframe, &comparison).await?;
         Ok(Preview {
             added: entry.added,
             changed: entry.changed,
@@ -230,10 +226,23 @@ impl Mender {
             symbol: entry.symbol,
             timeframe: entry.timeframe,
             changes: Vec::new(),
-            jobs: jobs.into_iter().collect(),
+            jobs,
             signals,
             owner: self.candles.owner(),
         })
+    }
+
+    /// The finished jobs that rested on candles that change, and the signals of those jobs that did.
+    async fn resting(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        comparison: &Comparison,
+    ) -> Result<(Vec<Job>, Vec<StoredSignal>), RepairError> {
+        let reaches = self.reaches(symbol, timeframe, comparison).await?;
+        let jobs = self.finished(&reaches).await?;
+        let signals = self.signals(&reaches, &jobs).await?;
+        Ok((jobs.into_iter().collect(), signals))
     }
 
     /// The newest repairs, newest first.
@@ -272,17 +281,17 @@ impl Mender {
     ) -> Result<Vec<Reach>, RepairError> {
         let strategies = self.analyst.registry.strategies();
         let symbols = self.analyst.settings.current().settings.symbols.clone();
-        let mut reaches = Vec::new();
-        let series: SeriesKey = (symbol.clone(), timeframe);
-        let changed = comparison.stretches(&self.candles, &series, longest(&strategies)).await?;
-        for module in strategies.values() {
-            reaches.extend(reach::of(module.description(), &series, &changed, &symbols));
-        }
+        let longest = longest(&strategies);
+        let own: SeriesKey = (symbol.clone(), timeframe);
+        let mut changes = vec![(comparison.stretches(&self.candles, &own, longest).await?, own)];
         for longer in Timeframe::ALL.into_iter().filter(|longer| self.candles.source_of(*longer) == Some(timeframe)) {
             let series: SeriesKey = (symbol.clone(), longer);
-            let changed = comparison.made_of_it(&self.candles, &series, longest(&strategies)).await?;
+            changes.push((comparison.made_of_it(&self.candles, &series, longest).await?, series));
+        }
+        let mut reaches = Vec::new();
+        for (changed, series) in &changes {
             for module in strategies.values() {
-                reaches.extend(reach::of(module.description(), &series, &changed, &symbols));
+                reaches.extend(reach::of(module.description(), series, changed, &symbols));
             }
         }
         Ok(reaches)

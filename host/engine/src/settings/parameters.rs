@@ -8,7 +8,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde_json::Map;
 use ta_bot_core::{
     EvaluationError, LevelsOfLog, ModuleDigest, ParameterProblem, ResolvedParameters, StrategyDescription, StrategyId,
     Switch, SwitchState, Switches, Symbol, Timestamp,
@@ -182,15 +181,10 @@ impl ParameterBook {
         Arc::ptr_eq(&self.book.current(), &edition.0)
     }
 
-    /// What the log of deployments makes of a strategy's levels from its newest entry on.
-    pub fn newest_levels(&self, strategy: &StrategyId) -> LevelsOfLog {
-        self.registry.log().newest_levels(strategy)
-    }
-
     /// The parameters with which `module` evaluates `symbol` now, on candles for which the log of deployments makes
     /// `log` of the strategy's levels. The first time that they count, the strategy is asked whether it accepts them,
     /// so this may run a guest.
-    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol, log: &LevelsOfLog) -> Resolution {
+    pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol, log: &LevelsOfLog<'_>) -> Resolution {
         let StrategyDescription { id, schema, .. } = module.description();
         let snapshot = self.book.current();
         let levels = Levels::new(&snapshot.stored, id, log);
@@ -224,7 +218,8 @@ impl ParameterBook {
         let schema = &module.description().schema;
         self.known()?;
         let snapshot = self.book.current();
-        let log = self.newest_levels(&key.strategy);
+        let log = self.registry.log();
+        let log = log.newest_levels(&key.strategy);
         let levels = Levels::new(&snapshot.stored, &key.strategy, &log);
         let symbol = key.symbol.as_ref();
         if let Some(problem) = [symbol, None].into_iter().find_map(|symbol| levels.unreadable(symbol)) {
@@ -239,15 +234,13 @@ impl ParameterBook {
     fn level(&self, key: &ConfigKey, stored: Option<&StoredConfig>) -> Option<StoredConfig> {
         let Some(deployed) = self.unsettled(key, stored) else { return stored.cloned() };
         let parameters = Wanted::beside(deployed, stored).level()?;
-        let entry = self.registry.log().newest(&key.strategy).map(|entry| entry.change.clone())?;
-        let StoredConfig { version, created_at, created_by, .. } = stored.cloned().unwrap_or_else(|| StoredConfig {
-            parameters: Map::new(),
-            version: 0,
-            created_at: entry.at,
-            updated_at: entry.at,
-            created_by: entry.changed_by.clone(),
-        });
-        Some(StoredConfig { parameters, version, created_at, updated_at: entry.at, created_by })
+        let log = self.registry.log();
+        let change = &log.newest(&key.strategy)?.change;
+        let (version, created_at, created_by) = match stored {
+            Some(stored) => (stored.version, stored.created_at, &stored.created_by),
+            None => (0, change.at, &change.changed_by),
+        };
+        Some(StoredConfig { parameters, version, created_at, updated_at: change.at, created_by: created_by.clone() })
     }
 
     /// Whether operators let a strategy run, for all symbols or for one.
@@ -268,7 +261,8 @@ impl ParameterBook {
     /// The symbols for which a level of `strategy` is stored, and whether a global one is.
     pub fn stored_levels(&self, strategy: &StrategyId) -> (bool, Vec<Symbol>) {
         let snapshot = self.book.current();
-        let log = self.newest_levels(strategy);
+        let log = self.registry.log();
+        let log = log.newest_levels(strategy);
         let symbols = Levels::new(&snapshot.stored, strategy, &log).symbols();
         (symbols.contains(&None), symbols.into_iter().flatten().cloned().collect())
     }

@@ -20,8 +20,6 @@ use crate::mysql::database::{batch::pieces, klines::table, row};
 
 /// How many candles are looked up and changed by one statement.
 const BATCH: usize = 512;
-/// How many rows a deletion may remove, for its time limit: that is not known before.
-const DELETED: usize = 100_000;
 /// The columns that follow from a candle's numbers and from its writer. Others, such as the number of trades, stay as
 /// they are.
 const CHANGED: [&str; 10] = [
@@ -50,14 +48,6 @@ pub(super) struct Place<'a> {
 struct Done {
     repaired: Repaired,
     changed: Option<(Timestamp, Timestamp)>,
-}
-
-/// How many rows a repair may write.
-pub(super) const fn rows(repair: &Repair) -> usize {
-    match &repair.change {
-        RepairChange::Replace(candles) => candles.len(),
-        RepairChange::Delete(_) => DELETED,
-    }
 }
 
 /// Makes a repair and notes it. `put` are the rows of the candles of a replacement, ordered by open time.

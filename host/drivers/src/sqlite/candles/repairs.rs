@@ -12,21 +12,10 @@ use ta_bot_engine::{
 use super::{BATCH, SeriesIds};
 use crate::sqlite::database::row;
 
-/// How many rows a repair writes, for its time limit. How many a deletion removes is not known before.
-const DELETED: usize = 100_000;
-
 /// What a repair did, with the open times of the oldest and the newest candle that it changed.
 struct Done {
     repaired: Repaired,
     changed: Option<(Timestamp, Timestamp)>,
-}
-
-/// How many rows a repair may write.
-pub(super) const fn rows(repair: &Repair) -> usize {
-    match &repair.change {
-        RepairChange::Replace(candles) => candles.len(),
-        RepairChange::Delete(_) => DELETED,
-    }
 }
 
 /// Makes a repair and notes it.

@@ -73,7 +73,8 @@ fn evaluate(
         return Outcome::None;
     }
     let parameters = &analyst.parameters;
-    let resolution = parameters.resolve(module, &job.symbol, &parameters.newest_levels(&description.id));
+    let log = analyst.registry.log();
+    let resolution = parameters.resolve(module, &job.symbol, &log.newest_levels(&description.id));
     if let Some(refused) = resolution.refused {
         return Outcome::Error(refused);
     }

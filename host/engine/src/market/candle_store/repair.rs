@@ -29,6 +29,9 @@ pub enum RepairChange {
     Delete(Range<Timestamp>),
 }
 
+/// How many rows a deletion may remove, for the time limit of the write: that is not known before.
+const DELETED: usize = 100_000;
+
 /// What a repair did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Repaired {
@@ -84,6 +87,14 @@ impl RepairChange {
         match self {
             Self::Replace(_) => RepairKind::Replace,
             Self::Delete(_) => RepairKind::Delete,
+        }
+    }
+
+    /// How many rows a store may have to write for it.
+    pub const fn most_rows(&self) -> usize {
+        match self {
+            Self::Replace(candles) => candles.len(),
+            Self::Delete(_) => DELETED,
         }
     }
 }

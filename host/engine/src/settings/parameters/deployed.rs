@@ -73,8 +73,8 @@ impl ParameterBook {
 
     /// What a deployment brought to a level, if the store does not hold it yet.
     pub(super) fn unsettled(&self, key: &ConfigKey, stored: Option<&StoredConfig>) -> Option<LevelParameters> {
-        match self.newest_levels(&key.strategy).level(key.symbol.as_ref()) {
-            Some(LevelOfLog::Since { parameters, over }) if version_of(stored) <= *over => Some(parameters.clone()),
+        match self.registry.log().newest_levels(&key.strategy).level(key.symbol.as_ref()) {
+            Some(LevelOfLog::Since { parameters, over }) if version_of(stored) <= over => Some(parameters.cloned()),
             _ => None,
         }
     }
@@ -82,7 +82,7 @@ impl ParameterBook {
     /// What a level that is to hold nothing has to be stored as: nothing, unless a deployment has brought parameters to
     /// it. Then an empty level says that they no longer count.
     pub(super) fn nothing(&self, key: &ConfigKey) -> Option<Map<String, Json>> {
-        match self.newest_levels(&key.strategy).level(key.symbol.as_ref()) {
+        match self.registry.log().newest_levels(&key.strategy).level(key.symbol.as_ref()) {
             Some(LevelOfLog::Since { parameters: Some(_), .. }) => Some(Map::new()),
             _ => None,
         }

@@ -13,11 +13,11 @@ use crate::settings::config_store::{ConfigKey, StoredLevels};
 pub(super) struct Levels<'a> {
     stored: &'a StoredLevels,
     strategy: &'a StrategyId,
-    log: &'a LevelsOfLog,
+    log: &'a LevelsOfLog<'a>,
 }
 
 impl<'a> Levels<'a> {
-    pub(super) const fn new(stored: &'a StoredLevels, strategy: &'a StrategyId, log: &'a LevelsOfLog) -> Self {
+    pub(super) const fn new(stored: &'a StoredLevels, strategy: &'a StrategyId, log: &'a LevelsOfLog<'a>) -> Self {
         Self { stored, strategy, log }
     }
 
@@ -43,9 +43,9 @@ impl<'a> Levels<'a> {
     pub(super) fn get(&self, symbol: Option<&Symbol>) -> Option<(&'a Map<String, Json>, i64)> {
         let stored = self.stored.readable.get(&self.key(symbol)).map(|level| (&level.parameters, level.version));
         match self.log.level(symbol) {
-            Some(LevelOfLog::Until { parameters, version }) => Some((parameters.as_ref()?, *version)),
-            Some(LevelOfLog::Since { parameters, over }) if self.is_older(symbol, *over) => {
-                Some((parameters.as_ref()?, over.saturating_add(1)))
+            Some(LevelOfLog::Until { parameters, version }) => Some((parameters?, version)),
+            Some(LevelOfLog::Since { parameters, over }) if self.is_older(symbol, over) => {
+                Some((parameters?, over.saturating_add(1)))
             }
             _ => stored,
         }

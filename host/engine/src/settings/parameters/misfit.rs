@@ -65,7 +65,8 @@ impl ParameterBook {
     pub fn misfits(&self, module: &StrategyModule) -> Vec<Misfit> {
         let description = module.description();
         let snapshot = self.book.current();
-        let log = self.newest_levels(&description.id);
+        let log = self.registry.log();
+        let log = log.newest_levels(&description.id);
         let levels = Levels::new(&snapshot.stored, &description.id, &log);
         let symbols = levels.symbols().into_iter();
         let mut misfits: Vec<Misfit> =

@@ -20,8 +20,9 @@ fn change(of: ConfigKey, parameters: &Value) -> Change {
 /// The period with which RSI looks at a symbol.
 fn period(engine: &Engine, name: &str) -> ta_bot_core::Value {
     let module = engine.registry.get(&"rsi".parse().unwrap()).unwrap();
-    let log = engine.books.parameters.newest_levels(&module.description().id);
-    let resolution = engine.books.parameters.resolve(&module, &symbol(name), &log);
+    let log = engine.registry.log();
+    let levels = log.newest_levels(&module.description().id);
+    let resolution = engine.books.parameters.resolve(&module, &symbol(name), &levels);
     assert!(resolution.refused.is_none());
     resolution.parameters.values.iter().find(|(name, _)| *name == "period").unwrap().1.clone()
 }

@@ -24,7 +24,8 @@ impl ParameterBook {
         let schema = &module.description().schema;
         let wanted = wanted.map(|wanted| schema.read(wanted)).transpose().map_err(ParameterError::Invalid)?;
         let snapshot = self.book.current();
-        let log = self.newest_levels(&key.strategy);
+        let log = self.registry.log();
+        let log = log.newest_levels(&key.strategy);
         let levels = Levels::new(&snapshot.stored, &key.strategy, &log);
         let mut symbols = vec![key.symbol.as_ref()];
         if key.symbol.is_none() {
@@ -41,7 +42,8 @@ impl ParameterBook {
     pub async fn fits(&self, module: &Arc<StrategyModule>, requested: &RequestedLevels) -> Result<(), ParameterError> {
         let StrategyDescription { id, schema, .. } = module.description();
         let snapshot = self.book.current();
-        let log = self.newest_levels(id).with(requested);
+        let log = self.registry.log();
+        let log = log.newest_levels(id).with(requested);
         let levels = Levels::new(&snapshot.stored, id, &log);
         let mut misfits = Vec::new();
         for symbol in levels.symbols() {

@@ -22,6 +22,7 @@ use ta_bot_engine::{
     settings::{application::SettingsBook, config_store::ConfigStore, parameters::ParameterBook, refresh::Books},
     signals::{
         bus::{Bus, BusError, Notice, local::LocalBus},
+        feed::Feed,
         outbox::Outbox,
         redecision_store::RedecisionStore,
         replay::{self, Replayer},
@@ -78,6 +79,8 @@ pub struct App {
     pub revisions: Arc<Revisions>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
+    /// The signals as they are stored.
+    pub feed: Arc<Feed>,
     /// The evaluations that failed.
     pub failures: Arc<dyn FailureStore>,
     /// What shadows would have changed.
@@ -189,6 +192,7 @@ impl App {
             clock,
             cache,
             revisions,
+            feed: Arc::new(Feed::new(Arc::clone(&outbox))),
             outbox,
             registry,
             analyst,

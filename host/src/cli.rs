@@ -38,6 +38,7 @@ mod output;
 mod parameters;
 mod replay;
 mod serve;
+mod signals;
 mod strategies;
 mod version;
 
@@ -125,6 +126,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
         Command::Failures(command) => failures::run(session, command).await,
+        Command::Signals(command) => signals::run(session, command).await,
         Command::Outbox(command) => return outbox::run(session, command).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,

@@ -58,6 +58,8 @@ pub(crate) enum ApiError {
     Busy,
     #[error("{most} modules are being uploaded already, and that is the most at once; try again")]
     UploadsBusy { most: usize },
+    #[error("{most} clients follow the signals already, and that is the most at once; try again, or read the list")]
+    TooManyStreams { most: usize },
     #[error("there is nothing at this path; /api/v1/openapi.json describes what there is")]
     UnknownRoute,
     #[error("this path does not take this method; see the header Allow")]
@@ -175,7 +177,7 @@ impl ApiError {
             Self::Repair(RepairError::UnknownRepair(_)) => told(S::NOT_FOUND, "unknown_repair"),
             Self::Repair(RepairError::Foreign(_)) => told(S::UNPROCESSABLE_ENTITY, "foreign_tables"),
             Self::Repair(_) => told(S::UNPROCESSABLE_ENTITY, "unsound_candle"),
-            Self::UploadsBusy { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
+            Self::UploadsBusy { .. } | Self::TooManyStreams { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
             Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UnknownStrategy(_) | Self::Parameters(ParameterError::UnknownStrategy(_)) => {

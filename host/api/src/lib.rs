@@ -15,7 +15,7 @@ use ta_bot_engine::{
     modules::{catalog::Catalog, registry::Registry},
     pipeline::{analysis::Analyst, repair::Mender},
     settings::{application::SettingsBook, parameters::ParameterBook},
-    signals::{actions::PublishedActions, bus::Bus, expiry::Expiry, outbox::Outbox, replay::Replayer},
+    signals::{actions::PublishedActions, bus::Bus, expiry::Expiry, feed::Feed, outbox::Outbox, replay::Replayer},
     supervision::{failure::FailureStore, ladders::Ladders, ledger::Ledger},
     support::metrics::Metrics,
 };
@@ -53,6 +53,8 @@ pub struct Services {
     pub candles: Arc<Candles>,
     pub revisions: Arc<Revisions>,
     pub outbox: Arc<dyn Outbox>,
+    /// The signals as they are stored.
+    pub feed: Arc<Feed>,
     pub failures: Arc<dyn FailureStore>,
     pub replayer: Arc<Replayer>,
     pub impact: Arc<Impact>,
@@ -85,7 +87,8 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(
             api.layer(middleware::from_fn(request::cross_site::refuse))
                 .layer(Extension(request::turns::Turns::new()))
-                .layer(Extension(request::turns::Uploads::new())),
+                .layer(Extension(request::turns::Uploads::new()))
+                .layer(Extension(routes::journal::Streams::new())),
         )
         .merge(routes::service::open_routes())
         .fallback(async || error::ApiError::UnknownRoute)

@@ -12,5 +12,6 @@ pub mod replay;
 pub mod rerun;
 pub mod revision;
 pub mod shadow;
+pub mod signal;
 pub mod warning;
 pub mod window;

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    str::FromStr,
 };
 
 use serde::Serialize;
@@ -47,6 +48,20 @@ impl Action {
             Self::Hold => "hold",
             Self::Close => "close",
         }
+    }
+}
+
+/// A word that names no action.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no action: buy, sell, hold or close")]
+pub struct UnknownAction(String);
+
+impl FromStr for Action {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
+        let known = Self::ALL.into_iter().find(|action| action.as_str() == text);
+        known.ok_or_else(|| UnknownAction(cut(text, 100).into_owned()))
     }
 }
 

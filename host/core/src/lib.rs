@@ -42,7 +42,7 @@ pub use candle::{
 };
 pub use decision::{
     Action, Decision, EvaluationError, ExecutionStatus, MAX_RATIONALE, MAX_READING_NAME, MAX_READING_TEXT,
-    MAX_READINGS, Strength, readings_fit,
+    MAX_READINGS, Strength, UnknownAction, readings_fit,
 };
 pub use deployment::{
     DeployedLevel, Deployment, DeploymentAction, DeploymentChange, DeploymentEntry, DeploymentLog, LevelOfLog,

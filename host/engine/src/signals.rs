@@ -1,8 +1,10 @@
-//! Signals: where they wait, how they are published, and how they are replayed.
+//! Signals: where they wait, how they are published, followed and replayed.
 
 pub mod actions;
 pub mod bus;
+pub mod cursor;
 pub mod expiry;
+pub mod feed;
 pub mod outbox;
 pub mod redecision_store;
 pub mod relay;

@@ -107,6 +107,7 @@ impl App {
         listening(listener_address);
         let server = tokio::spawn(server);
         let watching = tokio::spawn(self.watch(leadership.clone(), stages.http.clone()));
+        tokio::spawn(Arc::clone(&self.feed).run(stages.http.clone()));
         // The service takes no work before the modules are known, so that metric series exist from the first scrape on.
         let mut broken = false;
         // Nor does it take work before the configuration is known: wrong parameters are worse than no parameters.
@@ -200,6 +201,7 @@ impl App {
             rollout: Arc::clone(&self.analyst.rollout),
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
+            feed: Arc::clone(&self.feed),
             revisions: Arc::clone(&self.revisions),
             failures: Arc::clone(&self.failures),
             replayer: Arc::clone(&self.replayer),

@@ -14,12 +14,14 @@ use ta_bot_engine::{
 mod candles;
 mod digits;
 mod modules;
+mod signals;
 
 pub(super) use candles::{
     CandlesCommand, DeleteWanted, ExportWanted, FilesWanted, RedecisionsWanted, RepairTerms, ReplaceWanted,
 };
 pub(super) use digits::{Chosen, Digits};
 pub(super) use modules::{ChangeWanted, CompareWanted, ModulesCommand, ShadowTerms};
+pub(super) use signals::{SignalFormat, SignalsCommand};
 
 const AFTER_HELP: &str = "\
 Everything else is set by environment variables, such as HTTP_ADDR, DATA_DIR, STRATEGIES_DIR, SUPPORTED_SYMBOLS and
@@ -104,6 +106,9 @@ pub(super) enum Command {
     /// List evaluations that failed, and download the bundle of one
     #[command(subcommand)]
     Failures(FailuresCommand),
+    /// List, show, follow and export the stored signals
+    #[command(subcommand)]
+    Signals(SignalsCommand),
     /// Compare the signals that count as published with the stream on NATS
     #[command(subcommand)]
     Outbox(OutboxCommand),

@@ -93,8 +93,10 @@ pub(super) enum CliError {
     NoneUsable(Vec<String>),
     #[error("there is no strategy {id}. There are: {}", listed(.known))]
     UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
-    #[error("there is no signal {0} in this store; GET /api/v1/signals of the service lists them")]
+    #[error("there is no signal {0} in this store; `ta-bot signals list` lists them")]
     UnknownSignal(SignalId),
+    #[error("there is no signal with the number {0} in this store; `ta-bot signals list` lists them")]
+    UnknownSequence(i64),
     #[error("there is no failure {0} in this store; `ta-bot failures list` lists them")]
     UnknownFailure(FailureId),
     #[error(
@@ -198,7 +200,7 @@ impl CliError {
             Self::NoStrategies { .. } => "no_strategies",
             Self::NoneUsable(_) => "no_usable_strategies",
             Self::UnknownStrategy { .. } => "unknown_strategy",
-            Self::UnknownSignal(_) => "unknown_signal",
+            Self::UnknownSignal(_) | Self::UnknownSequence(_) => "unknown_signal",
             Self::UnknownFailure(_) => "unknown_failure",
             Self::ModuleFile { .. } | Self::BundleFile { .. } => "unreadable_file",
             Self::Bundle { .. } => "bad_bundle",

@@ -34,6 +34,15 @@ impl Output {
         written.map_err(CliError::Output)
     }
 
+    /// Writes one line of an answer that goes on. Returns false if the reader is gone.
+    pub(super) fn line(self, line: &str) -> Result<bool, CliError> {
+        let mut stdout = io::stdout().lock();
+        match writeln!(stdout, "{}", visible_lines(line)).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).map_err(CliError::Output),
+        }
+    }
+
     /// Writes an error: as JSON to stdout, or as text to stderr.
     pub(super) fn error(self, error: &CliError) {
         // There is nowhere left to report a failure of this.

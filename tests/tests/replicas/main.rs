@@ -7,6 +7,7 @@ mod bad_events;
 mod commands;
 mod configuration;
 mod expected;
+mod followers;
 mod leaders;
 mod pause;
 mod readers;

@@ -16,9 +16,12 @@ mod retry;
 mod revisions;
 mod signals;
 
+pub(crate) use signals::Streams;
+
 pub(crate) fn routes(guard: &Guard) -> Routes {
     Routes::new(guard)
         .viewer(routes!(signals::list))
+        .viewer(routes!(signals::stream))
         .trader(routes!(replay::replay))
         .viewer(routes!(failures::list))
         .viewer(routes!(failures::download))

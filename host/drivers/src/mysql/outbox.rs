@@ -8,9 +8,12 @@ use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
-    signals::outbox::{
-        Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal,
-        fence::Begins,
+    signals::{
+        cursor::Cursor,
+        outbox::{
+            Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, SignalState,
+            StoredSignal, fence::Begins,
+        },
     },
     support::store_error::StoreError,
 };
@@ -144,6 +147,38 @@ impl Outbox for MysqlOutbox {
         signals(&self.database.rows(selection(filter, &schema)).await?)
     }
 
+    async fn unseen(&self, cursor: &Cursor, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
+        let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
+        let sequence = &schema.sequence;
+        let mut query = select(&schema);
+        query.push(" WHERE `signal_id` IS NOT NULL AND (").push(sequence).push(" > ").push_bind(cursor.position());
+        for hole in cursor.holes() {
+            query.push(" OR ").push(sequence).push(" BETWEEN ").push_bind(*hole.start());
+            query.push(" AND ").push_bind(*hole.end());
+        }
+        query.push(") ORDER BY ").push(sequence).push(" LIMIT ").push_bind(i64::from(limit));
+        signals(&self.database.rows(query).await?)
+    }
+
+    async fn reader(&self, name: &str) -> Result<Option<Cursor>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT `cursor` FROM `ta_bot_signal_readers` WHERE `name` = ");
+        query.push_bind(name);
+        let rows = self.database.rows(query).await?;
+        rows.first().map(|row| row::parsed(row, "cursor")).transpose().map_err(|error| store_error(&error))
+    }
+
+    async fn keep_reader(&self, name: &str, cursor: &Cursor, at: Timestamp) -> Result<(), StoreError> {
+        let kept = || async move {
+            let mut transaction = self.database.begin().await?;
+            let sql = "INSERT INTO `ta_bot_signal_readers` (`name`, `cursor`, `updated_at`) VALUES (?, ?, ?)
+                       ON DUPLICATE KEY UPDATE `cursor` = VALUES(`cursor`), `updated_at` = VALUES(`updated_at`)";
+            let query = sqlx::query(sql).bind(name).bind(cursor.to_string()).bind(at.millis());
+            let kept = query.execute(transaction.connection()).await.map(drop);
+            transaction.end(kept).await
+        };
+        self.database.write(1, kept).await
+    }
+
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError> {
         if series.is_empty() {
             return Ok(());
@@ -259,11 +294,33 @@ fn selection(filter: &SignalFilter, schema: &Schema) -> QueryBuilder<MySql> {
     if let Some(timeframe) = filter.timeframe {
         query.push(" AND `timeframe` = ").push_bind(timeframe.as_str());
     }
+    if let Some(action) = filter.action {
+        query.push(" AND `signal_type` = ").push_bind(action.as_str());
+    }
+    if let Some(state) = filter.state {
+        query.push(" AND ").push(condition(state));
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND `timestamp` >= ").push_bind(row::datetime(since));
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND `timestamp` < ").push_bind(row::datetime(until));
+    }
     if let Some(before) = filter.before {
         query.push(" AND ").push(&schema.sequence).push(" < ").push_bind(before);
     }
     query.push(" ORDER BY ").push(&schema.sequence).push(" DESC LIMIT ").push_bind(i64::from(filter.limit));
     query
+}
+
+/// The condition for signals in a state.
+const fn condition(state: SignalState) -> &'static str {
+    match state {
+        SignalState::Waiting => "`waiting` = 1",
+        SignalState::Published => "`published_at` IS NOT NULL",
+        SignalState::Expired => "`published_at` IS NULL AND `expired_at` IS NOT NULL",
+        SignalState::Withheld => "`published_at` IS NULL AND `expired_at` IS NULL AND `withheld_at` IS NOT NULL",
+    }
 }
 
 fn signals(rows: &[MySqlRow]) -> Result<Vec<StoredSignal>, StoreError> {

@@ -4,9 +4,13 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
-    signals::outbox::{
-        Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, StoredSignal,
-        fence::{Begins, older, split},
+    signals::{
+        cursor::Cursor,
+        outbox::{
+            Backlog, Committed, DeadFilter, DeadJob, FinishedJob, Outbox, RetriedJob, SignalFilter, SignalState,
+            StoredSignal,
+            fence::{Begins, older, split},
+        },
     },
     support::store_error::StoreError,
 };
@@ -147,6 +151,41 @@ impl Outbox for SqliteOutbox {
         self.database.read(found).await
     }
 
+    async fn unseen(&self, cursor: &Cursor, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
+        let found = async {
+            let mut query = QueryBuilder::<Sqlite>::new(SIGNALS);
+            query.push(" WHERE sequence > ").push_bind(cursor.position());
+            for hole in cursor.holes() {
+                query.push(" OR sequence BETWEEN ").push_bind(*hole.start()).push(" AND ").push_bind(*hole.end());
+            }
+            query.push(" ORDER BY sequence LIMIT ").push_bind(limit);
+            let rows = query.build().fetch_all(self.database.readers()).await?;
+            rows.iter().map(signal).collect()
+        };
+        self.database.read(found).await
+    }
+
+    async fn reader(&self, name: &str) -> Result<Option<Cursor>, StoreError> {
+        let found = async {
+            let query = sqlx::query("SELECT cursor FROM signal_readers WHERE name = ?").bind(name);
+            let row = query.fetch_optional(self.database.readers()).await?;
+            row.map(|row| row::parsed(&row, "cursor")).transpose()
+        };
+        self.database.read(found).await
+    }
+
+    async fn keep_reader(&self, name: &str, cursor: &Cursor, at: Timestamp) -> Result<(), StoreError> {
+        let kept = async {
+            let mut transaction = self.database.begin().await?;
+            let sql = "INSERT INTO signal_readers (name, cursor, updated_at) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (name) DO UPDATE SET cursor = ?2, updated_at = ?3";
+            let query = sqlx::query(sql).bind(name).bind(cursor.to_string()).bind(at.millis());
+            query.execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.write(1, kept).await
+    }
+
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError> {
         let begun = async {
             let mut transaction = self.database.begin().await?;
@@ -250,11 +289,33 @@ fn selection(filter: &SignalFilter) -> QueryBuilder<Sqlite> {
     if let Some(timeframe) = filter.timeframe {
         query.push(" AND timeframe = ").push_bind(timeframe.as_str());
     }
+    if let Some(action) = filter.action {
+        query.push(" AND signal_type = ").push_bind(action.as_str());
+    }
+    if let Some(state) = filter.state {
+        query.push(" AND ").push(condition(state));
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND timestamp >= ").push_bind(since.millis());
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND timestamp < ").push_bind(until.millis());
+    }
     if let Some(before) = filter.before {
         query.push(" AND sequence < ").push_bind(before);
     }
     query.push(" ORDER BY sequence DESC LIMIT ").push_bind(filter.limit);
     query
+}
+
+/// The condition for signals in a state.
+const fn condition(state: SignalState) -> &'static str {
+    match state {
+        SignalState::Waiting => WAITING,
+        SignalState::Published => "published_at IS NOT NULL",
+        SignalState::Expired => "published_at IS NULL AND expired_at IS NOT NULL",
+        SignalState::Withheld => "published_at IS NULL AND expired_at IS NULL AND withheld_at IS NOT NULL",
+    }
 }
 
 fn signal(found: &SqliteRow) -> Result<StoredSignal, sqlx::Error> {

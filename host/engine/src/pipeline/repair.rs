@@ -319,14 +319,20 @@ impl Mender {
     /// The signals of these jobs whose own strategy read candles that change. Of a strategy that is not known here,
     /// nobody can know how far it looked; its signals count if any strategy's do.
     async fn signals(&self, reaches: &[Reach], jobs: &BTreeSet<Job>) -> Result<Vec<StoredSignal>, StoreError> {
-        let series: BTreeSet<SeriesKey> = jobs.iter().map(|job| (job.symbol.clone(), job.timeframe)).collect();
+        let mut series: BTreeMap<SeriesKey, (Timestamp, Timestamp)> = BTreeMap::new();
+        for Job { symbol, timeframe, candle_close: close } in jobs {
+            let closes = series.entry((symbol.clone(), *timeframe)).or_insert((*close, *close));
+            *closes = (closes.0.min(*close), closes.1.max(*close));
+        }
         let known: BTreeSet<&StrategyId> = reaches.iter().map(|reach| &reach.strategy).collect();
         let strategies = self.analyst.registry.strategies();
         let mut signals = Vec::new();
-        for (symbol, timeframe) in series {
+        for ((symbol, timeframe), (first, last)) in series {
             let mut filter = SignalFilter {
                 symbol: Some(symbol),
                 timeframe: Some(timeframe),
+                since: Some(first),
+                until: Some(last.plus_millis(1)),
                 limit: SIGNALS_AT_ONCE,
                 ..Default::default()
             };

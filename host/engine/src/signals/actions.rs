@@ -28,9 +28,8 @@ impl FromStr for PublishedActions {
     type Err = ActionsError;
 
     fn from_str(text: &str) -> Result<Self, ActionsError> {
-        let known = |name: &str| Action::ALL.into_iter().map(Action::as_str).find(|action| *action == name);
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let actions: Option<BTreeSet<_>> = names.map(known).collect();
+        let actions: Option<BTreeSet<_>> = names.map(|name| name.parse().ok().map(Action::as_str)).collect();
         actions.filter(|actions| !actions.is_empty()).map(Self).ok_or(ActionsError)
     }
 }

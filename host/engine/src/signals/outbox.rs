@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 use ta_bot_core::{Job, Signal, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 
-use crate::support::store_error::StoreError;
+use crate::{signals::cursor::Cursor, support::store_error::StoreError};
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
 pub mod fence;
+mod filter;
+
+pub use filter::{SignalFilter, SignalState, UnknownState};
 
 /// A job whose evaluation is over, with the resulting signals.
 #[derive(Debug, Clone)]
@@ -99,21 +102,6 @@ pub struct RetriedJob {
     pub retried_at: Timestamp,
 }
 
-/// Which signals to list. All given conditions must hold.
-#[derive(Debug, Clone, Default)]
-pub struct SignalFilter {
-    /// Only signals of this strategy.
-    pub strategy: Option<StrategyId>,
-    /// Only signals of this symbol.
-    pub symbol: Option<Symbol>,
-    /// Only signals of this timeframe.
-    pub timeframe: Option<Timeframe>,
-    /// Only signals that were committed before the one at this position.
-    pub before: Option<i64>,
-    /// The largest number of signals to return.
-    pub limit: u32,
-}
-
 /// The signals that wait to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
@@ -163,6 +151,15 @@ pub trait Outbox: Send + Sync {
     /// Returns the signals that match the filter, newest first.
     async fn signals(&self, filter: &SignalFilter) -> Result<Vec<StoredSignal>, StoreError>;
 
+    /// Returns signals that a reader with this cursor has not seen, in the order of their positions.
+    async fn unseen(&self, cursor: &Cursor, limit: u32) -> Result<Vec<StoredSignal>, StoreError>;
+
+    /// Returns how far a reader had come when it was last kept, if it was.
+    async fn reader(&self, name: &str) -> Result<Option<Cursor>, StoreError>;
+
+    /// Keeps how far a reader has come.
+    async fn keep_reader(&self, name: &str, cursor: &Cursor, at: Timestamp) -> Result<(), StoreError>;
+
     /// Stores the candle from which a series is looked at, unless it is already stored. Candles that closed before it
     /// have no jobs, so that importing history emits no signals.
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Result<(), StoreError>;
@@ -207,14 +204,13 @@ impl StoredSignal {
         Job { symbol: self.symbol.clone(), timeframe: self.timeframe, candle_close: self.candle_close }
     }
 
-    /// Whether the signal waits to be sent, was sent, is too old for that, or is of an action that is not published: a
-    /// stable word for programs.
-    pub const fn state(&self) -> &'static str {
+    /// What has become of the signal.
+    pub const fn state(&self) -> SignalState {
         match (self.published_at, self.expired_at, self.withheld_at) {
-            (Some(_), _, _) => "published",
-            (None, Some(_), _) => "expired",
-            (None, None, Some(_)) => "withheld",
-            (None, None, None) => "waiting",
+            (Some(_), _, _) => SignalState::Published,
+            (None, Some(_), _) => SignalState::Expired,
+            (None, None, Some(_)) => SignalState::Withheld,
+            (None, None, None) => SignalState::Waiting,
         }
     }
 

@@ -175,7 +175,7 @@ impl Desk {
         if answer.decided == expected.decided && answer.dead == expected.dead {
             let all = self.outbox.signals(&SignalFilter { limit: u32::MAX, ..SignalFilter::default() }).await?;
             let signals =
-                all.into_iter().map(|signal| (signal.id.clone(), (signal.state().to_owned(), signal.message)));
+                all.into_iter().map(|signal| (signal.id.clone(), (signal.state().as_str().to_owned(), signal.message)));
             answer.signals.extend(signals);
         }
         Ok(answer)

@@ -1,69 +1,34 @@
-//! The stored signals.
+//! The stored signals: a list, newest first, and what came after a cursor.
 
 use axum::extract::State;
-use serde::Serialize;
-use serde_json::Value;
+use ta_bot_core::Timestamp;
 use ta_bot_engine::{
-    signals::outbox::{Outbox, SignalFilter, StoredSignal},
+    signals::{
+        cursor::Cursor,
+        outbox::{Outbox, SignalFilter, StoredSignal},
+    },
     support::store_error::StoreError,
 };
-use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
+    problem::Problem,
     request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
+    views::signal::SignalView,
 };
 
-/// A stored signal.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SignalView {
-    /// The position in the order in which signals were stored.
-    sequence: i64,
-    signal_id: String,
-    strategy: String,
-    symbol: String,
-    timeframe: String,
-    /// When it was stored.
-    created_at: String,
-    /// `waiting`, `published`, `expired` (too old to be sent) or `withheld` (of an action that is not published).
-    state: &'static str,
-    /// When the candle closed.
-    candle_close: String,
-    /// When the bus acknowledged it; null while it waits to be sent, and if it never will be.
-    published_at: Option<String>,
-    /// When it was found to be too old to be sent; null if it was not.
-    expired_at: Option<String>,
-    /// When it was found to be of an action that is not published, see `NATS_PUBLISH_ACTIONS`; null if it was not.
-    withheld_at: Option<String>,
-    /// The message, as it is sent.
-    #[schema(value_type = Object)]
-    message: Value,
-}
+mod stream;
 
-impl From<StoredSignal> for SignalView {
-    fn from(signal: StoredSignal) -> Self {
-        Self {
-            message: signal.json(),
-            sequence: signal.sequence,
-            strategy: signal.strategy.to_string(),
-            symbol: signal.symbol.to_string(),
-            timeframe: signal.timeframe.as_str().to_owned(),
-            state: signal.state(),
-            candle_close: signal.candle_close.to_string(),
-            created_at: signal.created_at.to_string(),
-            published_at: signal.published_at.map(|moment| moment.to_string()),
-            expired_at: signal.expired_at.map(|moment| moment.to_string()),
-            withheld_at: signal.withheld_at.map(|moment| moment.to_string()),
-            signal_id: signal.id,
-        }
-    }
-}
+pub(crate) use stream::Streams;
+pub(super) use stream::{__path_stream, stream};
 
 /// How many bytes the messages of one response have together. A single signal is returned even if it has more.
 const MOST_BYTES: usize = 8 << 20;
 /// How many signals are read from the store at once: each of an older version may have a megabyte.
 const AT_ONCE: u32 = 50;
+/// How many signals after a cursor one request looks at.
+const MOST_SEEN: usize = 1000;
 
 /// The newest signals that fit into a response, and the position before which there may be more.
 async fn page(outbox: &dyn Outbox, wanted: &SignalFilter) -> Result<(Vec<StoredSignal>, Option<i64>), StoreError> {
@@ -91,10 +56,46 @@ async fn page(outbox: &dyn Outbox, wanted: &SignalFilter) -> Result<(Vec<StoredS
     }
 }
 
-/// Signals, newest first.
+/// The signals after a cursor, oldest first, as many as fit into a response; the cursor after them, and whether there
+/// may be more. A filter that few signals match ends a page, too, so that no request reads a whole store.
+async fn page_after(
+    outbox: &dyn Outbox,
+    mut cursor: Cursor,
+    filter: &SignalFilter,
+) -> Result<(Vec<StoredSignal>, Cursor, bool), StoreError> {
+    let (mut found, mut bytes, mut seen) = (Vec::new(), 0, 0);
+    while seen < MOST_SEEN {
+        let now = Timestamp::now();
+        let read = outbox.unseen(&cursor, AT_ONCE).await?;
+        let is_last = read.len() < AT_ONCE as usize;
+        seen += read.len();
+        for signal in read {
+            let is_wanted = filter.matches(&signal);
+            if is_wanted {
+                bytes += signal.message.len();
+                if found.len() == filter.limit as usize || (bytes > MOST_BYTES && !found.is_empty()) {
+                    return Ok((found, cursor, true));
+                }
+            }
+            if cursor.take(signal.sequence, signal.created_at) && is_wanted {
+                found.push(signal);
+            }
+        }
+        if is_last {
+            cursor.settle(now);
+            return Ok((found, cursor, false));
+        }
+    }
+    Ok((found, cursor, true))
+}
+
+/// Signals, newest first; or with `after` those that were stored after a cursor, oldest first.
 ///
-/// A response has 8 MiB of messages at most. `metadata.next` is the `before` with which the next request goes on, and
-/// null if there are no more.
+/// A response has 8 MiB of messages at most. Newest first, `metadata.next` is the `before` with which the next request
+/// goes on, and null if there are no more. With `after` it is the next request's `after`, and `metadata.more` says
+/// whether it would give more now; a reader that goes on from there sees each signal exactly once, whichever replica
+/// stores and whichever answers. `after=0` begins with the oldest signal. Such a page may be empty if there are more:
+/// it ends after 1000 signals, whether they match or not.
 #[utoipa::path(
     get,
     path = "/api/v1/signals",
@@ -104,22 +105,54 @@ async fn page(outbox: &dyn Outbox, wanted: &SignalFilter) -> Result<(Vec<StoredS
         ("strategy" = Option<String>, Query, description = "Only of this strategy"),
         ("symbol" = Option<String>, Query, description = "Only of this symbol"),
         ("timeframe" = Option<String>, Query, description = "Only of this timeframe"),
+        ("action" = Option<String>, Query, description = "Only of this action: buy, sell, hold or close"),
+        ("state" = Option<String>, Query, description = "Only in this state: waiting, published, expired or withheld"),
+        ("since" = Option<String>, Query, description = "Only of candles that closed at this moment or later"),
+        ("until" = Option<String>, Query, description = "Only of candles that closed before this moment"),
         ("before" = Option<i64>, Query, description = "Only those stored before the one with this sequence"),
+        ("after" = Option<String>, Query, description = "Only those stored after this cursor, oldest first"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if absent"),
     ),
     responses((status = 200, body = Envelope<Vec<SignalView>>), ReadRefusals)
 )]
 pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<Answer<Vec<SignalView>>, ApiError> {
-    let mut fields = query.fields(&["strategy", "symbol", "timeframe", "before", "limit"])?;
+    let known = ["strategy", "symbol", "timeframe", "action", "state", "since", "until", "before", "after", "limit"];
+    let mut fields = query.fields(&known)?;
+    if fields.has("before")
+        && let Some(after) = fields.text("after", usize::MAX)
+    {
+        fields.refuse(Problem::new("after", &after.into(), "either `after`, oldest first, or `before`, newest first"));
+    }
+    let after: Option<Cursor> = fields.parsed("after");
     let filter = SignalFilter {
         strategy: fields.parsed("strategy"),
         symbol: fields.parsed("symbol"),
         timeframe: fields.parsed("timeframe"),
+        action: fields.parsed("action"),
+        state: fields.parsed("state"),
+        since: fields.parsed("since"),
+        until: fields.parsed("until"),
         before: fields.sequence("before"),
         limit: fields.limit(),
     };
+    if let (Some(since), Some(until)) = (filter.since, filter.until)
+        && since >= until
+    {
+        fields.refuse(Problem::new("until", &until.to_string().into(), format!("a moment after since, {since}")));
+    }
     fields.finish(Some(()))?;
-    let (signals, next) = page(&*services.outbox, &filter).await?;
-    let signals = signals.into_iter().map(SignalView::from).collect();
-    Ok(Answer::list(signals).with("limit", filter.limit).with("next", next))
+    let outbox = &*services.outbox;
+    let listed = |signals: Vec<StoredSignal>| {
+        Answer::list(signals.into_iter().map(SignalView::from).collect()).with("limit", filter.limit)
+    };
+    Ok(match after {
+        Some(after) => {
+            let (signals, next, more) = page_after(outbox, after, &filter).await?;
+            listed(signals).with("next", next.to_string()).with("more", more)
+        }
+        None => {
+            let (signals, next) = page(outbox, &filter).await?;
+            listed(signals).with("next", next)
+        }
+    })
 }

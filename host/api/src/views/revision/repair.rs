@@ -201,7 +201,7 @@ impl From<&StoredSignal> for SignalOfView {
             timeframe: signal.timeframe.as_str().to_owned(),
             action: signal.action.clone(),
             candle_close: signal.candle_close.to_string(),
-            state: signal.state(),
+            state: signal.state().as_str(),
         }
     }
 }

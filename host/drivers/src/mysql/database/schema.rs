@@ -20,7 +20,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version of the schema after this version has created or changed the database.
-const VERSION: i64 = 11;
+const VERSION: i64 = 12;
 /// The last version that `ta_bot_schema` names, unless a later one is a change with which no older version can work.
 /// The others are in `ta_bot_schema_changes`.
 const IN_FIRST_TABLE: i64 = 7;
@@ -36,6 +36,7 @@ const SCHEMA_CHANGES: &str = include_str!("../../../migrations/mysql/0008_schema
 const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0009_withheld_signals.sql");
 const CLAIMED_AUTHORS: &str = include_str!("../../../migrations/mysql/0010_claimed_authors.sql");
 const CANDLE_REPAIRS: &str = include_str!("../../../migrations/mysql/0011_candle_repairs.sql");
+const SIGNAL_READERS: &str = include_str!("../../../migrations/mysql/0012_signal_readers.sql");
 /// What this service adds to `signals`, each with the version that has it first.
 const OF_SIGNALS: [(i64, &str); 3] = [(1, SIGNALS), (6, EXPIRED_SIGNALS), (9, WITHHELD_SIGNALS)];
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
@@ -164,12 +165,16 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 11 {
         sqlx::raw_sql(CANDLE_REPAIRS).execute(&mut *connection).await?;
     }
+    if version < 12 {
+        sqlx::raw_sql(SIGNAL_READERS).execute(&mut *connection).await?;
+    }
     let ours = OF_SIGNALS.iter().filter(|(since, _)| version < *since).map(|(_, ours)| *ours);
     complete_signals(connection, &ours.collect::<String>()).await?;
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
                INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7);
-               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES (8, 7), (9, 7), (10, 7), (11, 7)";
+               INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES
+                   (8, 7), (9, 7), (10, 7), (11, 7), (12, 7)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }

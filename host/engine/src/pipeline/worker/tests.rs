@@ -16,7 +16,10 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     pipeline::job_queue::{contract::job, local::LocalQueue},
-    signals::outbox::{Backlog, Committed, DeadFilter, DeadJob, RetriedJob, SignalFilter, StoredSignal},
+    signals::{
+        cursor::Cursor,
+        outbox::{Backlog, Committed, DeadFilter, DeadJob, RetriedJob, SignalFilter, StoredSignal},
+    },
     support::abilities::Ability,
     testing::{Engine, settings},
 };
@@ -93,6 +96,18 @@ impl Outbox for Troubled {
 
     async fn signals(&self, filter: &SignalFilter) -> Stored<Vec<StoredSignal>> {
         self.inner.signals(filter).await
+    }
+
+    async fn unseen(&self, cursor: &Cursor, limit: u32) -> Stored<Vec<StoredSignal>> {
+        self.inner.unseen(cursor, limit).await
+    }
+
+    async fn reader(&self, name: &str) -> Stored<Option<Cursor>> {
+        self.inner.reader(name).await
+    }
+
+    async fn keep_reader(&self, name: &str, cursor: &Cursor, at: Timestamp) -> Stored<()> {
+        self.inner.keep_reader(name, cursor, at).await
     }
 
     async fn begin(&self, series: &[(Symbol, Timeframe, Timestamp)]) -> Stored<()> {

@@ -42,6 +42,9 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     an_emitted_signal_says_when_it_was_committed(fresh().await).await;
     a_signal_is_found_by_its_id(fresh().await).await;
     signals_are_found_by_what_they_are_about(fresh().await).await;
+    signals_are_found_by_what_became_of_them(fresh().await).await;
+    a_reader_gets_what_it_has_not_seen(fresh().await).await;
+    a_reader_goes_on_where_it_was(fresh().await).await;
     many_signals_are_committed_at_once(fresh().await).await;
     replicas_that_commit_the_same_emit_it_once(fresh().await).await;
     replicas_that_commit_at_once_lose_nothing(fresh().await).await;

@@ -15,7 +15,7 @@ use crate::signals::{
     bus::Notice,
     expiry::MaxAge,
     outbox::{
-        FinishedJob, SignalFilter,
+        FinishedJob, SignalFilter, SignalState,
         contract::{job, signal},
     },
 };
@@ -163,7 +163,7 @@ async fn what_is_not_published_is_withheld_and_counted() {
     assert!(bus.sent.lock().unwrap().is_empty());
     assert_eq!(relay.outbox.backlog().await.unwrap().signals, 0);
     let all = relay.outbox.signals(&SignalFilter { limit: 100, ..SignalFilter::default() }).await.unwrap();
-    assert_eq!(all.iter().filter(|signal| signal.state() == "withheld").count(), ids.len());
+    assert_eq!(all.iter().filter(|signal| signal.state() == SignalState::Withheld).count(), ids.len());
     assert_eq!(relay.metrics.delivery.signals_withheld.with_label_values(&["buy"]).get(), 10);
     assert_eq!(relay.metrics.signals_published.get(), 0);
 }

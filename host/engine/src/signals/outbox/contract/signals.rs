@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use ta_bot_core::{Action, Timestamp};
+
+use crate::signals::cursor::Cursor;
+
 use super::{
-    super::{Backlog, Committed, FinishedJob, SignalFilter},
+    super::{Backlog, Committed, FinishedJob, SignalFilter, SignalState},
     Replicas, SignalTimestamp, Timeframe, finished, finished_of, ids, ids_of, job, moment, signal, texts, waiting,
 };
 
@@ -124,7 +128,7 @@ pub async fn expired_signals_wait_no_more((store, other): Replicas) {
     store.mark_expired(&ids[1..3], moment(6000)).await.unwrap();
     let all = store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
     let states: Vec<_> =
-        all.iter().rev().map(|signal| (signal.state(), signal.published_at, signal.expired_at)).collect();
+        all.iter().rev().map(|signal| (signal.state().as_str(), signal.published_at, signal.expired_at)).collect();
     let expected = [
         ("published", Some(moment(3000)), None),
         ("expired", None, Some(moment(4000))),
@@ -152,7 +156,7 @@ pub async fn withheld_signals_wait_no_more((store, other): Replicas) {
     store.mark_published(&ids[2..3], moment(5000)).await.unwrap();
     store.mark_expired(&ids[1..2], moment(6000)).await.unwrap();
     let all = store.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
-    let states: Vec<_> = all.iter().rev().map(|signal| (signal.state(), signal.withheld_at)).collect();
+    let states: Vec<_> = all.iter().rev().map(|signal| (signal.state().as_str(), signal.withheld_at)).collect();
     let expected = [("published", None), ("withheld", Some(moment(4000))), ("published", None), ("waiting", None)];
     assert_eq!(states, expected);
 }
@@ -209,8 +213,8 @@ pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
         strategy: strategy.clone(),
         symbol: symbol.clone(),
         timeframe,
-        before: None,
         limit,
+        ..SignalFilter::default()
     };
     let cases = [
         (filter(&None, &None, None, 10), vec![3, 2, 1, 0]),
@@ -231,6 +235,71 @@ pub async fn signals_are_found_by_what_they_are_about((store, _): Replicas) {
     let newest = store.signals(&filter(&None, &None, None, 1)).await.unwrap();
     let earlier = SignalFilter { before: Some(newest[0].sequence), ..filter(&None, &None, None, 2) };
     assert_eq!(ids(&store.signals(&earlier).await.unwrap()), [all[2].as_str(), all[1].as_str()], "page by page");
+}
+
+/// Signals are found by their action, what has become of them, and when their candle closed. A signal that is read some
+/// other way is judged alike.
+pub async fn signals_are_found_by_what_became_of_them((store, other): Replicas) {
+    let jobs: Vec<_> = (0..4).map(|index| finished("BTCUSDT", index, &["rsi"])).collect();
+    store.commit(&jobs, moment(1000)).await.unwrap();
+    let ids = texts(&ids_of(&jobs));
+    store.mark_published(&ids[1..2], moment(2000)).await.unwrap();
+    store.mark_expired(&ids[2..3], moment(2000)).await.unwrap();
+    store.mark_withheld(&ids[3..], moment(2000)).await.unwrap();
+    let all = other.signals(&SignalFilter { limit: 10, ..SignalFilter::default() }).await.unwrap();
+    let closes: Vec<_> = jobs.iter().map(|done| done.job.candle_close).collect();
+    let any = || SignalFilter { limit: 10, ..SignalFilter::default() };
+    let action = |action| SignalFilter { action: Some(action), ..any() };
+    let state = |state| SignalFilter { state: Some(state), ..any() };
+    let between = |since, until| SignalFilter { since, until, ..any() };
+    let cases = [
+        (action(all[0].action.parse().unwrap()), vec![3, 2, 1, 0]),
+        (action(Action::Close), vec![]),
+        (state(SignalState::Waiting), vec![0]),
+        (state(SignalState::Published), vec![1]),
+        (state(SignalState::Expired), vec![2]),
+        (state(SignalState::Withheld), vec![3]),
+        (between(Some(closes[1]), None), vec![3, 2, 1]),
+        (between(None, Some(closes[1])), vec![0]),
+        (between(Some(closes[1]), Some(closes[3])), vec![2, 1]),
+        (SignalFilter { state: Some(SignalState::Expired), ..between(Some(closes[3]), None) }, vec![]),
+    ];
+    for (filter, expected) in cases {
+        let expected: Vec<&str> = expected.into_iter().map(|index: usize| ids[index].as_str()).collect();
+        assert_eq!(super::ids(&store.signals(&filter).await.unwrap()), expected, "{filter:?}");
+        let judged: Vec<_> = all.iter().filter(|signal| filter.matches(signal)).cloned().collect();
+        assert_eq!(super::ids(&judged), expected, "{filter:?}");
+    }
+}
+
+/// A reader gets what it has not seen, in the order of the positions, also from holes.
+pub async fn a_reader_gets_what_it_has_not_seen((store, other): Replicas) {
+    assert_eq!(store.unseen(&Cursor::default(), 10).await.unwrap(), []);
+    let jobs: Vec<_> = (0..6).map(|index| finished("BTCUSDT", index, &["rsi"])).collect();
+    store.commit(&jobs, Timestamp::now()).await.unwrap();
+    let all = other.unseen(&Cursor::default(), 10).await.unwrap();
+    assert_eq!(ids(&all), texts(&ids_of(&jobs)));
+    assert!(all.is_sorted_by_key(|signal| signal.sequence));
+    let mut cursor = Cursor::at(all[0].sequence);
+    for index in [1, 4] {
+        assert!(cursor.take(all[index].sequence, Timestamp::now()));
+    }
+    let unseen = other.unseen(&cursor, 10).await.unwrap();
+    assert_eq!(unseen, [&all[2..4], &all[5..]].concat());
+    assert_eq!(other.unseen(&cursor, 2).await.unwrap(), unseen[..2]);
+    assert_eq!(store.unseen(&Cursor::at(all[5].sequence), 10).await.unwrap(), []);
+}
+
+/// How far a reader has come is kept under its name, for every replica.
+pub async fn a_reader_goes_on_where_it_was((store, other): Replicas) {
+    assert_eq!(store.reader("desk").await.unwrap(), None);
+    let mut cursor = Cursor::at(3);
+    cursor.take(9, Timestamp::now());
+    store.keep_reader("desk", &Cursor::at(3), moment(1000)).await.unwrap();
+    store.keep_reader("phone", &Cursor::at(1), moment(1000)).await.unwrap();
+    other.keep_reader("desk", &cursor, moment(2000)).await.unwrap();
+    assert_eq!(store.reader("desk").await.unwrap(), Some(cursor));
+    assert_eq!(store.reader("phone").await.unwrap(), Some(Cursor::at(1)));
 }
 
 /// More jobs and signals than fit into one statement.

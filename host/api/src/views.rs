@@ -9,7 +9,6 @@ pub mod impact;
 pub mod module;
 pub mod outcome;
 pub mod replay;
-pub mod rerun;
 pub mod revision;
 pub mod shadow;
 pub mod signal;

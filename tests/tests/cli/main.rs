@@ -18,5 +18,6 @@ mod modules;
 mod outbox;
 mod run;
 mod serve;
+mod signals;
 mod strategies;
 mod usage;

@@ -61,7 +61,10 @@ async fn bad_events_are_counted_and_harmless() {
     until(Duration::from_mins(1), otherwise, async || all(&fleet).await >= before + FLOOD as f64).await;
     let logged = replica.log().lines().count() - lines;
     assert!(logged < 100, "{FLOOD} bad events made {logged} lines:\n{}", replica.log_tail());
-    assert_eq!(replica.get("/health").await["status"], "healthy");
+    // A busy machine may need a while to lead again.
+    let health = async || replica.get("/health").await;
+    let unhealthy = async || health().await.to_string();
+    until(Duration::from_mins(1), unhealthy, async || health().await["status"] == "healthy").await;
     // The next good event is still heard.
     market.write_minute(&fleet.pool(), 0).await;
     market.announce(&client, 0).await;

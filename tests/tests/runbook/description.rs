@@ -8,7 +8,7 @@ use ta_bot_tests::root;
 use crate::service::Service;
 
 /// Every route of the API.
-const ROUTES: [(&str, &[&str]); 34] = [
+const ROUTES: [(&str, &[&str]); 35] = [
     ("/api/v1/candles", &["get"]),
     ("/api/v1/candles/delete", &["post"]),
     ("/api/v1/candles/redecisions", &["get"]),
@@ -29,6 +29,7 @@ const ROUTES: [(&str, &[&str]); 34] = [
     ("/api/v1/modules/{digest}", &["delete", "get"]),
     ("/api/v1/modules/{digest}/wasm", &["get"]),
     ("/api/v1/signals", &["get"]),
+    ("/api/v1/signals/stream", &["get"]),
     ("/api/v1/signals/{signal_id}/replay", &["post"]),
     ("/api/v1/strategies", &["get"]),
     ("/api/v1/strategies/cache/refresh", &["post"]),
@@ -73,8 +74,9 @@ fn needed(verb: &str, path: &str) -> Vec<&'static str> {
         needed.extend(["408", "409", "413", "415"]);
     }
     let writes_parameters = path.contains("{id}") && !["get", "delete"].contains(&verb);
+    let is_bounded = path.ends_with("/stream");
     let runs_strategies = ["/validate", "/analyze", "/replay", "/candles/delete", "/candles/replace"];
-    if writes_parameters || runs_strategies.iter().any(|end| path.ends_with(end)) {
+    if writes_parameters || is_bounded || runs_strategies.iter().any(|end| path.ends_with(end)) {
         needed.push("429");
     }
     needed.sort_unstable();
@@ -97,8 +99,9 @@ async fn every_route_is_described_with_every_status() {
             let needed = needed(verb, path);
             assert_eq!(statuses.keys().map(String::as_str).collect::<Vec<_>>(), needed, "{verb} {path}");
             assert!(operation["summary"].is_string() || operation["description"].is_string(), "{verb} {path}");
-            if path.ends_with("/wasm") {
-                assert!(statuses["200"]["content"]["application/wasm"].is_object(), "{verb} {path}");
+            let others = [("/wasm", "application/wasm"), ("/stream", "text/event-stream")];
+            if let Some((_, kind)) = others.iter().find(|(end, _)| path.ends_with(end)) {
+                assert!(statuses["200"]["content"][kind].is_object(), "{verb} {path}");
                 continue;
             }
             let answer = &statuses["200"]["content"]["application/json"]["schema"];

@@ -27,6 +27,7 @@ mod replay;
 mod revisions;
 mod service;
 mod shadow;
+mod signals;
 mod strategies;
 #[path = "../support/mod.rs"]
 mod support;

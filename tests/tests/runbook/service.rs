@@ -207,11 +207,13 @@ impl Service {
     }
 }
 
-/// Sends a request and reads the answer. An answer that is not JSON has a null body.
+/// Sends a request and reads the answer. An answer that is not JSON has a null body; a stream of events, which has no
+/// end, is not read.
 pub(crate) async fn reply(request: RequestBuilder) -> Reply {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.unwrap();
+    let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let text = if is_stream { String::new() } else { response.text().await.unwrap() };
     Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct GuestRefusals;
 /// How the upload of a module can be refused.
 pub(crate) struct UploadRefusals;
 
+/// How a request for a stream can be refused.
+pub(crate) struct StreamRefusals;
+
 const READ: [(&str, &str); 7] = [
     ("400", "A query or a header is malformed"),
     ("401", "The token is not valid, or there is none and requests without one may not do this"),
@@ -43,6 +46,8 @@ const WRITE: [(&str, &str); 6] = [
 ];
 
 const GUEST: [(&str, &str); 1] = [("429", "As many such requests are already running as the service has cores")];
+
+const STREAM: [(&str, &str); 1] = [("429", "As many clients follow the signals as may at once")];
 
 const UPLOAD: [(&str, &str); 5] = [
     ("408", "The body did not arrive in time"),
@@ -73,6 +78,12 @@ impl IntoResponses for WriteRefusals {
 impl IntoResponses for GuestRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals(READ.into_iter().chain(WRITE).chain(GUEST))
+    }
+}
+
+impl IntoResponses for StreamRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(READ.into_iter().chain(STREAM))
     }
 }
 

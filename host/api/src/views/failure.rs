@@ -5,6 +5,8 @@ use utoipa::ToSchema;
 
 use ta_bot_engine::supervision::failure::FailureSummary;
 
+pub mod rerun;
+
 /// A failed evaluation. Its bundle holds all of its inputs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FailureView {

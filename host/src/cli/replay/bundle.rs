@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
-use ta_bot_api::views::rerun::RerunView;
+use ta_bot_api::views::failure::rerun::RerunView;
 use ta_bot_core::ModuleDigest;
 use ta_bot_drivers::sqlite::FILE_NAME;
 use ta_bot_engine::{

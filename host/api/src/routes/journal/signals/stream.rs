@@ -29,7 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     error::ApiError,
     problem::Problem,
-    request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
+    request::{fields::QueryFields, refusals::StreamRefusals, write::Shared},
     views::signal::SignalView,
 };
 
@@ -99,7 +99,7 @@ impl Following {
     ),
     responses(
         (status = 200, body = String, content_type = "text/event-stream", description = "Events, until the client goes"),
-        ReadRefusals
+        StreamRefusals
     )
 )]
 pub(crate) async fn stream(

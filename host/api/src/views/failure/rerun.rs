@@ -8,7 +8,7 @@ use ta_bot_engine::{
     supervision::failure::{FailedWindow, RecordedError},
 };
 
-use super::outcome::OutcomeView;
+use crate::views::outcome::OutcomeView;
 
 /// The result of a rerun.
 #[derive(Debug, Serialize)]

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value as Json, json};
 use ta_bot_test_servers::MariaDb;
+use ta_bot_tests::{chance::Chance, root};
 
 use crate::run::{Done, Home, sample};
 
@@ -117,6 +118,50 @@ fn tables_of_tradingview_and_pandas_are_imported() {
     assert_eq!(closes(&home, "BTCUSDT", "1h"), [1.75, 1.25, 1.5]);
 }
 
+/// Parquet as pandas (snappy, nanoseconds, an index) and Polars (zstd, a number, a column more) wrote it: twenty candles
+/// of 15 minutes from 2026-01-01 on, with tiny prices.
+#[test]
+fn parquet_of_pandas_and_polars_is_imported() {
+    let folder = root().join("tests/tests/cli/candles_of_others");
+    for name in ["pandas.parquet", "polars.parquet"] {
+        let home = Home::new();
+        let file = folder.join(name).display().to_string();
+        let read = home.json(&["candles", "import", &file, "--symbol", "PEPEUSDT", "--timeframe", "15m"]);
+        assert_eq!((&read["new"], &read["first_open"]), (&20.into(), &"2026-01-01T00:00:00+00:00".into()), "{name}");
+        let closes = closes(&home, "PEPEUSDT", "15m");
+        assert_eq!(closes[19], 5.524_628_571_428_571e-8, "{name}");
+        home.run(["candles", "import", &file, "--symbol", "PEPEUSDT", "--timeframe", "1h"])
+            .failed(1, &["line 2", "1h"]);
+    }
+}
+
+/// A Parquet file that is cut off or damaged anywhere gives an error that names it, or what it says is refused.
+#[test]
+fn damaged_parquet_is_told() {
+    let home = Home::new();
+    let whole = fs::read(root().join("tests/tests/cli/candles_of_others/polars.parquet")).unwrap();
+    let file = home.path().join("damaged.parquet");
+    let named = file.display().to_string();
+    let import = ["candles", "import", &named, "--symbol", "PEPEUSDT", "--timeframe", "15m"];
+    for end in [4, 8, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(&file, &whole[..end]).unwrap();
+        home.run(import).failed(1, &["damaged.parquet", "fetch it again"]);
+    }
+    let mut chance = Chance::new(16);
+    for _ in 0..40 {
+        let mut bytes = whole.clone();
+        for _ in 0..3 {
+            let place = chance.below(bytes.len() as u64) as usize;
+            bytes[place] = chance.below(256) as u8;
+        }
+        fs::write(&file, &bytes).unwrap();
+        let done = home.command().args(import).output().unwrap();
+        assert!(matches!(done.status.code(), Some(0 | 1)), "{done:?}");
+    }
+    fs::write(&file, b"PAR1").unwrap();
+    home.run(import).failed(1, &["damaged.parquet"]);
+}
+
 /// What was exported is imported with the same bytes, for prices from 1e-8 to 1e8.
 #[test]
 fn an_export_comes_back_bit_for_bit() {
@@ -149,6 +194,17 @@ fn an_export_comes_back_bit_for_bit() {
     let second = other.path().join("second.csv");
     export(&other, &second).succeeded();
     assert_eq!(fs::read(&out).unwrap(), fs::read(&second).unwrap());
+    // The same by way of Parquet.
+    let parquet = home.path().join("out.parquet");
+    export(&home, &parquet).succeeded();
+    assert!(fs::read(&parquet).unwrap().starts_with(b"PAR1"));
+    let third = Home::new();
+    let read =
+        third.json(&["candles", "import", parquet.to_str().unwrap(), "--symbol", "BTCUSDT", "--timeframe", "1h"]);
+    assert_eq!((&read["new"], &read["missing"]), (&680.into(), &0.into()));
+    let of_parquet = third.path().join("third.csv");
+    export(&third, &of_parquet).succeeded();
+    assert_eq!(fs::read(&out).unwrap(), fs::read(&of_parquet).unwrap());
     let part = [
         "candles",
         "export",

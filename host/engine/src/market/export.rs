@@ -1,8 +1,8 @@
-//! Writes the candles of a series as text that an import reads again: `ta-bot candles export --symbol BTCUSDT
+//! Writes the candles of a series in a form that an import reads again: `ta-bot candles export --symbol BTCUSDT
 //! --timeframe 15m`.
 //!
-//! A number is written with the fewest digits that make the same `f64` again, so that an import of what was exported
-//! stores the same bytes. Only candles go out that strategies would see; rows that are none are named. Candles that are
+//! In a CSV a number has the fewest digits that make the same `f64` again, and in Parquet it is that `f64`: an import of
+//! what was exported stores the same bytes. Only candles go out that strategies would see; rows that are none are named. Candles that are
 //! made of shorter ones have no rows, and are not among them.
 
 use std::{io, ops::Range};
@@ -12,7 +12,11 @@ use thiserror::Error;
 
 use crate::{market::candles::Candles, support::store_error::StoreError};
 
-/// The header of the text, which an import knows it by.
+mod parquet;
+
+use parquet::ParquetSheet;
+
+/// The header of a CSV, which an import knows it by.
 const HEADER: &str = "open_time_ms,open,high,low,close,volume\n";
 /// How many rows that are no candles are named.
 const MOST_NAMED: usize = 100;
@@ -32,6 +36,21 @@ pub struct Exported {
     pub named: Vec<RefusedCandle>,
 }
 
+/// In which form candles are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CandleFormat {
+    /// Text, a line for each candle.
+    Csv,
+    /// Parquet, with the open time as a moment in UTC.
+    Parquet,
+}
+
+/// Where candles are written.
+enum Sheet<W: io::Write + Send> {
+    Csv(W),
+    Parquet(ParquetSheet<W>),
+}
+
 /// Why an export ended early.
 #[derive(Debug, Error)]
 pub enum ExportError {
@@ -43,16 +62,16 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Writes the closed candles that opened within a stretch, oldest first, below a header.
+/// Writes the closed candles that opened within a stretch, oldest first.
 pub async fn export(
     candles: &Candles,
-    symbol: &Symbol,
-    timeframe: Timeframe,
+    (symbol, timeframe): (&Symbol, Timeframe),
     opened: Range<Timestamp>,
+    format: CandleFormat,
     out: &mut (impl io::Write + Send),
 ) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
-    out.write_all(HEADER.as_bytes())?;
+    let mut sheet = Sheet::begin(format, out)?;
     // A candle of which the store does not say when it was written is not over before its time.
     let over = timeframe.open_of(candles.clock().now());
     let mut from = opened.start;
@@ -60,17 +79,41 @@ pub async fn export(
     loop {
         let (rows, next) = candles.page(symbol, timeframe, from..end).await?;
         let closed = closed_candles(timeframe, rows);
-        for candle in &closed.candles {
-            out.write_all(line(candle).as_bytes())?;
-        }
+        sheet.add(&closed.candles)?;
         exported.add(&closed.candles, closed.refused);
         match next {
             Some(next) => from = next,
             None => break,
         }
     }
-    out.flush()?;
+    sheet.end()?;
     Ok(exported)
+}
+
+impl<W: io::Write + Send> Sheet<W> {
+    fn begin(format: CandleFormat, mut out: W) -> io::Result<Self> {
+        Ok(match format {
+            CandleFormat::Csv => {
+                out.write_all(HEADER.as_bytes())?;
+                Self::Csv(out)
+            }
+            CandleFormat::Parquet => Self::Parquet(ParquetSheet::begin(out)?),
+        })
+    }
+
+    fn add(&mut self, candles: &[Candle]) -> io::Result<()> {
+        match self {
+            Self::Csv(out) => candles.iter().try_for_each(|candle| out.write_all(line(candle).as_bytes())),
+            Self::Parquet(sheet) => sheet.add(candles),
+        }
+    }
+
+    fn end(self) -> io::Result<()> {
+        match self {
+            Self::Csv(mut out) => out.flush(),
+            Self::Parquet(sheet) => sheet.end(),
+        }
+    }
 }
 
 impl Exported {

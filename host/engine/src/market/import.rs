@@ -3,7 +3,7 @@
 //! The kinds of file are told apart by their content: ours, with the header `open_time_ms,open,high,low,close,volume`;
 //! the klines that Binance publishes, with 12 columns, with or without a header, and with times in milliseconds or
 //! (since 2025) in microseconds; and tables with a header as TradingView and pandas write them. Each may be the only
-//! file in a zip.
+//! file in a zip. A Parquet file is read like a table with its columns.
 //!
 //! Files are imported whole or not at all, and what is wrong with them is reported by line: a strategy that is tested
 //! on half a file, or on candles in the wrong order, gives answers that look right. If the caller asks for it, sound
@@ -24,6 +24,7 @@ mod error;
 mod gather;
 mod lines;
 mod names;
+mod parquet;
 mod row;
 mod source;
 #[cfg(test)]
@@ -147,7 +148,10 @@ fn read_with(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CandleFile, ImportError> {
     let series = FileOrder::new(timeframe, now, skip_bad);
-    let parsed = source::with_text(path, source::TEXT_LIMIT, progress, |text| parse(Lines::new(text), series));
+    let parsed = source::parquet(path).and_then(|file| match file {
+        Some(file) => parquet::parse(file, series, progress),
+        None => source::with_text(path, source::TEXT_LIMIT, progress, |text| parse(Lines::new(text), series)),
+    });
     parsed.map_err(|problem| ImportError::File { path: path.to_owned(), problem })
 }
 

@@ -15,10 +15,10 @@ use super::{
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum CandlesCommand {
     /// Import files of candles: CSV with the header open_time_ms,open,high,low,close,volume; Binance's klines; tables
-    /// of TradingView or pandas. Each may be zipped
+    /// of TradingView or pandas, each of which may be zipped; Parquet
     Import(FilesWanted),
-    /// Write the candles of a series as CSV that `candles import` reads: with every digit, so that the same bytes are
-    /// stored
+    /// Write the candles of a series as CSV or Parquet that `candles import` reads: with every digit, so that the same
+    /// bytes are stored
     Export(ExportWanted),
     /// List what the store holds, by symbol and timeframe
     List,

@@ -1,17 +1,18 @@
-//! `ta-bot candles export`: candles of the store as a file that `candles import` reads.
+//! `ta-bot candles export`: candles of the store as a file that `candles import` reads. A name that ends in `.parquet`
+//! asks for Parquet.
 
 use std::{
     fmt, fs,
     io::{self, BufWriter, Write as _},
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 use ta_bot_core::{RefusedCandle, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::market::{
     candles::Candles,
-    export::{ExportError, Exported, export as write},
+    export::{CandleFormat, ExportError, Exported, export as write},
 };
 
 use crate::cli::{
@@ -39,7 +40,7 @@ pub(in crate::cli) async fn export(session: Session, wanted: ExportWanted) -> Re
     };
     let file = new_file::create(&path, 0o644, |path| CliError::FileExists { path })?;
     let mut out = BufWriter::new(file);
-    let exported = write(&app.candles, &symbol, timeframe, opened, &mut out).await;
+    let exported = write(&app.candles, (&symbol, timeframe), opened, format_of(&path), &mut out).await;
     let synced = exported.and_then(|exported| Ok(out.get_ref().sync_all().map(|()| exported)?));
     let exported = synced.map_err(|error| {
         // A file that is cut off in the middle would pass for a whole one.
@@ -56,13 +57,18 @@ async fn to_stdout(
     opened: Range<Timestamp>,
 ) -> Result<Exported, CliError> {
     let mut out = BufWriter::new(io::stdout());
-    match write(candles, symbol, timeframe, opened, &mut out).await {
+    match write(candles, (symbol, timeframe), opened, CandleFormat::Csv, &mut out).await {
         // The reader has seen what it wanted.
         Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exported::default()),
         Err(ExportError::Write(error)) => Err(CliError::Output(error)),
         Err(ExportError::Store(error)) => Err(error.into()),
         Ok(exported) => out.flush().map(|()| exported).map_err(CliError::Output),
     }
+}
+
+fn format_of(path: &Path) -> CandleFormat {
+    let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+    if is_parquet { CandleFormat::Parquet } else { CandleFormat::Csv }
 }
 
 fn failed(error: ExportError, path: PathBuf) -> CliError {

@@ -96,6 +96,9 @@ pub enum FileProblem {
     /// It is a zip that can't be used.
     #[error("the zip {0}")]
     Zip(String),
+    /// It is a Parquet file that can't be used.
+    #[error("the Parquet file {0}")]
+    Parquet(String),
     /// Its text is too long.
     #[error("holds more than {limit} bytes of text: split it")]
     TooLarge {

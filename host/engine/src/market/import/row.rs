@@ -72,14 +72,14 @@ impl Layout {
         if is_row && columns == BINANCE_COLUMNS {
             return Ok((Self::BINANCE, false));
         }
-        let named = Self::named(line).map(|layout| (layout, true));
+        let named = Self::named(fields(line)).map(|layout| (layout, true));
         named.ok_or_else(|| LineProblem::NoHeader { given: shown(line, 60) })
     }
 
-    /// The layout that a header describes.
-    fn named(header: &str) -> Option<Self> {
+    /// The layout of a file whose columns have these names.
+    pub(super) fn named<'a>(columns: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let name = |field: &str| field.to_ascii_lowercase().replace([' ', '-'], "_");
-        let names: Vec<String> = fields(header).map(name).collect();
+        let names: Vec<String> = columns.into_iter().map(name).collect();
         let place = |wanted: &str| names.iter().position(|name| name == wanted);
         let time_name = TIMES.into_iter().find(|name| place(name).is_some())?;
         let mut places = [place(time_name)?, 0, 0, 0, 0, 0];
@@ -101,7 +101,11 @@ impl Layout {
 
     /// What a row says.
     pub(super) fn row(self, line: &str) -> Result<Row, LineProblem> {
-        let found: Vec<&str> = fields(line).collect();
+        self.row_of(&fields(line).collect::<Vec<_>>())
+    }
+
+    /// What a row of these fields says.
+    pub(super) fn row_of(self, found: &[&str]) -> Result<Row, LineProblem> {
         if found.len() != self.columns {
             return Err(LineProblem::Columns { given: found.len(), expected: self.columns });
         }
@@ -121,6 +125,16 @@ impl Layout {
         };
         let close_time = self.close_time.map(|place| close_time(found[place])).transpose()?;
         Ok(Row { candle, close_time })
+    }
+
+    /// Whether the open time is in this column.
+    pub(super) const fn is_time(self, column: usize) -> bool {
+        self.places[0] == column
+    }
+
+    /// Whether the file's own times may be given as a date.
+    pub(super) fn takes_dates(self) -> bool {
+        self.times == Times::Any
     }
 
     fn time(self, field: &str) -> Result<Timestamp, LineProblem> {

@@ -24,6 +24,18 @@ const PACKERS: [(&[u8], &str); 5] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
 ];
 
+/// How a Parquet file begins.
+const PARQUET: &[u8] = b"PAR1";
+
+/// Opens a file, if it is a Parquet file.
+pub(super) fn parquet(path: &Path) -> Result<Option<File>, FileProblem> {
+    let mut file = File::open(path).map_err(read_problem)?;
+    let mut beginning = Vec::new();
+    (&mut file).take(PARQUET.len() as u64).read_to_end(&mut beginning).map_err(read_problem)?;
+    file.rewind().map_err(read_problem)?;
+    Ok((beginning == PARQUET).then_some(file))
+}
+
 /// Calls `work` with the text of a file.
 pub(super) fn with_text<T>(
     path: &Path,

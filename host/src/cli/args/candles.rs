@@ -84,7 +84,8 @@ pub(in crate::cli) struct ExportWanted {
     /// Only candles that opened before this moment
     #[arg(long, value_name = "MOMENT")]
     pub(in crate::cli) until: Option<Timestamp>,
-    /// The file to write [default: stdout]; an existing file is never overwritten
+    /// The file to write, as Parquet if its name ends in .parquet [default: CSV to stdout]; an existing file is never
+    /// overwritten
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
 }

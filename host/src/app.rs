@@ -36,6 +36,7 @@ use crate::environment::Environment;
 
 mod drivers;
 mod market;
+pub mod older;
 mod serving;
 mod stages;
 

@@ -23,8 +23,8 @@ pub(super) struct LevelView {
     /// `runs`, `paused`, `stopped`, `left_out` or `no_module`.
     pub(super) state: &'static str,
     /// Why it is stopped.
-    pub(super) reason: Option<String>,
-    pub(super) parameters: Vec<ParameterView>,
+    reason: Option<String>,
+    parameters: Vec<ParameterView>,
     /// What `apply` does: `nothing`, `write`, `follows` (it runs once the level of all symbols is written) or `decide`
     /// (an operator has to).
     pub(super) step: &'static str,

@@ -17,7 +17,7 @@ use crate::{
     app::older::Found,
     cli::{
         Session,
-        output::{NOTHING, one_line, or_dash, table},
+        output::{one_line, or_dash, table},
     },
 };
 
@@ -173,10 +173,10 @@ impl PlanView {
         let header = ["strategy", "level", "parameter", "stored", "instead of", "meaning"];
         let rows = self.levels.iter().flat_map(LevelView::parameter_rows);
         writeln!(f, "\nTheir parameters:\n\n{}", table(&header, &[3, 4], rows))?;
-        for level in self.levels.iter().filter(|level| level.state == "stopped" || level.decide.is_some()) {
-            let reason = level.decide.as_ref().or(level.reason.as_ref());
-            let reason = reason.map_or(NOTHING, String::as_str);
-            writeln!(f, "\n{}, {}: {}", level.strategy, level.level(), one_line(reason))?;
+        for level in &self.levels {
+            if let Some(reason) = &level.decide {
+                writeln!(f, "\n{}, {}: {}", level.strategy, level.level(), one_line(reason))?;
+            }
         }
         Ok(())
     }
@@ -195,23 +195,22 @@ impl PlanView {
         match &self.written {
             Some(written) if !written.is_empty() => writeln!(
                 f,
-                "\n{} levels were written. A service that runs follows within CONFIG_CACHE_TTL_SECONDS, or at once by \
-                 POST /api/v1/strategies/cache/refresh. What was there before: ta-bot migrate back",
-                written.len()
+                "\nA service that runs follows within CONFIG_CACHE_TTL_SECONDS, or at once by POST \
+                 /api/v1/strategies/cache/refresh. What was there before: \"ta-bot migrate back\""
             )?,
             Some(_) if write > 0 => writeln!(f, "\nNothing was changed. Do it with --yes")?,
             _ => writeln!(f, "\nNothing was changed.")?,
         }
-        if self.written.is_none() && write > 0 {
-            writeln!(f, "{write} levels would be written again by: ta-bot migrate apply --yes")?;
+        if write > 0 {
+            writeln!(f, "Levels that \"ta-bot migrate apply --yes\" writes again: {write}")?;
         }
         if decide > 0 {
             writeln!(
                 f,
-                "{decide} levels are yours to decide: PUT /api/v1/strategies/ID/config (or …/config/SYMBOL) with \
+                "Levels that are yours to decide: {decide}. PUT /api/v1/strategies/ID/config (or …/config/SYMBOL) with \
                  parameters that the strategy takes"
             )?;
         }
-        write!(f, "{} levels stop their strategy.", self.stopped)
+        write!(f, "Levels that stop their strategy: {}", self.stopped)
     }
 }

@@ -35,6 +35,7 @@ use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 use crate::environment::Environment;
 
 mod drivers;
+pub mod found;
 mod market;
 pub mod older;
 mod serving;

@@ -28,7 +28,7 @@ use ta_bot_engine::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::older::{Stream, Tables};
+use super::found::{Stream, Tables};
 use crate::environment::{Environment, MysqlUri, NatsSettings};
 
 #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]

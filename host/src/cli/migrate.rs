@@ -20,10 +20,7 @@ use super::{
     error::{CliError, FAILED},
     modules::name_or_user,
 };
-use crate::app::{
-    App,
-    older::{self, Found},
-};
+use crate::app::{App, found::Found, older};
 
 mod back;
 mod level;
@@ -35,7 +32,8 @@ const REASON: &str = "migrate";
 
 /// Does what the command says.
 pub(super) async fn run(session: Session, command: MigrateCommand) -> Result<ExitCode, CliError> {
-    let (found, app) = open(&session).await?;
+    // Boxed, since the future that connects to servers has a large state.
+    let (found, app) = Box::pin(open(&session)).await?;
     match command {
         MigrateCommand::Plan(wanted) => {
             let levels = judged(&app, wanted).await?;
@@ -98,9 +96,12 @@ async fn answer(
     written: Option<Vec<AuditEntry>>,
 ) -> Result<ExitCode, CliError> {
     let fields = app.config.leftovers().await?.settings.unwrap_or_default();
-    let known: Vec<_> = app.registry.strategies().keys().cloned().collect();
-    let settings = judge_settings(&fields, &app.analyst.settings.current().settings, &known);
-    let view = plan::PlanView::new(session, (levels, settings.as_slice()), found, written);
+    let mut known: Vec<_> = app.registry.strategies().keys().cloned().collect();
+    known.sort();
+    let in_use = app.analyst.settings.current();
+    let settings = judge_settings(&fields, &in_use.settings, &known);
+    let not_enabled = known.iter().filter(|id| !in_use.settings.enables(id)).map(ToString::to_string).collect();
+    let view = plan::PlanView::new(session, (levels, &settings, not_enabled), found, written);
     session.output.answer(&view)?;
     Ok(if view.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

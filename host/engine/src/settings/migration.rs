@@ -6,12 +6,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::{
-    settings::{
-        config_store::{AuditEntry, Author, ConfigStore},
-        parameters::{Change, JudgedLevel, Merge, ParameterBook, ParameterError},
-    },
-    support::store_error::WriteError,
+use crate::settings::{
+    config_store::{AuditEntry, Author, ConfigStore},
+    parameters::{Change, JudgedLevel, Merge, ParameterBook, ParameterError},
 };
 
 mod application;
@@ -95,8 +92,6 @@ async fn refusal(parameters: &ParameterBook, level: &JudgedLevel) -> Result<Opti
     match parameters.change(Change { validate_only: true, ..change(level, level.fitting(), author) }).await {
         Ok(_) => Ok(None),
         Err(ParameterError::Refused(reason)) => Ok(Some(format!("the strategy refuses them together: {reason}"))),
-        // Somebody writes at the same time: that is seen when the level is written.
-        Err(ParameterError::Write(WriteError::Conflict { .. })) => Ok(None),
         Err(error) => Err(error),
     }
 }

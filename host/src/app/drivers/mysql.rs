@@ -17,7 +17,7 @@ use ta_bot_drivers::mysql::{
 use ta_bot_engine::support::metrics::Metrics;
 
 use super::{Opened, Shared};
-use crate::{app::older::Tables, environment::Environment};
+use crate::{app::found::Tables, environment::Environment};
 
 #[allow(clippy::unused_async, reason = "opening other servers is asynchronous")]
 pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Opened<Shared>> {

@@ -12,7 +12,7 @@ use ta_bot_engine::support::metrics::Metrics;
 
 use super::{Messaging, Opened};
 use crate::{
-    app::older::{Stream, StreamStep},
+    app::found::{Stream, StreamStep},
     environment::{Environment, NatsSettings},
 };
 

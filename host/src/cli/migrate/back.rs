@@ -17,7 +17,7 @@ use super::{
     servers::{StreamView, TablesView},
 };
 use crate::{
-    app::{App, older::Found},
+    app::{App, found::Found},
     cli::{
         Session,
         args::MigrateTerms,

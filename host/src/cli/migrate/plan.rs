@@ -14,7 +14,7 @@ use super::{
     servers::{StreamView, TablesView},
 };
 use crate::{
-    app::older::Found,
+    app::found::Found,
     cli::{
         Session,
         output::{one_line, or_dash, table},
@@ -31,6 +31,8 @@ pub(super) struct PlanView {
     store: String,
     levels: Vec<LevelView>,
     settings: Vec<SettingView>,
+    /// The strategies that there are modules of and that the settings do not enable.
+    not_enabled: Vec<String>,
     tables: Option<TablesView>,
     stream: Option<StreamView>,
     /// The levels that were written; null for `plan`.
@@ -63,7 +65,7 @@ struct WrittenView {
 impl PlanView {
     pub(super) fn new(
         session: &Session,
-        (levels, settings): (&[LevelPlan], &[SettingPlan]),
+        (levels, settings, not_enabled): (&[LevelPlan], &[SettingPlan], Vec<String>),
         found: &Found,
         written: Option<Vec<AuditEntry>>,
     ) -> Self {
@@ -74,6 +76,7 @@ impl PlanView {
             stopped: levels.iter().filter(|level| level.state == "stopped").count(),
             levels,
             settings: settings.iter().map(SettingView::new).collect(),
+            not_enabled,
             tables: found.tables.as_ref().map(TablesView::new),
             stream: found.stream.as_ref().map(StreamView::new),
             written: written.map(|entries| entries.into_iter().filter_map(WrittenView::new).collect()),
@@ -186,7 +189,16 @@ impl PlanView {
             return writeln!(f, "\nNo settings of the application are stored: those of the environment count.");
         }
         let header = ["setting", "stored", "in use", "meaning"];
-        writeln!(f, "\nSettings:\n\n{}", table(&header, &[], self.settings.iter().map(SettingView::row)))
+        writeln!(f, "\nSettings, which count in place of the environment's:\n")?;
+        writeln!(f, "{}", table(&header, &[], self.settings.iter().map(SettingView::row)))?;
+        if !self.not_enabled.is_empty() {
+            writeln!(
+                f,
+                "\nThere are modules of these strategies, too, and they are not enabled: {}",
+                self.not_enabled.join(", ")
+            )?;
+        }
+        Ok(())
     }
 
     fn write_next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

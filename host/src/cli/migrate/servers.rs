@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    app::older::{Stream, StreamStep, Tables},
+    app::found::{Stream, StreamStep, Tables},
     cli::output::one_line,
 };
 

@@ -17,7 +17,7 @@ use crate::run::{Done, Home};
 /// The older service has no rule for these two.
 const NEW_HERE: [&str; 2] = ["macd", "rsi"];
 /// The strategies whose documents somebody has edited.
-const EDITED: [&str; 3] = ["doji_reversal", "golden_trend_sync", "momentum_pulse"];
+const EDITED: [&str; 3] = ["ema_pullback_continuation", "range_break_pop", "shooting_star_reversal"];
 /// How many defaults the older service has stored by itself.
 pub(super) const BY_ITSELF: usize = 28 - EDITED.len();
 /// A stream that somebody else has made for what readers get.
@@ -173,6 +173,25 @@ impl Older {
     }
 }
 
+/// The parameters that the older service stores by itself. Those of three strategies are known; the others have such names
+/// as well.
+fn stored_by_itself(strategy: &str) -> Document {
+    match strategy {
+        "momentum_pulse" => doc! {
+            "rsi_overbought": 70, "rsi_oversold": 30, "min_data_points": 30, "base_confidence": 0.72,
+        },
+        "golden_trend_sync" => doc! {
+            "ema_fast": 50, "ema_slow": 200, "min_data_points": 210, "base_confidence": 0.78,
+            "volume_confirmation_multiplier": 1.2,
+        },
+        "doji_reversal" => doc! {
+            "body_size_threshold": 0.1, "shadow_ratio_threshold": 2.0, "trend_confirmation_periods": 5,
+            "base_confidence": 0.68,
+        },
+        _ => doc! { "a_threshold_of_the_older_service": 1.5, "min_data_points": 30, "base_confidence": 0.72 },
+    }
+}
+
 /// Writes what the older service leaves in MongoDB.
 async fn fill(database: &Database) {
     let at = DateTime::from_millis(1_760_000_000_000);
@@ -181,9 +200,7 @@ async fn fill(database: &Database) {
     let theirs: Vec<String> = theirs.collect();
     assert_eq!(theirs.len(), BY_ITSELF + EDITED.len());
     for id in theirs.iter().filter(|id| !EDITED.contains(&id.as_str())) {
-        let parameters = doc! {
-            "a_threshold_of_the_older_service": 1.5, "min_data_points": 30_i64, "base_confidence": 0.72,
-        };
+        let parameters = stored_by_itself(id);
         global
             .insert_one(doc! {
                 "strategy_id": id, "parameters": parameters, "version": 1_i64, "created_at": at, "updated_at": at,
@@ -198,16 +215,16 @@ async fn fill(database: &Database) {
             "metadata": { "created_by": "llm", "reason": "volatile" },
         }
     };
-    let doji = doc! {
-        "body_size_threshold": 0.1, "shadow_ratio_threshold": 2.0, "trend_confirmation_periods": 5,
-        "base_confidence": 0.68,
+    let unknown = doc! {
+        "upper_shadow_ratio_threshold": 2.0, "shadow_ratio_threshold": 2.0, "trend_confirmation_periods": 5,
+        "base_confidence": 0.61,
     };
-    let golden = doc! { "ema_fast": 10, "ema_slow": 30, "min_data_points": 50 };
-    let pulse = doc! { "rsi_min": 70, "rsi_max": 60 };
+    let fits = doc! { "atr_period": 10, "stop_candles": 5, "min_data_points": 20 };
+    let refused = doc! { "ema_fast": 40, "ema_slow": 30 };
     for document in [
-        edited("doji_reversal", 3, doji),
-        edited("golden_trend_sync", 2, golden),
-        edited("momentum_pulse", 4, pulse),
+        edited("shooting_star_reversal", 3, unknown),
+        edited("range_break_pop", 2, fits),
+        edited("ema_pullback_continuation", 4, refused),
         edited("grid_bot", 1, doc! { "step": 5 }),
     ] {
         global.insert_one(document).await.unwrap();
@@ -218,9 +235,10 @@ async fn fill(database: &Database) {
         document
     };
     let symbols = database.collection::<Document>("strategy_configs_symbol");
-    let unfit = doc! { "pullback_threshold": 0.05, "volume_confirmation_multiplier": 1.2, "ema_slow": "30" };
-    symbols.insert_one(of_symbol("golden_trend_sync", "BTCUSDT", unfit)).await.unwrap();
-    symbols.insert_one(of_symbol("doji_reversal", "ETHUSDT", doc! { "base_confidence": 0.61 })).await.unwrap();
+    let unfit = doc! { "stop_buffer": 0.02, "volume_confirmation_multiplier": 1.2, "momentum_candles": "2" };
+    symbols.insert_one(of_symbol("range_break_pop", "BTCUSDT", unfit)).await.unwrap();
+    let fits = doc! { "base_confidence": 0.63 };
+    symbols.insert_one(of_symbol("shooting_star_reversal", "ETHUSDT", fits)).await.unwrap();
     let mut enabled = theirs;
     enabled.push("grid_bot".to_owned());
     let settings = doc! {
@@ -230,8 +248,8 @@ async fn fill(database: &Database) {
     };
     database.collection::<Document>("app_config").insert_one(settings).await.unwrap();
     let entry = doc! {
-        "strategy_id": "doji_reversal", "symbol": null, "action": "UPDATE", "old_parameters": {},
-        "new_parameters": { "body_size_threshold": 0.1 }, "changed_by": "llm", "changed_at": at, "reason": "volatile",
+        "strategy_id": "shooting_star_reversal", "symbol": null, "action": "UPDATE", "old_parameters": {},
+        "new_parameters": { "base_confidence": 0.61 }, "changed_by": "llm", "changed_at": at, "reason": "volatile",
     };
     database.collection::<Document>("strategy_config_audit").insert_one(entry).await.unwrap();
 }

@@ -10,7 +10,7 @@ use crate::{
         config_store::{ConfigKey, Leftovers, StoredConfig, StoredLevels, StoredSettings},
         parameters::Meaning,
     },
-    support::store_error::StoreError,
+    support::store_error::{StoreError, WriteError},
     testing::{Engine, author, settings, symbol},
 };
 
@@ -195,7 +195,7 @@ async fn defaults_that_were_stored_by_themselves_are_taken_only_if_asked_for() {
     let plans = plan(book, &shared, false).await.unwrap();
     assert!(plans.iter().all(|plan| plan.is_left_out && plan.step == Step::Nothing), "{plans:?}");
     let plans = plan(book, &shared, true).await.unwrap();
-    let steps: Vec<_> = plans.iter().map(|plan| (plan.level.key.to_owned(), plan.step.clone())).collect();
+    let steps: Vec<_> = plans.iter().map(|plan| (plan.level.key.clone(), plan.step.clone())).collect();
     let written: Vec<_> = steps.iter().filter(|(_, step)| *step != Step::Nothing).collect();
     let wanted = Step::Write(json!({"period": 20}).as_object().unwrap().clone());
     assert_eq!(written, [&(key(None), wanted)], "what changes nothing is not written");

@@ -167,8 +167,8 @@ impl Drivers {
 }
 
 /// Looks at the tables of candles and signals without changing anything.
-pub(super) async fn look_at_tables(uri: &MysqlUri) -> anyhow::Result<Tables> {
-    mysql::look(uri).await
+pub(super) async fn look_at_tables(uri: &MysqlUri, environment: &Environment) -> anyhow::Result<Tables> {
+    mysql::look(uri, environment).await
 }
 
 /// Finds out what a start of the service would do to the stream of signals.

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 /// Looks at the servers that the environment names.
 pub async fn look(environment: &Environment) -> anyhow::Result<Found> {
     let tables = match &environment.mysql {
-        Some(uri) => Some(drivers::look_at_tables(uri).await?),
+        Some(uri) => Some(drivers::look_at_tables(uri, environment).await?),
         None => None,
     };
     let stream = match &environment.nats {

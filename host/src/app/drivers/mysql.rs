@@ -41,7 +41,7 @@ pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>
 }
 
 /// Looks at the tables without changing anything.
-pub(super) async fn look(uri: &MysqlUri) -> anyhow::Result<Tables> {
+pub(super) async fn look(uri: &MysqlUri, _: &Environment) -> anyhow::Result<Tables> {
     let older::Tables { own, signals, missing } = older::look(uri).await?;
     anyhow::ensure!(
         own != OwnTables::Incomplete,

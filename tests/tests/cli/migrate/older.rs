@@ -173,8 +173,8 @@ impl Older {
     }
 }
 
-/// The parameters that the older service stores by itself. Those of three strategies are known; the others have such names
-/// as well.
+/// The parameters that the older service stores by itself. Those of three strategies are known; the others have such
+/// names as well.
 fn stored_by_itself(strategy: &str) -> Document {
     match strategy {
         "momentum_pulse" => doc! {

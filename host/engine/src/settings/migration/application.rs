@@ -33,8 +33,8 @@ pub struct SettingPlan {
 const ABOUT_ITSELF: [&str; 9] =
     ["_id", "config_type", "created_at", "created_by", "metadata", "parameters", "updated_at", "updated_by", "version"];
 
-/// Judges the fields of a document of settings. `in_use` is what the service makes of it, `known` are the strategies that
-/// there are modules of.
+/// Judges the fields of a document of settings. `in_use` is what the service makes of it, `known` are the strategies
+/// that there are modules of.
 pub fn judge_settings(
     fields: &Map<String, Json>,
     in_use: &ApplicationSettings,

@@ -36,7 +36,9 @@ use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 use crate::environment::Environment;
 
 mod drivers;
+pub mod found;
 mod market;
+pub mod older;
 mod serving;
 mod stages;
 

@@ -29,6 +29,7 @@ mod costs;
 mod error;
 mod failures;
 mod local_key;
+mod migrate;
 mod module_file;
 mod modules;
 mod new_file;
@@ -132,6 +133,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),
         Command::Modules(command) => return modules::run(session, command).await,
+        Command::Migrate { command } => return migrate::run(session, command.unwrap_or_default()).await,
         Command::Check { file } => return modules::run(session, ModulesCommand::Check { file }).await,
         Command::Replay { what, module } => return replay::replay(session, &what, module.as_deref()).await,
         Command::LocalKey => local_key::local_key(&session),

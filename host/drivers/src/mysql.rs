@@ -10,4 +10,4 @@ pub mod redecisions;
 pub mod revisions;
 pub mod shadows;
 
-pub use database::{Connections, Limits, Mysql, MysqlUri, MysqlUriError, NAME, store_error};
+pub use database::{Connections, Limits, Mysql, MysqlUri, MysqlUriError, NAME, older, store_error};

@@ -28,7 +28,8 @@ use ta_bot_engine::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::Environment;
+use super::found::{Stream, Tables};
+use crate::environment::{Environment, MysqlUri, NatsSettings};
 
 #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
 mod absent;
@@ -163,6 +164,16 @@ impl Drivers {
             connections: Connections { database, servers },
         })
     }
+}
+
+/// Looks at the tables of candles and signals without changing anything.
+pub(super) async fn look_at_tables(uri: &MysqlUri, environment: &Environment) -> anyhow::Result<Tables> {
+    mysql::look(uri, environment).await
+}
+
+/// Finds out what a start of the service would do to the stream of signals.
+pub(super) async fn look_at_stream(settings: &NatsSettings, environment: &Environment) -> anyhow::Result<Stream> {
+    nats::look(settings, environment).await
 }
 
 /// How this process leads, and the background task that this needs, if any.

@@ -13,6 +13,7 @@ use ta_bot_engine::{
 
 mod candles;
 mod digits;
+mod migrate;
 mod modules;
 mod signals;
 
@@ -20,6 +21,7 @@ pub(super) use candles::{
     CandlesCommand, DeleteWanted, ExportWanted, FilesWanted, RedecisionsWanted, RepairTerms, ReplaceWanted,
 };
 pub(super) use digits::{Chosen, Digits};
+pub(super) use migrate::{LeftOutWanted, MigrateCommand, MigrateTerms};
 pub(super) use modules::{ChangeWanted, CompareWanted, ModulesCommand, ShadowTerms};
 pub(super) use signals::{SignalFormat, SignalsCommand};
 
@@ -118,6 +120,12 @@ pub(super) enum Command {
     /// Inspect, check and sign modules, upload and compare them, and choose which of them decides
     #[command(subcommand)]
     Modules(ModulesCommand),
+    /// Take over what the service before this one stored: say what would count, and write what makes strategies run
+    Migrate {
+        /// What to do; without it, plan
+        #[command(subcommand)]
+        command: Option<MigrateCommand>,
+    },
     /// The same as `modules check`: load a module in the sandbox and say whether it is fit to run
     Check {
         /// The component

@@ -14,6 +14,7 @@ mod docs;
 mod failures;
 mod files;
 mod kept_modules;
+mod migrate;
 mod modules;
 mod outbox;
 mod run;

@@ -11,7 +11,9 @@ use mongodb::bson::{Document, doc};
 use serde_json::{Map, Value as Json};
 use ta_bot_core::{ApplicationSettings, StrategyId, Symbol};
 use ta_bot_engine::{
-    settings::config_store::{AuditEntry, Author, ConfigKey, ConfigStore, StoredConfig, StoredLevels, StoredSettings},
+    settings::config_store::{
+        AuditEntry, Author, ConfigKey, ConfigStore, Leftovers, Replaced, StoredConfig, StoredLevels, StoredSettings,
+    },
     support::store_error::{StoreError, WriteError},
 };
 
@@ -23,6 +25,7 @@ use crate::mongodb::database::{
 };
 
 mod document;
+mod older;
 mod write;
 
 use write::{Change, Place};
@@ -102,7 +105,7 @@ impl ConfigStore for MongoConfig {
 
     async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError> {
         let found = self.one(levels_of(key), document::level_filter(key)).await?;
-        let stored = found.as_ref().map(document::stored).transpose();
+        let stored = found.as_ref().map(document::counted).transpose();
         stored.map_err(|reason| StoreError::Corrupt { store: NAME, reason })
     }
 
@@ -114,7 +117,7 @@ impl ConfigStore for MongoConfig {
         author: &Author,
     ) -> Result<Option<AuditEntry>, WriteError> {
         let new = parameters.map(|parameters| Json::Object(parameters.clone()));
-        self.change(Place::of_level(key), Change { new, expected, author: author.clone() }).await
+        self.change(Place::of_level(key), Change { new, expected, author: author.clone(), whole: None }).await
     }
 
     async fn audit(
@@ -154,7 +157,7 @@ impl ConfigStore for MongoConfig {
             store: NAME,
             reason: format!("the settings can't be written as JSON: {error}"),
         })?;
-        let change = Change { new: Some(new), expected, author: author.clone() };
+        let change = Change { new: Some(new), expected, author: author.clone(), whole: None };
         let entry = self.change(Place::of_settings(), change).await?;
         // Only a deletion of something that does not exist has no entry.
         let reason = || "a change has no entry in the history".to_owned();
@@ -169,6 +172,30 @@ impl ConfigStore for MongoConfig {
     async fn settings_at_version(&self, version: i64) -> Result<Option<AuditEntry>, StoreError> {
         let found = self.history(APP_HISTORY, doc! { "version": version }, document::newest_first(), 1).await?;
         Ok(found.first().map(|entry| document::entry(entry, None)))
+    }
+
+    async fn leftovers(&self) -> Result<Leftovers, StoreError> {
+        self.mongo.run(READ_LIMIT, |connected| async move { older::leftovers(&connected).await }).await
+    }
+
+    async fn replaced(&self) -> Result<Vec<Replaced>, StoreError> {
+        self.mongo.run(READ_LIMIT, |connected| async move { older::replaced(&connected).await }).await
+    }
+
+    async fn put_back(&self, replaced: &Replaced, author: &Author) -> Result<Option<AuditEntry>, WriteError> {
+        let key = replaced.key.clone();
+        let kept = self.mongo.run(READ_LIMIT, |connected| async move { older::kept(&connected, &key).await }).await?;
+        let Some(whole) = kept else { return Ok(None) };
+        let new = document::stored(&whole).map_err(|reason| StoreError::Corrupt { store: NAME, reason })?.parameters;
+        // A deletion leaves no document, whatever its entry's version is.
+        let expected = if replaced.change.new.is_some() { replaced.change.version } else { 0 };
+        let change = Change {
+            new: Some(Json::Object(new)),
+            expected: Some(expected),
+            author: author.clone(),
+            whole: Some(whole),
+        };
+        self.change(Place::of_level(&replaced.key), change).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

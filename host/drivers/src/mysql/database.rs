@@ -28,6 +28,7 @@ mod error;
 mod gauge;
 pub(crate) mod klines;
 mod lease;
+pub mod older;
 pub(crate) mod row;
 mod schema;
 mod uri;

@@ -22,8 +22,8 @@ mod route;
 mod stream;
 
 pub use route::{Delivery, DeliveryError, SignalRoute};
-pub use stream::DUPLICATE_WINDOW;
 use stream::SignalStream;
+pub use stream::{DUPLICATE_WINDOW, StreamOfOthers, StreamPlan, StreamStep, plan_stream};
 
 /// How many candle events a slow reader may lag behind.
 const EVENTS: usize = 1024;

@@ -14,6 +14,9 @@ use crate::support::store_error::{StoreError, WriteError};
 
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
+mod older;
+
+pub use older::{Leftovers, Replaced};
 
 /// What is stored for a strategy at one level.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +125,8 @@ pub trait ConfigStore: Send + Sync {
     /// strategy here is left out: other services may share the store.
     async fn all(&self) -> Result<StoredLevels, StoreError>;
 
-    /// One level.
+    /// One level. One whose document does not count, see [`leftovers`](Self::leftovers), holds nothing, in the version
+    /// that the document has.
     async fn get(&self, key: &ConfigKey) -> Result<Option<StoredConfig>, StoreError>;
 
     /// Replaces a level, or deletes it if `parameters` is `None`, and writes the audit entry, in one transaction. If
@@ -164,6 +168,24 @@ pub trait ConfigStore: Send + Sync {
 
     /// The entry of the settings' history that made `version`.
     async fn settings_at_version(&self, version: i64) -> Result<Option<AuditEntry>, StoreError>;
+
+    /// What an older service left here and does not count. Only a store that services share has any.
+    async fn leftovers(&self) -> Result<Leftovers, StoreError> {
+        Ok(Leftovers::default())
+    }
+
+    /// The levels that were changed here and held a document of an older service before. A level that the older service
+    /// has changed since is none of them.
+    async fn replaced(&self) -> Result<Vec<Replaced>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Makes the document of a level again what it was before it was changed here, its version included, and writes the
+    /// audit entry, in one transaction. This happens only if the level is still as `replaced` says. Returns `None` if
+    /// the document was not kept.
+    async fn put_back(&self, _replaced: &Replaced, _author: &Author) -> Result<Option<AuditEntry>, WriteError> {
+        Ok(None)
+    }
 
     /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

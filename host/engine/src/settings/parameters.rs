@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use ta_bot_core::{
-    EvaluationError, LevelsOfLog, ModuleDigest, ParameterProblem, ResolvedParameters, StrategyDescription, StrategyId,
-    Switch, SwitchState, Switches, Symbol, Timestamp,
+    EvaluationError, LevelsOfLog, ModuleDigest, ParameterProblem, ResolvedParameters, StrategyId, Switch, SwitchState,
+    Switches, Symbol, Timestamp,
 };
 use ta_bot_wasm::StrategyModule;
 use thiserror::Error;
@@ -26,11 +26,13 @@ use crate::{
 };
 
 mod deployed;
+mod judged;
 mod levels;
 mod misfit;
 mod validate;
 mod write;
 
+pub use judged::{Judged, JudgedLevel, Meaning};
 pub use misfit::Misfit;
 pub use write::{Change, Merge};
 
@@ -185,29 +187,11 @@ impl ParameterBook {
     /// `log` of the strategy's levels. The first time that they count, the strategy is asked whether it accepts them,
     /// so this may run a guest.
     pub fn resolve(&self, module: &StrategyModule, symbol: &Symbol, log: &LevelsOfLog<'_>) -> Resolution {
-        let StrategyDescription { id, schema, .. } = module.description();
         let snapshot = self.book.current();
-        let levels = Levels::new(&snapshot.stored, id, log);
+        let levels = Levels::new(&snapshot.stored, &module.description().id, log);
         // Symbols without an override have the same parameters, so a thousand of them need one check.
         let level = levels.has(Some(symbol)).then_some(symbol);
-        let key = (module.digest(), levels.key(level), log.span());
-        if let Some(resolved) = snapshot.resolved.read().ok().and_then(|known| known.get(&key).cloned()) {
-            return resolved;
-        }
-        let parameters = ResolvedParameters::resolve(schema, &levels.fitting(schema, level));
-        let refused = match levels.misfit(schema, level) {
-            Some(misfit) => Some(EvaluationError::InvalidParameters(misfit.to_string())),
-            None => module.check(&parameters.values).err(),
-        };
-        let resolution = Resolution { parameters: Arc::new(parameters), refused };
-        // A refusal is an answer and is kept; a failure to ask the strategy is not.
-        let known = matches!(resolution.refused, None | Some(EvaluationError::InvalidParameters(_)));
-        if let Ok(mut resolved) = snapshot.resolved.write()
-            && known
-        {
-            resolved.insert(key, resolution.clone());
-        }
-        resolution
+        snapshot.resolve(module, &levels, level, log.span())
     }
 
     /// The parameters that count for a strategy, for all symbols or for one, with the stored level if there is one. If
@@ -284,6 +268,35 @@ impl ParameterBook {
 }
 
 impl Snapshot {
+    /// The parameters of a level, and whether the strategy takes them.
+    fn resolve(
+        &self,
+        module: &StrategyModule,
+        levels: &Levels<'_>,
+        level: Option<&Symbol>,
+        span: (i64, i64),
+    ) -> Resolution {
+        let schema = &module.description().schema;
+        let key = (module.digest(), levels.key(level), span);
+        if let Some(resolved) = self.resolved.read().ok().and_then(|known| known.get(&key).cloned()) {
+            return resolved;
+        }
+        let parameters = ResolvedParameters::resolve(schema, &levels.fitting(schema, level));
+        let refused = match levels.misfit(schema, level) {
+            Some(misfit) => Some(EvaluationError::InvalidParameters(misfit.to_string())),
+            None => module.check(&parameters.values).err(),
+        };
+        let resolution = Resolution { parameters: Arc::new(parameters), refused };
+        // A refusal is an answer and is kept; a failure to ask the strategy is not.
+        let known = matches!(resolution.refused, None | Some(EvaluationError::InvalidParameters(_)));
+        if let Ok(mut resolved) = self.resolved.write()
+            && known
+        {
+            resolved.insert(key, resolution.clone());
+        }
+        resolution
+    }
+
     /// Whether the strategy runs at this level.
     fn switch(&self, key: &ConfigKey) -> Switch {
         let stored = |key: &ConfigKey| self.stored.readable.get(key).and_then(StoredConfig::switch);

@@ -3,13 +3,21 @@
 use std::sync::Arc;
 
 use ta_bot_drivers::mysql::{
-    Mysql, MysqlUri, candles::MysqlCandles, costs::MysqlCosts, deployments::MysqlDeployments, failures::MysqlFailures,
-    outbox::MysqlOutbox, redecisions::MysqlRedecisions, revisions::MysqlRevisions, shadows::MysqlShadows,
+    Mysql, MysqlUri,
+    candles::MysqlCandles,
+    costs::MysqlCosts,
+    deployments::MysqlDeployments,
+    failures::MysqlFailures,
+    older::{self, OwnTables},
+    outbox::MysqlOutbox,
+    redecisions::MysqlRedecisions,
+    revisions::MysqlRevisions,
+    shadows::MysqlShadows,
 };
 use ta_bot_engine::support::metrics::Metrics;
 
 use super::{Opened, Shared};
-use crate::environment::Environment;
+use crate::{app::found::Tables, environment::Environment};
 
 #[allow(clippy::unused_async, reason = "opening other servers is asynchronous")]
 pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Opened<Shared>> {
@@ -30,4 +38,20 @@ pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>
         async move { database.close().await }
     };
     Ok(Opened { parts, close: super::closing(close) })
+}
+
+/// Looks at the tables without changing anything.
+pub(super) async fn look(uri: &MysqlUri, _: &Environment) -> anyhow::Result<Tables> {
+    let older::Tables { own, signals, missing } = older::look(uri).await?;
+    anyhow::ensure!(
+        own != OwnTables::Incomplete,
+        "the tables of TA Bot in {uri} are not those of this version. A start of the service completes them: start it \
+         once, then try again"
+    );
+    Ok(Tables {
+        has_own: own == OwnTables::Complete,
+        adds_columns: signals.as_ref().is_none_or(|signals| !signals.has_our_columns),
+        signals: signals.map(|signals| (signals.rows, signals.newest)),
+        makes_candles: missing,
+    })
 }

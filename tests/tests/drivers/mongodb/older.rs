@@ -133,3 +133,91 @@ async fn a_damaged_level_is_told_and_never_a_default_and_stops_no_other() {
     let error = store.get(&key("rsi", None)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt { reason, .. } if reason.contains("rsi")), "{error}");
 }
+
+/// Nobody has set these.
+fn by_itself() -> Document {
+    doc! {
+        "strategy_id": "rsi", "parameters": { "period": 9, "rsi_overbought": 70 }, "version": 1_i64,
+        "created_at": bson::DateTime::from_millis(1_760_000_000_000), "created_by": "x",
+        "metadata": { "created_by": "system_default", "auto_persisted": true },
+    }
+}
+
+#[tokio::test]
+async fn a_pause_does_not_make_defaults_count_that_were_stored_by_themselves() {
+    let (store, _) = store_with(&[("strategy_configs_global", by_itself())]).await;
+    let rsi = key("rsi", None);
+    let left = store.leftovers().await.unwrap().defaults;
+    assert_eq!(left[&rsi].parameters["rsi_overbought"], 70);
+    let held = store.get(&rsi).await.unwrap().unwrap();
+    assert_eq!((held.parameters, held.version), (Map::new(), 1), "nothing counts, in the version that it has");
+    let paused = json!({"enabled": false});
+    let entry = store.write(&rsi, paused.as_object(), Some(1), &author("pause")).await.unwrap().unwrap();
+    assert_eq!((entry.version, entry.old), (2, Some(json!({}))));
+    assert_eq!(store.all().await.unwrap().readable[&rsi].parameters, *paused.as_object().unwrap());
+    assert_eq!(store.leftovers().await.unwrap().defaults.len(), 0);
+}
+
+#[tokio::test]
+async fn a_document_of_the_older_service_can_be_put_back_exactly() {
+    let symbol = doc! {
+        "strategy_id": "rsi", "symbol": "BTCUSDT", "parameters": { "period": 14.0, "note": "kept", "n": 3_i64 },
+        "version": 5, "updated_at": "2025-10-17T14:45:00", "metadata": { "ticket": 5 },
+    };
+    let made_here = key("macd", None);
+    let (store, database) =
+        store_with(&[("strategy_configs_global", by_itself()), ("strategy_configs_symbol", symbol)]).await;
+    let all = async || {
+        let mut all = documents(&database, "strategy_configs_global").await;
+        all.extend(documents(&database, "strategy_configs_symbol").await);
+        all.retain(|document| document.get_str("strategy_id").ok() == Some("rsi"));
+        all
+    };
+    let before = all().await;
+    assert_eq!(store.replaced().await.unwrap(), []);
+    let mine = author("mine");
+    store.write(&made_here, Some(&period(9)), None, &mine).await.unwrap();
+    let (global, of_symbol) = (key("rsi", None), key("rsi", Some("BTCUSDT")));
+    for number in [20, 21] {
+        store.write(&global, Some(&period(number)), None, &mine).await.unwrap();
+    }
+    store.write(&of_symbol, None, Some(5), &mine).await.unwrap();
+    let replaced = store.replaced().await.unwrap();
+    assert_eq!(replaced.iter().map(|level| level.key.clone()).collect::<Vec<_>>(), [global.clone(), of_symbol]);
+    assert_eq!(
+        (&replaced[0].parameters, replaced[0].change.version),
+        (&Some(json!({"period": 9, "rsi_overbought": 70})), 3)
+    );
+    assert_eq!(replaced[1].document.as_ref().unwrap()["metadata"]["ticket"], 5);
+    // Somebody changes it after it was looked at.
+    store.write(&global, Some(&period(22)), None, &mine).await.unwrap();
+    let overtaken = store.put_back(&replaced[0], &mine).await;
+    assert!(matches!(overtaken, Err(WriteError::Conflict { expected: 3, current: 4 })), "{overtaken:?}");
+    for level in store.replaced().await.unwrap() {
+        let entry = store.put_back(&level, &mine).await.unwrap().unwrap();
+        assert_eq!(entry.new, level.parameters);
+    }
+    assert_eq!(all().await, before);
+    assert_eq!(store.replaced().await.unwrap(), []);
+    // The next change keeps the document once more, and counts on.
+    let entry = store.write(&global, Some(&period(30)), Some(1), &mine).await.unwrap().unwrap();
+    assert_eq!(entry.version, 6);
+    assert_eq!(store.replaced().await.unwrap()[0].parameters, replaced[0].parameters);
+}
+
+#[tokio::test]
+async fn a_document_that_the_older_service_changed_again_is_its_own() {
+    let (store, database) = store_with(&[("strategy_configs_global", by_itself())]).await;
+    let rsi = key("rsi", None);
+    store.write(&rsi, Some(&period(20)), None, &author("mine")).await.unwrap();
+    // As the older service does: it counts on from whatever version is there.
+    let theirs = doc! { "$set": { "parameters": { "period": 25 }, "version": 3, "metadata": { "created_by": "llm" } } };
+    database
+        .collection::<Document>("strategy_configs_global")
+        .update_one(doc! { "strategy_id": "rsi" }, theirs)
+        .await
+        .unwrap();
+    assert_eq!(store.replaced().await.unwrap(), []);
+    store.write(&rsi, Some(&period(30)), Some(3), &author("mine")).await.unwrap();
+    assert_eq!(store.replaced().await.unwrap()[0].parameters, Some(json!({"period": 25})), "the newest of theirs");
+}

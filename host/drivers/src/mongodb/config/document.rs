@@ -13,6 +13,8 @@ use super::{AuditEntry, Author, ConfigKey, Failure, StoredConfig, StoredLevels, 
 const FIRST_VERSION: i64 = 1;
 /// The value that the older service used for a missing bound of confidence.
 const OLDER_BOUNDS: (f64, f64) = (0.6, 0.95);
+/// The field of an entry that keeps the document as somebody else had written it.
+pub(super) const OLDER_DOCUMENT: &str = "older_document";
 /// The author of a document that names none.
 const UNKNOWN: &str = "unknown";
 
@@ -65,9 +67,19 @@ pub(super) fn read_level(document: &Document, has_symbol: bool, levels: &mut Sto
     }
 }
 
+/// Reads what counts of a level: nothing of defaults that the older service stored by itself. Otherwise a change that
+/// names one parameter, or a pause, would make all of them count.
+pub(super) fn counted(document: &Document) -> Result<StoredConfig, String> {
+    let mut stored = stored(document)?;
+    if is_auto_persisted(document) {
+        stored.parameters.clear();
+    }
+    Ok(stored)
+}
+
 /// Whether the older service stored a document by itself when it first read a strategy, and nobody has changed it
 /// since. Its rules never read these values, many of which they do not know.
-fn is_auto_persisted(document: &Document) -> bool {
+pub(super) fn is_auto_persisted(document: &Document) -> bool {
     let metadata = document.get_document("metadata");
     metadata.is_ok_and(|metadata| metadata.get_bool("auto_persisted").unwrap_or_default())
         && version(document) == Ok(FIRST_VERSION)
@@ -117,8 +129,8 @@ pub(super) fn stored_settings(document: &Document) -> Result<StoredSettings, Fai
 }
 
 /// Reads application settings: ours, or those of the older service, which calls timeframes `candle_periods` and accepts
-/// no holes. A symbol, timeframe or series that is none here, such as the months that exchanges have too, is left out
-/// and named; the rest counts.
+/// no holes. A symbol, timeframe, strategy or series that can be none here, such as the months that exchanges have too,
+/// is left out and named; the rest counts.
 pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failure> {
     let fields = document.get_document("parameters").unwrap_or(document);
     let read = |name: &str| fields.get(name).map_or(Json::Null, value::to_json);
@@ -126,7 +138,7 @@ pub(super) fn settings(document: &Document) -> Result<ApplicationSettings, Failu
     let found = json!({
         "symbols": usable::<Symbol>(read("symbols"), document),
         "timeframes": usable::<Timeframe>(or(read("timeframes"), read("candle_periods")), document),
-        "enabled_strategies": read("enabled_strategies"),
+        "enabled_strategies": usable::<StrategyId>(read("enabled_strategies"), document),
         "min_confidence": or(read("min_confidence"), json!(OLDER_BOUNDS.0)),
         "max_confidence": or(read("max_confidence"), json!(OLDER_BOUNDS.1)),
         "accepted_holes": usable::<Series>(or(read("accepted_holes"), json!([])), document),

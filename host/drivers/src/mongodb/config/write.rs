@@ -47,6 +47,8 @@ pub(super) struct Change {
     pub(super) new: Option<Json>,
     pub(super) expected: Option<i64>,
     pub(super) author: Author,
+    /// The whole document that takes the place of the stored one, if not only the fields of `new` change.
+    pub(super) whole: Option<Document>,
 }
 
 /// The entry of a change; `None` if there was nothing to do; or the conflict with a writer that was first.
@@ -62,7 +64,7 @@ impl Place {
             identity: document::level_filter(key),
             entries: document::history_filter(key),
             ordered: doc! { "strategy_id": key.strategy.as_str() },
-            contents: |found| Ok(Json::Object(document::stored(found).map_err(Failure::Corrupt)?.parameters)),
+            contents: |found| Ok(Json::Object(document::counted(found).map_err(Failure::Corrupt)?.parameters)),
         }
     }
 
@@ -182,14 +184,25 @@ async fn within(
         version: known.max(current) + 1,
         author: change.author.clone(),
     };
-    replace(&documents, session, place, stored.as_ref(), &entry).await?;
+    let replaced = match &change.whole {
+        Some(whole) => put(&documents, session, whole, stored.as_ref()).await?,
+        None => replace(&documents, session, place, stored.as_ref(), &entry).await?,
+    };
+    if replaced != 1 {
+        return Err(Failure::Overtaken);
+    }
     let mut identity = doc! { "_id": id };
     identity.extend(if place.key.is_some() {
         place.entries.clone()
     } else {
         doc! { "config_type": "application" }
     });
-    history.insert_one(document::of_entry(&entry, identity, sequence)).session(&mut *session).await?;
+    let mut recorded = document::of_entry(&entry, identity, sequence);
+    if let Some(stored) = stored.filter(|_| current != known) {
+        // Somebody else wrote this document. It is kept as it is, so that it can be put back.
+        recorded.insert(document::OLDER_DOCUMENT, stored);
+    }
+    history.insert_one(recorded).session(&mut *session).await?;
     Ok(Ok(Some(entry)))
 }
 
@@ -206,18 +219,37 @@ async fn highest(
     Ok(found.and_then(|entry| value::whole(&entry, field)).unwrap_or(0))
 }
 
-/// Changes the document to what its history entry says, unless it is no longer the document that was read.
+/// Puts a whole document in place of the stored one, unless that is no longer the document that was read. Returns how
+/// many documents were changed.
+async fn put(
+    documents: &Collection<Document>,
+    session: &mut ClientSession,
+    whole: &Document,
+    stored: Option<&Document>,
+) -> Result<u64, Failure> {
+    let Some(stored) = stored else {
+        documents.insert_one(whole).session(session).await?;
+        return Ok(1);
+    };
+    let mut whole = whole.clone();
+    // A document can't change its id, and has another one if it was deleted and stored again.
+    whole.remove("_id");
+    Ok(documents.replace_one(same(stored), whole).session(session).await?.matched_count)
+}
+
+/// Changes the document to what its history entry says, unless it is no longer the document that was read. Returns how
+/// many documents were changed.
 async fn replace(
     documents: &Collection<Document>,
     session: &mut ClientSession,
     place: &Place,
     stored: Option<&Document>,
     entry: &AuditEntry,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let at = value::from_moment(entry.author.at);
     let author = entry.author.changed_by.as_str();
     let new = entry.new.as_ref().map(value::from_json);
-    let replaced = match (stored, new) {
+    Ok(match (stored, new) {
         (Some(stored), Some(new)) => {
             let changed = doc! { "parameters": new, "version": entry.version, "updated_at": at, "updated_by": author };
             let update = documents.update_one(same(stored), doc! { "$set": changed });
@@ -233,8 +265,7 @@ async fn replace(
             documents.insert_one(document).session(session).await?;
             1
         }
-    };
-    if replaced == 1 { Ok(()) } else { Err(Failure::Overtaken) }
+    })
 }
 
 /// Matches exactly the document that was read, in the version that was read. Null matches a document without a version.

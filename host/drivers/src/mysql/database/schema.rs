@@ -84,14 +84,14 @@ async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Fault>>
 }
 
 /// Whether there is nothing to do. Returns an error if this version can't work with what a newer one has made.
-async fn is_current(connection: &mut MySqlConnection) -> Result<bool, Fault> {
+pub(super) async fn is_current(connection: &mut MySqlConnection) -> Result<bool, Fault> {
     let changes = changes(connection).await?;
     check(NAME, VERSION, &changes, "let MYSQL_URI name another database")?;
     Ok(newest(&changes) >= VERSION && missing_klines(connection).await?.is_empty())
 }
 
 /// The changes that the database records.
-async fn changes(connection: &mut MySqlConnection) -> Result<Vec<SchemaChange>, sqlx::Error> {
+pub(super) async fn changes(connection: &mut MySqlConnection) -> Result<Vec<SchemaChange>, sqlx::Error> {
     let first = "SELECT CAST(COALESCE(MAX(`version`), 0) AS SIGNED) FROM `ta_bot_schema`";
     let first: i64 = match sqlx::query_scalar(first).fetch_one(&mut *connection).await {
         Err(error) if is_no_table(&error) => 0,
@@ -113,7 +113,7 @@ fn is_no_table(error: &sqlx::Error) -> bool {
     number(error) == Some(1146)
 }
 
-fn newest(changes: &[SchemaChange]) -> i64 {
+pub(super) fn newest(changes: &[SchemaChange]) -> i64 {
     changes.iter().map(|change| change.version).max().unwrap_or_default()
 }
 
@@ -207,7 +207,7 @@ async fn has_claimed_authors(connection: &mut MySqlConnection) -> Result<bool, s
 }
 
 /// The names of columns and indexes of `signals`.
-async fn names_in_signals(connection: &mut MySqlConnection) -> Result<HashSet<String>, sqlx::Error> {
+pub(super) async fn names_in_signals(connection: &mut MySqlConnection) -> Result<HashSet<String>, sqlx::Error> {
     let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns
                WHERE table_schema = DATABASE() AND table_name = 'signals'
                UNION ALL
@@ -238,7 +238,7 @@ async fn dated(connection: &mut MySqlConnection) -> Result<HashSet<String>, Faul
 }
 
 /// The timeframes that have no table of candles.
-async fn missing_klines(connection: &mut MySqlConnection) -> Result<Vec<Timeframe>, sqlx::Error> {
+pub(super) async fn missing_klines(connection: &mut MySqlConnection) -> Result<Vec<Timeframe>, sqlx::Error> {
     let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
                WHERE table_schema = DATABASE() AND table_name LIKE 'klines\\_%'";
     let there: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;

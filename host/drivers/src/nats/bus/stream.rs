@@ -25,6 +25,9 @@ use crate::nats::connection::{
 };
 
 mod inspect;
+mod plan;
+
+pub use plan::{StreamOfOthers, StreamPlan, StreamStep, plan_stream};
 
 use inspect::{inspect, inspect_copy};
 
@@ -118,16 +121,20 @@ impl SignalStream {
         Ok(())
     }
 
-    async fn make(&self) -> Result<(), NatsError> {
-        let config = self.adjusted(&Config {
+    /// The configuration of a new stream.
+    fn new_one(&self) -> Config {
+        self.adjusted(&Config {
             name: self.name(),
             description: Some("Signals of TA Bot".to_owned()),
             storage: StorageType::File,
             max_age: MAX_AGE,
             duplicate_window: DUPLICATE_WINDOW,
             ..Config::default()
-        });
-        let created = tokio::time::timeout(ANSWER, self.nats.jetstream().create_stream(config)).await;
+        })
+    }
+
+    async fn make(&self) -> Result<(), NatsError> {
+        let created = tokio::time::timeout(ANSWER, self.nats.jetstream().create_stream(self.new_one())).await;
         match created {
             Ok(Ok(_)) => {
                 tracing::info!(stream = self.name(), subject = self.pattern(), "created the stream of signals");

@@ -15,7 +15,7 @@ use ta_bot_engine::{
     modules::{catalog::Catalog, registry::Registry},
     pipeline::{analysis::Analyst, repair::Mender},
     settings::{application::SettingsBook, parameters::ParameterBook},
-    signals::{actions::PublishedActions, bus::Bus, expiry::Expiry, feed::Feed, outbox::Outbox, replay::Replayer},
+    signals::{bus::Bus, expiry::Expiry, feed::Feed, outbox::Outbox, replay::Replayer},
     supervision::{failure::FailureStore, ladders::Ladders, ledger::Ledger},
     support::metrics::Metrics,
 };
@@ -72,8 +72,6 @@ pub struct Services {
     pub ending: CancellationToken,
     /// Says which signals are too old to be published.
     pub expiry: Expiry,
-    /// The actions whose signals are published.
-    pub actions: PublishedActions,
     /// Notifies the relay that signals were committed.
     pub relay_wakeup: Arc<Notify>,
 }

@@ -218,6 +218,8 @@ pub struct Signal {
     pub provenance: Provenance,
     /// What the message's `timestamp` will say.
     pub timestamp: SignalTimestamp,
+    /// Whether it is stored and never sent, because of its action.
+    pub is_withheld: bool,
     /// The message, which says when the candle closed until it is committed; see [`message_at`](Self::message_at).
     pub message: Json,
 }
@@ -243,7 +245,7 @@ impl Signal {
         let provenance = provenance(evaluated);
         let message = message(evaluated, &id, &provenance, (price, close), levels);
         let (job, strategy, timestamp) = (job.clone(), strategy.clone(), rules.timestamp);
-        Ok(Self { id, job, strategy, action, confidence, provenance, timestamp, message })
+        Ok(Self { id, job, strategy, action, confidence, provenance, timestamp, is_withheld: false, message })
     }
 
     /// The message as it is stored and sent if the signal is committed at this moment.

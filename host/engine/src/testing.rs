@@ -28,6 +28,7 @@ use crate::{
     pipeline::analysis::{Analyst, DEFAULT_GAP_WINDOW},
     settings::{application::SettingsBook, config_store::Author, parameters::ParameterBook, refresh::Books},
     signals::{
+        actions::PublishedActions,
         bus::{Bus, local::LocalBus},
         outbox::Outbox,
     },
@@ -184,6 +185,7 @@ impl Engine {
             settings,
             gap_window: DEFAULT_GAP_WINDOW,
             timestamp: SignalTimestamp::default(),
+            actions: PublishedActions::default(),
             abilities: Arc::new(Abilities::new(Arc::clone(&metrics))),
             metrics,
             threads: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()),

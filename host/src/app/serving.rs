@@ -217,7 +217,6 @@ impl App {
             health: Arc::new(health),
             access,
             expiry: shared.expiry.clone(),
-            actions: self.environment.published_actions.clone(),
             relay_wakeup: Arc::clone(&shared.relay_wakeup),
         }
     }

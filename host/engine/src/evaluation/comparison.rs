@@ -176,6 +176,7 @@ mod tests {
             confidence: 0.7,
             provenance,
             timestamp: SignalTimestamp::default(),
+            is_withheld: false,
             message,
         }))
     }

@@ -26,6 +26,7 @@ use crate::{
         config_store::{ConfigKey, StoredSettings},
         parameters::{Edition, ParameterBook},
     },
+    signals::actions::PublishedActions,
     supervision::watch::Watching,
     support::{
         abilities::{Abilities, Ability, Trouble},
@@ -102,6 +103,8 @@ pub struct Analyst {
     pub gap_window: u32,
     /// What the `timestamp` of signals says.
     pub timestamp: SignalTimestamp,
+    /// The actions whose signals are published.
+    pub actions: PublishedActions,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Takes whether candles can be read.
@@ -284,7 +287,10 @@ impl Analyst {
         if let Some(watch) = watch {
             watch.watch.note(&inputs, &answer);
         }
-        let EvaluationReport { outcome, holes, duration, usage, log, .. } = answer;
+        let EvaluationReport { mut outcome, holes, duration, usage, log, .. } = answer;
+        if let Outcome::Signal(signal) = &mut outcome {
+            signal.is_withheld = !self.actions.includes(signal.action.as_str());
+        }
         StrategyOutcome { strategy, digest, outcome, holes, duration, usage, log }
     }
 

@@ -3,7 +3,8 @@
 //! The relay is the only code that publishes. It reads committed signals that are not acknowledged, sends them, and
 //! marks those that the bus acknowledged. If the process dies in between, the same message is sent again with the same
 //! id. A signal that is too old by then is marked as expired instead: whatever made it late, nothing old goes out. A
-//! signal of an action that is not published is marked as withheld.
+//! signal of an action that is not published is withheld from its commit on; one that waits all the same, because an
+//! older version or one with other settings committed it, is marked here.
 //!
 //! After a failure the bus may be full, and it may have passed on what it did not store. So the next try sends a single
 //! signal, and the pauses between such tries grow.

@@ -17,6 +17,7 @@ use ta_bot_engine::{
         parameters::ParameterBook,
         refresh::Books,
     },
+    signals::actions::PublishedActions,
     support::{abilities::Abilities, metrics::Metrics},
 };
 use ta_bot_tests::{root, two_strategies_dir};
@@ -79,6 +80,7 @@ impl Replica {
             settings,
             gap_window,
             timestamp,
+            actions: PublishedActions::default(),
             metrics,
             abilities,
             threads,

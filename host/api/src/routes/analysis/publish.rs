@@ -46,9 +46,7 @@ pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<
     if !sent.is_empty() {
         services.relay_wakeup.notify_one();
     }
-    // The relay applies the same rules.
-    let (going_out, withheld): (Vec<&Signal>, Vec<&Signal>) =
-        signals.iter().partition(|signal| services.actions.includes(signal.action.as_str()));
+    let (withheld, going_out): (Vec<&Signal>, Vec<&Signal>) = signals.iter().partition(|signal| signal.is_withheld);
     let withheld = withheld.len();
     // All signals are of the same candle.
     if services.expiry.is_over(&analysis.job) {

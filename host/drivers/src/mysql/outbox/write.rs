@@ -247,7 +247,8 @@ fn fitting(rows: &[Texts<'_>]) -> usize {
 fn insert(batch: &[Texts<'_>], (at, by): Mark) -> QueryBuilder<MySql> {
     let mut insert = QueryBuilder::new(
         "INSERT INTO `signals` (`symbol`, `timeframe`, `period`, `signal_type`, `confidence`, `strategy`, `metadata`,
-         `timestamp`, `created_at`, `signal_id`, `message`, `provenance`, `committed_at`, `committed_by`, `waiting`) ",
+         `timestamp`, `created_at`, `signal_id`, `message`, `provenance`, `committed_at`, `committed_by`, `waiting`,
+         `withheld_at`) ",
     );
     insert.push_values(batch, |mut values, Texts { signal, metadata, message, provenance }| {
         let Job { symbol, timeframe, candle_close } = &signal.job;
@@ -256,7 +257,8 @@ fn insert(batch: &[Texts<'_>], (at, by): Mark) -> QueryBuilder<MySql> {
         values.push_bind(signal.action.as_str()).push_bind(signal.confidence).push_bind(signal.strategy.as_str());
         values.push_bind(metadata).push_bind(row::datetime(*candle_close)).push_bind(at.clone());
         values.push_bind(signal.id.as_str()).push_bind(message).push_bind(provenance);
-        values.push_bind(at).push_bind(by).push_bind(1_i8);
+        values.push_bind(at.clone()).push_bind(by).push_bind((!signal.is_withheld).then_some(1_i8));
+        values.push_bind(signal.is_withheld.then_some(at));
     });
     insert
 }

@@ -86,7 +86,7 @@ fn insert_signals(batch: &[&Signal], at: Timestamp) -> Result<QueryBuilder<Sqlit
     let texts = texts.collect::<Result<Vec<_>, sqlx::Error>>()?;
     let mut insert = QueryBuilder::new(
         "INSERT INTO signals (signal_id, symbol, timeframe, period, signal_type, confidence, strategy, metadata,
-         timestamp, message, provenance, created_at) ",
+         timestamp, message, provenance, created_at, withheld_at) ",
     );
     insert.push_values(texts, |mut values, (signal, metadata, message, provenance)| {
         let Job { symbol, timeframe, candle_close } = &signal.job;
@@ -94,6 +94,7 @@ fn insert_signals(batch: &[&Signal], at: Timestamp) -> Result<QueryBuilder<Sqlit
         values.push_bind(timeframe.as_str()).push_bind(signal.action.as_str()).push_bind(signal.confidence);
         values.push_bind(signal.strategy.as_str()).push_bind(metadata).push_bind(candle_close.millis());
         values.push_bind(message).push_bind(provenance).push_bind(at.millis());
+        values.push_bind(signal.is_withheld.then(|| at.millis()));
     });
     insert.push(" ON CONFLICT (signal_id) DO NOTHING RETURNING signal_id");
     Ok(insert)

@@ -39,6 +39,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     published_signals_wait_no_more(fresh().await).await;
     expired_signals_wait_no_more(fresh().await).await;
     withheld_signals_wait_no_more(fresh().await).await;
+    a_signal_may_never_wait(fresh().await).await;
     an_emitted_signal_says_when_it_was_committed(fresh().await).await;
     a_signal_is_found_by_its_id(fresh().await).await;
     signals_are_found_by_what_they_are_about(fresh().await).await;

@@ -59,6 +59,9 @@ impl DeliveryMetrics {
     pub fn committed(&self, signal: &Signal) {
         let labels = [signal.strategy.as_str(), signal.job.timeframe.as_str(), signal.action.as_str()];
         self.signals_committed.with_label_values(&labels).inc();
+        if signal.is_withheld {
+            self.withheld(signal.action.as_str());
+        }
     }
 
     /// Counts a signal that is not published because of its action.

@@ -161,6 +161,19 @@ pub async fn withheld_signals_wait_no_more((store, other): Replicas) {
     assert_eq!(states, expected);
 }
 
+/// A signal that is withheld from its commit on never waits.
+pub async fn a_signal_may_never_wait((store, other): Replicas) {
+    let mut jobs = [finished("BTCUSDT", 1, &["rsi", "macd"]), finished("BTCUSDT", 2, &["rsi"])];
+    jobs[0].signals[1].is_withheld = true;
+    store.commit(&jobs, moment(1000)).await.unwrap();
+    let ids = texts(&ids_of(&jobs));
+    assert_eq!(waiting(&*other).await, [ids[0].as_str(), &ids[2]]);
+    assert_eq!(store.backlog().await.unwrap().signals, 2);
+    let withheld = SignalFilter { state: Some(SignalState::Withheld), limit: 10, ..SignalFilter::default() };
+    let found = other.signals(&withheld).await.unwrap();
+    assert_eq!((found.len(), found[0].id.as_str(), found[0].withheld_at), (1, ids[1].as_str(), Some(moment(1000))));
+}
+
 /// A signal that says when it was emitted says the moment of its commit, which is the one in its row. A second commit
 /// changes nothing.
 pub async fn an_emitted_signal_says_when_it_was_committed((store, other): Replicas) {

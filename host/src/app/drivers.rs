@@ -191,6 +191,7 @@ pub(super) async fn leadership(
 }
 
 /// Where signals for receivers over HTTP come from, and who may deliver them.
+#[cfg_attr(not(feature = "webhooks"), allow(dead_code, reason = "nobody is delivered to"))]
 pub(super) struct Deliveries {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) feed: Arc<Feed>,

@@ -6,11 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt as _, StreamExt as _,
-    future::{BoxFuture, pending},
-    stream::FuturesUnordered,
-};
+use futures_util::{FutureExt as _, StreamExt as _};
 use ta_bot_core::Timestamp;
 use ta_bot_engine::{
     pipeline::leadership::{Leadership, Term},
@@ -27,16 +23,16 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    lanes::Lanes,
     receivers::Receiver,
     sender::{Answer, Failure, Sender},
 };
 
-/// How many requests to a receiver are under way at most.
-const IN_FLIGHT: usize = 8;
+mod course;
+
+use course::{Course, finished};
+
 /// The pauses between tries while a receiver or the store fails.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
-/// A receiver may ask for a longer pause, and does not get it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often a signal is sent that a receiver refuses.
 const MOST_TRIES: u32 = 5;
@@ -83,76 +79,6 @@ enum Outcome {
     Failed(Failure),
     /// It was not sent, because this process leads no more or ends.
     Stopped,
-}
-
-/// A term of this process, and how far the receiver has come in it.
-struct Course {
-    lanes: Lanes,
-    /// The follower, while it does not read.
-    follower: Option<Follower>,
-    reading: Option<BoxFuture<'static, (Follower, Option<Arc<StoredSignal>>)>>,
-    sending: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>>,
-    keeping: Option<BoxFuture<'static, Option<Cursor>>>,
-    /// What is stored.
-    kept: Cursor,
-    /// When it may be stored again.
-    keep_at: Instant,
-    pauses: Backoff,
-    /// Until when nothing is sent, after a failure.
-    paused_until: Instant,
-    has_failed: bool,
-}
-
-/// Waits for a future that may not be there. Nothing is lost if this is dropped.
-async fn finished<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
-    let Some(running) = future else { return pending().await };
-    let value = running.await;
-    *future = None;
-    value
-}
-
-impl Course {
-    fn new(feed: &Feed, cursor: Cursor) -> Self {
-        let now = Instant::now();
-        Self {
-            lanes: Lanes::new(cursor.clone()),
-            follower: Some(feed.follow(cursor.clone())),
-            reading: None,
-            sending: FuturesUnordered::new(),
-            keeping: None,
-            kept: cursor,
-            keep_at: now,
-            pauses: PAUSES,
-            paused_until: now,
-            has_failed: false,
-        }
-    }
-
-    /// How many requests may be under way. A single one shows whether a receiver that has failed takes signals again.
-    fn most_in_flight(&self) -> usize {
-        match (Instant::now() < self.paused_until, self.has_failed) {
-            (true, _) => 0,
-            (false, true) => 1,
-            (false, false) => IN_FLIGHT,
-        }
-    }
-
-    /// Makes a pause, unless requests that began before it have made one already.
-    fn pause(&mut self, wanted: Option<Duration>) {
-        self.has_failed = true;
-        let now = Instant::now();
-        if now >= self.paused_until {
-            let pause = self.pauses.pause().max(wanted.unwrap_or_default()).min(LONGEST_PAUSE);
-            self.paused_until = now + pause;
-        }
-    }
-
-    fn kept(&mut self, cursor: Option<Cursor>) {
-        self.keep_at = Instant::now() + INTERVAL;
-        if let Some(cursor) = cursor {
-            self.kept = cursor;
-        }
-    }
 }
 
 impl Sink {

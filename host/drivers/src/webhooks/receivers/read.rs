@@ -201,7 +201,7 @@ impl Entry<'_> {
         }
     }
 
-    /// A list of a filter. An empty one would let nothing through, which is not what somebody means who leaves it empty.
+    /// A list of a filter. An empty one would let nothing through, which nobody means.
     fn list<T: FromStr>(&mut self, name: &str, allowed: &str) -> Option<Vec<T>> {
         let given = self.given(name)?;
         let entries = given.as_array().filter(|entries| !entries.is_empty()).cloned();

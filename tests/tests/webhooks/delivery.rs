@@ -36,9 +36,9 @@ fn fail(_: &Request, number: usize) -> Reply {
     }
 }
 
-/// Hangs on one request.
+/// Hangs on one request before the service is killed, and on one after that.
 fn hang(_: &Request, number: usize) -> Reply {
-    if number == 700 { Reply::Hang } else { Reply::Status(200, "") }
+    if [700, 9000].contains(&number) { Reply::Hang } else { Reply::Status(200, "") }
 }
 
 /// Sends the first requests elsewhere.

@@ -12,7 +12,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-async fn wait_for(receiver: &Receiver, taken: usize) {
+pub(crate) async fn wait_for(receiver: &Receiver, taken: usize) {
     let count = || receiver.taken_count();
     until(PATIENCE, async || format!("{} of {taken}", count()), async || count() >= taken).await;
     assert_eq!(count(), taken);

@@ -4,6 +4,7 @@
 
 mod delivery;
 mod file;
+mod leader;
 mod receiver;
 mod requests;
 mod service;

@@ -18,7 +18,7 @@ pub(crate) const SECRET: &str = "a s3cret of 24 bytes and more";
 pub(crate) struct Service {
     pub(crate) replica: Replica,
     pub(crate) outbox: Arc<dyn Outbox>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     _folder: TempDir,
 }
 

@@ -71,7 +71,7 @@ impl Lanes {
     }
 
     /// Takes the oldest signal that may be sent now.
-    pub fn next(&mut self) -> Option<(u64, Arc<StoredSignal>)> {
+    pub fn take(&mut self) -> Option<(u64, Arc<StoredSignal>)> {
         let number = self.ready.pop_first()?;
         let entry = self.entry(number)?;
         Some((number, Arc::clone(&entry.signal)))
@@ -135,8 +135,8 @@ mod tests {
         lanes.add(Arc::new(signal), Cursor::at(sequence), is_wanted);
     }
 
-    fn next(lanes: &mut Lanes) -> Option<(u64, i64)> {
-        lanes.next().map(|(number, signal)| (number, signal.sequence))
+    fn taken(lanes: &mut Lanes) -> Option<(u64, i64)> {
+        lanes.take().map(|(number, signal)| (number, signal.sequence))
     }
 
     #[test]
@@ -145,20 +145,20 @@ mod tests {
         for (sequence, symbol) in [(11, "BTCUSDT"), (12, "BTCUSDT"), (13, "ETHUSDT"), (14, "BTCUSDT")] {
             add(&mut lanes, sequence, symbol, true);
         }
-        assert_eq!(next(&mut lanes), Some((0, 11)));
-        assert_eq!(next(&mut lanes), Some((2, 13)));
-        assert_eq!(next(&mut lanes), None, "one of each series at a time");
+        assert_eq!(taken(&mut lanes), Some((0, 11)));
+        assert_eq!(taken(&mut lanes), Some((2, 13)));
+        assert_eq!(taken(&mut lanes), None, "one of each series at a time");
         lanes.done(2);
         assert_eq!((lanes.cursor(), lanes.oldest()), (&Cursor::at(10), Some(Timestamp::from_millis(11))));
         lanes.put_back(0);
-        assert_eq!(next(&mut lanes), Some((0, 11)), "again before those after it");
-        assert_eq!(next(&mut lanes), None);
+        assert_eq!(taken(&mut lanes), Some((0, 11)), "again before those after it");
+        assert_eq!(taken(&mut lanes), None);
         lanes.done(0);
-        assert_eq!(next(&mut lanes), Some((1, 12)));
+        assert_eq!(taken(&mut lanes), Some((1, 12)));
         assert_eq!(lanes.cursor(), &Cursor::at(11));
         lanes.done(1);
         assert_eq!(lanes.cursor(), &Cursor::at(13), "the one between was done before");
-        assert_eq!(next(&mut lanes), Some((3, 14)));
+        assert_eq!(taken(&mut lanes), Some((3, 14)));
         lanes.done(3);
         assert_eq!((lanes.cursor(), lanes.oldest()), (&Cursor::at(14), None));
         assert!(lanes.series.is_empty() && lanes.entries.is_empty());
@@ -168,14 +168,14 @@ mod tests {
     fn what_is_not_wanted_moves_the_cursor_and_there_is_an_end_to_the_room() {
         let mut lanes = Lanes::new(Cursor::at(0));
         add(&mut lanes, 1, "BTCUSDT", false);
-        assert_eq!((lanes.cursor(), next(&mut lanes)), (&Cursor::at(1), None));
+        assert_eq!((lanes.cursor(), taken(&mut lanes)), (&Cursor::at(1), None));
         let mut sequence = 2;
         while lanes.has_room() {
             add(&mut lanes, sequence, "BTCUSDT", sequence == 2);
             sequence += 1;
         }
         assert_eq!((lanes.cursor(), lanes.entries.len()), (&Cursor::at(1), MOST));
-        let (number, _) = lanes.next().unwrap();
+        let (number, _) = lanes.take().unwrap();
         lanes.done(number);
         assert_eq!(lanes.cursor(), &Cursor::at(sequence - 1));
     }

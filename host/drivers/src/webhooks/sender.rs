@@ -24,7 +24,7 @@ use super::{
 /// How long a request may take, the connection and the answer included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept without a request.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// How much of an answer is read, so that its connection can be used again. The connection of a longer one is closed.
 const MOST_ANSWERED: usize = 64 * 1024;
 /// How many bytes of an error's words are kept.

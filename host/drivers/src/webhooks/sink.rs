@@ -33,7 +33,7 @@ use course::{Course, finished};
 
 /// The pauses between tries while a receiver or the store fails.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How often a signal is sent that a receiver refuses.
 const MOST_TRIES: u32 = 5;
 /// How often it is stored at most how far the receiver has come, and how often the term is looked at.
@@ -174,7 +174,7 @@ impl Sink {
         }
         let most = course.most_in_flight();
         while course.sending.len() < most
-            && let Some((number, signal)) = course.lanes.next()
+            && let Some((number, signal)) = course.lanes.take()
         {
             let delivery = Arc::clone(self).deliver(signal, term.clone(), stop.clone());
             course.sending.push(delivery.map(move |outcome| (number, outcome)).boxed());

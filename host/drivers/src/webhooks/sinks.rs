@@ -66,9 +66,11 @@ impl Webhooks {
         while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
             let (path, published) = (self.path.clone(), self.published.clone());
             // The file may be on a disk that does not answer.
-            match tokio::task::spawn_blocking(move || receivers::read(&path, &published)).await {
-                Ok(read) => self.renew(read),
-                Err(_) => tracing::error!("reading WEBHOOKS_FILE panicked; it is tried again"),
+            let read = tokio::task::spawn_blocking(move || receivers::read(&path, &published)).await;
+            if let Ok(read) = read {
+                self.renew(read);
+            } else {
+                tracing::error!("reading WEBHOOKS_FILE panicked; it is tried again");
             }
             self.settle(&sources);
         }

@@ -98,7 +98,7 @@ impl Entry<'_> {
         let filter = self.filter(published);
         let takes_late = self.takes_late();
         let (url, uri) = url?;
-        let (name, secret, format) = (name?, secret?, format?);
+        let (name, format) = (name?, format?);
         Some(Receiver { name, url, uri, secret, format, filter, allow_private, takes_late })
     }
 
@@ -152,27 +152,21 @@ impl Entry<'_> {
         Some((url, uri))
     }
 
-    /// No secret is fine, a wrong one is not.
-    fn secret(&mut self) -> Option<Option<Secret>> {
-        let parsed = match self.given("secret") {
-            None => return Some(None),
-            Some(Json::String(text)) => Secret::parse(text).map_err(|error| error.to_string()),
-            Some(_) => Err("give a text".to_owned()),
+    /// The secret, if there is one. A wrong one is a problem, and the file does not count.
+    fn secret(&mut self) -> Option<Secret> {
+        let parsed = match self.given("secret")? {
+            Json::String(text) => Secret::parse(text).map_err(|error| error.to_string()),
+            _ => Err("give a text".to_owned()),
         };
-        parsed.map_err(|problem| self.refuse(format!("secret: {problem}"))).ok().map(Some)
+        parsed.map_err(|problem| self.refuse(format!("secret: {problem}"))).ok()
     }
 
     fn format(&mut self) -> Option<Format> {
-        let name = match self.given("format") {
-            None => FormatName::default(),
-            Some(given) => match given.as_str().and_then(|text| text.parse().ok()) {
-                Some(name) => name,
-                None => {
-                    let given = shown(given);
-                    self.refuse(format!("format: {given} is none of signal, telegram and slack"));
-                    return None;
-                }
-            },
+        let named = |given: &Json| given.as_str().and_then(|text| text.parse::<FormatName>().ok());
+        let Some(name) = self.given("format").map_or(Some(FormatName::default()), named) else {
+            let given = self.given("format").map(shown).unwrap_or_default();
+            self.refuse(format!("format: {given} is none of signal, telegram and slack"));
+            return None;
         };
         let chat = self.given("chat_id").cloned();
         match (name, chat) {

@@ -118,9 +118,9 @@ async fn ten_thousand_signals_reach_receivers_that_fail_in_every_way() {
         ("refusing", Receiver::start(refuse).await),
     ];
     let none = json!({});
-    let mut receivers: Vec<_> = others.iter().map(|(name, one)| entry(name, one, none.clone())).collect();
+    let mut receivers: Vec<_> = others.iter().map(|(name, one)| entry(name, one, &none)).collect();
     for (name, one) in [("steady", &steady), ("killed", &killed), ("dead", &dead)] {
-        receivers.push(entry(name, one, none.clone()));
+        receivers.push(entry(name, one, &none));
     }
     let mut service = Service::new(&receivers.into(), &[("NATS_URL", nats.url())]).await;
     service.replica.start().await;

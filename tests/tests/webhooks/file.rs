@@ -31,7 +31,7 @@ async fn receivers_come_and_go_without_a_restart() {
     let mut service = Service::new(&json!([]), &[("LOG_LEVEL", "trace".to_owned())]).await;
     service.commit([("BTCUSDT", 0)]).await;
     service.replica.start().await;
-    service.write(&json!([entry("desk", &desk, json!({}))]));
+    service.write(&json!([entry("desk", &desk, &json!({}))]));
     begun(&service, "desk").await;
     service.commit([("BTCUSDT", 1)]).await;
     wait_for(&desk, 1).await;
@@ -50,7 +50,7 @@ async fn receivers_come_and_go_without_a_restart() {
     service.commit([("BTCUSDT", 2)]).await;
     wait_for(&desk, 2).await;
     // Another address for the same receiver, which goes on where it was; and another receiver, which begins.
-    service.write(&json!([entry("desk", &other, json!({"symbols": ["BTCUSDT"]})), entry("new", &desk, json!({}))]));
+    service.write(&json!([entry("desk", &other, &json!({"symbols": ["BTCUSDT"]})), entry("new", &desk, &json!({}))]));
     begun(&service, "new").await;
     service.commit([("BTCUSDT", 3), ("ETHUSDT", 3)]).await;
     wait_for(&other, 1).await;
@@ -59,7 +59,7 @@ async fn receivers_come_and_go_without_a_restart() {
     service.write(&json!([]));
     until(PATIENCE, async || service.replica.log_tail(), async || service.health("new").await.is_null()).await;
     service.commit([("ETHUSDT", 4)]).await;
-    service.write(&json!([entry("new", &desk, json!({}))]));
+    service.write(&json!([entry("new", &desk, &json!({}))]));
     wait_for(&desk, 5).await;
     let lines = service.replica.log();
     assert!(lines.contains("WEBHOOKS_FILE has changed and can't be used"), "{lines}");
@@ -71,7 +71,7 @@ async fn receivers_come_and_go_without_a_restart() {
 async fn what_is_too_old_is_skipped_unless_it_is_wanted() {
     let take = || Receiver::start(|_, _| Reply::Status(200, ""));
     let (strict, patient) = (take().await, take().await);
-    let receivers = json!([entry("strict", &strict, json!({})), entry("patient", &patient, json!({"late": "send"}))]);
+    let receivers = json!([entry("strict", &strict, &json!({})), entry("patient", &patient, &json!({"late": "send"}))]);
     let mut service = Service::new(&receivers, &[("SIGNAL_MAX_AGE_SECONDS", "3600".to_owned())]).await;
     service.replica.start().await;
     begun(&service, "strict").await;

@@ -65,7 +65,7 @@ impl Replica {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_leader_delivers_and_the_next_one_goes_on() {
     let receiver = Receiver::start(|_, _| Reply::Status(200, "")).await;
-    let service = Service::new(&json!([entry("desk", &receiver, json!({}))]), &[]).await;
+    let service = Service::new(&json!([entry("desk", &receiver, &json!({}))]), &[]).await;
     let (one, other) = (Replica::start(&service), Replica::start(&service));
     let kept = async || service.outbox.reader("webhook:desk").await.unwrap().map(|cursor| cursor.position());
     one.leads(true);

@@ -42,7 +42,7 @@ async fn a_request_is_what_the_specification_says() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(|_, _| Reply::Status(200, "")).await;
     let signal = signal().await;
-    let answer = sender(folder.path(), &entry("desk", &receiver, json!({}))).send(&signal, NOW).await;
+    let answer = sender(folder.path(), &entry("desk", &receiver, &json!({}))).send(&signal, NOW).await;
     assert_eq!(answer, Answer::Taken);
     let request = receiver.taken().remove(0);
     assert_eq!(request.line, "POST /T0K3N-desk?key=qu3ry HTTP/1.1");
@@ -54,7 +54,7 @@ async fn a_request_is_what_the_specification_says() {
     assert_eq!((header("webhook-id"), header("webhook-timestamp")), (signal.id.as_str(), "1767225607"));
     let expected = Secret::parse(SECRET).unwrap().sign(&signal.id, 1_767_225_607, signal.message.as_bytes());
     assert_eq!(header("webhook-signature"), expected);
-    let slack = entry("chat", &receiver, json!({"format": "slack", "secret": null}));
+    let slack = entry("chat", &receiver, &json!({"format": "slack", "secret": null}));
     assert_eq!(sender(folder.path(), &slack).send(&signal, NOW).await, Answer::Taken);
     let request = receiver.taken().remove(1);
     assert!(request.body.starts_with("{\"text\":\"BTCUSDT 15m BUY at "), "{}", request.body);
@@ -77,7 +77,7 @@ async fn each_answer_has_its_meaning() {
     ];
     for (status, head, expected) in cases {
         let receiver = Receiver::start(move |_, _| Reply::Status(status, head)).await;
-        let answer = sender(folder.path(), &entry("desk", &receiver, json!({}))).send(&signal, NOW).await;
+        let answer = sender(folder.path(), &entry("desk", &receiver, &json!({}))).send(&signal, NOW).await;
         match (answer, expected) {
             (Answer::Taken, None) => {}
             (Answer::Failed(Failure { kind, words, pause }), Some(expected)) => {
@@ -90,7 +90,7 @@ async fn each_answer_has_its_meaning() {
     }
     for status in [400, 401, 404, 410, 422] {
         let receiver = Receiver::start(move |_, _| Reply::Status(status, "")).await;
-        let answer = sender(folder.path(), &entry("desk", &receiver, json!({}))).send(&signal, NOW).await;
+        let answer = sender(folder.path(), &entry("desk", &receiver, &json!({}))).send(&signal, NOW).await;
         assert!(matches!(answer, Answer::Refused(refused) if refused.as_u16() == status), "{answer:?}");
     }
 }
@@ -125,8 +125,8 @@ async fn what_can_not_be_reached_is_named_without_the_url() {
     let at = |url: &str, private: bool| json!({"name": "desk", "url": url, "allow_private": private});
     let port = dead.address().port();
     let cases = [
-        (entry("desk", &dead, json!({})), "connection", "Connection refused"),
-        (entry("desk", &hanging, json!({})), "timeout", "within 10s"),
+        (entry("desk", &dead, &json!({})), "connection", "Connection refused"),
+        (entry("desk", &hanging, &json!({})), "timeout", "within 10s"),
         // The name leads to this machine.
         (at(&format!("https://localhost:{port}/T0K3N?qu3ry"), false), "address", "is not public"),
         (at("https://nobody.invalid/T0K3N?qu3ry", false), "name", "can't be resolved"),

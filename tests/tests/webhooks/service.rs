@@ -23,7 +23,7 @@ pub(crate) struct Service {
 }
 
 /// A receiver of the file, signed and reachable, with more fields.
-pub(crate) fn entry(name: &str, receiver: &Receiver, more: Json) -> Json {
+pub(crate) fn entry(name: &str, receiver: &Receiver, more: &Json) -> Json {
     let url = format!("http://{}/T0K3N-{name}?key=qu3ry", receiver.address());
     let mut entry = json!({"name": name, "url": url, "secret": SECRET, "allow_private": true});
     entry.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());

@@ -25,7 +25,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings};
+pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings, WebhooksFile};
 
 /// A variable that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -105,6 +105,8 @@ pub struct Environment {
     pub nats: Option<NatsSettings>,
     /// How replicas elect a leader; `None` means that this process is alone.
     pub election: Option<Election>,
+    /// The file of receivers of signals over HTTP; `None` means that there are none.
+    pub webhooks: Option<WebhooksFile>,
 }
 
 impl Environment {
@@ -146,6 +148,7 @@ impl Environment {
             mongo: reader.mongo(),
             nats: reader.nats(&subject),
             election: reader.election(),
+            webhooks: reader.webhooks(),
             warnings: std::mem::take(&mut reader.warnings),
         };
         environment.anonymous_role = reader.anonymous_role(&environment);
@@ -361,6 +364,16 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         opened.map_err(|error| self.refuse("MONGODB_URI", error.to_string())).ok()
     }
 
+    #[cfg(feature = "webhooks")]
+    fn webhooks(&self) -> Option<WebhooksFile> {
+        self.given("WEBHOOKS_FILE").map(WebhooksFile::from)
+    }
+
+    #[cfg(not(feature = "webhooks"))]
+    fn webhooks(&mut self) -> Option<WebhooksFile> {
+        self.absent("WEBHOOKS_FILE")
+    }
+
     #[cfg(not(feature = "mysql"))]
     fn mysql(&mut self) -> Option<MysqlUri> {
         self.absent("MYSQL_URI")
@@ -382,7 +395,13 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
     }
 
     /// Refuses a variable that names a server for which this build has no client.
-    #[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+    #[cfg(not(all(
+        feature = "kubernetes",
+        feature = "mongodb",
+        feature = "mysql",
+        feature = "nats",
+        feature = "webhooks"
+    )))]
     fn absent(&mut self, name: &'static str) -> Option<Absent> {
         if self.given(name).is_some() {
             self.refuse(name, servers::ABSENT.to_owned());

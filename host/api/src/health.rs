@@ -26,7 +26,7 @@ use ta_bot_engine::{
     modules::registry::Registry,
     pipeline::leadership::Leadership,
     settings::{config_store::ConfigStore, refresh::Books},
-    signals::{bus::Bus, outbox::Outbox},
+    signals::{bus::Bus, outbox::Outbox, receivers::Receivers},
     support::{abilities::Abilities, metrics::Metrics},
 };
 use ta_bot_wasm::PageScan;
@@ -34,12 +34,15 @@ use ta_bot_wasm::PageScan;
 mod abilities;
 mod readiness;
 mod report;
+mod webhooks;
 
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
 pub use report::{
     Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status, TokensReport,
 };
+
+pub use webhooks::{ReceiverReport, WebhooksReport};
 
 use crate::tokens::TokenBook;
 use readiness::Answered;
@@ -83,6 +86,8 @@ pub struct Sources {
     pub page_scan: PageScan,
     /// The file of tokens, if there is one.
     pub tokens: Option<TokenBook>,
+    /// The receivers of signals over HTTP, if there is a file of them.
+    pub receivers: Option<Arc<Receivers>>,
 }
 
 /// Measures the state of the service.

@@ -15,3 +15,5 @@ pub mod nats;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "webhooks")]
+pub mod webhooks;

@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod expiry;
 pub mod feed;
 pub mod outbox;
+pub mod receivers;
 pub mod redecision_store;
 pub mod relay;
 pub mod replay;

@@ -20,7 +20,10 @@ use ta_bot_engine::{
     settings::{config_store::ConfigStore, last_known::LastKnown},
     signals::{
         bus::{Bus, local::LocalBus},
+        expiry::Expiry,
+        feed::Feed,
         outbox::Outbox,
+        receivers::Receivers,
         redecision_store::RedecisionStore,
     },
     supervision::{costs::CostStore, failure::FailureStore},
@@ -31,7 +34,13 @@ use tokio_util::sync::CancellationToken;
 use super::found::{Stream, Tables};
 use crate::environment::{Environment, MysqlUri, NatsSettings};
 
-#[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+#[cfg(not(all(
+    feature = "kubernetes",
+    feature = "mongodb",
+    feature = "mysql",
+    feature = "nats",
+    feature = "webhooks"
+)))]
 mod absent;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -41,6 +50,8 @@ mod mongodb;
 mod mysql;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 #[cfg(not(feature = "kubernetes"))]
 use absent as kubernetes;
@@ -50,6 +61,8 @@ use absent as mongodb;
 use absent as mysql;
 #[cfg(not(feature = "nats"))]
 use absent as nats;
+#[cfg(not(feature = "webhooks"))]
+use absent as webhooks;
 
 type Done = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A background task, which works until it is told to stop.
@@ -186,6 +199,32 @@ pub(super) async fn leadership(
     };
     let (leadership, keeper) = kubernetes::open(election, environment, metrics).await?;
     Ok((leadership, Some(keeper)))
+}
+
+/// Where signals for receivers over HTTP come from, and who may deliver them.
+#[cfg_attr(not(feature = "webhooks"), allow(dead_code, reason = "nobody is delivered to"))]
+pub(super) struct Deliveries {
+    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) feed: Arc<Feed>,
+    pub(super) leadership: Leadership,
+    pub(super) expiry: Expiry,
+}
+
+/// Receivers of signals over HTTP.
+pub(super) struct Webhooks {
+    pub(super) receivers: Arc<Receivers>,
+    /// Delivers to them.
+    pub(super) deliver: Box<dyn FnOnce(Deliveries, CancellationToken) -> Done + Send + Sync>,
+}
+
+impl Webhooks {
+    /// Reads the file of receivers, if there is one.
+    pub(super) async fn open(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Self>> {
+        match &environment.webhooks {
+            Some(file) => webhooks::open(file, environment, metrics).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// The stores of what operators set, and what makes a start without these stores possible.

@@ -26,7 +26,7 @@ use ta_bot_engine::{
     modules::{bundled::keep_bundled, registry::Registry},
     pipeline::{leadership::Leadership, probes::Probes, schedule::Schedule, verdict::Verdicts, worker::Pipeline},
     settings::refresh::Refresh,
-    signals::{bus::Notice, expiry::Expiry, relay::Relay},
+    signals::{bus::Notice, expiry::Expiry, receivers::Receivers, relay::Relay},
     supervision::{budget::Budget, ladders::Ladders, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
     support::{
         log_limit::LogLimit,
@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     App,
-    drivers::{self, Task},
+    drivers::{self, Deliveries, Task, Webhooks},
     stages::{Stages, Work},
 };
 use crate::{environment::Environment, simulation::Feed};
@@ -96,7 +96,9 @@ impl App {
         if let Some(tokens) = tokens.clone() {
             tokio::spawn(tokens.run(stages.http.clone()));
         }
-        let services = Arc::new(self.services((access, tokens), &shared, &leadership, &stages));
+        let webhooks = Webhooks::open(&self.environment, &self.analyst.metrics).await?;
+        let receivers = webhooks.as_ref().map(|webhooks| Arc::clone(&webhooks.receivers));
+        let services = Arc::new(self.services((access, tokens), receivers, &shared, &leadership, &stages));
         let health = Arc::clone(&services.health);
         let server = ta_bot_api::serve(listener, services, stages.http.clone());
         match self.sandbox.page_scan() {
@@ -118,7 +120,10 @@ impl App {
         });
         if let Some(loaded) = begun.await {
             loaded?;
+            let deliveries = self.deliveries(&shared, &leadership);
             let mut work = self.start_work(simulate, &stages, notices, &shared, leadership)?;
+            let deliver = |webhooks: Webhooks| (webhooks.deliver)(deliveries, stages.intake.clone());
+            work.webhooks = webhooks.map(|webhooks| stages.spawn(deliver(webhooks)));
             // The Lease is released with the intake, so that another replica takes over while this process finishes its
             // jobs.
             work.intake.extend(keeper.map(|keep| stages.spawn(keep(stages.intake.clone()))));
@@ -157,6 +162,16 @@ impl App {
         }
     }
 
+    /// What receivers over HTTP get, and while this process leads.
+    fn deliveries(&self, shared: &Shared, leadership: &Leadership) -> Deliveries {
+        Deliveries {
+            outbox: Arc::clone(&self.outbox),
+            feed: Arc::clone(&self.feed),
+            leadership: leadership.clone(),
+            expiry: shared.expiry.clone(),
+        }
+    }
+
     /// Stores the bundled modules by digest, so that a signal can still be replayed after its module has been replaced.
     fn keep_modules(&self, prepare: Option<Task>, stages: &Stages) {
         let modules = Arc::clone(&self.modules);
@@ -172,6 +187,7 @@ impl App {
     fn services(
         &self,
         (access, tokens): (Access, Option<TokenBook>),
+        receivers: Option<Arc<Receivers>>,
         shared: &Shared,
         leadership: &Leadership,
         stages: &Stages,
@@ -192,6 +208,7 @@ impl App {
             build: self.environment.build.clone(),
             page_scan: self.sandbox.page_scan(),
             tokens,
+            receivers,
         });
         Services {
             analyst: Arc::clone(&self.analyst),
@@ -293,6 +310,7 @@ impl App {
             ledger: stages.spawn(Arc::clone(&self.ledger).run(FLUSH_PAUSE, stages.ledger.clone())),
             revisions: stages.spawn(Arc::clone(&self.revisions).run(stages.revisions.clone())),
             relay: stages.spawn(relay.run(stages.relay.clone())),
+            webhooks: None,
         })
     }
 

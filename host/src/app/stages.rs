@@ -16,6 +16,8 @@ pub(super) struct Work {
     pub(super) failures: JoinHandle<()>,
     pub(super) ledger: JoinHandle<()>,
     pub(super) revisions: JoinHandle<()>,
+    /// Ends with the intake, and is waited for last: a receiver that does not answer delays nothing else.
+    pub(super) webhooks: Option<JoinHandle<()>>,
 }
 
 /// The stages of the shutdown. Each ends after the one before it has ended.
@@ -61,6 +63,9 @@ impl Stages {
             report(work.ledger.await);
             self.revisions.cancel();
             report(work.revisions.await);
+            if let Some(webhooks) = work.webhooks {
+                report(webhooks.await);
+            }
         };
         if tokio::time::timeout(SHUTDOWN_DEADLINE, in_order).await.is_err() {
             tracing::warn!("not everything was finished in time; the next start goes on from what is committed");

@@ -170,6 +170,11 @@ impl CliError {
             Ok(tokens) => return Self::Tokens(tokens),
             Err(other) => other,
         };
+        // So does a file of which only the drivers know what it says.
+        let error = match error.downcast::<EnvError>() {
+            Ok(variable) => return Self::Environment(vec![variable]),
+            Err(other) => other,
+        };
         let error = match error.downcast::<NobodyMayCall>() {
             Ok(closed) => return Self::Access(closed),
             Err(other) => other,

@@ -9,7 +9,13 @@ pub use ta_bot_drivers::mysql::MysqlUri;
 use ta_bot_drivers::nats::{Bounds, EventSubjects, NatsAddress, bus::SignalRoute};
 
 /// The problem with a variable that names a server for which this build has no client.
-#[cfg(not(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+#[cfg(not(all(
+    feature = "kubernetes",
+    feature = "mongodb",
+    feature = "mysql",
+    feature = "nats",
+    feature = "webhooks"
+)))]
 pub(super) const ABSENT: &str =
     "this build of TA Bot has no client for it: use the one of `make build`, which has all, or unset the variable";
 
@@ -26,6 +32,12 @@ pub type MysqlUri = Absent;
 #[cfg(not(feature = "nats"))]
 #[allow(missing_docs, reason = "see `Absent`")]
 pub type NatsSettings = Absent;
+#[cfg(not(feature = "webhooks"))]
+#[allow(missing_docs, reason = "see `Absent`")]
+pub type WebhooksFile = Absent;
+/// The file of receivers of signals over HTTP.
+#[cfg(feature = "webhooks")]
+pub type WebhooksFile = std::path::PathBuf;
 #[cfg(not(feature = "kubernetes"))]
 #[allow(missing_docs, reason = "see `Absent`")]
 pub type Election = Absent;

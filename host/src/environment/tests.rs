@@ -300,7 +300,13 @@ fn every_mistake_is_reported() {
 }
 
 /// Such as that of `make run`.
-#[cfg(not(any(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats")))]
+#[cfg(not(any(
+    feature = "kubernetes",
+    feature = "mongodb",
+    feature = "mysql",
+    feature = "nats",
+    feature = "webhooks"
+)))]
 #[test]
 fn a_build_without_servers_refuses_their_addresses() {
     let servers = [
@@ -308,6 +314,7 @@ fn a_build_without_servers_refuses_their_addresses() {
         ("MONGODB_URI", "mongodb://db"),
         ("NATS_URL", "nats://nats:4222"),
         ("LEADER_ELECTION_ENABLED", "true"),
+        ("WEBHOOKS_FILE", "webhooks.json"),
     ];
     for given in servers {
         let errors = read(&[given]).unwrap_err();

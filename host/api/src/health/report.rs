@@ -5,7 +5,7 @@ use ta_bot_core::millis;
 use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress, settings::parameters::Misfit};
 use utoipa::ToSchema;
 
-use super::{AbilitiesReport, Answer, Health, Measured, Sources};
+use super::{AbilitiesReport, Answer, Health, Measured, Sources, WebhooksReport};
 use crate::{tokens::TokenBook, views::warning::MisfitView};
 
 /// How many series that are behind are named.
@@ -186,6 +186,9 @@ pub struct HealthReport {
     /// Whether the tokens that count are those of `API_TOKENS_FILE`; only present if there are tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokensReport>,
+    /// The receivers of signals over HTTP; only present if there is a `WEBHOOKS_FILE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<WebhooksReport>,
 }
 
 impl Health {
@@ -199,10 +202,12 @@ impl Health {
         let embedded = sources.embedded;
         let abilities = AbilitiesReport::new(&sources.abilities.all());
         let tokens = sources.tokens.as_ref().map(TokensReport::from);
+        let webhooks = sources.receivers.as_deref().map(WebhooksReport::from);
         let is_limited = measured.config.is_err()
             || modules.status != "ready"
             || parameters.is_limited()
-            || tokens.as_ref().is_some_and(|tokens| tokens.stale);
+            || tokens.as_ref().is_some_and(|tokens| tokens.stale)
+            || webhooks.as_ref().is_some_and(WebhooksReport::is_limited);
         HealthReport {
             status: status(&measured, &abilities, is_limited),
             service: "ta-bot",
@@ -226,6 +231,7 @@ impl Health {
             parameters,
             feeds: FeedsReport::new(&sources.feeds.all()),
             tokens,
+            webhooks,
         }
     }
 

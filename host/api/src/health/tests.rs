@@ -131,6 +131,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         build: Build::default(),
         page_scan: PageScan::On,
         tokens: None,
+        receivers: None,
     });
     Service { health, abilities, bus, parameters, registry, database, feeds, folder }
 }

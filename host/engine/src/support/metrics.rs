@@ -76,6 +76,7 @@ mod election;
 mod failures;
 mod feeds;
 mod inputs;
+mod receivers;
 mod replay;
 mod shadow;
 
@@ -86,6 +87,7 @@ pub use election::ElectionMetrics;
 pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
 pub use inputs::InputMetrics;
+pub use receivers::ReceiverMetrics;
 pub use replay::ReplayMetrics;
 pub use shadow::ShadowMetrics;
 

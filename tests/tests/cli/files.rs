@@ -118,8 +118,8 @@ fn tables_of_tradingview_and_pandas_are_imported() {
     assert_eq!(closes(&home, "BTCUSDT", "1h"), [1.75, 1.25, 1.5]);
 }
 
-/// Parquet as pandas (snappy, nanoseconds, an index) and Polars (zstd, a number, a column more) wrote it: twenty candles
-/// of 15 minutes from 2026-01-01 on, with tiny prices.
+/// Parquet as pandas (snappy, an index) and Polars (zstd, a number, a column more) wrote it: twenty candles of 15
+/// minutes from 2026-01-01 on, with tiny prices.
 #[test]
 fn parquet_of_pandas_and_polars_is_imported() {
     let folder = root().join("tests/tests/cli/candles_of_others");

@@ -1,9 +1,9 @@
 //! Writes the candles of a series in a form that an import reads again: `ta-bot candles export --symbol BTCUSDT
 //! --timeframe 15m`.
 //!
-//! In a CSV a number has the fewest digits that make the same `f64` again, and in Parquet it is that `f64`: an import of
-//! what was exported stores the same bytes. Only candles go out that strategies would see; rows that are none are named. Candles that are
-//! made of shorter ones have no rows, and are not among them.
+//! In a CSV a number has the fewest digits that make the same `f64` again, and in Parquet it is that `f64`: an import
+//! of what was exported stores the same bytes. Only candles go out that strategies would see; rows that are none are
+//! named. Candles that are made of shorter ones have no rows, and are not among them.
 
 use std::{io, ops::Range};
 

@@ -1,9 +1,9 @@
 //! What a reader of signals has seen.
 //!
-//! Signals have positions in the order in which they were inserted, which is not the order in which they become visible:
-//! a replica may commit a signal with a smaller position than one that a reader has seen already. A reader that went on
-//! from the largest position would miss it. So a cursor also names the holes before it, for as long as something may
-//! still appear in them. With that, a reader sees each signal exactly once, whenever it stops and goes on.
+//! Signals have positions in the order in which they were inserted, which is not the order in which they become
+//! visible: a replica may commit a signal with a smaller position than one that a reader has seen already. A reader
+//! that went on from the largest position would miss it. So a cursor also names the holes before it, for as long as
+//! something may still appear in them. With that, a reader sees each signal exactly once, whenever it stops and goes on.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -13,7 +13,8 @@ use thiserror::Error;
 /// How long after its successor was committed a position may still be filled. No commit takes nearly as long: its
 /// transaction is given up after seconds.
 const SETTLED_AFTER_MS: i64 = 60_000;
-/// How many holes a cursor names. If there are more, neighbours become one, and the signals between them are seen again.
+/// How many holes a cursor names. If there are more, neighbours become one, and the signals between them are seen
+/// again.
 const MOST_HOLES: usize = 32;
 
 /// The signals that a reader has seen: all up to a position, except those in holes.

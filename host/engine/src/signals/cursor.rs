@@ -3,7 +3,8 @@
 //! Signals have positions in the order in which they were inserted, which is not the order in which they become
 //! visible: a replica may commit a signal with a smaller position than one that a reader has seen already. A reader
 //! that went on from the largest position would miss it. So a cursor also names the holes before it, for as long as
-//! something may still appear in them. With that, a reader sees each signal exactly once, whenever it stops and goes on.
+//! something may still appear in them. With that, a reader sees each signal exactly once, whenever it stops and goes
+//! on.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 

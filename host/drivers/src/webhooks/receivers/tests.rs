@@ -72,7 +72,7 @@ fn a_filter_lets_through_what_it_names() {
 #[test]
 fn each_mistake_says_what_to_do_and_shows_no_secret() {
     let cases = [
-        ("".to_owned(), "no JSON"),
+        (String::new(), "no JSON"),
         ("{\"name\": \"T0K3N\"}".to_owned(), "a JSON array"),
         ("[7]".to_owned(), "entry 1: give an object"),
         ("[{\"url\": \"https://example.com/T0K3N\"}]".to_owned(), "it has no name"),

@@ -34,15 +34,6 @@ impl Output {
         written.map_err(CliError::Output)
     }
 
-    /// Writes one line of an answer that goes on. Returns false if the reader is gone.
-    pub(super) fn line(self, line: &str) -> Result<bool, CliError> {
-        let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{}", visible_lines(line)).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            written => written.map(|()| true).map_err(CliError::Output),
-        }
-    }
-
     /// Writes an error: as JSON to stdout, or as text to stderr.
     pub(super) fn error(self, error: &CliError) {
         // There is nowhere left to report a failure of this.
@@ -58,6 +49,15 @@ impl Output {
 /// Writes a line for people to stderr, beside the answer.
 pub(super) fn note(text: &str) {
     writeln!(io::stderr(), "{}", plain(text)).ok();
+}
+
+/// Writes one line of an answer that goes on. Returns false if the reader is gone.
+pub(super) fn line(line: &str) -> Result<bool, CliError> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{}", visible_lines(line)).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).map_err(CliError::Output),
+    }
 }
 
 /// Writes a text to stdout. It is no error if the reader is gone: it has seen what it wanted.

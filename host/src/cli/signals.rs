@@ -1,6 +1,6 @@
 //! `ta-bot signals`: the stored signals, for people and their tools.
 
-use std::{fmt, io, pin::pin};
+use std::{fmt, io, pin::pin, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::{
     Session,
     args::SignalsCommand,
     error::CliError,
-    output::{NOTHING, one_line, or_dash, short, table},
+    output::{NOTHING, line, one_line, or_dash, short, table},
 };
 
 mod export;
@@ -65,7 +65,7 @@ async fn tail(session: &Session, filter: &SignalFilter, after: Option<Cursor>) -
     };
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
-    tokio::spawn(std::sync::Arc::clone(&app.feed).run(stop));
+    tokio::spawn(Arc::clone(&app.feed).run(stop));
     let mut follower = app.feed.follow(cursor);
     let mut interrupted = pin!(signal::ctrl_c());
     loop {
@@ -76,8 +76,8 @@ async fn tail(session: &Session, filter: &SignalFilter, after: Option<Cursor>) -
         let Some(signal) = next else { return Ok(()) };
         if filter.matches(&signal) {
             let view = SignalView::from(StoredSignal::clone(&signal));
-            let line = if session.output.json { json(&view)? } else { Line(&view).to_string() };
-            if !session.output.line(&line)? {
+            let text = if session.output.json { json(&view)? } else { Line(&view).to_string() };
+            if !line(&text)? {
                 return Ok(());
             }
         }

@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
         assert_eq!(taken(&[1, 4]).to_string(), format!("4~2-3.{}", NOW.millis() + SETTLED_AFTER_MS));
-        let too_many = (0..=MOST_HOLES).map(|hole| format!("~{0}-{0}.1", 2 * hole + 1)).collect::<String>();
+        let too_many: Vec<_> = (0..=MOST_HOLES).map(|hole| format!("~{0}-{0}.1", 2 * hole + 1)).collect();
         for wrong in [
             "",
             "-1",
@@ -176,7 +176,7 @@ mod tests {
             "4~2-5.1",
             "9~5-6.1~2-3.1",
             "9~2-5.1~4-6.1",
-            &format!("999{too_many}"),
+            &format!("999{}", too_many.concat()),
         ] {
             assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
         }

@@ -145,14 +145,10 @@ pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<
     let listed = |signals: Vec<StoredSignal>| {
         Answer::list(signals.into_iter().map(SignalView::from).collect()).with("limit", filter.limit)
     };
-    Ok(match after {
-        Some(after) => {
-            let (signals, next, more) = page_after(outbox, after, &filter).await?;
-            listed(signals).with("next", next.to_string()).with("more", more)
-        }
-        None => {
-            let (signals, next) = page(outbox, &filter).await?;
-            listed(signals).with("next", next)
-        }
-    })
+    if let Some(after) = after {
+        let (signals, next, more) = page_after(outbox, after, &filter).await?;
+        return Ok(listed(signals).with("next", next.to_string()).with("more", more));
+    }
+    let (signals, next) = page(outbox, &filter).await?;
+    Ok(listed(signals).with("next", next))
 }

@@ -131,7 +131,7 @@ async fn an_older_table_of_signals_is_completed() {
 
 #[tokio::test]
 async fn a_newer_schema_that_needs_a_newer_version_is_left_alone() {
-    for version in [12, 13] {
+    for version in [13, 14] {
         let (uri, name) = new_database().await;
         let made = "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES";
         sql(&name, &format!("{made} (1), ({version})")).await;
@@ -149,7 +149,7 @@ async fn a_newer_schema_that_allows_it_is_worked_with_and_left_as_it_is() {
     open(&uri).ping().await.unwrap();
     // What a newer version does: it adds, and says who can work with the tables after that.
     let newer = "ALTER TABLE signals ADD COLUMN ours VARCHAR(9) NULL; CREATE TABLE ta_bot_new (id INT PRIMARY KEY);
-                 INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (12, 11), (13, 7)";
+                 INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (13, 12), (14, 7)";
     sql(&name, newer).await;
     let made = shape(&name).await;
     let outbox = MysqlOutbox::new(open(&uri));
@@ -170,7 +170,10 @@ async fn the_version_before_goes_on_with_this_schema() {
     let (uri, name) = new_database().await;
     open(&uri).ping().await.unwrap();
     assert_eq!(sql(&name, "SELECT MAX(version) FROM ta_bot_schema").await, "7\n");
-    assert_eq!(sql(&name, "SELECT version, oldest FROM ta_bot_schema_changes").await, "8\t7\n9\t7\n10\t7\n11\t7\n");
+    assert_eq!(
+        sql(&name, "SELECT version, oldest FROM ta_bot_schema_changes").await,
+        "8\t7\n9\t7\n10\t7\n11\t7\n12\t7\n"
+    );
 }
 
 /// A database of version 1 is migrated, with what it holds, by replicas that start at once, even if one was
@@ -188,6 +191,7 @@ async fn an_older_version_is_brought_up_with_what_it_holds() {
         "DROP TABLE ta_bot_revisions",
         "DROP TABLE ta_bot_candle_repairs",
         "DROP TABLE ta_bot_redecisions",
+        "DROP TABLE ta_bot_signal_readers",
         "DROP TABLE ta_bot_schema_changes",
         "DELETE FROM ta_bot_schema_changes",
         "DO 1",

@@ -108,8 +108,7 @@ impl App {
         let metrics = Arc::new(Metrics::new()?);
         // Boxed, since the future that connects to servers has a large state, which every command would carry.
         let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
-        let compiled = environment.data_dir.join("compiled");
-        let sandbox = Sandbox::new(environment.limits, Some(compiled))?.with_children(children);
+        let sandbox = sandbox(&environment, children)?;
         let registry = Arc::new(Registry::new());
         let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));
         let from_environment = environment.settings.clone();
@@ -245,6 +244,12 @@ impl App {
             }
         })
     }
+}
+
+/// The sandbox, whose compiled modules are kept in `DATA_DIR`.
+fn sandbox(environment: &Environment, children: Children) -> anyhow::Result<Sandbox> {
+    let compiled = environment.data_dir.join("compiled");
+    Ok(Sandbox::new(environment.limits, Some(compiled))?.with_children(children))
 }
 
 /// Refuses a clock that can't be right: no candle of its time exists, and what is stored would seem to come from the

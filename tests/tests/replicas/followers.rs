@@ -79,8 +79,8 @@ impl Events {
         loop {
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-                let (id, data) = (field("id: "), field("data: "));
-                self.text = rest.to_owned();
+                let (id, data, rest) = (field("id: "), field("data: "), rest.to_owned());
+                self.text = rest;
                 if let (Some(id), Some(data)) = (id, data) {
                     let signal: serde_json::Value = serde_json::from_str(&data).unwrap();
                     return Some((id, signal["signal_id"].as_str().unwrap().to_owned()));
@@ -130,7 +130,7 @@ impl Client {
             self.cursor = cursor;
             self.seen.fetch_add(1, Ordering::SeqCst);
             most -= 1;
-            if self.habit == Habit::Slow && self.ids.len() % 50 == 0 {
+            if self.habit == Habit::Slow && self.ids.len().is_multiple_of(50) {
                 tokio::time::sleep(self.chance.millis(10, 300)).await;
             }
         }
@@ -146,7 +146,7 @@ impl Client {
             self.ids.push(signal["signal_id"].as_str().unwrap().to_owned());
             self.seen.fetch_add(1, Ordering::SeqCst);
         }
-        self.cursor = next.to_owned();
+        next.clone_into(&mut self.cursor);
         if page["metadata"]["more"] == false {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }

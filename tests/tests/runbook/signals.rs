@@ -54,14 +54,15 @@ impl Events {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
                 let [kind, id, data] = ["event: ", "id: ", "data: "].map(field);
-                self.text = rest.to_owned();
+                let rest = rest.to_owned();
+                self.text = rest;
                 if let (Some(kind), Some(id), Some(data)) = (kind, id, data) {
                     assert_eq!(kind, "signal");
                     return (id, serde_json::from_str(&data).unwrap());
                 }
                 continue;
             }
-            let piece = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await;
+            let piece = tokio::time::timeout(Duration::from_mins(1), self.response.chunk()).await;
             let piece = piece.expect("an event").unwrap().expect("the stream goes on");
             self.text.push_str(std::str::from_utf8(&piece).unwrap());
         }

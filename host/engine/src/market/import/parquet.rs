@@ -1,4 +1,4 @@
-//! The rows of a Parquet file, as pandas, Polars and DuckDB write it.
+//! The rows of a Parquet file, as other programs write it.
 //!
 //! Its columns are found by their names, like those of a table in text, and each row is read like a line: so both have
 //! the same rules. A number is turned into a text and back on the way, which keeps it to the last bit.

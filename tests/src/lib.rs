@@ -12,6 +12,7 @@ pub mod app;
 pub mod binary;
 pub mod built_in;
 pub mod chance;
+pub mod events;
 pub mod jobs;
 pub mod kubectl;
 pub mod operator;

@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Response;
 use sqlx::MySqlPool;
 use ta_bot_tests::{
     chance::Chance,
+    events::Events,
     replicas::{Fleet, Market},
     until,
 };
@@ -67,31 +67,6 @@ struct Client {
     cursor: String,
 }
 
-/// The events of a stream that is read piece by piece.
-struct Events {
-    response: Response,
-    text: String,
-}
-
-impl Events {
-    /// The next event's cursor and signal; `None` if the connection ended.
-    async fn next(&mut self) -> Option<(String, String)> {
-        loop {
-            while let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-                let (id, data, rest) = (field("id: "), field("data: "), rest.to_owned());
-                self.text = rest;
-                if let (Some(id), Some(data)) = (id, data) {
-                    let signal: serde_json::Value = serde_json::from_str(&data).unwrap();
-                    return Some((id, signal["signal_id"].as_str().unwrap().to_owned()));
-                }
-            }
-            let piece = self.response.chunk().await.ok()??;
-            self.text.push_str(std::str::from_utf8(&piece).unwrap());
-        }
-    }
-}
-
 impl Client {
     async fn run(mut self, stop: Arc<AtomicUsize>) -> Vec<String> {
         let http = reqwest::Client::new();
@@ -121,13 +96,13 @@ impl Client {
         if self.habit == Habit::Deaf {
             std::future::pending::<()>().await;
         }
-        let mut events = Events { response, text: String::new() };
+        let mut events = Events::of(response);
         let mut most = if self.habit == Habit::Vanishing { 1 + self.chance.below(200) } else { u64::MAX };
         while most > 0
-            && let Some((cursor, id)) = events.next().await
+            && let Ok(Some(event)) = events.next().await
         {
-            self.ids.push(id);
-            self.cursor = cursor;
+            self.ids.push(event.data["signal_id"].as_str().unwrap().to_owned());
+            self.cursor = event.id;
             self.seen.fetch_add(1, Ordering::SeqCst);
             most -= 1;
             if self.habit == Habit::Slow && self.ids.len().is_multiple_of(50) {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use ta_bot_core::Timestamp;
 use ta_bot_drivers::sqlite::{Database, outbox::SqliteOutbox};
 use ta_bot_engine::signals::outbox::{Outbox, contract::finished};
+use ta_bot_tests::events::Events;
 
 use crate::service::{Service, Setup, reply};
 
@@ -30,51 +31,32 @@ fn ids(signals: &Value) -> Vec<String> {
     signals.as_array().unwrap().iter().map(id).collect()
 }
 
-/// The events of a stream.
-struct Events {
-    response: Response,
-    text: String,
+/// Opens the stream.
+async fn follow(service: &Service, query: &str, last: Option<&str>) -> Events {
+    let request = service.request(Method::GET, &format!("{STREAM}{query}"));
+    let request = last.into_iter().fold(request, |request, id| request.header("Last-Event-ID", id));
+    let response = request.send().await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (200, &"text/event-stream".parse().unwrap())
+    );
+    Events::of(response)
 }
 
-impl Events {
-    async fn open(service: &Service, query: &str, last: Option<&str>) -> Self {
-        let request = service.request(Method::GET, &format!("{STREAM}{query}"));
-        let request = last.into_iter().fold(request, |request, id| request.header("Last-Event-ID", id));
-        let response = request.send().await.unwrap();
-        assert_eq!(
-            (response.status().as_u16(), &response.headers()["content-type"]),
-            (200, &"text/event-stream".parse().unwrap())
-        );
-        Self { response, text: String::new() }
-    }
+/// The id and the data of the next event.
+async fn next(events: &mut Events) -> (String, Value) {
+    let event = tokio::time::timeout(Duration::from_mins(1), events.next()).await;
+    let event = event.expect("an event").unwrap().expect("the stream goes on");
+    assert_eq!(event.kind, "signal");
+    (event.id, event.data)
+}
 
-    /// The id and the data of the next event.
-    async fn next(&mut self) -> (String, Value) {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-                let [kind, id, data] = ["event: ", "id: ", "data: "].map(field);
-                let rest = rest.to_owned();
-                self.text = rest;
-                if let (Some(kind), Some(id), Some(data)) = (kind, id, data) {
-                    assert_eq!(kind, "signal");
-                    return (id, serde_json::from_str(&data).unwrap());
-                }
-                continue;
-            }
-            let piece = tokio::time::timeout(Duration::from_mins(1), self.response.chunk()).await;
-            let piece = piece.expect("an event").unwrap().expect("the stream goes on");
-            self.text.push_str(std::str::from_utf8(&piece).unwrap());
-        }
+async fn next_ids(events: &mut Events, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        ids.push(next(events).await.1["signal_id"].as_str().unwrap().to_owned());
     }
-
-    async fn ids(&mut self, count: usize) -> Vec<String> {
-        let mut ids = Vec::new();
-        while ids.len() < count {
-            ids.push(self.next().await.1["signal_id"].as_str().unwrap().to_owned());
-        }
-        ids
-    }
+    ids
 }
 
 #[tokio::test]
@@ -143,19 +125,23 @@ async fn a_stream_goes_on_after_the_event_that_a_client_saw_last() {
     let service = Setup::new().start().await;
     let outbox = outbox(&service).await;
     let old = store(&outbox, "BTCUSDT", 0..3).await;
-    let mut now = Events::open(&service, "", None).await;
-    let mut all = Events::open(&service, "?after=0", None).await;
-    assert_eq!(all.ids(2).await, old[..2]);
-    let (last, signal) = all.next().await;
+    let mut now = follow(&service, "", None).await;
+    let mut all = follow(&service, "?after=0", None).await;
+    assert_eq!(next_ids(&mut all, 2).await, old[..2]);
+    let (last, signal) = next(&mut all).await;
     assert_eq!((&signal["signal_id"], &signal["message"]["symbol"]), (&json!(old[2]), &json!("BTCUSDT")));
     drop(all);
     let new = store(&outbox, "BTCUSDT", 3..6).await;
     let of_others = store(&outbox, "ETHUSDT", 0..2).await;
-    let mut again = Events::open(&service, "?after=0", Some(&last)).await;
-    let mut others = Events::open(&service, "?symbol=ETHUSDT&action=buy", Some("0")).await;
-    assert_eq!(again.ids(5).await, [new.clone(), of_others.clone()].concat());
-    assert_eq!(now.ids(5).await, [new, of_others.clone()].concat(), "without a cursor it begins when it is opened");
-    assert_eq!(others.ids(2).await, of_others);
+    let mut again = follow(&service, "?after=0", Some(&last)).await;
+    let mut others = follow(&service, "?symbol=ETHUSDT&action=buy", Some("0")).await;
+    assert_eq!(next_ids(&mut again, 5).await, [new.clone(), of_others.clone()].concat());
+    assert_eq!(
+        next_ids(&mut now, 5).await,
+        [new, of_others.clone()].concat(),
+        "without a cursor it begins when it is opened"
+    );
+    assert_eq!(next_ids(&mut others, 2).await, of_others);
     let request = service.request(Method::GET, &format!("{STREAM}?symbol=B")).header("Last-Event-ID", "yesterday");
     let mut refused = reply(request).await;
     refused.body["error"]["details"].as_array_mut().unwrap().sort_by_key(|problem| problem["parameter"].to_string());
@@ -163,5 +149,5 @@ async fn a_stream_goes_on_after_the_event_that_a_client_saw_last() {
     assert_eq!(refused.refused(), ["Last-Event-ID", "symbol"]);
     // A stream does not keep the service from ending.
     service.end().await;
-    assert!(now.response.chunk().await.unwrap().is_none(), "the stream has ended");
+    assert!(now.next().await.unwrap().is_none(), "the stream has ended");
 }

@@ -14,7 +14,11 @@ use crate::{
     answer::{Answer, Envelope},
     error::ApiError,
     problem::Problem,
-    request::{fields::QueryFields, refusals::ReadRefusals, write::Shared},
+    request::{
+        fields::{Fields, QueryFields},
+        refusals::ReadRefusals,
+        write::Shared,
+    },
     views::signal::SignalView,
 };
 
@@ -29,6 +33,17 @@ const MOST_BYTES: usize = 8 << 20;
 const AT_ONCE: u32 = 50;
 /// How many signals after a cursor one request looks at.
 const MOST_SEEN: usize = 1000;
+
+/// What the wanted signals are about.
+fn about(fields: &mut Fields) -> SignalFilter {
+    SignalFilter {
+        strategy: fields.parsed("strategy"),
+        symbol: fields.parsed("symbol"),
+        timeframe: fields.parsed("timeframe"),
+        action: fields.parsed("action"),
+        ..SignalFilter::default()
+    }
+}
 
 /// The newest signals that fit into a response, and the position before which there may be more.
 async fn page(outbox: &dyn Outbox, wanted: &SignalFilter) -> Result<(Vec<StoredSignal>, Option<i64>), StoreError> {
@@ -124,16 +139,14 @@ pub(super) async fn list(State(services): Shared, query: QueryFields) -> Result<
         fields.refuse(Problem::new("after", &after.into(), "either `after`, oldest first, or `before`, newest first"));
     }
     let after: Option<Cursor> = fields.parsed("after");
+    let wanted = about(&mut fields);
     let filter = SignalFilter {
-        strategy: fields.parsed("strategy"),
-        symbol: fields.parsed("symbol"),
-        timeframe: fields.parsed("timeframe"),
-        action: fields.parsed("action"),
         state: fields.parsed("state"),
         since: fields.parsed("since"),
         until: fields.parsed("until"),
         before: fields.sequence("before"),
         limit: fields.limit(),
+        ..wanted
     };
     if let (Some(since), Some(until)) = (filter.since, filter.until)
         && since >= until

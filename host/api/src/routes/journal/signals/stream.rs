@@ -111,13 +111,7 @@ pub(crate) async fn stream(
     let mut fields = query.fields(&["strategy", "symbol", "timeframe", "action", "after"])?;
     let after: Option<Cursor> = fields.parsed("after");
     let last = last_event(&headers).map_err(|problem| fields.refuse(problem)).ok().flatten();
-    let filter = SignalFilter {
-        strategy: fields.parsed("strategy"),
-        symbol: fields.parsed("symbol"),
-        timeframe: fields.parsed("timeframe"),
-        action: fields.parsed("action"),
-        ..SignalFilter::default()
-    };
+    let filter = super::about(&mut fields);
     fields.finish(Some(()))?;
     let place = streams.0.try_acquire_owned().map_err(|_| ApiError::TooManyStreams { most: MOST })?;
     let cursor = match last.or(after) {

@@ -58,7 +58,7 @@ pub struct Limits {
     pub acquire: Duration,
     /// How long a read may take, including the wait for a connection.
     pub read: Duration,
-    /// How long a write may take, including the wait for other writers; one millisecond is added for every ten rows.
+    /// How long a write may take, including the wait for other writers; one millisecond is added for each row.
     pub write: Duration,
     /// How long counting all candles may take.
     pub count: Duration,
@@ -235,7 +235,7 @@ impl Mysql {
                 }
             }
         };
-        let limit = self.limits.write + Duration::from_millis(rows as u64 / 10);
+        let limit = self.limits.write + Duration::from_millis(rows as u64);
         let done = timeout(limit, patient).await;
         let met = met.into_inner().unwrap_or_else(PoisonError::into_inner);
         let remark = met.map(|last| format!(", other transactions were in the way: {last}"));

@@ -135,7 +135,7 @@ impl Database {
         rows: usize,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, StoreError> {
-        bounded(WRITE_LIMIT + Duration::from_millis(rows as u64 / 10), work).await
+        bounded(WRITE_LIMIT + Duration::from_millis(rows as u64), work).await
     }
 }
 

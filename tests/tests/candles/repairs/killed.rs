@@ -58,7 +58,7 @@ fn start(folder: &Path, replaces: bool, mysql: Option<&str>) -> Child {
         command.args(["--since", "2026-01-01", "--until", "2027-01-01"]);
     }
     command.args(["--symbol", "BTCUSDT", "--timeframe", "1m", "--yes", "--in-foreign-tables", "--json"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until a process is in the middle of its change, and kills it. Returns false if it was done before that.
@@ -69,6 +69,12 @@ async fn kill(mut child: Child, is_amid: impl AsyncFn() -> bool) -> bool {
     child.kill().ok();
     child.wait().unwrap();
     !is_done
+}
+
+/// Leaves a change alone until it is done.
+fn finish(child: Child) {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What the counts of candles by their close, and of repairs, are after a process was killed: nothing has changed, or,
@@ -107,8 +113,7 @@ async fn killed_on_sqlite(replaces: bool) {
         let was_killed = kill(child, async || size() > bytes).await;
         kills += u32::from(was_killed);
         check(counts_on_sqlite(folder.path()).await, was_killed, replaces);
-        let status = start(folder.path(), replaces, None).wait().unwrap();
-        assert!(status.success());
+        finish(start(folder.path(), replaces, None));
         let (old, new, _) = counts_on_sqlite(folder.path()).await;
         assert_eq!((old, new), (0, if replaces { CANDLES } else { 0 }));
     }
@@ -127,12 +132,14 @@ async fn counts_on_mysql(maria: &MariaDb) -> (i64, i64, i64) {
 
 /// Kills a change that waits for a candle that somebody else holds, after it has changed those before.
 async fn killed_on_mysql(replaces: bool) {
+    let folder = folder();
+    let maria = MariaDb::start().await.unwrap();
+    let uri = maria.create_database("market").await.unwrap();
+    let store = MysqlCandles::new(Mysql::open(&uri.parse().unwrap()));
+    store.insert(&symbol(), M1, &candles(100.0)).await.unwrap();
+    maria.sql("CREATE TABLE market.before_it AS SELECT * FROM market.klines_m1").await.unwrap();
+    let start = || start(folder.path(), replaces, Some(&uri));
     for held in [0, 20_000, 70_000] {
-        let folder = folder();
-        let maria = MariaDb::start().await.unwrap();
-        let uri = maria.create_database("market").await.unwrap();
-        let store = MysqlCandles::new(Mysql::open(&uri.parse().unwrap()));
-        store.insert(&symbol(), M1, &candles(100.0)).await.unwrap();
         let mut holder = MySqlConnection::connect(&uri).await.unwrap();
         let hold =
             "SELECT close_price FROM klines_m1 WHERE symbol = 'BTCUSDT' AND timestamp = FROM_UNIXTIME(?) FOR UPDATE";
@@ -140,7 +147,7 @@ async fn killed_on_mysql(replaces: bool) {
         let opened = candle(held, 0.0).open_time.millis() / 1000;
         let rows = sqlx::query(hold).bind(opened).fetch_all(&mut *holding).await.unwrap();
         assert_eq!(rows.len(), 1);
-        let child = start(folder.path(), replaces, Some(&uri));
+        let child = start();
         let transactions = async |which: &str| {
             // The server tells the same again unless nobody has asked it for a tenth of a second.
             tokio::time::sleep(Duration::from_millis(150)).await;
@@ -155,10 +162,12 @@ async fn killed_on_mysql(replaces: bool) {
         until(PATIENCE, async || "the transaction does not end".to_owned(), async || transactions("TRUE").await == 0)
             .await;
         assert_eq!(counts_on_mysql(&maria).await, (CANDLES, 0, 0), "half done");
-        let status = start(folder.path(), replaces, Some(&uri)).wait().unwrap();
-        assert!(status.success());
+        finish(start());
         let (old, new, _) = counts_on_mysql(&maria).await;
         assert_eq!((old, new), (0, if replaces { CANDLES } else { 0 }));
+        let sql = "TRUNCATE market.klines_m1; INSERT INTO market.klines_m1 SELECT * FROM market.before_it;
+                   DELETE FROM market.ta_bot_candle_repairs";
+        maria.sql(sql).await.unwrap();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection};
 use ta_bot_core::{Timeframe, Timestamp};
 use ta_bot_drivers::mysql::outbox::MysqlOutbox;
 use ta_bot_engine::{
@@ -161,16 +162,28 @@ async fn a_probe_finds_a_server_that_takes_no_writes() {
     outbox.ping().await.unwrap();
     server.sql("SET GLOBAL read_only = 0").await.unwrap();
     outbox.probe().await.unwrap();
-    server.sql("CREATE TABLE probed.ballast (weight LONGBLOB)").await.unwrap();
-    // The server gives room back for a while: what a refused statement had written, and what it needed to undo it.
+    let ballast = "CREATE TABLE probed.ballast (id INT AUTO_INCREMENT PRIMARY KEY, weight VARCHAR(7000))";
+    server.sql(ballast).await.unwrap();
+    // Each row stands for itself and within its page: undoing a larger one needs room, and without any the server dies.
+    let ballast = "INSERT INTO probed.ballast (weight) VALUES (REPEAT('x', 7000));".repeat(100);
+    while server.sql(&ballast).await.is_ok() {}
+    // The server keeps some room for what transactions may have to undo. Some that do not end take it.
+    server.sql("SET GLOBAL max_connections = 1000").await.unwrap();
+    let mut endless = Vec::new();
     let error = loop {
-        for size in [1_000_000, 100_000, 20_000] {
-            let insert = format!("INSERT INTO probed.ballast VALUES (REPEAT('x', {size}))");
-            while server.sql(&insert).await.is_ok() {}
-        }
         if let Err(error) = outbox.probe().await {
             break error;
         }
+        let mut connection = MySqlConnection::connect(&uri).await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
+        let row = endless.len() + 1;
+        for letter in ["y", "z"].iter().cycle() {
+            let update = format!("UPDATE ballast SET weight = REPEAT('{letter}', 7000) WHERE id = {row}");
+            if sqlx::raw_sql(AssertSqlSafe(update)).execute(&mut connection).await.is_err() {
+                break;
+            }
+        }
+        endless.push(connection);
     };
     assert!(matches!(&error, StoreError::CannotWrite { reason, .. } if reason.contains("free space")), "{error}");
     server.restart_with_room(128).await.unwrap();

@@ -105,7 +105,7 @@ impl App {
     /// Opens the stores and makes the sandbox, in which one of `children` compiles. No module is loaded yet.
     pub async fn open(environment: Environment, children: Children) -> anyhow::Result<Self> {
         check_clock(Timestamp::now())?;
-        let metrics = Arc::new(Metrics::new()?);
+        let metrics = Arc::new(Metrics::with_symbols(environment.metric_symbols.clone())?);
         // Boxed, since the future that connects to servers has a large state, which every command would carry.
         let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
         let sandbox = sandbox(&environment, children)?;

@@ -156,7 +156,7 @@ fn environment(options: &Options, serves: bool) -> Result<Environment, CliError>
             if let Some(folder) = &options.strategies_dir {
                 environment.strategies_dir.clone_from(folder);
             }
-            logging::start(filter, environment.log_format);
+            logging::start(filter, environment.log_format, serves && environment.telemetry.is_some());
             for EnvError { name, problem } in &environment.warnings {
                 tracing::warn!(variable = name, "{problem}");
             }

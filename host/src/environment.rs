@@ -16,6 +16,7 @@ use ta_bot_engine::{
     modules::signature::{PublicKey, TrustedKeys},
     pipeline::analysis::DEFAULT_GAP_WINDOW,
     signals::{actions::PublishedActions, expiry::MaxAge, subject::SignalSubject},
+    support::metrics::MetricSymbols,
 };
 
 mod access;
@@ -25,7 +26,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings, WebhooksFile};
+pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings, OtlpSettings, WebhooksFile};
 
 /// A variable that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -107,13 +108,18 @@ pub struct Environment {
     pub election: Option<Election>,
     /// The file of receivers of signals over HTTP; `None` means that there are none.
     pub webhooks: Option<WebhooksFile>,
+    /// Where traces, metrics and logs go; `None` means nowhere.
+    pub telemetry: Option<OtlpSettings>,
+    /// Which symbols have metrics of their own.
+    pub metric_symbols: MetricSymbols,
+    /// The pod that this process runs in, and the namespace of that.
+    pub pod: (Option<String>, Option<String>),
 }
 
 impl Environment {
     /// Reads every variable through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
         let mut reader = Reader { get, errors: Vec::new(), warnings: Vec::new() };
-        reader.warn_of_what_is_not_built();
         let subject = reader.subject();
         let patience = DEFAULT_PATIENCE.as_secs().to_string();
         let mut environment = Self {
@@ -149,6 +155,9 @@ impl Environment {
             nats: reader.nats(&subject),
             election: reader.election(),
             webhooks: reader.webhooks(),
+            telemetry: reader.telemetry(),
+            metric_symbols: reader.parsed("METRICS_SYMBOLS", "auto", MetricSymbols::ALLOWED),
+            pod: (reader.given("POD_NAME"), reader.given("POD_NAMESPACE")),
             warnings: std::mem::take(&mut reader.warnings),
         };
         environment.anonymous_role = reader.anonymous_role(&environment);
@@ -342,14 +351,30 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         }
     }
 
-    /// Warns of a variable whose feature this version does not have. Services share the variable, so it does not end
-    /// this one.
-    fn warn_of_what_is_not_built(&mut self) {
+    /// The standard variables of OpenTelemetry count only if `OTEL_ENABLED` is true: services share them.
+    #[cfg(feature = "otlp")]
+    fn telemetry(&mut self) -> Option<OtlpSettings> {
+        if !self.switch("OTEL_ENABLED") {
+            return None;
+        }
+        match OtlpSettings::read(|name| (self.get)(name)) {
+            Ok(settings) => settings,
+            Err(problems) => {
+                problems.into_iter().for_each(|(name, problem)| self.refuse(name, problem));
+                None
+            }
+        }
+    }
+
+    /// Services share the variable, so it does not end one that has no use for it.
+    #[cfg(not(feature = "otlp"))]
+    fn telemetry(&mut self) -> Option<OtlpSettings> {
         const NAME: &str = "OTEL_ENABLED";
         if self.switch(NAME) {
-            let problem = "this version sends no telemetry over OTLP: metrics are at /metrics".to_owned();
+            let problem = "this build of TA Bot sends no telemetry: metrics are at /metrics".to_owned();
             self.warnings.push(EnvError { name: NAME, problem });
         }
+        None
     }
 
     #[cfg(feature = "mysql")]

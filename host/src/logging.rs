@@ -9,16 +9,17 @@
 use std::{
     fmt::{self, Debug},
     io::{self, IsTerminal as _, Write},
+    sync::OnceLock,
 };
 
 use ta_bot_core::{visible, visible_json};
-use tracing::{field::Field, level_filters::LevelFilter};
+use tracing::{Event, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer as _,
+    Layer, Registry,
     field::MakeExt as _,
     filter::Targets,
     fmt::format::{self, Writer},
-    layer::SubscriberExt as _,
+    layer::{Context, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
@@ -56,18 +57,43 @@ fn level(name: &str) -> Option<LevelFilter> {
     }
 }
 
-/// Starts the log of this process. If one is already running, it stays.
-pub fn start(filter: Targets, format: Option<LogFormat>) {
+/// The parts of the program whose lines do not go to a collector, since sending them would make others.
+const SENDING: [&str; 6] = ["ta_bot_drivers::otlp", "h2", "hyper", "hyper_util", "opentelemetry", "tonic"];
+
+/// Takes the lines of the log to a collector, as soon as there is a way.
+static TO_COLLECTOR: OnceLock<Box<dyn Layer<Registry> + Send + Sync>> = OnceLock::new();
+
+/// Sends the lines of the log to a collector too, from now on. Only the first call counts.
+pub fn send_to(collector: Box<dyn Layer<Registry> + Send + Sync>) {
+    TO_COLLECTOR.set(collector).ok();
+}
+
+/// Passes lines on to [`TO_COLLECTOR`].
+struct ToCollector;
+
+impl Layer<Registry> for ToCollector {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
+        if let Some(collector) = TO_COLLECTOR.get() {
+            collector.on_event(event, context);
+        }
+    }
+}
+
+/// Starts the log of this process. If one is already running, it stays. If it may go to a collector too, see
+/// [`send_to`].
+pub fn start(filter: Targets, format: Option<LogFormat>, may_be_sent: bool) {
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = match format {
-        LogFormat::Json => json(|| Seen(io::stderr())).with_filter(filter).boxed(),
+        LogFormat::Json => json(|| Seen(io::stderr())).with_filter(filter.clone()).boxed(),
         LogFormat::Text => {
             let coloured = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            text(io::stderr, coloured).with_filter(filter).boxed()
+            text(io::stderr, coloured).with_filter(filter.clone()).boxed()
         }
     };
-    tracing_subscriber::registry().with(lines).try_init().ok();
+    let sent = SENDING.iter().fold(filter, |filter, part| filter.with_target(*part, LevelFilter::OFF));
+    let sent = may_be_sent.then(|| ToCollector.with_filter(sent));
+    tracing_subscriber::registry().with(sent).with(lines).try_init().ok();
 }
 
 /// The log as JSON.
@@ -120,7 +146,6 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use tracing::Level;
-    use tracing_subscriber::Registry;
 
     use super::*;
 

@@ -18,6 +18,7 @@ pub mod kubectl;
 pub mod operator;
 pub mod parity;
 pub mod replicas;
+pub mod spans;
 pub mod threads;
 pub mod working;
 

@@ -85,7 +85,7 @@ async fn killed_fifty_times_it_loses_nothing_and_repeats_nothing() {
     }
     let mut expected = BTreeSet::new();
     for job in &jobs {
-        let analysis = app.analyst.analyse(job, None).await.unwrap();
+        let analysis = app.analyst.analyse(job).await.unwrap();
         expected.extend(analysis.signals().map(|signal| signal.id.as_str().to_owned()));
     }
     let (ids, published) = stored(&app).await;

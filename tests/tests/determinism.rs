@@ -35,7 +35,7 @@ fn jobs() -> impl Iterator<Item = Job> {
 async fn messages(app: &App) -> String {
     let mut messages = String::new();
     for job in jobs() {
-        for signal in app.analyst.analyse(&job, None).await.unwrap().signals() {
+        for signal in app.analyst.analyse(&job).await.unwrap().signals() {
             messages += &signal.message.to_string();
             messages.push('\n');
         }

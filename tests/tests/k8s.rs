@@ -150,7 +150,7 @@ async fn every_metric_of_the_alerts_is_there() {
     let feeds = Arc::new(Feeds::default());
     let symbol: Symbol = "BTCUSDT".parse().unwrap();
     feeds.note(Timeframe::M15, std::slice::from_ref(&symbol), &[(symbol.clone(), Timestamp::now())]);
-    metrics.add(Box::new(FeedGauge::new(feeds).unwrap())).unwrap();
+    metrics.add(Box::new(FeedGauge::new(feeds, metrics.named_symbols()).unwrap())).unwrap();
     let ladders = Arc::new(Ladders::new(Thresholds::default(), Arc::new(Registry::new())));
     metrics.add(Box::new(SuspendedGauge::new(ladders).unwrap())).unwrap();
     let rendered: String = metrics.render().unwrap().collect();

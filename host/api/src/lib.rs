@@ -96,6 +96,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .layer(middleware::from_fn(request::unread::drain))
         .layer(middleware::from_fn(observe::catch_panic))
         .layer(middleware::from_fn(observe::log))
+        .layer(middleware::from_fn_with_state(Arc::clone(&services.metrics), observe::measure))
         .with_state(services)
 }
 

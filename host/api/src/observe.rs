@@ -1,22 +1,72 @@
-//! What happens around every request: its line in the log, and a response even if a handler panics.
+//! What happens around every request: its line in the log, its time, its span, and a response even if a handler panics.
 
 use std::{
     any::Any,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Instant,
 };
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request, State},
+    http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use opentelemetry::{KeyValue, trace::SpanKind};
 use ta_bot_core::millis;
+use ta_bot_engine::support::{
+    metrics::Metrics,
+    traces::{Begun, Span},
+};
 
 use super::error::{ApiError, Cause};
+
+/// The route of a request that has none.
+const NO_ROUTE: &str = "none";
+
+/// Measures each request. One of the API is a span too, below the sender's if it says where it comes from; scrapes and
+/// probes would hide the others.
+pub(super) async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = known(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
+    let span = if route.starts_with("/api/") { traced(&request, method, &route) } else { Span::default() };
+    let response = span.around(next.run(request)).await;
+    let status = response.status();
+    metrics.http.answered(method, &route, status.as_u16(), started.elapsed());
+    span.add(|| vec![KeyValue::new("http.response.status_code", i64::from(status.as_u16()))]);
+    if status.is_server_error() {
+        span.fail(&status);
+    }
+    response
+}
+
+fn traced(request: &Request, method: &'static str, route: &str) -> Span {
+    let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    Span::begin(traceparent, || Begun {
+        name: format!("{method} {route}").into(),
+        kind: SpanKind::Server,
+        attributes: vec![KeyValue::new("http.request.method", method), KeyValue::new("http.route", route.to_owned())],
+    })
+}
+
+/// The name of a method that some route has. Senders can make up others.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "_OTHER",
+    }
+}
 
 /// Logs one line per request: at debug level, or at warn with the cause if the service failed. A probe whose response
 /// reports an unavailable part does not count as a failure; the outage is logged where it is detected. The query string

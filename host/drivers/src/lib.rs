@@ -12,8 +12,12 @@ pub mod mongodb;
 pub mod mysql;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "otlp", feature = "webhooks"))]
+pub mod tls;
 #[cfg(feature = "webhooks")]
 pub mod webhooks;

@@ -7,6 +7,7 @@ mod gap;
 mod inputs;
 mod outcome;
 mod series;
+mod traced;
 
 pub use gap::Gap;
 pub use inputs::{FIRST_HOST_VERSION, HOST_VERSION, Inputs, Origin};

@@ -7,4 +7,5 @@ pub mod log_limit;
 pub mod metrics;
 pub mod schema;
 pub mod store_error;
+pub mod traces;
 pub(crate) mod whole_file;

@@ -29,16 +29,22 @@ use ta_bot_engine::{
     supervision::{costs::CostStore, failure::FailureStore},
     support::metrics::Metrics,
 };
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{Layer, Registry};
 
 use super::found::{Stream, Tables};
-use crate::environment::{Environment, MysqlUri, NatsSettings};
+use crate::{
+    environment::{Environment, MysqlUri, NatsSettings},
+    logging,
+};
 
 #[cfg(not(all(
     feature = "kubernetes",
     feature = "mongodb",
     feature = "mysql",
     feature = "nats",
+    feature = "otlp",
     feature = "webhooks"
 )))]
 mod absent;
@@ -50,6 +56,8 @@ mod mongodb;
 mod mysql;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "webhooks")]
 mod webhooks;
 
@@ -61,6 +69,8 @@ use absent as mongodb;
 use absent as mysql;
 #[cfg(not(feature = "nats"))]
 use absent as nats;
+#[cfg(not(feature = "otlp"))]
+use absent as otlp;
 #[cfg(not(feature = "webhooks"))]
 use absent as webhooks;
 
@@ -224,6 +234,44 @@ impl Webhooks {
             Some(file) => webhooks::open(file, environment, metrics).await.map(Some),
             None => Ok(None),
         }
+    }
+}
+
+/// What goes to a collector of telemetry.
+pub(super) struct Telemetry {
+    /// Takes the lines of the log, if they are sent.
+    pub(super) log: Option<Box<dyn Layer<Registry> + Send + Sync>>,
+    /// Sends until it is told to stop, and then what is left.
+    pub(super) send: Task,
+}
+
+impl Telemetry {
+    /// Starts to collect telemetry, if there is somewhere to send it.
+    pub(super) fn start(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Self>> {
+        environment.telemetry.as_ref().map(|settings| otlp::start(settings, environment, metrics)).transpose()
+    }
+
+    /// Sends from now on.
+    pub(super) fn run(self) -> SentTelemetry {
+        if let Some(log) = self.log {
+            logging::send_to(log);
+        }
+        let stop = CancellationToken::new();
+        SentTelemetry { sending: tokio::spawn((self.send)(stop.clone())), stop }
+    }
+}
+
+/// Telemetry that is being sent.
+pub(super) struct SentTelemetry {
+    sending: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl SentTelemetry {
+    /// Sends what is left.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        self.sending.await.ok();
     }
 }
 

@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     App,
-    drivers::{self, Deliveries, Task, Webhooks},
+    drivers::{self, Deliveries, Task, Telemetry, Webhooks},
     stages::{Stages, Work},
 };
 use crate::{environment::Environment, simulation::Feed};
@@ -77,6 +77,7 @@ impl App {
         listening: impl FnOnce(std::net::SocketAddr),
     ) -> anyhow::Result<()> {
         let _alone = lock(&self.environment.data_dir)?;
+        let telemetry = Telemetry::start(&self.environment, &self.analyst.metrics)?.map(Telemetry::run);
         let address = self.environment.http_addr;
         let (access, tokens) = access(&self.environment)?;
         let listener =
@@ -90,7 +91,9 @@ impl App {
             self.clock.simulate();
         }
         let shared = Shared::new(&self.environment, &self.registry, self.clock.clone());
-        self.analyst.metrics.add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds))?))?;
+        self.analyst
+            .metrics
+            .add(Box::new(FeedGauge::new(Arc::clone(&shared.feeds), self.analyst.metrics.named_symbols())?))?;
         self.analyst.metrics.built(self.environment.build.commit.as_deref());
         self.analyst.metrics.add(Box::new(SuspendedGauge::new(Arc::clone(&shared.ladders))?))?;
         if let Some(tokens) = tokens.clone() {
@@ -139,6 +142,9 @@ impl App {
         server.await.context("the HTTP server failed")?;
         watching.await.context("the probes failed")?;
         self.connections.close().await;
+        if let Some(telemetry) = telemetry {
+            telemetry.end().await;
+        }
         anyhow::ensure!(!broken, "a part of the service stopped by itself, see the log; start it again");
         Ok(())
     }

@@ -37,7 +37,7 @@ pub(super) async fn analyze(
         None => None,
     };
     let problems = session.load_strategies(&app).await?;
-    let mut analysis = app.analyst.analyse(&job, None).await?;
+    let mut analysis = app.analyst.analyse(&job).await?;
     if let Some(newer) = refused {
         analysis.add_refused(newer);
     }

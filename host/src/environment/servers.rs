@@ -7,6 +7,8 @@ pub use ta_bot_drivers::mongodb::Mongo;
 pub use ta_bot_drivers::mysql::MysqlUri;
 #[cfg(feature = "nats")]
 use ta_bot_drivers::nats::{Bounds, EventSubjects, NatsAddress, bus::SignalRoute};
+#[cfg(feature = "otlp")]
+pub use ta_bot_drivers::otlp::OtlpSettings;
 
 /// The problem with a variable that names a server for which this build has no client.
 #[cfg(not(all(
@@ -14,6 +16,7 @@ use ta_bot_drivers::nats::{Bounds, EventSubjects, NatsAddress, bus::SignalRoute}
     feature = "mongodb",
     feature = "mysql",
     feature = "nats",
+    feature = "otlp",
     feature = "webhooks"
 )))]
 pub(super) const ABSENT: &str =
@@ -32,6 +35,9 @@ pub type MysqlUri = Absent;
 #[cfg(not(feature = "nats"))]
 #[allow(missing_docs, reason = "see `Absent`")]
 pub type NatsSettings = Absent;
+#[cfg(not(feature = "otlp"))]
+#[allow(missing_docs, reason = "see `Absent`")]
+pub type OtlpSettings = Absent;
 #[cfg(not(feature = "webhooks"))]
 #[allow(missing_docs, reason = "see `Absent`")]
 pub type WebhooksFile = Absent;

@@ -87,11 +87,31 @@ fn a_switch_is_read_however_it_is_written() {
 }
 
 /// Services share the variable.
+#[cfg(not(feature = "otlp"))]
 #[test]
 fn telemetry_that_is_not_built_is_a_warning() {
     let warnings = read(&[("OTEL_ENABLED", "true")]).unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].name == "OTEL_ENABLED", "{warnings:?}");
     assert!(read(&[("OTEL_ENABLED", "false")]).unwrap().warnings.is_empty());
+}
+
+/// Services share the variables, so they count only for those that send telemetry.
+#[cfg(feature = "otlp")]
+#[test]
+fn the_variables_of_telemetry_count_if_it_is_sent() {
+    const WRONG: (&str, &str) = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+    assert!(read(&[WRONG]).unwrap().telemetry.is_none());
+    let errors = read(&[("OTEL_ENABLED", "true"), WRONG, ("OTEL_TRACES_SAMPLER", "xray")]).unwrap_err();
+    assert_eq!(errors.iter().map(|error| error.name).collect::<Vec<_>>(), [WRONG.0, "OTEL_TRACES_SAMPLER"]);
+    let telemetry = read(&[("OTEL_ENABLED", "true")]).unwrap().telemetry.unwrap();
+    assert_eq!(telemetry.endpoint(), "http://localhost:4318");
+}
+
+#[test]
+fn symbols_with_metrics_of_their_own() {
+    assert_eq!(read(&[]).unwrap().metric_symbols, MetricSymbols::Auto);
+    let errors = read(&[("METRICS_SYMBOLS", "BTC/USDT")]).unwrap_err();
+    assert!(errors[0].problem.contains("auto, all, none"), "{errors:?}");
 }
 
 #[test]
@@ -305,6 +325,7 @@ fn every_mistake_is_reported() {
     feature = "mongodb",
     feature = "mysql",
     feature = "nats",
+    feature = "otlp",
     feature = "webhooks"
 )))]
 #[test]

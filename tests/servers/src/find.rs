@@ -2,7 +2,7 @@
 //! root.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -18,8 +18,18 @@ pub(crate) fn system(name: &str) -> Result<PathBuf> {
 
 /// A command of the tests' Python packages.
 pub(crate) fn in_venv(name: &str) -> Result<PathBuf> {
-    let venv = env::var_os("VENV").map_or_else(|| root().join("target/venv"), PathBuf::from);
-    in_folders(name, [venv.join("bin")])
+    in_folders(name, [venv().join("bin")])
+}
+
+fn venv() -> PathBuf {
+    env::var_os("VENV").map_or_else(|| root().join("target/venv"), PathBuf::from)
+}
+
+/// A program inside one of the tests' Python packages.
+pub(crate) fn in_packages(name: &str) -> Result<PathBuf> {
+    let lib = venv().join("lib");
+    let folders = fs::read_dir(&lib).into_iter().flatten().flatten();
+    in_folders(name, folders.map(|python| python.path().join("site-packages")))
 }
 
 /// A program that `scripts/build-kube-apiserver.sh` built.

@@ -25,6 +25,7 @@
 //! A guard depends on no tokio runtime, so tests of one binary can share a server in a `tokio::sync::OnceCell`. Such a
 //! static is never dropped, but its server still ends with the process.
 
+mod collector;
 mod find;
 mod folder;
 mod kube;
@@ -36,6 +37,7 @@ mod port;
 mod process;
 mod proxy;
 
+pub use collector::Collector;
 pub use kube::KubeApi;
 pub use mariadb::MariaDb;
 pub use mongo::Mongo;

@@ -98,7 +98,7 @@ impl Market {
     async fn begin(app: App, maria: Option<MariaDb>, folder: TempDir, candles: &[Candle]) -> Self {
         app.candles.insert(&symbol(), M15, candles).await.unwrap();
         for index in DECIDED_FROM..CANDLES {
-            let analysis = app.analyst.analyse(&job(index), None).await.unwrap();
+            let analysis = app.analyst.analyse(&job(index)).await.unwrap();
             let signals = analysis.signals().cloned().collect();
             let done = FinishedJob { job: job(index), signals, revision: analysis.revision };
             app.outbox.commit(&[done], START).await.unwrap();

@@ -78,7 +78,7 @@ impl Replicas {
     async fn decide(&self, job: &Job) -> [Vec<Signal>; 2] {
         let mut both = [Vec::new(), Vec::new()];
         for (app, signals) in self.apps.iter().zip(&mut both) {
-            signals.extend(app.analyst.analyse(job, None).await.unwrap().signals().cloned());
+            signals.extend(app.analyst.analyse(job).await.unwrap().signals().cloned());
         }
         both
     }

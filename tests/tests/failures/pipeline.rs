@@ -207,7 +207,7 @@ async fn a_strategy_that_traps_on_one_symbol_changes_nothing_else_and_each_trap_
     }
 
     // A request for an analysis is answered, and its failure does not count.
-    let asked = with.app.analyst.analyse(&job("ETHUSDT", JOBS - 1), None).await.unwrap();
+    let asked = with.app.analyst.analyse(&job("ETHUSDT", JOBS - 1)).await.unwrap();
     let outcome = asked.outcomes.iter().find(|outcome| outcome.strategy.as_str() == FAULTY).unwrap();
     assert!(matches!(&outcome.outcome, Outcome::Error(error) if error.code() == "trap"), "{outcome:?}");
     assert_eq!(with.failures().await.len(), 8);

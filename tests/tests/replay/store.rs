@@ -91,7 +91,7 @@ impl Store {
         let other = app::app(self.folder.path()).await.unwrap();
         let mut signals = Vec::new();
         for job in jobs {
-            signals.extend(other.analyst.analyse(&job, None).await.unwrap().signals().cloned());
+            signals.extend(other.analyst.analyse(&job).await.unwrap().signals().cloned());
         }
         other.outbox.add(&signals, Timestamp::from_millis(0)).await.unwrap();
         signals

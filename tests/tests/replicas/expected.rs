@@ -30,7 +30,7 @@ pub(crate) async fn signals(market: &Market) -> Expected {
         let candle_close = market.start.plus_millis((minute + 1) * SHORT.millis());
         for (symbol, timeframe, _) in market.closing(minute) {
             let job = Job { symbol: symbol.clone(), timeframe, candle_close };
-            let analysis = app.analyst.analyse(&job, None).await.unwrap();
+            let analysis = app.analyst.analyse(&job).await.unwrap();
             for signal in analysis.signals() {
                 let id = signal.id.to_string();
                 if matches!(signal.action, Action::Buy | Action::Sell) {

@@ -14,6 +14,7 @@ mod readers;
 mod shutdown;
 mod storm;
 mod swaps;
+mod telemetry;
 mod terms;
 mod together;
 mod upgrade;

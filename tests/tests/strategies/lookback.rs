@@ -62,7 +62,7 @@ async fn told(app: &App, symbol: Symbol, close: i64) -> Vec<Json> {
         }
         other => json!([outcome.strategy, format!("{other:?}")]),
     };
-    app.analyst.analyse(&job, None).await.unwrap().outcomes.iter().map(tell).collect()
+    app.analyst.analyse(&job).await.unwrap().outcomes.iter().map(tell).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

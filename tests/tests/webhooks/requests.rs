@@ -4,10 +4,13 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Du
 
 use serde_json::{Value as Json, json};
 use ta_bot_core::Timestamp;
-use ta_bot_drivers::webhooks::{
-    receivers,
-    sender::{Answer, Failure, Sender, trust},
-    signature::Secret,
+use ta_bot_drivers::{
+    tls::trust,
+    webhooks::{
+        receivers,
+        sender::{Answer, Failure, Sender},
+        signature::Secret,
+    },
 };
 use ta_bot_engine::signals::{actions::PublishedActions, outbox::StoredSignal};
 use ta_bot_test_servers::KubeApi;

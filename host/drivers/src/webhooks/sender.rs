@@ -1,17 +1,17 @@
 //! One request to a receiver, and what its answer means.
 
-use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, Error as ClientError, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::ClientConfig;
 use ta_bot_core::{Timestamp, cut, visible};
 use ta_bot_engine::signals::outbox::StoredSignal;
 use tokio::time::Instant;
@@ -64,22 +64,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
-}
-
-/// What a connection over TLS trusts: the certificates of this machine, and no others.
-pub fn trust() -> io::Result<ClientConfig> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let config = config.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-    let trusting = config.clone().with_native_roots();
-    let trusting = trusting.unwrap_or_else(|error| {
-        tracing::warn!(
-            %error,
-            "this machine has no certificates of authorities, so no receiver over https can be trusted: install \
-             ca-certificates, or name a file of them in SSL_CERT_FILE"
-        );
-        config.with_root_certificates(RootCertStore::empty())
-    });
-    Ok(trusting.with_no_client_auth())
 }
 
 impl Sender {

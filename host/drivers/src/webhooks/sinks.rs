@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     receivers::{self, Receiver, ReceiversError},
-    sender::{self, Sender},
+    sender::Sender,
     sink::{Sink, Sources},
 };
+use crate::tls::trust;
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,7 +49,7 @@ impl Webhooks {
         Ok(Self {
             path: path.to_owned(),
             published: published.clone(),
-            trust: sender::trust()?,
+            trust: trust()?,
             board: Arc::default(),
             current,
             sinks: BTreeMap::new(),

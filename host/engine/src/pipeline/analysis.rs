@@ -30,8 +30,9 @@ use crate::{
     supervision::watch::Watching,
     support::{
         abilities::{Abilities, Ability, Trouble},
-        metrics::{Metrics, SeriesLabels},
+        metrics::Metrics,
         store_error::StoreError,
+        traces::{self, Begun, Span},
     },
 };
 
@@ -136,14 +137,14 @@ struct Turn {
 
 impl Analyst {
     /// Evaluates the candle of `job` by every enabled strategy. The newest candles are read from the store, whatever is
-    /// in memory: somebody asks what is right now.
-    pub async fn analyse(self: &Arc<Self>, job: &Job, traceparent: Option<&str>) -> Result<Analysis, AnalysisError> {
+    /// in memory: somebody asks what is right now. It belongs to the span that the caller runs in, if there is one.
+    pub async fn analyse(self: &Arc<Self>, job: &Job) -> Result<Analysis, AnalysisError> {
         let strategies = self.registry.strategies();
         let extra = strategies.values().flat_map(|module| extra_windows(module.description(), job));
         let symbols = extra.filter_map(|(series, _)| Some(series?.0)).chain([job.symbol.clone()]);
         symbols.collect::<BTreeSet<Symbol>>().iter().for_each(|symbol| self.candles.expire(symbol));
         let prepared = self.prepare(job).await?;
-        self.look(prepared, traceparent, None).await
+        self.look(prepared, &Span::current(), None).await
     }
 
     /// Reads the windows that the enabled strategies need.
@@ -174,14 +175,14 @@ impl Analyst {
     pub async fn look(
         self: &Arc<Self>,
         prepared: Prepared,
-        traceparent: Option<&str>,
+        trace: &Span,
         watch: Option<&Watching>,
     ) -> Result<Analysis, AnalysisError> {
         let Prepared { job, log, settings, turns, beside, edition, windows, candles, started } = prepared;
         let analyst = Arc::clone(self);
         let job_of_pool = job.clone();
         let rules = Arc::clone(&settings);
-        let traceparent = traceparent.map(str::to_owned);
+        let trace = trace.child(|| Begun::internal("analyse", traces::candle(&job)));
         let watch = watch.cloned();
         let (done, outcomes) = tokio::sync::oneshot::channel();
         self.threads.spawn(move || {
@@ -189,9 +190,10 @@ impl Analyst {
             if done.is_closed() {
                 return;
             }
-            let traceparent = traceparent.as_deref();
+            let _logged_in = trace.enter();
+            let traced = (&trace, trace.traceparent());
             let watch = watch.as_ref();
-            let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, traceparent, watch);
+            let evaluate = |turn| analyst.evaluate(turn, &job_of_pool, &windows, &rules, &traced, watch);
             let outcomes = turns.iter().map(evaluate).collect::<Vec<_>>();
             if let Some(watch) = watch {
                 watch.watch.settle(&job_of_pool, &outcomes);
@@ -246,7 +248,7 @@ impl Analyst {
         job: &Job,
         windows: &Windows,
         settings: &StoredSettings,
-        traceparent: Option<&str>,
+        (trace, traceparent): &(&Span, Option<String>),
         watch: Option<&Watching>,
     ) -> StrategyOutcome {
         let description = turn.module.description();
@@ -274,7 +276,7 @@ impl Analyst {
             settings: &settings.settings,
             origin: Origin {
                 parameter_store: self.parameters.store_name(),
-                traceparent,
+                traceparent: traceparent.as_deref(),
                 rules: self.rules(),
                 ..Origin::NONE
             },
@@ -291,7 +293,9 @@ impl Analyst {
         if let Outcome::Signal(signal) = &mut outcome {
             signal.is_withheld = !self.actions.includes(signal.action.as_str());
         }
-        StrategyOutcome { strategy, digest, outcome, holes, duration, usage, log }
+        let outcome = StrategyOutcome { strategy, digest, outcome, holes, duration, usage, log };
+        outcome.record(trace, job);
+        outcome
     }
 
     /// The rules by which signals are written.
@@ -301,7 +305,7 @@ impl Analyst {
     }
 
     fn count(&self, analysis: &Analysis, settings: &StoredSettings) {
-        let place = SeriesLabels::of(&analysis.job, &settings.settings);
+        let place = self.metrics.place(&analysis.job, &settings.settings);
         let mut evaluated = 0;
         for outcome in &analysis.outcomes {
             let strategy = &outcome.strategy;
@@ -331,10 +335,10 @@ impl Analyst {
                 self.metrics.failures.failed(strategy, error.code());
             }
             evaluated += 1;
-            self.metrics.executed(place, strategy, status, action, millis(outcome.duration));
+            self.metrics.executed(&place, strategy, status, action, millis(outcome.duration));
             outcome.log.iter().for_each(|line| relate(strategy, line));
         }
-        self.metrics.analysed(place, evaluated, millis(analysis.duration));
+        self.metrics.analysed(&place, evaluated, millis(analysis.duration));
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use opentelemetry::{KeyValue, trace::SpanKind};
 use ta_bot_core::{ApplicationSettings, CandleEvent, Symbol, Timeframe, Timestamp};
 use tokio::sync::broadcast::{
     self,
@@ -32,6 +33,7 @@ use crate::{
         abilities::{Abilities, Ability, Trouble},
         log_limit::LogLimit,
         metrics::Metrics,
+        traces::{self, Begun, Span},
     },
 };
 
@@ -227,7 +229,7 @@ impl Schedule {
         if taken.is_empty() {
             return UNTIL_ROOM;
         }
-        let pushed = join_all(taken.iter().map(|found| self.queue.push(queued(found)))).await;
+        let pushed = join_all(taken.iter().map(|found| self.push(found))).await;
         let failure = pushed.iter().find_map(|pushed| pushed.as_ref().err().cloned());
         let failed = taken.into_iter().zip(pushed).filter_map(|(found, pushed)| pushed.is_err().then_some(found));
         waiting.put_back(failed.collect());
@@ -236,6 +238,20 @@ impl Schedule {
             return Duration::ZERO;
         };
         self.unreachable(&error)
+    }
+
+    /// Pushes a job, with its place in the trace of the event that led to it.
+    async fn push(&self, found: &Found) -> Result<bool, JobsError> {
+        let sending = Span::begin(found.traceparent.as_deref(), || {
+            let mut attributes = traces::candle(&found.job);
+            attributes.extend([
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.destination.name", "jobs"),
+            ]);
+            Begun { name: "send jobs".into(), kind: SpanKind::Producer, attributes }
+        });
+        let queued = QueuedJob { job: found.job.clone(), traceparent: sending.traceparent(), retry: found.retry };
+        self.queue.push(queued).await.inspect_err(|error| sending.fail(error))
     }
 
     /// Notes and logs that the queue is unavailable. Returns how long to wait before the next try.
@@ -273,8 +289,9 @@ impl Schedule {
                 event.symbols.retain(|symbol| scheduled.symbols.contains(symbol));
                 let is_taken = !timeframes.is_empty() && !event.symbols.is_empty();
                 self.skip(&event.unusable);
+                let traceparent = if is_taken { traced(&event).traceparent() } else { None };
                 for timeframe in timeframes {
-                    let told = event.symbols.iter().map(|symbol| (symbol.clone(), event.traceparent.clone()));
+                    let told = event.symbols.iter().map(|symbol| (symbol.clone(), traceparent.clone()));
                     hints.entry(timeframe).or_default().extend(told);
                 }
                 if is_taken { "taken" } else { "not_scheduled" }
@@ -326,8 +343,17 @@ impl Schedule {
     }
 }
 
-fn queued(found: &Found) -> QueuedJob {
-    QueuedJob { job: found.job.clone(), traceparent: found.traceparent.clone(), retry: found.retry }
+/// The span of taking in an event.
+fn traced(event: &CandleEvent) -> Span {
+    Span::begin(event.traceparent.as_deref(), || {
+        let attributes = vec![
+            KeyValue::new("candle.timeframe", event.timeframe.as_str()),
+            KeyValue::new("messaging.operation.type", "process"),
+            KeyValue::new("messaging.destination.name", "candle events"),
+            KeyValue::new("messaging.batch.message_count", event.symbols.len() as i64),
+        ];
+        Begun { name: "process candle events".into(), kind: SpanKind::Consumer, attributes }
+    })
 }
 
 /// The scheduled series at one moment, for fast lookups.

@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use opentelemetry::{KeyValue, trace::SpanKind};
 use ta_bot_core::Job;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,7 +20,12 @@ use crate::{
     },
     signals::outbox::{FinishedJob, Outbox},
     supervision::watch::{Watch, Watching},
-    support::{log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
+    support::{
+        log_limit::LogLimit,
+        metrics::Metrics,
+        store_error::StoreError,
+        traces::{self, Begun, Span},
+    },
 };
 
 mod commit;
@@ -139,13 +145,17 @@ impl Pipeline {
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
     ) {
-        let end = delivery.keep_while(self.work_on(&delivery, finished, permit, stop)).await;
+        let trace = traced(&delivery);
+        let work = trace.around(self.work_on(&delivery, &trace, finished, permit, stop));
+        let end = delivery.keep_while(work).await;
+        trace.add(|| vec![KeyValue::new("job.outcome", end.outcome())]);
         self.end(delivery, end).await;
     }
 
     async fn work_on(
         &self,
         delivery: &Delivery,
+        trace: &Span,
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
@@ -164,7 +174,7 @@ impl Pipeline {
             let Some(Ok(decision)) = stop.run_until_cancelled(self.decisions.acquire()).await else {
                 return End::Again(Duration::ZERO);
             };
-            match self.decide(delivery, finished, permit, stop).await {
+            match self.decide((delivery, trace), finished, permit, stop).await {
                 Decided::End(end) => return end,
                 Decided::TooEarly => {
                     drop(decision);
@@ -207,13 +217,13 @@ impl Pipeline {
     /// Analyses a job and has it committed.
     async fn decide(
         &self,
-        delivery: &Delivery,
+        (delivery, trace): (&Delivery, &Span),
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
     ) -> Decided {
-        match self.analyse(delivery, stop).await {
-            Ok(analysis) => Decided::End(self.commit(delivery, analysis, finished, permit).await),
+        match self.analyse((delivery, trace), stop).await {
+            Ok(analysis) => Decided::End(self.commit((delivery, trace), analysis, finished, permit).await),
             Err(decided) => decided,
         }
     }
@@ -222,16 +232,22 @@ impl Pipeline {
     /// one commit.
     async fn commit(
         &self,
-        delivery: &Delivery,
+        (delivery, trace): (&Delivery, &Span),
         analysis: Analysis,
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
     ) -> End {
         let (finished_job, beside) = decided(delivery.job(), analysis);
+        let committing = trace.child(|| {
+            let signals = KeyValue::new("signals", finished_job.signals.len() as i64);
+            Begun { name: "commit".into(), kind: SpanKind::Client, attributes: vec![signals] }
+        });
         let (to_commit, fate) = ToCommit::new(finished_job);
         let sent = finished.send(to_commit).await;
         drop(permit);
-        match fate.await {
+        let fate = fate.await;
+        drop(committing);
+        match fate {
             Ok(Fate::Committed) if sent.is_ok() => {
                 // After the commit, so that shadows are compared with committed decisions and delay nothing.
                 if let (Some(shadows), Some(candle)) = (&self.shadows, beside) {
@@ -260,11 +276,15 @@ impl Pipeline {
     }
 
     /// Analyses a job, several times if necessary, unless a store is unavailable.
-    async fn analyse(&self, delivery: &Delivery, stop: &CancellationToken) -> Result<Analysis, Decided> {
+    async fn analyse(
+        &self,
+        (delivery, trace): (&Delivery, &Span),
+        stop: &CancellationToken,
+    ) -> Result<Analysis, Decided> {
         let job = delivery.job();
         let mut attempts = 1;
         loop {
-            match self.try_to_analyse(delivery, attempts, stop).await {
+            match self.try_to_analyse((delivery, trace), attempts, stop).await {
                 Ok(Some(analysis)) => return Ok(analysis),
                 Ok(None) => return Err(Decided::End(End::Again(Duration::ZERO))),
                 Err(error) if error.is_stores() => return Err(Decided::End(again(delivery, &error))),
@@ -286,16 +306,32 @@ impl Pipeline {
     /// Returns `None` if the process stops before the evaluation begins.
     async fn try_to_analyse(
         &self,
-        delivery: &Delivery,
+        (delivery, trace): (&Delivery, &Span),
         attempt: u32,
         stop: &CancellationToken,
     ) -> Result<Option<Analysis>, AnalysisError> {
-        let prepared = self.analyst.prepare(delivery.job()).await?;
+        let reading = trace.child(|| Begun::internal("read candles", traces::candle(delivery.job())));
+        let prepared = self.analyst.prepare(delivery.job()).await.inspect_err(|error| reading.fail(error));
+        drop(reading);
+        let prepared = prepared?;
         let Some(_turn) = stop.run_until_cancelled(self.evaluating.acquire()).await else { return Ok(None) };
         let comes_again = delivery.attempt > 1 || attempt > 1;
         let watching = self.watch.clone().map(|watch| Watching { watch, comes_again });
-        self.analyst.look(prepared, delivery.queued.traceparent.as_deref(), watching.as_ref()).await.map(Some)
+        self.analyst.look(prepared, trace, watching.as_ref()).await.map(Some)
     }
+}
+
+/// The span of the work on a job, below the one that queued it.
+fn traced(delivery: &Delivery) -> Span {
+    Span::begin(delivery.queued.traceparent.as_deref(), || {
+        let mut attributes = traces::candle(delivery.job());
+        attributes.extend([
+            KeyValue::new("messaging.operation.type", "process"),
+            KeyValue::new("messaging.destination.name", "jobs"),
+            KeyValue::new("messaging.delivery.attempt", i64::from(delivery.attempt)),
+        ]);
+        Begun { name: "process jobs".into(), kind: SpanKind::Consumer, attributes }
+    })
 }
 
 /// What of an analysis is kept until it is committed, which may take long.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
+use opentelemetry::KeyValue;
 use ta_bot_core::Timestamp;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -37,6 +38,7 @@ use crate::{
         log_limit::LogLimit,
         metrics::Metrics,
         store_error::StoreError,
+        traces::{self, SignalSpans},
     },
 };
 
@@ -232,9 +234,14 @@ impl Relay {
         if failed.load(Ordering::Relaxed) {
             return None;
         }
-        let published = self.bus.publish(self.outgoing(signal)).await;
+        let outgoing = self.outgoing(signal);
+        let traced = SignalSpans::are_recorded().then(|| (outgoing.clone(), Instant::now()));
+        let published = self.bus.publish(outgoing).await;
         failed.fetch_or(published.is_err(), Ordering::Relaxed);
         Some(published.map(|()| {
+            if let Some((sent, begun)) = traced {
+                trace(signal, &sent, begun.elapsed());
+            }
             tracing::info!(
                 strategy.id = %signal.strategy,
                 candle.symbol = %signal.symbol,
@@ -257,5 +264,23 @@ impl Relay {
     fn outgoing(&self, signal: &StoredSignal) -> Outgoing {
         let subject = self.subject.of(&signal.strategy, &signal.symbol, signal.timeframe);
         Outgoing { subject, id: signal.id.clone(), payload: signal.message.clone() }
+    }
+}
+
+/// Adds to the trace of a signal, if it has one, that it was published.
+fn trace(signal: &StoredSignal, sent: &Outgoing, sending: Duration) {
+    let headers = sent.trace_headers();
+    let traceparent = headers.iter().find_map(|(name, value)| (*name == "traceparent").then_some(value));
+    if let Some((spans, traceparent)) = SignalSpans::of(&signal.id).zip(traceparent) {
+        spans.published(traceparent, signal.created_at, sending, || {
+            let mut attributes = traces::candle(&signal.job());
+            attributes.extend([
+                KeyValue::new("strategy.id", signal.strategy.to_string()),
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.destination.name", sent.subject.clone()),
+                KeyValue::new("messaging.message.id", signal.id.clone()),
+            ]);
+            attributes
+        });
     }
 }

@@ -1,23 +1,45 @@
 //! What the service counts and measures, in Prometheus' text format.
 //!
 //! Label values come from scheduled symbols and timeframes and registered strategies. Anything else that a request
-//! names is counted under `unscheduled`, so that no request can create a new series.
+//! names is counted under `unscheduled`, so that no request can create a new series. Scheduled symbols that have no
+//! series of their own are counted together under `other`, see [`MetricSymbols`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use arc_swap::ArcSwap;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    TextEncoder, process_collector::ProcessCollector, proto::MetricFamily,
 };
 use ta_bot_core::{Action, ApplicationSettings, DropReason, ExecutionStatus, Job, StrategyId, Symbol, Timeframe};
 
 /// The label value of symbols and timeframes that are not scheduled.
 const UNSCHEDULED: &str = "unscheduled";
+/// The label value of scheduled symbols that have no series of their own.
+const OTHER: &str = "other";
 /// The label value of events that concern no strategy.
 const NO_STRATEGY: &str = "none";
 /// The upper bounds of the duration buckets, in milliseconds.
 const MILLISECONDS: [f64; 16] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
+
+/// The metrics that were promised to readers, with what they tell. A scrape begins with their names, since operators look
+/// for them among its first lines.
+const PROMISED: [(&str, &str); 5] = [
+    ("ta_bot_signals_generated_total", SIGNALS_GENERATED),
+    ("ta_bot_signal_processing_duration", PROCESSING_DURATION),
+    ("ta_bot_strategies_run_total", STRATEGIES_RUN),
+    ("ta_bot_strategy_executions_total", EXECUTIONS),
+    ("ta_bot_config_changes_total", CONFIG_CHANGES),
+];
+const SIGNALS_GENERATED: &str = "Signals that passed every check";
+const PROCESSING_DURATION: &str = "One analysis of a symbol and timeframe by all strategies, in milliseconds";
+const STRATEGIES_RUN: &str = "Evaluations, of any outcome";
+const EXECUTIONS: &str = "Evaluations by strategy and outcome";
+const CONFIG_CHANGES: &str = "Changes of parameters";
 
 /// The instruments.
 #[allow(missing_docs, reason = "each has its help text below")]
@@ -45,10 +67,15 @@ pub struct Metrics {
     pub outbox_age_seconds: prometheus::Gauge,
     pub is_leader: IntGauge,
     pub election: ElectionMetrics,
+    pub telemetry: TelemetryMetrics,
+    pub http: HttpMetrics,
     pub bus_connected: IntGauge,
     pub bus_connections: IntCounter,
     compile_duration: GaugeVec,
     build_info: IntGaugeVec,
+    symbols: MetricSymbols,
+    named: Arc<ArcSwap<HashSet<Symbol>>>,
+    symbols_shown: IntGaugeVec,
     announced: Mutex<Announced>,
 }
 
@@ -75,10 +102,13 @@ mod delivery;
 mod election;
 mod failures;
 mod feeds;
+mod http;
 mod inputs;
 mod receivers;
 mod replay;
 mod shadow;
+mod symbols;
+mod telemetry;
 
 pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
@@ -86,16 +116,24 @@ pub use delivery::DeliveryMetrics;
 pub use election::ElectionMetrics;
 pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
+pub use http::HttpMetrics;
 pub use inputs::InputMetrics;
 pub use receivers::ReceiverMetrics;
 pub use replay::ReplayMetrics;
 pub use shadow::ShadowMetrics;
+pub use symbols::MetricSymbols;
+pub use telemetry::TelemetryMetrics;
 
 impl Metrics {
     /// Creates all instruments. Those that the contract names have a series from the start, so that they are there at
     /// the first scrape, even while modules are still being compiled or if nothing is scheduled.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let metrics = Self::register()?;
+        Self::with_symbols(MetricSymbols::default())
+    }
+
+    /// Creates all instruments, with series of their own for these symbols.
+    pub fn with_symbols(symbols: MetricSymbols) -> Result<Self, prometheus::Error> {
+        let metrics = Self { symbols, ..Self::register()? };
         metrics.announce_place(UNSCHEDULED, UNSCHEDULED, std::iter::once(NO_STRATEGY));
         metrics.config_changes.with_label_values(&["update", NO_STRATEGY]);
         Ok(metrics)
@@ -103,6 +141,8 @@ impl Metrics {
 
     fn register() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
+        // CPU, memory and open files of this process, under the names that all services have.
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let histogram = |name: &str, help: &str, labels: &[&str]| {
             HistogramVec::new(HistogramOpts::new(name, help).buckets(MILLISECONDS.to_vec()), labels)
@@ -110,29 +150,25 @@ impl Metrics {
         Ok(Self {
             signals_generated: Counters::new(
                 "ta_bot_signals_generated_total",
-                "Signals that passed every check",
+                SIGNALS_GENERATED,
                 ["action", "strategy", "symbol", "timeframe"],
             ),
             processing_duration: registered!(
                 registry,
-                histogram(
-                    "ta_bot_signal_processing_duration",
-                    "One analysis of a symbol and timeframe by all strategies, in milliseconds",
-                    &["symbol", "timeframe"]
-                )
+                histogram("ta_bot_signal_processing_duration", PROCESSING_DURATION, &["symbol", "timeframe"])
             ),
             strategies_run: registered!(
                 registry,
-                counter("ta_bot_strategies_run_total", "Evaluations, of any outcome", &["symbol", "timeframe"])
+                counter("ta_bot_strategies_run_total", STRATEGIES_RUN, &["symbol", "timeframe"])
             ),
             executions: Counters::new(
                 "ta_bot_strategy_executions_total",
-                "Evaluations by strategy and outcome",
+                EXECUTIONS,
                 ["signal_generated", "status", "strategy", "symbol", "timeframe"],
             ),
             config_changes: registered!(
                 registry,
-                counter("ta_bot_config_changes_total", "Changes of parameters", &["action", "strategy"])
+                counter("ta_bot_config_changes_total", CONFIG_CHANGES, &["action", "strategy"])
             ),
             evaluation_duration: registered!(
                 registry,
@@ -178,6 +214,8 @@ impl Metrics {
                 )
             ),
             election: ElectionMetrics::register(&registry)?,
+            telemetry: TelemetryMetrics::register(&registry)?,
+            http: HttpMetrics::register(&registry)?,
             is_leader: registered!(registry, IntGauge::new("ta_bot_is_leader", "1 where this process schedules")),
             bus_connected: registered!(
                 registry,
@@ -198,6 +236,15 @@ impl Metrics {
                 )
             ),
             build_info: build_info(&registry)?,
+            symbols: MetricSymbols::default(),
+            named: Arc::default(),
+            symbols_shown: registered!(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("ta_bot_metrics_symbols", "Scheduled symbols, by whether their series are their own"),
+                    &["series"]
+                )
+            ),
             announced: Mutex::default(),
             registry,
         })
@@ -213,8 +260,8 @@ impl Metrics {
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), commit.unwrap_or("unknown")]).set(1);
     }
 
-    /// Creates the series of everything that is scheduled, so that they exist, at zero, before they first change. An
-    /// unchanged set is not announced again: for a thousand symbols it is several hundred thousand series.
+    /// Chooses the symbols that have series of their own, and creates the series that have to exist, at zero, before they
+    /// first change. An unchanged set is not announced again.
     pub fn announce<'a>(&self, settings: &ApplicationSettings, strategies: impl Iterator<Item = &'a StrategyId>) {
         let wanted = Announced {
             symbols: settings.symbols.clone(),
@@ -230,12 +277,21 @@ impl Metrics {
                 self.config_changes.with_label_values(&[action, strategy.as_str()]);
             }
         }
-        for symbol in &wanted.symbols {
-            for timeframe in &wanted.timeframes {
-                let strategies = wanted.strategies.iter().map(StrategyId::as_str);
-                self.announce_place(symbol.as_str(), timeframe.as_str(), strategies);
+        let named = self.symbols.chosen(settings, wanted.strategies.len(), &self.named.load());
+        let others = wanted.symbols.len().saturating_sub(named.len());
+        self.symbols_shown.with_label_values(&["own"]).set(named.len() as i64);
+        self.symbols_shown.with_label_values(&["other"]).set(others as i64);
+        for timeframe in wanted.timeframes.iter().map(|timeframe| timeframe.as_str()) {
+            let own = wanted.symbols.iter().filter(|symbol| named.contains(symbol)).map(Symbol::as_str);
+            for symbol in own.chain((others > 0).then_some(OTHER)) {
+                self.processing_duration.with_label_values(&[symbol, timeframe]);
+                self.strategies_run.with_label_values(&[symbol, timeframe]);
+            }
+            for strategy in &wanted.strategies {
+                self.delivery.announce(strategy.as_str(), timeframe);
             }
         }
+        self.named.store(Arc::new(named));
         *announced = wanted;
     }
 
@@ -251,9 +307,23 @@ impl Metrics {
         }
     }
 
+    /// The labels of the series that a job counts in.
+    pub fn place(&self, job: &Job, settings: &ApplicationSettings) -> SeriesLabels {
+        if !settings.schedules(&job.symbol, job.timeframe) {
+            return SeriesLabels { symbol: None, symbol_label: UNSCHEDULED, timeframe: UNSCHEDULED };
+        }
+        let symbol = self.named.load().get(&job.symbol).cloned();
+        SeriesLabels { symbol, symbol_label: OTHER, timeframe: job.timeframe.as_str() }
+    }
+
+    /// Which symbols have series of their own at this moment.
+    pub fn named_symbols(&self) -> NamedSymbols {
+        NamedSymbols(Arc::clone(&self.named))
+    }
+
     /// Counts one analysis of a candle by all strategies.
-    pub fn analysed(&self, place: SeriesLabels<'_>, evaluations: usize, milliseconds: f64) {
-        let labels = [place.symbol, place.timeframe];
+    pub fn analysed(&self, place: &SeriesLabels, evaluations: usize, milliseconds: f64) {
+        let labels = [place.symbol(), place.timeframe];
         self.processing_duration.with_label_values(&labels).observe(milliseconds);
         self.strategies_run.with_label_values(&labels).inc_by(evaluations as u64);
     }
@@ -261,14 +331,14 @@ impl Metrics {
     /// Counts one evaluation.
     pub fn executed(
         &self,
-        place: SeriesLabels<'_>,
+        place: &SeriesLabels,
         strategy: &StrategyId,
         status: ExecutionStatus,
         signal: Option<Action>,
         milliseconds: f64,
     ) {
         let generated = if signal.is_some() { "true" } else { "false" };
-        let SeriesLabels { symbol, timeframe } = place;
+        let (symbol, timeframe) = (place.symbol(), place.timeframe);
         let strategy = strategy.as_str();
         self.executions.add([generated, status.as_str(), strategy, symbol, timeframe], 1);
         self.evaluation_duration.with_label_values(&[strategy]).observe(milliseconds);
@@ -301,8 +371,18 @@ impl Metrics {
     /// The first part of [`render`](Self::render), in one piece.
     pub fn render_small(&self) -> Result<String, prometheus::Error> {
         let mut text = String::new();
+        for (name, help) in PROMISED {
+            text.extend(["# ", name, ": ", help, "\n"]);
+        }
         TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+
+    /// All metrics, those with very many series in pieces of a family.
+    pub fn families(&self) -> impl Iterator<Item = MetricFamily> + use<> {
+        let signals = Arc::clone(&self.signals_generated).families();
+        let executions = Arc::clone(&self.executions).families();
+        self.registry.gather().into_iter().chain(signals).chain(executions)
     }
 
     /// The rest of [`render`](Self::render): the metrics that have a series for each symbol and strategy, piece by
@@ -320,23 +400,28 @@ fn build_info(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
 }
 
 /// The symbol and timeframe labels of a series; `unscheduled` if the series is not scheduled.
-#[derive(Debug, Clone, Copy)]
-pub struct SeriesLabels<'a> {
-    symbol: &'a str,
-    timeframe: &'a str,
+#[derive(Debug, Clone)]
+pub struct SeriesLabels {
+    /// The symbol, if it has series of its own.
+    symbol: Option<Symbol>,
+    /// The label that stands for it if it has none.
+    symbol_label: &'static str,
+    timeframe: &'static str,
 }
 
-impl<'a> SeriesLabels<'a> {
-    /// The labels of a job.
-    pub fn of(job: &'a Job, settings: &ApplicationSettings) -> Self {
-        Self::new(&job.symbol, job.timeframe, settings)
+impl SeriesLabels {
+    fn symbol(&self) -> &str {
+        self.symbol.as_ref().map_or(self.symbol_label, Symbol::as_str)
     }
+}
 
-    fn new(symbol: &'a Symbol, timeframe: Timeframe, settings: &ApplicationSettings) -> Self {
-        if settings.schedules(symbol, timeframe) {
-            Self { symbol: symbol.as_str(), timeframe: timeframe.as_str() }
-        } else {
-            Self { symbol: UNSCHEDULED, timeframe: UNSCHEDULED }
-        }
+/// The symbols that have series of their own, at each moment.
+#[derive(Debug, Clone, Default)]
+pub struct NamedSymbols(Arc<ArcSwap<HashSet<Symbol>>>);
+
+impl NamedSymbols {
+    /// The label of a scheduled symbol.
+    fn label<'a>(&self, symbol: &'a Symbol) -> &'a str {
+        if self.0.load().contains(symbol) { symbol.as_str() } else { OTHER }
     }
 }

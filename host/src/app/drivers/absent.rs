@@ -15,3 +15,7 @@ pub(super) async fn open<T>(address: &Absent, _: &Environment, _: &Arc<Metrics>)
 pub(super) async fn look<T>(address: &Absent, _: &Environment) -> anyhow::Result<T> {
     match *address {}
 }
+
+pub(super) fn start<T>(address: &Absent, _: &Environment, _: &Arc<Metrics>) -> anyhow::Result<T> {
+    match *address {}
+}

@@ -209,7 +209,7 @@ async fn expected(plan: &Json, candles: &[Series], begin: Timestamp) -> Vec<(Str
     }
     let mut signals = Vec::new();
     for job in jobs(candles, begin) {
-        let analysis = app.analyst.analyse(&job, None).await.unwrap();
+        let analysis = app.analyst.analyse(&job).await.unwrap();
         let told = |signal: &Signal| (signal.id.to_string(), signal.message.clone());
         signals.extend(analysis.signals().map(told));
     }

@@ -91,7 +91,7 @@ impl Replica {
     /// The period with which the strategy `rsi` evaluates the candle, and the least confidence; or the reason why
     /// nothing is evaluated.
     async fn evaluated(&self) -> Result<(i64, f64), AnalysisError> {
-        let analysis = self.analyst.analyse(&self.job, None).await?;
+        let analysis = self.analyst.analyse(&self.job).await?;
         let rsi = analysis.outcomes.iter().find(|outcome| outcome.strategy.as_str() == "rsi").unwrap();
         let Outcome::Signal(signal) = &rsi.outcome else { panic!("no signal: {:?}", rsi.outcome) };
         let period = signal.message["metadata"]["strategy_config"]["parameters"]["period"].as_i64().unwrap();

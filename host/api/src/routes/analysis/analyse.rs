@@ -5,6 +5,7 @@ use ta_bot_core::{Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     modules::registry::Progress,
     pipeline::analysis::{Newest, newest},
+    support::traces::Span,
 };
 use utoipa::ToSchema;
 
@@ -50,7 +51,8 @@ pub(super) async fn analyse(State(services): Shared, request: WriteRequest) -> R
         return Err(ApiError::Loading);
     }
     let turn = request.turns.take()?;
-    turn.run(async move { answer(&services, symbol, timeframe, is_published).await }).await
+    let trace = Span::current();
+    turn.run(async move { trace.around(answer(&services, symbol, timeframe, is_published)).await }).await
 }
 
 async fn answer(
@@ -66,7 +68,7 @@ async fn answer(
         services.rollout.refresh().await?;
     }
     loop {
-        let mut analysis = services.analyst.analyse(&job, None).await?;
+        let mut analysis = services.analyst.analyse(&job).await?;
         if let Some(newer) = &refused {
             analysis.add_refused(newer.clone());
         }

@@ -48,5 +48,5 @@ async fn a_shadow_that_reaches_its_thresholds_decides() {
 
 /// Analyses the candle. The shadow was installed when it was deployed, so it looks, too.
 async fn look(engine: &Engine, job: &ta_bot_core::Job) -> ToCompare {
-    engine.analyst.analyse(job, None).await.unwrap().beside.expect("the shadow looks")
+    engine.analyst.analyse(job).await.unwrap().beside.expect("the shadow looks")
 }

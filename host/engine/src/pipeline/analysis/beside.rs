@@ -17,6 +17,7 @@ use crate::{
     },
     modules::registry::Beside,
     settings::{config_store::StoredSettings, parameters::Edition},
+    support::traces::Span,
 };
 
 /// A decided candle that shadows have to look at too.
@@ -99,10 +100,11 @@ impl Analyst {
 
     fn compare_here(&self, candle: &ToCompare) -> Vec<Compared> {
         let ToCompare { job, settings, parameters, log, shadows, windows } = candle;
+        let untraced = (&Span::default(), None);
         let compare = |(shadow, incumbent): &(Beside, Outcome)| {
             let turn = Turn::of(&shadow.module, job, log);
             let candidate = if shadow.module.description().runs_on(job.timeframe) {
-                self.evaluate(&turn, job, windows, settings, None, None).outcome
+                self.evaluate(&turn, job, windows, settings, &untraced, None).outcome
             } else {
                 Outcome::None
             };

@@ -14,7 +14,7 @@ async fn engine() -> Engine {
 async fn every_enabled_strategy_looks_at_the_candle() {
     let engine = engine().await;
     let job = engine.fall("BTCUSDT", M15, 300).await;
-    let analysis = engine.analyst.analyse(&job, None).await.unwrap();
+    let analysis = engine.analyst.analyse(&job).await.unwrap();
     let ids: Vec<&str> = analysis.outcomes.iter().map(|outcome| outcome.strategy.as_str()).collect();
     assert_eq!((ids, &analysis.job, analysis.revision), (vec!["macd", "rsi"], &job, 0));
     let patch = SettingsPatch {
@@ -22,7 +22,7 @@ async fn every_enabled_strategy_looks_at_the_candle() {
         ..SettingsPatch::default()
     };
     engine.books.settings.change(patch, None, false, &author()).await.unwrap();
-    let analysis = engine.analyst.analyse(&job, None).await.unwrap();
+    let analysis = engine.analyst.analyse(&job).await.unwrap();
     assert_eq!(analysis.outcomes.len(), 1);
 }
 
@@ -30,8 +30,12 @@ async fn every_enabled_strategy_looks_at_the_candle() {
 async fn a_falling_market_makes_a_signal_that_names_its_inputs() {
     let engine = engine().await;
     let job = engine.fall("BTCUSDT", M15, 300).await;
-    let analysis = engine.analyst.analyse(&job, Some("00-trace-01")).await.unwrap();
-    let again = engine.analyst.analyse(&job, Some("00-trace-01")).await.unwrap();
+    let traced = Span::begin(Some("00-trace-01"), || unreachable!("nothing is recorded"));
+    let look = async || {
+        let prepared = engine.analyst.prepare(&job).await.unwrap();
+        engine.analyst.look(prepared, &traced, None).await.unwrap()
+    };
+    let (analysis, again) = (look().await, look().await);
     let signal = analysis.signals().find(|signal| signal.strategy.as_str() == "rsi").expect("RSI buys what has fallen");
     let same = again.signals().find(|signal| signal.strategy.as_str() == "rsi").unwrap();
     assert_eq!((&signal.message, &signal.id), (&same.message, &same.id));
@@ -44,11 +48,11 @@ async fn a_candle_that_is_not_stored_is_told_and_one_before_it_is_not_taken_for_
     let engine = engine().await;
     let job = engine.fall("BTCUSDT", M15, 300).await;
     let next = Job { candle_close: job.candle_close.plus_millis(M15.millis()), ..job.clone() };
-    let missing = engine.analyst.analyse(&next, None).await;
+    let missing = engine.analyst.analyse(&next).await;
     assert!(matches!(missing, Err(AnalysisError::NoCandle(of)) if of == next));
     // An older candle is evaluated as it was at its close: later candles are not seen.
     let older = Job { candle_close: job.candle_close.plus_millis(-M15.millis()), ..job };
-    let analysis = engine.analyst.analyse(&older, None).await.unwrap();
+    let analysis = engine.analyst.analyse(&older).await.unwrap();
     assert_eq!(analysis.job, older);
 }
 
@@ -59,7 +63,7 @@ async fn a_candle_with_a_bad_row_is_told_and_one_before_it_is_not_taken_for_it()
     let next = Job { candle_close: job.candle_close.plus_millis(M15.millis()), ..job.clone() };
     let zero = Candle { open_time: job.candle_close, open: 1.0, high: 1.0, low: 0.0, close: 0.0, volume: 1.0 };
     engine.candles.insert(&job.symbol, M15, &[zero]).await.unwrap();
-    let error = engine.analyst.analyse(&next, None).await.unwrap_err();
+    let error = engine.analyst.analyse(&next).await.unwrap_err();
     assert!(matches!(&error, AnalysisError::Refused { job, problem } if *job == next && problem.code() == "unsound"));
     assert!(error.to_string().contains("low is 0: a price is above zero"), "{error}");
     // On request, the newest candle that can be used is looked at.
@@ -72,7 +76,7 @@ async fn a_candle_with_a_bad_row_is_told_and_one_before_it_is_not_taken_for_it()
 async fn a_market_that_is_too_young_is_no_failure() {
     let engine = engine().await;
     let job = engine.fall("BTCUSDT", M15, 3).await;
-    let analysis = engine.analyst.analyse(&job, None).await.unwrap();
+    let analysis = engine.analyst.analyse(&job).await.unwrap();
     assert_eq!(analysis.candles, 3);
     for outcome in &analysis.outcomes {
         let is_young = matches!(&outcome.outcome, Outcome::Error(error) if !error.is_failure());
@@ -85,7 +89,7 @@ async fn a_strategy_is_not_asked_unless_its_extra_series_is_there_whole_and_up_t
     let engine = Engine::with_strategies(settings(), &["multi_timeframe_trend_continuation"]).await;
     let job = engine.fall("BTCUSDT", M15, 400).await;
     let gap = async || {
-        let outcome = engine.analyst.analyse(&job, None).await.unwrap().outcomes.remove(0);
+        let outcome = engine.analyst.analyse(&job).await.unwrap().outcomes.remove(0);
         assert!(outcome.duration.is_zero() || !matches!(outcome.outcome, Outcome::Gap(_)));
         if let Outcome::Gap(gap) = outcome.outcome { Some(gap.code()) } else { None }
     };
@@ -122,7 +126,7 @@ async fn a_hole_in_an_extra_series_is_a_gap_until_it_is_accepted() {
     }
     let missing = hours.remove(hours.len() - 5);
     engine.candles.insert(&job.symbol, hour, &hours).await.unwrap();
-    let outcome = async || engine.analyst.analyse(&job, None).await.unwrap().outcomes.remove(0);
+    let outcome = async || engine.analyst.analyse(&job).await.unwrap().outcomes.remove(0);
     let gap = outcome().await;
     let Outcome::Gap(of) = &gap.outcome else { panic!("{gap:?}") };
     assert_eq!(of.code(), "hole");
@@ -147,7 +151,7 @@ async fn refused_candles_are_named_and_no_strategy_is_asked_beside_them() {
     candles[1].low = 0.0;
     engine.candles.insert(&symbol("BTCUSDT"), M15, &candles).await.unwrap();
     let job = Job { symbol: symbol("BTCUSDT"), timeframe: M15, candle_close: BEGIN.plus_millis(299 * M15.millis()) };
-    let mut analysis = engine.analyst.analyse(&job, None).await.unwrap();
+    let mut analysis = engine.analyst.analyse(&job).await.unwrap();
     assert!(analysis.outcomes.iter().all(|outcome| matches!(outcome.outcome, Outcome::Gap(_))), "{analysis:?}");
     let refused = &analysis.refused[0];
     let opened: Vec<_> = refused.newest.iter().map(|candle| candle.open_time).collect();
@@ -164,7 +168,7 @@ async fn a_paused_strategy_is_not_asked_and_goes_on_as_it_was() {
     let engine = engine().await;
     let job = engine.fall("BTCUSDT", M15, 300).await;
     let rsi = async || {
-        let analysis = engine.analyst.analyse(&job, None).await.unwrap();
+        let analysis = engine.analyst.analyse(&job).await.unwrap();
         analysis.outcomes.into_iter().find(|outcome| outcome.strategy.as_str() == "rsi").unwrap().outcome
     };
     let Outcome::Signal(before) = rsi().await else { panic!("RSI buys what has fallen") };

@@ -33,7 +33,7 @@ pub(super) async fn all(
     }
     let mut done = Redecided::default();
     for jobs in preview.jobs.chunks(STORED_AT_ONCE) {
-        let analyses: Vec<_> = jobs.iter().map(|job| mender.analyst.analyse(job, None)).collect();
+        let analyses: Vec<_> = jobs.iter().map(|job| mender.analyst.analyse(job)).collect();
         let analysed: Vec<_> = stream::iter(analyses).buffered(AT_ONCE).collect().await;
         let mut decided = Vec::new();
         for (job, analysis) in jobs.iter().zip(analysed) {

@@ -31,22 +31,25 @@ pub(super) enum Decided {
     TooEarly,
 }
 
+impl End {
+    /// A stable word for it.
+    pub(super) const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Over(outcome) => outcome,
+            Self::Again(_) => "given_back",
+            Self::Anew => "decided_anew",
+        }
+    }
+}
+
 impl Pipeline {
     pub(super) async fn end(&self, delivery: Delivery, end: End) {
-        let outcome = match end {
-            End::Over(outcome) => {
-                delivery.done().await;
-                outcome
-            }
-            End::Again(delay) => {
-                delivery.give_back(delay).await;
-                "given_back"
-            }
-            End::Anew => {
-                delivery.give_back(Duration::ZERO).await;
-                "decided_anew"
-            }
-        };
+        let outcome = end.outcome();
+        match end {
+            End::Over(_) => delivery.done().await,
+            End::Again(delay) => delivery.give_back(delay).await,
+            End::Anew => delivery.give_back(Duration::ZERO).await,
+        }
         self.metrics.jobs.with_label_values(&[outcome]).inc();
     }
 

@@ -96,7 +96,7 @@ async fn a_signal_of_accepted_holes_is_made_again_after_they_are_accepted_no_mor
         let patch = SettingsPatch { accepted_holes, ..SettingsPatch::default() };
         engine.books.settings.change(patch, None, false, &author()).await.unwrap();
     };
-    let signals = async || engine.analyst.analyse(&job, None).await.unwrap().signals().cloned().collect::<Vec<_>>();
+    let signals = async || engine.analyst.analyse(&job).await.unwrap().signals().cloned().collect::<Vec<_>>();
     assert_eq!(signals().await, []);
     accept(&["BTCUSDT 15m"]).await;
     let made = signals().await;

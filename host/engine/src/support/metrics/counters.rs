@@ -13,6 +13,7 @@ use std::{
 };
 
 use indexmap::{IndexMap, IndexSet};
+use prometheus::proto::{Counter, LabelPair, Metric, MetricFamily, MetricType};
 
 /// The number of series in one piece of a scrape.
 const PIECE: usize = 1000;
@@ -79,6 +80,44 @@ impl<const N: usize> Counters<N> {
             (!piece.is_empty()).then_some(piece)
         });
         std::iter::once(head).chain(pieces)
+    }
+
+    /// All series, in pieces. The lock is not held between two pieces.
+    pub(super) fn families(self: Arc<Self>) -> impl Iterator<Item = MetricFamily> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let piece = self.metrics(from);
+            from += PIECE;
+            let mut family = MetricFamily::default();
+            family.set_name(self.name.to_owned());
+            family.set_help(self.help.to_owned());
+            family.set_field_type(MetricType::COUNTER);
+            (!piece.is_empty()).then(|| {
+                family.set_metric(piece);
+                family
+            })
+        })
+    }
+
+    fn metrics(&self, from: usize) -> Vec<Metric> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let piece = state.series.iter().skip(from).take(PIECE);
+        let metric = |(places, count): (&[u32; N], &AtomicU64)| {
+            let labels = self.labels.iter().zip(places).map(|(label, place)| {
+                let mut pair = LabelPair::default();
+                pair.set_name((*label).to_owned());
+                pair.set_value(
+                    state.texts.get_index(*place as usize).map_or_else(String::new, |text| text.to_string()),
+                );
+                pair
+            });
+            let mut metric = Metric::from_label(labels.collect());
+            let mut counter = Counter::default();
+            counter.set_value(count.load(Ordering::Relaxed) as f64);
+            metric.set_counter(counter);
+            metric
+        };
+        piece.map(metric).collect()
     }
 
     fn piece(&self, from: usize) -> String {

@@ -19,6 +19,10 @@ const NO_STRATEGY: &str = "none";
 const MILLISECONDS: [f64; 16] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
 
+/// What may become of a job.
+const JOB_OUTCOMES: [&str; 8] =
+    ["finished", "dead", "known", "decided_anew", "unfinished", "refused", "given_back", "retried"];
+
 /// The instruments.
 #[allow(missing_docs, reason = "each has its help text below")]
 pub struct Metrics {
@@ -37,6 +41,8 @@ pub struct Metrics {
     pub shadows: ShadowMetrics,
     pub costs: CostMetrics,
     pub delivery: DeliveryMetrics,
+    pub latency: LatencyMetrics,
+    pub surroundings: SurroundingMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -76,9 +82,11 @@ mod election;
 mod failures;
 mod feeds;
 mod inputs;
+mod latency;
 mod receivers;
 mod replay;
 mod shadow;
+mod surroundings;
 
 pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
@@ -87,9 +95,11 @@ pub use election::ElectionMetrics;
 pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
 pub use inputs::InputMetrics;
+pub use latency::LatencyMetrics;
 pub use receivers::ReceiverMetrics;
 pub use replay::ReplayMetrics;
 pub use shadow::ShadowMetrics;
+pub use surroundings::SurroundingMetrics;
 
 impl Metrics {
     /// Creates all instruments. Those that the contract names have a series from the start, so that they are there at
@@ -98,6 +108,10 @@ impl Metrics {
         let metrics = Self::register()?;
         metrics.announce_place(UNSCHEDULED, UNSCHEDULED, std::iter::once(NO_STRATEGY));
         metrics.config_changes.with_label_values(&["update", NO_STRATEGY]);
+        metrics.announce_strategy(NO_STRATEGY);
+        for outcome in JOB_OUTCOMES {
+            metrics.jobs.with_label_values(&[outcome]);
+        }
         Ok(metrics)
     }
 
@@ -156,6 +170,8 @@ impl Metrics {
             shadows: ShadowMetrics::register(&registry)?,
             costs: CostMetrics::register(&registry)?,
             delivery: DeliveryMetrics::register(&registry)?,
+            latency: LatencyMetrics::register(&registry)?,
+            surroundings: SurroundingMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")
@@ -229,6 +245,7 @@ impl Metrics {
             for action in ["create", "update", "delete"] {
                 self.config_changes.with_label_values(&[action, strategy.as_str()]);
             }
+            self.announce_strategy(strategy.as_str());
         }
         for symbol in &wanted.symbols {
             for timeframe in &wanted.timeframes {
@@ -237,6 +254,13 @@ impl Metrics {
             }
         }
         *announced = wanted;
+    }
+
+    /// Creates the series of a strategy on which alerts rest: an increase is only seen of a series that was there
+    /// before.
+    fn announce_strategy(&self, strategy: &str) {
+        self.failures.announce(strategy);
+        self.costs.announce(strategy);
     }
 
     fn announce_place<'a>(&self, symbol: &str, timeframe: &str, strategies: impl Iterator<Item = &'a str>) {

@@ -111,13 +111,13 @@ mod tests {
         let names = ["ta_bot_disk", "ta_bot_st", "ta_bot_jetstream"];
         assert!(names.into_iter().all(|name| !text().contains(name)), "{}", text());
         metrics.disk("data_dir", Some((7, 9)));
-        metrics.stream("jobs", 5, Some(u64::MAX));
+        metrics.stream("jobs", 5, Some(8));
         metrics.store("mysql", true);
         metrics.account(3, None);
         assert!(text().contains("\nta_bot_jetstream_bytes 3\n"), "{}", text());
         assert!(text().contains("ta_bot_disk_free_bytes{place=\"data_dir\"} 7\n"), "{}", text());
         assert!(text().contains("ta_bot_disk_size_bytes{place=\"data_dir\"} 9\n"), "{}", text());
-        assert!(text().contains("ta_bot_stream_limit_bytes{stream=\"jobs\"} 9223372036854775807\n"), "{}", text());
+        assert!(text().contains("ta_bot_stream_limit_bytes{stream=\"jobs\"} 8\n"), "{}", text());
         metrics.disk("data_dir", None);
         metrics.stream("jobs", 6, None);
         assert!(text().contains("ta_bot_stream_bytes{stream=\"jobs\"} 6\n"), "{}", text());

@@ -1,5 +1,5 @@
-//! Measures what this replica depends on: whether the stores on servers answer it, how much room its disk has, and since
-//! when what is set may differ from what is stored.
+//! Measures what this replica depends on: whether the stores on servers answer it, how much room its disk has, and
+//! since when what is set may differ from what is stored.
 //!
 //! Each is measured on its own, so that a store or a disk that hangs hides nothing else.
 
@@ -117,7 +117,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it is measured");
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it is measured");
         stop.cancel();
         running.await.unwrap();
         metrics

@@ -206,13 +206,7 @@ impl Metrics {
                 registry,
                 IntCounter::new("ta_bot_bus_connections_total", "Connections to NATS that were made")
             ),
-            compile_duration: registered!(
-                registry,
-                GaugeVec::new(
-                    Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready"),
-                    &["strategy", "cached"]
-                )
-            ),
+            compile_duration: compile_duration(&registry)?,
             build_info: build_info(&registry)?,
             announced: Mutex::default(),
             registry,
@@ -336,6 +330,11 @@ impl Metrics {
         let executions = Arc::clone(&self.executions);
         signals.render().chain(executions.render())
     }
+}
+
+fn compile_duration(registry: &Registry) -> Result<GaugeVec, prometheus::Error> {
+    let opts = Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready");
+    Ok(registered!(registry, GaugeVec::new(opts, &["strategy", "cached"])))
 }
 
 fn build_info(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {

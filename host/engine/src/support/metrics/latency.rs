@@ -47,8 +47,8 @@ impl LatencyMetrics {
         Ok(Self { seconds: registered!(registry, Histogram::with_opts(options)), under_way: Mutex::default() })
     }
 
-    /// Notes signals that are about to be committed, whose candle could be decided from `decidable` on. Signals that are
-    /// not published are left out.
+    /// Notes signals that are about to be committed, whose candle could be decided from `decidable` on. Signals that
+    /// are not published are left out.
     pub fn begin(&self, signals: &[Signal], decidable: Timestamp) {
         let mut under_way = self.lock();
         for signal in signals.iter().filter(|signal| !signal.is_withheld) {

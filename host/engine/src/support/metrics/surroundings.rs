@@ -1,7 +1,7 @@
 //! Metrics of what the service depends on: its stores, its disk, and the room on the bus.
 //!
-//! A series is there only if its value is known: a limit that is not set, a store that is not used, or a disk that can't
-//! be asked has none, so that "not known" is never a number.
+//! A series is there only if its value is known: a limit that is not set, a store that is not used, or a disk that
+//! can't be asked has none, so that "not known" is never a number.
 
 use prometheus::{Gauge, IntGaugeVec, Opts, Registry};
 

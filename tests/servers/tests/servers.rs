@@ -202,7 +202,7 @@ async fn prometheus_tells_the_alertmanager_that_tells_a_webhook() {
     };
     let mut server = Prometheus::start(&setup).await.unwrap();
 
-    let (mut stream, _) = timeout(Duration::from_secs(60), webhook.accept()).await.unwrap().unwrap();
+    let (mut stream, _) = timeout(Duration::from_mins(1), webhook.accept()).await.unwrap().unwrap();
     let mut bytes = vec![0; 4096];
     let length = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.unwrap().unwrap();
     let request = String::from_utf8_lossy(&bytes[..length]).into_owned();

@@ -15,6 +15,7 @@ use crate::{dashboards, docs, rules, sink::Sink};
 const REPLICAS: usize = 3;
 const PATIENCE: Duration = Duration::from_mins(1);
 const NO_SIGNALS: &str = "TABotNoSignalsGenerated";
+const CONFIG: &str = "/api/v1/strategies/hostile/config";
 const HIGH_LATENCY: &str = "TABotHighLatency";
 /// What promtool does not like about names that are in the contract, or that say their unit all the same.
 const KEPT_NAMES: [&str; 3] = [
@@ -98,12 +99,16 @@ impl Course {
         self.minute += 1;
     }
 
+    /// Has the strategy behave like this from the next candle on, whichever replica decides that.
     async fn behave(&self, behaviour: &str) {
-        let url = self.fleet.replicas[0].url("/api/v1/strategies/hostile/config");
+        let url = self.fleet.replicas[0].url(CONFIG);
         let set = reqwest::Client::new().put(url).json(&json!({"parameters": {"behaviour": behaviour}}));
-        let key = self.fleet.replicas[0].key();
-        let answer = set.bearer_auth(key).send().await.unwrap();
+        let answer = set.send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        for replica in &self.fleet.replicas {
+            let in_use = async || replica.get(CONFIG).await["data"]["parameters"]["behaviour"].clone();
+            until(PATIENCE, async || replica.log_tail(), async || in_use().await == behaviour).await;
+        }
     }
 
     /// Waits until the webhook was told that an alert has come to this.

@@ -2,18 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::{collections::BTreeSet, env, fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
-use ta_bot_core::{Symbol, Thresholds, Timeframe, Timestamp};
-use ta_bot_engine::{
-    market::feeds::Feeds,
-    modules::registry::Registry,
-    supervision::ladders::Ladders,
-    support::{
-        abilities::{Abilities, Ability},
-        metrics::{FeedGauge, Metrics, SuspendedGauge},
-    },
-};
+use ta_bot_engine::support::abilities::Ability;
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
 use tokio::process::Command;
@@ -136,36 +127,6 @@ async fn the_names_are_those_of_the_contract() {
     // A replica that is restarted or taken out of the service because a store is away helps nobody.
     assert!(!of(&built, "Deployment").contains("path: /health\n"), "no probe depends on the stores");
     has("PrometheusRule", &["alert: TABotNoSignalsGenerated", "alert: TABotHighLatency", "> 5000"]);
-}
-
-/// An alert on a metric that does not exist would never fire.
-#[tokio::test]
-async fn every_metric_of_the_alerts_is_there() {
-    let built = built("overlays/production").await;
-    let rules = of(&built, "PrometheusRule");
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let _abilities = Abilities::new(Arc::clone(&metrics));
-    metrics.jobs.with_label_values(&["dead"]);
-    metrics.inputs.candles_unfinished.with_label_values(&["15m"]);
-    let feeds = Arc::new(Feeds::default());
-    let symbol: Symbol = "BTCUSDT".parse().unwrap();
-    feeds.note(Timeframe::M15, std::slice::from_ref(&symbol), &[(symbol.clone(), Timestamp::now())]);
-    metrics.add(Box::new(FeedGauge::new(feeds, metrics.named_symbols()).unwrap())).unwrap();
-    let ladders = Arc::new(Ladders::new(Thresholds::default(), Arc::new(Registry::new())));
-    metrics.add(Box::new(SuspendedGauge::new(ladders).unwrap())).unwrap();
-    let rendered: String = metrics.render().unwrap().collect();
-    let names: BTreeSet<_> = rules
-        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
-        .filter(|word| word.starts_with("ta_bot_"))
-        .collect();
-    assert!(names.len() > 6, "{names:?}");
-    for name in names {
-        let family = name.strip_suffix("_bucket").unwrap_or(name);
-        let known = rendered.contains(&format!("# TYPE {family} "))
-            // A metric of a strategy appears with its first evaluation.
-            || family == "ta_bot_evaluation_duration_milliseconds";
-        assert!(known, "there is no metric {name}");
-    }
 }
 
 /// Each ability that can be missing has an alert. That nobody leads is one of the leader's metric.

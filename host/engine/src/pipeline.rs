@@ -6,5 +6,6 @@ pub mod leadership;
 pub mod probes;
 pub mod repair;
 pub mod schedule;
+pub mod surroundings;
 pub mod verdict;
 pub mod worker;

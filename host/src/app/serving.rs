@@ -24,7 +24,10 @@ use ta_bot_engine::{
     },
     market::{clock::MarketClock, feeds::Feeds},
     modules::{bundled::keep_bundled, registry::Registry},
-    pipeline::{leadership::Leadership, probes::Probes, schedule::Schedule, verdict::Verdicts, worker::Pipeline},
+    pipeline::{
+        leadership::Leadership, probes::Probes, schedule::Schedule, surroundings::Surroundings, verdict::Verdicts,
+        worker::Pipeline,
+    },
     settings::refresh::Refresh,
     signals::{bus::Notice, expiry::Expiry, receivers::Receivers, relay::Relay},
     supervision::{budget::Budget, ladders::Ladders, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
@@ -163,8 +166,20 @@ impl App {
             leadership,
             metrics: Arc::clone(&self.analyst.metrics),
         };
+        let surroundings = self.surroundings();
         async move {
-            tokio::join!(probes.run(stop.clone()), verdicts.run(stop));
+            tokio::join!(probes.run(stop.clone()), verdicts.run(stop.clone()), surroundings.run(stop));
+        }
+    }
+
+    /// The servers, the disk and the books that this replica depends on.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            outbox: (!self.embedded.mysql).then(|| ("mysql", Arc::clone(&self.outbox))),
+            config: (!self.embedded.mongodb).then(|| ("mongodb", Arc::clone(&self.config))),
+            books: self.books.clone(),
+            data_dir: self.environment.data_dir.clone(),
+            metrics: Arc::clone(&self.analyst.metrics),
         }
     }
 

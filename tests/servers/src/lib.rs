@@ -35,6 +35,7 @@ mod nats;
 mod nginx;
 mod port;
 mod process;
+mod prometheus;
 mod proxy;
 
 pub use collector::Collector;
@@ -43,4 +44,5 @@ pub use mariadb::MariaDb;
 pub use mongo::Mongo;
 pub use nats::Nats;
 pub use nginx::Nginx;
+pub use prometheus::{Alertmanager, Prometheus, PrometheusSetup, promtool};
 pub use proxy::{Mode, Proxy, Side};

@@ -6,7 +6,9 @@ mod support;
 use std::{fs, path::Path, time::Duration};
 
 use support::{curl, is_gone, is_refused, nats_request, python};
-use ta_bot_test_servers::{KubeApi, MariaDb, Mode, Mongo, Nats, Proxy};
+use ta_bot_test_servers::{
+    Alertmanager, KubeApi, MariaDb, Mode, Mongo, Nats, Prometheus, PrometheusSetup, Proxy, promtool,
+};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -182,4 +184,44 @@ async fn holds_a_server() {
     let server = Nats::start().await.unwrap();
     println!("\nserver {} {}", server.pid().unwrap(), server.address());
     std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn prometheus_tells_the_alertmanager_that_tells_a_webhook() {
+    let webhook = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let alerts = Alertmanager::start(&format!("http://{}/", webhook.local_addr().unwrap())).await.unwrap();
+    let rules = r#"groups: [{name: test, rules: [{alert: Away, expr: 'up{pod="none"} == 0'}]}]"#;
+    let nowhere = Proxy::start(alerts.address()).unwrap();
+    let unscraped = nowhere.address();
+    drop(nowhere);
+    let setup = PrometheusSetup {
+        job: "test".to_owned(),
+        targets: vec![("some".to_owned(), alerts.address()), ("none".to_owned(), unscraped)],
+        rules: rules.to_owned(),
+        alertmanager: Some(alerts.address()),
+    };
+    let mut server = Prometheus::start(&setup).await.unwrap();
+
+    let (mut stream, _) = timeout(Duration::from_mins(1), webhook.accept()).await.unwrap().unwrap();
+    let mut bytes = vec![0; 4096];
+    let length = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.unwrap().unwrap();
+    let request = String::from_utf8_lossy(&bytes[..length]).into_owned();
+    assert!(request.starts_with("POST / HTTP/1.1"), "{request}");
+    let up = server.query(r#"up{pod="some",job="test"}"#).await.unwrap();
+    assert!(up.contains(r#""pod":"some""#) && up.contains(r#","1"]"#), "{up}");
+    let message = server.query("up +").await.unwrap_err().to_string();
+    assert!(message.contains("parse error"), "{message}");
+
+    server.restart().await.unwrap();
+    let pids = [server.pid().unwrap(), alerts.pid().unwrap()];
+    drop((server, alerts));
+    assert!(pids.into_iter().all(is_gone));
+}
+
+#[tokio::test]
+async fn promtool_says_what_it_finds() {
+    let sound = "# HELP a_total What.\n# TYPE a_total counter\na_total 1\n";
+    assert_eq!(promtool(&["check", "metrics"], sound).await.unwrap(), "");
+    let message = promtool(&["check", "metrics"], "a_total 1\n").await.unwrap_err().to_string();
+    assert!(message.contains("no help text"), "{message}");
 }

@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The replicas go on with what they know, say so, and stay reachable.
 pub(crate) async fn is_away(course: &mut Course) {
     let begun = Instant::now();
+    for replica in &course.fleet.replicas {
+        assert_eq!(replica.metric("ta_bot_store_connected", "mongodb").await, 1.0);
+    }
     course.fleet.mongo.kill().unwrap();
     for replica in &course.fleet.replicas {
         let health = async || replica.get("/health").await;
@@ -21,6 +24,9 @@ pub(crate) async fn is_away(course: &mut Course) {
             health["status"] == "degraded" && health["mongodb"]["status"] == "disconnected"
         };
         until(PATIENCE, async || format!("{}\n{}", health().await, replica.log_tail()), is_told).await;
+        let measured = async || replica.metric("ta_bot_store_connected", "mongodb").await;
+        until(PATIENCE, async || replica.log_tail(), async || measured().await == 0.0).await;
+        assert_eq!(replica.metric("ta_bot_store_connected", "mysql").await, 1.0);
         course.is_ready(replica).await;
     }
     println!("MongoDB is away: told after {:.1} s", begun.elapsed().as_secs_f64());
@@ -48,6 +54,8 @@ pub(crate) async fn is_away_at_a_start(course: &mut Course) {
     };
     let otherwise = async || format!("{}\n{}", ready().await.text().await.unwrap(), replica.log_tail());
     until(Duration::from_secs(30), otherwise, is_only_mongodb).await;
+    let stale = async || replica.metric("ta_bot_parameters_stale_seconds", "").await;
+    until(PATIENCE, async || replica.log_tail(), async || stale().await > 0.0).await;
     course.minute_passes().await;
     course.fleet.until_finished(course.jobs()).await;
     course.fleet.mongo.restart().await.unwrap();

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::nats::connection::{EventSubjects, Nats, NatsError, pause, subjects, within};
 
 mod kept;
+mod measure;
 mod route;
 mod stream;
 
@@ -89,6 +90,7 @@ impl NatsBus {
         tasks.push(spawn(remind(teller.clone(), notices.clone())));
         tasks.push(spawn(teller.clone().tell_later()));
         tasks.push(spawn(make_stream(nats.clone(), Arc::clone(&stream))));
+        tasks.push(spawn(measure::keep_measuring(nats.clone(), Arc::clone(&stream), metrics)));
         Ok(Self { nats, stream, candle_events, notices, teller, _tasks: tasks })
     }
 }

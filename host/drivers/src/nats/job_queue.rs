@@ -167,11 +167,11 @@ impl JobQueue for NatsQueue {
     }
 
     async fn depth(&self) -> Result<usize, JobsError> {
-        let depth = match self.setup.depth().await {
+        let depth = match self.setup.depth(&self.metrics).await {
             // Before the first push there may be no stream.
             Err(NatsError::Refused(_)) => {
                 self.setup.ensure().await?;
-                self.setup.depth().await?
+                self.setup.depth(&self.metrics).await?
             }
             depth => depth?,
         };
@@ -190,7 +190,7 @@ async fn measure(nats: Nats, setup: Arc<Setup>, metrics: Arc<Metrics>) {
     loop {
         nats.connected().await;
         // A failure is not logged here: the callers that use the queue meet the same one and log it.
-        if let Ok(depth) = setup.depth().await {
+        if let Ok(depth) = setup.depth(&metrics).await {
             metrics.jobs_queued.set(depth as i64);
         }
         tokio::time::sleep(MEASURE).await;

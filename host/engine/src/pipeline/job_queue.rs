@@ -7,7 +7,7 @@
 use std::{future::Future, time::Duration};
 
 use async_trait::async_trait;
-use ta_bot_core::Job;
+use ta_bot_core::{Job, Timestamp};
 use thiserror::Error;
 
 #[cfg(any(test, feature = "contract-tests"))]
@@ -64,6 +64,9 @@ pub trait JobQueue: Send + Sync {
 pub struct Delivery {
     /// The job, as it was added.
     pub queued: QueuedJob,
+    /// When the queue took the job: from then on its candle could be decided. By the clock of the queue, which is that
+    /// of its server.
+    pub queued_at: Timestamp,
     /// The number of this delivery of the job, counted from 1.
     pub attempt: u32,
     /// How often the queue must hear that the job is under way. Otherwise it delivers the job to another worker.

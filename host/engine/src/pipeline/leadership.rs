@@ -128,6 +128,7 @@ impl Leadership {
         metrics.is_leader.set(i64::from(standing.term().is_some()));
         let age = standing.renewed.map_or(0.0, |renewed| renewed.elapsed().as_secs_f64());
         metrics.election.renewal_age.set(age);
+        metrics.election.enabled.set(self.elected.into());
     }
 }
 
@@ -171,6 +172,9 @@ mod tests {
         leadership.measure(&metrics);
         assert_eq!(metrics.is_leader.get(), 0);
         assert!(metrics.election.renewal_age.get() >= 0.05);
+        assert_eq!(metrics.election.enabled.get(), 1);
+        Leadership::single_node("me".to_owned()).measure(&metrics);
+        assert_eq!((metrics.is_leader.get(), metrics.election.enabled.get()), (1, 0));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{KeyValue, trace::SpanKind};
-use ta_bot_core::Job;
+use ta_bot_core::{Job, Signal, Timestamp};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -165,19 +165,22 @@ impl Pipeline {
             Ok(true) => return End::Over("known"),
             Err(error) => return again(delivery, &error),
         }
-        let mut permit = permit;
+        let (mut permit, mut decidable) = (permit, delivery.queued_at);
         loop {
-            permit = match self.complete(delivery.job(), permit, stop).await {
-                Some(permit) => permit,
-                None => return End::Again(Duration::ZERO),
+            let Some((room, missed)) = self.complete(delivery.job(), permit, stop).await else {
+                return End::Again(Duration::ZERO);
             };
+            permit = room;
+            decidable = decidable.max(missed.unwrap_or(decidable));
+            let looked = Timestamp::now();
             let Some(Ok(decision)) = stop.run_until_cancelled(self.decisions.acquire()).await else {
                 return End::Again(Duration::ZERO);
             };
-            match self.decide((delivery, trace), finished, permit, stop).await {
+            match self.decide((delivery, trace), decidable, finished, permit, stop).await {
                 Decided::End(end) => return end,
                 Decided::TooEarly => {
                     drop(decision);
+                    decidable = decidable.max(looked);
                     // Without the permit, so that other jobs go on meanwhile.
                     let waited = stop.run_until_cancelled(tokio::time::sleep(UNTIL_CANDLE)).await;
                     let room = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await;
@@ -198,32 +201,40 @@ impl Pipeline {
         Ok(!self.outbox.finished(*timeframe, &[(symbol.clone(), *candle_close)]).await?.is_empty())
     }
 
-    /// Waits for the extra candles that the job reads; other jobs go on meanwhile. Returns `None` if the process stops
-    /// first: then the job goes back.
+    /// Waits for the extra candles that the job reads; other jobs go on meanwhile. Also returns when one was last found
+    /// missing. Returns `None` if the process stops first: then the job goes back.
     async fn complete(
         &self,
         job: &Job,
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
-    ) -> Option<OwnedSemaphorePermit> {
+    ) -> Option<(OwnedSemaphorePermit, Option<Timestamp>)> {
         if !self.analyst.is_early(job).await {
-            return Some(permit);
+            return Some((permit, None));
         }
         drop(permit);
-        stop.run_until_cancelled(self.analyst.wait_for_inputs(job)).await?;
-        stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await?.ok()
+        let missed = stop.run_until_cancelled(self.analyst.wait_for_inputs(job)).await?;
+        let room = stop.run_until_cancelled(Arc::clone(&self.parallel).acquire_owned()).await?.ok()?;
+        Some((room, missed))
     }
 
-    /// Analyses a job and has it committed.
+    /// Analyses a job, which could be decided from `decidable` on, and has it committed.
     async fn decide(
         &self,
         (delivery, trace): (&Delivery, &Span),
+        decidable: Timestamp,
         finished: &mpsc::Sender<ToCommit>,
         permit: OwnedSemaphorePermit,
         stop: &CancellationToken,
     ) -> Decided {
         match self.analyse((delivery, trace), stop).await {
-            Ok(analysis) => Decided::End(self.commit((delivery, trace), analysis, finished, permit).await),
+            Ok(analysis) => {
+                let signals: Vec<Signal> = analysis.signals().cloned().collect();
+                self.metrics.latency.begin(&signals, decidable);
+                let end = self.commit((delivery, trace), analysis, finished, permit).await;
+                self.metrics.latency.settle(&signals);
+                Decided::End(end)
+            }
             Err(decided) => decided,
         }
     }

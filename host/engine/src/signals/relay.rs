@@ -29,7 +29,7 @@ use crate::{
         actions::PublishedActions,
         bus::{Bus, BusError, Outgoing},
         expiry::Expiry,
-        outbox::{Outbox, StoredSignal},
+        outbox::{Outbox, SignalState, StoredSignal},
         subject::SignalSubject,
     },
     support::{
@@ -149,7 +149,11 @@ impl Relay {
             progress.has_failed = true;
             let (acknowledged, failed) = self.publish(&going_out).await;
             if !acknowledged.is_empty() {
-                self.outbox.mark_published(&acknowledged, Timestamp::now()).await?;
+                let at = Timestamp::now();
+                self.outbox.mark_published(&acknowledged, at).await?;
+                for signal in going_out.iter().filter(|signal| acknowledged.contains(&signal.id)) {
+                    self.metrics.latency.acknowledged(&signal.id, signal.created_at, at);
+                }
                 self.metrics.signals_published.inc_by(acknowledged.len() as u64);
             }
             if progress.measured.is_none_or(|before| before.elapsed() >= INTERVAL) {
@@ -161,7 +165,7 @@ impl Relay {
             }
             progress.has_failed = false;
             if found < BATCH as usize && !is_probe {
-                return Ok(());
+                return self.measure_others().await;
             }
         }
     }
@@ -183,6 +187,7 @@ impl Relay {
         }
         let ids: Vec<String> = signals.iter().map(|signal| signal.id.clone()).collect();
         self.outbox.mark_withheld(&ids, Timestamp::now()).await?;
+        self.metrics.latency.forget(ids.iter().map(String::as_str));
         for signal in signals {
             self.metrics.delivery.withheld(&signal.action);
             tracing::debug!(signal.id = %signal.id, action = signal.action, "the signal is stored and not published");
@@ -195,6 +200,7 @@ impl Relay {
         let Some(oldest) = signals.iter().map(|signal| signal.candle_close).min() else { return Ok(()) };
         let ids: Vec<String> = signals.iter().map(|signal| signal.id.clone()).collect();
         self.outbox.mark_expired(&ids, Timestamp::now()).await?;
+        self.metrics.latency.forget(ids.iter().map(String::as_str));
         for signal in &signals {
             self.metrics.inputs.signals_expired.with_label_values(&[self.reason(signal)]).inc();
         }
@@ -251,6 +257,26 @@ impl Relay {
             );
             signal.id.clone()
         }))
+    }
+
+    /// Measures signals that this process committed and another replica published. Nothing waits any more when this is
+    /// called, so what is still on its way here was taken by another one.
+    async fn measure_others(&self) -> Result<(), RelayError> {
+        for id in self.metrics.latency.overdue(Timestamp::now()) {
+            let stored = match id.parse() {
+                Ok(parsed) => self.outbox.signal(&parsed).await?,
+                Err(_) => None,
+            };
+            match stored.as_ref().map(|signal| (signal.state(), signal)) {
+                // It was committed after this process had looked.
+                Some((SignalState::Waiting, _)) => {}
+                Some((_, StoredSignal { published_at: Some(at), created_at, .. })) => {
+                    self.metrics.latency.acknowledged(&id, *created_at, *at);
+                }
+                _ => self.metrics.latency.forget([id.as_str()]),
+            }
+        }
+        Ok(())
     }
 
     async fn measure(&self) -> Result<(), RelayError> {

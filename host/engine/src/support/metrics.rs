@@ -40,6 +40,9 @@ const PROCESSING_DURATION: &str = "One analysis of a symbol and timeframe by all
 const STRATEGIES_RUN: &str = "Evaluations, of any outcome";
 const EXECUTIONS: &str = "Evaluations by strategy and outcome";
 const CONFIG_CHANGES: &str = "Changes of parameters";
+/// What may become of a job.
+const JOB_OUTCOMES: [&str; 8] =
+    ["finished", "dead", "known", "decided_anew", "unfinished", "refused", "given_back", "retried"];
 
 /// The instruments.
 #[allow(missing_docs, reason = "each has its help text below")]
@@ -59,6 +62,8 @@ pub struct Metrics {
     pub shadows: ShadowMetrics,
     pub costs: CostMetrics,
     pub delivery: DeliveryMetrics,
+    pub latency: LatencyMetrics,
+    pub surroundings: SurroundingMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -104,9 +109,11 @@ mod failures;
 mod feeds;
 mod http;
 mod inputs;
+mod latency;
 mod receivers;
 mod replay;
 mod shadow;
+mod surroundings;
 mod symbols;
 mod telemetry;
 
@@ -118,9 +125,11 @@ pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
 pub use http::HttpMetrics;
 pub use inputs::InputMetrics;
+pub use latency::LatencyMetrics;
 pub use receivers::ReceiverMetrics;
 pub use replay::ReplayMetrics;
 pub use shadow::ShadowMetrics;
+pub use surroundings::SurroundingMetrics;
 pub use symbols::MetricSymbols;
 pub use telemetry::TelemetryMetrics;
 
@@ -136,6 +145,10 @@ impl Metrics {
         let metrics = Self { symbols, ..Self::register()? };
         metrics.announce_place(UNSCHEDULED, UNSCHEDULED, std::iter::once(NO_STRATEGY));
         metrics.config_changes.with_label_values(&["update", NO_STRATEGY]);
+        metrics.announce_strategy(NO_STRATEGY);
+        for outcome in JOB_OUTCOMES {
+            metrics.jobs.with_label_values(&[outcome]);
+        }
         Ok(metrics)
     }
 
@@ -192,6 +205,8 @@ impl Metrics {
             shadows: ShadowMetrics::register(&registry)?,
             costs: CostMetrics::register(&registry)?,
             delivery: DeliveryMetrics::register(&registry)?,
+            latency: LatencyMetrics::register(&registry)?,
+            surroundings: SurroundingMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")
@@ -228,13 +243,7 @@ impl Metrics {
                 registry,
                 IntCounter::new("ta_bot_bus_connections_total", "Connections to NATS that were made")
             ),
-            compile_duration: registered!(
-                registry,
-                GaugeVec::new(
-                    Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready"),
-                    &["strategy", "cached"]
-                )
-            ),
+            compile_duration: compile_duration(&registry)?,
             build_info: build_info(&registry)?,
             symbols: MetricSymbols::default(),
             named: Arc::default(),
@@ -276,6 +285,7 @@ impl Metrics {
             for action in ["create", "update", "delete"] {
                 self.config_changes.with_label_values(&[action, strategy.as_str()]);
             }
+            self.announce_strategy(strategy.as_str());
         }
         let named = self.symbols.chosen(settings, wanted.strategies.len(), &self.named.load());
         let others = wanted.symbols.len().saturating_sub(named.len());
@@ -293,6 +303,13 @@ impl Metrics {
         }
         self.named.store(Arc::new(named));
         *announced = wanted;
+    }
+
+    /// Creates the series of a strategy on which alerts rest: an increase is only seen of a series that was there
+    /// before.
+    fn announce_strategy(&self, strategy: &str) {
+        self.failures.announce(strategy);
+        self.costs.announce(strategy);
     }
 
     fn announce_place<'a>(&self, symbol: &str, timeframe: &str, strategies: impl Iterator<Item = &'a str>) {
@@ -392,6 +409,11 @@ impl Metrics {
         let executions = Arc::clone(&self.executions);
         signals.render().chain(executions.render())
     }
+}
+
+fn compile_duration(registry: &Registry) -> Result<GaugeVec, prometheus::Error> {
+    let opts = Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready");
+    Ok(registered!(registry, GaugeVec::new(opts, &["strategy", "cached"])))
 }
 
 fn build_info(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {

@@ -53,6 +53,30 @@ async fn a_stream_that_is_full_is_told_before_anything_is_sent() {
     assert_eq!(ids(&server.url(), "theirs").await, ["an-id"], "a probe leaves nothing there");
 }
 
+/// How much room there is, is measured as far as it is known.
+#[tokio::test]
+async fn what_streams_hold_and_may_hold_is_measured() {
+    let server = Nats::start().await.unwrap();
+    let jetstream = jetstream::new(plain(&server.url()).await);
+    let theirs = Config { max_bytes: 1 << 20, ..bounded("theirs", "ta-bot.signals.>", 100) };
+    jetstream.create_stream(theirs).await.unwrap();
+    let (bus, of_bus) = bus_at(&server.url()).await;
+    let (queue, of_queue) = queue_at(&server.url(), ACK_WAIT).await;
+    publish_at_last(&bus, "an-id").await;
+    until(async || queue.push(job(1).into()).await.is_ok()).await;
+    let value = |metrics: &Metrics, series: &str| {
+        let text: String = metrics.render().unwrap().collect();
+        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse::<u64>().ok())
+    };
+    let holds = |metrics: &Metrics, series: &str| value(metrics, series).is_some_and(|bytes| bytes > 0);
+    until(async || holds(&of_bus, r#"ta_bot_stream_bytes{stream="theirs"}"#)).await;
+    assert_eq!(value(&of_bus, r#"ta_bot_stream_limit_bytes{stream="theirs"}"#), Some(1 << 20));
+    until(async || holds(&of_bus, "ta_bot_jetstream_bytes")).await;
+    assert_eq!(value(&of_bus, "ta_bot_jetstream_limit_bytes"), None, "the account has no limit");
+    until(async || holds(&of_queue, r#"ta_bot_stream_bytes{stream="ta-bot-jobs"}"#)).await;
+    assert_eq!(value(&of_queue, r#"ta_bot_stream_limit_bytes{stream="ta-bot-jobs"}"#), None, "the stream has no limit");
+}
+
 #[tokio::test]
 async fn a_server_that_is_full_is_told_although_the_streams_have_no_bounds() {
     let server = Nats::start_with_room(4 << 20).await.unwrap();

@@ -40,6 +40,9 @@ pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<
         return Ok(None);
     }
     sent.extend(services.outbox.add(&signals, now).await?);
+    services.metrics.latency.begin(&signals, now);
+    services.metrics.latency.committed(&sent, now);
+    services.metrics.latency.settle(&signals);
     for signal in signals.iter().filter(|signal| sent.contains(&signal.id)) {
         services.metrics.delivery.committed(signal);
     }

@@ -12,6 +12,7 @@ use async_nats::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use ta_bot_engine::support::metrics::Metrics;
 
 use super::{Nats, NatsError, subjects::covers, within};
 
@@ -29,6 +30,13 @@ struct StreamList {
 /// The first of these streams that takes every subject of this pattern.
 pub(crate) fn covering<'a>(streams: &'a [Info], pattern: &str) -> Option<&'a Info> {
     streams.iter().find(|stream| stream.config.subjects.iter().any(|subject| covers(subject, pattern)))
+}
+
+/// Notes what a stream holds and may hold.
+pub(crate) fn note_room(Info { config, state, .. }: &Info, metrics: &Metrics) {
+    // Zero and less mean that there is no limit.
+    let limit = u64::try_from(config.max_bytes).ok().filter(|limit| *limit > 0);
+    metrics.surroundings.stream(&config.name, state.bytes, limit);
 }
 
 impl Nats {

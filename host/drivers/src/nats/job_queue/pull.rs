@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_nats::{
     Message, StatusCode, Subscriber,
+    datetime::DateTime,
     jetstream::{
         self, AckKind,
         consumer::{PullConsumer, pull::BatchConfig},
@@ -16,6 +17,7 @@ use async_nats::{
 };
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _};
+use ta_bot_core::Timestamp;
 use ta_bot_engine::pipeline::job_queue::Receipt;
 use tokio::{
     sync::watch,
@@ -158,12 +160,16 @@ impl Pull {
 
     fn delivery(&self, message: Message) -> Option<Delivery> {
         let message = jetstream::Message { message, context: self.nats.jetstream().clone() };
-        let attempt = message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(u32::MAX));
+        let (attempt, queued_at) = match message.info() {
+            Ok(info) => (u32::try_from(info.delivered).unwrap_or(u32::MAX), moment(info.published)),
+            Err(_) => (1, Timestamp::now()),
+        };
         let (message, acker) = message.split();
         match serde_json::from_slice::<Body>(&message.payload) {
             Ok(body) => {
                 let receipt = Box::new(Taken(acker));
-                Some(Delivery { queued: body.into(), attempt, heartbeat: Some(self.heartbeat), receipt })
+                let heartbeat = Some(self.heartbeat);
+                Some(Delivery { queued: body.into(), queued_at, attempt, heartbeat, receipt })
             }
             Err(error) => {
                 tracing::error!(subject = %message.subject, %error, "removed a message that is not a job");
@@ -172,6 +178,11 @@ impl Pull {
             }
         }
     }
+}
+
+/// A moment of the server's clock.
+fn moment(at: DateTime) -> Timestamp {
+    Timestamp::from_millis((at.unix_timestamp_nanos() / 1_000_000) as i64)
 }
 
 /// A job that was taken.

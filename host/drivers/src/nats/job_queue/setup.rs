@@ -6,10 +6,11 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, PullConsumer, pull},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
+use ta_bot_engine::support::metrics::Metrics;
 
 use crate::nats::{
     bounds::Bounds,
-    connection::{Nats, NatsError, within},
+    connection::{Nats, NatsError, room::note_room, within},
 };
 
 /// The consumer that all replicas share.
@@ -60,11 +61,13 @@ impl Setup {
         within(jetstream.create_consumer_on_stream(self.consumer(), name)).await
     }
 
-    /// How many jobs are in the stream: a work queue drops jobs that are done.
-    pub(super) async fn depth(&self) -> Result<usize, NatsError> {
+    /// How many jobs are in the stream: a work queue drops jobs that are done. Notes how much room it has, too.
+    pub(super) async fn depth(&self, metrics: &Metrics) -> Result<usize, NatsError> {
         self.nats.require_connection()?;
         let stream = within(self.nats.jetstream().get_stream(self.name())).await?;
-        Ok(usize::try_from(stream.cached_info().state.messages).unwrap_or(usize::MAX))
+        let info = stream.cached_info();
+        note_room(info, metrics);
+        Ok(usize::try_from(info.state.messages).unwrap_or(usize::MAX))
     }
 
     fn name(&self) -> String {

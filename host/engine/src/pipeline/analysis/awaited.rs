@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use ta_bot_core::{Job, Symbol, Timeframe};
+use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
 
 use super::{AnalysisError, Analyst, turns};
 use crate::modules::registry::Deciding;
@@ -15,29 +15,49 @@ use crate::modules::registry::Deciding;
 /// The pause between two looks for it.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Why a job waits.
+enum Early {
+    /// A candle that it reads is not there yet.
+    Missing,
+    /// The store does not say whether all of them are there.
+    Unknown,
+}
+
 impl Analyst {
     /// Whether an extra candle that the job's strategies read closes with the job's own, is not there yet, and may
     /// still come.
     pub async fn is_early(&self, job: &Job) -> bool {
-        if !self.candles.is_awaited(job.candle_close) {
-            return false;
-        }
-        match self.missing(job).await {
-            Ok(None) => false,
-            Ok(Some((symbol, timeframe))) => {
-                tracing::debug!(%job, "job waits for the candle of {symbol} {timeframe} that closes with its own");
-                true
+        self.early(job).await.is_some()
+    }
+
+    /// Waits until the job is no longer [early](Self::is_early). Returns when a candle was last found missing, if one
+    /// was: before that the job could not be decided.
+    pub async fn wait_for_inputs(&self, job: &Job) -> Option<Timestamp> {
+        let mut missed = None;
+        loop {
+            let looked = Timestamp::now();
+            match self.early(job).await {
+                None => return missed,
+                Some(Early::Missing) => missed = Some(looked),
+                Some(Early::Unknown) => {}
             }
-            // Whether the candle is there is not known while a store fails, and the store may be back before the
-            // analysis reads. Any other error comes again in the analysis, which handles it.
-            Err(error) => error.is_stores(),
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Waits until the job is no longer [early](Self::is_early).
-    pub async fn wait_for_inputs(&self, job: &Job) {
-        while self.is_early(job).await {
-            tokio::time::sleep(PAUSE).await;
+    async fn early(&self, job: &Job) -> Option<Early> {
+        if !self.candles.is_awaited(job.candle_close) {
+            return None;
+        }
+        match self.missing(job).await {
+            Ok(None) => None,
+            Ok(Some((symbol, timeframe))) => {
+                tracing::debug!(%job, "job waits for the candle of {symbol} {timeframe} that closes with its own");
+                Some(Early::Missing)
+            }
+            // Whether the candle is there is not known while a store fails, and the store may be back before the
+            // analysis reads. Any other error comes again in the analysis, which handles it.
+            Err(error) => error.is_stores().then_some(Early::Unknown),
         }
     }
 

@@ -34,6 +34,7 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     a_job_is_held_once(fresh().await).await;
     a_job_that_is_done_can_be_asked_for_again(fresh().await).await;
     a_job_that_is_given_back_comes_again(fresh().await).await;
+    a_job_keeps_the_moment_at_which_it_was_queued(fresh().await).await;
     a_job_that_is_given_back_waits_its_time(fresh().await).await;
     a_job_whose_worker_vanished_comes_again(fresh().await).await;
     each_job_goes_to_one_replica(fresh().await).await;
@@ -144,6 +145,21 @@ pub async fn a_job_that_is_given_back_comes_again((one, two): Replicas) {
     assert_eq!(delivery.attempt, 5);
     delivery.done().await;
     depth(&one, 0).await;
+}
+
+/// However often it comes, and from whichever replica.
+pub async fn a_job_keeps_the_moment_at_which_it_was_queued((one, two): Replicas) {
+    let before = Timestamp::now();
+    push(&one, 1).await;
+    let after = Timestamp::now();
+    let first = take(&two).await;
+    let queued_at = first.queued_at;
+    // The server's clock is this machine's.
+    assert!((before..=after).contains(&queued_at), "{before} {queued_at} {after}");
+    first.give_back(Duration::ZERO).await;
+    let second = take(&one).await;
+    assert_eq!((second.queued_at, second.attempt), (queued_at, 2));
+    second.done().await;
 }
 
 /// Other jobs go on meanwhile.

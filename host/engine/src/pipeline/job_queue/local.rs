@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ta_bot_core::Job;
+use ta_bot_core::{Job, Timestamp};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{Delivery, JobQueue, JobsError, QueuedJob, Receipt};
@@ -24,8 +24,10 @@ pub struct LocalQueue {
     receiver: tokio::sync::Mutex<mpsc::Receiver<Waiting>>,
 }
 
+#[derive(Clone)]
 struct Waiting {
     queued: QueuedJob,
+    queued_at: Timestamp,
     attempt: u32,
 }
 
@@ -64,7 +66,7 @@ impl JobQueue for LocalQueue {
         if !self.shared.held().insert(queued.job.clone()) {
             return Ok(false);
         }
-        room.send(Waiting { queued, attempt: 1 });
+        room.send(Waiting { queued, queued_at: Timestamp::now(), attempt: 1 });
         self.shared.count();
         Ok(true)
     }
@@ -74,10 +76,10 @@ impl JobQueue for LocalQueue {
         let mut waiting = Vec::with_capacity(most);
         // A result of zero would mean that the channel is closed, but it lives as long as this queue.
         receiver.recv_many(&mut waiting, most.max(1)).await;
-        let deliver = |Waiting { queued, attempt }: Waiting| {
-            let held = Some((queued.clone(), attempt));
-            let receipt = Box::new(Held { shared: Arc::clone(&self.shared), held });
-            Delivery { queued, attempt, heartbeat: None, receipt }
+        let deliver = |waiting: Waiting| {
+            let receipt = Box::new(Held { shared: Arc::clone(&self.shared), held: Some(waiting.clone()) });
+            let Waiting { queued, queued_at, attempt } = waiting;
+            Delivery { queued, queued_at, attempt, heartbeat: None, receipt }
         };
         waiting.into_iter().map(deliver).collect()
     }
@@ -101,17 +103,17 @@ impl JobQueue for LocalQueue {
 /// A taken job whose end has not been reported yet.
 struct Held {
     shared: Arc<Shared>,
-    held: Option<(QueuedJob, u32)>,
+    held: Option<Waiting>,
 }
 
 impl Held {
     /// Puts the job back after `delay`. If there is no runtime, the process is stopping.
     fn return_after(&mut self, delay: Duration) {
-        let (Some((queued, attempt)), Ok(runtime)) = (self.held.take(), Handle::try_current()) else { return };
+        let (Some(held), Ok(runtime)) = (self.held.take(), Handle::try_current()) else { return };
         let sender = self.shared.sender.clone();
         runtime.spawn(async move {
             tokio::time::sleep(delay).await;
-            let _ = sender.send(Waiting { queued, attempt: attempt.saturating_add(1) }).await;
+            let _ = sender.send(Waiting { attempt: held.attempt.saturating_add(1), ..held }).await;
         });
     }
 }
@@ -119,8 +121,8 @@ impl Held {
 #[async_trait]
 impl Receipt for Held {
     async fn done(mut self: Box<Self>) {
-        if let Some((queued, _)) = self.held.take() {
-            self.shared.held().remove(&queued.job);
+        if let Some(held) = self.held.take() {
+            self.shared.held().remove(&held.queued.job);
             self.shared.count();
         }
     }

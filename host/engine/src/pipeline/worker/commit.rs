@@ -212,8 +212,9 @@ impl Committer {
 
     /// Commits jobs in one transaction, and returns the fate of each.
     async fn try_commit(&self, jobs: &[FinishedJob]) -> Result<Vec<Fate>, StoreError> {
-        let Committed { new, outdated } = self.outbox.commit(jobs, Timestamp::now()).await?;
-        self.count(jobs, &new);
+        let at = Timestamp::now();
+        let Committed { new, outdated } = self.outbox.commit(jobs, at).await?;
+        self.count(jobs, &new, at);
         if !(new.is_empty() && outdated.is_empty()) {
             let (signals, outdated) = (new.len(), outdated.len());
             tracing::debug!(jobs = jobs.len(), signals, outdated, "committed");
@@ -224,7 +225,8 @@ impl Committer {
     }
 
     /// Counts the signals that were not stored before.
-    fn count(&self, jobs: &[FinishedJob], new: &[SignalId]) {
+    fn count(&self, jobs: &[FinishedJob], new: &[SignalId], at: Timestamp) {
+        self.metrics.latency.committed(new, at);
         let mut new: HashSet<&SignalId> = new.iter().collect();
         for signal in jobs.iter().flat_map(|done| &done.signals) {
             if new.remove(&signal.id) {

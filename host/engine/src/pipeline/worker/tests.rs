@@ -299,6 +299,37 @@ async fn a_signal_that_waits_for_its_commit_is_made_once_and_counted_once() {
     assert_eq!(service.outcomes(), HashMap::from([("finished", 1)]));
 }
 
+/// From the moment at which the job was queued, however long its commit takes.
+#[tokio::test]
+async fn a_signal_is_measured_from_its_job_and_what_was_stored_before_is_not() {
+    let engine = Engine::with_strategies(settings(), &["rsi"]).await;
+    let job = engine.fall("BTCUSDT", TIMEFRAME, 300).await;
+    let service = Service::of(engine);
+    let latency = &service.engine.analyst.metrics.latency;
+    let begun = Timestamp::now();
+    service.outbox.is_away.store(true, Ordering::Relaxed);
+    service.queue.push(job.clone().into()).await.unwrap();
+    let running = service.start(2);
+    service.keeps(1).await;
+    assert_eq!(latency.overdue(begun.plus_millis(60_000)), [""; 0], "nothing is committed yet");
+    service.outbox.is_away.store(false, Ordering::Relaxed);
+    service.end(running).await;
+    let waiting = service.engine.outbox.unpublished(10).await.unwrap();
+    assert_eq!(latency.overdue(begun.plus_millis(60_000)), [waiting[0].id.as_str()]);
+    latency.acknowledged(&waiting[0].id, waiting[0].created_at, begun.plus_millis(30_000));
+    let (count, sum) = latency.measured();
+    let longest = (begun.millis() + 30_000 - waiting[0].created_at.millis()) as f64 / 1000.0;
+    assert!(
+        count == 1 && sum > longest && sum <= 30.0,
+        "from the job on, and not from its commit: {sum} s, {longest} s"
+    );
+
+    // The job comes once more, and changes nothing.
+    service.queue.push(job.into()).await.unwrap();
+    service.work().await;
+    assert_eq!(latency.overdue(begun.plus_millis(60_000)), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_process_that_stops_gives_what_it_can_not_commit_back() {
     let service = Service::new().await;

@@ -197,3 +197,22 @@ async fn what_is_too_old_is_marked_and_never_sent() {
     assert_eq!(counted("decided_late") + counted("waited_for_bus"), expired);
     assert_eq!(relay.metrics.signals_published.get(), 10 - expired);
 }
+
+/// A replica measures what it has committed, whoever publishes it.
+#[tokio::test]
+async fn what_was_committed_here_is_measured_once_also_if_another_replica_publishes_it() {
+    let bus = Arc::new(SlowBus::default());
+    let (relay, ids, _folder) = relay(&bus, 3).await;
+    let signals: Vec<_> = (0..3).map(|index| signal(&job("BTCUSDT", index), "rsi", 0)).collect();
+    let now = Timestamp::now();
+    // Two were committed here, half a minute after their candles could be decided. The second is published elsewhere.
+    relay.metrics.latency.begin(&signals[..2], now.plus_millis(-30_000));
+    relay.metrics.latency.committed([&signals[0].id, &signals[1].id], now.plus_millis(-5_000));
+    relay.outbox.mark_published(&ids[1..2], now.plus_millis(-4_000)).await.unwrap();
+    for _ in 0..2 {
+        relay.drain(&mut Progress::default()).await.unwrap();
+        let (count, sum) = relay.metrics.latency.measured();
+        assert_eq!(count, 2, "the third was committed by another replica just now");
+        assert!((56.0..60.0).contains(&sum), "30 s and what the bus takes, and 26 s: {sum}");
+    }
+}

@@ -54,6 +54,12 @@ impl CostMetrics {
         })
     }
 
+    /// Creates the series of a strategy on which alerts rest, at zero.
+    pub(super) fn announce(&self, strategy: &str) {
+        self.warned.with_label_values(&[strategy]);
+        self.throttled.with_label_values(&[strategy]);
+    }
+
     /// Adds the time that an evaluation of a job took.
     pub fn took(&self, strategy: &StrategyId, duration: Duration) {
         self.guest_seconds.with_label_values(&[strategy.as_str()]).inc_by(duration.as_secs_f64());

@@ -11,6 +11,7 @@ pub struct ElectionMetrics {
     pub failures: IntCounterVec,
     pub transitions: IntGauge,
     pub renewal_age: Gauge,
+    pub enabled: IntGauge,
 }
 
 impl ElectionMetrics {
@@ -36,6 +37,13 @@ impl ElectionMetrics {
             renewal_age: registered!(
                 registry,
                 Gauge::new("ta_bot_lease_renewal_age_seconds", "Time since the leader's last renewal was seen")
+            ),
+            enabled: registered!(
+                registry,
+                IntGauge::new(
+                    "ta_bot_election_enabled",
+                    "1 if a leader is elected; 0 if every process leads for itself"
+                )
             ),
         };
         for event in ["begun", "lost", "released"] {

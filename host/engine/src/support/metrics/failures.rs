@@ -15,6 +15,9 @@ use crate::supervision::ladders::Ladders;
 /// The possible outcomes of storing a bundle.
 const BUNDLE_OUTCOMES: [&str; 4] = ["kept", "known", "lost", "too_large"];
 
+/// How a strategy's code can fail an evaluation.
+const FAILURES: [&str; 5] = ["trap", "timeout", "limit", "failed", "invalid_decision"];
+
 /// The instruments.
 pub struct FailureMetrics {
     failures: IntCounterVec,
@@ -76,9 +79,18 @@ impl FailureMetrics {
         for outcome in BUNDLE_OUTCOMES {
             metrics.bundles.with_label_values(&[outcome]);
         }
-        metrics.quarantined.with_label_values(&[NO_STRATEGY]);
-        metrics.starved.with_label_values(&[NO_STRATEGY]);
         Ok(metrics)
+    }
+
+    /// Creates the series of a strategy, at zero, apart from those of the ladder's steps, which no alert counts.
+    pub(super) fn announce(&self, strategy: &str) {
+        for code in FAILURES {
+            self.failures.with_label_values(&[strategy, code]);
+        }
+        for counter in [&self.left_out, &self.starved] {
+            counter.with_label_values(&[strategy]);
+        }
+        self.quarantined.with_label_values(&[strategy]);
     }
 
     /// Counts an evaluation that failed in the strategy's code; `code` is the error's.

@@ -63,6 +63,7 @@ impl InputMetrics {
         }
         for timeframe in Timeframe::ALL {
             metrics.candles_revised.with_label_values(&[timeframe.as_str()]);
+            metrics.candles_unfinished.with_label_values(&[timeframe.as_str()]);
             metrics.candles_derived.with_label_values(&[timeframe.as_str()]);
         }
         for reason in EXPIRY_REASONS {

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use ta_bot_test_servers::promtool;
 
 use crate::{
-    cases::{CASES, Case, QUIET},
+    cases::{CASES, Case, QUIET, Quiet},
     rules,
 };
 
@@ -73,9 +73,9 @@ async fn without_any_series_the_absence_is_told_and_nothing_else() {
 
 #[tokio::test]
 async fn what_is_no_fault_fires_nothing() {
-    let test = |(name, series, minutes): &(&str, &[(&str, &str)], &[u32])| {
+    let test = |Quiet { what, series, minutes }: &Quiet| {
         let expectations: Vec<Json> = minutes.iter().map(|minute| expected(FIRING, *minute, &[])).collect();
-        json!({"name": name, "interval": "1m", "input_series": input(series), "promql_expr_test": expectations})
+        json!({"name": what, "interval": "1m", "input_series": input(series), "promql_expr_test": expectations})
     };
     run(QUIET.iter().map(test).collect()).await.unwrap();
 }

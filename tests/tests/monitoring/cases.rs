@@ -1,16 +1,18 @@
 //! What makes each alert fire, and what makes it stop. The series have a value a minute, in promtool's notation:
 //! `0+2x3` is 0, 2, 4, 6, and `_x3` is none for three minutes.
 
+/// Series with their values.
+pub(crate) type Series = &'static [(&'static str, &'static str)];
+
 /// The course of an alert.
 pub(crate) struct Case {
     pub(crate) alert: &'static str,
-    /// Series with their values.
-    pub(crate) series: &'static [(&'static str, &'static str)],
+    pub(crate) series: Series,
     /// Minutes at which it is quiet, fires, and is quiet again.
     pub(crate) minutes: [u32; 3],
 }
 
-const fn case(alert: &'static str, series: &'static [(&'static str, &'static str)], minutes: [u32; 3]) -> Case {
+const fn case(alert: &'static str, series: Series, minutes: [u32; 3]) -> Case {
     Case { alert, series, minutes }
 }
 
@@ -240,22 +242,30 @@ pub(crate) const CASES: &[Case] = &[
     case("TABotDecisionSloSlowBurn", UNDECIDED, [50, 80, 130]),
 ];
 
-const LATE: &[(&str, &str)] = &[
+const LATE: Series = &[
     (r#"ta_bot_publish_latency_seconds_bucket{le="1",pod="a"}"#, MOST),
     (r#"ta_bot_publish_latency_seconds_count{pod="a"}"#, ALL),
     (r#"ta_bot_signals_expired_total{reason="waited_for_bus",pod="a"}"#, "0+0x300"),
 ];
 
-const UNDECIDED: &[(&str, &str)] = &[
+const UNDECIDED: Series = &[
     (r#"ta_bot_jobs_total{outcome="finished",pod="a"}"#, MOST),
     (r#"ta_bot_jobs_total{outcome="dead",pod="a"}"#, MISSED),
 ];
 
-/// Courses in which nothing fires, at any of some minutes.
-pub(crate) const QUIET: &[(&str, &[(&str, &str)], &[u32])] = &[
-    (
-        "without an election every process leads for itself",
-        &[
+/// A course in which nothing fires.
+pub(crate) struct Quiet {
+    pub(crate) what: &'static str,
+    pub(crate) series: Series,
+    /// Minutes at which that is looked at.
+    pub(crate) minutes: &'static [u32],
+}
+
+/// What is no fault.
+pub(crate) const QUIET: &[Quiet] = &[
+    Quiet {
+        what: "without an election every process leads for itself",
+        series: &[
             (r#"ta_bot_build_info{pod="a"}"#, "1+0x60"),
             (r#"ta_bot_build_info{pod="b"}"#, "1+0x60"),
             (r#"ta_bot_is_leader{pod="a"}"#, "1+0x60"),
@@ -264,33 +274,33 @@ pub(crate) const QUIET: &[(&str, &[(&str, &str)], &[u32])] = &[
             (r#"ta_bot_election_enabled{pod="b"}"#, "0+0x60"),
             (r#"ta_bot_lease_renewal_age_seconds{pod="a"}"#, "0+0x60"),
         ],
-        &[5, 60],
-    ),
-    (
-        "a bus within the process is never connected, and a timeframe of four hours has nothing to analyse for long",
-        &[
+        minutes: &[5, 60],
+    },
+    Quiet {
+        what: "a bus within the process is never connected, and a timeframe of four hours has nothing to analyse for long",
+        series: &[
             (r#"ta_bot_build_info{pod="a"}"#, "1+0x240"),
             (r#"ta_bot_bus_connected{pod="a"}"#, "0+0x240"),
             (r#"ta_bot_able{ability="publish",pod="a"}"#, "1+0x240"),
             (r#"ta_bot_jobs_total{outcome="finished",pod="a"}"#, "0 1+0x240"),
             (r#"ta_bot_candle_age_seconds{symbol="BTCUSDT",timeframe="4h",pod="a"}"#, "0+60x240"),
         ],
-        &[30, 61, 70, 120, 240],
-    ),
-    (
-        "one late signal of few costs no objective",
-        &[
+        minutes: &[30, 61, 70, 120, 240],
+    },
+    Quiet {
+        what: "one late signal of few costs no objective",
+        series: &[
             (r#"ta_bot_build_info{pod="a"}"#, "1+0x120"),
             (r#"ta_bot_publish_latency_seconds_bucket{le="1",pod="a"}"#, "0+0x10 3+0x100"),
             (r#"ta_bot_publish_latency_seconds_bucket{le="+Inf",pod="a"}"#, "0+0x10 4+0x100"),
             (r#"ta_bot_publish_latency_seconds_count{pod="a"}"#, "0+0x10 4+0x100"),
             (r#"ta_bot_signals_expired_total{reason="decided_late",pod="a"}"#, "0+0x120"),
         ],
-        &[9, 60, 120],
-    ),
-    (
-        "a sound service",
-        &[
+        minutes: &[9, 60, 120],
+    },
+    Quiet {
+        what: "a sound service",
+        series: &[
             (r#"ta_bot_build_info{pod="a"}"#, "1+0x420"),
             (r#"up{job="petrosa-ta-bot-service",pod="a"}"#, "1+0x420"),
             (r#"ta_bot_is_leader{pod="a"}"#, "1+0x420"),
@@ -310,6 +320,6 @@ pub(crate) const QUIET: &[(&str, &[(&str, &str)], &[u32])] = &[
             (r#"ta_bot_publish_latency_seconds_count{pod="a"}"#, "0+1x420"),
             (r#"ta_bot_signals_expired_total{reason="decided_late",pod="a"}"#, "0+0x420"),
         ],
-        &[20, 200, 420],
-    ),
+        minutes: &[20, 200, 420],
+    },
 ];

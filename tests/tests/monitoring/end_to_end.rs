@@ -42,7 +42,7 @@ fn strategies(folder: &Path) -> String {
     fs::create_dir(&folder).unwrap();
     for module in [root().join("target/components/hostile.wasm"), strategies_dir().join("rsi.wasm")] {
         fs::copy(&module, folder.join(module.file_name().unwrap()))
-            .unwrap_or_else(|error| panic!("{module:?}: {error}"));
+            .unwrap_or_else(|error| panic!("{}: {error}", module.display()));
     }
     folder.display().to_string()
 }
@@ -191,7 +191,7 @@ async fn everything_named_is_scraped(course: &Course) {
         text += &scrape(replica).await;
     }
     let there: BTreeSet<&str> =
-        text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| line.split(['{', ' ']).next()).collect();
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
     let there = there.into_iter().flat_map(rules::metrics).collect::<BTreeSet<_>>();
     let page = docs::metrics_page();
     let may_be_missing = docs::not_always_there(&page);

@@ -5,7 +5,7 @@
 //! beside the histogram, and neither the store nor the message carries it.
 //!
 //! Each replica measures the signals that it has committed, also those that another replica published. A signal whose
-//! moment is not known and that waits for longer than [`OWN`] was committed by a process that is gone: it counts from
+//! moment is not known and that waits for more than two seconds was committed by a process that is gone: it counts from
 //! its commit, which is late by then, so that what is not known never counts as quick.
 
 use std::{
@@ -99,7 +99,7 @@ impl LatencyMetrics {
         self.seconds.observe(seconds(since, at));
     }
 
-    /// The signals that were committed here longer than [`OWN`] before `now` and are still on their way, as far as is
+    /// The signals that were committed here more than two seconds before `now` and are still on their way, as far as is
     /// known here. If none of them waits any more, others have published them.
     pub fn overdue(&self, now: Timestamp) -> Vec<String> {
         let is_overdue = |begun: &Begun| begun.committed.is_some_and(|at| seconds(at, now) > OWN.as_secs_f64());

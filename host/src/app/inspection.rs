@@ -70,12 +70,11 @@ pub async fn lease(environment: &Environment) -> Option<Vec<Finding>> {
 pub async fn webhooks(environment: &Environment) -> Option<Vec<Finding>> {
     let file = environment.webhooks.as_ref()?;
     let remedy = "let the disk of WEBHOOKS_FILE answer";
-    let looked = within(LIMIT, &WEBHOOKS, remedy, async |checkup| {
-        match drivers::inspect_webhooks(file, environment).await {
+    let looked =
+        within(LIMIT, &WEBHOOKS, remedy, async |checkup| match drivers::inspect_webhooks(file, environment).await {
             Ok(receivers) => checkup.ok(FILE, format!("{receivers} receivers")),
             Err(problem) => checkup.wrong(FILE, problem, "correct the file of WEBHOOKS_FILE, see docs/signals.md"),
-        }
-    });
+        });
     Some(looked.await)
 }
 

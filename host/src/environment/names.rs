@@ -84,7 +84,9 @@ mod tests {
         ] {
             assert_eq!(meant_by(given), Some(meant), "{given}");
         }
-        for other in ["PATH", "HOME", "HOSTNAME", "MYSQL_PWD", "NATS_USER", "LOG_FILE", "DATA_DIR", "POD_IP", "MAX_MEMORY"] {
+        for other in
+            ["PATH", "HOME", "HOSTNAME", "MYSQL_PWD", "NATS_USER", "LOG_FILE", "DATA_DIR", "POD_IP", "MAX_MEMORY"]
+        {
             assert_eq!(meant_by(other), None, "{other}");
         }
     }

@@ -82,7 +82,7 @@ async fn look_at(connection: &mut MySqlConnection, checkup: &mut Checkup) {
             tell_schema(checkup, newest, check(NAME, schema::VERSION, &changes, "let MYSQL_URI name another database"));
             newest
         }
-        Err(error) => return checkup.not_checked(SCHEMA, store_error(&error).reason()),
+        Err(error) => return unless_failed(checkup, SCHEMA, Err(error)),
     };
     let takes_writes = commit(connection, checkup, begun).await;
     let wanted = Wanted { is_begun: begun > 0, changes_tables: begun < schema::VERSION };
@@ -94,12 +94,23 @@ async fn look_at(connection: &mut MySqlConnection, checkup: &mut Checkup) {
     unless_failed(checkup, CHARSET, looked);
 }
 
-/// A question that gets no answer is no answer.
+/// A question that every server answers, and that this one did not. The first is wrong, and those after it mostly fail
+/// for the same reason.
 fn unless_failed(checkup: &mut Checkup, check: &'static str, done: Result<(), sqlx::Error>) {
-    if let Err(error) = done
-        && !checkup.has(check)
-    {
-        checkup.not_checked(check, store_error(&error).reason());
+    let Err(error) = done else { return };
+    let reason = store_error(&error).reason();
+    let is_out_of_statements = Fault::Sql(error).number() == Some(1461);
+    if is_out_of_statements && !checkup.has(CONNECTIONS) {
+        let fix = "raise the server's max_prepared_stmt_count: each replica keeps up to 1,280";
+        checkup.wrong(CONNECTIONS, reason.clone(), fix);
+    }
+    if checkup.has(check) {
+        return;
+    }
+    if checkup.is_one_wrong() {
+        checkup.not_checked(check, reason);
+    } else {
+        checkup.wrong(check, reason, HAVE_IT_ANSWER);
     }
 }
 

@@ -289,7 +289,8 @@ async fn jobs(nats: &Nats, bounds: Bounds, checkup: &mut Checkup) {
         return checkup.wrong(JOBS, misfit, format!("`nats stream rm {name}`: TA Bot makes it again, and so the jobs"));
     }
     if let Some(full) = full(info) {
-        let fix = "start more replicas, which take jobs out, or raise NATS_JOBS_MAX_BYTES; the sweep adds the jobs later";
+        let fix =
+            "start more replicas, which take jobs out, or raise NATS_JOBS_MAX_BYTES; the sweep adds the jobs later";
         return checkup.wrong(JOBS, full, fix);
     }
     let mut wanted = info.config.clone();
@@ -297,6 +298,10 @@ async fn jobs(nats: &Nats, bounds: Bounds, checkup: &mut Checkup) {
     if wanted == info.config {
         checkup.ok(JOBS, format!("{name} holds {} jobs", info.state.messages));
     } else {
-        checkup.warning(JOBS, format!("{name} has other bounds than the variables say"), "restart TA Bot, which sets them");
+        checkup.warning(
+            JOBS,
+            format!("{name} has other bounds than the variables say"),
+            "restart TA Bot, which sets them",
+        );
     }
 }

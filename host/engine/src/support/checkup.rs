@@ -87,6 +87,11 @@ impl Checkup {
         self.findings.iter().any(|finding| finding.check == check)
     }
 
+    /// Whether something is wrong so far.
+    pub fn is_one_wrong(&self) -> bool {
+        self.findings.iter().any(|finding| finding.verdict == Verdict::Wrong)
+    }
+
     /// The findings in the order of the checks. Checks that found nothing were not made, because of the one that is
     /// wrong.
     pub fn finish(mut self) -> Vec<Finding> {

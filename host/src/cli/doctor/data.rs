@@ -31,6 +31,8 @@ const GOOD_ROOM: u64 = 512 * MIB;
 const LEAST_ENTRIES: u64 = 100;
 /// What others may do.
 const OTHERS: u32 = 0o077;
+/// Why it is not known whether a service runs.
+pub(super) const UNKNOWN: &str = "the system does not tell which files are locked (/proc/locks)";
 /// File systems over a network, by the number that `statfs` gives. SQLite's log needs memory that processes share.
 const OVER_NETWORK: [(u64, &str); 7] = [
     (0x6969, "NFS"),
@@ -58,8 +60,8 @@ pub(super) async fn look(environment: &Environment) -> Vec<Finding> {
 }
 
 fn look_at(folder: &Path, checkup: &mut Checkup) {
-    let shown = folder.display();
     const FIX: &str = "set DATA_DIR to a folder that the user that runs TA Bot can write to";
+    let shown = folder.display();
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => return checkup.wrong(FOLDER, format!("{shown} is no folder"), FIX),
         Ok(found) => match may_write(folder) {
@@ -94,8 +96,11 @@ fn look_at(folder: &Path, checkup: &mut Checkup) {
         }
         Err(error) => checkup.not_checked(FILE_SYSTEM, error.to_string()),
     }
-    let is_serving = serving(folder);
-    checkup.ok(SERVICE, if is_serving { "a service runs on it" } else { "no service runs on it" });
+    match serving(folder) {
+        Some(true) => checkup.ok(SERVICE, "a service runs on it"),
+        Some(false) => checkup.ok(SERVICE, "no service runs on it"),
+        None => checkup.not_checked(SERVICE, UNKNOWN),
+    }
 }
 
 /// Asks the system, which knows of file systems that are read-only as well, and leaves no file behind.
@@ -113,7 +118,11 @@ fn mode(folder: &Path, mode: u32, checkup: &mut Checkup) {
     let open = |mode: u32| mode & OTHERS != 0;
     if open(mode) {
         let found = format!("others may use {} (its mode is {:o})", folder.display(), mode & 0o7777);
-        checkup.warning(MODE, found, format!("chmod 700 {}, and let it be a folder for TA Bot alone", folder.display()));
+        checkup.warning(
+            MODE,
+            found,
+            format!("chmod 700 {}, and let it be a folder for TA Bot alone", folder.display()),
+        );
     }
     for name in [FILE_NAME.to_owned(), format!("{FILE_NAME}-wal"), format!("{FILE_NAME}-shm"), "local.key".to_owned()] {
         let file = folder.join(name);
@@ -150,12 +159,12 @@ fn disk(folder: &Path, checkup: &mut Checkup) {
     }
 }
 
-/// Whether a service has locked the database of this folder. The list of locks is read rather than the lock tried: a
-/// service that starts at this moment would find it taken.
-pub(super) fn serving(data_dir: &Path) -> bool {
-    let Ok(database) = fs::metadata(data_dir.join(FILE_NAME)) else { return false };
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-    is_locked(&locks, database.ino())
+/// Whether a service has locked the database of this folder; `None` if that can't be known. The list of locks is read
+/// rather than the lock tried: a service that starts at this moment would find it taken.
+pub(super) fn serving(data_dir: &Path) -> Option<bool> {
+    let Ok(database) = fs::metadata(data_dir.join(FILE_NAME)) else { return Some(false) };
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    Some(is_locked(&locks, database.ino()))
 }
 
 /// Whether a list of locks holds one of the kind that services take, on this file: a number, the kind, how it is meant,
@@ -177,11 +186,11 @@ mod tests {
         let locks = "1: POSIX  ADVISORY  WRITE 12 fd:00:4711 0 EOF\n2: FLOCK  ADVISORY  WRITE 13 fd:00:4712 0 EOF\n";
         assert!(is_locked(locks, 4712) && !is_locked(locks, 4711) && !is_locked("", 4712));
         let folder = tempfile::tempdir().unwrap();
-        assert!(!serving(folder.path()));
+        assert_eq!(serving(folder.path()), Some(false));
         let file = fs::File::create(folder.path().join(FILE_NAME)).unwrap();
-        assert!(!serving(folder.path()));
+        assert_eq!(serving(folder.path()), Some(false));
         file.try_lock().unwrap();
-        assert!(serving(folder.path()));
+        assert_eq!(serving(folder.path()), Some(true));
     }
 
     #[test]

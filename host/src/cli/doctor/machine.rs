@@ -53,7 +53,9 @@ fn memory(limit: Option<u64>, in_use: Option<u64>, checkup: &mut Checkup) {
     let Some(limit) = limit else { return checkup.ok(MEMORY, "there is no limit") };
     let found = format!("the limit is {} MiB", limit / MIB);
     match (limit, in_use) {
-        (..LEAST_MEMORY, _) => checkup.wrong(MEMORY, format!("{found}: no module can be compiled with that"), GIVE_MORE),
+        (..LEAST_MEMORY, _) => {
+            checkup.wrong(MEMORY, format!("{found}: no module can be compiled with that"), GIVE_MORE)
+        }
         (..GOOD_MEMORY, _) => checkup.warning(MEMORY, format!("{found}: large modules can't be compiled"), GIVE_MORE),
         (_, Some(used)) if used.saturating_mul(100) >= limit.saturating_mul(CROWDED) => {
             checkup.warning(MEMORY, format!("{found}, and {} MiB are in use", used / MIB), "give the container more");
@@ -103,7 +105,10 @@ fn address_space(limit: Option<u64>, checkup: &mut Checkup) {
         None => checkup.ok(ADDRESS_SPACE, "there is no limit"),
         Some(most) => checkup.wrong(
             ADDRESS_SPACE,
-            format!("the limit is {} MiB, and the sandbox reserves 1 TiB of addresses, which take no memory", most / MIB),
+            format!(
+                "the limit is {} MiB, and the sandbox reserves 1 TiB of addresses, which take no memory",
+                most / MIB
+            ),
             "unset it (ulimit -v unlimited): limit the memory of the container instead",
         ),
     }

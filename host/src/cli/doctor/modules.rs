@@ -1,6 +1,9 @@
 //! The modules of `STRATEGIES_DIR`: whether each is one that the service would compile.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ta_bot_core::ModuleDigest;
 use ta_bot_engine::{
@@ -18,12 +21,14 @@ const MODULES: &str = "modules";
 /// The names of the checks, in order.
 pub(super) const CHECKS: [&str; 2] = [FOLDER, MODULES];
 
+/// How long looking at the modules may take.
+const READING: Duration = Duration::from_secs(10);
 /// How many digests are named.
 const MOST: usize = 3;
 
 pub(super) async fn look(environment: &Environment) -> Vec<Finding> {
     let folder = environment.strategies_dir.clone();
-    within(LIMIT, &CHECKS, "let the disk of STRATEGIES_DIR answer, or look at fewer modules", async |checkup| {
+    within(LIMIT, &CHECKS, "let the disk of STRATEGIES_DIR answer", async |checkup| {
         let files = match files(&folder) {
             Ok(files) => files,
             Err(error) => {
@@ -66,10 +71,15 @@ async fn inspect(files: Vec<PathBuf>, checkup: &mut Checkup) {
             (path.clone(), tokio::task::spawn_blocking(move || known(&children, &path)))
         })
         .collect();
+    let deadline = tokio::time::Instant::now() + READING;
     let mut digests = Vec::new();
     for (path, look) in looks {
         let name = path.file_name().unwrap_or_default().display();
-        match look.await {
+        let Ok(looked) = tokio::time::timeout_at(deadline, look).await else {
+            checkup.not_checked(MODULES, format!("{name}: there was no time for it, `ta-bot modules inspect` has"));
+            continue;
+        };
+        match looked {
             Ok(Known::Module(digest)) => digests.push(format!("{name} {}", digest.short())),
             Ok(Known::Unfit(problem, fix)) => checkup.wrong(MODULES, format!("{name} {problem}"), fix),
             Ok(Known::NotChecked(why)) => checkup.not_checked(MODULES, format!("{name}: {why}")),

@@ -78,6 +78,10 @@ const fn word(verdict: Verdict) -> &'static str {
     }
 }
 
+fn is_unknown(finding: &Finding) -> bool {
+    finding.verdict == Verdict::NotChecked
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = || self.findings.iter().flat_map(|subject| &subject.findings);
@@ -85,8 +89,14 @@ impl fmt::Display for Report {
         let checks = all().map(|finding| finding.check.len()).max().unwrap_or_default();
         for Subject { name, findings } in &self.findings {
             writeln!(f, "{name}")?;
-            for Finding { check, verdict, found, fix } in findings {
-                let found = one_line(found);
+            // What was not looked at for one reason takes one line.
+            for alike in findings.chunk_by(|one, next| is_unknown(one) && is_unknown(next) && one.found == next.found) {
+                let Some((Finding { check, verdict, found, fix }, others)) = alike.split_first() else { continue };
+                let mut found = one_line(found);
+                if !others.is_empty() {
+                    let others: Vec<&str> = others.iter().map(|finding| finding.check).collect();
+                    found = format!("{found}; not checked either: {}", others.join(", "));
+                }
                 writeln!(f, "  {:verdicts$}  {check:checks$}  {found}", word(*verdict))?;
                 if let Some(fix) = fix {
                     writeln!(f, "  {:verdicts$}  {:checks$}  fix: {}", "", "", one_line(fix))?;
@@ -110,7 +120,7 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let mut checkup = Checkup::new(&["answer", "rights", "clock"]);
+        let mut checkup = Checkup::new(&["answer", "rights", "clock", "version"]);
         checkup.ok("answer", "it\nanswers");
         checkup.wrong("rights", "none", "grant some");
         Report::new(vec![Subject { name: "mysql", findings: checkup.finish() }], None)
@@ -121,12 +131,12 @@ mod tests {
         let text = report().to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "mysql");
-        assert_eq!(lines[1], "  ok           answer  it answers");
-        assert_eq!(lines[2], "  wrong        rights  none");
+        assert_eq!(lines[1], "  ok           answer   it answers");
+        assert_eq!(lines[2], "  wrong        rights   none");
         assert_eq!(lines[3].trim(), "fix: grant some");
         assert_eq!(lines[3].find("fix"), lines[2].find("none"));
-        assert_eq!(lines[4], "  not checked  clock   rights is wrong");
-        assert!(text.contains("\n1 ok, 0 warnings, 1 wrong, 1 not checked\n"), "{text}");
+        assert_eq!(lines[4], "  not checked  clock    rights is wrong; not checked either: version");
+        assert!(text.contains("\n1 ok, 0 warnings, 1 wrong, 2 not checked\n"), "{text}");
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl FromStr for Address {
                                the service itself, which speaks plain HTTP";
         let uri: hyper::Uri = text.trim().parse().map_err(|_| format!("it is no URL: {ALLOWED}"))?;
         let authority = uri.authority().ok_or_else(|| format!("it names no host: {ALLOWED}"))?;
-        let has_more = uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") || authority.as_str().contains('@');
+        let has_more =
+            uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") || authority.as_str().contains('@');
         if uri.scheme_str() != Some("http") || has_more {
             return Err(format!("it says too much, or does not begin with http://: {ALLOWED}"));
         }
@@ -175,7 +176,8 @@ mod tests {
         assert_eq!(read("http://127.0.0.1:8080").unwrap().to_string(), "http://127.0.0.1:8080");
         assert_eq!(read(" http://bot/ ").unwrap().authority, "bot:80");
         assert_eq!(read("http://[::1]:8080").unwrap().authority, "[::1]:8080");
-        for wrong in ["", "bot:8080", "https://bot", "http://u:secret@bot", "http://bot/health", "http://bot/?a=secret"] {
+        for wrong in ["", "bot:8080", "https://bot", "http://u:secret@bot", "http://bot/health", "http://bot/?a=secret"]
+        {
             let error = read(wrong).unwrap_err();
             assert!(error.contains("http://HOST:PORT") && !error.contains("secret"), "{wrong}: {error}");
         }

@@ -105,8 +105,11 @@ async fn address(surroundings: &Surroundings, checkup: &mut Checkup) {
     let is_taken = address.port() != 0 && is_taken.is_ok_and(|connected| connected.is_ok());
     match (is_taken, data::serving(&surroundings.environment.data_dir)) {
         (false, _) => checkup.ok(ADDRESS, format!("{address} is free")),
-        (true, true) => checkup.ok(ADDRESS, format!("somebody listens on {address}, as the service of DATA_DIR does")),
-        (true, false) => checkup.wrong(
+        (true, Some(true)) => {
+            checkup.ok(ADDRESS, format!("somebody listens on {address}, as the service of DATA_DIR does"));
+        }
+        (true, None) => checkup.not_checked(ADDRESS, format!("somebody listens on {address}; {}", data::UNKNOWN)),
+        (true, Some(false)) => checkup.wrong(
             ADDRESS,
             format!("somebody else listens on {address}: no service runs on DATA_DIR"),
             "stop what listens there (ss -ltnp), or give HTTP_ADDR another port",

@@ -141,7 +141,8 @@ fn tell_holder(found: Option<&Record>, checkup: &mut Checkup) {
     // A holder that is too late once may be back at the next try.
     let late_ms = 2 * i64::try_from(duration(&spec).as_millis()).unwrap_or(i64::MAX / 2);
     if age_ms > late_ms {
-        let fix = "start a replica, or let those that run reach the Kubernetes API: each takes the Lease over by itself";
+        let fix =
+            "start a replica, or let those that run reach the Kubernetes API: each takes the Lease over by itself";
         checkup.warning(HOLDER, format!("{found}, and no replica has taken it over"), fix);
     } else {
         checkup.ok(HOLDER, found);

@@ -62,7 +62,8 @@ pub(super) async fn look(
             format!("GRANT {} ON `{database}`.* TO {account}", without_repetition(&rights).join(", ")),
         );
     } else if !unknown.is_empty() {
-        checkup.not_checked(RIGHTS, format!("{account} may have {} by a role, which can't be read", unknown.join(", ")));
+        checkup
+            .not_checked(RIGHTS, format!("{account} may have {} by a role, which can't be read", unknown.join(", ")));
     } else {
         checkup.ok(RIGHTS, format!("{account} has what it needs"));
     }

@@ -93,7 +93,7 @@ async fn look(path: &Path, checkup: &mut Checkup) -> Result<(), StoreError> {
         ),
         Ok(()) => checkup.ok(SCHEMA, format!("version {newest}")),
     }
-    let read = sqlx::query_scalar::<_, String>("SELECT * FROM pragma_quick_check(3)").fetch_all(&mut connection);
+    let read = sqlx::query_scalar::<_, String>("PRAGMA quick_check(3)").fetch_all(&mut connection);
     match tokio::time::timeout(READ_ALL, read).await {
         Ok(Ok(problems)) if problems == ["ok"] => checkup.ok(INTEGRITY, "the file is whole"),
         Ok(Ok(problems)) => checkup.wrong(INTEGRITY, format!("the file is damaged: {}", problems.join("; ")), RESTORE),
@@ -125,8 +125,8 @@ impl Database {
         if fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
             return None;
         }
-        let pool = || SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY).connect_lazy_with(options(&path));
+        let pool =
+            || SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY).connect_lazy_with(options(&path));
         Some(Self { writer: pool(), readers: pool(), path: path.as_path().into() })
     }
 }
-

@@ -71,7 +71,8 @@ impl Health {
         for name in ["mysql", "mongodb", "nats"] {
             let part = &self.0[name];
             if part["status"] == "disconnected" {
-                let found = format!("{name} does not answer: {}", part["error"].as_str().unwrap_or("it does not say why"));
+                let found =
+                    format!("{name} does not answer: {}", part["error"].as_str().unwrap_or("it does not say why"));
                 checkup.wrong(STORES, found, format!("have {name} answer; the service goes on by itself"));
             }
         }
@@ -98,7 +99,8 @@ impl Health {
         let feeds = &self.0["feeds"];
         let Some(scheduled) = feeds["scheduled"].as_u64() else { return checkup.not_checked(FEEDS, NOT_TOLD) };
         for feed in feeds["oldest"].as_array().into_iter().flatten() {
-            let (symbol, timeframe) = (feed["symbol"].as_str().unwrap_or("?"), feed["timeframe"].as_str().unwrap_or("?"));
+            let (symbol, timeframe) =
+                (feed["symbol"].as_str().unwrap_or("?"), feed["timeframe"].as_str().unwrap_or("?"));
             let found = match feed["newest_close"].as_str() {
                 Some(close) => format!("the newest candle of {symbol} {timeframe} closed at {close}"),
                 None => format!("there is no candle of {symbol} {timeframe}"),
@@ -106,7 +108,11 @@ impl Health {
             checkup.wrong(FEEDS, found, "start what writes the candles (the Data Extractor), and look at its log");
         }
         if !checkup.has(FEEDS) {
-            let found = if scheduled == 0 { "another replica leads and knows".to_owned() } else { format!("{scheduled} series, none is behind") };
+            let found = if scheduled == 0 {
+                "another replica leads and knows".to_owned()
+            } else {
+                format!("{scheduled} series, none is behind")
+            };
             checkup.ok(FEEDS, found);
         }
     }

@@ -37,6 +37,7 @@ use crate::environment::Environment;
 
 mod drivers;
 pub mod found;
+pub mod inspection;
 mod market;
 pub mod older;
 mod serving;

@@ -26,6 +26,7 @@ mod args;
 mod candles;
 mod check;
 mod costs;
+mod doctor;
 mod error;
 mod failures;
 mod local_key;
@@ -99,10 +100,19 @@ fn execute(line: CommandLine, output: Output) -> Result<ExitCode, CliError> {
     if matches!(command, Command::Version) {
         return version::version(output).map(|()| ExitCode::SUCCESS);
     }
+    // It says itself what is wrong with the environment.
+    if let Command::Doctor { url } = command {
+        return finish(doctor::run(&line.options, url, output));
+    }
     let environment = environment(&line.options, matches!(command, Command::Serve { .. }))?;
+    finish(dispatch(Session { environment, output }, command))
+}
+
+/// Does it on threads of its own.
+fn finish(work: impl Future<Output = Result<ExitCode, CliError>>) -> Result<ExitCode, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Start(format!("the threads can't start: {error}")))?;
-    let done = runtime.block_on(dispatch(Session { environment, output }, command));
+    let done = runtime.block_on(work);
     // Nobody waits for tasks that are still blocking.
     runtime.shutdown_background();
     done
@@ -137,6 +147,8 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Check { file } => return modules::run(session, ModulesCommand::Check { file }).await,
         Command::Replay { what, module } => return replay::replay(session, &what, module.as_deref()).await,
         Command::LocalKey => local_key::local_key(&session),
+        // Done before the environment is read.
+        Command::Doctor { .. } => Ok(()),
         Command::Version => version::version(session.output),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -21,6 +21,7 @@ use ta_bot_engine::{
 
 mod access;
 mod build;
+pub mod names;
 mod servers;
 mod signals;
 #[cfg(test)]
@@ -119,6 +120,13 @@ pub struct Environment {
 impl Environment {
     /// Reads every variable through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<EnvError>> {
+        let (environment, errors) = Self::read_all(get);
+        if errors.is_empty() { Ok(environment) } else { Err(errors) }
+    }
+
+    /// Reads every variable through `get`, and says beside it what can't be used. What depends on such a variable has
+    /// no meaning: nothing may be done by it.
+    pub fn read_all(get: impl Fn(&str) -> Option<String>) -> (Self, Vec<EnvError>) {
         let mut reader = Reader { get, errors: Vec::new(), warnings: Vec::new() };
         let subject = reader.subject();
         let patience = DEFAULT_PATIENCE.as_secs().to_string();
@@ -161,7 +169,7 @@ impl Environment {
             warnings: std::mem::take(&mut reader.warnings),
         };
         environment.anonymous_role = reader.anonymous_role(&environment);
-        if reader.errors.is_empty() { Ok(environment) } else { Err(reader.errors) }
+        (environment, reader.errors)
     }
 }
 

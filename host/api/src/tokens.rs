@@ -169,6 +169,29 @@ impl Tokens {
     }
 }
 
+/// A token of the file, without its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownToken {
+    /// What it allows.
+    pub role: Role,
+    /// The name, if the file gives it one.
+    pub name: Option<Arc<str>>,
+    /// The last day on which it is valid, and when that day is over; `None` if it has no end.
+    pub last_day: Option<(String, Timestamp)>,
+}
+
+impl Tokens {
+    /// What the file says of each token, in its order.
+    pub fn all(&self) -> Vec<KnownToken> {
+        let known = |Token { role, name, last_day, .. }: &Token| KnownToken {
+            role: *role,
+            name: name.clone(),
+            last_day: last_day.as_ref().map(|day| (day.text.clone(), day.end)),
+        };
+        self.0.iter().map(known).collect()
+    }
+}
+
 /// Compares without stopping at the first difference.
 fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     let difference = one.iter().zip(other).fold(0, |difference, (a, b)| std::hint::black_box(difference | (a ^ b)));
@@ -281,6 +304,8 @@ mod tests {
         assert_eq!(find(" : ann b. : 2026-01-01 ", NOW), named("ann b."), "its last day is a whole day");
         let end = Timestamp::from_millis(1_767_312_000_000);
         assert_eq!(find(":ann:2026-01-01", end.plus_millis(-1)), named("ann"));
+        let known = of(":ann:2026-01-01").parse::<Tokens>().unwrap().all();
+        assert_eq!((known[0].role, known[0].last_day.clone()), (Role::Trader, Some(("2026-01-01".to_owned(), end))));
         assert_eq!(find(":ann:2026-01-01", end), Found::Expired { last_day: "2026-01-01".to_owned() });
         for (rest, problem) in [
             (":", LineProblem::Name),

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod database;
+pub mod inspect;
 pub mod modules;
 
 pub use database::{Mongo, NAME, UriError};

@@ -5,6 +5,7 @@ pub mod costs;
 pub mod database;
 pub mod deployments;
 pub mod failures;
+pub mod inspect;
 pub mod outbox;
 pub mod redecisions;
 pub mod revisions;

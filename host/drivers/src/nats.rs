@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod bus;
 pub mod connection;
+pub mod inspect;
 pub mod job_queue;
 
 pub use bounds::Bounds;

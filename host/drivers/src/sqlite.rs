@@ -12,4 +12,4 @@ pub mod redecisions;
 pub mod revisions;
 pub mod shadows;
 
-pub use database::{Database, FILE_NAME, NAME, store_error};
+pub use database::{Database, FILE_NAME, NAME, inspect, store_error};

@@ -2,6 +2,7 @@
 
 pub mod abilities;
 pub mod backoff;
+pub mod checkup;
 pub(crate) mod freshness;
 pub mod log_limit;
 pub mod metrics;

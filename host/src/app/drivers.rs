@@ -27,7 +27,7 @@ use ta_bot_engine::{
         redecision_store::RedecisionStore,
     },
     supervision::{costs::CostStore, failure::FailureStore},
-    support::metrics::Metrics,
+    support::{checkup::Finding, metrics::Metrics},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::found::{Stream, Tables};
 use crate::{
-    environment::{Environment, MysqlUri, NatsSettings},
+    environment::{Election, Environment, Mongo, MysqlUri, NatsSettings, WebhooksFile},
     logging,
 };
 
@@ -197,6 +197,43 @@ pub(super) async fn look_at_tables(uri: &MysqlUri, environment: &Environment) ->
 /// Finds out what a start of the service would do to the stream of signals.
 pub(super) async fn look_at_stream(settings: &NatsSettings, environment: &Environment) -> anyhow::Result<Stream> {
     nats::look(settings, environment).await
+}
+
+/// Looks at what an operator would look at on MySQL. So with the others.
+pub(super) async fn inspect_mysql(uri: &MysqlUri, environment: &Environment) -> Vec<Finding> {
+    mysql::inspect(uri, environment).await
+}
+
+pub(super) async fn inspect_mongodb(mongo: &Mongo, environment: &Environment) -> Vec<Finding> {
+    mongodb::inspect(mongo, environment).await
+}
+
+pub(super) async fn inspect_nats(settings: &NatsSettings, environment: &Environment) -> Vec<Finding> {
+    nats::inspect(settings, environment).await
+}
+
+pub(super) async fn inspect_lease(election: &Election, environment: &Environment) -> Vec<Finding> {
+    kubernetes::inspect(election, environment).await
+}
+
+/// Reads the file of receivers, and returns how many there are, or what is wrong with it.
+pub(super) async fn inspect_webhooks(file: &WebhooksFile, environment: &Environment) -> Result<usize, String> {
+    webhooks::inspect(file, environment).await
+}
+
+/// The stores of the configuration and of candles, which are left as they are; `None` if an embedded one was not made
+/// yet.
+pub(super) fn as_they_are(environment: &Environment) -> (Option<Arc<dyn ConfigStore>>, Option<Arc<dyn CandleStore>>) {
+    let database = Database::as_it_is(&environment.data_dir);
+    let config = match &environment.mongo {
+        Some(mongo) => Some(mongodb::as_it_is(mongo)),
+        None => database.clone().map(|database| Arc::new(SqliteConfig::new(database)) as _),
+    };
+    let candles = match &environment.mysql {
+        Some(uri) => Some(mysql::as_it_is(uri)),
+        None => database.map(|database| Arc::new(SqliteCandles::new(database)) as _),
+    };
+    (config, candles)
 }
 
 /// How this process leads, and the background task that this needs, if any.

@@ -126,6 +126,14 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Option<MigrateCommand>,
     },
+    /// Look at everything that the service needs, before its first start or beside it: say what is wrong and what to do
+    ///
+    /// Exit codes: 0 nothing is wrong (there may be warnings), 1 something is wrong, 2 wrong usage. Nothing is changed.
+    Doctor {
+        /// Also ask the service that listens there, such as http://127.0.0.1:8080 [default: TA_BOT_URL]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
     /// The same as `modules check`: load a module in the sandbox and say whether it is fit to run
     Check {
         /// The component

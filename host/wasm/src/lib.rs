@@ -26,5 +26,5 @@ pub use engine::{PageScan, Sandbox, SandboxError};
 pub use evaluate::{Evaluation, EvaluationInput, Usage};
 pub use guest::{LogLevel, LogLine};
 pub use inspect::{InspectError, Inspection, LARGEST_MODULE, Names, Part, Parts, WIT_VERSIONS, inspect};
-pub use limits::Limits;
+pub use limits::{Limits, memory_in_use, memory_limit, processor_limit};
 pub use module::{LoadError, StrategyModule, WIT_VERSION, attempt, load_and_attempt, serve_child, with_room};

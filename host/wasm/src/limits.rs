@@ -9,6 +9,7 @@ use wasmtime::ResourceLimiter;
 pub(crate) mod machine;
 mod time;
 
+pub use machine::{memory_in_use, memory_limit, processor_limit};
 pub(crate) use time::GuestTime;
 
 /// What one evaluation may use. The time includes making the instance.

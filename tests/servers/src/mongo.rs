@@ -36,6 +36,26 @@ impl Mongo {
         Self::start_with(&["--enable-test-commands"]).await
     }
 
+    /// Starts a server that is no replica set, and so has no transactions.
+    pub async fn start_standalone() -> Result<Self> {
+        Self::start_with(&["--standalone"]).await
+    }
+
+    /// Starts a server that lets everybody in until [`require_users`](Self::require_users), so that users can be made.
+    pub async fn start_without_users() -> Result<Self> {
+        Self::start_with(&[OPEN]).await
+    }
+
+    /// Starts the server again, for known users only.
+    ///
+    /// # Errors
+    ///
+    /// If the server was not started with [`start_without_users`](Self::start_without_users), or does not start.
+    pub async fn require_users(&mut self) -> Result<()> {
+        self.process.replace_argument(OPEN, "--auth".to_owned())?;
+        self.process.restart().await
+    }
+
     async fn start_with(options: &[&str]) -> Result<Self> {
         let program = find::in_venv("secantusd-py")?;
         with_free_port(async |port| {
@@ -67,6 +87,9 @@ impl Mongo {
         format!("mongodb://{address}/?directConnection=true")
     }
 }
+
+/// Holds the place of the option that asks for users.
+const OPEN: &str = "--log-level=INFO";
 
 #[derive(Debug)]
 struct Hello;

@@ -45,7 +45,16 @@ impl Nats {
         Ok(server)
     }
 
+    /// Starts a server for known users. `authorization` is that block of its configuration.
+    pub async fn start_with_users(authorization: &str) -> Result<Self> {
+        Self::start_with_config(Some(1 << 30), authorization).await
+    }
+
     async fn start_with(room: Option<u64>) -> Result<Self> {
+        Self::start_with_config(room, "").await
+    }
+
+    async fn start_with_config(room: Option<u64>, more: &str) -> Result<Self> {
         // Never the server of the Linux distribution: current clients can't read its key-value answers.
         let program = find::in_venv("nats-server")?;
         with_free_port(async |port| {
@@ -57,7 +66,7 @@ impl Nats {
                 None => arguments.extend(["-js".into(), "-sd".into(), folder.path().join("data").into()]),
                 Some(bytes) => {
                     let path = folder.path().join("nats.conf");
-                    fs::write(&path, with_jetstream(&folder.path().join("data"), bytes))?;
+                    fs::write(&path, with_jetstream(&folder.path().join("data"), bytes) + more)?;
                     arguments.extend(["-c".into(), path.clone().into()]);
                     config = Some((path, bytes));
                 }
@@ -116,6 +125,9 @@ impl Probe for Ping {
         stream.read_line(&mut line).await?;
         let has_jetstream = line.contains(r#""jetstream":true"#);
         ensure!(line.starts_with("INFO ") && has_jetstream == self.wants_jetstream(), "it greets with: {line}");
+        if line.contains(r#""auth_required":true"#) {
+            return Ok(());
+        }
         stream.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n").await?;
         line.clear();
         stream.read_line(&mut line).await?;

@@ -11,6 +11,7 @@ mod crowd;
 mod deployments;
 mod disk;
 mod docs;
+mod doctor;
 mod failures;
 mod files;
 mod kept_modules;

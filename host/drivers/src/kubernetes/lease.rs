@@ -36,6 +36,7 @@ use ta_bot_engine::{
 };
 
 mod api;
+pub mod inspect;
 mod keeper;
 mod pace;
 mod record;

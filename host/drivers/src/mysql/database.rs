@@ -28,9 +28,10 @@ mod error;
 mod gauge;
 pub(crate) mod klines;
 mod lease;
+pub(crate) mod look;
 pub mod older;
 pub(crate) mod row;
-mod schema;
+pub(crate) mod schema;
 mod uri;
 
 pub(crate) use error::Fault;

@@ -5,7 +5,7 @@
 //! over only if it still waits after a while, so that relays that are woken together do not all send the same signals.
 
 use async_trait::async_trait;
-use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     signals::{
@@ -22,6 +22,13 @@ use crate::mysql::database::{Mysql, Schema, row, store_error};
 
 mod jobs;
 mod write;
+
+/// Tries what a commit does, and undoes it. The connection is outside a transaction afterwards if this succeeds.
+pub(super) async fn try_commit(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("START TRANSACTION").execute(&mut *connection).await?;
+    write::probe(connection, 0).await?;
+    sqlx::raw_sql("ROLLBACK").execute(connection).await.map(drop)
+}
 
 /// How long another replica may take to publish what it committed. If clocks differ by more than this, a signal is sent
 /// a second time, which the bus recognises.

@@ -24,6 +24,7 @@ mod stream;
 
 pub use route::{Delivery, DeliveryError, SignalRoute};
 use stream::SignalStream;
+pub(crate) use stream::losses;
 pub use stream::{DUPLICATE_WINDOW, StreamOfOthers, StreamPlan, StreamStep, plan_stream};
 
 /// How many candle events a slow reader may lag behind.

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use ta_bot_engine::support::{log_limit::LogLimit, metrics::Metrics};
 
 mod address;
+pub(crate) mod once;
 pub(crate) mod room;
 pub(crate) mod subjects;
 

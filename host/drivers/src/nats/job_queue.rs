@@ -28,6 +28,7 @@ mod setup;
 
 use pull::Pull;
 use setup::Setup;
+pub(crate) use setup::misfit;
 
 /// How long a worker may be silent about a job before the job goes to another worker.
 pub const ACK_WAIT: Duration = Duration::from_secs(30);

@@ -20,6 +20,7 @@ use sqlx::{
 use ta_bot_engine::support::store_error::StoreError;
 
 mod error;
+pub mod inspect;
 mod open;
 pub(crate) mod row;
 mod schema;

@@ -19,3 +19,13 @@ pub(super) async fn look<T>(address: &Absent, _: &Environment) -> anyhow::Result
 pub(super) fn start<T>(address: &Absent, _: &Environment, _: &Arc<Metrics>) -> anyhow::Result<T> {
     match *address {}
 }
+
+#[allow(clippy::unused_async, reason = "it stands in for the functions that look at servers")]
+pub(super) async fn inspect<T>(address: &Absent, _: &Environment) -> T {
+    match *address {}
+}
+
+#[cfg(not(all(feature = "mongodb", feature = "mysql")))]
+pub(super) fn as_it_is<T>(address: &Absent) -> T {
+    match *address {}
+}

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use ta_bot_drivers::kubernetes::lease::{self, Timing};
-use ta_bot_engine::{pipeline::leadership::Leadership, support::metrics::Metrics};
+use ta_bot_engine::{
+    pipeline::leadership::Leadership,
+    support::{checkup::Finding, metrics::Metrics},
+};
 
 use super::Task;
 use crate::environment::{Election, Environment};
@@ -19,4 +22,10 @@ pub(super) async fn open(
     let options = lease::Options { namespace, identity: environment.identity.clone(), timing: Timing::default() };
     let (leadership, keeper) = lease::lease(client, options, Arc::clone(metrics));
     Ok((leadership, Box::new(move |stop| Box::pin(keeper.run(stop)))))
+}
+
+/// Looks at what an operator would look at.
+pub(super) async fn inspect(election: &Election, environment: &Environment) -> Vec<Finding> {
+    let Election { namespace, kubeconfig } = election.clone();
+    lease::inspect::inspect(namespace, kubeconfig.as_deref(), &environment.identity).await
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules};
-use ta_bot_engine::{modules::copies::Copies, settings::last_known::LastKnown, support::metrics::Metrics};
+use ta_bot_engine::{
+    modules::copies::Copies,
+    settings::{config_store::ConfigStore, last_known::LastKnown},
+    support::{checkup::Finding, metrics::Metrics},
+};
 
 use super::Configuration;
 use crate::environment::Environment;
@@ -23,4 +27,14 @@ pub(super) async fn open(
         copies: Some(Copies::of(&environment.data_dir)),
         prepare: Some(Box::new(move |stop| Box::pin(async move { preparing.prepare(stop).await }))),
     })
+}
+
+/// Looks at what an operator would look at.
+pub(super) async fn inspect(mongo: &Mongo, _: &Environment) -> Vec<Finding> {
+    ta_bot_drivers::mongodb::inspect::inspect(mongo).await
+}
+
+/// The configuration. Reading it makes no index.
+pub(super) fn as_it_is(mongo: &Mongo) -> Arc<dyn ConfigStore> {
+    Arc::new(MongoConfig::new(mongo.clone()))
 }

@@ -14,7 +14,10 @@ use ta_bot_drivers::mysql::{
     revisions::MysqlRevisions,
     shadows::MysqlShadows,
 };
-use ta_bot_engine::support::metrics::Metrics;
+use ta_bot_engine::{
+    market::candle_store::CandleStore,
+    support::{checkup::Finding, metrics::Metrics},
+};
 
 use super::{Opened, Shared};
 use crate::{app::found::Tables, environment::Environment};
@@ -54,4 +57,14 @@ pub(super) async fn look(uri: &MysqlUri, _: &Environment) -> anyhow::Result<Tabl
         signals: signals.map(|signals| (signals.rows, signals.newest)),
         makes_candles: missing,
     })
+}
+
+/// Looks at what an operator would look at.
+pub(super) async fn inspect(uri: &MysqlUri, _: &Environment) -> Vec<Finding> {
+    ta_bot_drivers::mysql::inspect::inspect(uri).await
+}
+
+/// The candles, whose tables are left as they are.
+pub(super) fn as_it_is(uri: &MysqlUri) -> Arc<dyn CandleStore> {
+    Arc::new(MysqlCandles::new(Mysql::as_it_is(uri)))
 }

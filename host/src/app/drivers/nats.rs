@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use ta_bot_drivers::nats::{
     NAMESPACE, Nats,
     bus::{NatsBus, StreamPlan, StreamStep as Planned, plan_stream},
+    inspect::{self, Use},
     job_queue::{ACK_WAIT, NatsQueue},
 };
-use ta_bot_engine::support::metrics::Metrics;
+use ta_bot_engine::support::{checkup::Finding, metrics::Metrics};
 
 use super::{Messaging, Opened};
 use crate::{
@@ -53,4 +54,10 @@ pub(super) async fn look(settings: &NatsSettings, environment: &Environment) -> 
     };
     let copies = copies.into_iter().map(|copy| (copy.name, copy.losses)).collect();
     Ok(Stream { name: stream, step, subjects, passes_on_to, copies })
+}
+
+/// Looks at what an operator would look at.
+pub(super) async fn inspect(settings: &NatsSettings, _: &Environment) -> Vec<Finding> {
+    let NatsSettings { address, events, signals, jobs } = settings;
+    inspect::inspect(&Use { address, events, signals, jobs: *jobs }).await
 }

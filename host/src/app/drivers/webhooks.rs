@@ -23,3 +23,10 @@ pub(super) async fn open(
     };
     Ok(Webhooks { receivers, deliver: Box::new(deliver) })
 }
+
+/// Reads the file, and returns how many receivers there are, or what is wrong with it.
+#[allow(clippy::unused_async, reason = "looking at servers is asynchronous")]
+pub(super) async fn inspect(path: &WebhooksFile, environment: &Environment) -> Result<usize, String> {
+    let file = File::open(path, &environment.published_actions).map_err(|error| error.to_string())?;
+    Ok(file.receivers().all().len())
+}

@@ -25,7 +25,7 @@ pub enum PageScan {
 
 impl PageScan {
     /// Decides for this process, at its start.
-    pub(super) fn of_this_process() -> Self {
+    pub fn of_this_process() -> Self {
         Self::decide(PoolingAllocationConfig::is_pagemap_scan_available(), machine::may_be_swapped())
     }
 

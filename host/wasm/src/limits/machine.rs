@@ -9,8 +9,18 @@ use std::{
 const NO_LIMIT: u64 = 1 << 60;
 
 /// How much memory this process's group may have, in bytes; `None` if that is not limited.
-pub(crate) fn memory_limit() -> Option<u64> {
+pub fn memory_limit() -> Option<u64> {
     Groups::of_this_process().memory_limit()
+}
+
+/// How much of that is in use and can't be given back, in bytes; `None` if that can't be known.
+pub fn memory_in_use() -> Option<u64> {
+    Groups::of_this_process().memory_in_use()
+}
+
+/// How many cores' time this process's group may have; `None` if that is not limited.
+pub fn processor_limit() -> Option<f64> {
+    Groups::of_this_process().processor_limit()
 }
 
 /// Whether parts of this process's memory may be swapped out.
@@ -32,6 +42,7 @@ fn has_swap(swaps: &str) -> bool {
 struct Groups {
     unified: Vec<PathBuf>,
     memory: Vec<PathBuf>,
+    processor: Vec<PathBuf>,
 }
 
 impl Groups {
@@ -51,13 +62,44 @@ impl Groups {
         };
         let unified = path_of(&|number, controllers| number == "0" && controllers.is_empty());
         let memory = path_of(&|_, controllers| controllers.split(',').any(|name| name == "memory"));
-        Self { unified: up(root, &unified), memory: up(&root.join("memory"), &memory) }
+        let processor = path_of(&|_, controllers| controllers.split(',').any(|name| name == "cpu"));
+        Self {
+            unified: up(root, &unified),
+            memory: up(&root.join("memory"), &memory),
+            processor: up(&root.join("cpu"), &processor),
+        }
     }
 
     fn memory_limit(&self) -> Option<u64> {
         let unified = self.unified.iter().filter_map(|folder| number(&folder.join("memory.max")));
         let memory = self.memory.iter().filter_map(|folder| number(&folder.join("memory.limit_in_bytes")));
         unified.chain(memory).filter(|limit| *limit < NO_LIMIT).min()
+    }
+
+    /// The innermost group that tells counts. Files that the system can drop again are not in use.
+    fn memory_in_use(&self) -> Option<u64> {
+        let told = |folders: &[PathBuf], file: &str, inactive: &str| {
+            folders.iter().find_map(|folder| {
+                let droppable = entry(&folder.join("memory.stat"), inactive).unwrap_or_default();
+                number(&folder.join(file)).map(|used| used.saturating_sub(droppable))
+            })
+        };
+        told(&self.unified, "memory.current", "inactive_file")
+            .or_else(|| told(&self.memory, "memory.usage_in_bytes", "total_inactive_file"))
+    }
+
+    fn processor_limit(&self) -> Option<f64> {
+        let cores = |quota: f64, period: f64| (quota > 0.0 && period > 0.0).then_some(quota / period);
+        let unified = self.unified.iter().filter_map(|folder| {
+            let text = fs::read_to_string(folder.join("cpu.max")).ok()?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            cores(quota.parse().ok()?, period.parse().ok()?)
+        });
+        let first = self.processor.iter().filter_map(|folder| {
+            let of = |file: &str| number(&folder.join(file)).map(|number| number as f64);
+            cores(of("cpu.cfs_quota_us")?, of("cpu.cfs_period_us")?)
+        });
+        unified.chain(first).min_by(f64::total_cmp)
     }
 
     fn forbid_swap(&self) -> bool {
@@ -81,6 +123,12 @@ fn up(root: &Path, path: &str) -> Vec<PathBuf> {
 /// The number in a file; `None` if there is none, such as where it says `max`.
 fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// The number beside a name in a file of such lines.
+fn entry(file: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -131,5 +179,35 @@ mod tests {
         assert!(!groups().forbid_swap());
         write(root, "memory/box/memory.memsw.limit_in_bytes", "536870912\n");
         assert!(groups().forbid_swap());
+    }
+
+    #[test]
+    fn what_is_in_use_is_without_what_can_be_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let groups = || Groups::of("4:memory:/box\n0::/pod\n", root);
+        assert_eq!(groups().memory_in_use(), None);
+        write(root, "memory/box/memory.usage_in_bytes", "500\n");
+        write(root, "memory/box/memory.stat", "inactive_file 1\ntotal_inactive_file 200\n");
+        assert_eq!(groups().memory_in_use(), Some(300));
+        write(root, "pod/memory.current", "1000\n");
+        write(root, "pod/memory.stat", "anon 100\ninactive_file 400\n");
+        assert_eq!(groups().memory_in_use(), Some(600));
+    }
+
+    #[test]
+    fn a_processor_is_limited_by_a_share_of_each_period() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let groups = || Groups::of("1:cpu,cpuacct:/box\n0::/pod\n", root);
+        assert_eq!(groups().processor_limit(), None);
+        write(root, "cpu/box/cpu.cfs_quota_us", "-1\n");
+        write(root, "cpu/box/cpu.cfs_period_us", "100000\n");
+        assert_eq!(groups().processor_limit(), None);
+        write(root, "cpu/box/cpu.cfs_quota_us", "150000\n");
+        write(root, "pod/cpu.max", "max 100000\n");
+        assert_eq!(groups().processor_limit(), Some(1.5));
+        write(root, "pod/cpu.max", "50000 100000\n");
+        assert_eq!(groups().processor_limit(), Some(0.5));
     }
 }

@@ -99,6 +99,20 @@ impl LeaseApi {
         self.unless_first(Verb::Update, written)
     }
 
+    /// Asks whether the Lease could be created, without creating it. Returns false if there is one already.
+    pub(super) async fn could_create(&self, lease: &Lease, limit: Duration) -> Result<bool, LeaseError> {
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        let created = self.within(limit, Verb::Create, self.api.create(&parameters, lease)).await?;
+        Ok(self.unless_first(Verb::Create, created)?.is_some())
+    }
+
+    /// Asks whether the Lease could be replaced by what it is, without doing so.
+    pub(super) async fn could_update(&self, lease: &Lease, limit: Duration) -> Result<(), LeaseError> {
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        let written = self.within(limit, Verb::Update, self.api.replace(NAME, &parameters, lease)).await?;
+        self.unless_first(Verb::Update, written).map(drop)
+    }
+
     /// Reports the states of the Lease from now on, until the watch ends.
     pub(super) async fn watch(&self, limit: Duration) -> Result<States, LeaseError> {
         let parameters = WatchParams::default().fields(&format!("metadata.name={NAME}")).timeout(WATCH_SECONDS);

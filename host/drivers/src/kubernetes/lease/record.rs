@@ -45,6 +45,11 @@ impl Record {
         self.0.spec.clone().unwrap_or_default()
     }
 
+    /// The Lease as it is.
+    pub(super) const fn lease(&self) -> &Lease {
+        &self.0
+    }
+
     pub(super) fn version(&self) -> Option<String> {
         self.0.metadata.resource_version.clone()
     }

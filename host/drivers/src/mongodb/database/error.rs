@@ -45,6 +45,23 @@ impl Failure {
         self.code() == Some(11000)
     }
 
+    /// Whether the user may not do this.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.code() == Some(13)
+    }
+
+    /// What the server says, without what to do about it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Driver(error) => match error.kind.as_ref() {
+                ErrorKind::Command(error) => error.message.clone(),
+                kind => kind.to_string(),
+            },
+            Self::Corrupt(reason) | Self::CannotWrite(reason) => reason.clone(),
+            Self::Overtaken => "another writer was faster".to_owned(),
+        }
+    }
+
     /// Whether the collection does not exist (yet).
     pub(crate) fn is_no_collection(&self) -> bool {
         self.code() == Some(26)

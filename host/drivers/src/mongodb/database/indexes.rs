@@ -43,6 +43,29 @@ pub(super) async fn make(database: &Database) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The unique indexes that can't be made, because two documents have the same keys: `strategy_id in COLLECTION`.
+pub(crate) async fn doubled(database: &Database) -> Result<Vec<String>, Failure> {
+    let mut doubled = Vec::new();
+    for wanted in all().into_iter().filter(|wanted| wanted.is_unique) {
+        let collection = database.collection::<Document>(wanted.collection);
+        if is_there(&collection, &wanted).await? {
+            continue;
+        }
+        let keys: Document = wanted.keys.keys().map(|key| (key.clone(), format!("${key}").into())).collect();
+        let twice = [
+            doc! { "$group": { "_id": keys, "count": { "$sum": 1 } } },
+            doc! { "$match": { "count": { "$gt": 1 } } },
+            doc! { "$limit": 1 },
+        ];
+        let mut found = collection.aggregate(twice).max_time(SERVER_LIMIT).await?;
+        if found.try_next().await?.is_some() {
+            let fields = wanted.keys.keys().cloned().collect::<Vec<_>>().join(" and ");
+            doubled.push(format!("{fields} in {}", wanted.collection));
+        }
+    }
+    Ok(doubled)
+}
+
 fn all() -> [IndexSpec; 5] {
     let index = |collection, keys| IndexSpec { collection, keys, is_unique: false };
     let unique = |collection, keys| IndexSpec { collection, keys, is_unique: true };

@@ -27,6 +27,14 @@ impl From<StoreError> for Fault {
 }
 
 impl Fault {
+    /// The server's number for it, if it is an error of the server.
+    pub(crate) fn number(&self) -> Option<u16> {
+        match self {
+            Self::Sql(error) => number(error),
+            Self::Store(_) => None,
+        }
+    }
+
     /// Returns the error for callers, which names the server that it is about.
     pub(super) fn at(self, uri: &MysqlUri) -> StoreError {
         match self {

@@ -9,7 +9,7 @@
 
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
-use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
+use sqlx::{AssertSqlSafe, MySqlConnection};
 use ta_bot_core::Timeframe;
 use ta_bot_engine::support::{
     schema::{SchemaChange, check},
@@ -20,7 +20,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version of the schema after this version has created or changed the database.
-const VERSION: i64 = 12;
+pub(in crate::mysql) const VERSION: i64 = 12;
 /// The last version that `ta_bot_schema` names, unless a later one is a change with which no older version can work.
 /// The others are in `ta_bot_schema_changes`.
 const IN_FIRST_TABLE: i64 = 7;
@@ -78,6 +78,13 @@ pub(super) async fn migrate(connection: &mut MySqlConnection, limit: Duration) -
         .ok_or_else(|| StoreError::Corrupt { store: NAME, reason }.into())
 }
 
+/// What statements need to know about tables that are left as they are.
+pub(super) async fn as_it_is(connection: &mut MySqlConnection, limit: Duration) -> Result<Schema, Fault> {
+    let dated = Arc::new(within(limit, dated(connection)).await?);
+    let sequence = within(limit, sequence(connection)).await?.unwrap_or_else(|| "`sequence`".to_owned());
+    Ok(Schema { sequence, dated })
+}
+
 async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let late = |_| unavailable(&format!("the schema: no answer within {} s", limit.as_secs_f32()));
     tokio::time::timeout(limit, step).await.map_err(late)?
@@ -91,7 +98,7 @@ pub(super) async fn is_current(connection: &mut MySqlConnection) -> Result<bool,
 }
 
 /// The changes that the database records.
-pub(super) async fn changes(connection: &mut MySqlConnection) -> Result<Vec<SchemaChange>, sqlx::Error> {
+pub(in crate::mysql) async fn changes(connection: &mut MySqlConnection) -> Result<Vec<SchemaChange>, sqlx::Error> {
     let first = "SELECT CAST(COALESCE(MAX(`version`), 0) AS SIGNED) FROM `ta_bot_schema`";
     let first: i64 = match sqlx::query_scalar(first).fetch_one(&mut *connection).await {
         Err(error) if is_no_table(&error) => 0,
@@ -113,7 +120,7 @@ fn is_no_table(error: &sqlx::Error) -> bool {
     number(error) == Some(1146)
 }
 
-pub(super) fn newest(changes: &[SchemaChange]) -> i64 {
+pub(in crate::mysql) fn newest(changes: &[SchemaChange]) -> i64 {
     changes.iter().map(|change| change.version).max().unwrap_or_default()
 }
 
@@ -227,9 +234,7 @@ async fn sequence(connection: &mut MySqlConnection) -> Result<Option<String>, Fa
 
 /// The tables of candles that have the column `extracted_at`. The others are believed as far as the clock goes.
 async fn dated(connection: &mut MySqlConnection) -> Result<HashSet<String>, Fault> {
-    let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.columns
-               WHERE table_schema = DATABASE() AND table_name LIKE 'klines\\_%' AND column_name = 'extracted_at'";
-    let dated: HashSet<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await?.into_iter().collect();
+    let dated = with_moment_of_writing(connection).await?;
     for timeframe in Timeframe::ALL.into_iter().filter(|timeframe| !dated.contains(table(*timeframe))) {
         let table = table(timeframe);
         tracing::warn!(table, "the table has no column extracted_at: candles that are still open can't be told apart");
@@ -237,8 +242,18 @@ async fn dated(connection: &mut MySqlConnection) -> Result<HashSet<String>, Faul
     Ok(dated)
 }
 
+/// The tables of candles whose rows say when they were written.
+pub(in crate::mysql) async fn with_moment_of_writing(
+    connection: &mut MySqlConnection,
+) -> Result<HashSet<String>, sqlx::Error> {
+    let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND table_name LIKE 'klines\\_%' AND column_name = 'extracted_at'";
+    let dated: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+    Ok(dated.into_iter().collect())
+}
+
 /// The timeframes that have no table of candles.
-pub(super) async fn missing_klines(connection: &mut MySqlConnection) -> Result<Vec<Timeframe>, sqlx::Error> {
+pub(in crate::mysql) async fn missing_klines(connection: &mut MySqlConnection) -> Result<Vec<Timeframe>, sqlx::Error> {
     let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
                WHERE table_schema = DATABASE() AND table_name LIKE 'klines\\_%'";
     let there: Vec<String> = sqlx::query_scalar(sql).fetch_all(connection).await?;
@@ -246,9 +261,16 @@ pub(super) async fn missing_klines(connection: &mut MySqlConnection) -> Result<V
     Ok(Timeframe::ALL.into_iter().filter(|timeframe| !is_there(timeframe)).collect())
 }
 
-/// Warns of candle tables without an index. They are not ours to change, and without the index each read goes through a
-/// whole table.
+/// Warns of candle tables without an index. They are not ours to change.
 async fn warn_of_missing_indexes(connection: &mut MySqlConnection) -> Result<(), Fault> {
+    for table in without_index(connection).await? {
+        tracing::warn!(table, "the table has no index on (symbol, timestamp): add one, reads are slow without it");
+    }
+    Ok(())
+}
+
+/// The tables of candles that have no index on symbol and time. Without it each read goes through a whole table.
+pub(in crate::mysql) async fn without_index(connection: &mut MySqlConnection) -> Result<Vec<String>, sqlx::Error> {
     let sql = "SELECT CAST(t.table_name AS CHAR) AS name FROM information_schema.tables t
                WHERE t.table_schema = DATABASE() AND t.table_name LIKE 'klines\\_%' AND NOT EXISTS
                    (SELECT 1 FROM information_schema.statistics a JOIN information_schema.statistics b
@@ -256,9 +278,5 @@ async fn warn_of_missing_indexes(connection: &mut MySqlConnection) -> Result<(),
                     WHERE a.table_schema = t.table_schema AND a.table_name = t.table_name
                       AND a.seq_in_index = 1 AND a.column_name = 'symbol'
                       AND b.seq_in_index = 2 AND b.column_name = 'timestamp')";
-    for row in sqlx::query(sql).fetch_all(connection).await? {
-        let table: String = row.try_get("name")?;
-        tracing::warn!(table, "the table has no index on (symbol, timestamp): add one, reads are slow without it");
-    }
-    Ok(())
+    sqlx::query_scalar(sql).fetch_all(connection).await
 }

@@ -29,6 +29,7 @@ mod plan;
 
 pub use plan::{StreamOfOthers, StreamPlan, StreamStep, plan_stream};
 
+pub(crate) use inspect::losses;
 use inspect::{inspect, inspect_copy};
 
 /// How long the stream recognises an id that it has seen. This must be longer than a signal may wait between two

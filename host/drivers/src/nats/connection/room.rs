@@ -39,6 +39,14 @@ pub(crate) fn note_room(Info { config, state, .. }: &Info, metrics: &Metrics) {
     metrics.surroundings.stream(&config.name, state.bytes, limit);
 }
 
+/// Stores a small message if the stream for that is there, and fails if it is not taken.
+pub(crate) async fn store_if_there(nats: &Nats) -> Result<(), NatsError> {
+    match nats.store_probe().await {
+        Err(NatsError::NoStream(_)) => Ok(()),
+        stored => stored,
+    }
+}
+
 impl Nats {
     /// The streams that take subjects of this pattern.
     pub(crate) async fn streams_of(&self, pattern: &str) -> Result<Vec<Info>, NatsError> {
@@ -106,7 +114,7 @@ impl Nats {
 }
 
 /// Why a stream takes no more messages; `None` if it does. A stream that drops its oldest messages always takes more.
-fn full(Info { config, state, .. }: &Info) -> Option<String> {
+pub(crate) fn full(Info { config, state, .. }: &Info) -> Option<String> {
     if config.discard != DiscardPolicy::New {
         return None;
     }

@@ -22,6 +22,20 @@ const ROOM: i64 = 100_000;
 /// How many jobs of all replicas may be under way, including those that wait for a candle of a higher timeframe.
 const UNDER_WAY: i64 = 4096;
 
+/// Why a stream can't be that of jobs; `None` if it can.
+pub(crate) fn misfit(config: &Config) -> Option<String> {
+    let fits = config.retention == RetentionPolicy::WorkQueue
+        && config.discard_new_per_subject
+        && config.max_messages_per_subject == 1;
+    (!fits).then(|| {
+        format!(
+            "the stream {} is not as the job queue needs it: retention workqueue, discard new, one message per subject and \
+             discard new per subject",
+            config.name
+        )
+    })
+}
+
 /// Creates the stream and the consumer if they do not exist.
 pub(super) struct Setup {
     nats: Nats,
@@ -43,14 +57,8 @@ impl Setup {
         // A stream that exists stays as it is, apart from the bounds that are set.
         let stream = within(jetstream.get_or_create_stream(self.stream())).await?;
         let config = &stream.cached_info().config;
-        if config.retention != RetentionPolicy::WorkQueue
-            || !config.discard_new_per_subject
-            || config.max_messages_per_subject != 1
-        {
-            return Err(NatsError::Refused(format!(
-                "the stream {name} is not as the job queue needs it: retention workqueue, discard new, one message per \
-                 subject and discard new per subject; delete it, and it is made again"
-            )));
+        if let Some(misfit) = misfit(config) {
+            return Err(NatsError::Refused(format!("{misfit}; delete it, and it is made again")));
         }
         let mut wanted = config.clone();
         self.bounds.apply(&mut wanted);

@@ -4,7 +4,7 @@
 //! read and changed under the write lock, so two processes that start at once on a new file can't both build it. A file
 //! of a newer version is left as it is, and used if its changes allow that.
 
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use ta_bot_engine::support::{
     schema::{SchemaChange, check},
     store_error::StoreError,
@@ -32,6 +32,8 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../../../migrations/sqlite/0015_candle_repairs.sql"),
     include_str!("../../../migrations/sqlite/0016_signal_readers.sql"),
 ];
+/// The version of the schema after this version has created or changed the file.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// The last version that is recorded in `user_version`, unless a later change is recorded there as one with which no
 /// older version can work.
 const IN_USER_VERSION: i64 = 10;
@@ -51,35 +53,50 @@ pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
 /// Returns the version of the file. Fails if the file belongs to another program, or to a newer version that this one
 /// can't work with.
 async fn version(transaction: &mut Transaction<'static, Sqlite>) -> Result<usize, StoreError> {
-    let sql = "SELECT (SELECT user_version FROM pragma_user_version),
-                      (SELECT application_id FROM pragma_application_id), count(*) FROM sqlite_schema";
-    let found = sqlx::query_as::<_, (i64, i64, i64)>(sql).fetch_one(&mut **transaction).await;
-    let (version, application, tables) = found.map_err(|error| store_error(&error))?;
+    let (version, application, tables) = marks(transaction).await.map_err(|error| store_error(&error))?;
     let corrupt = |reason| Err(StoreError::Corrupt { store: NAME, reason });
-    if application != APPLICATION && (tables > 0 || application != 0) {
+    if !is_ours(application, tables) {
         return corrupt(
             "it is another program's database: move it away, or set DATA_DIR to another directory".to_owned(),
         );
     }
-    let mut changes = vec![SchemaChange::breaking(version)];
-    if version >= IN_USER_VERSION {
-        changes.extend(recorded(transaction).await?);
-    }
-    check(NAME, MIGRATIONS.len() as i64, &changes, "set DATA_DIR to another directory")?;
+    let changes = changes(transaction, version).await?;
+    check(NAME, VERSION, &changes, "set DATA_DIR to another directory")?;
     let newest = changes.iter().map(|change| change.version).max();
     usize::try_from(newest.unwrap_or_default())
         .or_else(|_| corrupt(format!("its schema has version {version}, which no version of TA Bot has made")))
 }
 
+/// The version that the file itself records, the program that it belongs to, and how many tables it has.
+pub(super) async fn marks(connection: &mut SqliteConnection) -> Result<(i64, i64, i64), sqlx::Error> {
+    let sql = "SELECT (SELECT user_version FROM pragma_user_version),
+                      (SELECT application_id FROM pragma_application_id), count(*) FROM sqlite_schema";
+    sqlx::query_as(sql).fetch_one(connection).await
+}
+
+/// Whether a file belongs to TA Bot, or to nobody yet.
+pub(super) const fn is_ours(application: i64, tables: i64) -> bool {
+    application == APPLICATION || (tables == 0 && application == 0)
+}
+
+/// The changes that a file records which has this version.
+pub(super) async fn changes(connection: &mut SqliteConnection, version: i64) -> Result<Vec<SchemaChange>, StoreError> {
+    let mut changes = vec![SchemaChange::breaking(version)];
+    if version >= IN_USER_VERSION {
+        changes.extend(recorded(connection).await?);
+    }
+    Ok(changes)
+}
+
 /// What `schema_changes` says; nothing if there is no such table yet.
-async fn recorded(transaction: &mut Transaction<'static, Sqlite>) -> Result<Vec<SchemaChange>, StoreError> {
+async fn recorded(connection: &mut SqliteConnection) -> Result<Vec<SchemaChange>, StoreError> {
     let failed = |error| store_error(&error);
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_changes'";
-    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut **transaction).await.map_err(failed)?;
+    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.map_err(failed)?;
     if tables == 0 {
         return Ok(Vec::new());
     }
     let rows = sqlx::query_as::<_, (i64, i64)>("SELECT version, oldest FROM schema_changes");
-    let rows = rows.fetch_all(&mut **transaction).await.map_err(failed)?;
+    let rows = rows.fetch_all(connection).await.map_err(failed)?;
     Ok(rows.into_iter().map(|(version, oldest)| SchemaChange { version, oldest }).collect())
 }

@@ -43,7 +43,7 @@ pub(super) fn inspect_copy(config: &Config) {
 }
 
 /// The ways in which a stream loses what it has acknowledged, each with what to do.
-pub(super) fn losses(config: &Config) -> Vec<String> {
+pub(crate) fn losses(config: &Config) -> Vec<String> {
     let mut losses = Vec::new();
     let is_bounded = config.max_bytes > 0 || config.max_messages > 0 || config.max_messages_per_subject > 0;
     if is_bounded && config.discard == DiscardPolicy::Old {

@@ -1,0 +1,89 @@
+//! What is wrong with a running service, and what is none.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+    time::Duration,
+};
+
+use ta_bot_tests::until;
+
+use super::{Told, command_of, sound_home};
+use crate::{
+    run::Home,
+    serve::{Service, get},
+};
+
+fn told(home: &Home, url: &str) -> Told {
+    Told::beside_the_machine(command_of(home).env("TA_BOT_URL", url))
+}
+
+/// Answers every connection with these bytes, and closes it.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 1024];
+            stream.read(&mut request).ok();
+            stream.write_all(bytes).ok();
+        }
+    });
+    url
+}
+
+#[test]
+fn nobody_and_strangers() {
+    let home = sound_home();
+    let no_service = [("service", "answer", "wrong", "start the service")];
+    told(&home, "http://127.0.0.1:1").finds(&no_service);
+    for bytes in [
+        &b"\x00\xff garbage without end"[..],
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"ok\": \"yes\"}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{\"service\": \"ta-bot\"",
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        told(&home, &answering(bytes)).finds(&no_service);
+    }
+    // It accepts, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    told(&home, &format!("http://{}", silent.local_addr().unwrap())).finds(&no_service);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_ready_and_one_of_another_version() {
+    let home = sound_home();
+    let modules = home.path().join("modules");
+    std::fs::create_dir(&modules).unwrap();
+    std::fs::write(modules.join("broken.wasm"), b"no module").unwrap();
+    let mut command = command_of(&home);
+    command.env("STRATEGIES_DIR", &modules);
+    let mut service = Service::of(command, &["--json"]);
+    let said: serde_json::Value = serde_json::from_str(&service.until("}")).unwrap();
+    let url = said["url"].as_str().unwrap().to_owned();
+    let health = async || get(&format!("{url}/health")).await.json::<serde_json::Value>().await.unwrap();
+    let known = async || {
+        let health = health().await;
+        let abilities = health["abilities"].as_object().unwrap();
+        health["modules"]["status"] == "incomplete" && abilities.values().all(|ability| ability["ok"] == true)
+    };
+    until(Duration::from_mins(1), async || format!("{:#}", health().await), known).await;
+    told(&home, &url).finds(&[
+        ("service", "modules", "wrong", "modules check"),
+        ("service", "ready", "wrong", "mend what it names"),
+    ]);
+    service.signal("-TERM");
+    assert_eq!(service.exit_code(), Some(0));
+
+    let other = br#"{"service":"ta-bot","status":"healthy","version":"0.1.0"}"#;
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", other.len()).into_bytes();
+    answer.extend_from_slice(other);
+    let told = told(&home, &answering(answer.leak()));
+    told.finds(&[
+        ("service", "version", "warning", "finish the upgrade"),
+        ("service", "metrics", "wrong", "ask the service itself"),
+    ]);
+}

@@ -1,7 +1,7 @@
 //! Metrics for the collector: those that `/metrics` shows, under the same names.
 //!
-//! They are read from the registry when it is time to send them. Their totals count since the start of the process, so a
-//! message that is lost makes no gap in what the next one tells.
+//! They are read from the registry when it is time to send them. Their totals count since the start of the process, so
+//! a message that is lost makes no gap in what the next one tells.
 
 use std::{
     sync::Arc,

@@ -26,8 +26,8 @@ const NO_STRATEGY: &str = "none";
 const MILLISECONDS: [f64; 16] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
 
-/// The metrics that were promised to readers, with what they tell. A scrape begins with their names, since operators look
-/// for them among its first lines.
+/// The metrics that were promised to readers, with what they tell. A scrape begins with their names, since operators
+/// look for them among its first lines.
 const PROMISED: [(&str, &str); 5] = [
     ("ta_bot_signals_generated_total", SIGNALS_GENERATED),
     ("ta_bot_signal_processing_duration", PROCESSING_DURATION),
@@ -269,8 +269,8 @@ impl Metrics {
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), commit.unwrap_or("unknown")]).set(1);
     }
 
-    /// Chooses the symbols that have series of their own, and creates the series that have to exist, at zero, before they
-    /// first change. An unchanged set is not announced again.
+    /// Chooses the symbols that have series of their own, and creates the series that have to exist, at zero, before
+    /// they first change. An unchanged set is not announced again.
     pub fn announce<'a>(&self, settings: &ApplicationSettings, strategies: impl Iterator<Item = &'a StrategyId>) {
         let wanted = Announced {
             symbols: settings.symbols.clone(),

@@ -1,7 +1,8 @@
-//! Traces of the way of a candle: from its announcement, over the queue of jobs and the evaluations, to the signals that
-//! go out.
+//! Traces of the way of a candle: from its announcement, over the queue of jobs and the evaluations, to the signals
+//! that go out.
 //!
-//! Nothing is recorded unless this process exports traces ([`record_with`]). A context that came in goes on in any case.
+//! Nothing is recorded unless this process exports traces ([`record_with`]). A context that came in goes on in any
+//! case.
 //!
 //! A signal's message is written before the signal is sent, often by another replica than the one that sends it. So the
 //! ids of three spans follow from the signal's id, see [`SignalSpans`].
@@ -154,8 +155,8 @@ pub fn candle(job: &Job) -> Vec<KeyValue> {
     ]
 }
 
-/// The spans whose ids follow from the id of a signal, since they are recorded apart: its evaluation by the replica that
-/// decides, the others by the replica that publishes. The reader of the message goes on below the last of them.
+/// The spans whose ids follow from the id of a signal, since they are recorded apart: its evaluation by the replica
+/// that decides, the others by the replica that publishes. The reader of the message goes on below the last of them.
 #[derive(Debug, Clone, Copy)]
 pub struct SignalSpans {
     evaluation: SpanId,

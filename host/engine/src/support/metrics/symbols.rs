@@ -1,7 +1,7 @@
 //! Which symbols have series of their own.
 //!
-//! Thirty strategies on three timeframes make some four hundred series for each symbol. With a thousand symbols, a scrape
-//! would be tens of megabytes, and those who keep the series pay for each of them.
+//! Thirty strategies on three timeframes make some four hundred series for each symbol. With a thousand symbols, a
+//! scrape would be tens of megabytes, and those who keep the series pay for each of them.
 
 use std::{collections::HashSet, str::FromStr};
 
@@ -33,8 +33,8 @@ impl MetricSymbols {
     /// What a text may be.
     pub const ALLOWED: &str = "auto, all, none, or symbols such as BTCUSDT,ETHUSDT";
 
-    /// The scheduled symbols that have series of their own. Those that had some keep them, since what they counted would
-    /// seem to go on elsewhere.
+    /// The scheduled symbols that have series of their own. Those that had some keep them, since what they counted
+    /// would seem to go on elsewhere.
     pub(super) fn chosen(
         &self,
         settings: &ApplicationSettings,

@@ -221,9 +221,14 @@ pub(super) async fn inspect_webhooks(file: &WebhooksFile, environment: &Environm
     webhooks::inspect(file, environment).await
 }
 
-/// The stores of the configuration and of candles, which are left as they are; `None` if an embedded one was not made
-/// yet.
-pub(super) fn as_they_are(environment: &Environment) -> (Option<Arc<dyn ConfigStore>>, Option<Arc<dyn CandleStore>>) {
+/// Stores that are left as they are; `None` if an embedded one was not made yet.
+pub(super) struct AsTheyAre {
+    pub(super) config: Option<Arc<dyn ConfigStore>>,
+    pub(super) candles: Option<Arc<dyn CandleStore>>,
+}
+
+/// The stores of the configuration and of candles, which nothing is made or changed in.
+pub(super) fn as_they_are(environment: &Environment) -> AsTheyAre {
     let database = Database::as_it_is(&environment.data_dir);
     let config = match &environment.mongo {
         Some(mongo) => Some(mongodb::as_it_is(mongo)),
@@ -233,7 +238,7 @@ pub(super) fn as_they_are(environment: &Environment) -> (Option<Arc<dyn ConfigSt
         Some(uri) => Some(mysql::as_it_is(uri)),
         None => database.map(|database| Arc::new(SqliteCandles::new(database)) as _),
     };
-    (config, candles)
+    AsTheyAre { config, candles }
 }
 
 /// How this process leads, and the background task that this needs, if any.

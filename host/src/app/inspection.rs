@@ -80,7 +80,7 @@ pub async fn webhooks(environment: &Environment) -> Option<Vec<Finding>> {
 
 /// Looks at what is stored of parameters and settings, and at the candles of what is scheduled by them.
 pub async fn stored(environment: &Environment) -> (Vec<Finding>, Vec<Finding>) {
-    let (config, candles) = drivers::as_they_are(environment);
+    let drivers::AsTheyAre { config, candles } = drivers::as_they_are(environment);
     let mut settings = None;
     let configuration = within(LIMIT, &CONFIGURATION, "have the store answer", async |checkup| {
         settings = scheduled(config.as_deref(), environment, checkup).await;

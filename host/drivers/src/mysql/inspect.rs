@@ -182,7 +182,9 @@ async fn packet(connection: &mut MySqlConnection, checkup: &mut Checkup) -> Resu
     let fix = format!("set max_allowed_packet = {GOOD_PACKET} or more in the server's configuration");
     match bytes {
         ..LEAST_PACKET => checkup.wrong(PACKET, format!("{found}: commits of many signals are refused"), fix),
-        ..GOOD_PACKET => checkup.warning(PACKET, format!("{found}: large bundles of failures are refused"), fix),
+        LEAST_PACKET..GOOD_PACKET => {
+            checkup.warning(PACKET, format!("{found}: large bundles of failures are refused"), fix);
+        }
         _ => checkup.ok(PACKET, found),
     }
     Ok(())

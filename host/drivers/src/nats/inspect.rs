@@ -136,7 +136,7 @@ fn version(nats: &Nats, checkup: &mut Checkup) {
     }
 }
 
-/// Asks for all that the service asks for. The answer of JetStream comes after the server's complaints.
+/// Asks for all that the service asks for. The answer of `JetStream` comes after the server's complaints.
 async fn ask(nats: &Nats, usage: &Use<'_>, checkup: &mut Checkup) -> Result<(), NatsError> {
     let client = nats.client();
     let mut subscriptions = Vec::new();

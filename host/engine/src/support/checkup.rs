@@ -77,7 +77,7 @@ impl Checkup {
         let fix = "set both clocks by NTP (chronyc tracking, timedatectl)";
         match off {
             WRONG_MS.. => self.wrong(check, found, fix),
-            WARNING_MS.. => self.warning(check, found, fix),
+            WARNING_MS..WRONG_MS => self.warning(check, found, fix),
             _ => self.ok(check, "its clock agrees with this machine's"),
         }
     }

@@ -54,9 +54,11 @@ fn memory(limit: Option<u64>, in_use: Option<u64>, checkup: &mut Checkup) {
     let found = format!("the limit is {} MiB", limit / MIB);
     match (limit, in_use) {
         (..LEAST_MEMORY, _) => {
-            checkup.wrong(MEMORY, format!("{found}: no module can be compiled with that"), GIVE_MORE)
+            checkup.wrong(MEMORY, format!("{found}: no module can be compiled with that"), GIVE_MORE);
         }
-        (..GOOD_MEMORY, _) => checkup.warning(MEMORY, format!("{found}: large modules can't be compiled"), GIVE_MORE),
+        (LEAST_MEMORY..GOOD_MEMORY, _) => {
+            checkup.warning(MEMORY, format!("{found}: large modules can't be compiled"), GIVE_MORE);
+        }
         (_, Some(used)) if used.saturating_mul(100) >= limit.saturating_mul(CROWDED) => {
             checkup.warning(MEMORY, format!("{found}, and {} MiB are in use", used / MIB), "give the container more");
         }
@@ -93,7 +95,7 @@ fn open_files(limit: Option<u64>, checkup: &mut Checkup) {
     match limit {
         None => checkup.ok(OPEN_FILES, "there is no limit"),
         Some(most @ ..LEAST_FILES) => checkup.wrong(OPEN_FILES, format!("the limit is {most}, too few"), fix),
-        Some(most @ ..GOOD_FILES) => {
+        Some(most @ LEAST_FILES..GOOD_FILES) => {
             checkup.warning(OPEN_FILES, format!("the limit is {most}, too few for many connections"), fix);
         }
         Some(most) => checkup.ok(OPEN_FILES, format!("the limit is {most}")),

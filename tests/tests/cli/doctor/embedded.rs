@@ -9,6 +9,9 @@ use ta_bot_tests::strategies_dir;
 use super::{Line, Told, candles, command_of, import, sound_home};
 use crate::run::{Done, Home};
 
+/// The name of a variable, and its value.
+type Variable<'a> = (&'a str, &'a str);
+
 /// Everything below a folder, with its bytes. The memory that processes share who have the database open is none of it.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
@@ -68,7 +71,7 @@ fn faults_of_the_environment() {
     let home = sound_home();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let cases: [(&[(&str, &str)], &[Line<'_>]); 7] = [
+    let cases: [(&[Variable<'_>], &[Line<'_>]); 7] = [
         (
             &[("GAP_WINDOW", "many"), ("LOG_LEVEL", "verbose"), ("MIN_CONFIDENCE", "2")],
             &[

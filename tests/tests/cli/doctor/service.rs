@@ -1,8 +1,8 @@
 //! What is wrong with a running service, and what is none.
 
 use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
+    io::Write as _,
+    net::{Shutdown, TcpListener},
     thread,
     time::Duration,
 };
@@ -25,9 +25,11 @@ fn answering(bytes: &'static [u8]) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let mut request = [0; 1024];
-            stream.read(&mut request).ok();
+            // The request is taken in as far as it comes, so that the end of the connection is no reset.
             stream.write_all(bytes).ok();
+            stream.shutdown(Shutdown::Write).ok();
+            stream.set_read_timeout(Some(Duration::from_secs(1))).ok();
+            std::io::copy(&mut stream, &mut std::io::sink()).ok();
         }
     });
     url
@@ -50,6 +52,37 @@ fn nobody_and_strangers() {
     // It accepts, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     told(&home, &format!("http://{}", silent.local_addr().unwrap())).finds(&no_service);
+}
+
+/// Every server at once says what none of them says, or nothing at all. Each is one wrong line, and nothing is shown of
+/// the passwords that were sent there.
+#[test]
+fn servers_that_talk_nonsense_or_say_nothing() {
+    let home = sound_home();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nonsense = answering(b"\x1b[2J\x00\x00\xff S3cretPw is what you sent\r\n\r\n");
+    for address in [nonsense.trim_start_matches("http://").to_owned(), silent.local_addr().unwrap().to_string()] {
+        let kubeconfig = home.path().join("kubeconfig");
+        let cluster = format!(
+            "{{apiVersion: v1, kind: Config, current-context: test, clusters: [{{name: test, cluster: {{server: \
+             \"http://{address}\"}}}}], users: [{{name: test, user: {{token: S3cretPw}}}}], contexts: [{{name: test, \
+             context: {{cluster: test, user: test}}}}]}}"
+        );
+        std::fs::write(&kubeconfig, cluster).unwrap();
+        let mut command = command_of(&home);
+        command
+            .env("MYSQL_URI", format!("mysql://u:S3cretPw@{address}/market"))
+            .env("MONGODB_URI", format!("mongodb://u:S3cretPw@{address}/?directConnection=true"))
+            .env("NATS_URL", format!("nats://u:S3cretPw@{address}"))
+            .env("LEADER_ELECTION_ENABLED", "true")
+            .env("KUBECONFIG", &kubeconfig);
+        Told::beside_the_machine(&mut command).finds(&[
+            ("mysql", "answer", "wrong", "start MySQL"),
+            ("mongodb", "answer", "wrong", "start MongoDB"),
+            ("nats", "answer", "wrong", "start NATS"),
+            ("lease", "answer", "wrong", "KUBECONFIG"),
+        ]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

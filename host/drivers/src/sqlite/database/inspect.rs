@@ -72,7 +72,13 @@ pub async fn inspect(data_dir: &Path) -> Vec<Finding> {
 async fn look(path: &Path, checkup: &mut Checkup) -> Result<(), StoreError> {
     let failed = |error| store_error(&error);
     let mut connection = options(path).connect().await.map_err(failed)?;
-    let (version, application, tables) = schema::marks(&mut connection).await.map_err(failed)?;
+    let (version, application, tables) = match schema::marks(&mut connection).await {
+        Err(error) if is_damaged(&error) => {
+            checkup.ok(FILE, path.display().to_string());
+            return Err(failed(error));
+        }
+        marks => marks.map_err(failed)?,
+    };
     if !schema::is_ours(application, tables) {
         checkup.wrong(FILE, format!("{} is another program's database", path.display()), ELSEWHERE);
         return Ok(());
@@ -106,6 +112,13 @@ async fn look(path: &Path, checkup: &mut Checkup) -> Result<(), StoreError> {
         }
     }
     connection.close().await.map_err(failed)
+}
+
+/// Whether SQLite says that the file was one of its own and is not whole.
+fn is_damaged(error: &sqlx::Error) -> bool {
+    const CORRUPT: i32 = 11;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == CORRUPT)
 }
 
 /// Opens for reading. If nobody has the file open, no log is beside it, and the file is all there is: SQLite would make

@@ -34,6 +34,7 @@ mod nats;
 mod nginx;
 mod port;
 mod process;
+mod prometheus;
 mod proxy;
 
 pub use kube::KubeApi;
@@ -41,4 +42,6 @@ pub use mariadb::MariaDb;
 pub use mongo::Mongo;
 pub use nats::Nats;
 pub use nginx::Nginx;
+pub use port::Port;
+pub use prometheus::{Alertmanager, Prometheus, PrometheusSetup, promtool};
 pub use proxy::{Mode, Proxy, Side};

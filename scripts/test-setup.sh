@@ -26,10 +26,14 @@ sh scripts/need-target.sh wasm32-wasip2
 command -v cc >/dev/null || install_debian gcc libc6-dev
 command -v node >/dev/null && command -v npm >/dev/null || install_debian nodejs npm
 command -v curl >/dev/null || install_debian curl
+command -v jq >/dev/null || install_debian jq
 command -v kubectl >/dev/null || install_debian kubernetes-client
 command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null ||
     install_debian mariadb-server-core mariadb-client-core
 { command -v nginx || test -x /usr/sbin/nginx; } >/dev/null || install_debian nginx-light
+# The recommended packages would bring agents of Prometheus, which start by themselves.
+command -v prometheus >/dev/null && command -v promtool >/dev/null || install_debian --no-install-recommends prometheus
+command -v prometheus-alertmanager >/dev/null || install_debian --no-install-recommends prometheus-alertmanager
 { command -v ip || test -x /usr/sbin/ip; } >/dev/null || install_debian iproute2
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 

@@ -12,7 +12,7 @@ if [ "$url" = - ]; then cat >"$scrape"; else
 fi
 [ -s "$scrape" ] || { echo "the scrape of $url is empty" >&2; exit 2; }
 
-# Name, type, labels, and `later` for a metric that appears with its first event or only with a server that is in use.
+# Name, type, labels, and `later` for a metric that is there only with what it is about: a server, a limit, an event.
 awk '
     FILENAME == "-" {
         if (!NF) next
@@ -35,7 +35,7 @@ awk '
         for (number = 1; number <= count; number++) {
             name = order[number]
             if (!(name in found)) {
-                if (later[name]) print "later   " name ": it appears with its first event"
+                if (later[name]) print "later   " name ": it is there only with what it is about"
                 else { bad++; print "MISSING " name }
                 continue
             }
@@ -60,24 +60,34 @@ ta_bot_able gauge ability
 ta_bot_build_info gauge version,commit
 ta_bot_bus_connected gauge -
 ta_bot_candle_age_seconds gauge symbol,timeframe later
-ta_bot_candles_refused_total counter reason later
+ta_bot_candles_refused_total counter reason
 ta_bot_candles_revised_total counter timeframe
-ta_bot_candles_unfinished_total counter timeframe later
+ta_bot_candles_unfinished_total counter timeframe
 ta_bot_decisions_kept gauge -
+ta_bot_disk_free_bytes gauge place
+ta_bot_disk_size_bytes gauge place
+ta_bot_election_enabled gauge -
 ta_bot_is_leader gauge -
+ta_bot_jetstream_bytes gauge - later
+ta_bot_jetstream_limit_bytes gauge - later
 ta_bot_jobs_queued gauge -
-ta_bot_jobs_total counter outcome later
-ta_bot_lease_failures_total counter operation later
+ta_bot_jobs_total counter outcome
 ta_bot_lease_renewal_age_seconds gauge -
+ta_bot_otel_dropped_total counter signal later
 ta_bot_outbox_age_seconds gauge -
-ta_bot_outbox_depth gauge -
+ta_bot_parameters_stale_seconds gauge -
 ta_bot_paused_seconds_total counter -
+ta_bot_publish_latency_seconds histogram -
 ta_bot_signals_committed_total counter strategy,timeframe,action
-ta_bot_signals_expired_total counter reason later
+ta_bot_signals_expired_total counter reason
+ta_bot_store_connected gauge store later
+ta_bot_strategy_failures_total counter strategy,code
 ta_bot_strategy_quarantined gauge strategy
-ta_bot_strategy_starved_total counter strategy later
+ta_bot_strategy_starved_total counter strategy
 ta_bot_strategy_suspended_series gauge strategy later
-ta_bot_strategy_throttled_total counter strategy later
+ta_bot_strategy_throttled_total counter strategy
+ta_bot_stream_bytes gauge stream later
+ta_bot_stream_limit_bytes gauge stream later
 ta_bot_webhook_deliveries_total counter receiver,outcome later
 ta_bot_webhook_lag_seconds gauge receiver later
 METRICS

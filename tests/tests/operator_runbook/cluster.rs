@@ -19,11 +19,7 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams},
-};
+use kube::Client;
 use serde_json::{Value as Json, json};
 use ta_bot_test_servers::{KubeApi, MariaDb, Mongo, Nats, Port, Prometheus, PrometheusSetup};
 use ta_bot_tests::{root, strategies_dir, until};
@@ -32,6 +28,7 @@ use tempfile::TempDir;
 use crate::{
     controller::Controller,
     market::{Market, SYMBOLS},
+    neighbours::Neighbours,
     objects::{self, NAME, NAMESPACE},
     stage::{OnStage, Stage},
 };
@@ -44,10 +41,9 @@ const FAULTY: [&str; 2] = ["traps_on_others", "traps_on_symbol"];
 /// Everything but the replicas, which are the controller's. It ends when it is dropped.
 pub(crate) struct Cluster {
     pub(crate) stage: Arc<Stage>,
-    prometheus: Prometheus,
-    maria: MariaDb,
-    nats: Nats,
-    mongo: Mongo,
+    pub(crate) prometheus: Prometheus,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) client: Client,
     kube: KubeApi,
     folder: TempDir,
 }
@@ -57,21 +53,19 @@ impl Cluster {
     pub(crate) async fn start() -> (Self, Controller) {
         let ports: Vec<Port> = (0..3).map(|_| Port::reserve().unwrap()).collect();
         let cluster = Self::with_servers(&ports).await;
-        cluster.enter_servers();
-        cluster.maria.create_database(DATABASE).await.unwrap();
-        let pool = sqlx::MySqlPool::connect(&cluster.maria.uri(DATABASE)).await.unwrap();
-        let objects = objects::make(&cluster.kube, &cluster.stage);
+        let uri = cluster.neighbours.new_database(DATABASE).await;
+        let pool = sqlx::MySqlPool::connect(&uri).await.unwrap();
+        let objects = objects::make(&cluster.client, &cluster.kube, &cluster.stage);
         let (market, ()) = tokio::join!(Market::begin(pool.clone()), objects);
-        let client = objects::client(&cluster.kube).await;
         let mut variables = cluster.variables().await;
-        variables.extend(objects::variables(&client).await);
+        variables.extend(objects::variables(&cluster.client).await);
         let (stage, folder) = (Arc::clone(&cluster.stage), cluster.folder.path());
-        let mut controller = Controller::new(client.clone(), stage, folder, ports, variables);
+        let mut controller = Controller::new(cluster.client.clone(), stage, folder, ports, variables);
         // One replica alone sees every failure, which each counts for itself.
-        scale(&client, 1).await;
+        objects::scale(&cluster.client, 1).await;
         controller.step().await;
         cluster.happen(&market, &pool, &controller.url()).await;
-        scale(&client, 3).await;
+        objects::scale(&cluster.client, 3).await;
         controller.step().await;
         fs::write(cluster.stage.work().join("rsi-2.wasm"), another_rsi()).unwrap();
         (cluster, controller)
@@ -82,6 +76,7 @@ impl Cluster {
         let setup = PrometheusSetup {
             job: format!("{NAME}-service"),
             targets: targets.collect(),
+            rules: rules(),
             ..PrometheusSetup::default()
         };
         let prometheus = Prometheus::start(&setup);
@@ -89,20 +84,22 @@ impl Cluster {
             tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start(), prometheus).unwrap();
         let (maria, nats, mongo, kube, prometheus) = servers;
         let (stage, folder) = (Arc::new(Stage::new()), tempfile::tempdir().unwrap());
-        Self { stage, prometheus, maria, nats, mongo, kube, folder }
+        enter_servers(&stage, &maria, &nats, &mongo, &prometheus);
+        let client = objects::client(&kube).await;
+        let neighbours = Neighbours::new(maria, nats, mongo, client.clone());
+        Self { stage, prometheus, neighbours, client, kube, folder }
     }
 
     /// The variables that every replica has, beside those of the `ConfigMap`.
     async fn variables(&self) -> HashMap<String, String> {
         let kubeconfig = self.folder.path().join("kubeconfig");
         fs::write(&kubeconfig, self.kube.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
-        // A user as in production: one who can't write to a server that is read-only.
-        let mysql = self.maria.uri_of_user("ta_bot", self.maria.address(), DATABASE).await.unwrap();
+        let [mysql, mongodb, nats] = self.neighbours.addresses(DATABASE).await;
         let variables = [
             ("STRATEGIES_DIR", strategies(self.folder.path()).display().to_string()),
             ("MYSQL_URI", mysql),
-            ("MONGODB_URI", self.mongo.uri()),
-            ("NATS_URL", self.nats.url()),
+            ("MONGODB_URI", mongodb),
+            ("NATS_URL", nats),
             ("KUBECONFIG", kubeconfig.display().to_string()),
             ("POD_NAMESPACE", NAMESPACE.to_owned()),
             ("SUPPORTED_SYMBOLS", SYMBOLS.join(",")),
@@ -148,7 +145,7 @@ impl Cluster {
 
     /// Says that candles are there, as the Data Extractor does.
     async fn announce(&self) {
-        let events = async_nats::connect(self.nats.url()).await.unwrap();
+        let events = async_nats::connect(self.neighbours.nats_url().await).await.unwrap();
         for timeframe in ["5m", "15m", "1h"] {
             let event = json!({"event_type": "batch_extraction_completed", "symbols": SYMBOLS, "period": timeframe});
             let subject = format!("binance.extraction.klines.batch.{timeframe}");
@@ -156,36 +153,35 @@ impl Cluster {
         }
         events.flush().await.unwrap();
     }
+}
 
-    /// Puts the servers on the stage, by the names that they have in the cluster.
-    fn enter_servers(&self) {
-        let Self { stage, prometheus, maria, nats, mongo, .. } = self;
-        let all = [
-            (NAMESPACE, "mysql", 3306, maria.address(), maria.pid()),
-            (NAMESPACE, "mongodb", 27017, mongo.address(), mongo.pid()),
-            ("nats", "nats-server", 4222, nats.address(), nats.pid()),
-            ("monitoring", "prometheus", 9090, prometheus.address(), prometheus.pid()),
-        ];
-        for (namespace, name, port, address, pid) in all {
-            let pid = pid.unwrap();
-            // Its output is its log.
-            let log = fs::read_link(format!("/proc/{pid}/fd/2")).unwrap();
-            let pod = format!("{name}-0");
-            stage.enter(&OnStage { namespace, name: &pod, address, log: &log, pid, environment: Vec::new() });
-            stage.service(namespace, name, name);
-            for host in [name.to_owned(), format!("{name}.{namespace}")] {
-                stage.host(&host, port, address);
-            }
-        }
-        stage.service(NAMESPACE, &format!("{NAME}-service"), NAME);
-    }
-
-    /// Makes the fault that a section is about.
-    pub(crate) async fn before(&self, heading: &str) {
-        if heading == "TABotCannotCommit" {
-            self.maria.sql("SET GLOBAL read_only = 1").await.unwrap();
+/// Puts the servers on the stage, by the names that they have in the cluster.
+fn enter_servers(stage: &Stage, maria: &MariaDb, nats: &Nats, mongo: &Mongo, prometheus: &Prometheus) {
+    let all = [
+        (NAMESPACE, "mysql", 3306, maria.address(), maria.pid()),
+        (NAMESPACE, "mongodb", 27017, mongo.address(), mongo.pid()),
+        ("nats", "nats-server", 4222, nats.address(), nats.pid()),
+        ("monitoring", "prometheus", 9090, prometheus.address(), prometheus.pid()),
+    ];
+    for (namespace, name, port, address, pid) in all {
+        let pid = pid.unwrap();
+        // Its output is its log.
+        let log = fs::read_link(format!("/proc/{pid}/fd/2")).unwrap();
+        let pod = format!("{name}-0");
+        stage.enter(&OnStage { namespace, name: &pod, address, log: &log, pid, environment: Vec::new() });
+        stage.service(namespace, name, name);
+        for host in [name.to_owned(), format!("{name}.{namespace}")] {
+            stage.host(&host, port, address);
         }
     }
+    stage.service(NAMESPACE, &format!("{NAME}-service"), NAME);
+}
+
+/// Our alerts, as the file of rules that the operator of Prometheus makes of them.
+fn rules() -> String {
+    let manifest = fs::read_to_string(root().join("k8s/monitoring/prometheusrule.yaml")).unwrap();
+    let (_, spec) = manifest.split_once("\nspec:\n").unwrap();
+    spec.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect()
 }
 
 /// The folder of bundled modules.
@@ -201,12 +197,6 @@ fn strategies(folder: &Path) -> PathBuf {
         fs::copy(&built, strategies.join(format!("{name}.wasm"))).unwrap_or_else(|_| panic!("run make guests"));
     }
     strategies
-}
-
-async fn scale(client: &Client, replicas: usize) {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
-    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-    deployments.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
 }
 
 async fn get(replica: &str, path: &str) -> Json {

@@ -1,12 +1,14 @@
 //! What the controller of Deployments and the nodes do in a cluster, done on this machine: a pod of the Deployment is a
 //! `ta-bot` process. A change of the Deployment, by `kubectl scale`, `rollout restart`, `rollout undo` or `apply`, stops
-//! and starts processes, and the API server's objects follow.
+//! and starts processes, a pod that is deleted gets a successor, and the API server's objects follow.
 //!
 //! Unlike a cluster it stops all old pods before it starts new ones, which takes a fraction of the time; what an upgrade
-//! costs is shown by `replicas/upgrade`.
+//! costs is shown by `replicas/upgrade`. And it kills a process that stands still, or does not end by itself after a few
+//! seconds, where a node would wait for 35.
 
 use std::{
     collections::HashMap,
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,15 +25,18 @@ use kube::{
 };
 use serde_json::{Value as Json, json};
 use ta_bot_test_servers::Port;
-use ta_bot_tests::{app::share_compiled, replicas::Replica};
+use ta_bot_tests::{app::share_compiled, replicas::Replica, until};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     objects::{self, NAME, NAMESPACE, REVISION},
     stage::{OnStage, Stage},
 };
 
-/// How often it looks at the Deployment.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often it looks at the Deployment and its pods.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a process may take to end.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A pod that runs.
 struct Running {
@@ -80,25 +85,34 @@ impl Controller {
     pub(crate) async fn go_on(&mut self) {
         loop {
             self.step().await;
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
 
-    /// Follows the Deployment's last change, if there is one.
+    /// Follows what has changed, if anything has.
     pub(crate) async fn step(&mut self) {
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), NAMESPACE);
         let deployment = deployments.get(NAME).await.unwrap();
-        if self.seen == deployment.metadata.generation {
+        let deleted = self.deleted().await;
+        if self.seen == deployment.metadata.generation && deleted.is_empty() {
             return;
         }
         let (hash, revision) = self.current(&deployment).await;
         let wanted = deployment.spec.as_ref().unwrap().replicas.unwrap() as usize;
-        self.stop(&hash, wanted).await;
+        self.stop(&hash, &deleted, wanted).await;
         self.start(&deployment, &hash, wanted).await;
         let annotation = json!({"metadata": {"annotations": {REVISION: revision.to_string()}}});
         deployments.patch(NAME, &PatchParams::default(), &Patch::Merge(annotation)).await.unwrap();
         objects::patch_status(&deployments, NAME, &status(&deployment, wanted)).await;
         self.seen = deployment.metadata.generation;
+    }
+
+    /// The names of the pods that somebody has deleted.
+    async fn deleted(&self) -> Vec<String> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let all = pods.list(&ListParams::default().labels(&format!("app={NAME}"))).await.unwrap().items;
+        let deleted = all.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_some());
+        deleted.filter_map(|pod| pod.metadata.name).collect()
     }
 
     /// The hash and the number of the `ReplicaSet` of the present template. One that comes back gets the next number.
@@ -122,11 +136,12 @@ impl Controller {
         (name[NAME.len() + 1..].to_owned(), revision)
     }
 
-    /// Stops the pods of other templates, and those that are too many.
-    async fn stop(&mut self, hash: &str, wanted: usize) {
+    /// Stops the pods of other templates, those that were deleted, and those that are too many.
+    async fn stop(&mut self, hash: &str, deleted: &[String], wanted: usize) {
         let (mut kept, mut stopped) = (Vec::new(), Vec::new());
         for running in self.running.drain(..) {
-            if running.hash == hash && kept.len() < wanted { kept.push(running) } else { stopped.push(running) }
+            let stays = running.hash == hash && !deleted.contains(&running.name) && kept.len() < wanted;
+            if stays { kept.push(running) } else { stopped.push(running) }
         }
         self.running = kept;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
@@ -136,8 +151,12 @@ impl Controller {
             async move {
                 // It gets no requests any more, as after `preStop`.
                 stage.leave(NAMESPACE, &running.name);
-                let ended = running.replica.terminate().await;
-                assert!(ended.success(), "{ended}: {}", running.replica.log_tail());
+                if is_stopped(running.replica.pid().unwrap()) {
+                    running.replica.kill().await;
+                } else if let Ok(ended) = timeout(GRACE, running.replica.terminate()).await {
+                    assert!(ended.success(), "{ended}: {}", running.replica.log_tail());
+                }
+                // One that did not end in time was killed when it was no longer waited for.
                 pods.delete(&running.name, &at_once).await.unwrap();
             }
         };
@@ -150,7 +169,12 @@ impl Controller {
         free.retain(|slot| self.running.iter().all(|running| running.slot != *slot));
         let missing = wanted.saturating_sub(self.running.len());
         let new: Vec<_> = free.into_iter().take(missing).map(|slot| self.prepared(hash, slot)).collect();
+        let ports = &self.ports;
         let started = join_all(new.into_iter().map(async |mut running| {
+            let address = ports[running.slot].address();
+            // The one that had it before may have been killed just now.
+            let is_free = async || TcpListener::bind(address).is_ok();
+            until(GRACE, async || format!("{address} is in use"), is_free).await;
             running.replica.start().await;
             running.replica.ready().await;
             running
@@ -197,6 +221,13 @@ impl Controller {
             environment: running.replica.variables(),
         });
     }
+}
+
+/// Whether a process stands still, so that it would not end by itself.
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state follows the name in parentheses.
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
 }
 
 /// What the Deployment's status says when everything that it asks for is there.

@@ -11,7 +11,7 @@
 //! | command | what it is here |
 //! |---|---|
 //! | `curl` | the real one, with `--connect-to`: the names of the cluster lead to local ports, and `Host` stays as it was typed |
-//! | `kubectl get`, `apply`, `patch`, `scale`, `rollout`, `wait` | the real one on the real API server; `controller` follows the Deployment with processes, as a controller and nodes would |
+//! | `kubectl get`, `apply`, `scale`, `delete`, `rollout`, `auth` | the real one on the real API server; `controller` follows the Deployment with processes, as a controller and nodes would, and `neighbours` those of the servers |
 //! | `kubectl exec` | runs the command here, with the environment of that replica |
 //! | `kubectl logs` | prints the real log of a replica or a server |
 //! | `kubectl port-forward` | opens a local port to a replica or to Prometheus |
@@ -20,15 +20,18 @@
 //! | `mysql` in the pod of MySQL | MariaDB's client |
 //! | `gh run list` | an answer in the form of the real one: the only command that nothing here stands for |
 //!
-//! What the operator finds in the cluster is listed in `cluster`.
+//! What the operator finds in the cluster is listed in `cluster`. Some sections are about a fault that is there: `faults`
+//! makes it before, and the section's own commands mend it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod cluster;
 mod controller;
 mod document;
+mod faults;
 mod market;
 mod metrics_script;
+mod neighbours;
 mod objects;
 mod shell;
 mod stage;
@@ -41,9 +44,13 @@ use shell::{Outcome, Shell};
 
 /// How long Prometheus may take to know what a replica knows.
 const SCRAPED: Duration = Duration::from_secs(20);
-/// What is built elsewhere at the same time: a block whose expectation has these words is run, and compared as soon as
-/// its commands print them.
-const AWAITED: [&str; 1] = ["OpenTelemetry SDK initialized"];
+/// What is built elsewhere at the same time: words of a block's commands or of its expectation, and a metric or a line of
+/// the log that is there once it is built. Until then such a block is run and not compared, and the test says so.
+const AWAITED: [(&str, &str); 3] = [
+    ("OpenTelemetry SDK initialized", "OpenTelemetry SDK initialized"),
+    ("verify-metrics.sh", "ta_bot_store_connected"),
+    ("ta_bot_jobs_total{outcome=\"finished\"}", "ta_bot_store_connected"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_prints_what_it_says() {
@@ -52,6 +59,7 @@ async fn every_command_of_the_runbook_prints_what_it_says() {
     println!("the cluster is there after {:.1} s", begun.elapsed().as_secs_f64());
     let (problems, count) = tokio::select! {
         () = controller.go_on() => unreachable!("it goes on"),
+        () = cluster.neighbours.go_on() => unreachable!("they go on"),
         done = all_sections(&cluster) => done,
     };
     println!("{count} blocks after {:.1} s", begun.elapsed().as_secs_f64());
@@ -59,14 +67,15 @@ async fn every_command_of_the_runbook_prints_what_it_says() {
     assert!(problems.is_empty(), "{} of {count} blocks:\n\n{}", problems.len(), problems.join("\n"));
 }
 
-/// Works through the runbook, or through the sections whose heading contains `RUNBOOK_SECTIONS`. Returns what differs,
-/// and how many blocks were run.
+/// Works through the runbook, or through the sections whose heading contains `RUNBOOK_SECTIONS`, and then shows what they
+/// print. Returns what differs, and how many blocks were run.
 async fn all_sections(cluster: &Cluster) -> (Vec<String>, usize) {
     let wanted = std::env::var("RUNBOOK_SECTIONS").unwrap_or_default();
     let (mut problems, mut count) = (Vec::new(), 0);
     for section in runbook().into_iter().filter(|section| section.heading.contains(&wanted)) {
         let before = Instant::now();
-        cluster.before(&section.heading).await;
+        faults::until_all_is_well(cluster).await;
+        faults::before(cluster, &section.heading).await;
         problems.extend(work_through(cluster, &section).await);
         count += section.blocks.len();
         println!("{:5.1} s  {}", before.elapsed().as_secs_f64(), section.heading);
@@ -80,9 +89,17 @@ async fn work_through(cluster: &Cluster, section: &Section) -> Vec<String> {
     let mut problems = Vec::new();
     for block in &section.blocks {
         let outcome = run(&mut shell, cluster, block).await;
-        if is_awaited(block, &outcome) {
+        if std::env::var_os("RUNBOOK_SECTIONS").is_some() {
+            println!("--- line {}\n{}", block.line, outcome.printed);
+        }
+        if is_awaited(cluster, block, &outcome).await {
             println!("docs/RUNBOOK.md:{} is NOT SHOWN: what it asks for is not built here", block.line);
             continue;
+        }
+        if outcome.code.is_empty() {
+            problems.push(different(section, block, &outcome));
+            // The rest of the section rests on this. What is dropped is killed.
+            return problems;
         }
         if outcome.code != "0" || !fits(&block.expected, &outcome.printed) {
             problems.push(different(section, block, &outcome));
@@ -105,14 +122,20 @@ async fn run(shell: &mut Shell, cluster: &Cluster, block: &Block) -> Outcome {
 }
 
 /// Whether a block asks for something that is not built yet.
-fn is_awaited(block: &Block, outcome: &Outcome) -> bool {
-    AWAITED.iter().any(|words| block.expected.contains(words) && !outcome.printed.contains(words))
+async fn is_awaited(cluster: &Cluster, block: &Block, outcome: &Outcome) -> bool {
+    for (words, sign) in AWAITED {
+        if block.commands.contains(words) || block.expected.contains(words) {
+            let is_known = cluster.prometheus.query(sign).await.is_ok_and(|answer| answer.contains("\"value\""));
+            return !is_known && !outcome.printed.contains(sign);
+        }
+    }
+    false
 }
 
 /// Whether a block may be run again, since it only reads what Prometheus knows.
 fn asks_prometheus_alone(commands: &str) -> bool {
     let mut requests = commands.lines().filter(|line| line.contains("curl ") || line.contains("kubectl ")).peekable();
-    requests.peek().is_some() && requests.all(|line| line.contains("curl -sG http://prometheus:9090/"))
+    requests.peek().is_some() && requests.all(|line| line.starts_with("curl -sSG http://prometheus:9090/"))
 }
 
 fn different(section: &Section, block: &Block, outcome: &Outcome) -> String {
@@ -134,5 +157,5 @@ async fn a_cluster_to_try_commands_in() {
         println!("export {name}='{value}'");
     }
     println!("cd {}", cluster.stage.work().display());
-    controller.go_on().await;
+    tokio::join!(controller.go_on(), cluster.neighbours.go_on());
 }

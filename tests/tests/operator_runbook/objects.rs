@@ -34,7 +34,7 @@ pub(crate) async fn client(kube: &KubeApi) -> Client {
 }
 
 /// Makes everything. `k8s/kubeconfig.yaml` is on the stage afterwards.
-pub(crate) async fn make(kube: &KubeApi, stage: &Stage) {
+pub(crate) async fn make(client: &Client, kube: &KubeApi, stage: &Stage) {
     let config = stage.work().join("k8s/kubeconfig.yaml");
     std::fs::write(&config, kube.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
     let config = config.to_str().unwrap();
@@ -45,9 +45,8 @@ pub(crate) async fn make(kube: &KubeApi, stage: &Stage) {
     apply.args(["--kubeconfig=k8s/kubeconfig.yaml", "apply", "-k", "k8s/overlays/production"]);
     let applied = apply.current_dir(stage.work()).envs(stage.environment()).output().await.unwrap();
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-    let client = client(kube).await;
-    set_status_of_neighbours(&client).await;
-    make_history(&client).await;
+    set_status_of_neighbours(client).await;
+    make_history(client).await;
 }
 
 /// The pods of neighbours run, which their nodes would say.
@@ -93,6 +92,13 @@ pub(crate) async fn replica_set(client: &Client, deployment: &Deployment, revisi
     });
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), NAMESPACE);
     sets.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+}
+
+/// Says how many replicas there are to be.
+pub(crate) async fn scale(client: &Client, replicas: usize) {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    deployments.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
 }
 
 /// The variables of the `ConfigMap` that the manifests make, without the addresses of servers.

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) struct Outcome {
     /// What a terminal would show.
     pub(crate) printed: String,
-    /// The exit code of its last command.
+    /// The exit code of its last command; empty if it did not end in time.
     pub(crate) code: String,
 }
 
@@ -47,10 +47,8 @@ impl Shell {
         let file = folder.join(format!("block-{}-{}", self.process.id().unwrap_or_default(), self.count));
         std::fs::write(&file, commands).unwrap();
         self.blocks.write_all(format!("{}\n", file.display()).as_bytes()).await.unwrap();
-        let code = match timeout(PATIENCE, self.codes.next_line()).await {
-            Ok(line) => line.unwrap().unwrap_or_else(|| "the shell ended".to_owned()),
-            Err(_) => format!("it did not end within {PATIENCE:?}"),
-        };
+        let code = timeout(PATIENCE, self.codes.next_line()).await;
+        let code = code.map(|line| line.unwrap().expect("the shell ended")).unwrap_or_default();
         let printed = std::fs::read(file.with_extension("out")).unwrap_or_default();
         Outcome { printed: String::from_utf8_lossy(&printed).into_owned(), code }
     }

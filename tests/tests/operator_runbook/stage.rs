@@ -11,6 +11,8 @@ use ta_bot_test_servers::Port;
 use ta_bot_tests::{binary::ta_bot, root};
 use tempfile::TempDir;
 
+use crate::objects::{NAME, NAMESPACE};
+
 /// The ports that operators forward to.
 const FORWARDED: [u16; 2] = [8080, 9090];
 
@@ -37,6 +39,13 @@ pub(crate) struct OnStage<'a> {
     pub(crate) pid: u32,
     /// The variables of its process.
     pub(crate) environment: Vec<(String, String)>,
+}
+
+/// What the test itself needs to know of a replica.
+#[derive(Debug)]
+pub(crate) struct OfReplica {
+    pub(crate) url: String,
+    pub(crate) pid: String,
 }
 
 impl Stage {
@@ -116,6 +125,16 @@ impl Stage {
         fs::write(new.join("environment"), lines).unwrap();
         std::os::unix::fs::symlink(pod.log, new.join("log")).unwrap();
         fs::rename(new, folder.join(pod.name)).unwrap();
+    }
+
+    /// The replicas that are on the stage.
+    pub(crate) fn replicas(&self) -> Vec<OfReplica> {
+        let folders =
+            fs::read_dir(self.path().join("pods").join(NAMESPACE)).unwrap().map(|entry| entry.unwrap().path());
+        let ours = folders.filter(|folder| folder.file_name().unwrap().to_str().unwrap().starts_with(NAME));
+        let read = |folder: &Path, name: &str| fs::read_to_string(folder.join(name)).unwrap().trim().to_owned();
+        ours.map(|folder| OfReplica { url: format!("http://{}", read(&folder, "address")), pid: read(&folder, "pid") })
+            .collect()
     }
 
     /// Takes a pod from the stage.

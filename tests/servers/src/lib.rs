@@ -37,11 +37,13 @@ mod process;
 mod prometheus;
 mod proxy;
 
+// For a server that is started elsewhere, such as a replica.
+pub use port::Port;
+
 pub use kube::KubeApi;
 pub use mariadb::MariaDb;
 pub use mongo::Mongo;
 pub use nats::Nats;
 pub use nginx::Nginx;
-pub use port::Port;
 pub use prometheus::{Alertmanager, Prometheus, PrometheusSetup, promtool};
 pub use proxy::{Mode, Proxy, Side};

@@ -44,8 +44,8 @@ use shell::{Outcome, Shell};
 
 /// How long Prometheus may take to know what a replica knows.
 const SCRAPED: Duration = Duration::from_secs(20);
-/// What is built elsewhere at the same time: words of a block's commands or of its expectation, and a metric or a line of
-/// the log that is there once it is built. Until then such a block is run and not compared, and the test says so.
+/// What is built elsewhere at the same time: words of a block's commands or of its expectation, and what it prints, or a
+/// metric that there is, once that is built. Until then such a block is run and not compared, and the test says so.
 const AWAITED: [(&str, &str); 3] = [
     ("OpenTelemetry SDK initialized", "OpenTelemetry SDK initialized"),
     ("verify-metrics.sh", "ta_bot_store_connected"),
@@ -123,13 +123,14 @@ async fn run(shell: &mut Shell, cluster: &Cluster, block: &Block) -> Outcome {
 
 /// Whether a block asks for something that is not built yet.
 async fn is_awaited(cluster: &Cluster, block: &Block, outcome: &Outcome) -> bool {
-    for (words, sign) in AWAITED {
-        if block.commands.contains(words) || block.expected.contains(words) {
-            let is_known = cluster.prometheus.query(sign).await.is_ok_and(|answer| answer.contains("\"value\""));
-            return !is_known && !outcome.printed.contains(sign);
+    let named = AWAITED.iter().find(|(words, _)| block.commands.contains(words) || block.expected.contains(words));
+    match named {
+        None => false,
+        Some((_, metric)) if metric.starts_with("ta_bot_") => {
+            !cluster.prometheus.query(metric).await.is_ok_and(|answer| answer.contains("\"value\""))
         }
+        Some((_, words)) => !outcome.printed.contains(words),
     }
-    false
 }
 
 /// Whether a block may be run again, since it only reads what Prometheus knows.

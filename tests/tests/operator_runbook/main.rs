@@ -109,12 +109,13 @@ async fn work_through(cluster: &Cluster, section: &Section) -> Vec<String> {
     problems
 }
 
+/// Runs a block, again and again if it may be, until it prints what it should.
 async fn run(shell: &mut Shell, cluster: &Cluster, block: &Block) -> Outcome {
     let begun = Instant::now();
     loop {
         let outcome = shell.run(&cluster.stage.blocks(), &block.commands).await;
-        let fits = fits(&block.expected, &outcome.printed);
-        if fits || !asks_prometheus_alone(&block.commands) || begun.elapsed() > SCRAPED {
+        let is_done = fits(&block.expected, &outcome.printed) || !asks_prometheus_alone(&block.commands);
+        if is_done || begun.elapsed() > SCRAPED || is_awaited(cluster, block, &outcome).await {
             return outcome;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -93,7 +93,7 @@ impl Cluster {
     /// The variables that every replica has, beside those of the `ConfigMap`.
     async fn variables(&self) -> HashMap<String, String> {
         let kubeconfig = self.folder.path().join("kubeconfig");
-        fs::write(&kubeconfig, self.kube.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
+        fs::write(&kubeconfig, as_account(&self.kube.kubeconfig(KubeApi::ADMIN).unwrap())).unwrap();
         let [mysql, mongodb, nats] = self.neighbours.addresses(DATABASE).await;
         let variables = [
             ("STRATEGIES_DIR", strategies(self.folder.path()).display().to_string()),
@@ -182,6 +182,14 @@ fn rules() -> String {
     let manifest = fs::read_to_string(root().join("k8s/monitoring/prometheusrule.yaml")).unwrap();
     let (_, spec) = manifest.split_once("\nspec:\n").unwrap();
     spec.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect()
+}
+
+/// The kubeconfig of our account, which has the rights that the manifests give it and no others.
+fn as_account(admin: &str) -> String {
+    let groups =
+        format!("[\"system:serviceaccounts\", \"system:serviceaccounts:{NAMESPACE}\", \"system:authenticated\"]");
+    let account = format!("as: \"system:serviceaccount:{NAMESPACE}:{NAME}\", as-groups: {groups}");
+    admin.replace("user: {token:", &format!("user: {{{account}, token:"))
 }
 
 /// The folder of bundled modules.

@@ -113,3 +113,27 @@ fn a_block_has_its_expectation_right_after_it() {
         assert!(std::panic::catch_unwind(|| sections(wrong)).is_err(), "{wrong}");
     }
 }
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let kept = |letter: &char| letter.is_alphanumeric() || ['-', '_', ' '].contains(letter);
+    let anchor =
+        |line: &str| line.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>();
+    headings.map(|line| anchor(line).replace(' ', "-")).collect()
+}
+
+#[test]
+fn every_link_of_the_runbook_leads_somewhere() {
+    let docs = root().join("docs");
+    let text = fs::read_to_string(docs.join("RUNBOOK.md")).unwrap();
+    let mut count = 0;
+    for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link)) {
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let page = docs.join(if file.is_empty() { "RUNBOOK.md" } else { file });
+        let page = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{link}: {error}"));
+        assert!(anchor.is_empty() || anchors(&page).iter().any(|known| known == anchor), "{link}: no such heading");
+        count += 1;
+    }
+    assert!(count > 100, "{count} links");
+}

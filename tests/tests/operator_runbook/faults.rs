@@ -29,6 +29,11 @@ pub(crate) async fn before(cluster: &Cluster, heading: &str) {
             assert!(stopped.success(), "the replica can't be stopped");
             prometheus_says(cluster, "up == 0").await;
         }
+        "TABotNoLeader" => {
+            objects::unbind(&cluster.client).await;
+            all_say(cluster, |health| health["abilities"]["leader"]["ok"] == false).await;
+            prometheus_says(cluster, "sum(ta_bot_is_leader) == 0").await;
+        }
         "TABotCannotCommit" => {
             cluster.neighbours.make_mysql_read_only().await;
             all_say(cluster, |health| health["abilities"]["commit"]["ok"] == false).await;

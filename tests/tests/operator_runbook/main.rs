@@ -49,7 +49,7 @@ const SCRAPED: Duration = Duration::from_secs(20);
 const AWAITED: [(&str, &str); 3] = [
     ("OpenTelemetry SDK initialized", "OpenTelemetry SDK initialized"),
     ("verify-metrics.sh", "ta_bot_store_connected"),
-    ("ta_bot_jobs_total{outcome=\"finished\"}", "ta_bot_store_connected"),
+    ("ALERTS{alertname=\"TABotNothingAnalysed\"}", "ta_bot_store_connected"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,10 +4,11 @@
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     core::v1::{ConfigMap, Pod},
+    rbac::v1::RoleBinding,
 };
 use kube::{
     Api, Client, Config,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value as Json, json};
@@ -99,6 +100,12 @@ pub(crate) async fn scale(client: &Client, replicas: usize) {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
     deployments.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+}
+
+/// Takes the rights of our account away.
+pub(crate) async fn unbind(client: &Client) {
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), NAMESPACE);
+    bindings.delete(NAME, &DeleteParams::default()).await.unwrap();
 }
 
 /// The variables of the `ConfigMap` that the manifests make, without the addresses of servers.

@@ -181,7 +181,8 @@ fn enter_servers(stage: &Stage, maria: &MariaDb, nats: &Nats, mongo: &Mongo, pro
 fn rules() -> String {
     let manifest = fs::read_to_string(root().join("k8s/monitoring/prometheusrule.yaml")).unwrap();
     let (_, spec) = manifest.split_once("\nspec:\n").unwrap();
-    spec.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect()
+    let lines: Vec<&str> = spec.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+    lines.join("\n")
 }
 
 /// The kubeconfig of our account, which has the rights that the manifests give it and no others.

@@ -51,7 +51,7 @@ pub(crate) fn sections(text: &str) -> Vec<Section> {
     while let Some((index, line)) = lines.next() {
         if let Some(language) = line.strip_prefix("```") {
             let content: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
-            let content = content.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let content: String = content.iter().flat_map(|line| [line, "\n"]).collect();
             match (language, begun.take()) {
                 ("bash", None) => begun = Some(Begun { line: index + 2, commands: content }),
                 ("text", Some(Begun { line, commands })) => {

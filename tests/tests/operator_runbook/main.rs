@@ -55,7 +55,7 @@ const AWAITED: [(&str, &str); 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_prints_what_it_says() {
     let begun = Instant::now();
-    let (cluster, mut controller) = Cluster::start().await;
+    let (cluster, mut controller) = Box::pin(Cluster::start()).await;
     println!("the cluster is there after {:.1} s", begun.elapsed().as_secs_f64());
     let (problems, count) = tokio::select! {
         () = controller.go_on() => unreachable!("it goes on"),
@@ -154,7 +154,7 @@ fn different(section: &Section, block: &Block, outcome: &Outcome) -> String {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it goes on until it is ended"]
 async fn a_cluster_to_try_commands_in() {
-    let (cluster, mut controller) = Cluster::start().await;
+    let (cluster, mut controller) = Box::pin(Cluster::start()).await;
     for (name, value) in cluster.stage.environment() {
         println!("export {name}='{value}'");
     }

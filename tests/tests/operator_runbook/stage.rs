@@ -121,7 +121,8 @@ impl Stage {
         fs::create_dir_all(&new).unwrap();
         fs::write(new.join("address"), format!("{}\n", pod.address)).unwrap();
         fs::write(new.join("pid"), format!("{}\n", pod.pid)).unwrap();
-        let lines = pod.environment.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>();
+        let variables = pod.environment.iter();
+        let lines: String = variables.flat_map(|(name, value)| [name.as_str(), "=", value, "\n"]).collect();
         fs::write(new.join("environment"), lines).unwrap();
         std::os::unix::fs::symlink(pod.log, new.join("log")).unwrap();
         fs::rename(new, folder.join(pod.name)).unwrap();

@@ -1,5 +1,5 @@
-//! The cluster in which the runbook is worked through: the servers, the objects of Kubernetes, three replicas, and what an
-//! operator finds there.
+//! The cluster in which the runbook is worked through: the servers, the objects of Kubernetes, three replicas, and what
+//! an operator finds there.
 //!
 //! | what | how it came there |
 //! |---|---|

@@ -1,10 +1,10 @@
 //! What the controller of Deployments and the nodes do in a cluster, done on this machine: a pod of the Deployment is a
-//! `ta-bot` process. A change of the Deployment, by `kubectl scale`, `rollout restart`, `rollout undo` or `apply`, stops
-//! and starts processes, a pod that is deleted gets a successor, and the API server's objects follow.
+//! `ta-bot` process. A change of the Deployment, by `kubectl scale`, `rollout restart`, `rollout undo` or `apply`,
+//! stops and starts processes, a pod that is deleted gets a successor, and the API server's objects follow.
 //!
-//! Unlike a cluster it stops all old pods before it starts new ones, which takes a fraction of the time; what an upgrade
-//! costs is shown by `replicas/upgrade`. And it kills a process that stands still, or does not end by itself after a few
-//! seconds, where a node would wait for 35.
+//! Unlike a cluster it stops all old pods before it starts new ones, which takes a fraction of the time; what an
+//! upgrade costs is shown by `replicas/upgrade`. And it kills a process that stands still, or does not end by itself
+//! after a few seconds, where a node would wait for 35.
 
 use std::{
     collections::HashMap,

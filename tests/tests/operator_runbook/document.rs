@@ -1,9 +1,9 @@
 //! The commands of `docs/RUNBOOK.md`, and what it says that they print.
 //!
-//! A section is what stands beneath a heading. Each of its fenced blocks of `bash` is followed by a block of `text`, with
-//! nothing but empty lines between: what a terminal shows of it. In the text, `…` stands for anything within a line, and
-//! a line that is nothing but `…` for any number of lines. Other fenced blocks, such as the manifest of a file, have
-//! another language and are not run.
+//! A section is what stands beneath a heading. Each of its fenced blocks of `bash` is followed by a block of `text`,
+//! with nothing but empty lines between: what a terminal shows of it. In the text, `…` stands for anything within a
+//! line, and a line that is nothing but `…` for any number of lines. Other fenced blocks, such as the manifest of a
+//! file, have another language and are not run.
 
 use std::fs;
 

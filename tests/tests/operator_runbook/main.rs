@@ -2,11 +2,12 @@
 //!
 //! The document's fenced blocks of `bash` are run in their order, those of a section in one shell, as an operator types
 //! them. What a block has to print stands right after it; `document` says in which form. A block has to end with exit
-//! code 0. One that asks nothing but Prometheus is asked again for a while, since Prometheus knows with its next scrape.
+//! code 0. One that asks nothing but Prometheus is asked again for a while, since Prometheus knows with its next
+//! scrape.
 //!
 //! Three replicas run as processes on real servers: MariaDB, a MongoDB-compatible server, NATS, Prometheus, and a
-//! Kubernetes API server with our manifests. There is no cluster, so these commands are the test's own (`bin/`), and each
-//! says at its top what it does:
+//! Kubernetes API server with our manifests. There is no cluster, so these commands are the test's own (`bin/`), and
+//! each says at its top what it does:
 //!
 //! | command | what it is here |
 //! |---|---|
@@ -20,8 +21,8 @@
 //! | `mysql` in the pod of MySQL | MariaDB's client |
 //! | `gh run list` | an answer in the form of the real one: the only command that nothing here stands for |
 //!
-//! What the operator finds in the cluster is listed in `cluster`. Some sections are about a fault that is there: `faults`
-//! makes it before, and the section's own commands mend it.
+//! What the operator finds in the cluster is listed in `cluster`. Some sections are about a fault that is there:
+//! `faults` makes it before, and the section's own commands mend it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -44,8 +45,8 @@ use shell::{Outcome, Shell};
 
 /// How long Prometheus may take to know what a replica knows.
 const SCRAPED: Duration = Duration::from_secs(20);
-/// What is built elsewhere at the same time: words of a block's commands or of its expectation, and what it prints, or a
-/// metric that there is, once that is built. Until then such a block is run and not compared, and the test says so.
+/// What is built elsewhere at the same time: words of a block's commands or of its expectation, and what it prints, or
+/// a metric that there is, once that is built. Until then such a block is run and not compared, and the test says so.
 const AWAITED: [(&str, &str); 3] = [
     ("OpenTelemetry SDK initialized", "OpenTelemetry SDK initialized"),
     ("verify-metrics.sh", "ta_bot_store_connected"),
@@ -67,8 +68,8 @@ async fn every_command_of_the_runbook_prints_what_it_says() {
     assert!(problems.is_empty(), "{} of {count} blocks:\n\n{}", problems.len(), problems.join("\n"));
 }
 
-/// Works through the runbook, or through the sections whose heading contains `RUNBOOK_SECTIONS`, and then shows what they
-/// print. Returns what differs, and how many blocks were run.
+/// Works through the runbook, or through the sections whose heading contains `RUNBOOK_SECTIONS`, and then shows what
+/// they print. Returns what differs, and how many blocks were run.
 async fn all_sections(cluster: &Cluster) -> (Vec<String>, usize) {
     let wanted = std::env::var("RUNBOOK_SECTIONS").unwrap_or_default();
     let (mut problems, mut count) = (Vec::new(), 0);

@@ -1,5 +1,5 @@
-//! The folder from which the test's `kubectl`, `curl`, `nc`, `mysql` and `gh` know the cluster, and in which the commands
-//! run.
+//! The folder from which the test's `kubectl`, `curl`, `nc`, `mysql` and `gh` know the cluster, and in which the
+//! commands run.
 
 use std::{
     env, fs,

@@ -26,6 +26,7 @@ sh scripts/need-target.sh wasm32-wasip2
 command -v cc >/dev/null || install_debian gcc libc6-dev
 command -v node >/dev/null && command -v npm >/dev/null || install_debian nodejs npm
 command -v curl >/dev/null || install_debian curl
+command -v jq >/dev/null || install_debian jq
 command -v kubectl >/dev/null || install_debian kubernetes-client
 command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null ||
     install_debian mariadb-server-core mariadb-client-core

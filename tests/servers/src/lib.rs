@@ -44,5 +44,7 @@ pub use mariadb::MariaDb;
 pub use mongo::Mongo;
 pub use nats::Nats;
 pub use nginx::Nginx;
+/// For a server that is started elsewhere, such as a replica.
+pub use port::Port;
 pub use prometheus::{Alertmanager, Prometheus, PrometheusSetup, promtool};
 pub use proxy::{Mode, Proxy, Side};

@@ -23,14 +23,15 @@ const COUNT: u16 = 12_000;
 
 /// A loopback port that no other guard has, in this process or another.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     /// An abstract Unix socket, which can exist only once, leaves no file, and ends with the process.
     _lock: UnixListener,
 }
 
 impl Port {
-    pub(crate) fn reserve() -> Result<Self> {
+    /// Reserves a free one.
+    pub fn reserve() -> Result<Self> {
         // Starts at a random port, so that processes do not compete for the same ones.
         let start = (RandomState::new().hash_one(0) % u64::from(COUNT)) as u16;
         for step in 0..COUNT {
@@ -48,7 +49,8 @@ impl Port {
         self.number
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// The address.
+    pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.number).into()
     }
 

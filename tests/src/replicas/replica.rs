@@ -42,6 +42,21 @@ impl Replica {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// The variables of its environment.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The id of its process; `None` if it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
+    /// The file of its log.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
     /// The names of the files in a folder of its `DATA_DIR`; empty if there is no such folder.
     pub fn files(&self, folder: &str) -> Vec<String> {
         let folder = Path::new(&self.variables["DATA_DIR"]).join(folder);
@@ -117,7 +132,7 @@ impl Replica {
 
     /// Sends the process a signal, such as `STOP`.
     pub async fn signal(&self, name: &str) {
-        let id = self.process.as_ref().and_then(Child::id).unwrap().to_string();
+        let id = self.pid().unwrap().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap().success());
     }
 
@@ -157,7 +172,7 @@ impl Replica {
 
     /// A line of the process's status in `/proc`, in kB.
     pub fn memory(&self, line: &str) -> u64 {
-        let id = self.process.as_ref().and_then(Child::id).unwrap();
+        let id = self.pid().unwrap();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
         found.unwrap().trim().trim_end_matches(" kB").parse().unwrap()

@@ -7,19 +7,23 @@
 //! line is written in a way that only shows it.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Debug},
     io::{self, IsTerminal as _, Write},
-    sync::OnceLock,
+    mem,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use ta_bot_core::{visible, visible_json};
-use tracing::{Event, field::Field, level_filters::LevelFilter};
+use tokio_util::sync::CancellationToken;
+use tracing::{Event, Level, Metadata, field::Field, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
     Layer, Registry,
     field::MakeExt as _,
-    filter::Targets,
+    filter::{FilterExt as _, Targets},
     fmt::format::{self, Writer},
-    layer::{Context, SubscriberExt as _},
+    layer::{Context, Filter, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
@@ -68,6 +72,74 @@ pub fn send_to(collector: Box<dyn Layer<Registry> + Send + Sync>) {
     TO_COLLECTOR.set(collector).ok();
 }
 
+/// How many warnings and errors one place in the program may log in a period.
+const LINES: u32 = 30;
+/// The length of a period.
+const PERIOD: Duration = Duration::from_mins(1);
+
+/// What each place in the program has logged.
+static FLOOD: Mutex<BTreeMap<&'static str, Place>> = Mutex::new(BTreeMap::new());
+
+/// A place that logs warnings or errors.
+struct Place {
+    began: Instant,
+    written: u32,
+    withheld: u64,
+}
+
+/// Keeps an outage from becoming a flood: after some lines, more from the same place in the program are only counted.
+struct Bounded;
+
+impl<S> Filter<S> for Bounded {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::always()
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        // A more severe level is a smaller one.
+        *metadata.level() > Level::WARN || admits(metadata.name(), Instant::now())
+    }
+}
+
+/// Whether a place, which is known by its file and line, may log another line now.
+fn admits(place: &'static str, now: Instant) -> bool {
+    let mut places = FLOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = places.entry(place).or_insert(Place { began: now, written: 0, withheld: 0 });
+    if now.duration_since(place.began) >= PERIOD {
+        (place.began, place.written) = (now, 0);
+    }
+    let admitted = place.written < LINES;
+    place.written += u32::from(admitted);
+    place.withheld += u64::from(!admitted);
+    admitted
+}
+
+/// Tells how many lines were withheld, once a period, until `stop` is cancelled.
+pub async fn tell_of_withheld(stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
+        for (place, withheld) in withheld() {
+            let place = place.trim_start_matches("event ");
+            tracing::warn!(place, withheld, "more lines of one kind were withheld");
+        }
+    }
+}
+
+/// How many lines each place has withheld since it was asked last.
+fn withheld() -> Vec<(&'static str, u64)> {
+    let mut places = FLOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    let counts = places.iter_mut().map(|(name, place)| (*name, mem::take(&mut place.withheld)));
+    counts.filter(|(_, withheld)| *withheld > 0).collect()
+}
+
 /// Passes lines on to [`TO_COLLECTOR`].
 struct ToCollector;
 
@@ -85,15 +157,20 @@ pub fn start(filter: Targets, format: Option<LogFormat>, may_be_sent: bool) {
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = match format {
-        LogFormat::Json => json(|| Seen(io::stderr())).with_filter(filter.clone()).boxed(),
+        LogFormat::Json => json(|| Seen(io::stderr())).with_filter(bounded(filter.clone())).boxed(),
         LogFormat::Text => {
             let coloured = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            text(io::stderr, coloured).with_filter(filter.clone()).boxed()
+            text(io::stderr, coloured).with_filter(bounded(filter.clone())).boxed()
         }
     };
     let sent = SENDING.iter().fold(filter, |filter, part| filter.with_target(*part, LevelFilter::OFF));
     let sent = may_be_sent.then(|| ToCollector.with_filter(sent));
     tracing_subscriber::registry().with(sent).with(lines).try_init().ok();
+}
+
+/// What a filter lets through, without floods.
+fn bounded<S>(filter: Targets) -> impl Filter<S> {
+    filter.and(Bounded)
 }
 
 /// The log as JSON.
@@ -144,8 +221,6 @@ impl<W: Write> Write for Seen<W> {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
-
-    use tracing::Level;
 
     use super::*;
 
@@ -204,6 +279,18 @@ mod tests {
         assert!(!line.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{line:?}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["shown"], HOSTILE);
+    }
+
+    #[test]
+    fn a_flood_is_some_lines_and_a_count() {
+        let now = Instant::now();
+        let written = |place, now| (0..5_794).filter(|_| admits(place, now)).count();
+        assert_eq!(written("event a", now), LINES as usize);
+        assert_eq!(written("event b", now), LINES as usize, "one place does not silence another");
+        assert_eq!(written("event a", now + PERIOD), LINES as usize);
+        let of_a = || withheld().into_iter().find(|(place, _)| *place == "event a");
+        assert_eq!(of_a(), Some(("event a", 2 * (5_794 - u64::from(LINES)))));
+        assert_eq!(of_a(), None, "it is told once");
     }
 
     #[test]

@@ -48,7 +48,7 @@ use super::{
     drivers::{self, Deliveries, Task, Telemetry, Webhooks},
     stages::{Stages, Work},
 };
-use crate::{environment::Environment, simulation::Feed};
+use crate::{environment::Environment, logging, simulation::Feed};
 
 /// How many jobs are in progress at once. Jobs that wait for candles or for their commit share one read or one
 /// transaction. A higher number would keep jobs from replicas that have nothing to do.
@@ -116,6 +116,7 @@ impl App {
         let server = tokio::spawn(server);
         let watching = tokio::spawn(self.watch(leadership.clone(), stages.http.clone()));
         tokio::spawn(Arc::clone(&self.feed).run(stages.http.clone()));
+        tokio::spawn(logging::tell_of_withheld(stages.http.clone()));
         // The service takes no work before the modules are known, so that metric series exist from the first scrape on.
         let mut broken = false;
         // Nor does it take work before the configuration is known: wrong parameters are worse than no parameters.

@@ -45,14 +45,6 @@ use shell::{Outcome, Shell};
 
 /// How long Prometheus may take to know what a replica knows.
 const SCRAPED: Duration = Duration::from_secs(20);
-/// What is built elsewhere at the same time: words of a block's commands or of its expectation, and what it prints, or
-/// a metric that there is, once that is built. Until then such a block is run and not compared, and the test says so.
-const AWAITED: [(&str, &str); 3] = [
-    ("OpenTelemetry SDK initialized", "OpenTelemetry SDK initialized"),
-    ("verify-metrics.sh", "ta_bot_store_connected"),
-    ("ALERTS{alertname=\"TABotNothingAnalysed\"}", "ta_bot_store_connected"),
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_runbook_prints_what_it_says() {
     let begun = Instant::now();
@@ -93,10 +85,6 @@ async fn work_through(cluster: &Cluster, section: &Section) -> Vec<String> {
         if std::env::var_os("RUNBOOK_SECTIONS").is_some() {
             println!("--- line {}\n{}", block.line, outcome.printed);
         }
-        if is_awaited(cluster, block, &outcome).await {
-            println!("docs/RUNBOOK.md:{} is NOT SHOWN: what it asks for is not built here", block.line);
-            continue;
-        }
         if outcome.code.is_empty() {
             problems.push(different(section, block, &outcome));
             // The rest of the section rests on this. What is dropped is killed.
@@ -116,22 +104,10 @@ async fn run(shell: &mut Shell, cluster: &Cluster, block: &Block) -> Outcome {
     loop {
         let outcome = shell.run(&cluster.stage.blocks(), &block.commands).await;
         let is_done = fits(&block.expected, &outcome.printed) || !asks_prometheus_alone(&block.commands);
-        if is_done || begun.elapsed() > SCRAPED || is_awaited(cluster, block, &outcome).await {
+        if is_done || begun.elapsed() > SCRAPED {
             return outcome;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-/// Whether a block asks for something that is not built yet.
-async fn is_awaited(cluster: &Cluster, block: &Block, outcome: &Outcome) -> bool {
-    let named = AWAITED.iter().find(|(words, _)| block.commands.contains(words) || block.expected.contains(words));
-    match named {
-        None => false,
-        Some((_, metric)) if metric.starts_with("ta_bot_") => {
-            !cluster.prometheus.query(metric).await.is_ok_and(|answer| answer.contains("\"value\""))
-        }
-        Some((_, words)) => !outcome.printed.contains(words),
     }
 }
 

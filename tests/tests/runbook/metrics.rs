@@ -1,6 +1,6 @@
 //! The five metrics of the contract are there at the first scrape, move, and are bounded.
 
-use std::time::Duration;
+use std::{io::Read as _, time::Duration};
 
 use reqwest::Method;
 use serde_json::json;
@@ -44,6 +44,38 @@ async fn all_five_are_there_at_the_first_scrape_and_move() {
     for (series, value) in [(SIGNALS, 1.0), (DURATION, 1.0), (RUN, 2.0), (EXECUTIONS, 1.0), (CHANGES, 1.0)] {
         assert_eq!(service.metric(series).await, Some(value), "{series}");
     }
+    service.end().await;
+}
+
+/// The runbook looks for the five names among the first twenty lines that have `ta_bot_`.
+#[tokio::test]
+async fn the_first_five_lines_name_what_was_promised() {
+    let service = Service::start().await;
+    let text = service.metrics().await;
+    let first: Vec<&str> = text.lines().filter(|line| line.contains("ta_bot_")).take(5).collect();
+    for name in [
+        "signals_generated_total",
+        "signal_processing_duration",
+        "strategies_run_total",
+        "strategy_executions_total",
+        "config_changes_total",
+    ] {
+        assert!(first.iter().any(|line| line.contains(&format!("ta_bot_{name}"))), "{name} is missing: {first:?}");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_scrape_is_compressed_for_those_who_ask() {
+    let service = Service::start().await;
+    let plain = service.metrics().await;
+    let asked = service.request(Method::GET, "/metrics").header("Accept-Encoding", "gzip");
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    let packed = answer.bytes().await.unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+    assert!(packed.len() * 5 < plain.len() && text.contains("ta_bot_strategies_run_total"), "{} bytes", packed.len());
     service.end().await;
 }
 

@@ -11,6 +11,7 @@ use axum::{
     routing::get,
 };
 use futures_util::stream;
+use tower_http::compression::CompressionLayer;
 
 use crate::{error::ApiError, health::Status, request::write::Shared};
 
@@ -48,7 +49,7 @@ pub(crate) fn open_routes() -> Router<crate::State> {
         .route("/live", get(async || "ok\n"))
         .route("/ready", get(ready))
         .route("/health", get(health))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics).layer(CompressionLayer::new()))
         .merge(page::routes())
 }
 

@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{KeyValue, trace::SpanKind};
-use ta_bot_core::{Job, Signal, Timestamp};
+use ta_bot_core::{Job, SignalId, Timestamp};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -229,10 +229,11 @@ impl Pipeline {
     ) -> Decided {
         match self.analyse((delivery, trace), stop).await {
             Ok(analysis) => {
-                let signals: Vec<Signal> = analysis.signals().cloned().collect();
-                self.metrics.latency.begin(&signals, decidable);
+                self.metrics.latency.begin(analysis.signals(), decidable);
+                let published = analysis.signals().filter(|signal| !signal.is_withheld);
+                let published: Vec<SignalId> = published.map(|signal| signal.id.clone()).collect();
                 let end = self.commit((delivery, trace), analysis, finished, permit).await;
-                self.metrics.latency.settle(&signals);
+                self.metrics.latency.settle(&published);
                 Decided::End(end)
             }
             Err(decided) => decided,

@@ -42,7 +42,7 @@ pub(super) async fn publish(services: &Services, analysis: &Analysis) -> Result<
     sent.extend(services.outbox.add(&signals, now).await?);
     services.metrics.latency.begin(&signals, now);
     services.metrics.latency.committed(&sent, now);
-    services.metrics.latency.settle(&signals);
+    services.metrics.latency.settle(signals.iter().map(|signal| &signal.id));
     for signal in signals.iter().filter(|signal| sent.contains(&signal.id)) {
         services.metrics.delivery.committed(signal);
     }

@@ -49,9 +49,9 @@ impl LatencyMetrics {
 
     /// Notes signals that are about to be committed, whose candle could be decided from `decidable` on. Signals that
     /// are not published are left out.
-    pub fn begin(&self, signals: &[Signal], decidable: Timestamp) {
+    pub fn begin<'a>(&self, signals: impl IntoIterator<Item = &'a Signal>, decidable: Timestamp) {
         let mut under_way = self.lock();
-        for signal in signals.iter().filter(|signal| !signal.is_withheld) {
+        for signal in signals.into_iter().filter(|signal| !signal.is_withheld) {
             if under_way.len() < MOST {
                 let begun = Begun { decidable, committed: None };
                 under_way.entry(signal.id.as_str().to_owned()).or_insert(begun);
@@ -70,11 +70,11 @@ impl LatencyMetrics {
     }
 
     /// Forgets those of these signals that were not committed here.
-    pub fn settle(&self, signals: &[Signal]) {
+    pub fn settle<'a>(&self, ids: impl IntoIterator<Item = &'a SignalId>) {
         let mut under_way = self.lock();
-        for signal in signals {
-            if under_way.get(signal.id.as_str()).is_some_and(|begun| begun.committed.is_none()) {
-                under_way.remove(signal.id.as_str());
+        for id in ids {
+            if under_way.get(id.as_str()).is_some_and(|begun| begun.committed.is_none()) {
+                under_way.remove(id.as_str());
             }
         }
     }
@@ -140,7 +140,7 @@ mod tests {
     fn a_signal_counts_from_when_its_candle_could_be_decided() {
         let metrics = metrics();
         let signal = signal(&job("BTCUSDT", 1), "rsi", 0);
-        metrics.begin(std::slice::from_ref(&signal), at(1_000));
+        metrics.begin([&signal], at(1_000));
         metrics.committed([&signal.id], at(1_400));
         metrics.acknowledged(signal.id.as_str(), at(1_400), at(1_500));
         assert_eq!(metrics.measured(), (1, 0.5));
@@ -161,16 +161,16 @@ mod tests {
     fn only_what_was_committed_is_overdue_and_what_is_forgotten_is_gone() {
         let metrics = metrics();
         let [one, two] = [1, 2].map(|number| signal(&job("BTCUSDT", number), "rsi", 0));
-        metrics.begin(&[one.clone(), two.clone()], at(0));
+        metrics.begin([&one, &two], at(0));
         metrics.committed([&one.id], at(100));
         assert_eq!(metrics.overdue(at(2_000)), [""; 0]);
         assert_eq!(metrics.overdue(at(2_101)), [one.id.as_str()]);
-        metrics.settle(&[one.clone(), two.clone()]);
+        metrics.settle([&one.id, &two.id]);
         assert_eq!(metrics.lock().keys().collect::<Vec<_>>(), [one.id.as_str()]);
         metrics.forget([one.id.as_str()]);
         assert!(metrics.overdue(at(9_000)).is_empty() && metrics.lock().is_empty());
         let withheld = Signal { is_withheld: true, ..two };
-        metrics.begin(&[withheld], at(0));
+        metrics.begin([&withheld], at(0));
         assert!(metrics.lock().is_empty(), "what is not published is not waited for");
     }
 

@@ -75,7 +75,10 @@ impl FromStr for MetricSymbols {
 
 #[cfg(test)]
 mod tests {
+    use ta_bot_core::{Action, ExecutionStatus, Job, StrategyId, Timestamp};
+
     use super::*;
+    use crate::support::metrics::Metrics;
 
     fn settings(symbols: usize, timeframes: &[&str]) -> ApplicationSettings {
         ApplicationSettings {
@@ -97,6 +100,37 @@ mod tests {
         let chosen = MetricSymbols::Auto.chosen(&many, 30, &HashSet::new());
         assert_eq!(chosen.len(), SERIES / (3 * (FOR_A_PLACE + 30 * FOR_A_STRATEGY)));
         assert!(chosen.contains(&"S0USDT".parse().unwrap()) && !chosen.contains(&"S999USDT".parse().unwrap()));
+    }
+
+    /// Whatever its strategies decide.
+    #[test]
+    fn a_scrape_of_a_thousand_symbols_fits_the_bill() {
+        let metrics = Metrics::new().unwrap();
+        let settings = settings(1000, &["5m", "15m", "1h"]);
+        let strategies: Vec<StrategyId> = (0..30).map(|index| format!("strategy_{index}").parse().unwrap()).collect();
+        metrics.announce(&settings, strategies.iter());
+        for (symbol, timeframe) in settings
+            .symbols
+            .iter()
+            .flat_map(|symbol| settings.timeframes.iter().map(move |timeframe| (symbol, timeframe)))
+        {
+            let job = Job { symbol: symbol.clone(), timeframe: *timeframe, candle_close: Timestamp::from_millis(0) };
+            let place = metrics.place(&job, &settings);
+            for strategy in &strategies {
+                for signal in [None, Some(Action::Buy), Some(Action::Sell)] {
+                    metrics.executed(&place, strategy, ExecutionStatus::Success, signal, 1.0);
+                }
+            }
+            metrics.analysed(&place, strategies.len(), 10.0);
+        }
+        let text: String = metrics.render().unwrap().collect();
+        let series = text.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(series < 20_000 && text.len() < 3_000_000, "{series} series, {} bytes", text.len());
+        let run = text.lines().filter(|line| line.starts_with("ta_bot_strategies_run_total{"));
+        let run: f64 = run.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
+        assert_eq!(run as usize, 1000 * 3 * 30, "the symbols without series of their own are counted too");
+        let exported: usize = metrics.families().map(|family| family.get_metric().len()).sum();
+        assert!(exported < 20_000, "{exported} points");
     }
 
     #[test]

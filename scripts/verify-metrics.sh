@@ -14,7 +14,7 @@ fi
 
 # Name, type, labels, and `later` for a metric that is there only with what it is about: a server, a limit, an event.
 awk '
-    FILENAME == "-" {
+    FNR == NR {
         if (!NF) next
         order[++count] = $1; type[$1] = $2; labels[$1] = $3; later[$1] = $4 == "later"
         next

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use serde_json::Value as Json;
@@ -95,6 +96,15 @@ impl Told {
         let is_wrong = expected.iter().any(|(.., verdict, _)| *verdict == "wrong");
         assert_eq!(self.code, Some(i32::from(is_wrong)), "{expected:?}");
     }
+}
+
+/// Checks these cases at once, since most of the time is spent waiting for an answer that does not come.
+fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
 }
 
 /// A store with candles up to now.

@@ -74,7 +74,11 @@ pub async fn inspect(usage: &Use<'_>) -> Vec<Finding> {
         rights(&complaints, checkup);
         match asked {
             Ok(()) => {
-                storage(&nats, checkup).await;
+                if checkup.is_one_wrong() {
+                    checkup.not_checked(STORAGE, "a right is missing");
+                } else {
+                    storage(&nats, checkup).await;
+                }
                 signals(&nats, usage.signals, checkup).await;
                 jobs(&nats, usage.jobs, checkup).await;
             }

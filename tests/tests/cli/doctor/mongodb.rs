@@ -8,7 +8,7 @@ use mongodb::{
 };
 use ta_bot_test_servers::{Mode, Mongo, Proxy};
 
-use super::{SECRET, Told, command_of, sound_home};
+use super::{SECRET, Told, at_once, command_of, sound_home};
 use crate::run::Home;
 
 const DATABASE: &str = "petrosa";
@@ -32,11 +32,15 @@ async fn each_fault_of_mongodb_is_found_and_nothing_else() {
     told(&home, &uri).is_sound();
     assert_eq!(database.list_collection_names().await.unwrap(), [""; 0], "nothing is made");
 
-    told(&home, &standalone.uri()).finds(&[("mongodb", "transactions", "wrong", "replica set")]);
-    told(&home, "mongodb://127.0.0.1:1/").finds(&[("mongodb", "answer", "wrong", "start MongoDB")]);
     let proxy = Proxy::start(server.address()).unwrap();
     proxy.set(Mode::Stall).await.unwrap();
-    told(&home, &server.uri_at(proxy.address())).finds(&[("mongodb", "answer", "wrong", "start MongoDB")]);
+    let away = ("mongodb", "answer", "wrong", "start MongoDB");
+    let cases = [
+        (standalone.uri(), ("mongodb", "transactions", "wrong", "replica set")),
+        ("mongodb://127.0.0.1:1/".to_owned(), away),
+        (server.uri_at(proxy.address()), away),
+    ];
+    at_once(&cases, |(uri, expected)| told(&home, uri).finds(&[*expected]));
 
     documents(&home, &uri, &database).await;
     users(&home).await;
@@ -69,6 +73,9 @@ async fn users(home: &Home) {
         format!("mongodb://{user}:{password}@{}/?directConnection=true&authSource=admin", server.address())
     };
     told(home, &of("writer", SECRET)).is_sound();
-    told(home, &of("reader", SECRET)).finds(&[("mongodb", "rights", "wrong", "readWrite")]);
-    told(home, &of("writer", "another")).finds(&[("mongodb", "answer", "wrong", "user, password")]);
+    let cases = [
+        (of("reader", SECRET), ("mongodb", "rights", "wrong", "readWrite")),
+        (of("writer", "another"), ("mongodb", "answer", "wrong", "user, password")),
+    ];
+    at_once(&cases, |(uri, expected)| told(home, uri).finds(&[*expected]));
 }

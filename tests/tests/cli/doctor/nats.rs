@@ -9,7 +9,7 @@ use async_nats::jetstream::{
 use ta_bot_test_servers::{Mode, Nats, Proxy};
 use ta_bot_tests::replicas::stream::STREAM;
 
-use super::{Line, SECRET, Told, command_of, sound_home};
+use super::{Line, SECRET, Told, at_once, command_of, sound_home};
 use crate::run::Home;
 
 const DAYS: Duration = Duration::from_hours(24);
@@ -24,11 +24,14 @@ async fn each_fault_of_nats_is_found_and_nothing_else() {
     let (server, without) = tokio::try_join!(Nats::start(), Nats::start_without_jetstream()).unwrap();
     let url = server.url();
     told(&home, &url).is_sound();
-    told(&home, &without.url()).finds(&[("nats", "jetstream", "wrong", "run NATS with JetStream")]);
-    told(&home, "nats://127.0.0.1:1").finds(&[("nats", "answer", "wrong", "start NATS")]);
     let proxy = Proxy::start(server.address()).unwrap();
     proxy.set(Mode::Stall).await.unwrap();
-    told(&home, &server.url_at(proxy.address())).finds(&[("nats", "answer", "wrong", "start NATS")]);
+    let cases = [
+        (without.url(), ("nats", "jetstream", "wrong", "run NATS with JetStream")),
+        ("nats://127.0.0.1:1".to_owned(), ("nats", "answer", "wrong", "start NATS")),
+        (server.url_at(proxy.address()), ("nats", "answer", "wrong", "start NATS")),
+    ];
+    at_once(&cases, |(url, expected)| told(&home, url).finds(&[*expected]));
     streams(&home, &url).await;
     users(&home).await;
 }
@@ -108,8 +111,12 @@ async fn users(home: &Home) {
     let server = Nats::start_with_users(&authorization).await.unwrap();
     let of = |user: &str, password: &str| format!("nats://{user}:{password}@{}", server.address());
     told(home, &of("bot", SECRET)).is_sound();
-    told(home, &of("bot", "another")).finds(&[("nats", "answer", "wrong", "user and password")]);
-    for user in ["few", "deaf", "no_api"] {
-        told(home, &of(user, SECRET)).finds(&[("nats", "rights", "wrong", "ta-bot.>")]);
-    }
+    let rights = ("nats", "rights", "wrong", "ta-bot.>");
+    let cases = [
+        (of("bot", "another"), ("nats", "answer", "wrong", "user and password")),
+        (of("few", SECRET), rights),
+        (of("deaf", SECRET), rights),
+        (of("no_api", SECRET), rights),
+    ];
+    at_once(&cases, |(url, expected)| told(home, url).finds(&[*expected]));
 }

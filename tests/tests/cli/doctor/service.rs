@@ -1,7 +1,7 @@
 //! What is wrong with a running service, and what is none.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::{Shutdown, TcpListener},
     thread,
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 
 use ta_bot_tests::until;
 
-use super::{Told, command_of, sound_home};
+use super::{Told, at_once, command_of, sound_home};
 use crate::{
     run::Home,
     serve::{Service, get},
@@ -25,10 +25,14 @@ fn answering(bytes: &'static [u8]) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            // The request is taken in as far as it comes, so that the end of the connection is no reset.
-            stream.write_all(bytes).ok();
+            // Some clients wait for the server to speak first.
+            stream.set_read_timeout(Some(Duration::from_millis(300))).ok();
+            let mut request = [0; 1024];
+            if !matches!(stream.read(&mut request), Ok(0)) {
+                stream.write_all(bytes).ok();
+            }
             stream.shutdown(Shutdown::Write).ok();
-            stream.set_read_timeout(Some(Duration::from_secs(1))).ok();
+            // What else comes is taken in, so that the end of the connection is no reset.
             std::io::copy(&mut stream, &mut std::io::sink()).ok();
         }
     });
@@ -39,19 +43,17 @@ fn answering(bytes: &'static [u8]) -> String {
 fn nobody_and_strangers() {
     let home = sound_home();
     let no_service = [("service", "answer", "wrong", "start the service")];
-    told(&home, "http://127.0.0.1:1").finds(&no_service);
-    for bytes in [
-        &b"\x00\xff garbage without end"[..],
-        b"",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"ok\": \"yes\"}",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{\"service\": \"ta-bot\"",
-        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
-    ] {
-        told(&home, &answering(bytes)).finds(&no_service);
-    }
     // It accepts, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    told(&home, &format!("http://{}", silent.local_addr().unwrap())).finds(&no_service);
+    let mut urls = vec!["http://127.0.0.1:1".to_owned(), format!("http://{}", silent.local_addr().unwrap())];
+    urls.extend([
+        answering(b"\x00\xff garbage without end"),
+        answering(b""),
+        answering(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"ok\": \"yes\"}"),
+        answering(b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{\"service\": \"ta-bot\""),
+        answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
+    ]);
+    at_once(&urls, |url| told(&home, url).finds(&no_service));
 }
 
 /// Every server at once says what none of them says, or nothing at all. Each is one wrong line, and nothing is shown of
@@ -61,8 +63,9 @@ fn servers_that_talk_nonsense_or_say_nothing() {
     let home = sound_home();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let nonsense = answering(b"\x1b[2J\x00\x00\xff S3cretPw is what you sent\r\n\r\n");
-    for address in [nonsense.trim_start_matches("http://").to_owned(), silent.local_addr().unwrap().to_string()] {
-        let kubeconfig = home.path().join("kubeconfig");
+    let addresses = [nonsense.trim_start_matches("http://").to_owned(), silent.local_addr().unwrap().to_string()];
+    at_once(&addresses, |address| {
+        let kubeconfig = home.path().join(format!("kubeconfig-{}", address.replace(':', "-")));
         let cluster = format!(
             "{{apiVersion: v1, kind: Config, current-context: test, clusters: [{{name: test, cluster: {{server: \
              \"http://{address}\"}}}}], users: [{{name: test, user: {{token: S3cretPw}}}}], contexts: [{{name: test, \
@@ -82,7 +85,7 @@ fn servers_that_talk_nonsense_or_say_nothing() {
             ("nats", "answer", "wrong", "start NATS"),
             ("lease", "answer", "wrong", "KUBECONFIG"),
         ]);
-    }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

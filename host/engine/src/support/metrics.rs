@@ -104,34 +104,28 @@ macro_rules! registered {
 mod costs;
 mod counters;
 mod delivery;
-mod election;
 mod failures;
 mod feeds;
-mod http;
 mod inputs;
 mod latency;
 mod receivers;
 mod replay;
+mod service;
 mod shadow;
-mod surroundings;
 mod symbols;
-mod telemetry;
 
 pub use costs::{BudgetGauge, CostMetrics};
 use counters::Counters;
 pub use delivery::DeliveryMetrics;
-pub use election::ElectionMetrics;
 pub use failures::{FailureMetrics, SuspendedGauge};
 pub use feeds::FeedGauge;
-pub use http::HttpMetrics;
 pub use inputs::InputMetrics;
 pub use latency::LatencyMetrics;
 pub use receivers::ReceiverMetrics;
 pub use replay::ReplayMetrics;
+pub use service::{ElectionMetrics, HttpMetrics, SurroundingMetrics, TelemetryMetrics};
 pub use shadow::ShadowMetrics;
-pub use surroundings::SurroundingMetrics;
 pub use symbols::MetricSymbols;
-pub use telemetry::TelemetryMetrics;
 
 impl Metrics {
     /// Creates all instruments. Those that the contract names have a series from the start, so that they are there at

@@ -18,7 +18,7 @@ pub struct SurroundingMetrics {
 }
 
 impl SurroundingMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(in crate::support::metrics) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str, label: &str| IntGaugeVec::new(Opts::new(name, help), &[label]);
         // Without labels, and still without a series before its value is known.
         let single = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &[]);

@@ -13,7 +13,7 @@ pub struct HttpMetrics {
 }
 
 impl HttpMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(in crate::support::metrics) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let help = "HTTP requests by route, until their answer begins";
         let options = HistogramOpts::new("ta_bot_http_request_duration_seconds", help).buckets(SECONDS.to_vec());
         let duration = HistogramVec::new(options, &["method", "route", "status"])?;

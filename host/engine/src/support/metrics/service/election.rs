@@ -15,7 +15,7 @@ pub struct ElectionMetrics {
 }
 
 impl ElectionMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(in crate::support::metrics) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
         let metrics = Self {
             terms: registered!(

@@ -8,7 +8,7 @@ pub struct TelemetryMetrics {
 }
 
 impl TelemetryMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(in crate::support::metrics) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let help = "Spans, metric points and log lines that the collector of telemetry did not take in time";
         let lost = IntCounterVec::new(Opts::new("ta_bot_otel_dropped_total", help), &["signal"])?;
         registry.register(Box::new(lost.clone()))?;

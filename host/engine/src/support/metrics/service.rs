@@ -1,0 +1,11 @@
+//! Metrics of the service itself: its election, its requests, its telemetry, and what it stands on.
+
+mod election;
+mod http;
+mod surroundings;
+mod telemetry;
+
+pub use election::ElectionMetrics;
+pub use http::HttpMetrics;
+pub use surroundings::SurroundingMetrics;
+pub use telemetry::TelemetryMetrics;

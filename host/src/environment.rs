@@ -110,7 +110,7 @@ pub struct Environment {
     /// The file of receivers of signals over HTTP; `None` means that there are none.
     pub webhooks: Option<WebhooksFile>,
     /// Where traces, metrics and logs go; `None` means nowhere.
-    pub telemetry: Option<OtlpSettings>,
+    pub telemetry: Option<Box<OtlpSettings>>,
     /// Which symbols have metrics of their own.
     pub metric_symbols: MetricSymbols,
     /// The pod that this process runs in, and the namespace of that.
@@ -361,14 +361,16 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
 
     /// The standard variables of OpenTelemetry count only if `OTEL_ENABLED` is true: services share them.
     #[cfg(feature = "otlp")]
-    fn telemetry(&mut self) -> Option<OtlpSettings> {
+    fn telemetry(&mut self) -> Option<Box<OtlpSettings>> {
         if !self.switch("OTEL_ENABLED") {
             return None;
         }
         match OtlpSettings::read(|name| (self.get)(name)) {
-            Ok(settings) => settings,
+            Ok(settings) => settings.map(Box::new),
             Err(problems) => {
-                problems.into_iter().for_each(|(name, problem)| self.refuse(name, problem));
+                for (name, problem) in problems {
+                    self.refuse(name, problem);
+                }
                 None
             }
         }
@@ -376,7 +378,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
 
     /// Services share the variable, so it does not end one that has no use for it.
     #[cfg(not(feature = "otlp"))]
-    fn telemetry(&mut self) -> Option<OtlpSettings> {
+    fn telemetry(&mut self) -> Option<Box<OtlpSettings>> {
         const NAME: &str = "OTEL_ENABLED";
         if self.switch(NAME) {
             let problem = "this build of TA Bot sends no telemetry: metrics are at /metrics".to_owned();

@@ -22,9 +22,11 @@ mod room;
 mod sampler;
 mod settings;
 mod variables;
+mod way;
 
 pub use resource::Process;
-pub use settings::{OtlpSettings, Problem};
+pub use settings::OtlpSettings;
+pub use variables::Problem;
 
 use collector::Collector;
 use exporters::{LogExport, Logs, SpanExport, Spans};

@@ -290,7 +290,7 @@ pub(super) struct Telemetry {
 impl Telemetry {
     /// Starts to collect telemetry, if there is somewhere to send it.
     pub(super) fn start(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Self>> {
-        environment.telemetry.as_ref().map(|settings| otlp::start(settings, environment, metrics)).transpose()
+        environment.telemetry.as_deref().map(|settings| otlp::start(settings, environment, metrics)).transpose()
     }
 
     /// Sends from now on.

@@ -190,5 +190,5 @@ async fn a_correction_in_sqlite_is_noticed_and_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correction_in_mysql_is_noticed_and_counts() {
-    a_correction_deep_in_a_window(Replicas::on_mysql().await).await;
+    a_correction_deep_in_a_window(Box::pin(Replicas::on_mysql()).await).await;
 }

@@ -4,9 +4,9 @@ use std::{error::Error as StdError, io, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -28,7 +28,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::settings::{Protocol, Way};
+use super::way::{Protocol, Way};
 use crate::tls::trust;
 
 /// How often a batch is sent if the collector can't take it at once.
@@ -57,7 +57,7 @@ pub(super) struct Collector {
 
 enum Sender {
     Grpc(Channel),
-    Http(Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>),
+    Http(Box<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>),
 }
 
 /// Why a batch was not taken.
@@ -80,11 +80,12 @@ impl Collector {
                 let endpoint = Endpoint::from(way.uri.clone()).user_agent(AGENT).map_err(io::Error::other)?;
                 Sender::Grpc(endpoint.connect_with_connector_lazy(https.enable_http2().wrap_connector(tcp)))
             }
-            Protocol::Http => Sender::Http(
-                Client::builder(TokioExecutor::new())
+            Protocol::Http => {
+                let client = Client::builder(TokioExecutor::new())
                     .pool_timer(TokioTimer::new())
-                    .build(https.enable_http1().wrap_connector(tcp)),
-            ),
+                    .build(https.enable_http1().wrap_connector(tcp));
+                Sender::Http(Box::new(client))
+            }
         };
         Ok(Self { way: way.clone(), client })
     }
@@ -238,17 +239,4 @@ impl Refusal {
         let words = inner.map_or_else(|| format!("{:?} {said}", status.code()), |inner| format!("{said}: {inner}"));
         Self { words: words.trim_end().to_owned(), is_passing: passing.contains(&status.code()) }
     }
-}
-
-/// The address of a way as it may be shown: without what could be a secret.
-impl Way {
-    pub(super) fn shown(&self) -> String {
-        shown(&self.uri)
-    }
-}
-
-pub(super) fn shown(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
-    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", uri.scheme_str().unwrap_or("http"), uri.path().trim_end_matches('/'))
 }

@@ -200,7 +200,9 @@ mod tests {
         let registry = Registry::new();
         let durations = prometheus::Histogram::with_opts(HistogramOpts::new("d", "d").buckets(vec![1.0, 5.0])).unwrap();
         registry.register(Box::new(durations.clone())).unwrap();
-        [0.5, 1.0, 3.0, 7.0, 8.0, 9.0].into_iter().for_each(|duration| durations.observe(duration));
+        for duration in [0.5, 1.0, 3.0, 7.0, 8.0, 9.0] {
+            durations.observe(duration);
+        }
         let mut message = Message::default();
         registry.gather().into_iter().for_each(|family| message.add(family, (1, 2)));
         let Some(Data::Histogram(histogram)) = &message.metrics[0].data else { unreachable!() };

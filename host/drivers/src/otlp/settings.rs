@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Uri};
 use opentelemetry_sdk::trace::Sampler;
 
 use super::{
-    collector::shown,
-    variables::{Signal, Variables},
+    variables::{Problem, Signal, Variables},
+    way::{Way, shown},
 };
 
 /// How many spans may wait for the collector, unless `OTEL_BSP_MAX_QUEUE_SIZE` says. A close of two hundred symbols by
@@ -15,9 +14,6 @@ use super::{
 const MOST_SPANS: usize = 8192;
 /// How many lines of the log may wait, unless `OTEL_BLRP_MAX_QUEUE_SIZE` says.
 const MOST_LINES: usize = 4096;
-
-/// A variable that can't be used: its name, and what was given and is allowed.
-pub type Problem = (&'static str, String);
 
 /// What goes where.
 #[derive(Debug, Clone)]
@@ -32,23 +28,6 @@ pub struct OtlpSettings {
     pub(super) most_spans: usize,
     pub(super) most_lines: usize,
     endpoint: String,
-}
-
-/// The way of one kind of telemetry.
-#[derive(Debug, Clone)]
-pub(super) struct Way {
-    pub(super) protocol: Protocol,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) timeout: Duration,
-    pub(super) is_compressed: bool,
-}
-
-/// How a collector is talked to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Grpc,
-    Http,
 }
 
 impl OtlpSettings {

@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry_sdk::trace::Sampler;
 use percent_encoding::percent_decode_str;
 
-use super::settings::{Problem, Protocol, Way};
+use super::way::{Protocol, Way};
+
+/// A variable that can't be used: its name, and what was given and is allowed.
+pub type Problem = (&'static str, String);
 
 /// The kinds of telemetry, which may each go another way.
 #[derive(Debug, Clone, Copy)]

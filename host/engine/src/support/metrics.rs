@@ -241,13 +241,7 @@ impl Metrics {
             build_info: build_info(&registry)?,
             symbols: MetricSymbols::default(),
             named: Arc::default(),
-            symbols_shown: registered!(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("ta_bot_metrics_symbols", "Scheduled symbols, by whether their series are their own"),
-                    &["series"]
-                )
-            ),
+            symbols_shown: symbols_shown(&registry)?,
             announced: Mutex::default(),
             registry,
         })
@@ -408,6 +402,11 @@ impl Metrics {
 fn compile_duration(registry: &Registry) -> Result<GaugeVec, prometheus::Error> {
     let opts = Opts::new("ta_bot_module_compile_duration_milliseconds", "What it took to make a module ready");
     Ok(registered!(registry, GaugeVec::new(opts, &["strategy", "cached"])))
+}
+
+fn symbols_shown(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let opts = Opts::new("ta_bot_metrics_symbols", "Scheduled symbols, by whether their series are their own");
+    Ok(registered!(registry, IntGaugeVec::new(opts, &["series"])))
 }
 
 fn build_info(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {

@@ -79,6 +79,7 @@ impl Span {
     }
 
     /// Begins a span below this one; if this one is not recorded, it stands for the other too.
+    #[must_use]
     pub fn child(&self, begun: impl FnOnce() -> Begun) -> Self {
         let Some((tracer, context)) = self.recording() else { return self.clone() };
         let span = tracer.build_with_context(begun().builder(), context);
@@ -184,7 +185,7 @@ impl SignalSpans {
         sending: Duration,
         attributes: impl FnOnce() -> Vec<KeyValue>,
     ) {
-        let Some(message) = parse(traceparent).filter(|message| message.is_sampled()) else { return };
+        let Some(message) = parse(traceparent).filter(SpanContext::is_sampled) else { return };
         if TRACER.get().is_none() {
             return;
         }

@@ -106,9 +106,7 @@ impl<const N: usize> Counters<N> {
             let labels = self.labels.iter().zip(places).map(|(label, place)| {
                 let mut pair = LabelPair::default();
                 pair.set_name((*label).to_owned());
-                pair.set_value(
-                    state.texts.get_index(*place as usize).map_or_else(String::new, |text| text.to_string()),
-                );
+                pair.set_value(state.texts.get_index(*place as usize).map_or_else(String::new, ToString::to_string));
                 pair
             });
             let mut metric = Metric::from_label(labels.collect());

@@ -83,7 +83,10 @@ fn faults_of_the_environment() {
             ],
         ),
         (&[("MYSQL_URI", "postgres://u:S3cretPw@host/db")], &[("environment", "variables", "wrong", "MYSQL_URI")]),
-        (&[("OTEL_ENABLED", "true")], &[("environment", "variables", "warning", "OTEL_ENABLED")]),
+        (
+            &[("OTEL_ENABLED", "true"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
+            &[("environment", "variables", "wrong", "OTEL_EXPORTER_OTLP_PROTOCOL")],
+        ),
         (&[("MONGODB_URL", "mongodb://u:S3cretPw@host")], &[("environment", "spelling", "warning", "MONGODB_URI")]),
         (
             &[("HTTP_ADDR", "0.0.0.0:0"), ("API_ANONYMOUS_ROLE", "none")],

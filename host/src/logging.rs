@@ -17,13 +17,18 @@ use std::{
 
 use ta_bot_core::{visible, visible_json};
 use tokio_util::sync::CancellationToken;
-use tracing::{Event, Level, Metadata, field::Field, level_filters::LevelFilter, subscriber::Interest};
+use tracing::{
+    Event, Level, Subscriber,
+    field::Field,
+    level_filters::LevelFilter,
+    span::{Attributes, Id, Record},
+};
 use tracing_subscriber::{
     Layer, Registry,
     field::MakeExt as _,
-    filter::{FilterExt as _, Targets},
+    filter::Targets,
     fmt::format::{self, Writer},
-    layer::{Context, Filter, SubscriberExt as _},
+    layer::{Context, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
@@ -88,25 +93,37 @@ struct Place {
 }
 
 /// Keeps an outage from becoming a flood: after some lines, more from the same place in the program are only counted.
-struct Bounded;
+/// It is around a layer and not a filter of it: the registry takes a filter that looks at the event itself, and not
+/// only at its place, for one that has refused the next event too.
+struct Bounded<L>(L);
 
-impl<S> Filter<S> for Bounded {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
-    }
-
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::TRACE)
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+impl<S: Subscriber, L: Layer<S>> Layer<S> for Bounded<L> {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
         // A more severe level is a smaller one.
-        *metadata.level() > Level::WARN || admits(metadata.name(), Instant::now())
+        if *metadata.level() > Level::WARN || admits(metadata.name(), Instant::now()) {
+            self.0.on_event(event, context);
+        }
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        self.0.on_new_span(attributes, id, context);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.0.on_record(id, values, context);
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        self.0.on_enter(id, context);
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        self.0.on_exit(id, context);
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        self.0.on_close(id, context);
     }
 }
 
@@ -157,20 +174,15 @@ pub fn start(filter: Targets, format: Option<LogFormat>, may_be_sent: bool) {
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = match format {
-        LogFormat::Json => json(|| Seen(io::stderr())).with_filter(bounded(filter.clone())).boxed(),
+        LogFormat::Json => Bounded(json(|| Seen(io::stderr()))).with_filter(filter.clone()).boxed(),
         LogFormat::Text => {
             let coloured = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            text(io::stderr, coloured).with_filter(bounded(filter.clone())).boxed()
+            Bounded(text(io::stderr, coloured)).with_filter(filter.clone()).boxed()
         }
     };
     let sent = SENDING.iter().fold(filter, |filter, part| filter.with_target(*part, LevelFilter::OFF));
     let sent = may_be_sent.then(|| ToCollector.with_filter(sent));
     tracing_subscriber::registry().with(sent).with(lines).try_init().ok();
-}
-
-/// What a filter lets through, without floods.
-fn bounded<S>(filter: Targets) -> impl Filter<S> {
-    filter.and(Bounded)
 }
 
 /// The log as JSON.
@@ -279,6 +291,23 @@ mod tests {
         assert!(!line.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{line:?}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["shown"], HOSTILE);
+    }
+
+    /// Other lines come as before, also those beside a filter for a collector.
+    #[test]
+    fn a_flood_silences_nothing_else() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let lines = Bounded(text(move || writer.clone(), false)).with_filter(filter("info").unwrap());
+        let sent = Some(ToCollector.with_filter(filter("info").unwrap()));
+        tracing::subscriber::with_default(Registry::default().with(sent).with(lines), || {
+            for index in 0..100 {
+                tracing::warn!(index, "a flood");
+                tracing::info!(index, "an hour strikes");
+            }
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!((text.matches("a flood").count(), text.matches("an hour").count()), (LINES as usize, 100));
     }
 
     #[test]

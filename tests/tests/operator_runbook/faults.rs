@@ -15,6 +15,9 @@ pub(crate) async fn before(cluster: &Cluster, heading: &str) {
     match heading {
         "TABotAbsent" => {
             objects::scale(&cluster.client, 0).await;
+            // Prometheus may still say that it knows none of the replicas that the section before started.
+            let ready = async || objects::ready(&cluster.client).await;
+            until(PATIENCE, async || format!("{} are ready", ready().await), async || ready().await == 0).await;
             prometheus_says(cluster, "absent(ta_bot_build_info)").await;
         }
         "TABotReplicaUnscraped" => {

@@ -95,6 +95,12 @@ pub(crate) async fn replica_set(client: &Client, deployment: &Deployment, revisi
     sets.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }
 
+/// How many pods of the Deployment are ready, according to its status.
+pub(crate) async fn ready(client: &Client) -> i32 {
+    let deployment = Api::<Deployment>::namespaced(client.clone(), NAMESPACE).get(NAME).await.unwrap();
+    deployment.status.and_then(|status| status.ready_replicas).unwrap_or(0)
+}
+
 /// Says how many replicas there are to be.
 pub(crate) async fn scale(client: &Client, replicas: usize) {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);

@@ -4,6 +4,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
 
+#[cfg(any(feature = "kubernetes", feature = "nats"))]
+mod causes;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 #[cfg(feature = "mongodb")]

@@ -35,6 +35,8 @@ use ta_bot_engine::{
     support::metrics::Metrics,
 };
 
+use crate::causes::with_causes;
+
 mod api;
 pub mod inspect;
 mod keeper;
@@ -158,9 +160,9 @@ pub async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     let config = match kubeconfig {
         Some(path) => from_file(path).await.map_err(|error| ClientError::Kubeconfig {
             path: path.display().to_string(),
-            reason: api::with_causes(&error),
+            reason: with_causes(&error),
         })?,
-        None => Config::incluster().map_err(|error| ClientError::NotInCluster(api::with_causes(&error)))?,
+        None => Config::incluster().map_err(|error| ClientError::NotInCluster(with_causes(&error)))?,
     };
     client_of(config)
 }
@@ -169,7 +171,7 @@ pub async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
 pub fn client_of(mut config: Config) -> Result<Client, ClientError> {
     config.connect_timeout = Some(CONNECT);
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| ClientError::Client(api::with_causes(&error)))
+    Client::try_from(config).map_err(|error| ClientError::Client(with_causes(&error)))
 }
 
 async fn from_file(path: &Path) -> Result<Config, kube::config::KubeconfigError> {

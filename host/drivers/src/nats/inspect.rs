@@ -22,6 +22,7 @@ use super::{
     },
     job_queue,
 };
+use crate::causes::with_causes;
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(12);
@@ -65,7 +66,13 @@ pub async fn inspect(usage: &Use<'_>) -> Vec<Finding> {
         let complaints = Complaints::default();
         let nats = match Nats::connect_once(usage.address, NAMESPACE, &complaints).await {
             Ok(nats) => nats,
-            Err(error) => return checkup.wrong(CONNECTION, told(usage.address, &error), connecting(&error)),
+            Err(error) => {
+                return checkup.wrong(
+                    CONNECTION,
+                    format!("{}: {}", usage.address, with_causes(&error)),
+                    connecting(&error),
+                );
+            }
         };
         checkup.ok(CONNECTION, format!("{} answers", usage.address));
         version(&nats, checkup);
@@ -91,20 +98,6 @@ pub async fn inspect(usage: &Use<'_>) -> Vec<Finding> {
         }
     })
     .await
-}
-
-/// Why there is no connection.
-fn told(address: &NatsAddress, error: &ConnectError) -> String {
-    let mut text = format!("{address}: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What to do if there is no connection.

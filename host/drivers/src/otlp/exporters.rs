@@ -16,8 +16,8 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
-    logs::{BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord},
-    trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
+    logs::{self, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord},
+    trace::{self, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 use tokio::runtime::Handle;
 
@@ -51,14 +51,14 @@ impl Exporter {
         let collector = Arc::clone(&self.collector);
         let sent = self.runtime.spawn(async move { collector.send(batch).await }).await;
         self.room.leave(count);
-        let refused = match sent {
+        let (lost, reason) = match sent {
             Ok(Ok(0)) => return Ok(()),
             Ok(Ok(rejected)) => (rejected, "the collector rejected a part of them".to_owned()),
             Ok(Err(reason)) => (count, reason),
             Err(_) => (count, "the process ends".to_owned()),
         };
-        self.room.refused(refused.0, refused.1.clone());
-        Err(OTelSdkError::InternalFailure(refused.1))
+        self.room.refused(lost, reason.clone());
+        Err(OTelSdkError::InternalFailure(reason))
     }
 }
 
@@ -115,7 +115,8 @@ pub(super) struct Spans {
 
 impl Spans {
     pub(super) fn new(exporter: SpanExport, room: Arc<Room>) -> Self {
-        Self { processor: BatchSpanProcessor::builder(exporter).build(), room }
+        let queue = trace::BatchConfigBuilder::default().with_max_queue_size(room.limit()).build();
+        Self { processor: BatchSpanProcessor::builder(exporter).with_batch_config(queue).build(), room }
     }
 }
 
@@ -153,7 +154,8 @@ pub(super) struct Logs {
 
 impl Logs {
     pub(super) fn new(exporter: LogExport, room: Arc<Room>) -> Self {
-        Self { processor: BatchLogProcessor::builder(exporter).build(), room }
+        let queue = logs::BatchConfigBuilder::default().with_max_queue_size(room.limit()).build();
+        Self { processor: BatchLogProcessor::builder(exporter).with_batch_config(queue).build(), room }
     }
 }
 
@@ -174,5 +176,37 @@ impl LogProcessor for Logs {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.processor.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use prometheus::IntCounter;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::otlp::way::{Protocol, Way};
+
+    /// The queue behind a room has as many places. One with fewer would drop spans whose places nobody gives back.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_place_is_given_back_however_many_there_are() {
+        const PLACES: usize = 5000;
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/v1/traces", silent.local_addr().unwrap()).parse().unwrap();
+        let timeout = Duration::from_millis(1);
+        let way = Way { protocol: Protocol::Http, uri, headers: HeaderMap::new(), timeout, is_compressed: false };
+        let lost = IntCounter::new("lost", "lost").unwrap();
+        let room = Arc::new(Room::new("traces", PLACES, lost.clone()));
+        let exporter = SpanExport::new(Collector::open(&way).unwrap(), Arc::clone(&room));
+        let processor = Spans::new(exporter, Arc::clone(&room));
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+        (0..PLACES).for_each(|_| drop(tracer.start("a span")));
+        tokio::task::spawn_blocking(move || provider.shutdown()).await.unwrap().ok();
+        assert_eq!(lost.get(), PLACES as u64, "the collector did not answer");
+        assert!((0..PLACES).all(|_| room.enter()), "places are lost");
     }
 }

@@ -30,6 +30,11 @@ impl Room {
         Self { kind, limit, waiting: AtomicUsize::new(0), lost, reason: Mutex::new(None) }
     }
 
+    /// How much may wait.
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= self.limit
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
@@ -11,9 +11,12 @@ use ta_bot_engine::support::checkup::{Checkup, Finding, within};
 use tokio::net::TcpStream;
 
 use super::{LIMIT, Surroundings, data};
-use crate::environment::{
-    EnvError,
-    names::{NAMES, meant_by},
+use crate::{
+    cli::serve::reachable,
+    environment::{
+        EnvError,
+        names::{NAMES, meant_by},
+    },
 };
 
 const VARIABLES: &str = "variables";
@@ -115,14 +118,4 @@ async fn address(surroundings: &Surroundings, checkup: &mut Checkup) {
             "stop what listens there (ss -ltnp), or give HTTP_ADDR another port",
         ),
     }
-}
-
-/// An address that can be called: one that stands for all of this machine can't.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

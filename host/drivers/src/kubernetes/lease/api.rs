@@ -1,6 +1,6 @@
 //! Calls about the one Lease. Each call has a time limit, and each failure is worded so that an operator can act on it.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -12,6 +12,7 @@ use ta_bot_engine::support::metrics::Metrics;
 use thiserror::Error;
 
 use super::{NAME, record::Record};
+use crate::causes::with_causes;
 
 /// How long one watch lasts before the next one starts.
 pub(super) const WATCH_SECONDS: u32 = 20;
@@ -164,18 +165,4 @@ impl LeaseApi {
             error => LeaseError::Failed { verb, namespace, said: with_causes(error) },
         }
     }
-}
-
-/// The text of an error and its causes, which a client's own text often leaves out.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }

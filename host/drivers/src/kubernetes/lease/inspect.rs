@@ -17,10 +17,11 @@ use ta_bot_engine::support::{
 
 use super::{
     NAME, Timing,
-    api::{LeaseApi, LeaseError, with_causes},
+    api::{LeaseApi, LeaseError},
     client,
     record::{Claim, Record, duration, holder},
 };
+use crate::causes::with_causes;
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(12);

@@ -174,7 +174,7 @@ impl App {
             ..
         } = drivers;
         let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
-        let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone);
+        let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone, environment.data_dir.clone());
         Ok(Self {
             environment,
             connections,

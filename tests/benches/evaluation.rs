@@ -66,7 +66,7 @@ fn make_ready(criterion: &mut Criterion) {
     });
     group.bench_function("inspect in a child", |bencher| {
         let sandbox = Sandbox::new(Limits::default(), None).unwrap().with_children(ta_bot_tests::app::children());
-        bencher.iter(|| sandbox.inspect(&rsi).unwrap());
+        bencher.iter(|| sandbox.inspect(&mut rsi.as_slice(), rsi.len() as u64).unwrap());
     });
     group.bench_function("load from the cache", |bencher| {
         let cache = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Modules: their bytes, whether they may decide, and which of them are ready to run.
 
 pub mod admission;
+pub mod arrival;
 pub mod bundled;
 pub mod catalog;
 pub mod copies;

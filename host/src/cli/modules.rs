@@ -108,8 +108,9 @@ fn is_name(name: &str) -> bool {
 /// Shows what the bytes of a module tell about it.
 fn inspect(session: &Session, path: &Path) -> Result<(), CliError> {
     let bytes = module_file::read(path)?;
-    let inspection =
-        Children::of_this_program().inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?;
+    let inspection = Children::of_this_program()
+        .inspect(&mut &*bytes, bytes.len() as u64)
+        .map_err(|error| module_file::unfit_bytes(path, error))?;
     session.output.answer(&Inspected { file: shown(path), inspection })
 }
 

@@ -6,7 +6,7 @@
 //! says is an answer; its death is one as well, a [`Death`]. The two speak by length-bounded messages over the pipes of
 //! the child's standard input and output ([`message`]).
 
-use std::{path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{io::Read, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -144,13 +144,13 @@ impl Children {
     }
 
     /// What the bytes are, or why they are no module. It takes a few milliseconds for most modules.
-    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, InspectError> {
-        if bytes.len() > LARGEST_MODULE {
+    pub fn inspect(&self, bytes: &mut (impl Read + Send), length: u64) -> Result<Inspection, InspectError> {
+        if length > LARGEST_MODULE as u64 {
             return Err(InspectError::TooLarge);
         }
         // An inspection is the same whatever the limits are.
         let request = Request { task: Task::Inspect, limits: Limits::default(), counts_fuel: false, inspection: None };
-        match self.ask(&request, bytes)?.0.told {
+        match self.ask(&request, bytes, length)?.0.told {
             Told::Read(inspection) => Ok(*inspection),
             Told::Refused(refusal) => Err(refusal),
             Told::NotCompiled(_) | Told::Tried(_) => Err(Death::no_answer().into()),
@@ -168,10 +168,15 @@ impl Children {
     }
 
     /// Asks a child, and waits for its answer and the code that comes with it.
-    pub(crate) fn ask(&self, request: &Request, bytes: &[u8]) -> Result<(Answer, Vec<u8>), Death> {
-        let allowance = self.allowance(request.task, bytes.len(), &request.limits);
+    pub(crate) fn ask(
+        &self,
+        request: &Request,
+        bytes: &mut (impl Read + Send),
+        length: u64,
+    ) -> Result<(Answer, Vec<u8>), Death> {
+        let allowance = self.allowance(request.task, length as usize, &request.limits);
         let _place = self.desk.take(allowance.memory_bytes);
-        let (answer, code) = run::run(run::command(&self.program, allowance), request, bytes, allowance)?;
+        let (answer, code) = run::run(run::command(&self.program, allowance), request, (bytes, length), allowance)?;
         if !answer.is_walled {
             self.told_of_gap.call_once(|| {
                 tracing::warn!(

@@ -187,7 +187,7 @@ impl CompileCache {
     ) -> Result<(Inspection, Vec<u8>), Unfit> {
         let Wanted { limits, counts_fuel, .. } = wanted;
         let request = Request { task: Task::Compile, limits: *limits, counts_fuel, inspection: None };
-        let (Answer { engine, told, .. }, code) = children.ask(&request, bytes)?;
+        let (Answer { engine, told, .. }, code) = children.ask(&request, &mut &*bytes, bytes.len() as u64)?;
         match told {
             Told::Read(inspection) if inspection.digest == digest && engine.as_ref() == Some(&self.engine_key) => {
                 Ok((*inspection, code))

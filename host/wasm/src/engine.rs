@@ -1,6 +1,7 @@
 //! The engine that all modules share, its pool of instances, and the clock that stops guests which run too long.
 
 use std::{
+    io::Read,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,7 +21,7 @@ use crate::{
     child::Children,
     compile::{CompileCache, Compiled, Unfit, Wanted},
     guest::GuestState,
-    inspect::{InspectError, Inspection, inspect},
+    inspect::{InspectError, Inspection, LARGEST_MODULE, inspect},
     limits::{CORE_INSTANCES, Limits, MEMORIES, STACK_BYTES, TABLE_ELEMENTS, TABLES},
 };
 
@@ -127,12 +128,18 @@ impl Sandbox {
         Ok(Self { engine, limits, cache, children: None, counts_fuel: false, page_scan, _clock: Arc::new(clock) })
     }
 
-    /// What the bytes of a module are, or why they are none.
-    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, InspectError> {
-        match &self.children {
-            Some(children) => children.inspect(bytes),
-            None => inspect(bytes),
+    /// What the bytes of a module are, or why they are none. They are read from `bytes`, and are `length` of them.
+    pub fn inspect(&self, bytes: &mut (impl Read + Send), length: u64) -> Result<Inspection, InspectError> {
+        if let Some(children) = &self.children {
+            return children.inspect(bytes, length);
         }
+        if length > LARGEST_MODULE as u64 {
+            return Err(InspectError::TooLarge);
+        }
+        let mut whole = Vec::new();
+        let read = bytes.take(length).read_to_end(&mut whole);
+        read.map_err(|error| InspectError::Unanswered(format!("its bytes can't be read: {error}")))?;
+        inspect(&whole)
     }
 
     /// The code of a module, compiled or found.

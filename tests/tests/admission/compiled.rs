@@ -52,6 +52,6 @@ fn a_child_compiles_what_this_process_would() {
     // The engine is the same, so the code is found.
     let here = Sandbox::new(Limits::default(), Some(bench.folder())).unwrap();
     assert!(StrategyModule::load(&here, &rsi).unwrap().compile_cost().cached);
-    let apart = bench.sandbox().inspect(&rsi).unwrap();
+    let apart = bench.sandbox().inspect(&mut rsi.as_slice(), rsi.len() as u64).unwrap();
     assert_eq!(apart, ta_bot_wasm::inspect(&rsi).unwrap());
 }

@@ -12,11 +12,14 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value, error::Category};
+use ta_bot_engine::modules::arrival::Arrival;
 
 use crate::error::ApiError;
 
 /// The most bytes that a body may have.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
+/// How many bytes of a body are gathered before they are written to a file.
+const WRITTEN_AT_ONCE: usize = 1 << 20;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
@@ -80,16 +83,52 @@ pub(crate) async fn arrived(body: Body, limit: usize) -> Result<Vec<u8>, ApiErro
     tokio::time::timeout(ARRIVAL, collect(body, limit)).await.map_err(|_| ApiError::SlowBody)?
 }
 
+fn ended_early() -> ApiError {
+    ApiError::Malformed("the body ended early".to_owned())
+}
+
 async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     while let Some(data) = next_data(&mut body).await {
-        let data = data.map_err(|_| ApiError::Malformed("the body ended early".to_owned()))?;
+        let data = data.map_err(|_| ended_early())?;
         if bytes.len() + data.len() > limit {
             return Err(ApiError::TooLarge { limit });
         }
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+/// Takes the bytes of a body into `arrival`, or fails if there are more than `limit` or they arrive too late.
+pub(crate) async fn kept(body: Body, limit: usize, arrival: Arrival) -> Result<Arrival, ApiError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ApiError::TooLarge { limit });
+    }
+    tokio::time::timeout(ARRIVAL, keep(body, limit, arrival)).await.map_err(|_| ApiError::SlowBody)?
+}
+
+async fn keep(mut body: Body, limit: usize, mut arrival: Arrival) -> Result<Arrival, ApiError> {
+    let mut waiting = Vec::new();
+    let mut is_over = false;
+    while !is_over {
+        match next_data(&mut body).await {
+            Some(data) => waiting.extend_from_slice(&data.map_err(|_| ended_early())?),
+            None => is_over = true,
+        }
+        if arrival.bytes() + waiting.len() as u64 > limit as u64 {
+            return Err(ApiError::TooLarge { limit });
+        }
+        if is_over || waiting.len() >= WRITTEN_AT_ONCE {
+            arrival = written(arrival, std::mem::take(&mut waiting)).await?;
+        }
+    }
+    Ok(arrival)
+}
+
+/// Writes on a thread that may wait for the disk.
+async fn written(mut arrival: Arrival, bytes: Vec<u8>) -> Result<Arrival, ApiError> {
+    let written = tokio::task::spawn_blocking(move || arrival.add(&bytes).map(|()| arrival)).await;
+    Ok(written.map_err(|ended| ApiError::Panic(ended.to_string()))??)
 }
 
 /// The next chunk of a body; trailers count as an empty one.

@@ -10,6 +10,7 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     modules::{
+        arrival::Arrival,
         judge::{NotJudged, judge, unusable},
         module_store::{Judgement, KeptModule, ModuleStore, Upload},
         signature::{ModuleSignature, TrustedKeys},
@@ -55,6 +57,8 @@ pub struct Catalog {
     trusted: Option<TrustedKeys>,
     /// Whether this process is the only one on its store. If so, nothing is left to others.
     alone: bool,
+    /// The folder for modules that arrive.
+    arrivals: PathBuf,
     /// Notified when a module was taken here.
     taken: Notify,
     /// The modules that this process has tried to compile ahead.
@@ -89,11 +93,25 @@ pub struct Uploaded {
 
 impl Catalog {
     /// Creates a catalog of `store`. `alone` says whether this process is the only one on the store. Signatures are
-    /// required if there are trusted keys.
-    pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox, trusted: Option<TrustedKeys>, alone: bool) -> Self {
-        let taken = Notify::new();
-        let one = Semaphore::new(1);
-        Self { store, sandbox, trusted, alone, taken, ahead: Mutex::default(), begun: Mutex::default(), one }
+    /// required if there are trusted keys. Modules that arrive are kept in the folder `arrivals` until they are stored.
+    pub fn new(
+        store: Arc<dyn ModuleStore>,
+        sandbox: Sandbox,
+        trusted: Option<TrustedKeys>,
+        alone: bool,
+        arrivals: PathBuf,
+    ) -> Self {
+        Self {
+            store,
+            sandbox,
+            trusted,
+            alone,
+            arrivals,
+            taken: Notify::new(),
+            ahead: Mutex::default(),
+            begun: Mutex::default(),
+            one: Semaphore::new(1),
+        }
     }
 
     /// Reads the signature of an upload from the text of its header. If no keys are trusted, the signature is ignored;
@@ -106,26 +124,31 @@ impl Catalog {
         }
     }
 
+    /// A place for the bytes of a module that is uploaded.
+    pub fn arrival(&self) -> Result<Arrival, StoreError> {
+        Arrival::in_folder(&self.arrivals)
+    }
+
     /// Takes a module. The same bytes again change nothing, unless the kept bytes were damaged. Once begun, this has
     /// to run to its end.
     pub async fn upload(
         &self,
-        bytes: Vec<u8>,
+        mut arrival: Arrival,
         signature: Option<ModuleSignature>,
         by: String,
     ) -> Result<Uploaded, UploadError> {
         let _one = self.one.acquire().await;
-        let hashed = tokio::task::spawn_blocking(move || (ModuleDigest::of(&bytes), bytes)).await;
-        let (digest, bytes) = hashed.map_err(|error| given_up(&error.to_string()))?;
+        let digest = arrival.digest()?;
         // Nobody reads the bytes of somebody who has no key.
         let signed_by = self.signer(digest, signature)?;
         let sandbox = self.sandbox.clone();
-        let inspected = tokio::task::spawn_blocking(move || (sandbox.inspect(&bytes), bytes)).await;
-        let (inspected, bytes) = inspected.map_err(|error| given_up(&error.to_string()))?;
-        match inspected {
-            Err(InspectError::Unanswered(reason)) => return Err(given_up(&reason).into()),
-            inspected => inspected?,
+        let read = move || match arrival.inspect(&sandbox)? {
+            Err(InspectError::Unanswered(reason)) => Err(given_up(&reason).into()),
+            Err(refused) => Err(UploadError::Refused(refused)),
+            // Only now is it worth the memory.
+            Ok(_) => Ok(arrival.read()?),
         };
+        let bytes = tokio::task::spawn_blocking(read).await.map_err(|error| given_up(&error.to_string()))??;
         if let Some(module) = self.store.find(digest).await?
             && module.upload.is_some()
         {

@@ -101,7 +101,7 @@ fn known(children: &Children, path: &Path) -> Known {
         Ok(bytes) => bytes,
         Err(error) => return Known::Unfit(format!("can't be read: {error}"), READABLE),
     };
-    match children.inspect(&bytes) {
+    match children.inspect(&mut &*bytes, bytes.len() as u64) {
         Ok(_) => Known::Module(ModuleDigest::of(&bytes)),
         Err(error @ InspectError::Unanswered(_)) => Known::NotChecked(error.to_string()),
         Err(error) => Known::Unfit(format!("is no strategy: {error}"), BUILD),

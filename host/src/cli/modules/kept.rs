@@ -32,7 +32,9 @@ pub(super) async fn upload(
     let bytes = module_file::read(path)?;
     let signature = keys::signature_for(session, path, signature)?;
     let app = session.open().await?;
-    let taken = app.catalog.upload(bytes, signature, name_or_user(by)).await;
+    let mut arrival = app.catalog.arrival()?;
+    arrival.add(&bytes)?;
+    let taken = app.catalog.upload(arrival, signature, name_or_user(by)).await;
     let Uploaded { module, is_new } = taken.map_err(|error| module_file::refused(path, error))?;
     let digest = module.digest;
     // The bar hides itself if stderr is not a terminal.

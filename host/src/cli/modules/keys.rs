@@ -80,7 +80,10 @@ pub(in crate::cli) fn sign(
 /// The digest of the module in a file. A signature vouches for what is signed, so that must at least be a module.
 fn digest(path: &Path) -> Result<ModuleDigest, CliError> {
     let bytes = module_file::read(path)?;
-    Ok(Children::of_this_program().inspect(&bytes).map_err(|error| module_file::unfit_bytes(path, error))?.digest)
+    Ok(Children::of_this_program()
+        .inspect(&mut &*bytes, bytes.len() as u64)
+        .map_err(|error| module_file::unfit_bytes(path, error))?
+        .digest)
 }
 
 fn warn_of_readers(path: &Path) {

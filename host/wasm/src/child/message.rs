@@ -7,16 +7,16 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::LARGEST_HEAD;
 
-/// Writes a message.
-pub(crate) fn write(to: &mut impl Write, head: &impl Serialize, body: &[u8]) -> io::Result<()> {
+/// Writes a message whose body is read from `body` and has `length` bytes.
+pub(crate) fn write(to: &mut impl Write, head: &impl Serialize, body: &mut impl Read, length: u64) -> io::Result<()> {
     let head = serde_json::to_vec(head)?;
     if head.len() > LARGEST_HEAD {
         return Err(io::Error::other("the message is too long"));
     }
     to.write_all(&(head.len() as u32).to_le_bytes())?;
     to.write_all(&head)?;
-    to.write_all(&(body.len() as u64).to_le_bytes())?;
-    to.write_all(body)?;
+    to.write_all(&length.to_le_bytes())?;
+    io::copy(&mut body.take(length), to)?;
     to.flush()
 }
 
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_message_comes_back_and_one_that_is_cut_or_too_long_does_not() {
         let mut sent = Vec::new();
-        write(&mut sent, &("a head", 7), b"a body").unwrap();
+        write(&mut sent, &("a head", 7), &mut &b"a body"[..], 6).unwrap();
         let back: ((String, u32), Vec<u8>) = read(&mut sent.as_slice(), 6).unwrap();
         assert_eq!(back, (("a head".to_owned(), 7), b"a body".to_vec()));
         for end in 0..sent.len() {
@@ -56,6 +56,6 @@ mod tests {
         }
         assert!(read::<(String, u32)>(&mut sent.as_slice(), 5).unwrap_err().to_string().contains("5 are allowed"));
         assert!(read::<(String, u32)>(&mut [0xff; 20].as_slice(), 6).is_err());
-        assert!(write(&mut Vec::new(), &"x".repeat(LARGEST_HEAD), b"").is_err());
+        assert!(write(&mut Vec::new(), &"x".repeat(LARGEST_HEAD), &mut io::empty(), 0).is_err());
     }
 }

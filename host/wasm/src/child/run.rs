@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{self, Read as _},
+    io::{self, Read},
     os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
@@ -48,7 +48,7 @@ enum Seen {
 pub(super) fn run(
     mut command: Command,
     request: &Request,
-    bytes: &[u8],
+    (bytes, length): (&mut (impl Read + Send), u64),
     allowance: Allowance,
 ) -> Result<(Answer, Vec<u8>), Death> {
     let unanswered = |error: io::Error| Death::Unanswered(format!("it can't be run: {error}"));
@@ -63,7 +63,7 @@ pub(super) fn run(
     thread::scope(|scope| {
         let named = || thread::Builder::new().name("module-child".to_owned());
         // Whether all of it was taken shows in the answer.
-        let send = move || drop(write(&mut stdin, request, bytes));
+        let send = move || drop(write(&mut stdin, request, bytes, length));
         named().spawn_scoped(scope, send).map_err(unanswered)?;
         let words = named().spawn_scoped(scope, move || last_words(stderr)).map_err(unanswered)?;
         let (done, is_done) = mpsc::channel();

@@ -59,7 +59,8 @@ fn attempt_compiled(
         counts_fuel: sandbox.counts_fuel,
         inspection: Some(compiled.inspection.clone()),
     };
-    let (answer, _) = children.ask(&request, &compiled.code).map_err(Unfit::from)?;
+    let code = &compiled.code;
+    let (answer, _) = children.ask(&request, &mut code.as_slice(), code.len() as u64).map_err(Unfit::from)?;
     match answer.told {
         Told::Tried(judgement) => Ok(judgement),
         Told::Read(_) | Told::Refused(_) | Told::NotCompiled(_) => Err(Unfit::from(Death::no_answer()).into()),
@@ -109,7 +110,7 @@ fn serve(is_walled: bool, judge: impl FnOnce(Result<StrategyModule, LoadError>) 
         Task::Compile => compile(&request, &bytes)?,
         Task::Try => (None, Told::Tried(judge(load(request, bytes)?)), Vec::new()),
     };
-    write(&mut io::stdout().lock(), &Answer { engine, told, is_walled }, &code)
+    write(&mut io::stdout().lock(), &Answer { engine, told, is_walled }, &mut code.as_slice(), code.len() as u64)
 }
 
 fn compile(request: &Request, bytes: &[u8]) -> io::Result<(Option<String>, Told, Vec<u8>)> {

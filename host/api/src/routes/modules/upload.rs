@@ -8,7 +8,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use ta_bot_engine::modules::{catalog::Uploaded, module_store::LARGEST_MODULE, signature::ModuleSignature};
+use ta_bot_engine::modules::{
+    arrival::Arrival, catalog::Uploaded, module_store::LARGEST_MODULE, signature::ModuleSignature,
+};
 
 use super::{Component, WASM};
 use crate::{
@@ -32,7 +34,7 @@ const SIGNATURE: &str = "module-signature";
 pub(super) struct Sent {
     caller: Caller,
     signature: Option<ModuleSignature>,
-    bytes: Vec<u8>,
+    arrival: Arrival,
     /// Held until the bytes are stored or refused.
     turn: Turn,
 }
@@ -51,8 +53,8 @@ impl FromRequest<Arc<Services>> for Sent {
         let signature = parts.headers.get(SIGNATURE).map(|text| String::from_utf8_lossy(text.as_bytes()));
         let signature = services.catalog.read_signature(signature.as_deref())?;
         let turn = uploads.take()?;
-        let bytes = body::arrived(body, LARGEST_MODULE).await?;
-        Ok(Self { caller, signature, bytes, turn })
+        let arrival = body::kept(body, LARGEST_MODULE, services.catalog.arrival()?).await?;
+        Ok(Self { caller, signature, arrival, turn })
     }
 }
 
@@ -84,8 +86,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     )
 )]
 pub(super) async fn upload(State(services): Shared, sent: Sent) -> Result<Response, ApiError> {
-    let Sent { caller, signature, bytes, turn } = sent;
-    let taken = async move { Ok(services.catalog.upload(bytes, signature, caller.name().to_owned()).await?) };
+    let Sent { caller, signature, arrival, turn } = sent;
+    let taken = async move { Ok(services.catalog.upload(arrival, signature, caller.name().to_owned()).await?) };
     // Runs to its end even if the client disconnects, because nobody would complete a half-stored module.
     let Uploaded { module, is_new } = turn.run(taken).await?;
     let location = [(header::LOCATION, format!("{}/{}", super::MODULES, module.digest))];

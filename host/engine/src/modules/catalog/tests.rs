@@ -10,17 +10,24 @@ use crate::{
     testing::{Engine, settings, strategy},
 };
 
+/// The upload of these bytes.
+async fn send(catalog: &Catalog, bytes: &[u8], signature: Option<ModuleSignature>) -> Result<Uploaded, UploadError> {
+    let mut arrival = catalog.arrival().unwrap();
+    arrival.add(bytes).unwrap();
+    catalog.upload(arrival, signature, "ann".to_owned()).await
+}
+
 /// A catalog on the modules of an engine.
 fn catalog(engine: &Engine, trusted: Option<TrustedKeys>) -> Arc<Catalog> {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
-    Arc::new(Catalog::new(engine.modules.clone(), sandbox, trusted, true))
+    Arc::new(Catalog::new(engine.modules.clone(), sandbox, trusted, true, engine.folder.path().to_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_is_checked_once_and_admitted() {
     let engine = Engine::new(settings()).await;
     let catalog = catalog(&engine, None);
-    let upload = async || catalog.upload(strategy("rsi"), None, "ann".to_owned()).await.unwrap();
+    let upload = async || send(&catalog, &strategy("rsi"), None).await.unwrap();
     let first = upload().await;
     assert!(first.is_new && first.module.waits());
     let stop = CancellationToken::new();
@@ -47,7 +54,7 @@ async fn bytes_that_are_no_component_are_refused_and_not_kept() {
     let engine = Engine::new(settings()).await;
     let catalog = catalog(&engine, None);
     for wrong in [Vec::new(), b"no component".to_vec(), strategy("rsi")[..100].to_vec()] {
-        let refused = catalog.upload(wrong, None, "ann".to_owned()).await;
+        let refused = send(&catalog, &wrong, None).await;
         assert!(matches!(refused, Err(UploadError::Refused(_))), "{:?}", refused.map(|uploaded| uploaded.is_new));
     }
     assert_eq!(catalog.uploaded().await.unwrap(), []);
@@ -58,7 +65,7 @@ async fn a_module_needs_a_good_signature_if_keys_are_trusted() {
     let engine = Engine::new(settings()).await;
     let key = PrivateKey::generate().unwrap();
     let catalog = catalog(&engine, TrustedKeys::new(vec![key.public()]));
-    let upload = async |signature| catalog.upload(strategy("rsi"), signature, "ann".to_owned()).await;
+    let upload = async |signature| send(&catalog, &strategy("rsi"), signature).await;
     assert!(matches!(upload(None).await, Err(UploadError::NotSigned)));
     let digest = ModuleDigest::of(&strategy("rsi"));
     let stranger = PrivateKey::generate().unwrap().sign(digest);
@@ -80,7 +87,7 @@ async fn modules_are_found_by_the_first_digits_of_their_digest() {
 /// A catalog whose children run this program.
 fn with_children(engine: &Engine, program: &str, trusted: Option<TrustedKeys>) -> Catalog {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap().with_children(Children::of(program.into()));
-    Catalog::new(engine.modules.clone(), sandbox, trusted, true)
+    Catalog::new(engine.modules.clone(), sandbox, trusted, true, engine.folder.path().to_owned())
 }
 
 #[tokio::test]
@@ -90,7 +97,7 @@ async fn nothing_reads_a_module_before_its_signature_is_good() {
     // This child dies of every module.
     let catalog = with_children(&engine, "/bin/false", TrustedKeys::new(vec![key.public()]));
     let digest = ModuleDigest::of(b"deep");
-    let upload = async |signature| catalog.upload(b"deep".to_vec(), signature, "ann".to_owned()).await;
+    let upload = async |signature| send(&catalog, b"deep", signature).await;
     assert!(matches!(upload(None).await, Err(UploadError::NotSigned)));
     assert!(matches!(upload(Some(other.sign(digest))).await, Err(UploadError::Signature(_))));
     let refused = upload(Some(key.sign(digest))).await;
@@ -101,7 +108,7 @@ async fn nothing_reads_a_module_before_its_signature_is_good() {
 async fn a_child_that_gives_no_answer_is_no_verdict_until_it_has_given_none_for_long() {
     let engine = Engine::new(settings()).await;
     let catalog = with_children(&engine, "/no/such/program", None);
-    let refused = catalog.upload(strategy("rsi"), None, "ann".to_owned()).await;
+    let refused = send(&catalog, &strategy("rsi"), None).await;
     assert!(matches!(refused, Err(UploadError::Store(StoreError::Unavailable { .. }))), "{:?}", refused.err());
 
     let digest = engine.modules.put(&strategy("rsi")).await.unwrap();

@@ -13,7 +13,7 @@ fn request() -> Request {
 fn run_script(script: &str, allowance: Allowance) -> Result<(Answer, Vec<u8>), Death> {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(script);
-    run(shell, &request(), &vec![7; 1 << 20], allowance)
+    run(shell, &request(), (&mut io::repeat(7), 1 << 20), allowance)
 }
 
 fn death(script: &str, allowance: Allowance) -> Death {
@@ -30,7 +30,7 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
 fn message(body: &[u8]) -> Vec<u8> {
     let told = crate::child::Told::Tried("well".to_owned());
     let mut bytes = Vec::new();
-    write(&mut bytes, &Answer { engine: None, told, is_walled: true }, body).unwrap();
+    write(&mut bytes, &Answer { engine: None, told, is_walled: true }, &mut &*body, body.len() as u64).unwrap();
     bytes
 }
 
@@ -88,5 +88,5 @@ fn what_is_not_the_modules_doing_is_no_verdict() {
     assert!(unanswered(death("echo 'no such limit' >&2; exit 64", ALLOWANCE)));
     assert!(unanswered(death("exec sleep 1000", Allowance { wall: Duration::from_millis(50), ..ALLOWANCE })));
     let absent = Command::new("/no/such/program");
-    assert!(unanswered(run(absent, &request(), b"", ALLOWANCE).unwrap_err()));
+    assert!(unanswered(run(absent, &request(), (&mut io::empty(), 0), ALLOWANCE).unwrap_err()));
 }

@@ -97,6 +97,8 @@ pub struct Environment {
     pub limits: Limits,
     /// How long the evaluations of one strategy may take per minute in total; `None` means without a bound.
     pub strategy_budget: Option<Duration>,
+    /// How long an evaluation may run before its strategy keeps the others waiting; `None`: as long as it likes.
+    pub strategy_slow: Option<Duration>,
     /// This process's name among replicas.
     pub identity: String,
     /// The MySQL of candles, signals and jobs; `None` means the embedded database.
@@ -157,6 +159,7 @@ impl Environment {
             trusted_keys: reader.trusted_keys(),
             limits: reader.limits(),
             strategy_budget: reader.strategy_budget(),
+            strategy_slow: reader.strategy_slow(),
             identity: reader.given("POD_NAME").or_else(hostname).unwrap_or_else(|| "ta-bot".to_owned()),
             mysql: reader.mysql(),
             mongo: reader.mongo(),
@@ -333,6 +336,11 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         // The maximum is an hour, on the assumption that the threads of a machine can't take more than that in a
         // minute.
         Some(Duration::from_millis(self.in_range(NAME, "60000", 1, 3_600_000)))
+    }
+
+    fn strategy_slow(&mut self) -> Option<Duration> {
+        let slow = Duration::from_millis(self.in_range("STRATEGY_SLOW_MS", "25", 0, 60_000));
+        (!slow.is_zero()).then_some(slow)
     }
 
     fn log_format(&mut self) -> Option<LogFormat> {

@@ -214,6 +214,9 @@ impl TryFrom<ClosedCandles> for CandleWindow {
     }
 }
 
+/// How many numbers are given to a hash at once. One by one, they would take twice as long.
+const FED_AT_ONCE: usize = 64;
+
 /// A borrowed window: the input of one evaluation. All columns have the same length.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "common names of candle columns")]
@@ -301,9 +304,12 @@ impl CandleSlice<'_> {
     /// Feeds the candle count and then every column, as little-endian bytes, into `hash`.
     fn feed(&self, hash: &mut Sha256) {
         hash.update((self.len() as u64).to_le_bytes());
+        let mut bytes = [0; size_of::<f64>() * FED_AT_ONCE];
         for column in [self.open_time, self.open, self.high, self.low, self.close, self.volume] {
-            for value in column {
-                hash.update(value.to_le_bytes());
+            for values in column.chunks(FED_AT_ONCE) {
+                let (places, _) = bytes.as_chunks_mut();
+                places.iter_mut().zip(values).for_each(|(place, value)| *place = value.to_le_bytes());
+                hash.update(&bytes[..size_of_val(values)]);
             }
         }
     }

@@ -276,6 +276,7 @@ impl App {
         let metrics = Arc::clone(&analyst.metrics);
         let watch = Watch::new(Arc::clone(&shared.ladders), recorder, metrics, on_quarantine);
         let watch = watch.with_ledger(Arc::clone(&self.ledger), self.budget()?);
+        let watch = watch.with_slow_beyond(self.environment.strategy_slow);
         let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
         let (shadows, observer) = shadow::shadows(analyst, Arc::clone(&self.shadows), Arc::clone(&bus));
         let pipeline = Pipeline::new(
@@ -339,7 +340,7 @@ impl App {
     /// The time budget of strategies, if there is one.
     fn budget(&self) -> anyhow::Result<Option<Arc<Budget>>> {
         let Some(allowed) = self.environment.strategy_budget else { return Ok(None) };
-        let budget = Arc::new(Budget::new(allowed, Instant::now()));
+        let budget = Arc::new(Budget::new(allowed, Duration::from_mins(1), Instant::now()));
         self.analyst.metrics.add(Box::new(BudgetGauge::new(Arc::clone(&budget))?))?;
         Ok(Some(budget))
     }

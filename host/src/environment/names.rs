@@ -1,7 +1,7 @@
 //! The names of the variables, and which of them a misspelled one was meant to be.
 
 /// Every variable that is read.
-pub const NAMES: [&str; 47] = [
+pub const NAMES: [&str; 48] = [
     "API_ANONYMOUS_ROLE",
     "API_TOKENS_FILE",
     "API_TOKEN_HEADER",
@@ -45,6 +45,7 @@ pub const NAMES: [&str; 47] = [
     "STRATEGIES_DIR",
     "STRATEGY_BUDGET_MS_PER_MINUTE",
     "STRATEGY_MEMORY_MB",
+    "STRATEGY_SLOW_MS",
     "STRATEGY_TIMEOUT_MS",
     "SUPPORTED_SYMBOLS",
     "SUPPORTED_TIMEFRAMES",

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
 use ta_bot_core::{CandleSlice, Decision, EvaluationError, Job, Parameters, Timestamp};
 use wasmtime::Store;
 
@@ -11,7 +10,7 @@ use crate::{
     convert,
     engine::{burnt, refuel, stop_in_time},
     fault,
-    guest::{GuestState, LogLine},
+    guest::{GuestState, LogLine, Seed},
     limits::Limits,
     module::{StrategyModule, new_store},
 };
@@ -150,7 +149,7 @@ impl StrategyModule {
     /// epoch.
     pub(crate) fn check_within(&self, limits: &Limits, parameters: &Parameters) -> Result<(), EvaluationError> {
         let values = convert::parameters(&self.description().schema, parameters);
-        let state = GuestState::new(limits, Timestamp::from_millis(0), [0; 32]);
+        let state = GuestState::new(limits, Timestamp::from_millis(0), Seed::Given([0; 32]));
         let mut store = new_store(&self.sandbox, state, limits);
         self.call(&mut store, limits, |instance, store| instance.ta_bot_strategy_strategy().call_check(store, &values))?
             .map_err(|reason| EvaluationError::InvalidParameters(in_short(reason)))
@@ -207,8 +206,8 @@ impl StrategyModule {
 }
 
 /// The seed of an evaluation's random numbers. It follows from the module and the job.
-fn seed(module: &StrategyModule, job: &Job) -> [u8; 32] {
-    Sha256::digest(format!("{}\n{job}", module.digest())).into()
+fn seed(module: &StrategyModule, job: &Job) -> Seed {
+    Seed::Of(module.digest(), job.clone())
 }
 
 fn read_answer(answer: GuestAnswer, given: usize) -> Result<Option<Decision>, EvaluationError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use ta_bot_core::{Timestamp, cut};
+use ta_bot_core::{Job, ModuleDigest, Timestamp, cut};
 
 use crate::{
     bindings::ta_bot::strategy::log as wit,
@@ -62,6 +62,26 @@ impl fmt::Display for LogFlood {
 
 impl std::error::Error for LogFlood {}
 
+/// The seed of a guest's random numbers.
+#[derive(Debug, Clone)]
+pub(crate) enum Seed {
+    /// These bytes.
+    Given([u8; 32]),
+    /// What follows from a module and a job. Few strategies ask for random numbers, so it is computed when they do.
+    Of(ModuleDigest, Job),
+}
+
+impl Seed {
+    fn bytes(&mut self) -> [u8; 32] {
+        let bytes = match self {
+            Self::Given(bytes) => return *bytes,
+            Self::Of(module, job) => Sha256::digest(format!("{module}\n{job}")).into(),
+        };
+        *self = Self::Given(bytes);
+        bytes
+    }
+}
+
 /// The host's side of one instance.
 pub(crate) struct GuestState {
     pub(crate) watch: Watch,
@@ -72,12 +92,12 @@ pub(crate) struct GuestState {
     most_log_lines: usize,
     /// The moment that every clock of the guest shows.
     pub(crate) now: Timestamp,
-    seed: [u8; 32],
+    seed: Seed,
     drawn: u64,
 }
 
 impl GuestState {
-    pub(crate) fn new(limits: &Limits, now: Timestamp, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(limits: &Limits, now: Timestamp, seed: Seed) -> Self {
         Self {
             watch: Watch::new(limits),
             time: GuestTime::new(limits.timeout),
@@ -92,7 +112,7 @@ impl GuestState {
     }
 
     /// Prepares the state for another evaluation, with its own time, log, clock and random numbers.
-    pub(crate) fn begin(&mut self, now: Timestamp, seed: [u8; 32]) {
+    pub(crate) fn begin(&mut self, now: Timestamp, seed: Seed) {
         self.time.restart();
         self.log.clear();
         self.log_bytes = 0;
@@ -116,7 +136,7 @@ impl GuestState {
 
     /// The next 8 bytes of the job's random numbers: SHA-256 over the seed and a counter.
     pub(crate) fn draw(&mut self) -> u64 {
-        let block = Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_le_bytes()).finalize();
+        let block = Sha256::new().chain_update(self.seed.bytes()).chain_update(self.drawn.to_le_bytes()).finalize();
         self.drawn += 1;
         block[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
     }

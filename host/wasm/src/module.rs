@@ -15,7 +15,7 @@ use crate::{
     convert,
     engine::{Sandbox, refuel, stop_in_time},
     fault,
-    guest::GuestState,
+    guest::{GuestState, Seed},
     inspect::{InspectError, Inspection, WIT_VERSIONS, wasi_versions},
     limits::{DESCRIBE_TIMEOUT, Limits},
     virtual_wasi,
@@ -194,7 +194,7 @@ fn describe_times(
 ) -> Result<Vec<StrategyDescription>, LoadError> {
     let limits = patient(sandbox.limits());
     let ask = || {
-        let mut store = new_store(sandbox, GuestState::new(&limits, now, seed), &limits);
+        let mut store = new_store(sandbox, GuestState::new(&limits, now, Seed::Given(seed)), &limits);
         let answers = pre.instantiate(&mut store).and_then(|instance| {
             let call = |_| instance.ta_bot_strategy_strategy().call_describe(&mut store);
             (0..times).map(call).collect::<wasmtime::Result<Vec<_>>>()

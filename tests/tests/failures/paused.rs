@@ -24,6 +24,7 @@ async fn evaluations_that_a_pause_interrupts_are_finished_and_count_as_no_failur
         ("SUPPORTED_SYMBOLS", "BTCUSDT".to_owned()),
         ("SUPPORTED_TIMEFRAMES", "5m".to_owned()),
         ("STRATEGY_TIMEOUT_MS", "1000".to_owned()),
+        ("STRATEGY_SLOW_MS", "0".to_owned()),
         ("LOG_LEVEL", "warn".to_owned()),
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

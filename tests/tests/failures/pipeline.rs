@@ -58,11 +58,20 @@ struct Done {
 
 /// Does every job of these symbols, one after the other, with some sound strategies and the faulty ones.
 async fn work(symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
-    work_within(None, symbols, faulty, timeout_ms).await
+    work_within(Bounds::default(), symbols, faulty, timeout_ms).await
 }
 
-/// Like [`work`], but with a budget of time that a strategy may take in a minute.
-async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
+/// What a strategy may take of the time of the others.
+#[derive(Default)]
+struct Bounds {
+    /// In a minute.
+    budget: Option<Duration>,
+    /// How long an evaluation may run before it is slow.
+    slow: Option<Duration>,
+}
+
+/// Like [`work`], but with bounds of time.
+async fn work_within(Bounds { budget, slow }: Bounds, symbols: &[&str], faulty: &[&str], timeout_ms: u64) -> Done {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     share_compiled(&data).unwrap();
@@ -89,11 +98,11 @@ async fn work_within(budget: Option<Duration>, symbols: &[&str], faulty: &[&str]
     let ladders = Arc::new(Ladders::new(Thresholds::default(), Arc::clone(&app.registry)));
     metrics.add(Box::new(SuspendedGauge::new(Arc::clone(&ladders)).unwrap())).unwrap();
     let watch = Watch::new(Arc::clone(&ladders), recorder, Arc::clone(&metrics), on_quarantine);
-    let budget = budget.map(|allowed| Arc::new(Budget::new(allowed, Instant::now())));
+    let budget = budget.map(|allowed| Arc::new(Budget::new(allowed, Duration::from_mins(1), Instant::now())));
     if let Some(budget) = &budget {
         metrics.add(Box::new(BudgetGauge::new(Arc::clone(budget)).unwrap())).unwrap();
     }
-    let watch = watch.with_ledger(Arc::clone(&app.ledger), budget);
+    let watch = watch.with_ledger(Arc::clone(&app.ledger), budget).with_slow_beyond(slow);
     let queue: Arc<dyn JobQueue> = Arc::new(LocalQueue::new(metrics));
     for index in 0..JOBS {
         for symbol in symbols {
@@ -260,7 +269,7 @@ async fn a_strategy_that_uses_up_its_time_is_left_out_for_the_rest_of_the_minute
     let without = work(symbols, &[], 20_000).await;
     let began = Instant::now();
     // Its first evaluation takes the whole budget; the others together take far less.
-    let with = work_within(Some(Duration::from_secs(3)), symbols, &[SLOW], 3500).await;
+    let with = work_within(Bounds { budget: Some(Duration::from_secs(3)), slow: None }, symbols, &[SLOW], 3500).await;
     assert!(with.signals == without.signals, "{} signals, {} without it", with.signals.len(), without.signals.len());
 
     let minutes = began.elapsed().as_secs() / 60 + 1;
@@ -292,4 +301,25 @@ async fn a_strategy_that_uses_up_its_time_is_left_out_for_the_rest_of_the_minute
         let signals = with.signals.iter().filter(|(of, ..)| of == strategy).count() as u64;
         assert_eq!(cost.signals, signals, "{group:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_is_slow_is_left_out_for_the_rest_of_the_hour_and_the_others_go_on() {
+    const SLOW: &str = "takes_its_time";
+    let symbols = &SYMBOLS[..2];
+    let without = work(symbols, &[], 20_000).await;
+    let bounds = Bounds { budget: None, slow: Some(Duration::from_millis(10)) };
+    let with = work_within(bounds, symbols, &[SLOW], 20_000).await;
+    let of_others = with.signals.iter().filter(|(strategy, ..)| strategy != SLOW).cloned().collect::<BTreeSet<_>>();
+    assert!(of_others == without.signals, "{} signals, {} without it", of_others.len(), without.signals.len());
+
+    // One evaluation takes about a tenth of a second, so a few of them are all that it may have.
+    let of = |name: &str, strategy: &str| with.metric(&format!("{name}{{strategy=\"{strategy}\"}}"));
+    let throttled = of("ta_bot_strategy_throttled_total", SLOW).unwrap();
+    assert!((2 * JOBS as u64 - 20..2 * JOBS as u64).contains(&throttled), "{throttled} left out");
+    assert_eq!(of("ta_bot_strategy_budget_warnings_total", SLOW), Some(1), "it is said once");
+    for sound in ["rsi", "macd", "momentum_pulse"] {
+        assert_eq!(of("ta_bot_strategy_throttled_total", sound), Some(0), "{sound}");
+    }
+    assert_eq!(with.quarantined, []);
 }

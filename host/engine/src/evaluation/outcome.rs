@@ -45,6 +45,8 @@ pub enum SkipReason {
     Failing,
     /// It has used up its time for this minute.
     OverBudget,
+    /// Its evaluations are slow, and have taken what the others can spare for them in this hour.
+    TooSlow,
     /// An operator has paused it, on all symbols or on this one.
     Paused(Level),
 }
@@ -55,6 +57,7 @@ impl SkipReason {
         match self {
             Self::Failing => "failing",
             Self::OverBudget => "over_budget",
+            Self::TooSlow => "too_slow",
             Self::Paused(_) => "paused",
         }
     }
@@ -65,6 +68,9 @@ impl fmt::Display for SkipReason {
         f.write_str(match self {
             Self::Failing => "it keeps failing on this series",
             Self::OverBudget => "it has taken its time of this minute, STRATEGY_BUDGET_MS_PER_MINUTE",
+            Self::TooSlow => {
+                "its evaluations run longer than STRATEGY_SLOW_MS, and it has had its time beyond that for this hour"
+            }
             Self::Paused(Level::Symbol) => {
                 "it is paused on this symbol: its level has the parameter enabled set to false"
             }

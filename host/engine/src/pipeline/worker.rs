@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     deployments::shadow::Shadows,
+    evaluation::Outcome,
     pipeline::{
         analysis::{Analysis, AnalysisError, Analyst, ToCompare},
         job_queue::{Delivery, JobQueue},
@@ -348,6 +349,10 @@ fn traced(delivery: &Delivery) -> Span {
 
 /// What of an analysis is kept until it is committed, which may take long.
 fn decided(job: &Job, analysis: Analysis) -> (FinishedJob, Option<ToCompare>) {
-    let signals = analysis.signals().cloned().collect();
-    (FinishedJob { job: job.clone(), signals, revision: analysis.revision }, analysis.beside)
+    let Analysis { revision, outcomes, beside, .. } = analysis;
+    let signals = outcomes.into_iter().filter_map(|outcome| match outcome.outcome {
+        Outcome::Signal(signal) => Some(*signal),
+        _ => None,
+    });
+    (FinishedJob { job: job.clone(), signals: signals.collect(), revision }, beside)
 }

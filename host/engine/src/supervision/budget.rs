@@ -1,9 +1,9 @@
-//! How much time a strategy may take on one replica in a minute.
+//! How much time a strategy may take on one replica in a period.
 //!
 //! Only evaluations in jobs count. When a strategy has used four fifths of its time, a warning is logged. When it has
-//! used all of it, it looks at no candles for the rest of the minute, so that a strategy that became slow does not take
+//! used all of it, it looks at no candles for the rest of the period, so that a strategy that became slow does not take
 //! the cores of all others. A running evaluation is not interrupted, so a strategy may take a little more than its
-//! budget. Minutes are counted from the start of the process by the monotonic clock, and are the same for all
+//! budget. Periods are counted from the start of the process by the monotonic clock, and are the same for all
 //! strategies.
 
 use std::{
@@ -16,67 +16,67 @@ use ta_bot_core::StrategyId;
 
 /// A warning is logged from this share of the budget on.
 const WARNED_FROM: f64 = 0.8;
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// The budget of each strategy.
 #[derive(Debug)]
 pub struct Budget {
     allowed: Duration,
+    period: Duration,
     began: Instant,
-    minutes: Mutex<HashMap<StrategyId, Minute>>,
+    periods: Mutex<HashMap<StrategyId, Period>>,
 }
 
 /// The time that a strategy took.
 #[derive(Debug, Clone, Copy, Default)]
-struct Minute {
-    /// The number of the minute, counted from the start.
+struct Period {
+    /// The number of the period, counted from the start.
     number: u64,
-    /// The time taken in this minute.
+    /// The time taken in this period.
     spent: Duration,
-    /// The time taken in the minute before.
+    /// The time taken in the period before.
     before: Duration,
 }
 
-/// What the caller should report after time was taken. Each is reported at most once a minute.
+/// What the caller should report after time was taken. Each is reported at most once in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spent {
     /// There is nothing to report.
     Quietly,
     /// Most of the budget is used up.
     NearlyAll,
-    /// All of the budget is used up: the strategy looks at no candles for the rest of the minute.
+    /// All of the budget is used up: the strategy looks at no candles for the rest of the period.
     All,
 }
 
 impl Budget {
-    /// Creates a budget of `allowed` for each strategy and minute. Minutes are counted from `began`.
-    pub fn new(allowed: Duration, began: Instant) -> Self {
-        Self { allowed, began, minutes: Mutex::default() }
+    /// Creates a budget of `allowed` for each strategy and `period`. Periods are counted from `began`.
+    pub fn new(allowed: Duration, period: Duration, began: Instant) -> Self {
+        Self { allowed, period, began, periods: Mutex::default() }
     }
 
-    /// How much a strategy may take in a minute.
+    /// How much a strategy may take in a period.
     pub const fn allowed(&self) -> Duration {
         self.allowed
     }
 
-    /// Whether the strategy may take more time in the minute of `now`.
+    /// Whether the strategy may take more time in the period of `now`.
     pub fn admits(&self, strategy: &StrategyId, now: Instant) -> bool {
         let number = self.number(now);
-        self.minutes().get(strategy).is_none_or(|minute| minute.at(number).spent < self.allowed)
+        self.periods().get(strategy).is_none_or(|period| period.at(number).spent < self.allowed)
     }
 
     /// Adds the time that the strategy took, up to `now`.
     pub fn spend(&self, strategy: &StrategyId, took: Duration, now: Instant) -> Spent {
         let number = self.number(now);
-        let mut minutes = self.minutes();
-        let minute = match minutes.get_mut(strategy) {
-            Some(minute) => minute,
-            None => minutes.entry(strategy.clone()).or_default(),
+        let mut periods = self.periods();
+        let period = match periods.get_mut(strategy) {
+            Some(period) => period,
+            None => periods.entry(strategy.clone()).or_default(),
         };
-        *minute = minute.at(number);
-        let before = minute.spent;
-        minute.spent = before.saturating_add(took);
-        let reaches = |limit: Duration| before < limit && minute.spent >= limit;
+        *period = period.at(number);
+        let before = period.spent;
+        period.spent = before.saturating_add(took);
+        let reaches = |limit: Duration| before < limit && period.spent >= limit;
         if reaches(self.allowed) {
             Spent::All
         } else if reaches(self.allowed.mul_f64(WARNED_FROM)) {
@@ -86,30 +86,30 @@ impl Budget {
         }
     }
 
-    /// Returns the share of its budget that each strategy took, in the minute of `now` or in the one before it,
+    /// Returns the share of its budget that each strategy took, in the period of `now` or in the one before it,
     /// whichever is more. The share is above one if running evaluations went over the budget.
     pub fn ratios(&self, now: Instant) -> Vec<(StrategyId, f64)> {
         let number = self.number(now);
-        let ratio = |minute: &Minute| {
-            let Minute { spent, before, .. } = minute.at(number);
+        let ratio = |period: &Period| {
+            let Period { spent, before, .. } = period.at(number);
             spent.max(before).div_duration_f64(self.allowed)
         };
-        self.minutes().iter().map(|(strategy, minute)| (strategy.clone(), ratio(minute))).collect()
+        self.periods().iter().map(|(strategy, period)| (strategy.clone(), ratio(period))).collect()
     }
 
     fn number(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.began).as_secs() / MINUTE.as_secs()
+        now.saturating_duration_since(self.began).as_secs() / self.period.as_secs().max(1)
     }
 
-    /// A poisoned lock is fine: a minute is consistent after each step.
-    fn minutes(&self) -> MutexGuard<'_, HashMap<StrategyId, Minute>> {
-        self.minutes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is fine: a period is consistent after each step.
+    fn periods(&self) -> MutexGuard<'_, HashMap<StrategyId, Period>> {
+        self.periods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Minute {
-    /// Returns the strategy's minute with this number. Threads that measure at the same time may report a little late:
-    /// the time that they report counts in the minute that has already begun.
+impl Period {
+    /// Returns the strategy's period with this number. Threads that measure at the same time may report a little late:
+    /// the time that they report counts in the period that has already begun.
     fn at(self, number: u64) -> Self {
         match number.checked_sub(self.number) {
             None | Some(0) => self,
@@ -124,6 +124,7 @@ mod tests {
     use super::*;
 
     const ALLOWED: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn strategy(id: &str) -> StrategyId {
         id.parse().unwrap()
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn most_of_it_warns_once_and_all_of_it_throttles_for_the_rest_of_the_minute() {
         let start = Instant::now();
-        let budget = Budget::new(ALLOWED, start);
+        let budget = Budget::new(ALLOWED, MINUTE, start);
         let slow = strategy("slow");
         let spend = |took, at| budget.spend(&slow, millis(took), start + millis(at));
         assert!(budget.admits(&slow, start));
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn one_that_takes_all_at_once_is_told_as_such() {
         let start = Instant::now();
-        let budget = Budget::new(ALLOWED, start);
+        let budget = Budget::new(ALLOWED, MINUTE, start);
         assert_eq!(budget.spend(&strategy("slow"), millis(5000), start), Spent::All);
         assert!(!budget.admits(&strategy("slow"), start));
     }
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn the_share_is_that_of_this_minute_or_of_the_one_before() {
         let start = Instant::now();
-        let budget = Budget::new(ALLOWED, start);
+        let budget = Budget::new(ALLOWED, MINUTE, start);
         let slow = strategy("slow");
         let ratios = |at| budget.ratios(start + millis(at));
         assert_eq!(ratios(0), []);
@@ -178,13 +179,13 @@ mod tests {
     #[test]
     fn a_moment_of_a_minute_that_is_over_counts_in_the_one_that_has_begun() {
         let start = Instant::now();
-        let budget = Budget::new(ALLOWED, start);
+        let budget = Budget::new(ALLOWED, MINUTE, start);
         let slow = strategy("slow");
         budget.spend(&slow, millis(600), start + millis(60_001));
         assert_eq!(budget.spend(&slow, millis(600), start + millis(59_999)), Spent::All);
         assert!(!budget.admits(&slow, start + millis(60_002)));
         // A moment before the start counts as the start.
-        let budget = Budget::new(ALLOWED, start + millis(1000));
+        let budget = Budget::new(ALLOWED, MINUTE, start + millis(1000));
         assert_eq!(budget.spend(&slow, Duration::MAX, start), Spent::All);
         assert!(!budget.admits(&slow, start));
     }

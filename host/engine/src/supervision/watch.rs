@@ -22,6 +22,10 @@ use crate::{
     support::metrics::Metrics,
 };
 
+const HOUR: Duration = Duration::from_hours(1);
+/// How much of the others' time a strategy may take by slow evaluations in an hour: about the first of them.
+const SLOW_IN_AN_HOUR: Duration = Duration::from_millis(100);
+
 /// A module that has to be quarantined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantine {
@@ -66,18 +70,35 @@ pub struct Watch {
     on_quarantine: OnQuarantine,
     ledger: Option<Arc<Ledger>>,
     budget: Option<Arc<Budget>>,
+    slow: Option<Slow>,
+}
+
+/// The bound on slow evaluations: they keep the strategies waiting that share their threads.
+struct Slow {
+    /// An evaluation that the machine runs for longer is slow.
+    beyond: Duration,
+    /// What slow evaluations may take beyond that.
+    budget: Budget,
 }
 
 impl Watch {
     /// Creates a watch that counts failures in `ladders`.
     pub fn new(ladders: Arc<Ladders>, recorder: Recorder, metrics: Arc<Metrics>, on_quarantine: OnQuarantine) -> Self {
-        Self { ladders, recorder, metrics, on_quarantine, ledger: None, budget: None }
+        Self { ladders, recorder, metrics, on_quarantine, ledger: None, budget: None, slow: None }
     }
 
     /// Records costs in `ledger`, and holds strategies to the budget if there is one.
     #[must_use]
     pub fn with_ledger(mut self, ledger: Arc<Ledger>, budget: Option<Arc<Budget>>) -> Self {
         (self.ledger, self.budget) = (Some(ledger), budget);
+        self
+    }
+
+    /// Leaves out strategies whose evaluations run longer than `beyond`, once that has cost the others too much in an
+    /// hour.
+    #[must_use]
+    pub fn with_slow_beyond(mut self, beyond: Option<Duration>) -> Self {
+        self.slow = beyond.map(|beyond| Slow { beyond, budget: Budget::new(SLOW_IN_AN_HOUR, HOUR, Instant::now()) });
         self
     }
 
@@ -91,14 +112,23 @@ impl Watch {
         job: &Job,
         comes_again: bool,
     ) -> Option<SkipReason> {
-        // The budget is checked first: a candle that it leaves out does not count as one that the ladder leaves out.
-        let over = |budget: &Arc<Budget>| !budget.admits(strategy, Instant::now());
-        if !comes_again && self.budget.as_ref().is_some_and(over) {
-            tracing::debug!(strategy.id = %strategy, %job, "left out: the strategy used up its time for this minute");
+        // Budgets are checked first: a candle that they leave out does not count as one that the ladder leaves out.
+        if !comes_again && let Some(reason) = self.over_budget(strategy) {
+            tracing::debug!(strategy.id = %strategy, %job, %reason, "left out");
             self.metrics.costs.throttled(strategy);
-            return Some(SkipReason::OverBudget);
+            return Some(reason);
         }
         (!self.admits(strategy, module, job)).then_some(SkipReason::Failing)
+    }
+
+    /// Which of its budgets the strategy has used up.
+    fn over_budget(&self, strategy: &StrategyId) -> Option<SkipReason> {
+        let now = Instant::now();
+        let over = |budget: &Budget| !budget.admits(strategy, now);
+        if self.budget.as_deref().is_some_and(over) {
+            return Some(SkipReason::OverBudget);
+        }
+        self.slow.as_ref().is_some_and(|slow| over(&slow.budget)).then_some(SkipReason::TooSlow)
     }
 
     /// Whether the ladder lets the module look at the candle. Each candle that is left out is counted.
@@ -149,12 +179,29 @@ impl Watch {
         if let Some(budget) = &self.budget {
             self.spend(budget, strategy, answer.ran);
         }
+        // What fails is dealt with by the ladder.
+        let has_failed = matches!(&answer.outcome, Outcome::Error(error) if error.is_failure());
+        if let Some(slow) = self.slow.as_ref().filter(|_| !has_failed) {
+            self.note_slow(slow, strategy, answer.ran);
+        }
         let limit = inputs.module.limits().timeout;
         if answer.duration > limit && answer.ran < limit {
             let (took_ms, ran_ms) = (answer.duration.as_millis(), answer.ran.as_millis());
             tracing::warn!(strategy.id = %strategy, job = %inputs.job, took_ms, ran_ms,
                 "an evaluation took longer than it may, because the machine did not run it");
             self.metrics.failures.starved(strategy);
+        }
+    }
+
+    /// Takes what an evaluation took beyond a quick one from the time that its strategy may have of the others.
+    fn note_slow(&self, slow: &Slow, strategy: &StrategyId, ran: Duration) {
+        let excess = ran.saturating_sub(slow.beyond);
+        if !excess.is_zero() && slow.budget.spend(strategy, excess, Instant::now()) == Spent::All {
+            self.metrics.costs.warned(strategy);
+            let (ran_ms, slow_ms) = (ran.as_millis(), slow.beyond.as_millis());
+            tracing::warn!(strategy.id = %strategy, ran_ms, slow_ms,
+                "the evaluations of the strategy are slow: it is left out for the rest of the hour, since the others \
+                 wait for it; make it quicker, or raise STRATEGY_SLOW_MS");
         }
     }
 

@@ -6,7 +6,7 @@ use ta_bot_core::{EvaluationError, Timestamp};
 use wasmtime::{Caller, Instance, Linker, Module};
 
 use super::*;
-use crate::{fault, module::new_store};
+use crate::{fault, guest::Seed, module::new_store};
 
 const LIMIT: Duration = Duration::from_millis(400);
 
@@ -38,7 +38,8 @@ fn run(name: &str) -> Ended {
     let limits = Limits { timeout: LIMIT, ..Limits::default() };
     let sandbox = Sandbox::new(limits, None).unwrap();
     let started = Instant::now();
-    let mut store = new_store(&sandbox, GuestState::new(&limits, Timestamp::from_millis(0), [0; 32]), &limits);
+    let mut store =
+        new_store(&sandbox, GuestState::new(&limits, Timestamp::from_millis(0), Seed::Given([0; 32])), &limits);
     let mut linker = Linker::new(&sandbox.engine);
     let compute = |caller: Caller<'_, GuestState>, thousandths: i32| {
         while caller.data().time.ran() < LIMIT * thousandths as u32 / 1000 {

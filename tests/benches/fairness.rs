@@ -13,7 +13,6 @@ use std::{
 
 use futures_util::StreamExt as _;
 use serde_json::Value as Json;
-use ta_bot_core::Timestamp;
 use ta_bot_tests::{
     quantiles,
     replicas::{Fleet, Market, READERS, SHORT},

@@ -10,7 +10,7 @@ use async_nats::Client;
 use sqlx::MySqlPool;
 use ta_bot_core::Timestamp;
 use ta_bot_tests::{
-    quantiles,
+    processor_seconds, quantiles,
     replicas::{Fleet, Market, READERS, SHORT, stream},
 };
 
@@ -27,6 +27,8 @@ struct Counts {
     evaluations: f64,
     queries: f64,
     signals: u64,
+    /// The processor's time of the service, of MariaDB and of NATS, in seconds.
+    seconds: [f64; 3],
 }
 
 struct Bench {
@@ -74,9 +76,11 @@ impl Bench {
             let took = stream::last_stored(&self.client).await - event.millis();
             let after = self.counts().await;
             let evaluations = after.evaluations - before.evaluations;
+            let [service, maria, nats] = [0, 1, 2].map(|of| (after.seconds[of] - before.seconds[of]) * 1000.0);
             println!(
                 "close of {jobs} series, {}: {took} ms to the last stored signal; {evaluations} evaluations, {:.0} a \
-                 second; {} signals; {:.0} statements",
+                 second; {} signals; {:.0} statements; processor: service {service:.0} ms, MariaDB {maria:.0} ms, NATS \
+                 {nats:.0} ms",
                 if minute == 0 { "nothing in memory yet" } else { "windows in memory" },
                 evaluations * 1000.0 / took as f64,
                 after.signals - before.signals,
@@ -127,10 +131,12 @@ impl Bench {
     async fn counts(&self) -> Counts {
         let queries: (String, String) =
             sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Questions'").fetch_one(&self.pool).await.unwrap();
+        let pids = [self.fleet.replicas[0].pid(), self.fleet.maria.pid(), self.fleet.nats.pid()];
         Counts {
             evaluations: self.fleet.replicas[0].metric("ta_bot_strategy_executions_total", "").await,
             queries: queries.1.parse().unwrap(),
             signals: stream::state(&self.client).await.messages,
+            seconds: pids.map(|pid| processor_seconds(pid.unwrap())),
         }
     }
 }

@@ -62,6 +62,20 @@ pub fn quantiles(mut times: Vec<Duration>) -> String {
     format!("p50 {:.1} ms, p99 {:.1} ms, of {}", millis(0.5), millis(0.99), times.len())
 }
 
+/// The time that the machine's cores have run a process, in seconds.
+///
+/// # Panics
+///
+/// If there is no such process.
+pub fn processor_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name, in parentheses, may hold spaces.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = |place: usize| fields.split_whitespace().nth(place).unwrap().parse::<f64>().unwrap();
+    // User and system time, in hundredths of a second on Linux.
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 /// The project's root folder.
 pub fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -4,6 +4,14 @@
 //! commit a row with a smaller number later. A replica publishes what it commits itself. Another replica takes a signal
 //! over only if it still waits after a while, so that relays that are woken together do not all send the same signals.
 
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
 use async_trait::async_trait;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Signal, SignalId, Symbol, Timeframe, Timestamp};
@@ -18,10 +26,13 @@ use ta_bot_engine::{
     support::store_error::StoreError,
 };
 
-use crate::mysql::database::{Mysql, Schema, row, store_error};
+use crate::mysql::database::{Mysql, NAME, Schema, row, store_error};
 
+mod fresh;
 mod jobs;
 mod write;
+
+use fresh::Fresh;
 
 /// Tries what a commit does, and undoes it. The connection is outside a transaction afterwards if this succeeds.
 pub(super) async fn try_commit(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
@@ -38,12 +49,13 @@ const FOREIGN_PAUSE_MS: i64 = 2000;
 #[derive(Debug, Clone)]
 pub struct MysqlOutbox {
     database: Mysql,
+    fresh: Arc<Fresh>,
 }
 
 impl MysqlOutbox {
     /// An outbox in `database`.
-    pub const fn new(database: Mysql) -> Self {
-        Self { database }
+    pub fn new(database: Mysql) -> Self {
+        Self { database, fresh: Arc::default() }
     }
 
     /// Says what became of signals that waited.
@@ -60,7 +72,35 @@ impl MysqlOutbox {
             let marked = write::mark(transaction.connection(), ids, at, what).await;
             transaction.end(marked).await
         };
-        self.database.write(ids.len(), marked).await
+        self.database.write(ids.len(), marked).await?;
+        self.fresh.forget(ids.iter().copied());
+        Ok(())
+    }
+
+    /// Adds their messages to signals that were read without them.
+    async fn complete(&self, waiting: &mut [StoredSignal]) -> Result<(), StoreError> {
+        for signal in &mut *waiting {
+            signal.message = self.fresh.get(&signal.id).unwrap_or_default();
+        }
+        let missing: Vec<&mut StoredSignal> = waiting.iter_mut().filter(|signal| signal.message.is_empty()).collect();
+        let ids: Vec<&str> = missing.iter().map(|signal| signal.id.as_str()).collect();
+        let mut read = HashMap::with_capacity(ids.len());
+        for batch in ids.chunks(jobs::BATCH) {
+            let mut query = QueryBuilder::new("SELECT `signal_id`, `message` FROM `signals` WHERE `signal_id` IN (");
+            write::push_list(&mut query, batch);
+            query.push(")");
+            for found in self.database.rows(query).await? {
+                let named = || Ok((found.try_get::<String, _>("signal_id")?, found.try_get::<String, _>("message")?));
+                read.extend([named().map_err(|error| store_error(&error))?]);
+            }
+        }
+        for signal in missing {
+            signal.message = read.remove(&signal.id).ok_or_else(|| StoreError::Corrupt {
+                store: NAME,
+                reason: format!("signal {} has no message", signal.id),
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -71,11 +111,15 @@ impl Outbox for MysqlOutbox {
             return Ok(Committed::default());
         }
         let by = self.database.instance();
+        // Nearly always everything is new. If it is not, the server refuses a row that it has, and the transaction is
+        // repeated: then it asks first.
+        let is_first = &AtomicBool::new(true);
         let committed = || async move {
             let mut transaction = self.database.begin().await?;
+            let is_new = is_first.swap(false, Ordering::Relaxed);
             let mut begins = Begins::new();
             loop {
-                match write::finished(transaction.connection(), finished, &begins, (at, by)).await {
+                match write::finished(transaction.connection(), (finished, is_new), &begins, (at, by)).await {
                     // The transaction is repeated without the late jobs. This is rare, because an entry begins behind
                     // what is stored.
                     Ok(Err(known)) => {
@@ -87,7 +131,9 @@ impl Outbox for MysqlOutbox {
                 }
             }
         };
-        self.database.write(finished.len(), committed).await
+        let (committed, messages) = self.database.write(finished.len(), committed).await?;
+        self.fresh.keep(messages);
+        Ok(committed)
     }
 
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
@@ -98,22 +144,26 @@ impl Outbox for MysqlOutbox {
         let signals: &Vec<&Signal> = &signals.iter().collect();
         let added = || async move {
             let mut transaction = self.database.begin().await?;
-            let ids = write::signals(transaction.connection(), signals, (at, by)).await;
+            let ids = write::signals(transaction.connection(), (signals, false), (at, by)).await;
             transaction.end(ids).await
         };
-        self.database.write(signals.len(), added).await
+        let (new, messages) = self.database.write(signals.len(), added).await?;
+        self.fresh.keep(messages);
+        Ok(new)
     }
 
     async fn unpublished(&self, limit: u32) -> Result<Vec<StoredSignal>, StoreError> {
         let schema = self.database.read(async { Ok(self.database.schema().await?) }).await?;
         let foreign = row::datetime(Timestamp::now().plus_millis(-FOREIGN_PAUSE_MS));
-        let mut query = select(&schema);
+        let mut query = select_with(&schema, "'' AS `message`");
         // Without the hint the optimiser may find the order of the primary key cheaper, and read every signal there
         // ever was.
         query.push(" FORCE INDEX (`ta_bot_waiting`) WHERE `waiting` = 1 AND (`committed_by` = ");
         query.push_bind(self.database.instance()).push(" OR `committed_at` < CAST(").push_bind(foreign);
         query.push(" AS DATETIME(3))) ORDER BY ").push(&schema.sequence).push(" LIMIT ").push_bind(i64::from(limit));
-        signals(&self.database.rows(query).await?)
+        let mut waiting = signals(&self.database.rows(query).await?)?;
+        self.complete(&mut waiting).await?;
+        Ok(waiting)
     }
 
     async fn mark_published(&self, ids: &[String], at: Timestamp) -> Result<(), StoreError> {
@@ -276,10 +326,15 @@ impl Outbox for MysqlOutbox {
 
 /// Starts a query for the columns of a signal.
 fn select(schema: &Schema) -> QueryBuilder<MySql> {
+    select_with(schema, "`message`")
+}
+
+/// Starts a query for the columns of a signal, with this one for its message.
+fn select_with(schema: &Schema, message: &str) -> QueryBuilder<MySql> {
     let [close, created, published, expired, withheld] =
         ["`timestamp`", "`committed_at`", "`published_at`", "`expired_at`", "`withheld_at`"].map(row::millis_of);
     QueryBuilder::new(format!(
-        "SELECT CAST({} AS SIGNED) AS `position`, `signal_id`, `strategy`, `symbol`, `timeframe`, `message`,
+        "SELECT CAST({} AS SIGNED) AS `position`, `signal_id`, `strategy`, `symbol`, `timeframe`, {message},
                 CAST(`signal_type` AS CHAR) AS `action`, {close} AS `close`, {created} AS `committed`,
                 {published} AS `published`, {expired} AS `expired`, {withheld} AS `withheld`
          FROM `signals`",

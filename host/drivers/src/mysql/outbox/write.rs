@@ -26,36 +26,40 @@ const STATEMENT_BYTES: usize = 4 << 20;
 /// How long the row of a probe is.
 const PROBE_BYTES: usize = 64 << 10;
 
+/// The id of a signal, and its message.
+pub(super) type Message = (String, String);
+
 /// When something is committed, and by which process.
 pub(super) type Mark = (Timestamp, i64);
 
 /// Marks jobs as finished and inserts the signals of those that were not finished before. Jobs that an outdated log
 /// decided are left out, as far as `begins` identifies them. If `begins` is incomplete, returns what is known by now as
-/// the inner error, and nothing of this may be committed.
+/// the inner error, and nothing of this may be committed. `is_new` says that nothing of it is expected to be there
+/// already; if something is, the server refuses it.
 ///
 /// The log is read last, when everything is written: no entry can be added during the rest of this transaction, so that
 /// rest must be short.
 pub(super) async fn finished(
     connection: &mut MySqlConnection,
-    given: &[FinishedJob],
+    (given, is_new): (&[FinishedJob], bool),
     begins: &Begins,
     mark: Mark,
-) -> Result<Result<Committed, Begins>, sqlx::Error> {
+) -> Result<Result<(Committed, Vec<Message>), Begins>, sqlx::Error> {
     let (current, late) = split(given, begins);
     let keys: Vec<Key<'_>> = sorted(&current).collect();
     let mut new = HashSet::with_capacity(keys.len());
     for batch in keys.chunks(BATCH) {
-        new.extend(new_jobs(&mut *connection, batch, mark.0).await?);
+        new.extend(new_jobs(&mut *connection, (batch, is_new), mark.0).await?);
         revive(&mut *connection, batch).await?;
     }
     // Each key is removed when it is first met, so that a job that is given twice adds its signals once.
     let unsent: Vec<&Signal> =
         current.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
-    let new = signals(&mut *connection, &unsent, mark).await?;
+    let (new, messages) = signals(&mut *connection, (&unsent, is_new), mark).await?;
     let outdated = unfinished(&mut *connection, &late).await?;
     let known = known_begins(connection, given, begins).await?;
     let is_all = !current.iter().any(|done| is_late(done, &known));
-    Ok(if is_all { Ok(Committed { new, outdated }) } else { Err(known) })
+    Ok(if is_all { Ok((Committed { new, outdated }, messages)) } else { Err(known) })
 }
 
 /// Returns what `begins` says, and what the log says beyond that. From then on no entry is added until the transaction
@@ -110,13 +114,13 @@ async fn known_jobs(connection: &mut MySqlConnection, batch: &[Key<'_>]) -> Resu
     Ok(known)
 }
 
-/// Inserts the jobs that are not finished, and returns them.
+/// Inserts the jobs that are not finished, and returns them. Does not ask which are finished if all of them `are_new`.
 async fn new_jobs<'a>(
     connection: &mut MySqlConnection,
-    batch: &[Key<'a>],
+    (batch, are_new): (&[Key<'a>], bool),
     at: Timestamp,
 ) -> Result<Vec<Key<'a>>, sqlx::Error> {
-    let known = known_jobs(&mut *connection, batch).await?;
+    let known = if are_new { HashSet::new() } else { known_jobs(&mut *connection, batch).await? };
     let known: HashSet<Key<'_>> = known.iter().map(key).collect();
     let new: Vec<Key<'a>> = batch.iter().filter(|key| !known.contains(*key)).copied().collect();
     for piece in pieces(&new, BATCH) {
@@ -146,14 +150,16 @@ pub(super) async fn probe(connection: &mut MySqlConnection, by: i64) -> Result<(
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
 
-/// Inserts signals that are not stored yet, in the given order, and returns their ids.
+/// Inserts signals that are not stored yet, in the given order, and returns their ids, and the messages of those that
+/// wait now. Does not ask which are stored if all of them `are_new`.
 pub(super) async fn signals(
     connection: &mut MySqlConnection,
-    given: &[&Signal],
+    (given, are_new): (&[&Signal], bool),
     mark: Mark,
-) -> Result<Vec<SignalId>, sqlx::Error> {
+) -> Result<(Vec<SignalId>, Vec<Message>), sqlx::Error> {
     let mut known = HashSet::new();
-    for batch in given.chunks(BATCH) {
+    let asked = if are_new { &[] } else { given };
+    for batch in asked.chunks(BATCH) {
         let mut select = QueryBuilder::<MySql>::new("SELECT `signal_id` FROM `signals` WHERE `signal_id` IN (");
         let ids: Vec<&str> = batch.iter().map(|signal| signal.id.as_str()).collect();
         push_list(&mut select, &ids);
@@ -172,7 +178,9 @@ pub(super) async fn signals(
         insert(batch, mark).build().execute(&mut *connection).await?;
         rest = after;
     }
-    Ok(new.iter().map(|texts| texts.signal.id.clone()).collect())
+    let ids = new.iter().map(|texts| texts.signal.id.clone()).collect();
+    let waiting = new.into_iter().filter(|texts| !texts.signal.is_withheld);
+    Ok((ids, waiting.map(|texts| (texts.signal.id.as_str().to_owned(), texts.message)).collect()))
 }
 
 /// The update for what became of signals that waited, before and behind the moment at which it happened.
@@ -207,7 +215,7 @@ pub(super) async fn mark(
     Ok(())
 }
 
-fn push_list(query: &mut QueryBuilder<MySql>, values: &[&str]) {
+pub(super) fn push_list(query: &mut QueryBuilder<MySql>, values: &[&str]) {
     let mut list = query.separated(", ");
     for value in padded(values) {
         list.push_bind(value);

@@ -1,0 +1,81 @@
+//! The messages of signals that this process has committed and that still wait. The relay sends them a moment after
+//! their commit, so the server need not read them again for that.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// How many bytes of messages are kept. Others are read from the server when they are sent.
+const MOST_BYTES: usize = 16 << 20;
+
+/// The kept messages, by signal id.
+#[derive(Debug, Default)]
+pub(super) struct Fresh(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    messages: HashMap<String, String>,
+    bytes: usize,
+}
+
+impl Fresh {
+    /// Keeps messages that are committed, as long as there is room.
+    pub(super) fn keep(&self, messages: impl IntoIterator<Item = (String, String)>) {
+        let mut kept = self.kept();
+        for (id, message) in messages {
+            if kept.bytes + message.len() > MOST_BYTES {
+                return;
+            }
+            kept.bytes += message.len();
+            if let Some(before) = kept.messages.insert(id, message) {
+                kept.bytes -= before.len();
+            }
+        }
+    }
+
+    /// The message of a signal, if it is kept.
+    pub(super) fn get(&self, id: &str) -> Option<String> {
+        self.kept().messages.get(id).cloned()
+    }
+
+    /// Forgets the messages of signals that wait no more.
+    pub(super) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
+        let mut kept = self.kept();
+        for id in ids {
+            if let Some(message) = kept.messages.remove(id) {
+                kept.bytes -= message.len();
+            }
+        }
+        if kept.messages.is_empty() {
+            // A burst is not to be paid for in memory all day.
+            kept.messages.shrink_to_fit();
+        }
+    }
+
+    /// A poisoned lock is fine: what is missing is read from the server.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_there_until_it_is_forgotten_and_has_a_bound() {
+        let fresh = Fresh::default();
+        let text = |id: &str| (id.to_owned(), format!("message of {id}"));
+        fresh.keep(["a", "b", "b"].map(text));
+        assert_eq!(fresh.get("b").as_deref(), Some("message of b"));
+        fresh.forget(["b", "c"]);
+        assert_eq!((fresh.get("a").is_some(), fresh.get("b")), (true, None));
+        fresh.keep([("large".to_owned(), "x".repeat(MOST_BYTES))]);
+        assert_eq!(fresh.get("large"), None);
+        fresh.forget(["a"]);
+        assert_eq!(fresh.kept().bytes, 0);
+        fresh.keep([("large".to_owned(), "x".repeat(MOST_BYTES))]);
+        assert!(fresh.get("large").is_some());
+    }
+}

@@ -64,15 +64,14 @@ impl Bench {
     }
 
     async fn all_at_once(&self) {
-        let mut finished = 0;
         for minute in 0..ROUNDS {
             self.market.write_minute(&self.pool, minute).await;
             let jobs = self.market.closing(minute).len();
-            finished += jobs;
+            let close = self.market.start.plus_millis((minute + 1) * SHORT.millis());
             let before = self.counts().await;
             let event = Timestamp::now();
             self.market.announce(&self.client, minute).await;
-            self.fleet.until_finished(finished).await;
+            self.fleet.until_closed(close, jobs).await;
             let took = stream::last_stored(&self.client).await - event.millis();
             let after = self.counts().await;
             let evaluations = after.evaluations - before.evaluations;

@@ -23,8 +23,8 @@ use crate::{
 /// What a small module may use: 20 s of a processor, and a gigabyte with a little for the time between two looks.
 const MOST_SECONDS: f64 = 21.0;
 const MOST_CHILD_KB: u64 = 1_150_000;
-/// By how much the service itself may grow, also if it refuses a bomb of 59 MB: what is uploaded is in a file until it is
-/// found to be worth storing.
+/// By how much the service itself may grow, also if it refuses a bomb of 59 MB: what is uploaded is in a file until it
+/// is found to be worth storing.
 const MOST_GROWTH_KB: u64 = 50_000;
 
 /// The most memory that any child of a process has had.

@@ -34,6 +34,7 @@ command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mari
 # The recommended packages would bring agents of Prometheus, which start by themselves.
 command -v prometheus >/dev/null && command -v promtool >/dev/null || install_debian --no-install-recommends prometheus
 command -v prometheus-alertmanager >/dev/null || install_debian --no-install-recommends prometheus-alertmanager
+command -v chromium >/dev/null || install_debian --no-install-recommends chromium
 { command -v ip || test -x /usr/sbin/ip; } >/dev/null || install_debian iproute2
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 

@@ -7,6 +7,7 @@ mod analysis;
 mod application;
 mod browsers;
 mod candidate;
+mod chromium;
 mod configuration;
 mod conformance;
 mod costs;

@@ -74,8 +74,10 @@ guests: strategies test-setup ## build the examples in every language and the ho
 bench: build guests ## measure; ratios of one run
 	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
 
-fuzz: strategies ## look for bytes that break the loading of modules, FUZZ_SECONDS in each of two ways
+fuzz: strategies test-setup ## look for bytes that break modules or other inputs, FUZZ_SECONDS in each of nine ways
 	@sh scripts/fuzz.sh $(TARGET) $(FUZZ_SECONDS)
+	@$(CARGO) build $(LOCKED) $(NATIVE) --bin ta-bot
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(LOCKED) $(NATIVE) --test fuzz_inputs -- --nocapture --test-threads=1
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
 routes: ## write docs/routes.md

@@ -20,7 +20,7 @@ use ta_bot_engine::{
 
 use crate::mysql::database::{Mysql, Schema, row, store_error};
 
-mod jobs;
+pub(super) mod jobs;
 mod write;
 
 /// Tries what a commit does, and undoes it. The connection is outside a transaction afterwards if this succeeds.
@@ -98,7 +98,11 @@ impl Outbox for MysqlOutbox {
         let signals: &Vec<&Signal> = &signals.iter().collect();
         let added = || async move {
             let mut transaction = self.database.begin().await?;
-            let ids = write::signals(transaction.connection(), signals, (at, by)).await;
+            let added = async {
+                let kept = write::of_kept_times(transaction.connection(), signals).await?;
+                write::signals(transaction.connection(), &kept, (at, by)).await
+            };
+            let ids = added.await;
             transaction.end(ids).await
         };
         self.database.write(signals.len(), added).await
@@ -211,10 +215,9 @@ impl Outbox for MysqlOutbox {
         asked: &[(Symbol, Timestamp)],
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let mut finished = Vec::new();
-        for query in jobs::finished(timeframe, asked) {
+        for (query, asked) in jobs::finished(timeframe, asked).into_iter().zip(asked.chunks(jobs::BATCH)) {
             let rows = self.database.rows(query).await?;
-            let found = rows.iter().map(jobs::candle_close).collect::<Result<Vec<_>, _>>();
-            finished.extend(found.map_err(|error| store_error(&error))?);
+            finished.extend(jobs::over(asked, &rows).map_err(|error| store_error(&error))?);
         }
         Ok(finished)
     }

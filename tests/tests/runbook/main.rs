@@ -24,6 +24,7 @@ mod neighbours;
 mod refusals;
 mod repairs;
 mod replay;
+mod retention;
 mod revisions;
 mod service;
 mod shadow;

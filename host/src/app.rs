@@ -11,6 +11,7 @@ use ta_bot_core::{Timestamp, millis};
 use ta_bot_engine::{
     deployments::{
         impact::Impact,
+        log::DeploymentStore,
         rollout::{self, Rollout},
         shadow_store::ShadowStore,
     },
@@ -19,6 +20,7 @@ use ta_bot_engine::{
         bundled::load_folder, catalog::Catalog, loader::ModuleLoader, module_store::ModuleStore, registry::Registry,
     },
     pipeline::{analysis::Analyst, job_queue::JobQueue, repair::Mender},
+    retention::store::{Prunable, RetentionStore},
     settings::{application::SettingsBook, config_store::ConfigStore, parameters::ParameterBook, refresh::Books},
     signals::{
         bus::{Bus, BusError, Notice, local::LocalBus},
@@ -28,7 +30,7 @@ use ta_bot_engine::{
         replay::{self, Replayer},
     },
     supervision::{failure::FailureStore, ledger::Ledger},
-    support::{abilities::Abilities, backoff::Backoff, metrics::Metrics},
+    support::{abilities::Abilities, backoff::Backoff, metrics::Metrics, room::Room},
 };
 use ta_bot_wasm::{Children, Sandbox};
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
@@ -40,6 +42,7 @@ pub mod found;
 pub mod inspection;
 mod market;
 pub mod older;
+mod retention;
 mod serving;
 mod stages;
 
@@ -55,6 +58,9 @@ const TELL_AGAIN: Backoff = Backoff::new(Duration::from_millis(20), Duration::fr
 pub struct App {
     environment: Environment,
     connections: Connections,
+    deployments: Arc<dyn DeploymentStore>,
+    histories: Arc<dyn Prunable>,
+    room: Arc<Room>,
     sandbox: Sandbox,
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
@@ -82,6 +88,8 @@ pub struct App {
     pub revisions: Arc<Revisions>,
     /// Where signals wait.
     pub outbox: Arc<dyn Outbox>,
+    /// What is kept beside them, and for how long.
+    pub retention: Arc<dyn RetentionStore>,
     /// The signals as they are stored.
     pub feed: Arc<Feed>,
     /// The evaluations that failed.
@@ -124,6 +132,7 @@ impl App {
             Market::open(&environment, (&drivers.candles, &drivers.revisions), Arc::clone(&settings), &metrics);
         let loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
         let loader = Arc::new(drivers.copies.into_iter().fold(loader, ModuleLoader::with_copies));
+        let deployments = Arc::clone(&drivers.deployments);
         let rollout = Arc::new(Rollout::new(rollout::Parts {
             store: Arc::clone(&drivers.deployments),
             modules: Arc::clone(&drivers.modules),
@@ -171,13 +180,21 @@ impl App {
             queue,
             embedded,
             prepare,
+            retention,
+            histories,
             ..
         } = drivers;
         let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
+        let room = Arc::new(Room::of(environment.data_dir.clone(), environment.low_water));
         let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone, environment.data_dir.clone());
+        let catalog = catalog.with_room(Arc::clone(&room));
         Ok(Self {
             environment,
             connections,
+            deployments,
+            histories,
+            room,
+            retention,
             sandbox,
             queue,
             modules,

@@ -38,6 +38,7 @@ mod outbox;
 mod outcome;
 mod output;
 mod parameters;
+mod prune;
 mod replay;
 mod serve;
 mod signals;
@@ -136,6 +137,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         }
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
+        Command::Prune { dry_run } => return prune::prune(session, dry_run).await,
         Command::Failures(command) => failures::run(session, command).await,
         Command::Signals(command) => signals::run(session, command).await,
         Command::Outbox(command) => return outbox::run(session, command).await,

@@ -15,13 +15,15 @@ use ta_bot_engine::{
     market::candles::DEFAULT_PATIENCE,
     modules::signature::{PublicKey, TrustedKeys},
     pipeline::analysis::DEFAULT_GAP_WINDOW,
+    retention::kind::Keep,
     signals::{actions::PublishedActions, expiry::MaxAge, subject::SignalSubject},
-    support::metrics::MetricSymbols,
+    support::{metrics::MetricSymbols, room::LowWater},
 };
 
 mod access;
 mod build;
 pub mod names;
+mod retention;
 mod servers;
 mod signals;
 #[cfg(test)]
@@ -115,6 +117,10 @@ pub struct Environment {
     pub telemetry: Option<Box<OtlpSettings>>,
     /// Which symbols have metrics of their own.
     pub metric_symbols: MetricSymbols,
+    /// How long things are kept.
+    pub keep: Keep,
+    /// How much of its disk the folder of the data leaves to what can't wait.
+    pub low_water: LowWater,
     /// The pod that this process runs in, and the namespace of that.
     pub pod: (Option<String>, Option<String>),
 }
@@ -168,6 +174,8 @@ impl Environment {
             webhooks: reader.webhooks(),
             telemetry: reader.telemetry(),
             metric_symbols: reader.parsed("METRICS_SYMBOLS", "auto", MetricSymbols::ALLOWED),
+            keep: reader.keep(),
+            low_water: reader.low_water(),
             pod: (reader.given("POD_NAME"), reader.given("POD_NAMESPACE")),
             warnings: std::mem::take(&mut reader.warnings),
         };

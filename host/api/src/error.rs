@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use ta_bot_core::{ModuleDigest, Symbol, Timeframe, TransitionError};
+use ta_bot_core::{ModuleDigest, SignalId, Symbol, Timeframe, Timestamp, TransitionError};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
     modules::{
@@ -74,6 +74,11 @@ pub(crate) enum ApiError {
     NoDeadJobs,
     #[error("{0}")]
     UnknownSignal(String),
+    #[error(
+        "there is no signal {id}; if there was one, it was stored before {removed_to}, and such signals are no longer kept \
+         (RETENTION_SIGNALS_DAYS)"
+    )]
+    NoLongerKept { id: SignalId, removed_to: Timestamp },
     #[error("there is no failure {0:?}; GET /api/v1/failures lists them with their id, 64 hex digits")]
     UnknownFailure(String),
     #[error("the body did not arrive in time")]
@@ -172,7 +177,8 @@ impl ApiError {
             Self::BadDigest(_) | Self::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
             Self::Upload(error) => choose_for_upload(error),
             Self::Remove(error @ RemoveError::Unknown(_)) => told(S::NOT_FOUND, error.code()),
-            Self::Remove(error @ (RemoveError::Bundled(_) | RemoveError::InUse(_))) => told(S::CONFLICT, error.code()),
+            Self::Remove(RemoveError::Store(error)) => choose_for_store(error),
+            Self::Remove(error) => told(S::CONFLICT, error.code()),
             Self::TooMuch(_) | Self::TooManyJobs { .. } => told(S::UNPROCESSABLE_ENTITY, "too_much"),
             Self::Repair(RepairError::UnknownRepair(_)) => told(S::NOT_FOUND, "unknown_repair"),
             Self::Repair(RepairError::Foreign(_)) => told(S::UNPROCESSABLE_ENTITY, "foreign_tables"),
@@ -187,6 +193,9 @@ impl ApiError {
                 told(S::NOT_FOUND, "unknown_symbol")
             }
             Self::UnknownSignal(_) => told(S::NOT_FOUND, "unknown_signal"),
+            Self::NoLongerKept { removed_to, .. } => {
+                (S::NOT_FOUND, "unknown_signal", None, json!({"removed_to": removed_to.to_string()}))
+            }
             Self::UnknownFailure(_) => told(S::NOT_FOUND, "unknown_failure"),
             Self::NoDeadJobs => told(S::NOT_FOUND, "unknown_job"),
             Self::SlowBody => told(S::REQUEST_TIMEOUT, "timeout"),
@@ -213,7 +222,6 @@ impl ApiError {
             Self::Parameters(ParameterError::Write(WriteError::Store(error)))
             | Self::Settings(SettingsError::Write(WriteError::Store(error)))
             | Self::Analysis(AnalysisError::Store(error))
-            | Self::Remove(RemoveError::Store(error))
             | Self::Store(error) => choose_for_store(error),
             Self::Rollout(error) => choose_for_rollout(error),
             Self::Bus(_) => hidden(S::SERVICE_UNAVAILABLE, "bus_away", "the bus is away; try again"),
@@ -308,6 +316,7 @@ fn choose_for_upload(error: &UploadError) -> Choice {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         UploadError::Full => StatusCode::TOO_MANY_REQUESTS,
+        UploadError::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         UploadError::Store(error) => return choose_for_store(error),
     };
     (status, error.code(), None, Value::Null)

@@ -27,7 +27,7 @@ use ta_bot_engine::{
     pipeline::leadership::Leadership,
     settings::{config_store::ConfigStore, refresh::Books},
     signals::{bus::Bus, outbox::Outbox, receivers::Receivers},
-    support::{abilities::Abilities, metrics::Metrics},
+    support::{abilities::Abilities, metrics::Metrics, room::Room},
 };
 use ta_bot_wasm::PageScan;
 
@@ -39,7 +39,8 @@ mod webhooks;
 pub use abilities::{AbilitiesReport, AbilityReport};
 pub use readiness::{NotReady, Readiness};
 pub use report::{
-    Build, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status, TokensReport,
+    Build, DiskReport, Elections, HealthReport, Modules, ParametersReport, Part, PartStatus, SandboxReport, Status,
+    TokensReport,
 };
 
 pub use webhooks::{ReceiverReport, WebhooksReport};
@@ -88,6 +89,8 @@ pub struct Sources {
     pub tokens: Option<TokenBook>,
     /// The receivers of signals over HTTP, if there is a file of them.
     pub receivers: Option<Arc<Receivers>>,
+    /// The disk of the data.
+    pub room: Arc<Room>,
 }
 
 /// Measures the state of the service.

@@ -14,6 +14,7 @@ use ta_bot_engine::{
     market::{candles::Candles, revisions::Revisions},
     modules::{catalog::Catalog, registry::Registry},
     pipeline::{analysis::Analyst, repair::Mender},
+    retention::store::RetentionStore,
     settings::{application::SettingsBook, parameters::ParameterBook},
     signals::{bus::Bus, expiry::Expiry, feed::Feed, outbox::Outbox, replay::Replayer},
     supervision::{failure::FailureStore, ladders::Ladders, ledger::Ledger},
@@ -53,6 +54,8 @@ pub struct Services {
     pub candles: Arc<Candles>,
     pub revisions: Arc<Revisions>,
     pub outbox: Arc<dyn Outbox>,
+    /// Which of them are no longer kept.
+    pub retention: Arc<dyn RetentionStore>,
     /// The signals as they are stored.
     pub feed: Arc<Feed>,
     pub failures: Arc<dyn FailureStore>,

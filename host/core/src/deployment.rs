@@ -17,6 +17,7 @@ use serde::{
 use crate::{ModuleDigest, StrategyId, Timestamp};
 
 mod levels;
+mod needs;
 
 pub(crate) use levels::held_at;
 pub use levels::{DeployedLevel, LevelOfLog, LevelParameters, LevelsOfLog, RequestedLevels, requested_levels};

@@ -4,5 +4,6 @@ pub mod config;
 pub mod database;
 pub mod inspect;
 pub mod modules;
+pub mod retention;
 
 pub use database::{Mongo, NAME, UriError};

@@ -8,6 +8,7 @@ pub mod failures;
 pub mod inspect;
 pub mod outbox;
 pub mod redecisions;
+pub mod retention;
 pub mod revisions;
 pub mod shadows;
 

@@ -9,6 +9,7 @@ pub mod failures;
 pub mod modules;
 pub mod outbox;
 pub mod redecisions;
+pub mod retention;
 pub mod revisions;
 pub mod shadows;
 

@@ -9,6 +9,6 @@ pub mod signature;
 pub mod sink;
 pub mod sinks;
 
-pub use receivers::ReceiversError;
+pub use receivers::{ReceiversError, reader_of};
 pub use sink::Sources;
 pub use sinks::Webhooks;

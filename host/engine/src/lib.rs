@@ -13,6 +13,7 @@ pub mod evaluation;
 pub mod market;
 pub mod modules;
 pub mod pipeline;
+pub mod retention;
 pub mod settings;
 pub mod signals;
 pub mod supervision;

@@ -6,6 +6,7 @@ pub mod checkup;
 pub(crate) mod freshness;
 pub mod log_limit;
 pub mod metrics;
+pub mod room;
 pub mod schema;
 pub mod store_error;
 pub mod traces;

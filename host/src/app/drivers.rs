@@ -7,7 +7,7 @@ use ta_bot_api::health::Embedded;
 use ta_bot_drivers::sqlite::{
     Database, candles::SqliteCandles, config::SqliteConfig, costs::SqliteCosts, deployments::SqliteDeployments,
     failures::SqliteFailures, modules::SqliteModules, outbox::SqliteOutbox, redecisions::SqliteRedecisions,
-    revisions::SqliteRevisions, shadows::SqliteShadows,
+    retention::SqliteRetention, revisions::SqliteRevisions, shadows::SqliteShadows,
 };
 use ta_bot_engine::{
     deployments::{log::DeploymentStore, shadow_store::ShadowStore},
@@ -16,6 +16,10 @@ use ta_bot_engine::{
     pipeline::{
         job_queue::{JobQueue, local::LocalQueue},
         leadership::Leadership,
+    },
+    retention::{
+        pruner::Readers,
+        store::{Prunable, RetentionStore},
     },
     settings::{config_store::ConfigStore, last_known::LastKnown},
     signals::{
@@ -121,6 +125,10 @@ pub(super) struct Drivers {
     pub(super) failures: Arc<dyn FailureStore>,
     pub(super) shadows: Arc<dyn ShadowStore>,
     pub(super) costs: Arc<dyn CostStore>,
+    /// What is kept in the database of the outbox.
+    pub(super) retention: Arc<dyn RetentionStore>,
+    /// What is kept of the histories of the configuration.
+    pub(super) histories: Arc<dyn Prunable>,
     pub(super) config: Arc<dyn ConfigStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
     pub(super) bus: Arc<dyn Bus>,
@@ -139,7 +147,7 @@ pub(super) struct Drivers {
 impl Drivers {
     pub(super) async fn open(environment: &Environment, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
         let database = Database::open(&environment.data_dir).await?;
-        let Configuration { config, modules, last_known, copies, prepare } = match &environment.mongo {
+        let Configuration { config, modules, histories, last_known, copies, prepare } = match &environment.mongo {
             Some(mongo) => mongodb::open(mongo, environment, metrics).await?,
             None => Configuration::on_sqlite(&database),
         };
@@ -160,7 +168,8 @@ impl Drivers {
             }
             None => Shared::on_sqlite(&database),
         };
-        let Shared { candles, revisions, outbox, redecisions, deployments, failures, shadows, costs } = shared;
+        let Shared { candles, revisions, outbox, redecisions, deployments, failures, shadows, costs, retention } =
+            shared;
         let revisions = Arc::new(Revisions::new(revisions, Arc::clone(metrics)));
         Ok(Self {
             candles,
@@ -171,6 +180,8 @@ impl Drivers {
             failures,
             shadows,
             costs,
+            retention,
+            histories,
             config,
             modules,
             embedded: Embedded {
@@ -265,6 +276,8 @@ pub(super) struct Deliveries {
 /// Receivers of signals over HTTP.
 pub(super) struct Webhooks {
     pub(super) receivers: Arc<Receivers>,
+    /// Returns the names under which is kept how far they have come.
+    pub(super) readers: Readers,
     /// Delivers to them.
     pub(super) deliver: Box<dyn FnOnce(Deliveries, CancellationToken) -> Done + Send + Sync>,
 }
@@ -321,6 +334,7 @@ impl SentTelemetry {
 struct Configuration {
     config: Arc<dyn ConfigStore>,
     modules: Arc<dyn ModuleStore>,
+    histories: Arc<dyn Prunable>,
     last_known: Option<Arc<LastKnown>>,
     copies: Option<Copies>,
     prepare: Option<Task>,
@@ -331,6 +345,7 @@ impl Configuration {
         Self {
             config: Arc::new(SqliteConfig::new(database.clone())),
             modules: Arc::new(SqliteModules::new(database.clone())),
+            histories: Arc::new(SqliteRetention::of_settings(database.clone())),
             last_known: None,
             copies: None,
             prepare: None,
@@ -348,6 +363,7 @@ struct Shared {
     failures: Arc<dyn FailureStore>,
     shadows: Arc<dyn ShadowStore>,
     costs: Arc<dyn CostStore>,
+    retention: Arc<dyn RetentionStore>,
 }
 
 impl Shared {
@@ -361,6 +377,7 @@ impl Shared {
             failures: Arc::new(SqliteFailures::new(database.clone())),
             shadows: Arc::new(SqliteShadows::new(database.clone())),
             costs: Arc::new(SqliteCosts::new(database.clone())),
+            retention: Arc::new(SqliteRetention::beside_signals(database.clone())),
         }
     }
 }

@@ -28,18 +28,24 @@ use ta_bot_engine::{
         leadership::Leadership, probes::Probes, schedule::Schedule, surroundings::Surroundings, verdict::Verdicts,
         worker::Pipeline,
     },
+    retention::{
+        pruner::Readers,
+        task::{Times, on_each_replica, while_leading},
+    },
     settings::refresh::Refresh,
     signals::{bus::Notice, expiry::Expiry, receivers::Receivers, relay::Relay},
     supervision::{budget::Budget, ladders::Ladders, ledger::FLUSH_PAUSE, recorder::recorder, watch::Watch},
     support::{
         log_limit::LogLimit,
         metrics::{BudgetGauge, FeedGauge, SuspendedGauge},
+        room::Room,
     },
 };
 use ta_bot_wasm::PageScan;
 use tokio::{
     net::TcpListener,
     sync::{Notify, broadcast::Receiver},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -128,8 +134,12 @@ impl App {
         if let Some(loaded) = begun.await {
             loaded?;
             let deliveries = self.deliveries(&shared, &leadership);
+            let nobody = || Arc::new(Vec::<String>::new) as Readers;
+            let readers = webhooks.as_ref().map_or_else(nobody, |webhooks| Arc::clone(&webhooks.readers));
+            let pruning = self.prune(readers, leadership.clone(), &stages);
             let mut work = self.start_work(simulate, &stages, notices, &shared, leadership)?;
             let deliver = |webhooks: Webhooks| (webhooks.deliver)(deliveries, stages.intake.clone());
+            work.intake.extend(pruning);
             work.webhooks = webhooks.map(|webhooks| stages.spawn(deliver(webhooks)));
             // The Lease is released with the intake, so that another replica takes over while this process finishes its
             // jobs.
@@ -179,9 +189,23 @@ impl App {
             outbox: (!self.embedded.mysql).then(|| ("mysql", Arc::clone(&self.outbox))),
             config: (!self.embedded.mongodb).then(|| ("mongodb", Arc::clone(&self.config))),
             books: self.books.clone(),
-            data_dir: self.environment.data_dir.clone(),
+            room: Arc::clone(&self.room),
             metrics: Arc::clone(&self.analyst.metrics),
         }
+    }
+
+    /// Removes what is too old: of what replicas share while this process leads, and always what lies on its own disk.
+    fn prune(&self, readers: Readers, leadership: Leadership, stages: &Stages) -> [JoinHandle<()>; 2] {
+        let (shared, own) = (Arc::new(self.pruner(Some(readers))), Arc::new(self.disk_pruner()));
+        [
+            stages.spawn(while_leading(shared, leadership, Times::default(), stages.intake.clone())),
+            stages.spawn(on_each_replica(own, Times::default(), stages.intake.clone())),
+        ]
+    }
+
+    /// The disk of the data, if signals go there as well: then what is beside them leaves it to them.
+    fn disk_of_signals(&self) -> Option<Arc<Room>> {
+        self.embedded.mysql.then(|| Arc::clone(&self.room))
     }
 
     /// What receivers over HTTP get, and while this process leads.
@@ -231,6 +255,7 @@ impl App {
             page_scan: self.sandbox.page_scan(),
             tokens,
             receivers,
+            room: Arc::clone(&self.room),
         });
         Services {
             analyst: Arc::clone(&self.analyst),
@@ -240,6 +265,7 @@ impl App {
             rollout: Arc::clone(&self.analyst.rollout),
             candles: Arc::clone(&self.candles),
             outbox: Arc::clone(&self.outbox),
+            retention: Arc::clone(&self.retention),
             feed: Arc::clone(&self.feed),
             revisions: Arc::clone(&self.revisions),
             failures: Arc::clone(&self.failures),
@@ -272,6 +298,7 @@ impl App {
         let analyst = &self.analyst;
         let outbox = &self.outbox;
         let (recorder, keeper) = recorder(Arc::clone(&self.failures), Arc::clone(&analyst.metrics));
+        let recorder = recorder.on_disk(self.disk_of_signals());
         let (on_quarantine, told) = warden::told();
         let metrics = Arc::clone(&analyst.metrics);
         let watch = Watch::new(Arc::clone(&shared.ladders), recorder, metrics, on_quarantine);
@@ -279,6 +306,7 @@ impl App {
         let watch = watch.with_slow_beyond(self.environment.strategy_slow);
         let warden = Warden { rollout: Arc::clone(&analyst.rollout), bus: Arc::clone(&bus) };
         let (shadows, observer) = shadow::shadows(analyst, Arc::clone(&self.shadows), Arc::clone(&bus));
+        let shadows = shadows.on_disk(self.disk_of_signals());
         let pipeline = Pipeline::new(
             Arc::clone(analyst),
             Arc::clone(outbox),

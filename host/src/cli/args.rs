@@ -105,6 +105,15 @@ pub(super) enum Command {
     },
     /// List what evaluations of jobs cost, the most expensive first
     Costs(CostsWanted),
+    /// Remove what is older than it is to be kept (RETENTION_*_DAYS), as the leader of a service does every hour
+    ///
+    /// A service that is running may go on meanwhile. Exit codes: 0 done, 1 something could not be removed or looked
+    /// at.
+    Prune {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// List evaluations that failed, and download the bundle of one
     #[command(subcommand)]
     Failures(FailuresCommand),

@@ -22,6 +22,7 @@ use ta_bot_engine::{
         signature::SignatureError,
     },
     pipeline::{analysis::AnalysisError, repair::RepairError},
+    retention::{kind::Kind, store::RetentionStore},
     settings::parameters::ParameterError,
     signals::bus::BusError,
     supervision::failure::document::DocumentError,
@@ -95,6 +96,11 @@ pub(super) enum CliError {
     UnknownStrategy { id: StrategyId, known: Vec<StrategyId> },
     #[error("there is no signal {0} in this store; `ta-bot signals list` lists them")]
     UnknownSignal(SignalId),
+    #[error(
+        "there is no signal {what} in this store; if there was one, it was stored before {removed_to}, and such signals are no \
+         longer kept (RETENTION_SIGNALS_DAYS)"
+    )]
+    NoLongerKept { what: String, removed_to: Timestamp },
     #[error("there is no signal with the number {0} in this store; `ta-bot signals list` lists them")]
     UnknownSequence(i64),
     #[error("there is no failure {0} in this store; `ta-bot failures list` lists them")]
@@ -186,6 +192,20 @@ impl CliError {
         error.downcast::<StoreError>().map_or_else(Self::App, Self::Store)
     }
 
+    /// For a signal that is not there: the error that says up to when signals are no longer kept, if some were removed.
+    pub(super) async fn or_no_longer_kept(self, signals: &dyn RetentionStore) -> Self {
+        let what = match &self {
+            Self::UnknownSignal(id) => id.to_string(),
+            Self::UnknownSequence(number) => format!("with the number {number}"),
+            _ => return self,
+        };
+        match signals.removed_to(Kind::Signals).await {
+            Ok(Some(removed_to)) => Self::NoLongerKept { what, removed_to },
+            Ok(None) => self,
+            Err(error) => error.into(),
+        }
+    }
+
     /// A stable word for programs.
     pub(super) const fn code(&self) -> &'static str {
         match self {
@@ -205,7 +225,7 @@ impl CliError {
             Self::NoStrategies { .. } => "no_strategies",
             Self::NoneUsable(_) => "no_usable_strategies",
             Self::UnknownStrategy { .. } => "unknown_strategy",
-            Self::UnknownSignal(_) | Self::UnknownSequence(_) => "unknown_signal",
+            Self::UnknownSignal(_) | Self::UnknownSequence(_) | Self::NoLongerKept { .. } => "unknown_signal",
             Self::UnknownFailure(_) => "unknown_failure",
             Self::ModuleFile { .. } | Self::BundleFile { .. } => "unreadable_file",
             Self::Bundle { .. } => "bad_bundle",

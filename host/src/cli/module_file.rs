@@ -39,7 +39,7 @@ pub(super) fn refused(path: &Path, error: UploadError) -> CliError {
         UploadError::Refused(error) => unfit_bytes(path, error),
         UploadError::Signature(problem) => CliError::Signature { path: path.to_owned(), problem },
         UploadError::Store(error) => CliError::Store(error),
-        UploadError::NotSigned | UploadError::Full => CliError::Upload(error),
+        UploadError::NotSigned | UploadError::Full | UploadError::NoRoom { .. } => CliError::Upload(error),
     }
 }
 

@@ -41,8 +41,9 @@ pub(super) async fn replay(session: Session, what: &Path, module: Option<&Path>)
 
 async fn signal(session: Session, id: &SignalId) -> Result<Verdict, CliError> {
     let app = session.open().await?;
-    let unknown = || CliError::UnknownSignal(id.clone());
-    let replay = app.replayer.replay(id).await?.ok_or_else(unknown)?;
+    let Some(replay) = app.replayer.replay(id).await? else {
+        return Err(CliError::UnknownSignal(id.clone()).or_no_longer_kept(&*app.retention).await);
+    };
     session.output.answer(&ReplayReport(ReplayView::new(&replay)))?;
     Ok(replay.verdict())
 }

@@ -33,7 +33,10 @@ pub(super) async fn run(session: Session, command: SignalsCommand) -> Result<(),
         }
         SignalsCommand::Show { which } => {
             let app = session.open().await?;
-            let signal = find(&*app.outbox, &which).await?;
+            let signal = match find(&*app.outbox, &which).await {
+                Err(unknown) => return Err(unknown.or_no_longer_kept(&*app.retention).await),
+                found => found?,
+            };
             session.output.answer(&Shown(signal.into()))
         }
         SignalsCommand::Tail { wanted, after } => tail(&session, &wanted.into(), after).await,

@@ -1,7 +1,7 @@
 //! The names of the variables, and which of them a misspelled one was meant to be.
 
 /// Every variable that is read.
-pub const NAMES: [&str; 48] = [
+pub const NAMES: [&str; 58] = [
     "API_ANONYMOUS_ROLE",
     "API_TOKENS_FILE",
     "API_TOKEN_HEADER",
@@ -11,6 +11,7 @@ pub const NAMES: [&str; 48] = [
     "COMMIT_SHA",
     "CONFIG_CACHE_TTL_SECONDS",
     "DATA_DIR",
+    "DISK_LOW_WATER_MB",
     "ENABLED_STRATEGIES",
     "GAP_WINDOW",
     "HTTP_ADDR",
@@ -40,6 +41,15 @@ pub const NAMES: [&str; 48] = [
     "OTEL_ENABLED",
     "POD_NAME",
     "POD_NAMESPACE",
+    "RETENTION_AUDITS_DAYS",
+    "RETENTION_COMPILED_DAYS",
+    "RETENTION_COSTS_DAYS",
+    "RETENTION_DEAD_JOBS_DAYS",
+    "RETENTION_FAILURES_DAYS",
+    "RETENTION_FINISHED_JOBS_DAYS",
+    "RETENTION_MODULES_DAYS",
+    "RETENTION_SHADOWS_DAYS",
+    "RETENTION_SIGNALS_DAYS",
     "SIGNAL_MAX_AGE_SECONDS",
     "SIGNAL_TIMESTAMP",
     "STRATEGIES_DIR",

@@ -1,3 +1,5 @@
+use ta_bot_engine::retention::kind::Kind;
+
 use super::*;
 
 fn read(variables: &[(&str, &str)]) -> Result<Environment, Vec<EnvError>> {
@@ -343,4 +345,31 @@ fn a_build_without_servers_refuses_their_addresses() {
         assert!(errors[0].problem.contains("no client for it"), "{errors:?}");
     }
     assert!(read(&[("MYSQL_URI", " "), ("LEADER_ELECTION_ENABLED", "false")]).is_ok());
+}
+
+#[test]
+fn what_is_kept_is_set_in_days_and_zero_is_for_ever() {
+    let keep = |given: &[(&str, &str)]| read(given).map(|environment| environment.keep);
+    assert_eq!(keep(&[]), Ok(Keep::default()));
+    let set = keep(&[("RETENTION_SIGNALS_DAYS", "0"), ("RETENTION_COSTS_DAYS", "7")]).unwrap();
+    assert_eq!((set.days(Kind::Signals), set.days(Kind::Costs), set.days(Kind::Audits)), (None, Some(7), Some(1095)));
+    assert!(keep(&[("RETENTION_SIGNALS_DAYS", "7")]).is_ok());
+    for (name, wrong) in [
+        ("RETENTION_SIGNALS_DAYS", "6"),
+        ("RETENTION_SIGNALS_DAYS", "-1"),
+        ("RETENTION_COSTS_DAYS", "36501"),
+        ("RETENTION_MODULES_DAYS", "a month"),
+    ] {
+        let errors = keep(&[(name, wrong)]).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].name == name && errors[0].problem.contains(wrong), "{errors:?}");
+    }
+}
+
+#[test]
+fn the_mark_of_the_disk_is_set_in_megabytes() {
+    let low_water = |given: &[(&str, &str)]| read(given).map(|environment| environment.low_water);
+    assert_eq!(low_water(&[]), Ok(LowWater::Share));
+    assert_eq!(low_water(&[("DISK_LOW_WATER_MB", "0")]), Ok(LowWater::Off));
+    assert_eq!(low_water(&[("DISK_LOW_WATER_MB", "3")]), Ok(LowWater::Bytes(3 << 20)));
+    assert!(low_water(&[("DISK_LOW_WATER_MB", "some")]).is_err());
 }

@@ -8,7 +8,7 @@
 //! What a child died of is kept in the same way, so that nothing tries the module again by itself.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{Hash as _, Hasher as _},
     io,
     path::Path,
@@ -17,7 +17,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use ta_bot_core::{ModuleDigest, cut};
+use ta_bot_core::{ModuleDigest, Timestamp, cut};
 use wasmtime::{Engine, component::Component};
 
 use crate::{
@@ -31,6 +31,7 @@ mod kept;
 mod key;
 
 use desk::Desk;
+pub use kept::CompiledFile;
 use kept::{Folder, Head};
 
 /// How many modules this process compiles at once, if it has no children for that. Each compilation uses every core
@@ -119,6 +120,26 @@ impl CompileCache {
         if let Some(folder) = &self.folder {
             folder.remove(digest, &self.engine_key);
         }
+    }
+
+    /// The files of the folder.
+    pub(crate) fn files(&self) -> io::Result<Vec<CompiledFile>> {
+        let mut files = self.folder.as_ref().map_or_else(|| Ok(Vec::new()), Folder::files)?;
+        files.iter_mut().for_each(|file| file.is_of_this_engine = file.engine == self.engine_key);
+        Ok(files)
+    }
+
+    /// Removes files that are over, at most `most`, and returns how many.
+    pub(crate) fn forget_old(
+        &self,
+        wanted: &BTreeSet<ModuleDigest>,
+        before: Timestamp,
+        most: usize,
+    ) -> io::Result<u64> {
+        let Some(folder) = &self.folder else { return Ok(0) };
+        let over: Vec<_> = self.files()?.into_iter().filter(|file| file.is_over(wanted, before)).take(most).collect();
+        over.iter().for_each(|file| folder.remove(file.module, &file.engine));
+        Ok(over.len() as u64)
     }
 
     /// Returns the compiled module of `bytes`, from the folder if it is there.

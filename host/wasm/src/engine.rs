@@ -1,7 +1,8 @@
 //! The engine that all modules share, its pool of instances, and the clock that stops guests which run too long.
 
 use std::{
-    io::Read,
+    collections::BTreeSet,
+    io::{self, Read},
     path::PathBuf,
     sync::{
         Arc,
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot_core::ModuleDigest;
+use ta_bot_core::{ModuleDigest, Timestamp};
 use thiserror::Error;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, UpdateDeadline,
@@ -19,7 +20,7 @@ use wasmtime::{
 
 use crate::{
     child::Children,
-    compile::{CompileCache, Compiled, Unfit, Wanted},
+    compile::{CompileCache, Compiled, CompiledFile, Unfit, Wanted},
     guest::GuestState,
     inspect::{InspectError, Inspection, LARGEST_MODULE, inspect},
     limits::{CORE_INSTANCES, Limits, MEMORIES, STACK_BYTES, TABLE_ELEMENTS, TABLES},
@@ -157,6 +158,17 @@ impl Sandbox {
     /// Forgets what a module was compiled to, and whether a child died of it.
     pub fn forget(&self, module: ModuleDigest) {
         self.cache.forget(module);
+    }
+
+    /// The files of compiled modules.
+    pub fn compiled_files(&self) -> io::Result<Vec<CompiledFile>> {
+        self.cache.files()
+    }
+
+    /// Removes files of compiled modules that were written before a moment and are not of a wanted module or not for
+    /// this engine, at most `most`. Returns how many it removed.
+    pub fn forget_compiled(&self, wanted: &BTreeSet<ModuleDigest>, before: Timestamp, most: usize) -> io::Result<u64> {
+        self.cache.forget_old(wanted, before, most)
     }
 
     /// How the memory of an instance is reset for the next one.

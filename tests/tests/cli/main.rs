@@ -18,6 +18,7 @@ mod kept_modules;
 mod migrate;
 mod modules;
 mod outbox;
+mod prune;
 mod run;
 mod serve;
 mod signals;

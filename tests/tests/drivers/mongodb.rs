@@ -12,9 +12,10 @@ use std::{
 use mongodb::{Client, Database, bson::Document};
 use serde_json::{Map, Value as Json, json};
 use ta_bot_core::Timestamp;
-use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules};
+use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules, retention::MongoRetention};
 use ta_bot_engine::{
     modules::module_store::{self, ModuleStore},
+    retention::store::{self, Prunable},
     settings::config_store::{self, Author, ConfigKey, ConfigStore},
     support::store_error::StoreError,
 };
@@ -94,6 +95,17 @@ async fn settings_keep_the_contract() {
         let name = fresh_name();
         let store = || Arc::new(MongoConfig::new(open(&server.uri(), &name))) as Arc<dyn ConfigStore>;
         (store(), store())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_keep_the_contract() {
+    let server = shared().await;
+    store::contract::histories(async || {
+        let mongo = open(&server.uri(), &fresh_name());
+        let retention = Arc::new(MongoRetention::new(mongo.clone())) as Arc<dyn Prunable>;
+        (retention, Arc::new(MongoConfig::new(mongo)) as Arc<dyn ConfigStore>)
     })
     .await;
 }

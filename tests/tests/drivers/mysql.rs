@@ -40,6 +40,7 @@ mod commits;
 mod deployed;
 mod mended;
 mod plans;
+mod retention;
 mod rows;
 mod schema;
 mod statements;

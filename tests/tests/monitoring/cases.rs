@@ -70,6 +70,21 @@ pub(crate) const CASES: &[Case] = &[
         ],
         [9, 12, 18],
     ),
+    // A round an hour, which fails for two days in between.
+    case(
+        "TABotRetentionFails",
+        &[
+            (
+                r#"ta_bot_retention_rounds_total{of="stores",outcome="finished",pod="a"}"#,
+                "0+0.0166x720 12+0x2880 12+0.0166x1000",
+            ),
+            (
+                r#"ta_bot_retention_rounds_total{of="stores",outcome="failed",pod="a"}"#,
+                "0+0x720 0+0.0166x2880 48+0x1000",
+            ),
+        ],
+        [2000, 3500, 4000],
+    ),
     case("TABotTelemetryLost", &[(r#"ta_bot_otel_dropped_total{signal="traces",pod="a"}"#, ONCE)], [5, 10, 30]),
     case(
         "TABotNoSignalsGenerated",

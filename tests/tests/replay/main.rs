@@ -5,4 +5,5 @@
 
 mod changed;
 mod day;
+mod kept;
 mod store;

@@ -25,6 +25,7 @@ mod neighbours;
 mod refusals;
 mod repairs;
 mod replay;
+mod retention;
 mod revisions;
 mod service;
 mod shadow;

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use ta_bot_core::millis;
-use ta_bot_engine::{market::feeds::Feed, modules::registry::Progress, settings::parameters::Misfit};
+use ta_bot_engine::{
+    market::feeds::Feed, modules::registry::Progress, settings::parameters::Misfit, support::room::Measured as Disk,
+};
 use utoipa::ToSchema;
 
 use super::{AbilitiesReport, Answer, Health, Measured, Sources, WebhooksReport};
@@ -97,6 +99,24 @@ pub struct ParametersReport {
     pub misconfigured: Vec<MisfitView>,
 }
 
+/// The disk of `DATA_DIR`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DiskReport {
+    /// Whether it has so little room that what can wait has to: uploads of modules, and what is stored beside signals
+    /// on the same disk. Signals go on.
+    pub low: bool,
+    /// How many bytes may still be written; null if that is not known.
+    pub free_bytes: Option<u64>,
+    /// Below how many free bytes what can wait has to; null if it never has to, or that is not known.
+    pub low_below_bytes: Option<u64>,
+}
+
+impl From<Disk> for DiskReport {
+    fn from(Disk { free, mark, is_low, .. }: Disk) -> Self {
+        Self { low: is_low, free_bytes: free, low_below_bytes: mark }
+    }
+}
+
 /// Whether the tokens that count are those of the file as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokensReport {
@@ -183,6 +203,8 @@ pub struct HealthReport {
     pub parameters: ParametersReport,
     /// How old the newest candles of the scheduled series are.
     pub feeds: FeedsReport,
+    /// The disk of `DATA_DIR`.
+    pub disk: DiskReport,
     /// Whether the tokens that count are those of `API_TOKENS_FILE`; only present if there are tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokensReport>,
@@ -230,6 +252,7 @@ impl Health {
             sandbox: SandboxReport { page_scan: sources.page_scan.as_str() },
             parameters,
             feeds: FeedsReport::new(&sources.feeds.all()),
+            disk: sources.room.measured().into(),
             tokens,
             webhooks,
         }

@@ -12,7 +12,10 @@ use ta_bot_engine::{
     modules::{bundled::load_folder, loader::ModuleLoader, module_store::ModuleStore},
     settings::{application::SettingsBook, parameters::ParameterBook},
     signals::bus::{BusError, Notice, Outgoing, local::LocalBus},
-    support::abilities::{Ability, Trouble},
+    support::{
+        abilities::{Ability, Trouble},
+        room::LowWater,
+    },
 };
 use ta_bot_wasm::{Limits, Sandbox};
 use tempfile::TempDir;
@@ -132,6 +135,7 @@ async fn service_with(hangs: bool, embedded: Embedded, is_read: bool) -> Service
         page_scan: PageScan::On,
         tokens: None,
         receivers: None,
+        room: Arc::new(Room::of(folder.path().to_owned(), LowWater::Share)),
     });
     Service { health, abilities, bus, parameters, registry, database, feeds, folder }
 }

@@ -49,12 +49,13 @@ const GUEST: [(&str, &str); 1] = [("429", "As many such requests are already run
 
 const STREAM: [(&str, &str); 1] = [("429", "As many clients follow the signals as may at once")];
 
-const UPLOAD: [(&str, &str); 5] = [
+const UPLOAD: [(&str, &str); 6] = [
     ("408", "The body did not arrive in time"),
     ("413", "The body has more than 64 MiB"),
     ("415", "The Content-Type of the body is not application/wasm"),
     ("422", "The bytes are not a module that can run here, or their signature is invalid; nothing was stored"),
     ("429", "Too many uploads are running, or too many modules are waiting to be checked"),
+    ("507", "The disk of DATA_DIR has too little room left for uploads; nothing was stored"),
 ];
 
 impl IntoResponses for UploadRefusals {

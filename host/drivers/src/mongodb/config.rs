@@ -28,6 +28,7 @@ mod document;
 mod older;
 mod write;
 
+pub(super) use document::OLDER_DOCUMENT;
 use write::{Change, Place};
 
 /// Settings on MongoDB.

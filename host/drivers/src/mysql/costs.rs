@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use sqlx::{MySql, QueryBuilder, Row as _, mysql::MySqlRow};
-use ta_bot_core::{ModuleDigest, Timestamp};
+use ta_bot_core::ModuleDigest;
 use ta_bot_engine::{
     supervision::costs::{
-        Cost, CostBy, CostEntry, CostFilter, CostGroup, CostStore, FORGOTTEN_AT_ONCE, PEAKS, ROWS_IN_A_STATEMENT,
-        SUMMED, hour_of,
+        Cost, CostBy, CostEntry, CostFilter, CostGroup, CostStore, PEAKS, ROWS_IN_A_STATEMENT, SUMMED, hour_of,
     },
     support::store_error::StoreError,
 };
@@ -53,18 +52,6 @@ impl CostStore for MysqlCosts {
     async fn sums(&self, filter: &CostFilter, by: CostBy) -> Result<Vec<(CostGroup, Cost)>, StoreError> {
         let rows = self.database.rows(selection(filter, by)).await?;
         rows.iter().map(|found| sum(found, by)).collect::<Result<_, _>>().map_err(|error| store_error(&error))
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let forgotten = || async move {
-            let mut transaction = self.database.begin().await?;
-            let sql = "DELETE FROM `ta_bot_costs` WHERE `hour` < ?
-                       ORDER BY `hour`, `strategy`, `module`, `symbol` LIMIT ?";
-            let delete = sqlx::query(sql).bind(hour_of(before).millis()).bind(FORGOTTEN_AT_ONCE);
-            let deleted = delete.execute(transaction.connection()).await.map(|done| done.rows_affected());
-            transaction.end(deleted).await
-        };
-        self.database.write(FORGOTTEN_AT_ONCE as usize, forgotten).await
     }
 }
 

@@ -29,7 +29,7 @@ use ta_bot_engine::{
 use crate::mysql::database::{Mysql, NAME, Schema, row, store_error};
 
 mod fresh;
-mod jobs;
+pub(super) mod jobs;
 mod write;
 
 use fresh::Fresh;
@@ -41,6 +41,8 @@ pub(super) async fn try_commit(connection: &mut MySqlConnection) -> Result<(), s
     sqlx::raw_sql("ROLLBACK").execute(connection).await.map(drop)
 }
 
+/// The rows of candles that closed within this time are all there: nothing is kept for less than a day.
+const RECENT_MS: i64 = 12 * 3_600_000;
 /// How long another replica may take to publish what it committed. If clocks differ by more than this, a signal is sent
 /// a second time, which the bus recognises.
 const FOREIGN_PAUSE_MS: i64 = 2000;
@@ -112,8 +114,9 @@ impl Outbox for MysqlOutbox {
         }
         let by = self.database.instance();
         // Nearly always everything is new. If it is not, the server refuses a row that it has, and the transaction is
-        // repeated: then it asks first.
-        let is_first = &AtomicBool::new(true);
+        // repeated: then it asks first. It has to ask about old candles, whose rows may have been removed.
+        let is_recent = |done: &FinishedJob| (at.millis() - done.job.candle_close.millis()).abs() < RECENT_MS;
+        let is_first = &AtomicBool::new(finished.iter().all(is_recent));
         let committed = || async move {
             let mut transaction = self.database.begin().await?;
             let is_new = is_first.swap(false, Ordering::Relaxed);
@@ -144,7 +147,11 @@ impl Outbox for MysqlOutbox {
         let signals: &Vec<&Signal> = &signals.iter().collect();
         let added = || async move {
             let mut transaction = self.database.begin().await?;
-            let ids = write::signals(transaction.connection(), (signals, false), (at, by)).await;
+            let added = async {
+                let kept = write::of_kept_times(transaction.connection(), signals).await?;
+                write::signals(transaction.connection(), (&kept, false), (at, by)).await
+            };
+            let ids = added.await;
             transaction.end(ids).await
         };
         let (new, messages) = self.database.write(signals.len(), added).await?;
@@ -261,10 +268,9 @@ impl Outbox for MysqlOutbox {
         asked: &[(Symbol, Timestamp)],
     ) -> Result<Vec<(Symbol, Timestamp)>, StoreError> {
         let mut finished = Vec::new();
-        for query in jobs::finished(timeframe, asked) {
+        for (query, asked) in jobs::finished(timeframe, asked).into_iter().zip(asked.chunks(jobs::BATCH)) {
             let rows = self.database.rows(query).await?;
-            let found = rows.iter().map(jobs::candle_close).collect::<Result<Vec<_>, _>>();
-            finished.extend(found.map_err(|error| store_error(&error))?);
+            finished.extend(jobs::over(asked, &rows).map_err(|error| store_error(&error))?);
         }
         Ok(finished)
     }

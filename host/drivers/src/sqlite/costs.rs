@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
-use ta_bot_core::{ModuleDigest, Timestamp};
+use ta_bot_core::ModuleDigest;
 use ta_bot_engine::{
     supervision::costs::{
-        Cost, CostBy, CostEntry, CostFilter, CostGroup, CostStore, FORGOTTEN_AT_ONCE, PEAKS, ROWS_IN_A_STATEMENT,
-        SUMMED, hour_of,
+        Cost, CostBy, CostEntry, CostFilter, CostGroup, CostStore, PEAKS, ROWS_IN_A_STATEMENT, SUMMED, hour_of,
     },
     support::store_error::StoreError,
 };
@@ -48,19 +47,6 @@ impl CostStore for SqliteCosts {
             rows.iter().map(|found| sum(found, by)).collect()
         };
         self.database.read(found).await
-    }
-
-    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let forgotten = async {
-            let sql = "DELETE FROM costs WHERE (hour, strategy, module, symbol) IN
-                       (SELECT hour, strategy, module, symbol FROM costs WHERE hour < ? ORDER BY hour LIMIT ?)";
-            let mut transaction = self.database.begin().await?;
-            let delete = sqlx::query(sql).bind(hour_of(before).millis()).bind(FORGOTTEN_AT_ONCE);
-            let forgotten = delete.execute(&mut *transaction).await?.rows_affected();
-            transaction.commit().await?;
-            Ok(forgotten)
-        };
-        self.database.write(FORGOTTEN_AT_ONCE as usize, forgotten).await
     }
 }
 

@@ -94,7 +94,8 @@ impl Outbox for SqliteOutbox {
     async fn add(&self, signals: &[Signal], at: Timestamp) -> Result<Vec<SignalId>, StoreError> {
         let added = async {
             let mut transaction = self.database.begin().await?;
-            let ids = insert::signals(&mut transaction, &signals.iter().collect::<Vec<_>>(), at).await?;
+            let kept = insert::of_kept_times(&mut transaction, signals).await?;
+            let ids = insert::signals(&mut transaction, &kept, at).await?;
             transaction.commit().await?;
             Ok(ids)
         };
@@ -218,7 +219,9 @@ impl Outbox for SqliteOutbox {
                        WHERE EXISTS (SELECT 1 FROM finished_jobs f
                                      WHERE f.timeframe = ?1 AND f.candle_close = asked.close AND f.symbol = asked.symbol)
                           OR EXISTS (SELECT 1 FROM dead_jobs d
-                                     WHERE d.timeframe = ?1 AND d.candle_close = asked.close AND d.symbol = asked.symbol)";
+                                     WHERE d.timeframe = ?1 AND d.candle_close = asked.close AND d.symbol = asked.symbol)
+                          OR EXISTS (SELECT 1 FROM begun_series b
+                                     WHERE b.timeframe = ?1 AND b.symbol = asked.symbol AND b.decided_to >= asked.close)";
             let query = sqlx::query(sql).bind(timeframe.as_str()).bind(row::to_json(&asked)?);
             query.fetch_all(self.database.readers()).await?.iter().map(candle_close).collect()
         };

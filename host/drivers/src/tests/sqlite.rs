@@ -33,6 +33,7 @@ mod broken;
 mod disk;
 mod modules;
 mod process;
+mod retention;
 mod shadows;
 
 /// A directory with many databases, which is removed at the end.

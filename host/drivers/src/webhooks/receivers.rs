@@ -101,8 +101,13 @@ impl Receiver {
 
     /// The name under which is kept how far it has come.
     pub fn reader(&self) -> String {
-        format!("webhook:{}", self.name)
+        reader_of(&self.name)
     }
+}
+
+/// The name under which is kept how far a receiver of this name has come.
+pub fn reader_of(receiver: &str) -> String {
+    format!("webhook:{receiver}")
 }
 
 impl fmt::Debug for Receiver {

@@ -26,6 +26,7 @@ use crate::{
         backoff::Backoff,
         log_limit::LogLimit,
         metrics::Metrics,
+        room::Room,
         store_error::{StoreError, WriteError},
     },
 };
@@ -50,6 +51,8 @@ const AUTHOR: &str = "ta-bot";
 #[derive(Clone)]
 pub struct Shadows {
     waiting: mpsc::Sender<ToCompare>,
+    /// The disk that comparisons go to, if signals go there as well.
+    disk: Option<Arc<Room>>,
     metrics: Arc<Metrics>,
     missed: Arc<LogLimit>,
 }
@@ -68,14 +71,28 @@ pub struct Observer {
 /// Creates a handle that accepts candles, and the observer that lets shadows look at them while it runs.
 pub fn shadows(analyst: &Arc<Analyst>, store: Arc<dyn ShadowStore>, bus: Arc<dyn Bus>) -> (Shadows, Observer) {
     let (sender, waiting) = mpsc::channel(MOST_WAITING);
-    let shadows = Shadows { waiting: sender, metrics: Arc::clone(&analyst.metrics), missed: Arc::default() };
+    let shadows =
+        Shadows { waiting: sender, disk: None, metrics: Arc::clone(&analyst.metrics), missed: Arc::default() };
     let analyst = Arc::clone(analyst);
     (shadows, Observer { waiting, analyst, store, bus, failing: LogLimit::default(), forgotten: HashSet::new() })
 }
 
 impl Shadows {
+    /// Lets shadows miss candles while this disk has little room, which is left to signals.
+    #[must_use]
+    pub fn on_disk(self, disk: Option<Arc<Room>>) -> Self {
+        Self { disk, ..self }
+    }
+
     /// Accepts a candle if there is room for it. Never waits.
     pub fn take(&self, candle: ToCompare) {
+        if self.disk.as_ref().is_some_and(|disk| disk.is_low()) {
+            self.metrics.shadows.dropped();
+            if let Some(withheld) = self.missed.admit() {
+                tracing::warn!(job = %candle.job, withheld, "shadows miss a candle: the disk of DATA_DIR is nearly full");
+            }
+            return;
+        }
         if let Err(mpsc::error::TrySendError::Full(candle)) = self.waiting.try_send(candle) {
             self.metrics.shadows.dropped();
             if let Some(withheld) = self.missed.admit() {

@@ -27,7 +27,7 @@ use crate::{
         module_store::{Judgement, KeptModule, ModuleStore, Upload},
         signature::{ModuleSignature, TrustedKeys},
     },
-    support::{backoff::Backoff, store_error::StoreError},
+    support::{backoff::Backoff, room::Room, store_error::StoreError},
 };
 
 mod error;
@@ -65,6 +65,8 @@ pub struct Catalog {
     ahead: Mutex<HashSet<ModuleDigest>>,
     /// The modules that this process has taken or begun to check, until they are judged.
     begun: Mutex<HashMap<ModuleDigest, Begun>>,
+    /// The disk that uploads and their code go to, if it is looked at.
+    room: Option<Arc<Room>>,
     /// Allows one upload at a time: its inspection takes up to a quarter of a second and some hundred megabytes, and
     /// the waiting modules are counted before it becomes one of them.
     one: Semaphore,
@@ -110,8 +112,27 @@ impl Catalog {
             taken: Notify::new(),
             ahead: Mutex::default(),
             begun: Mutex::default(),
+            room: None,
             one: Semaphore::new(1),
         }
+    }
+
+    /// Refuses uploads while the disk has little room.
+    #[must_use]
+    pub fn with_room(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
+    }
+
+    /// Finds out whether the disk has room for an upload.
+    async fn see_to_room(&self) -> Result<(), UploadError> {
+        let Some(room) = self.room.clone() else { return Ok(()) };
+        // What can't be found out stops nothing; whoever writes finds out.
+        let Ok(Ok(measured)) = tokio::task::spawn_blocking(move || room.measure()).await else { return Ok(()) };
+        if !measured.is_low {
+            return Ok(());
+        }
+        let megabytes = |bytes: Option<u64>| bytes.unwrap_or_default() >> 20;
+        Err(UploadError::NoRoom { free: megabytes(measured.free), mark: megabytes(measured.mark) })
     }
 
     /// Reads the signature of an upload from the text of its header. If no keys are trusted, the signature is ignored;
@@ -124,9 +145,10 @@ impl Catalog {
         }
     }
 
-    /// A place for the bytes of a module that is uploaded.
-    pub fn arrival(&self) -> Result<Arrival, StoreError> {
-        Arrival::in_folder(&self.arrivals)
+    /// A place for the bytes of a module that is uploaded, if the disk has room for them.
+    pub async fn arrival(&self) -> Result<Arrival, UploadError> {
+        self.see_to_room().await?;
+        Ok(Arrival::in_folder(&self.arrivals)?)
     }
 
     /// Takes a module. The same bytes again change nothing, unless the kept bytes were damaged. Once begun, this has

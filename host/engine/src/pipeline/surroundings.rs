@@ -3,7 +3,7 @@
 //!
 //! Each is measured on its own, so that a store or a disk that hangs hides nothing else.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use ta_bot_core::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     settings::{config_store::ConfigStore, refresh::Books},
     signals::outbox::Outbox,
-    support::{log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
+    support::{log_limit::LogLimit, metrics::Metrics, room::Room, store_error::StoreError},
 };
 
 /// The pause between two measurements.
@@ -29,8 +29,8 @@ pub struct Surroundings {
     pub config: Option<(&'static str, Arc<dyn ConfigStore>)>,
     /// What operators set.
     pub books: Books,
-    /// The folder that the service writes to.
-    pub data_dir: PathBuf,
+    /// The disk that the service writes to.
+    pub room: Arc<Room>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -67,18 +67,20 @@ impl Surroundings {
     async fn disk(&self) {
         let limit = LogLimit::default();
         loop {
-            let folder = self.data_dir.clone();
+            let room = Arc::clone(&self.room);
             // A disk of the network may hang. Then one thread waits for it, and the last numbers stay.
-            let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&folder)).await;
-            let room = match asked.map_err(std::io::Error::other).and_then(|asked| asked.map_err(Into::into)) {
-                Ok(disk) => {
-                    Some((disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)))
+            let measured = tokio::task::spawn_blocking(move || room.measure()).await;
+            let room = match measured.map_err(std::io::Error::other).flatten() {
+                Ok(measured) => {
+                    self.metrics.surroundings.disk_low(DATA_DIR, Some(measured.is_low));
+                    measured.free.zip(measured.size)
                 }
                 Err(error) => {
                     if let Some(withheld) = limit.admit() {
-                        let folder = self.data_dir.display();
+                        let folder = self.room.folder().display();
                         tracing::warn!(%folder, %error, withheld, "can't find out how much room DATA_DIR has");
                     }
+                    self.metrics.surroundings.disk_low(DATA_DIR, None);
                     None
                 }
             };
@@ -100,7 +102,10 @@ impl Surroundings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Engine, settings};
+    use crate::{
+        support::room::LowWater,
+        testing::{Engine, settings},
+    };
 
     /// The lines of a scrape that begin like this.
     fn lines(metrics: &Metrics, begin: &str) -> Vec<String> {
@@ -126,14 +131,15 @@ mod tests {
     fn of(engine: &Engine, is_on_server: bool) -> Surroundings {
         let outbox = is_on_server.then(|| ("mysql", Arc::clone(&engine.outbox)));
         let metrics = Arc::clone(&engine.analyst.metrics);
-        Surroundings { outbox, config: None, books: engine.books.clone(), data_dir: std::env::temp_dir(), metrics }
+        let room = Arc::new(Room::of(std::env::temp_dir(), LowWater::Share));
+        Surroundings { outbox, config: None, books: engine.books.clone(), room, metrics }
     }
 
     #[tokio::test]
     async fn a_store_on_a_server_and_the_disk_are_measured() {
         let engine = Engine::new(settings()).await;
         let is_there = |metrics: &Metrics| {
-            lines(metrics, "ta_bot_store_connected").len() == 1 && lines(metrics, "ta_bot_disk_").len() == 2
+            lines(metrics, "ta_bot_store_connected").len() == 1 && lines(metrics, "ta_bot_disk_").len() == 3
         };
         let metrics = measured(of(&engine, true), is_there).await;
         assert_eq!(lines(&metrics, "ta_bot_store"), [r#"ta_bot_store_connected{store="mysql"} 1"#]);
@@ -148,7 +154,7 @@ mod tests {
     async fn what_is_not_used_or_not_known_has_no_series() {
         let engine = Engine::new(settings()).await;
         let mut surroundings = of(&engine, false);
-        surroundings.data_dir = PathBuf::from("/there/is/no/such/folder");
+        surroundings.room = Arc::new(Room::of("/there/is/no/such/folder".into(), LowWater::Share));
         let metrics = Arc::clone(&surroundings.metrics);
         metrics.surroundings.disk(DATA_DIR, Some((1, 2)));
         let metrics = measured(surroundings, |metrics| lines(metrics, "ta_bot_disk_").is_empty()).await;

@@ -59,6 +59,11 @@ impl Cursor {
         self.holes.iter().map(|hole| hole.first..=hole.last)
     }
 
+    /// The first position that may hold a signal that was not seen.
+    pub fn first_unseen(&self) -> i64 {
+        self.holes.first().map_or(self.position.saturating_add(1), |hole| hole.first)
+    }
+
     /// Takes note of the signal at a position, which was committed at `committed`. Returns whether it is new.
     pub fn take(&mut self, position: i64, committed: Timestamp) -> bool {
         if position > self.position {
@@ -144,6 +149,7 @@ mod tests {
     fn what_appears_late_is_seen_once() {
         let mut cursor = taken(&[1, 2, 7, 4]);
         assert_eq!(cursor.holes().collect::<Vec<_>>(), [3..=3, 5..=6]);
+        assert_eq!((cursor.first_unseen(), taken(&[1, 2]).first_unseen()), (3, 3));
         assert!([1, 2, 4, 7].iter().all(|position| !cursor.take(*position, NOW)));
         assert!([3, 6, 5].iter().all(|position| cursor.take(*position, NOW)));
         assert_eq!(cursor, Cursor::at(7));

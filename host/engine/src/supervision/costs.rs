@@ -14,12 +14,8 @@ use crate::support::store_error::StoreError;
 #[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
 
-/// How long costs are kept, in days.
-pub const KEPT_DAYS: i64 = 90;
 /// How far back costs are summed up by default.
 pub const DEFAULT_SINCE_MS: i64 = 86_400_000;
-/// The largest number of rows that one call of [`CostStore::forget`] removes.
-pub const FORGOTTEN_AT_ONCE: u32 = 5000;
 /// How many rows one statement adds to.
 pub const ROWS_IN_A_STATEMENT: usize = 64;
 const HOUR_MS: i64 = 3_600_000;
@@ -120,10 +116,6 @@ pub trait CostStore: Send + Sync {
 
     /// Returns the sum of each group that has one, in no particular order.
     async fn sums(&self, filter: &CostFilter, by: CostBy) -> Result<Vec<(CostGroup, Cost)>, StoreError>;
-
-    /// Removes the oldest rows of the hours before `before`, at most [`FORGOTTEN_AT_ONCE`]. Returns how many were
-    /// removed.
-    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 impl Cost {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     evaluation::{Outcome, StrategyOutcome},
-    supervision::costs::{Cost, CostBy, CostEntry, CostFilter, CostGroup, CostKey, CostStore, KEPT_DAYS, hour_of},
+    supervision::costs::{Cost, CostBy, CostEntry, CostFilter, CostGroup, CostKey, CostStore, hour_of},
     support::{metrics::Metrics, store_error::StoreError},
 };
 
@@ -35,7 +35,6 @@ pub const MOST_ENTRIES: usize = 200_000;
 const ADDED_AT_ONCE: usize = 512;
 /// How long the last addition may take when the service stops.
 const LAST_TRY: Duration = Duration::from_secs(5);
-const DAY_MS: i64 = 86_400_000;
 
 type Entries = HashMap<(Timestamp, CostKey), Cost>;
 
@@ -97,14 +96,8 @@ impl Ledger {
     /// Adds the measured costs to the store after each `pause`, and once more when `stop` is cancelled.
     pub async fn run(self: Arc<Self>, pause: Duration, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            let kept = async {
-                self.flush().await?;
-                self.store.forget(Timestamp::now().plus_millis(-KEPT_DAYS * DAY_MS)).await
-            };
-            match kept.await {
-                Ok(0) => {}
-                Ok(rows) => tracing::debug!(rows, "removed costs older than {KEPT_DAYS} days"),
-                Err(error) => tracing::warn!(%error, "costs can't be stored yet; trying again"),
+            if let Err(error) = self.flush().await {
+                tracing::warn!(%error, "costs can't be stored yet; trying again");
             }
         }
         match tokio::time::timeout(LAST_TRY, self.flush()).await {

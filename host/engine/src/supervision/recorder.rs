@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     evaluation::Inputs,
     supervision::failure::{Failure, FailureStore, packed::Packed},
-    support::{backoff::Backoff, log_limit::LogLimit, metrics::Metrics, store_error::StoreError},
+    support::{backoff::Backoff, log_limit::LogLimit, metrics::Metrics, room::Room, store_error::StoreError},
 };
 
 /// The largest number of failures that may wait.
@@ -34,6 +34,8 @@ const LAST_TRIES: Duration = Duration::from_secs(5);
 pub struct Recorder {
     waiting: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
+    /// The disk that bundles go to, if signals go there as well.
+    disk: Option<Arc<Room>>,
     metrics: Arc<Metrics>,
     lost: Arc<LogLimit>,
 }
@@ -56,6 +58,7 @@ pub fn recorder(store: Arc<dyn FailureStore>, metrics: Arc<Metrics>) -> (Recorde
     let recorder = Recorder {
         waiting: sender,
         room: Arc::new(Semaphore::new(MOST_KIB as usize)),
+        disk: None,
         metrics: Arc::clone(&metrics),
         lost: Arc::default(),
     };
@@ -63,18 +66,26 @@ pub fn recorder(store: Arc<dyn FailureStore>, metrics: Arc<Metrics>) -> (Recorde
 }
 
 impl Recorder {
+    /// Takes no failures while this disk has little room, which is left to signals.
+    #[must_use]
+    pub fn on_disk(self, disk: Option<Arc<Room>>) -> Self {
+        Self { disk, ..self }
+    }
+
     /// Accepts a failure if there is room for it. Never waits.
     pub fn take(&self, inputs: &Inputs<'_>, error: &EvaluationError, log: &[LogLine]) {
         let candles = inputs.base.len() + inputs.extra.iter().map(CandleSlice::len).sum::<usize>();
         let kib = (candles * CANDLE_BYTES).div_ceil(1024) as u32 + BESIDE_KIB;
+        let is_low = self.disk.as_ref().is_some_and(|disk| disk.is_low());
         // Room is reserved before anything is copied.
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib).ok().zip(self.waiting.try_reserve().ok());
-        let Some((room, place)) = room else {
+        let Some((room, place)) = room.filter(|_| !is_low) else {
             self.metrics.failures.bundle("lost");
             if let Some(withheld) = self.lost.admit() {
                 let strategy = &inputs.module.description().id;
                 let job = inputs.job;
-                tracing::warn!(strategy.id = %strategy, %job, withheld, "the bundle of a failure is lost: too many wait");
+                let why = if is_low { "the disk of DATA_DIR is nearly full" } else { "too many wait" };
+                tracing::warn!(strategy.id = %strategy, %job, withheld, "the bundle of a failure is lost: {why}");
             }
             return;
         };

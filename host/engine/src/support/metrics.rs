@@ -64,6 +64,7 @@ pub struct Metrics {
     pub delivery: DeliveryMetrics,
     pub latency: LatencyMetrics,
     pub surroundings: SurroundingMetrics,
+    pub retention: RetentionMetrics,
     pub publish_failures: IntCounter,
     pub events: IntCounterVec,
     pub jobs: IntCounterVec,
@@ -123,7 +124,7 @@ pub use inputs::InputMetrics;
 pub use latency::LatencyMetrics;
 pub use receivers::ReceiverMetrics;
 pub use replay::ReplayMetrics;
-pub use service::{ElectionMetrics, HttpMetrics, SurroundingMetrics, TelemetryMetrics};
+pub use service::{ElectionMetrics, HttpMetrics, RetentionMetrics, SurroundingMetrics, TelemetryMetrics};
 pub use shadow::ShadowMetrics;
 pub use symbols::MetricSymbols;
 
@@ -201,6 +202,7 @@ impl Metrics {
             delivery: DeliveryMetrics::register(&registry)?,
             latency: LatencyMetrics::register(&registry)?,
             surroundings: SurroundingMetrics::register(&registry)?,
+            retention: RetentionMetrics::register(&registry)?,
             publish_failures: registered!(
                 registry,
                 IntCounter::new("ta_bot_publish_failures_total", "Tries to publish that failed; each is tried again")

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules};
+use ta_bot_drivers::mongodb::{Mongo, config::MongoConfig, modules::MongoModules, retention::MongoRetention};
 use ta_bot_engine::{
     modules::copies::Copies,
     settings::{config_store::ConfigStore, last_known::LastKnown},
@@ -23,6 +23,7 @@ pub(super) async fn open(
     Ok(Configuration {
         config: Arc::new(MongoConfig::new(mongo.clone())),
         modules: Arc::new(MongoModules::new(mongo.clone())),
+        histories: Arc::new(MongoRetention::new(mongo.clone())),
         last_known: Some(LastKnown::open(&environment.data_dir, mongo.place())),
         copies: Some(Copies::of(&environment.data_dir)),
         prepare: Some(Box::new(move |stop| Box::pin(async move { preparing.prepare(stop).await }))),

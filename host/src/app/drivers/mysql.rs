@@ -11,6 +11,7 @@ use ta_bot_drivers::mysql::{
     older::{self, OwnTables},
     outbox::MysqlOutbox,
     redecisions::MysqlRedecisions,
+    retention::MysqlRetention,
     revisions::MysqlRevisions,
     shadows::MysqlShadows,
 };
@@ -35,6 +36,7 @@ pub(super) async fn open(uri: &MysqlUri, _: &Environment, metrics: &Arc<Metrics>
         failures: Arc::new(MysqlFailures::new(database.clone())),
         shadows: Arc::new(MysqlShadows::new(database.clone())),
         costs: Arc::new(MysqlCosts::new(database.clone())),
+        retention: Arc::new(MysqlRetention::new(database.clone())),
     };
     let close = move || {
         let database = database.clone();

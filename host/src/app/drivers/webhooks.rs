@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ta_bot_drivers::webhooks::{Sources, Webhooks as File};
+use ta_bot_drivers::webhooks::{Sources, Webhooks as File, reader_of};
 use ta_bot_engine::support::metrics::{Metrics, ReceiverMetrics};
 
 use super::{Deliveries, Webhooks};
@@ -17,11 +17,13 @@ pub(super) async fn open(
     let file = File::open(path, &environment.published_actions)
         .map_err(|error| EnvError { name: "WEBHOOKS_FILE", problem: error.to_string() })?;
     let receivers = file.receivers();
+    let board = Arc::clone(&receivers);
+    let names = move || -> Vec<String> { board.all().iter().map(|receiver| reader_of(&receiver.name)).collect() };
     metrics.add(Box::new(ReceiverMetrics::new(Arc::clone(&receivers))?))?;
     let deliver = |Deliveries { outbox, feed, leadership, expiry }, stop| {
         Box::pin(file.run(Sources { outbox, feed, leadership, expiry }, stop)) as super::Done
     };
-    Ok(Webhooks { receivers, deliver: Box::new(deliver) })
+    Ok(Webhooks { receivers, readers: Arc::new(names), deliver: Box::new(deliver) })
 }
 
 /// Reads the file, and returns how many receivers there are, or what is wrong with it.

@@ -32,7 +32,7 @@ pub(super) async fn upload(
     let bytes = module_file::read(path)?;
     let signature = keys::signature_for(session, path, signature)?;
     let app = session.open().await?;
-    let mut arrival = app.catalog.arrival()?;
+    let mut arrival = app.catalog.arrival().await.map_err(|error| module_file::refused(path, error))?;
     arrival.add(&bytes)?;
     let taken = app.catalog.upload(arrival, signature, name_or_user(by)).await;
     let Uploaded { module, is_new } = taken.map_err(|error| module_file::refused(path, error))?;

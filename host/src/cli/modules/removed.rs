@@ -25,7 +25,7 @@ pub(super) async fn remove(
     let app = session.open().await?;
     let digest = named::find(&app, module).await?.digest;
     let removal = Removal { by: name_or_user(by), at: Timestamp::now(), reason };
-    let module = app.catalog.remove(digest, &removal, &app.registry.log()).await?;
+    let module = app.catalog.remove(digest, &removal, &app.registry.log(), &*app.retention).await?;
     let removed = RemovedModule { digest, size: module.size, upload: module.upload, removal };
     session.output.answer(&Removed(removed.into()))
 }

@@ -5,16 +5,18 @@
 //! access to the folder.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use ring::hmac;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
-use ta_bot_core::ModuleDigest;
+use ta_bot_core::{ModuleDigest, Timestamp};
 
 use super::key;
 use crate::inspect::{InspectError, Inspection};
@@ -33,6 +35,28 @@ pub(super) struct Head {
     pub(super) inspection: Result<Inspection, InspectError>,
     /// How much memory the child might use.
     pub(super) memory_bytes: u64,
+}
+
+/// A file of a compiled module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompiledFile {
+    /// The module.
+    pub module: ModuleDigest,
+    /// How many bytes the file has.
+    pub bytes: u64,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// Whether the engine of this process can run it.
+    pub is_of_this_engine: bool,
+    pub(super) engine: String,
+}
+
+impl CompiledFile {
+    /// Whether the file can go: it was written before a moment, and is of none of the wanted modules or for another
+    /// engine.
+    pub fn is_over(&self, wanted: &BTreeSet<ModuleDigest>, before: Timestamp) -> bool {
+        self.written_at < before && !(self.is_of_this_engine && wanted.contains(&self.module))
+    }
 }
 
 /// The folder, and the key that belongs to it.
@@ -104,6 +128,24 @@ impl Folder {
         }
         file.persist(self.file(head.module, &head.engine))?;
         Ok(())
+    }
+
+    /// The files of the folder. Others that lie there are not ours.
+    pub(super) fn files(&self) -> io::Result<Vec<CompiledFile>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".cwasm"));
+            let Some((module, engine)) = name.and_then(|name| name.split_once('-')) else { continue };
+            let Ok(module) = module.parse() else { continue };
+            let engine = engine.to_owned();
+            // Another process may have removed it meanwhile.
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let written_at = Timestamp::from_millis(i64::try_from(written.as_millis()).unwrap_or(i64::MAX));
+            files.push(CompiledFile { module, engine, bytes: metadata.len(), written_at, is_of_this_engine: false });
+        }
+        Ok(files)
     }
 
     pub(super) fn remove(&self, module: ModuleDigest, engine: &str) {

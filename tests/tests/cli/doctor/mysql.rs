@@ -147,7 +147,7 @@ async fn schema(sound: &Sound) {
     for (fault, mend, expected) in [
         (
             "DELETE FROM ta_bot_schema_changes WHERE version > 10",
-            "INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (11, 7), (12, 7)",
+            "INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (11, 7), (12, 7), (13, 7)",
             ("mysql", "schema", "warning", "start this version once"),
         ),
         (

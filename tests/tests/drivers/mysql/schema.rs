@@ -131,7 +131,7 @@ async fn an_older_table_of_signals_is_completed() {
 
 #[tokio::test]
 async fn a_newer_schema_that_needs_a_newer_version_is_left_alone() {
-    for version in [13, 14] {
+    for version in [14, 15] {
         let (uri, name) = new_database().await;
         let made = "CREATE TABLE ta_bot_schema (version INT PRIMARY KEY); INSERT INTO ta_bot_schema VALUES";
         sql(&name, &format!("{made} (1), ({version})")).await;
@@ -149,7 +149,7 @@ async fn a_newer_schema_that_allows_it_is_worked_with_and_left_as_it_is() {
     open(&uri).ping().await.unwrap();
     // What a newer version does: it adds, and says who can work with the tables after that.
     let newer = "ALTER TABLE signals ADD COLUMN ours VARCHAR(9) NULL; CREATE TABLE ta_bot_new (id INT PRIMARY KEY);
-                 INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (13, 12), (14, 7)";
+                 INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (14, 13), (15, 7)";
     sql(&name, newer).await;
     let made = shape(&name).await;
     let outbox = MysqlOutbox::new(open(&uri));
@@ -158,10 +158,10 @@ async fn a_newer_schema_that_allows_it_is_worked_with_and_left_as_it_is() {
     assert_eq!(outbox.unpublished(9).await.unwrap()[0].id, committed.new[0].as_str());
     assert_eq!(shape(&name).await, made);
     // A replica that is running does not stop when a change comes that it can't work with; a start is refused.
-    sql(&name, "INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (15, 15)").await;
+    sql(&name, "INSERT INTO ta_bot_schema_changes (version, oldest) VALUES (16, 16)").await;
     outbox.ping().await.unwrap();
     let error = MysqlOutbox::new(open(&uri)).ping().await.unwrap_err().to_string();
-    assert!(error.contains("version 15") && error.contains("knows version 15: run the version"), "{error}");
+    assert!(error.contains("version 16") && error.contains("knows version 16: run the version"), "{error}");
 }
 
 /// Versions up to 7 read `ta_bot_schema` alone, and refuse a newer row there.
@@ -172,7 +172,7 @@ async fn the_version_before_goes_on_with_this_schema() {
     assert_eq!(sql(&name, "SELECT MAX(version) FROM ta_bot_schema").await, "7\n");
     assert_eq!(
         sql(&name, "SELECT version, oldest FROM ta_bot_schema_changes").await,
-        "8\t7\n9\t7\n10\t7\n11\t7\n12\t7\n"
+        "8\t7\n9\t7\n10\t7\n11\t7\n12\t7\n13\t7\n"
     );
 }
 
@@ -192,6 +192,9 @@ async fn an_older_version_is_brought_up_with_what_it_holds() {
         "DROP TABLE ta_bot_candle_repairs",
         "DROP TABLE ta_bot_redecisions",
         "DROP TABLE ta_bot_signal_readers",
+        "DROP TABLE ta_bot_retention",
+        "ALTER TABLE begun_series DROP COLUMN decided_to",
+        "ALTER TABLE signals DROP INDEX ta_bot_committed",
         "DROP TABLE ta_bot_schema_changes",
         "DELETE FROM ta_bot_schema_changes",
         "DO 1",

@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use ta_bot_core::SignalId;
+use ta_bot_engine::retention::kind::Kind;
 
 use crate::{
     Services,
@@ -16,7 +17,8 @@ use crate::{
 
 /// Makes a stored signal again and compares the bytes.
 ///
-/// Its module, parameters and candles are found by their hashes. Nothing is stored or sent.
+/// Its module, parameters and candles are found by their hashes. Nothing is stored or sent. If signals of a certain age
+/// are no longer kept, the answer to an id that is not there (404) says so, with that age as `removed_to`.
 #[utoipa::path(
     post,
     path = "/api/v1/signals/{signal_id}/replay",
@@ -38,8 +40,11 @@ pub(super) async fn replay(
 }
 
 async fn answer(services: &Services, id: &SignalId) -> Result<Answer<ReplayView>, ApiError> {
-    let unknown = || ApiError::UnknownSignal(format!("there is no signal {id}; GET /api/v1/signals lists them"));
-    let replay = services.replayer.replay(id).await?.ok_or_else(unknown)?;
+    let Some(replay) = services.replayer.replay(id).await? else {
+        let removed_to = services.retention.removed_to(Kind::Signals).await?;
+        let unknown = ApiError::UnknownSignal(format!("there is no signal {id}; GET /api/v1/signals lists them"));
+        return Err(removed_to.map_or(unknown, |removed_to| ApiError::NoLongerKept { id: id.clone(), removed_to }));
+    };
     services.metrics.replay.replayed(replay.verdict().as_str());
     Ok(Answer::new(ReplayView::new(&replay)))
 }

@@ -18,8 +18,8 @@ use crate::{
 
 /// Removes an uploaded module, whatever its state is and whatever its bytes are.
 ///
-/// A module that one of the newest deployments names is not removed (409). Signals that the module made stay, and can
-/// be replayed once it is uploaded again.
+/// A module that one of the newest deployments names, that a strategy would be rolled back to, or that made a signal
+/// that is still kept is not removed (409). The answer names which.
 #[utoipa::path(
     delete,
     path = "/api/v1/modules/{digest}",
@@ -44,7 +44,7 @@ pub(super) async fn remove(
     let removal = Removal { by: author.changed_by, at: author.at, reason: author.reason };
     to_its_end(async move {
         let log = services.registry.log();
-        let module = services.catalog.remove(digest, &removal, &log).await?;
+        let module = services.catalog.remove(digest, &removal, &log, &*services.retention).await?;
         Ok(Answer::new(RemovedModule { digest, size: module.size, upload: module.upload, removal }.into()))
     })
     .await

@@ -53,7 +53,7 @@ impl FromRequest<Arc<Services>> for Sent {
         let signature = parts.headers.get(SIGNATURE).map(|text| String::from_utf8_lossy(text.as_bytes()));
         let signature = services.catalog.read_signature(signature.as_deref())?;
         let turn = uploads.take()?;
-        let arrival = body::kept(body, LARGEST_MODULE, services.catalog.arrival()?).await?;
+        let arrival = body::kept(body, LARGEST_MODULE, services.catalog.arrival().await?).await?;
         Ok(Self { caller, signature, arrival, turn })
     }
 }

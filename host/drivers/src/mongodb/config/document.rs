@@ -14,7 +14,7 @@ const FIRST_VERSION: i64 = 1;
 /// The value that the older service used for a missing bound of confidence.
 const OLDER_BOUNDS: (f64, f64) = (0.6, 0.95);
 /// The field of an entry that keeps the document as somebody else had written it.
-pub(super) const OLDER_DOCUMENT: &str = "older_document";
+pub(in crate::mongodb) const OLDER_DOCUMENT: &str = "older_document";
 /// The author of a document that names none.
 const UNKNOWN: &str = "unknown";
 

@@ -20,7 +20,7 @@ use super::{Fault, NAME, error::number, unavailable};
 use crate::mysql::database::klines::table;
 
 /// The version of the schema after this version has created or changed the database.
-pub(in crate::mysql) const VERSION: i64 = 12;
+pub(in crate::mysql) const VERSION: i64 = 13;
 /// The last version that `ta_bot_schema` names, unless a later one is a change with which no older version can work.
 /// The others are in `ta_bot_schema_changes`.
 const IN_FIRST_TABLE: i64 = 7;
@@ -37,8 +37,11 @@ const WITHHELD_SIGNALS: &str = include_str!("../../../migrations/mysql/0009_with
 const CLAIMED_AUTHORS: &str = include_str!("../../../migrations/mysql/0010_claimed_authors.sql");
 const CANDLE_REPAIRS: &str = include_str!("../../../migrations/mysql/0011_candle_repairs.sql");
 const SIGNAL_READERS: &str = include_str!("../../../migrations/mysql/0012_signal_readers.sql");
+const RETENTION: &str = include_str!("../../../migrations/mysql/0013_retention.sql");
+const DECIDED_SERIES: &str = include_str!("../../../migrations/mysql/0013_decided_series.sql");
+const OLD_SIGNALS: &str = include_str!("../../../migrations/mysql/0013_old_signals.sql");
 /// What this service adds to `signals`, each with the version that has it first.
-const OF_SIGNALS: [(i64, &str); 3] = [(1, SIGNALS), (6, EXPIRED_SIGNALS), (9, WITHHELD_SIGNALS)];
+const OF_SIGNALS: [(i64, &str); 4] = [(1, SIGNALS), (6, EXPIRED_SIGNALS), (9, WITHHELD_SIGNALS), (13, OLD_SIGNALS)];
 const KLINES: &str = include_str!("../../../migrations/mysql/klines.sql");
 /// How long a change of a large table may take.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
@@ -166,7 +169,7 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 8 {
         sqlx::raw_sql(SCHEMA_CHANGES).execute(&mut *connection).await?;
     }
-    if version < 10 && !has_claimed_authors(connection).await? {
+    if version < 10 && !has_column(connection, "ta_bot_deployments", "claimed_by").await? {
         sqlx::raw_sql(CLAIMED_AUTHORS).execute(&mut *connection).await?;
     }
     if version < 11 {
@@ -175,13 +178,19 @@ async fn change(connection: &mut MySqlConnection) -> Result<(), Fault> {
     if version < 12 {
         sqlx::raw_sql(SIGNAL_READERS).execute(&mut *connection).await?;
     }
+    if version < 13 {
+        sqlx::raw_sql(RETENTION).execute(&mut *connection).await?;
+        if !has_column(connection, "begun_series", "decided_to").await? {
+            sqlx::raw_sql(DECIDED_SERIES).execute(&mut *connection).await?;
+        }
+    }
     let ours = OF_SIGNALS.iter().filter(|(since, _)| version < *since).map(|(_, ours)| *ours);
     complete_signals(connection, &ours.collect::<String>()).await?;
     let sql = "CREATE TABLE IF NOT EXISTS `ta_bot_schema` (`version` INT NOT NULL PRIMARY KEY,
                    `applied_at` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE = InnoDB;
                INSERT IGNORE INTO `ta_bot_schema` (`version`) VALUES (1), (2), (3), (4), (5), (6), (7);
                INSERT IGNORE INTO `ta_bot_schema_changes` (`version`, `oldest`) VALUES
-                   (8, 7), (9, 7), (10, 7), (11, 7), (12, 7)";
+                   (8, 7), (9, 7), (10, 7), (11, 7), (12, 7), (13, 7)";
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }
@@ -206,10 +215,10 @@ async fn complete_signals(connection: &mut MySqlConnection, ours: &str) -> Resul
 }
 
 /// Whether an interrupted migration has added the column already.
-async fn has_claimed_authors(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+async fn has_column(connection: &mut MySqlConnection, table: &str, column: &str) -> Result<bool, sqlx::Error> {
     let sql = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.columns
-               WHERE table_schema = DATABASE() AND table_name = 'ta_bot_deployments' AND column_name = 'claimed_by'";
-    let columns: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+               WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?";
+    let columns: i64 = sqlx::query_scalar(sql).bind(table).bind(column).fetch_one(connection).await?;
     Ok(columns > 0)
 }
 

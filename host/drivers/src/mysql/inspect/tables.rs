@@ -8,7 +8,7 @@ use super::{CHARSET, TABLES, schema};
 use crate::mysql::database::klines::table;
 
 /// The tables of this version's schema.
-const OURS: [&str; 15] = [
+const OURS: [&str; 16] = [
     "begun_series",
     "dead_jobs",
     "finished_jobs",
@@ -23,6 +23,7 @@ const OURS: [&str; 15] = [
     "ta_bot_schema_changes",
     "ta_bot_shadow_comparisons",
     "ta_bot_shadow_counts",
+    "ta_bot_retention",
     "ta_bot_signal_readers",
 ];
 

@@ -1,6 +1,8 @@
 //! The tables of jobs: conditions on them, and the statements that write to them.
 
-use sqlx::{MySql, MySqlConnection, QueryBuilder, mysql::MySqlRow};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::signals::outbox::{DeadFilter, DeadJob};
 
@@ -10,10 +12,10 @@ use crate::mysql::database::{
 };
 
 /// How many jobs one condition names.
-pub(super) const BATCH: usize = 512;
+pub(in crate::mysql) const BATCH: usize = 512;
 
 /// A job as the parts of its key, in the order of the key.
-pub(super) type Key<'a> = (Timeframe, Timestamp, &'a Symbol);
+pub(in crate::mysql) type Key<'a> = (Timeframe, Timestamp, &'a Symbol);
 
 pub(super) const fn key(job: &Job) -> Key<'_> {
     (job.timeframe, job.candle_close, &job.symbol)
@@ -24,7 +26,7 @@ pub(super) fn candle_close(found: &MySqlRow) -> Result<(Symbol, Timestamp), sqlx
 }
 
 /// Adds the condition for these jobs: single points of the key.
-pub(super) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
+pub(in crate::mysql) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
     query.push("(FALSE");
     for (timeframe, close, symbol) in padded(keys) {
         query.push(" OR (`timeframe` = ").push_bind(timeframe.as_str()).push(" AND `candle_close` = ");
@@ -33,17 +35,53 @@ pub(super) fn push_are(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
     query.push(")");
 }
 
-/// Returns the queries for those of `asked` that are finished or dead.
+/// Adds the condition for the series in which these jobs, or later ones, count as decided because jobs were removed.
+pub(super) fn push_decided(query: &mut QueryBuilder<MySql>, keys: &[Key<'_>]) {
+    query.push("(FALSE");
+    for (timeframe, close, symbol) in padded(keys) {
+        query.push(" OR (`timeframe` = ").push_bind(timeframe.as_str()).push(" AND `symbol` = ");
+        query.push_bind(symbol.as_str()).push(" AND `decided_to` >= ").push_bind(close.millis()).push(")");
+    }
+    query.push(")");
+}
+
+/// Returns the queries for those of `asked` that are finished or dead. The rows of one are read by [`over`].
 pub(super) fn finished(timeframe: Timeframe, asked: &[(Symbol, Timestamp)]) -> Vec<QueryBuilder<MySql>> {
     let query = |chunk: &[(Symbol, Timestamp)]| {
         let keys: Vec<Key<'_>> = chunk.iter().map(|(symbol, close)| (timeframe, *close, symbol)).collect();
-        let mut query = QueryBuilder::new("SELECT `symbol`, `candle_close` FROM `finished_jobs` WHERE ");
+        let mut query = QueryBuilder::new(
+            "SELECT `symbol`, `candle_close`, CAST(0 AS SIGNED) AS `is_mark` FROM `finished_jobs` WHERE ",
+        );
         push_are(&mut query, &keys);
-        query.push(" UNION SELECT `symbol`, `candle_close` FROM `dead_jobs` WHERE ");
+        query.push(" UNION SELECT `symbol`, `candle_close`, 0 FROM `dead_jobs` WHERE ");
         push_are(&mut query, &keys);
+        query.push(" UNION SELECT `symbol`, `decided_to`, 1 FROM `begun_series` WHERE ");
+        push_decided(&mut query, &keys);
         query
     };
     asked.chunks(BATCH).map(query).collect()
+}
+
+/// Returns which of `asked` are over: those that the rows name, and those up to the mark of their series.
+pub(super) fn over(
+    asked: &[(Symbol, Timestamp)],
+    rows: &[MySqlRow],
+) -> Result<HashSet<(Symbol, Timestamp)>, sqlx::Error> {
+    let (mut over, mut marks) = (HashSet::with_capacity(rows.len()), HashMap::new());
+    for row in rows {
+        let (symbol, close) = candle_close(row)?;
+        if row.try_get::<i64, _>("is_mark")? == 1 {
+            marks.insert(symbol, close);
+        } else {
+            over.insert((symbol, close));
+        }
+    }
+    if !marks.is_empty() {
+        over.extend(
+            asked.iter().filter(|(symbol, close)| marks.get(symbol).is_some_and(|mark| close <= mark)).cloned(),
+        );
+    }
+    Ok(over)
 }
 
 /// Stores the candle close at which each series begins, unless it is already stored.
@@ -74,6 +112,9 @@ pub(super) async fn begin(
 /// row, and no job is both.
 pub(super) async fn bury(connection: &mut MySqlConnection, dead: &DeadJob) -> Result<(), sqlx::Error> {
     let keys = [key(&dead.job)];
+    if was_removed(&mut *connection, &keys).await? {
+        return Ok(());
+    }
     let mut insert = QueryBuilder::<MySql>::new(
         "INSERT INTO `dead_jobs` (`timeframe`, `candle_close`, `symbol`, `attempts`, `reason`, `died_at`) ",
     );
@@ -95,6 +136,16 @@ pub(super) async fn bury(connection: &mut MySqlConnection, dead: &DeadJob) -> Re
     Ok(())
 }
 
+/// Whether one of these jobs counts as decided because jobs of its time were removed. A job that is dead does not: it
+/// can still be tried again.
+async fn was_removed(connection: &mut MySqlConnection, keys: &[Key<'_>]) -> Result<bool, sqlx::Error> {
+    let mut query = QueryBuilder::<MySql>::new("SELECT 1 FROM `begun_series` WHERE ");
+    push_decided(&mut query, keys);
+    query.push(" AND NOT EXISTS (SELECT 1 FROM `dead_jobs` WHERE ");
+    push_are(&mut query, keys);
+    Ok(query.push(")").build().fetch_optional(connection).await?.is_some())
+}
+
 /// Marks dead jobs to be tried again, except those that are already marked. Returns how many were marked.
 pub(super) async fn retry(
     connection: &mut MySqlConnection,
@@ -113,6 +164,36 @@ pub(super) async fn retry(
         update.push(" AND `candle_close` = ").push_bind(close.millis());
     }
     Ok(update.build().execute(connection).await?.rows_affected())
+}
+
+/// Raises the mark of each series to the candle of its newest job here, up to which every candle counts as decided. It
+/// never falls. The service looks at no candle before it, nor does a version that does not know the mark.
+pub(in crate::mysql) async fn mark_decided(
+    connection: &mut MySqlConnection,
+    jobs: &[(Timeframe, Timestamp, Symbol)],
+) -> Result<(), sqlx::Error> {
+    // All replicas lock the rows in the same order.
+    let mut newest = BTreeMap::new();
+    for (timeframe, close, symbol) in jobs {
+        let mark = newest.entry((timeframe.as_str(), symbol.as_str())).or_insert(*close);
+        *mark = (*mark).max(*close);
+    }
+    let newest: Vec<_> = newest.into_iter().collect();
+    for piece in pieces(&newest, BATCH) {
+        let mut insert = QueryBuilder::<MySql>::new(
+            "INSERT INTO `begun_series` (`symbol`, `timeframe`, `candle_close`, `decided_to`) ",
+        );
+        insert.push_values(piece, |mut values, ((timeframe, symbol), close)| {
+            values.push_bind(*symbol).push_bind(*timeframe).push_bind(close.millis()).push_bind(close.millis());
+        });
+        insert.push(
+            " ON DUPLICATE KEY UPDATE
+                  `candle_close` = GREATEST(`begun_series`.`candle_close`, VALUES(`candle_close`)),
+                  `decided_to` = GREATEST(COALESCE(`begun_series`.`decided_to`, VALUES(`decided_to`)), VALUES(`decided_to`))",
+        );
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Removes jobs from the dead ones.

@@ -1,16 +1,16 @@
 //! What a commit writes. Everything runs within a transaction of the caller, which is repeated from its beginning if
 //! another transaction inserts the same row first.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder};
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row as _, mysql::MySqlRow};
 use ta_bot_core::{Job, Signal, SignalId, Timestamp};
 use ta_bot_engine::signals::outbox::{
     Committed, FinishedJob,
     fence::{Begins, is_late, older, split},
 };
 
-use super::jobs::{BATCH, Key, candle_close, key, push_are, revive};
+use super::jobs::{BATCH, Key, candle_close, key, push_are, push_decided, revive};
 use crate::mysql::{
     database::{
         batch::{largest_power, padded, pieces},
@@ -101,17 +101,74 @@ async fn unfinished(connection: &mut MySqlConnection, late: &[&FinishedJob]) -> 
     Ok(unfinished)
 }
 
-/// Returns the jobs of `batch` that are finished.
+/// Returns the jobs of `batch` that are finished, including those of a time of which jobs were removed. Of such a time
+/// a dead job is not finished: it can still be tried again.
 async fn known_jobs(connection: &mut MySqlConnection, batch: &[Key<'_>]) -> Result<HashSet<Job>, sqlx::Error> {
-    let mut select =
-        QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `finished_jobs` WHERE ");
+    let mut select = QueryBuilder::<MySql>::new(
+        "SELECT `timeframe`, `candle_close`, `symbol`, CAST(0 AS SIGNED) AS `is_mark` FROM `finished_jobs` WHERE ",
+    );
     push_are(&mut select, batch);
-    let mut known = HashSet::new();
-    for found in select.build().fetch_all(connection).await? {
-        let (symbol, candle_close) = candle_close(&found)?;
-        known.insert(Job { symbol, timeframe: row::parsed(&found, "timeframe")?, candle_close });
+    select.push(" UNION ALL SELECT `timeframe`, `decided_to`, `symbol`, 1 FROM `begun_series` WHERE ");
+    push_decided(&mut select, batch);
+    let (mut known, mut marks) = (HashSet::new(), HashMap::new());
+    for found in select.build().fetch_all(&mut *connection).await? {
+        let is_mark = found.try_get::<i64, _>("is_mark")? == 1;
+        let job = job(&found)?;
+        if is_mark {
+            marks.insert((job.timeframe, job.symbol), job.candle_close);
+        } else {
+            known.insert(job);
+        }
     }
+    if marks.is_empty() {
+        return Ok(known);
+    }
+    let is_removed = |(timeframe, close, symbol): &&Key<'_>| {
+        marks.get(&(*timeframe, (*symbol).clone())).is_some_and(|mark| close <= mark)
+    };
+    let removed: Vec<Key<'_>> = batch.iter().filter(is_removed).copied().collect();
+    let dead = dead_jobs(connection, &removed).await?;
+    let of = |(timeframe, candle_close, symbol): Key<'_>| Job { symbol: symbol.clone(), timeframe, candle_close };
+    known.extend(removed.into_iter().map(of).filter(|job| !dead.contains(job)));
     Ok(known)
+}
+
+/// Returns those of some jobs that are dead.
+async fn dead_jobs(connection: &mut MySqlConnection, keys: &[Key<'_>]) -> Result<HashSet<Job>, sqlx::Error> {
+    let mut select = QueryBuilder::<MySql>::new("SELECT `timeframe`, `candle_close`, `symbol` FROM `dead_jobs` WHERE ");
+    push_are(&mut select, keys);
+    select.build().fetch_all(connection).await?.iter().map(job).collect()
+}
+
+fn job(found: &MySqlRow) -> Result<Job, sqlx::Error> {
+    let (symbol, candle_close) = candle_close(found)?;
+    Ok(Job { symbol, timeframe: row::parsed(found, "timeframe")?, candle_close })
+}
+
+/// Leaves out the signals on candles that count as decided because jobs or signals of their time were removed: nobody
+/// knows any more whether they were sent.
+pub(super) async fn of_kept_times<'a>(
+    connection: &mut MySqlConnection,
+    given: &[&'a Signal],
+) -> Result<Vec<&'a Signal>, sqlx::Error> {
+    let mut marks = HashMap::new();
+    let keys: Vec<Key<'_>> = given.iter().map(|signal| key(&signal.job)).collect();
+    for batch in keys.chunks(BATCH) {
+        let mut select = QueryBuilder::<MySql>::new(
+            "SELECT `timeframe`, `decided_to` AS `candle_close`, `symbol` FROM `begun_series` WHERE ",
+        );
+        push_decided(&mut select, batch);
+        for found in select.build().fetch_all(&mut *connection).await? {
+            let mark = job(&found)?;
+            marks.insert((mark.timeframe, mark.symbol), mark.candle_close);
+        }
+    }
+    let is_removed = |signal: &Signal| {
+        marks
+            .get(&(signal.job.timeframe, signal.job.symbol.clone()))
+            .is_some_and(|mark| signal.job.candle_close <= *mark)
+    };
+    Ok(given.iter().filter(|signal| !is_removed(signal)).copied().collect())
 }
 
 /// Inserts the jobs that are not finished, and returns them. Does not ask which are finished if all of them `are_new`.

@@ -14,7 +14,7 @@ use super::{NAME, store_error};
 
 /// The scripts. Each one brings the version before it to its own number, counted from 1, and records that itself: up to
 /// 10 in `user_version`, then in `schema_changes`.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_retried_jobs.sql"),
     include_str!("../../../migrations/sqlite/0003_strategy_modules.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../../../migrations/sqlite/0014_claimed_authors.sql"),
     include_str!("../../../migrations/sqlite/0015_candle_repairs.sql"),
     include_str!("../../../migrations/sqlite/0016_signal_readers.sql"),
+    include_str!("../../../migrations/sqlite/0017_retention.sql"),
 ];
 /// The version of the schema after this version has created or changed the file.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -11,6 +11,43 @@ use crate::sqlite::database::row;
 /// How many rows one statement inserts: far below SQLite's limit of 32766 values.
 const BATCH: usize = 500;
 
+/// Returns those of some jobs that count as decided because jobs or signals of their time were removed.
+async fn removed(connection: &mut SqliteConnection, jobs: &[&Job]) -> Result<HashSet<Job>, sqlx::Error> {
+    let asked: Vec<_> =
+        jobs.iter().map(|job| (job.timeframe.as_str(), job.candle_close.millis(), job.symbol.as_str())).collect();
+    let sql = "WITH asked AS MATERIALIZED (SELECT value ->> 0 AS timeframe, value ->> 1 AS candle_close, value ->> 2 AS symbol
+                                           FROM json_each(?))
+               SELECT timeframe, candle_close, symbol FROM asked
+               WHERE EXISTS (SELECT 1 FROM begun_series b WHERE b.timeframe = asked.timeframe AND b.symbol = asked.symbol
+                                 AND b.decided_to >= asked.candle_close)";
+    let found = sqlx::query(sql).bind(row::to_json(&asked)?).fetch_all(connection).await?;
+    found.iter().map(job).collect()
+}
+
+/// The same without those that are dead: they can still be tried again.
+async fn removed_for_good(connection: &mut SqliteConnection, jobs: &[&Job]) -> Result<HashSet<Job>, sqlx::Error> {
+    let mut removed = removed(&mut *connection, jobs).await?;
+    let sql = "SELECT 1 FROM dead_jobs WHERE timeframe = ? AND candle_close = ? AND symbol = ?";
+    for Job { timeframe, candle_close, symbol } in removed.clone() {
+        let query = sqlx::query(sql).bind(timeframe.as_str()).bind(candle_close.millis()).bind(symbol.as_str());
+        if query.fetch_optional(&mut *connection).await?.is_some() {
+            removed.remove(&Job { symbol, timeframe, candle_close });
+        }
+    }
+    Ok(removed)
+}
+
+/// Leaves out the signals on candles that count as decided because jobs or signals of their time were removed: nobody
+/// knows any more whether they were sent.
+pub(super) async fn of_kept_times<'a>(
+    connection: &mut SqliteConnection,
+    signals: &'a [Signal],
+) -> Result<Vec<&'a Signal>, sqlx::Error> {
+    let jobs: Vec<&Job> = signals.iter().map(|signal| &signal.job).collect();
+    let removed = removed(connection, &jobs).await?;
+    Ok(signals.iter().filter(|signal| !removed.contains(&signal.job)).collect())
+}
+
 /// Marks jobs as finished, and no longer as dead. Returns those that were not finished before.
 pub(super) async fn jobs(
     connection: &mut SqliteConnection,
@@ -18,6 +55,9 @@ pub(super) async fn jobs(
     at: Timestamp,
 ) -> Result<HashSet<Job>, sqlx::Error> {
     let mut new = HashSet::with_capacity(finished.len());
+    let jobs: Vec<&Job> = finished.iter().map(|done| &done.job).collect();
+    let removed = removed_for_good(&mut *connection, &jobs).await?;
+    let finished: Vec<&FinishedJob> = finished.iter().filter(|done| !removed.contains(&done.job)).copied().collect();
     for batch in finished.chunks(BATCH) {
         let mut insert =
             QueryBuilder::<Sqlite>::new("INSERT INTO finished_jobs (timeframe, candle_close, symbol, finished_at) ");
@@ -43,6 +83,10 @@ pub(super) async fn unfinished(
     late: &[&FinishedJob],
 ) -> Result<Vec<Job>, sqlx::Error> {
     let mut unfinished: BTreeSet<&Job> = late.iter().map(|done| &done.job).collect();
+    let jobs: Vec<&Job> = late.iter().map(|done| &done.job).collect();
+    for job in removed_for_good(&mut *connection, &jobs).await? {
+        unfinished.remove(&job);
+    }
     for batch in late.chunks(BATCH) {
         let mut select = QueryBuilder::<Sqlite>::new(
             "SELECT timeframe, candle_close, symbol FROM finished_jobs WHERE (timeframe, candle_close, symbol) IN (",
@@ -115,11 +159,14 @@ pub(super) async fn begun(
     Ok(())
 }
 
-/// Marks a job as dead, unless another replica finished it.
+/// Marks a job as dead, unless another replica finished it, or jobs of its time were removed and it is not among the
+/// dead ones.
 pub(super) async fn dead(connection: &mut SqliteConnection, dead: &DeadJob) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO dead_jobs (timeframe, candle_close, symbol, attempts, reason, died_at)
-               SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS
-                   (SELECT 1 FROM finished_jobs WHERE timeframe = ?1 AND candle_close = ?2 AND symbol = ?3)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6
+               WHERE NOT EXISTS (SELECT 1 FROM finished_jobs WHERE timeframe = ?1 AND candle_close = ?2 AND symbol = ?3)
+                 AND (NOT EXISTS (SELECT 1 FROM begun_series WHERE timeframe = ?1 AND symbol = ?3 AND decided_to >= ?2)
+                      OR EXISTS (SELECT 1 FROM dead_jobs WHERE timeframe = ?1 AND candle_close = ?2 AND symbol = ?3))
                ON CONFLICT (timeframe, candle_close, symbol)
                    DO UPDATE SET attempts = ?4, reason = ?5, died_at = ?6, retried_at = NULL";
     let Job { symbol, timeframe, candle_close } = &dead.job;

@@ -114,7 +114,7 @@ async fn databases_of_others_and_of_newer_versions_are_left_alone() {
 async fn a_newer_file_is_used_if_its_changes_allow_it() {
     let directory = TempDir::new().unwrap();
     Database::open(directory.path()).await.unwrap().close().await;
-    run(directory.path(), "CREATE TABLE new (id INTEGER); INSERT INTO schema_changes VALUES (17, 16), (18, 10)").await;
+    run(directory.path(), "CREATE TABLE new (id INTEGER); INSERT INTO schema_changes VALUES (18, 17), (19, 10)").await;
     let database = Database::open(directory.path()).await.unwrap();
     let done = [outbox::contract::finished("BTCUSDT", 1, &["rsi"])];
     let committed = SqliteOutbox::new(database.clone()).commit(&done, Timestamp::from_millis(1)).await.unwrap();
@@ -123,9 +123,9 @@ async fn a_newer_file_is_used_if_its_changes_allow_it() {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&database.readers).await.unwrap();
     assert_eq!(version, 10, "the version before goes on with this file");
     database.close().await;
-    run(directory.path(), "INSERT INTO schema_changes VALUES (19, 19)").await;
+    run(directory.path(), "INSERT INTO schema_changes VALUES (20, 20)").await;
     let text = refused(directory.path()).await.to_string();
-    assert!(text.contains("version 19, which is newer") && text.contains("knows version 19"), "{text}");
+    assert!(text.contains("version 20, which is newer") && text.contains("knows version 20"), "{text}");
 }
 
 #[tokio::test]

@@ -27,6 +27,17 @@ pub enum UploadError {
     /// Too many modules wait already.
     #[error("{MOST_WAITING} modules wait to be checked already: try again when some of them are")]
     Full,
+    /// The disk has little room, which is left to signals.
+    #[error(
+        "the disk of DATA_DIR has {free} MiB left, and below {mark} MiB (DISK_LOW_WATER_MB) uploads wait so that signals can \
+         still be stored: make room on it, and send the module again"
+    )]
+    NoRoom {
+        /// How many MiB are free.
+        free: u64,
+        /// Below how many uploads wait.
+        mark: u64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,6 +51,7 @@ impl UploadError {
             Self::NotSigned => "not_signed",
             Self::Signature(_) => "bad_signature",
             Self::Full => "busy",
+            Self::NoRoom { .. } => "disk_low",
             Self::Store(error) => error.code(),
         }
     }

@@ -7,12 +7,13 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     modules::{module_store::Removal, signature::PrivateKey},
+    sqlite::retention::SqliteRetention,
     testing::{Engine, settings, strategy},
 };
 
 /// The upload of these bytes.
 async fn send(catalog: &Catalog, bytes: &[u8], signature: Option<ModuleSignature>) -> Result<Uploaded, UploadError> {
-    let mut arrival = catalog.arrival().unwrap();
+    let mut arrival = catalog.arrival().await?;
     arrival.add(bytes).unwrap();
     catalog.upload(arrival, signature, "ann".to_owned()).await
 }
@@ -147,14 +148,15 @@ async fn an_uploaded_module_can_be_removed_whatever_its_bytes_are() {
     let engine = Engine::new(settings()).await;
     let catalog = catalog(&engine, None);
     let log = DeploymentLog::default();
+    let signals = SqliteRetention::new(engine.database.clone());
     let removal = Removal { by: "ann".to_owned(), at: Timestamp::now(), reason: None };
     let unknown = ModuleDigest::of(b"never kept");
-    assert!(matches!(catalog.remove(unknown, &removal, &log).await, Err(RemoveError::Unknown(_))));
+    assert!(matches!(catalog.remove(unknown, &removal, &log, &signals).await, Err(RemoveError::Unknown(_))));
     let digest = engine.modules.put(b"no module").await.unwrap();
-    assert!(matches!(catalog.remove(digest, &removal, &log).await, Err(RemoveError::Bundled(_))));
+    assert!(matches!(catalog.remove(digest, &removal, &log, &signals).await, Err(RemoveError::Bundled(_))));
     let upload = Upload { by: "bob".to_owned(), at: Timestamp::now(), signed_by: None };
     engine.modules.note_upload(digest, &upload).await.unwrap();
-    assert_eq!(catalog.remove(digest, &removal, &log).await.unwrap().digest, digest);
+    assert_eq!(catalog.remove(digest, &removal, &log, &signals).await.unwrap().digest, digest);
     assert_eq!(catalog.find(digest).await.unwrap(), None);
     assert_eq!(catalog.removed(5).await.unwrap()[0].removal, removal);
 }

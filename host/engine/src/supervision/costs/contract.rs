@@ -9,9 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use ta_bot_core::{ModuleDigest, Timestamp};
 
-use super::{
-    Cost, CostBy, CostEntry, CostFilter, CostGroup, CostKey, CostStore, FORGOTTEN_AT_ONCE, HOUR_MS, ROWS_IN_A_STATEMENT,
-};
+use super::{Cost, CostBy, CostEntry, CostFilter, CostGroup, CostKey, CostStore, HOUR_MS, ROWS_IN_A_STATEMENT};
 
 /// Two handles of one empty store.
 pub type Replicas = (Arc<dyn CostStore>, Arc<dyn CostStore>);
@@ -27,7 +25,6 @@ pub async fn all(fresh: impl AsyncFn() -> Replicas) {
     conditions_hold_together(fresh().await).await;
     replicas_that_add_at_once_lose_nothing(fresh().await).await;
     large_values_are_kept(fresh().await).await;
-    the_oldest_are_forgotten_piece_by_piece(fresh().await).await;
 }
 
 /// The hour that began `index` hours after the start.
@@ -88,7 +85,6 @@ pub async fn nothing_is_there_at_first((store, other): Replicas) {
         assert_eq!(sums(&*other, &everything(), by).await, []);
     }
     store.add(&[]).await.unwrap();
-    assert_eq!(store.forget(hour(9)).await.unwrap(), 0);
 }
 
 /// Costs are added by another replica, in the next hour, and several times in one call. Sums add up, and peaks keep the
@@ -200,31 +196,4 @@ pub async fn large_values_are_kept((store, other): Replicas) {
     let given = CostEntry { cost: large, ..entry(0, "rsi", b"module", "BTCUSDT", 0) };
     store.add(&[given.clone(), given]).await.unwrap();
     assert_eq!(only(&*other).await, together([large, large]));
-}
-
-/// Only rows of the hours before the given one are removed, the oldest first.
-pub async fn the_oldest_are_forgotten_piece_by_piece((store, other): Replicas) {
-    let most = i64::from(FORGOTTEN_AT_ONCE);
-    let symbols = most / 4 + 1;
-    let entries: Vec<CostEntry> = (0..5)
-        .flat_map(|index| (0..symbols).map(move |coin| entry(index, "rsi", b"module", &format!("COIN{coin}"), 2)))
-        .collect();
-    store.add(&entries).await.unwrap();
-    let hours = async || {
-        let mut left = Vec::new();
-        for index in 0..5 {
-            let from = CostFilter { since: hour(index), ..everything() };
-            left.push(sums(&*store, &from, CostBy::Strategy).await.first().map_or(0, |(_, sum)| sum.evaluations));
-        }
-        let own = left.iter().zip(left.iter().skip(1).chain([&0])).map(|(from, after)| (from - after) / 2);
-        own.collect::<Vec<u64>>()
-    };
-    let whole = symbols as u64;
-    // A moment in the middle of the last hour, which therefore stays.
-    let before = hour(4).plus_millis(HOUR_MS / 2);
-    assert_eq!(store.forget(before).await.unwrap(), most as u64);
-    assert_eq!(hours().await, [0, 0, 0, 4, whole]);
-    assert_eq!(other.forget(before).await.unwrap(), 4);
-    assert_eq!(store.forget(before).await.unwrap(), 0);
-    assert_eq!(hours().await, [0, 0, 0, 0, whole]);
 }

@@ -131,24 +131,3 @@ async fn the_last_minute_is_kept_when_it_ends() {
     let stored = SqliteCosts::new(database).sums(&everything(), CostBy::Strategy).await.unwrap();
     assert_eq!(stored[0].1.evaluations, 1);
 }
-
-#[tokio::test]
-async fn the_old_are_forgotten_while_it_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ledger, _) = ledger(&folder).await;
-    let ledger = Arc::new(ledger);
-    let stop = CancellationToken::new();
-    let ago = |days: i64| Timestamp::now().plus_millis(-days * DAY_MS);
-    ledger.record(&symbol("BTCUSDT"), &[outcome("rsi", 10, Outcome::None)], ago(KEPT_DAYS + 1));
-    ledger.record(&symbol("BTCUSDT"), &[outcome("macd", 10, Outcome::None)], ago(KEPT_DAYS - 1));
-    ledger.flush().await.unwrap();
-    let running = tokio::spawn(Arc::clone(&ledger).run(Duration::from_millis(1), stop.clone()));
-    let left = async || by_strategy(&ledger).await.into_iter().map(|(strategy, _)| strategy).collect::<Vec<_>>();
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while left().await != ["macd"] {
-        assert!(std::time::Instant::now() < deadline, "{:?}", left().await);
-        tokio::task::yield_now().await;
-    }
-    stop.cancel();
-    running.await.unwrap();
-}

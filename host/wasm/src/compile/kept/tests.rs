@@ -98,3 +98,33 @@ fn a_folder_that_is_open_to_others_is_closed_and_one_of_somebody_else_is_refused
         assert!(refusal.contains("belongs to the user 12345"), "{refusal}");
     }
 }
+
+/// Files of no wanted module and those for another engine are over, once they are old enough. Others are not ours.
+#[test]
+fn old_files_that_nobody_wants_are_found() {
+    let (temp, folder) = folder();
+    let other = Head { engine: "fedcba9876543210".to_owned(), ..head("one") };
+    folder.write(&other, b"for an engine before this one").unwrap();
+    std::fs::write(temp.path().join("compiled/notes.txt"), b"not ours").unwrap();
+    let mut files = folder.files().unwrap();
+    files.iter_mut().for_each(|file| file.is_of_this_engine = file.engine == ENGINE);
+    assert_eq!(files.len(), 3);
+    let wanted = BTreeSet::from([module("one")]);
+    let over = |before| {
+        let mut over: Vec<_> = files
+            .iter()
+            .filter(|file| file.is_over(&wanted, before))
+            .map(|file| (file.module, file.is_of_this_engine))
+            .collect();
+        over.sort_by_key(|(_, ours)| *ours);
+        over
+    };
+    let newest = files.iter().map(|file| file.written_at).max().unwrap();
+    assert_eq!(over(newest.plus_millis(1)), [(module("one"), false), (module("two"), true)]);
+    assert_eq!(over(newest.plus_millis(-3_600_000)), []);
+    for file in files.iter().filter(|file| file.is_over(&wanted, newest.plus_millis(1))) {
+        folder.remove(file.module, &file.engine);
+    }
+    assert_eq!((code(&folder, "one"), code(&folder, "two")), (Some(b"the code of one".to_vec()), None));
+    assert_eq!(folder.files().unwrap().len(), 1);
+}

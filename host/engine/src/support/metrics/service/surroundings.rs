@@ -11,6 +11,7 @@ pub struct SurroundingMetrics {
     parameters_stale: Gauge,
     disk_free: IntGaugeVec,
     disk_size: IntGaugeVec,
+    disk_low: IntGaugeVec,
     stream_bytes: IntGaugeVec,
     stream_limit: IntGaugeVec,
     account_bytes: IntGaugeVec,
@@ -39,6 +40,10 @@ impl SurroundingMetrics {
                 gauge("ta_bot_disk_free_bytes", "What the service may still write on a disk", "place")
             ),
             disk_size: registered!(registry, gauge("ta_bot_disk_size_bytes", "The size of a disk", "place")),
+            disk_low: registered!(
+                registry,
+                gauge("ta_bot_disk_low", "1 if a disk has so little room that what can wait has to", "place")
+            ),
             stream_bytes: registered!(registry, gauge("ta_bot_stream_bytes", "What is stored in a stream", "stream")),
             stream_limit: registered!(
                 registry,
@@ -69,6 +74,11 @@ impl SurroundingMetrics {
     pub fn disk(&self, place: &str, room: Option<(u64, u64)>) {
         set(&self.disk_free, &[place], room.map(|(free, _)| free));
         set(&self.disk_size, &[place], room.map(|(_, size)| size));
+    }
+
+    /// Sets whether what can wait has to, since a disk has little room; `None` if it can't be asked.
+    pub fn disk_low(&self, place: &str, is_low: Option<bool>) {
+        set(&self.disk_low, &[place], is_low.map(u64::from));
     }
 
     /// Sets what a stream holds and may hold, in bytes; `None` for a limit that is not set.

@@ -7,10 +7,7 @@ use ta_bot_engine::{
         kind::Kind,
         store::{Prunable as _, RetentionStore as _},
     },
-    signals::{
-        outbox::{Outbox as _, SignalFilter},
-        replay::Verdict,
-    },
+    signals::{outbox::SignalFilter, replay::Verdict},
 };
 
 use crate::store::Store;

@@ -27,7 +27,7 @@ async fn parts() -> Parts {
     let sandbox = Sandbox::new(Limits::default(), None).unwrap();
     let deployments = Arc::new(SqliteDeployments::new(engine.database.clone()));
     let unused = UnusedModules {
-        catalog: Arc::new(Catalog::new(engine.modules.clone(), sandbox, None, true)),
+        catalog: Arc::new(Catalog::new(engine.modules.clone(), sandbox, None, true, engine.folder.path().to_owned())),
         registry: Arc::clone(&engine.registry),
         deployments: Arc::clone(&deployments) as _,
         signals: Arc::new(SqliteRetention::new(engine.database.clone())),

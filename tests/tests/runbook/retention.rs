@@ -11,13 +11,16 @@ use ta_bot_tests::{built_in, until};
 
 use crate::service::{Service, Setup, reply};
 
-/// Removes all signals that are sent, as the leader does some day. Returns up to when.
+/// Removes all signals once they are sent, as the leader does some day. Returns up to when.
 async fn remove_signals(service: &Service) -> Timestamp {
     let retention = SqliteRetention::new(Database::open(&service.folder.path().join("data")).await.unwrap());
-    let now = Timestamp::now();
-    let removed = async || retention.prune(Kind::Signals, now, 100).await.unwrap();
-    let otherwise = async || service.get("/api/v1/signals").await.body.to_string();
-    until(Duration::from_mins(1), otherwise, async || removed().await > 0).await;
+    let now = Timestamp::now().plus_millis(1);
+    let list = async || service.get("/api/v1/signals").await.body;
+    let are_gone = async || {
+        retention.prune(Kind::Signals, now, 100).await.unwrap();
+        list().await["data"] == json!([])
+    };
+    until(Duration::from_mins(1), async || list().await.to_string(), are_gone).await;
     now
 }
 

@@ -21,12 +21,15 @@ use ta_bot_engine::{
 
 mod access;
 mod build;
+mod election;
 pub mod names;
 mod servers;
 mod signals;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "kubernetes")]
+pub use servers::LeasePlace;
 pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings, OtlpSettings, WebhooksFile};
 
 /// A variable that can't be used.
@@ -161,13 +164,14 @@ impl Environment {
             mysql: reader.mysql(),
             mongo: reader.mongo(),
             nats: reader.nats(&subject),
-            election: reader.election(),
+            election: None,
             webhooks: reader.webhooks(),
             telemetry: reader.telemetry(),
             metric_symbols: reader.parsed("METRICS_SYMBOLS", "auto", MetricSymbols::ALLOWED),
             pod: (reader.given("POD_NAME"), reader.given("POD_NAMESPACE")),
             warnings: std::mem::take(&mut reader.warnings),
         };
+        environment.election = reader.election(&environment);
         environment.anonymous_role = reader.anonymous_role(&environment);
         (environment, reader.errors)
     }
@@ -424,40 +428,12 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         self.absent("NATS_URL")
     }
 
-    #[cfg(not(feature = "kubernetes"))]
-    fn election(&mut self) -> Option<Election> {
-        if self.switch("LEADER_ELECTION_ENABLED") { self.absent("LEADER_ELECTION_ENABLED") } else { None }
-    }
-
     /// Refuses a variable that names a server for which this build has no client.
-    #[cfg(not(all(
-        feature = "kubernetes",
-        feature = "mongodb",
-        feature = "mysql",
-        feature = "nats",
-        feature = "webhooks"
-    )))]
+    #[cfg(not(all(feature = "mongodb", feature = "mysql", feature = "nats", feature = "webhooks")))]
     fn absent(&mut self, name: &'static str) -> Option<Absent> {
         if self.given(name).is_some() {
             self.refuse(name, servers::ABSENT.to_owned());
         }
         None
-    }
-
-    /// Reads how a leader is elected. With an election the stores must be shared: replicas with a store of their own
-    /// would disagree.
-    #[cfg(feature = "kubernetes")]
-    fn election(&mut self) -> Option<Election> {
-        if !self.switch("LEADER_ELECTION_ENABLED") {
-            return None;
-        }
-        for name in ["MYSQL_URI", "MONGODB_URI", "NATS_URL"] {
-            if self.given(name).is_none() {
-                let remedy = "replicas share it: set it, or LEADER_ELECTION_ENABLED=false for a single process";
-                self.refuse(name, remedy.to_owned());
-            }
-        }
-        let kubeconfig = self.given("KUBECONFIG").map(PathBuf::from);
-        Some(Election { namespace: self.given("POD_NAMESPACE"), kubeconfig })
     }
 }

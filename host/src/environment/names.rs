@@ -1,7 +1,7 @@
 //! The names of the variables, and which of them a misspelled one was meant to be.
 
 /// Every variable that is read.
-pub const NAMES: [&str; 47] = [
+pub const NAMES: [&str; 48] = [
     "API_ANONYMOUS_ROLE",
     "API_TOKENS_FILE",
     "API_TOKEN_HEADER",
@@ -16,6 +16,7 @@ pub const NAMES: [&str; 47] = [
     "HTTP_ADDR",
     "HTTP_ALLOWED_HOSTS",
     "KUBECONFIG",
+    "LEADER_ELECTION",
     "LEADER_ELECTION_ENABLED",
     "LOG_FORMAT",
     "LOG_LEVEL",

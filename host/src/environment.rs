@@ -1,6 +1,6 @@
 //! The environment, read once and checked as a whole: every mistake is reported, not only the first.
 
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt::Display, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use ta_bot_api::{
     access::{AllowedHosts, HeaderName},
@@ -60,6 +60,8 @@ pub struct Environment {
     pub data_dir: PathBuf,
     /// The folder of the bundled modules.
     pub strategies_dir: PathBuf,
+    /// The folder of modules that an image brings compiled; `None` if it brings none.
+    pub compiled_dir: Option<PathBuf>,
     /// The subject that signals are published to.
     pub subject: SignalSubject,
     /// The actions whose signals are published.
@@ -92,6 +94,9 @@ pub struct Environment {
     pub allowed_hosts: AllowedHosts,
     /// What requests without a token may do; `None` means nothing that needs a role.
     pub anonymous_role: Option<Role>,
+    /// How many requests each token that sets no limit of its own may make in a minute, and all callers without a token
+    /// together; `None` means without a bound.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// What this binary was built of.
     pub build: Build,
     /// The keys whose signatures of modules count; `None` means that modules need no signature.
@@ -137,6 +142,7 @@ impl Environment {
             http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
             data_dir: reader.text("DATA_DIR", "./data").into(),
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
+            compiled_dir: reader.given("COMPILED_DIR").map(PathBuf::from),
             subject: subject.clone(),
             published_actions: reader.published_actions(),
             signal_timestamp: reader.signal_timestamp(),
@@ -156,6 +162,7 @@ impl Environment {
             token_header: reader.token_header(),
             allowed_hosts: reader.allowed_hosts(),
             anonymous_role: None,
+            requests_per_minute: reader.requests_per_minute(),
             build: reader.build(),
             trusted_keys: reader.trusted_keys(),
             limits: reader.limits(),

@@ -1,14 +1,16 @@
 //! The names of the variables, and which of them a misspelled one was meant to be.
 
 /// Every variable that is read.
-pub const NAMES: [&str; 48] = [
+pub const NAMES: [&str; 50] = [
     "API_ANONYMOUS_ROLE",
+    "API_REQUESTS_PER_MINUTE",
     "API_TOKENS_FILE",
     "API_TOKEN_HEADER",
     "BUILD_DATE",
     "CANDLE_PATIENCE_SECONDS",
     "CANDLE_SOURCES",
     "COMMIT_SHA",
+    "COMPILED_DIR",
     "CONFIG_CACHE_TTL_SECONDS",
     "DATA_DIR",
     "ENABLED_STRATEGIES",

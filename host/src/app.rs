@@ -267,7 +267,18 @@ impl App {
 /// The sandbox, whose compiled modules are kept in `DATA_DIR`.
 fn sandbox(environment: &Environment, children: Children) -> anyhow::Result<Sandbox> {
     let compiled = environment.data_dir.join("compiled");
-    Ok(Sandbox::new(environment.limits, Some(compiled))?.with_children(children))
+    let sandbox = Sandbox::new(environment.limits, Some(compiled))?.with_children(children);
+    let Some(folder) = &environment.compiled_dir else { return Ok(sandbox) };
+    Ok(match sandbox.precompiled(folder) {
+        Ok(precompiled) => {
+            tracing::info!(folder = %folder.display(), modules = precompiled.len(), "modules are compiled already");
+            sandbox.with_precompiled(precompiled)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "COMPILED_DIR is not used: modules are compiled here, which takes longer");
+            sandbox
+        }
+    })
 }
 
 /// Refuses a clock that can't be right: no candle of its time exists, and what is stored would seem to come from the

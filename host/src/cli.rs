@@ -143,6 +143,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Outbox(command) => return outbox::run(session, command).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
         Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
+        Command::Strategies(StrategiesCommand::Compile { output }) => strategies::compile::compile(&session, &output),
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),
         Command::Modules(command) => return modules::run(session, command).await,
         Command::Migrate { command } => return migrate::run(session, command.unwrap_or_default()).await,

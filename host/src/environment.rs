@@ -1,6 +1,6 @@
 //! The environment, read once and checked as a whole: every mistake is reported, not only the first.
 
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt::Display, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use ta_bot_api::{
     access::{AllowedHosts, HeaderName},
@@ -22,6 +22,7 @@ use ta_bot_engine::{
 
 mod access;
 mod build;
+mod election;
 pub mod names;
 mod retention;
 mod servers;
@@ -29,6 +30,8 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "kubernetes")]
+pub use servers::LeasePlace;
 pub use servers::{Absent, Election, Mongo, MysqlUri, NatsSettings, OtlpSettings, WebhooksFile};
 
 /// A variable that can't be used.
@@ -59,6 +62,8 @@ pub struct Environment {
     pub data_dir: PathBuf,
     /// The folder of the bundled modules.
     pub strategies_dir: PathBuf,
+    /// The folder of modules that an image brings compiled; `None` if it brings none.
+    pub compiled_dir: Option<PathBuf>,
     /// The subject that signals are published to.
     pub subject: SignalSubject,
     /// The actions whose signals are published.
@@ -91,6 +96,9 @@ pub struct Environment {
     pub allowed_hosts: AllowedHosts,
     /// What requests without a token may do; `None` means nothing that needs a role.
     pub anonymous_role: Option<Role>,
+    /// How many requests each token that sets no limit of its own may make in a minute, and all callers without a token
+    /// together; `None` means without a bound.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// What this binary was built of.
     pub build: Build,
     /// The keys whose signatures of modules count; `None` means that modules need no signature.
@@ -142,6 +150,7 @@ impl Environment {
             http_addr: reader.parsed("HTTP_ADDR", "127.0.0.1:8080", "an address and a port, such as 127.0.0.1:8080"),
             data_dir: reader.text("DATA_DIR", "./data").into(),
             strategies_dir: reader.text("STRATEGIES_DIR", "./target/strategies").into(),
+            compiled_dir: reader.given("COMPILED_DIR").map(PathBuf::from),
             subject: subject.clone(),
             published_actions: reader.published_actions(),
             signal_timestamp: reader.signal_timestamp(),
@@ -161,6 +170,7 @@ impl Environment {
             token_header: reader.token_header(),
             allowed_hosts: reader.allowed_hosts(),
             anonymous_role: None,
+            requests_per_minute: reader.requests_per_minute(),
             build: reader.build(),
             trusted_keys: reader.trusted_keys(),
             limits: reader.limits(),
@@ -170,7 +180,7 @@ impl Environment {
             mysql: reader.mysql(),
             mongo: reader.mongo(),
             nats: reader.nats(&subject),
-            election: reader.election(),
+            election: None,
             webhooks: reader.webhooks(),
             telemetry: reader.telemetry(),
             metric_symbols: reader.parsed("METRICS_SYMBOLS", "auto", MetricSymbols::ALLOWED),
@@ -179,6 +189,7 @@ impl Environment {
             pod: (reader.given("POD_NAME"), reader.given("POD_NAMESPACE")),
             warnings: std::mem::take(&mut reader.warnings),
         };
+        environment.election = reader.election(&environment);
         environment.anonymous_role = reader.anonymous_role(&environment);
         (environment, reader.errors)
     }
@@ -440,40 +451,12 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         self.absent("NATS_URL")
     }
 
-    #[cfg(not(feature = "kubernetes"))]
-    fn election(&mut self) -> Option<Election> {
-        if self.switch("LEADER_ELECTION_ENABLED") { self.absent("LEADER_ELECTION_ENABLED") } else { None }
-    }
-
     /// Refuses a variable that names a server for which this build has no client.
-    #[cfg(not(all(
-        feature = "kubernetes",
-        feature = "mongodb",
-        feature = "mysql",
-        feature = "nats",
-        feature = "webhooks"
-    )))]
+    #[cfg(not(all(feature = "mongodb", feature = "mysql", feature = "nats", feature = "webhooks")))]
     fn absent(&mut self, name: &'static str) -> Option<Absent> {
         if self.given(name).is_some() {
             self.refuse(name, servers::ABSENT.to_owned());
         }
         None
-    }
-
-    /// Reads how a leader is elected. With an election the stores must be shared: replicas with a store of their own
-    /// would disagree.
-    #[cfg(feature = "kubernetes")]
-    fn election(&mut self) -> Option<Election> {
-        if !self.switch("LEADER_ELECTION_ENABLED") {
-            return None;
-        }
-        for name in ["MYSQL_URI", "MONGODB_URI", "NATS_URL"] {
-            if self.given(name).is_none() {
-                let remedy = "replicas share it: set it, or LEADER_ELECTION_ENABLED=false for a single process";
-                self.refuse(name, remedy.to_owned());
-            }
-        }
-        let kubeconfig = self.given("KUBECONFIG").map(PathBuf::from);
-        Some(Election { namespace: self.given("POD_NAMESPACE"), kubeconfig })
     }
 }

@@ -17,7 +17,7 @@ mod replica;
 pub mod stream;
 
 pub use deploying::{deploy, upload};
-pub use fleet::{Fleet, Proxies, READERS, SUBJECT};
+pub use fleet::{Election, Fleet, Proxies, READERS, SUBJECT};
 pub use market::{Market, SHORT};
 pub use neighbours::{Account, Neighbour, Reader};
 pub use replica::Replica;

@@ -5,7 +5,7 @@
 //! this machine who may read that file owns the service anyway. Where a request comes from proves nothing: a proxy on
 //! this machine passes on what comes from anywhere, and with default settings adds no header that says so.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, sync::Arc};
 
 pub use axum::http::HeaderName;
 use axum::{
@@ -31,8 +31,11 @@ use super::{
 };
 
 mod hosts;
+mod quota;
 #[cfg(test)]
 mod tests;
+
+use quota::Quotas;
 
 pub use hosts::{AllowedHosts, HostError};
 
@@ -75,6 +78,7 @@ pub struct Access {
     token_header: Option<HeaderName>,
     anonymous: Option<Role>,
     hosts: AllowedHosts,
+    quotas: Arc<Quotas>,
 }
 
 /// The error if nobody could call the service that listens on an address of the network.
@@ -89,13 +93,20 @@ pub struct NobodyMayCall;
 impl Access {
     /// Callers have the role of their token, which may also be in the header `token_header`, or else the role
     /// `anonymous`, which counts under the names of `hosts` only; `None` means that they need a token.
-    pub const fn new(
+    pub fn new(
         secrets: Secrets,
         token_header: Option<HeaderName>,
         anonymous: Option<Role>,
         hosts: AllowedHosts,
     ) -> Self {
-        Self { secrets, token_header, anonymous, hosts }
+        Self { secrets, token_header, anonymous, hosts, quotas: Arc::default() }
+    }
+
+    /// Each token that sets no limit of its own may make so many requests in a minute, and all callers without a token
+    /// together as many. `None` means without a bound.
+    #[must_use]
+    pub fn with_limit(self, per_minute: Option<NonZeroU32>) -> Self {
+        Self { quotas: Arc::new(Quotas::new(per_minute)), ..self }
     }
 
     /// Fails if nobody could call a service that listens on `address` and is not only for this machine.
@@ -107,16 +118,35 @@ impl Access {
     /// The caller, if it may do what needs the role `needed`.
     fn caller(&self, needed: Role, request: &Request) -> Result<Caller, ApiError> {
         match (&self.secrets, self.token(request.headers())) {
-            (Secrets::Tokens(book), Some(token)) => return known(book, token, needed),
+            (Secrets::Tokens(book), Some(token)) => return self.known(book, token, needed),
             (Secrets::LocalKey(key), Some(token)) if key.is(token) => return Ok(Caller::default()),
             // The token of a neighbour means nothing to a service without tokens.
             (Secrets::LocalKey(_) | Secrets::Tokens(_), _) => {}
         }
         self.hosts.check(request)?;
         match (&self.secrets, self.anonymous) {
-            (_, Some(role)) if role >= needed => Ok(Caller::default()),
+            (_, Some(role)) if role >= needed => {
+                self.quotas.count(None, None)?;
+                Ok(Caller::default())
+            }
             (Secrets::LocalKey(_), _) if needed == Role::Operator => Err(ApiError::LocalOnly),
             (_, role) => Err(ApiError::Anonymous { needed, role }),
+        }
+    }
+
+    /// The caller with this token, if it may do what needs the role `needed`.
+    fn known(&self, book: &TokenBook, token: &str, needed: Role) -> Result<Caller, ApiError> {
+        match book.current().find(token, Timestamp::now()) {
+            Found::Valid { role, name, per_minute } => {
+                self.quotas.count(Some(token), per_minute)?;
+                if role >= needed {
+                    Ok(Caller { role: Some(role), name })
+                } else {
+                    Err(ApiError::Forbidden { needed, role })
+                }
+            }
+            Found::Expired { last_day } => Err(ApiError::Expired { last_day }),
+            Found::Unknown => Err(ApiError::NoToken),
         }
     }
 
@@ -125,16 +155,6 @@ impl Access {
     fn token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         let other = || headers.get(self.token_header.as_ref()?)?.to_str().ok();
         bearer(headers).or_else(other).map(str::trim).filter(|token| !token.is_empty())
-    }
-}
-
-/// The caller with this token, if it may do what needs the role `needed`.
-fn known(book: &TokenBook, token: &str, needed: Role) -> Result<Caller, ApiError> {
-    match book.current().find(token, Timestamp::now()) {
-        Found::Valid { role, name } if role >= needed => Ok(Caller { role: Some(role), name }),
-        Found::Valid { role, .. } => Err(ApiError::Forbidden { needed, role }),
-        Found::Expired { last_day } => Err(ApiError::Expired { last_day }),
-        Found::Unknown => Err(ApiError::NoToken),
     }
 }
 
@@ -153,7 +173,7 @@ impl Guard {
     /// A guard for the description of the routes, which nobody calls.
     pub(crate) fn of_nobody() -> Self {
         let secrets = Secrets::LocalKey(LocalKey::of_nobody());
-        Self::new(Access { secrets, token_header: None, anonymous: None, hosts: AllowedHosts::default() })
+        Self::new(Access::new(secrets, None, None, AllowedHosts::default()))
     }
 
     /// Applies the guard to every method of a route that takes no query parameters of its own.

@@ -54,6 +54,11 @@ pub(crate) enum ApiError {
          page of this address, or a program such as curl; a proxy before the service has to pass the header Host on"
     )]
     CrossSite { header: &'static str },
+    #[error(
+        "{who} may make {per_minute} requests a minute here, and has made them: try again in {retry_after} s; \
+         API_REQUESTS_PER_MINUTE and API_TOKENS_FILE set how many"
+    )]
+    TooManyRequests { who: &'static str, per_minute: u32, retry_after: u32 },
     #[error("strategies are running for other requests; try again")]
     Busy,
     #[error("{most} modules are being uploaded already, and that is the most at once; try again")]
@@ -184,6 +189,7 @@ impl ApiError {
             Self::Repair(RepairError::Foreign(_)) => told(S::UNPROCESSABLE_ENTITY, "foreign_tables"),
             Self::Repair(_) => told(S::UNPROCESSABLE_ENTITY, "unsound_candle"),
             Self::UploadsBusy { .. } | Self::TooManyStreams { .. } | Self::Busy => told(S::TOO_MANY_REQUESTS, "busy"),
+            Self::TooManyRequests { .. } => told(S::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::UnknownRoute => told(S::NOT_FOUND, "not_found"),
             Self::Method => told(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UnknownStrategy(_) | Self::Parameters(ParameterError::UnknownStrategy(_)) => {
@@ -362,7 +368,11 @@ impl IntoResponse for ApiError {
         let told = self.to_string();
         let message = message.unwrap_or_else(|| told.clone());
         let is_passing = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
-        let mut response = failure(status, ErrorBody { code, message, details }, is_passing.then_some(RETRY_AFTER));
+        let retry_after = match self {
+            Self::TooManyRequests { retry_after, .. } => Some(retry_after),
+            _ => is_passing.then_some(RETRY_AFTER),
+        };
+        let mut response = failure(status, ErrorBody { code, message, details }, retry_after);
         if status.is_server_error() {
             response.extensions_mut().insert(Cause(told));
         }

@@ -3,7 +3,7 @@
 //! The file holds digests, so reading it does not reveal a usable token. A token is long and random, so a plain SHA-256
 //! is enough; a password would need a slow hash.
 
-use std::{fmt, io, str::FromStr, sync::Arc};
+use std::{fmt, io, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 use ta_bot_core::Timestamp;
@@ -15,6 +15,9 @@ mod local_key;
 
 pub use book::{TokenBook, TokensProblem};
 pub use local_key::{LocalKey, LocalKeyError};
+
+/// The most requests that a limit may allow in a minute.
+pub const MOST_PER_MINUTE: u32 = 1_000_000;
 
 /// What a token allows. Each role may also do everything that the roles before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +51,10 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LineProblem {
     /// There is no colon, or there are too many.
-    #[error("give role:sha256-of-token, or role:sha256-of-token:name, or role:sha256-of-token:name:YYYY-MM-DD")]
+    #[error(
+        "give role:sha256-of-token, and after it, if they are wanted, :name, :YYYY-MM-DD and :requests-per-minute, in this \
+         order; the date may be empty before the last one"
+    )]
     Shape,
     /// The role is unknown.
     #[error("the role must be viewer, trader or operator")]
@@ -62,6 +68,9 @@ pub enum LineProblem {
     /// The date is not valid.
     #[error("after the name must be the last day on which the token is valid (UTC), such as 2031-05-04")]
     Day,
+    /// The limit is not valid.
+    #[error("after the date must be how many requests a minute are allowed, 1 to {MOST_PER_MINUTE}")]
+    Limit,
     /// The digest is already on an earlier line.
     #[error("the same token is on line {0} too")]
     Twice(usize),
@@ -111,6 +120,7 @@ struct Token {
     digest: [u8; 32],
     name: Option<Arc<str>>,
     last_day: Option<LastDay>,
+    per_minute: Option<NonZeroU32>,
 }
 
 /// The last day on which a token is valid.
@@ -141,6 +151,8 @@ pub enum Found {
         role: Role,
         /// The name, if the file gives it one.
         name: Option<Arc<str>>,
+        /// How many requests it may make in a minute, if the file says so.
+        per_minute: Option<NonZeroU32>,
     },
     /// Its last day is over.
     Expired {
@@ -164,7 +176,9 @@ impl Tokens {
         match found {
             None => Found::Unknown,
             Some(Token { last_day: Some(day), .. }) if now >= day.end => Found::Expired { last_day: day.text.clone() },
-            Some(Token { role, name, .. }) => Found::Valid { role: *role, name: name.clone() },
+            Some(Token { role, name, per_minute, .. }) => {
+                Found::Valid { role: *role, name: name.clone(), per_minute: *per_minute }
+            }
         }
     }
 }
@@ -201,7 +215,8 @@ fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 impl FromStr for Tokens {
     type Err = TokenFileError;
 
-    /// One `role:sha256-of-token[:name[:YYYY-MM-DD]]` per line; blank lines and lines that start with `#` are ignored.
+    /// One `role:sha256-of-token[:name[:YYYY-MM-DD[:requests-per-minute]]]` per line; blank lines and lines that
+    /// start with `#` are ignored.
     fn from_str(text: &str) -> Result<Self, TokenFileError> {
         let mut tokens: Vec<(usize, Token)> = Vec::new();
         let mut problems = Vec::new();
@@ -232,7 +247,7 @@ impl FromStr for Token {
     fn from_str(line: &str) -> Result<Self, LineProblem> {
         let parts: Vec<&str> = line.split(':').map(str::trim).collect();
         let (role, digest, rest) = match parts[..] {
-            [role, digest, ref rest @ ..] if rest.len() <= 2 => (role, digest, rest),
+            [role, digest, ref rest @ ..] if rest.len() <= 3 => (role, digest, rest),
             _ => return Err(LineProblem::Shape),
         };
         let roles = [Role::Viewer, Role::Trader, Role::Operator];
@@ -240,9 +255,17 @@ impl FromStr for Token {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digest, &mut bytes).map_err(|_| LineProblem::Digest)?;
         let name = rest.first().map(|name| if is_name(name) { Ok(Arc::from(*name)) } else { Err(LineProblem::Name) });
-        let last_day = rest.get(1).map(|day| day.parse());
-        Ok(Self { role, digest: bytes, name: name.transpose()?, last_day: last_day.transpose()? })
+        // Only before a limit may the day be left out.
+        let last_day = rest.get(1).filter(|day| !(day.is_empty() && rest.len() == 3)).map(|day| day.parse());
+        let per_minute = rest.get(2).map(|limit| limit_of(limit).ok_or(LineProblem::Limit));
+        let (name, last_day, per_minute) = (name.transpose()?, last_day.transpose()?, per_minute.transpose()?);
+        Ok(Self { role, digest: bytes, name, last_day, per_minute })
     }
+}
+
+fn limit_of(text: &str) -> Option<NonZeroU32> {
+    let limit: NonZeroU32 = text.parse().ok()?;
+    (limit.get() <= MOST_PER_MINUTE).then_some(limit)
 }
 
 fn is_name(text: &str) -> bool {
@@ -273,7 +296,7 @@ mod tests {
             format!("# for the desk\n\n{}  {}{}", line("viewer", "v"), line("trader", "t"), line("operator", "o"));
         let tokens: Tokens = text.parse().unwrap();
         let role = |token: &str| match tokens.find(token, NOW) {
-            Found::Valid { role, name: None } => Some(role),
+            Found::Valid { role, name: None, per_minute: None } => Some(role),
             _ => None,
         };
         assert_eq!([role("v"), role("t"), role("o")], [Role::Viewer, Role::Trader, Role::Operator].map(Some));
@@ -299,9 +322,16 @@ mod tests {
     fn a_token_may_have_a_name_and_a_last_day() {
         let of = |rest: &str| line("trader", "t").trim().to_owned() + rest;
         let find = |rest: &str, now| of(rest).parse::<Tokens>().unwrap().find("t", now);
-        let named = |name: &str| Found::Valid { role: Role::Trader, name: Some(name.into()) };
+        let limited = |name: &str, limit: Option<u32>| Found::Valid {
+            role: Role::Trader,
+            name: Some(name.into()),
+            per_minute: limit.map(|limit| limit.try_into().unwrap()),
+        };
+        let named = |name: &str| limited(name, None);
         assert_eq!(find(":petrosa-cio", NOW), named("petrosa-cio"));
         assert_eq!(find(" : ann b. : 2026-01-01 ", NOW), named("ann b."), "its last day is a whole day");
+        assert_eq!(find(":ann:2026-01-01:60", NOW), limited("ann", Some(60)));
+        assert_eq!(find(":ann: : 1000000", NOW), limited("ann", Some(1_000_000)));
         let end = Timestamp::from_millis(1_767_312_000_000);
         assert_eq!(find(":ann:2026-01-01", end.plus_millis(-1)), named("ann"));
         let known = of(":ann:2026-01-01").parse::<Tokens>().unwrap().all();
@@ -316,7 +346,11 @@ mod tests {
             (":ann:2026-02-30", LineProblem::Day),
             (":ann:2026-1-1", LineProblem::Day),
             (":ann:1767226500", LineProblem::Day),
-            (":ann:2026-01-01:x", LineProblem::Shape),
+            (":ann:2026-01-01:x", LineProblem::Limit),
+            (":ann:2026-01-01:", LineProblem::Limit),
+            (":ann::0", LineProblem::Limit),
+            (":ann::1000001", LineProblem::Limit),
+            (":ann:2026-01-01:60:x", LineProblem::Shape),
         ] {
             let Err(TokenFileError::Lines(lines)) = of(rest).parse::<Tokens>() else { panic!("{rest} is taken") };
             assert_eq!(lines, [(1, problem)], "{rest}");

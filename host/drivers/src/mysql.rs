@@ -6,6 +6,7 @@ pub mod database;
 pub mod deployments;
 pub mod failures;
 pub mod inspect;
+pub mod leader;
 pub mod outbox;
 pub mod redecisions;
 pub mod retention;

@@ -1,6 +1,7 @@
 //! The path from a closed candle to a committed job.
 
 pub mod analysis;
+pub mod election;
 pub mod job_queue;
 pub mod leadership;
 pub mod probes;

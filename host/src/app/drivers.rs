@@ -39,19 +39,13 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::found::{Stream, Tables};
 use crate::{
-    environment::{Election, Environment, Mongo, MysqlUri, NatsSettings, WebhooksFile},
+    environment::{Environment, Mongo, MysqlUri, NatsSettings, WebhooksFile},
     logging,
 };
 
-#[cfg(not(all(
-    feature = "kubernetes",
-    feature = "mongodb",
-    feature = "mysql",
-    feature = "nats",
-    feature = "otlp",
-    feature = "webhooks"
-)))]
+#[cfg(not(all(feature = "mongodb", feature = "mysql", feature = "nats", feature = "otlp", feature = "webhooks")))]
 mod absent;
+mod election;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 #[cfg(feature = "mongodb")]
@@ -65,8 +59,6 @@ mod otlp;
 #[cfg(feature = "webhooks")]
 mod webhooks;
 
-#[cfg(not(feature = "kubernetes"))]
-use absent as kubernetes;
 #[cfg(not(feature = "mongodb"))]
 use absent as mongodb;
 #[cfg(not(feature = "mysql"))]
@@ -77,6 +69,8 @@ use absent as nats;
 use absent as otlp;
 #[cfg(not(feature = "webhooks"))]
 use absent as webhooks;
+
+pub(super) use election::{inspect as inspect_election, leadership};
 
 type Done = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A background task, which works until it is told to stop.
@@ -223,10 +217,6 @@ pub(super) async fn inspect_nats(settings: &NatsSettings, environment: &Environm
     nats::inspect(settings, environment).await
 }
 
-pub(super) async fn inspect_lease(election: &Election, environment: &Environment) -> Vec<Finding> {
-    kubernetes::inspect(election, environment).await
-}
-
 /// Reads the file of receivers, and returns how many there are, or what is wrong with it.
 pub(super) async fn inspect_webhooks(file: &WebhooksFile, environment: &Environment) -> Result<usize, String> {
     webhooks::inspect(file, environment).await
@@ -250,18 +240,6 @@ pub(super) fn as_they_are(environment: &Environment) -> AsTheyAre {
         None => database.map(|database| Arc::new(SqliteCandles::new(database)) as _),
     };
     AsTheyAre { config, candles }
-}
-
-/// How this process leads, and the background task that this needs, if any.
-pub(super) async fn leadership(
-    environment: &Environment,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<(Leadership, Option<Task>)> {
-    let Some(election) = &environment.election else {
-        return Ok((Leadership::single_node(environment.identity.clone()), None));
-    };
-    let (leadership, keeper) = kubernetes::open(election, environment, metrics).await?;
-    Ok((leadership, Some(keeper)))
 }
 
 /// Where signals for receivers over HTTP come from, and who may deliver them.

@@ -33,12 +33,13 @@ pub const WEBHOOKS: [&str; 1] = [FILE];
 
 /// The checks of each part that the drivers look at, by its name.
 #[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
-pub const SERVERS: [(&str, &[&str]); 5] = [
+pub const SERVERS: [(&str, &[&str]); 6] = [
     ("sqlite", &sqlite::inspect::CHECKS),
     ("mysql", &ta_bot_drivers::mysql::inspect::CHECKS),
     ("mongodb", &ta_bot_drivers::mongodb::inspect::CHECKS),
     ("nats", &ta_bot_drivers::nats::inspect::CHECKS),
     ("lease", &ta_bot_drivers::kubernetes::lease::inspect::CHECKS),
+    ("election", &ta_bot_engine::pipeline::election::inspect::CHECKS),
 ];
 
 /// Looks at the embedded database.
@@ -61,9 +62,9 @@ pub async fn nats(environment: &Environment) -> Option<Vec<Finding>> {
     Some(drivers::inspect_nats(environment.nats.as_ref()?, environment).await)
 }
 
-/// Looks at the Lease.
-pub async fn lease(environment: &Environment) -> Option<Vec<Finding>> {
-    Some(drivers::inspect_lease(environment.election.as_ref()?, environment).await)
+/// Looks at what the leader is elected in: the subject, and what was found about it.
+pub async fn election(environment: &Environment) -> Option<(&'static str, Vec<Finding>)> {
+    Some(drivers::inspect_election(environment.election.as_ref()?, environment).await)
 }
 
 /// Looks at the file of receivers.

@@ -385,6 +385,7 @@ impl App {
 /// Who may call, and the file of tokens if there is one.
 fn access(environment: &Environment) -> anyhow::Result<(Access, Option<TokenBook>)> {
     let Environment { tokens_file, token_header, anonymous_role, allowed_hosts, http_addr, data_dir, .. } = environment;
+    let limit = environment.requests_per_minute;
     Access::check(tokens_file.is_some(), *anonymous_role, http_addr.ip())?;
     let (secrets, tokens) = if let Some(path) = tokens_file {
         let book = TokenBook::open(path)?;
@@ -395,7 +396,8 @@ fn access(environment: &Environment) -> anyhow::Result<(Access, Option<TokenBook
         tracing::info!(key = %path.display(), "there are no tokens: modules are changed with the key in DATA_DIR");
         (Secrets::LocalKey(key), None)
     };
-    Ok((Access::new(secrets, token_header.clone(), *anonymous_role, allowed_hosts.clone()), tokens))
+    let access = Access::new(secrets, token_header.clone(), *anonymous_role, allowed_hosts.clone());
+    Ok((access.with_limit(limit), tokens))
 }
 
 /// Keeps a second service off the folder: both would publish what waits there. The lock is on the database itself,

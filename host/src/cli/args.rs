@@ -206,6 +206,15 @@ pub(super) enum StrategiesCommand {
     },
     /// Write a page for each strategy, with a chart of a signal that it gives on these candles; needs no database
     Docs(DocsWanted),
+    /// Compile the strategies into a new folder, for COMPILED_DIR on machines of this kind, as the image does it
+    ///
+    /// It is for modules that are trusted: they are compiled in this process. The folder has to be given to root or to
+    /// the user of the service, and to nobody else for writing.
+    Compile {
+        /// The folder to make
+        #[arg(long, value_name = "FOLDER")]
+        output: PathBuf,
+    },
 }
 
 /// How long a list may be.

@@ -110,8 +110,8 @@ pub(super) async fn run(options: &Options, url: Option<String>, output: Output) 
 }
 
 async fn gather(surroundings: &Surroundings, address: Option<&Address>) -> Report {
-    const ELECTION: [&str; 1] = ["LEADER_ELECTION_ENABLED"];
-    const ON_NATS: [&str; 11] = [
+    const ELECTION: [&str; 2] = ["LEADER_ELECTION", "LEADER_ELECTION_ENABLED"];
+    const ON_NATS: [&str; 12] = [
         "NATS_URL",
         "NATS_SUBJECT_PREFIX",
         "NATS_TOPIC_INTENTS",
@@ -122,12 +122,13 @@ async fn gather(surroundings: &Surroundings, address: Option<&Address>) -> Repor
         "NATS_JOBS_MAX_BYTES",
         "NATS_JOBS_MAX_AGE_HOURS",
         "NATS_REPLICAS",
+        "LEADER_ELECTION",
         "LEADER_ELECTION_ENABLED",
     ];
     const STORED: [&str; 4] = ["MYSQL_URI", "MONGODB_URI", "SUPPORTED_SYMBOLS", "SUPPORTED_TIMEFRAMES"];
     let environment = &surroundings.environment;
     let unread = |why: &str| Some(none_made(&["answer"], why));
-    let (environs, machine, data, tokens, webhooks, modules, sqlite, mysql, mongodb, nats, lease, stored, service) = tokio::join!(
+    let (environs, machine, data, tokens, webhooks, modules, sqlite, mysql, mongodb, nats, election, stored, service) = tokio::join!(
         variables::look(surroundings),
         machine::look(),
         data::look(environment),
@@ -138,7 +139,11 @@ async fn gather(surroundings: &Surroundings, address: Option<&Address>) -> Repor
         surroundings.unless_unusable(&["MYSQL_URI"], unread, inspection::mysql(environment)),
         surroundings.unless_unusable(&["MONGODB_URI"], unread, inspection::mongodb(environment)),
         surroundings.unless_unusable(&ON_NATS, unread, inspection::nats(environment)),
-        surroundings.unless_unusable(&ELECTION, unread, inspection::lease(environment)),
+        surroundings.unless_unusable(
+            &ELECTION,
+            |why| Some(("election", none_made(&["answer"], why))),
+            inspection::election(environment),
+        ),
         surroundings.unless_unusable(
             &STORED,
             |why| (none_made(&inspection::CONFIGURATION, why), none_made(&inspection::CANDLES, why)),
@@ -147,6 +152,7 @@ async fn gather(surroundings: &Surroundings, address: Option<&Address>) -> Repor
         service::look(address),
     );
     let (configuration, candles) = stored;
+    let (elected_in, election) = election.unzip();
     let subjects = [
         ("environment", Some(environs)),
         ("machine", Some(machine)),
@@ -158,7 +164,7 @@ async fn gather(surroundings: &Surroundings, address: Option<&Address>) -> Repor
         ("mysql", mysql),
         ("mongodb", mongodb),
         ("nats", nats),
-        ("lease", lease),
+        (elected_in.unwrap_or("election"), election),
         ("configuration", Some(configuration)),
         ("candles", Some(candles)),
         ("service", service),

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::app::App;
 
+pub(super) mod compile;
 pub(super) mod docs;
 
 /// What `list` and `show` say about a strategy.

@@ -1,8 +1,10 @@
 //! What the environment says about callers of the API.
 
+use std::num::NonZeroU32;
+
 use ta_bot_api::{
     access::{AllowedHosts, HeaderName, HostError},
-    tokens::Role,
+    tokens::{MOST_PER_MINUTE, Role},
 };
 
 use super::{Environment, Reader};
@@ -21,6 +23,12 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         const NAME: &str = "HTTP_ALLOWED_HOSTS";
         let parsed = self.given(NAME).map(|text| text.parse::<AllowedHosts>()).transpose();
         parsed.map_err(|error: HostError| self.refuse(NAME, error.to_string())).ok().flatten().unwrap_or_default()
+    }
+
+    pub(super) fn requests_per_minute(&mut self) -> Option<NonZeroU32> {
+        const NAME: &str = "API_REQUESTS_PER_MINUTE";
+        self.given(NAME)?;
+        NonZeroU32::new(self.in_range(NAME, "1", 1, MOST_PER_MINUTE))
     }
 
     /// Whoever reaches a service that listens on this machine only is on this machine. If the operator gives tokens,

@@ -1,14 +1,16 @@
 //! The names of the variables, and which of them a misspelled one was meant to be.
 
 /// Every variable that is read.
-pub const NAMES: [&str; 58] = [
+pub const NAMES: [&str; 61] = [
     "API_ANONYMOUS_ROLE",
+    "API_REQUESTS_PER_MINUTE",
     "API_TOKENS_FILE",
     "API_TOKEN_HEADER",
     "BUILD_DATE",
     "CANDLE_PATIENCE_SECONDS",
     "CANDLE_SOURCES",
     "COMMIT_SHA",
+    "COMPILED_DIR",
     "CONFIG_CACHE_TTL_SECONDS",
     "DATA_DIR",
     "DISK_LOW_WATER_MB",
@@ -17,6 +19,7 @@ pub const NAMES: [&str; 58] = [
     "HTTP_ADDR",
     "HTTP_ALLOWED_HOSTS",
     "KUBECONFIG",
+    "LEADER_ELECTION",
     "LEADER_ELECTION_ENABLED",
     "LOG_FORMAT",
     "LOG_LEVEL",

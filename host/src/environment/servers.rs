@@ -11,14 +11,6 @@ use ta_bot_drivers::nats::{Bounds, EventSubjects, NatsAddress, bus::SignalRoute}
 pub use ta_bot_drivers::otlp::OtlpSettings;
 
 /// The problem with a variable that names a server for which this build has no client.
-#[cfg(not(all(
-    feature = "kubernetes",
-    feature = "mongodb",
-    feature = "mysql",
-    feature = "nats",
-    feature = "otlp",
-    feature = "webhooks"
-)))]
 pub(super) const ABSENT: &str =
     "this build of TA Bot has no client for it: use the one of `make build`, which has all, or unset the variable";
 
@@ -44,9 +36,6 @@ pub type WebhooksFile = Absent;
 /// The file of receivers of signals over HTTP.
 #[cfg(feature = "webhooks")]
 pub type WebhooksFile = std::path::PathBuf;
-#[cfg(not(feature = "kubernetes"))]
-#[allow(missing_docs, reason = "see `Absent`")]
-pub type Election = Absent;
 
 /// Where NATS is, and what goes over it.
 #[cfg(feature = "nats")]
@@ -62,10 +51,29 @@ pub struct NatsSettings {
     pub jobs: Bounds,
 }
 
+/// What replicas elect their leader in, among what this build has clients for.
+#[derive(Debug, Clone)]
+pub enum Election {
+    /// A Lease of Kubernetes.
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(LeasePlace),
+    /// A row of MySQL.
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlUri),
+    /// A message of NATS.
+    #[cfg(feature = "nats")]
+    Nats {
+        /// The servers.
+        address: NatsAddress,
+        /// On how many servers of a cluster a new stream is.
+        replicas: Option<usize>,
+    },
+}
+
 /// Where the Lease is.
 #[cfg(feature = "kubernetes")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Election {
+pub struct LeasePlace {
     /// Its namespace; `None` means the service account's own.
     pub namespace: Option<String>,
     /// How to reach the Kubernetes API from outside a cluster.

@@ -219,6 +219,36 @@ fn an_election_needs_what_replicas_share() {
     let names = |errors: Vec<EnvError>| errors.iter().map(|error| error.name).collect::<Vec<_>>();
     let elected = [("LEADER_ELECTION_ENABLED", "True"), ("NATS_URL", "nats://nats:4222")];
     assert_eq!(names(read(&elected).unwrap_err()), ["MYSQL_URI", "MONGODB_URI"]);
+    for way in ["mysql", "NATS", "kubernetes"] {
+        let missing = names(read(&[("LEADER_ELECTION", way)]).unwrap_err());
+        assert_eq!(missing, ["MYSQL_URI", "MONGODB_URI", "NATS_URL"], "{way}");
+    }
+}
+
+#[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]
+#[test]
+fn the_way_to_elect_is_one_of_those_there_are_and_is_said_once() {
+    let shared = [("MYSQL_URI", "mysql://a@db/x"), ("MONGODB_URI", "mongodb://db"), ("NATS_URL", "nats://nats:4222")];
+    let of = |given: &[(&'static str, &'static str)]| read(&[&shared[..], given].concat());
+    let way = |given: &[(&'static str, &'static str)]| of(given).unwrap().election;
+    assert!(matches!(way(&[]), None));
+    assert!(matches!(way(&[("LEADER_ELECTION", "none")]), None));
+    assert!(matches!(way(&[("LEADER_ELECTION_ENABLED", "true")]), Some(Election::Kubernetes(_))));
+    assert!(matches!(way(&[("LEADER_ELECTION", " Kubernetes ")]), Some(Election::Kubernetes(_))));
+    let both = [("LEADER_ELECTION", "mysql"), ("LEADER_ELECTION_ENABLED", "true")];
+    assert!(matches!(way(&both), Some(Election::Mysql(_))));
+    let nats = [("LEADER_ELECTION", "nats"), ("NATS_REPLICAS", "3")];
+    assert!(matches!(way(&nats), Some(Election::Nats { replicas: Some(3), .. })));
+    for (given, said) in [
+        (vec![("LEADER_ELECTION", "etcd")], "none of kubernetes, mysql, nats and none"),
+        (vec![("LEADER_ELECTION", "true")], "none of kubernetes, mysql, nats and none"),
+        (vec![("LEADER_ELECTION", "nats"), ("LEADER_ELECTION_ENABLED", "false")], "unset LEADER_ELECTION_ENABLED"),
+        (vec![("LEADER_ELECTION", "none"), ("LEADER_ELECTION_ENABLED", "true")], "unset LEADER_ELECTION_ENABLED"),
+    ] {
+        let errors = of(&given).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].name == "LEADER_ELECTION", "{errors:?}");
+        assert!(errors[0].problem.contains(said), "{errors:?}");
+    }
 }
 
 #[cfg(all(feature = "kubernetes", feature = "mongodb", feature = "mysql", feature = "nats"))]

@@ -6,6 +6,8 @@
 //! another.
 //!
 //! What a child died of is kept in the same way, so that nothing tries the module again by itself.
+//!
+//! An image may bring modules that are [compiled](precompiled) already.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -29,10 +31,13 @@ use crate::{
 mod desk;
 mod kept;
 mod key;
+mod precompiled;
 
 use desk::Desk;
 pub use kept::CompiledFile;
 use kept::{Folder, Head};
+pub(crate) use precompiled::precompile;
+pub use precompiled::{PrecompileError, Precompiled, PrecompiledError};
 
 /// How many modules this process compiles at once, if it has no children for that. Each compilation uses every core
 /// and, for the largest modules, a gigabyte of memory. A second place keeps a small module from waiting behind a large
@@ -92,6 +97,8 @@ pub(crate) struct Wanted<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct CompileCache {
     folder: Option<Folder>,
+    /// What came with the image.
+    precompiled: Option<Precompiled>,
     /// Differs between engines that can't run each other's code.
     engine_key: String,
     desk: Arc<Desk>,
@@ -103,15 +110,22 @@ impl CompileCache {
     pub(crate) fn open(dir: Option<&Path>, engine: &Engine) -> io::Result<Self> {
         Ok(Self {
             folder: dir.map(Folder::open).transpose()?,
+            precompiled: None,
             engine_key: engine_key(engine),
             desk: Arc::new(Desk::new(COMPILES_AT_ONCE)),
             deaths: Arc::default(),
         })
     }
 
-    /// Whether the folder holds the compiled module, or what became of it.
+    /// The same cache, which takes what is compiled in an image from there.
+    pub(crate) fn with_precompiled(self, precompiled: Precompiled) -> Self {
+        Self { precompiled: Some(precompiled), ..self }
+    }
+
+    /// Whether the folder or the image holds the compiled module, or what became of it.
     pub(crate) fn has(&self, digest: ModuleDigest) -> bool {
-        self.folder.as_ref().is_some_and(|folder| folder.has(digest, &self.engine_key))
+        let is_precompiled = self.precompiled.as_ref().is_some_and(|precompiled| precompiled.has(digest));
+        is_precompiled || self.folder.as_ref().is_some_and(|folder| folder.has(digest, &self.engine_key))
     }
 
     /// Forgets what became of a module, so that it is compiled anew.
@@ -178,6 +192,10 @@ impl CompileCache {
     fn kept(&self, digest: ModuleDigest, memory_bytes: u64, started: Instant) -> Option<Result<Compiled, Unfit>> {
         if let Some(death) = self.deaths.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
             return Some(Err(Unfit::Refused(death.clone())));
+        }
+        if let Some((inspection, code)) = self.precompiled.as_ref().and_then(|precompiled| precompiled.read(digest)) {
+            let cost = CompileCost { cached: true, duration: started.elapsed() };
+            return Some(Ok(Compiled { inspection, code, cost }));
         }
         let (head, code) = self.folder.as_ref()?.read(digest, &self.engine_key)?;
         match head.inspection {
@@ -247,7 +265,8 @@ pub(crate) fn engine_key(engine: &Engine) -> String {
 #[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see the safety comment")]
 pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: a child of this process, or this process itself, made the code from the module that it is loaded for; if
-    // it lay in a file meanwhile, the key of this installation has authenticated both together. So the code is what
+    // it lay in a file meanwhile, the key of this installation has authenticated both together. Or it came with the
+    // image, in files that nobody but root and this user can write, any more than this program. So the code is what
     // `precompile_component` made. The engine refuses code of another version or of other settings. docs/security.md
     // says what holds if a module has taken the compiler over.
     unsafe { Component::deserialize(engine, code) }

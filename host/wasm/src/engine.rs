@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,9 @@ use wasmtime::{
 
 use crate::{
     child::Children,
-    compile::{CompileCache, Compiled, CompiledFile, Unfit, Wanted},
+    compile::{
+        CompileCache, Compiled, CompiledFile, PrecompileError, Precompiled, PrecompiledError, Unfit, Wanted, precompile,
+    },
     guest::GuestState,
     inspect::{InspectError, Inspection, LARGEST_MODULE, inspect},
     limits::{CORE_INSTANCES, Limits, MEMORIES, STACK_BYTES, TABLE_ELEMENTS, TABLES},
@@ -61,6 +63,9 @@ pub enum SandboxError {
     /// The clock's thread can't start.
     #[error("the thread that stops guests can't start: {0}")]
     Clock(#[source] std::io::Error),
+    /// Modules can't be compiled for an image.
+    #[error(transparent)]
+    Precompile(#[from] PrecompileError),
     /// The folder of compiled modules can't be used.
     #[error("the folder of compiled modules, {path}, can't be used: {reason}")]
     Cache {
@@ -114,6 +119,24 @@ impl Sandbox {
     #[must_use]
     pub fn with_children(self, children: Children) -> Self {
         Self { children: Some(children), ..self }
+    }
+
+    /// The compiled modules that an image brings in a folder, if they can be trusted and run here.
+    pub fn precompiled(&self, folder: &Path) -> Result<Precompiled, PrecompiledError> {
+        Precompiled::open(folder, &self.engine)
+    }
+
+    /// The same sandbox, which need not compile these modules.
+    #[must_use]
+    pub fn with_precompiled(self, precompiled: Precompiled) -> Self {
+        Self { cache: self.cache.with_precompiled(precompiled), ..self }
+    }
+
+    /// Compiles trusted modules into a new folder, for [`precompiled`](Self::precompiled) on other machines of this
+    /// kind. `made_by` is the version that the list names.
+    pub fn precompile(modules: &[Vec<u8>], made_by: &str, folder: &Path) -> Result<(), SandboxError> {
+        let engine = portable().map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+        Ok(precompile(&engine, made_by, modules, folder)?)
     }
 
     fn with(
@@ -241,6 +264,35 @@ fn config(limits: &Limits, size: PoolSize, page_scan: PageScan) -> Config {
         .wasm_relaxed_simd(false)
         .wasm_memory64(false);
     config
+}
+
+/// What x86 processors have had since 2013, and clouds run nothing older (x86-64-v3). Other kinds have no such levels.
+const X86_64_V3: [&str; 11] = [
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_bmi1",
+    "has_bmi2",
+    "has_lzcnt",
+    "has_fma",
+];
+
+/// An engine that only compiles: for all processors of this machine's kind, whatever this one can do besides.
+#[allow(unsafe_code, reason = "settings of the compiler are unsafe by nature; see the safety comment")]
+fn portable() -> wasmtime::Result<Engine> {
+    let mut config = config(&Limits::default(), SERVICE, PageScan::Off);
+    config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))?;
+    if cfg!(target_arch = "x86_64") {
+        for feature in X86_64_V3 {
+            // SAFETY: the code uses these features, and the engine that loads it refuses it if its machine lacks one.
+            unsafe { config.cranelift_flag_enable(feature) };
+        }
+    }
+    Engine::new(&config)
 }
 
 /// Ticks the engine's epoch from its own thread, so that a guest is stopped even if guests hold every other thread.

@@ -21,7 +21,7 @@ mod module;
 mod virtual_wasi;
 
 pub use child::{Children, SUBCOMMAND};
-pub use compile::{CompileCost, CompiledFile};
+pub use compile::{CompileCost, CompiledFile, PrecompileError, Precompiled, PrecompiledError};
 pub use engine::{PageScan, Sandbox, SandboxError};
 pub use evaluate::{Evaluation, EvaluationInput, Usage};
 pub use guest::{LogLevel, LogLine};

@@ -28,6 +28,29 @@ const DATABASE: &str = "market";
 /// How long the replicas may take to come to rest once everything works.
 const REST: Duration = Duration::from_mins(3);
 
+/// The way in which the replicas elect their leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is named for the server it is on")]
+pub enum Election {
+    Kubernetes,
+    Mysql,
+    Nats,
+}
+
+impl Election {
+    /// All ways.
+    pub const ALL: [Self; 3] = [Self::Kubernetes, Self::Mysql, Self::Nats];
+
+    /// How `LEADER_ELECTION` names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Mysql => "mysql",
+            Self::Nats => "nats",
+        }
+    }
+}
+
 /// Everything that a run needs. Replicas reach the servers through proxies; the test itself connects to them directly.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each is named for the server it is")]
@@ -35,7 +58,8 @@ pub struct Fleet {
     pub maria: MariaDb,
     pub nats: Nats,
     pub mongo: Mongo,
-    pub kube: KubeApi,
+    /// Only there if the leader is elected on it.
+    pub kube: Option<KubeApi>,
     pub proxies: Proxies,
     pub replicas: Vec<Replica>,
     /// How many series the market has.
@@ -43,21 +67,21 @@ pub struct Fleet {
     folder: TempDir,
 }
 
-/// The connections that a test can disturb: to each store and bus for all replicas at once, and to the Lease for each
-/// replica separately.
+/// The connections that a test can disturb: to each store and bus for all replicas at once, and to what the leader is
+/// elected in for each replica separately. If that is a store or the bus, a replica reaches it over both.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each is named for the server it leads to")]
 pub struct Proxies {
     pub mysql: Proxy,
     pub nats: Proxy,
     pub mongodb: Proxy,
-    pub kube: Vec<Proxy>,
+    pub election: Vec<Proxy>,
 }
 
 impl Proxies {
     /// All proxies.
     pub fn all(&self) -> impl Iterator<Item = &Proxy> {
-        [&self.mysql, &self.nats, &self.mongodb].into_iter().chain(&self.kube)
+        [&self.mysql, &self.nats, &self.mongodb].into_iter().chain(&self.election)
     }
 }
 
@@ -65,38 +89,57 @@ impl Fleet {
     /// Starts the servers, writes the market's history, and prepares the given number of replicas, which are not
     /// started yet.
     pub async fn start(market: &Market, replicas: usize) -> Self {
-        let servers = tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), KubeApi::start()).unwrap();
-        Self::on(servers, market, replicas).await
+        Self::start_by(Election::Kubernetes, market, replicas).await
+    }
+
+    /// Like [`start`](Self::start), with a leader that is elected in this way.
+    pub async fn start_by(election: Election, market: &Market, replicas: usize) -> Self {
+        let kube = async { if election == Election::Kubernetes { KubeApi::start().await.map(Some) } else { Ok(None) } };
+        let servers = tokio::try_join!(MariaDb::start(), Nats::start(), Mongo::start(), kube).unwrap();
+        Self::on(servers, election, market, replicas).await
     }
 
     /// Like [`start`](Self::start), on servers that are soon full: MySQL has 48 MB, NATS 16 MB.
     pub async fn start_with_little_room(market: &Market, replicas: usize) -> Self {
         let (maria, nats) = (MariaDb::start_with_room(48), Nats::start_with_room(16 << 20));
-        let servers = tokio::try_join!(maria, nats, Mongo::start(), KubeApi::start()).unwrap();
-        Self::on(servers, market, replicas).await
+        let (maria, nats, mongo, kube) = tokio::try_join!(maria, nats, Mongo::start(), KubeApi::start()).unwrap();
+        Self::on((maria, nats, mongo, Some(kube)), Election::Kubernetes, market, replicas).await
     }
 
-    async fn on((maria, nats, mongo, kube): (MariaDb, Nats, Mongo, KubeApi), market: &Market, replicas: usize) -> Self {
+    async fn on(
+        (maria, nats, mongo, kube): (MariaDb, Nats, Mongo, Option<KubeApi>),
+        election: Election,
+        market: &Market,
+        replicas: usize,
+    ) -> Self {
         let uri = maria.create_database(DATABASE).await.unwrap();
         let pool = sqlx::MySqlPool::connect(&uri).await.unwrap();
         market.write_history(&pool).await.unwrap();
-        make_namespace(&kube).await;
+        if let Some(kube) = &kube {
+            make_namespace(kube).await;
+        }
+        let (mysql, to_nats) = (Proxy::start(maria.address()).unwrap(), Proxy::start(nats.address()).unwrap());
+        let elected_at = match (election, &kube) {
+            (Election::Kubernetes, Some(kube)) => kube.address(),
+            (Election::Nats, _) => to_nats.address(),
+            _ => mysql.address(),
+        };
         let proxies = Proxies {
-            mysql: Proxy::start(maria.address()).unwrap(),
-            nats: Proxy::start(nats.address()).unwrap(),
+            mysql,
+            nats: to_nats,
             mongodb: Proxy::start(mongo.address()).unwrap(),
-            kube: (0..replicas).map(|_| Proxy::start(kube.address()).unwrap()).collect(),
+            election: (0..replicas).map(|_| Proxy::start(elected_at).unwrap()).collect(),
         };
         let folder = tempfile::tempdir().unwrap();
         let series = 2 * market.symbols.len();
         let mut fleet = Self { maria, nats, mongo, kube, proxies, replicas: Vec::new(), series, folder };
         for index in 0..replicas {
-            fleet.replicas.push(fleet.replica(index, market));
+            fleet.replicas.push(fleet.replica(index, election, market));
         }
         fleet
     }
 
-    fn replica(&self, index: usize, market: &Market) -> Replica {
+    fn replica(&self, index: usize, election: Election, market: &Market) -> Replica {
         let folder = self.folder.path().join(format!("replica-{index}"));
         let data = folder.join("data");
         fs::create_dir_all(&data).unwrap();
@@ -105,18 +148,22 @@ impl Fleet {
         fs::create_dir_all(&shared).unwrap();
         std::os::unix::fs::symlink(shared, data.join("compiled")).unwrap();
         let kubeconfig = folder.join("kubeconfig");
-        let way = self.proxies.kube[index].address();
-        fs::write(&kubeconfig, self.kube.kubeconfig_at(way, KubeApi::ADMIN).unwrap()).unwrap();
+        let way = self.proxies.election[index].address();
+        if let Some(kube) = &self.kube {
+            fs::write(&kubeconfig, kube.kubeconfig_at(way, KubeApi::ADMIN).unwrap()).unwrap();
+        }
+        let to_mysql = if election == Election::Mysql { way } else { self.proxies.mysql.address() };
+        let to_nats = if election == Election::Nats { way } else { self.proxies.nats.address() };
         let symbols: Vec<_> = market.symbols.iter().map(ta_bot_core::Symbol::as_str).collect();
-        let variables = HashMap::from([
+        let mut variables = HashMap::from([
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
             // The candles are old ones.
             ("SIGNAL_MAX_AGE_SECONDS", "0".to_owned()),
             ("DATA_DIR", data.display().to_string()),
             ("STRATEGIES_DIR", strategies_dir().display().to_string()),
-            ("MYSQL_URI", self.maria.uri_at(self.proxies.mysql.address(), DATABASE)),
+            ("MYSQL_URI", self.maria.uri_at(to_mysql, DATABASE)),
             ("MONGODB_URI", self.mongo.uri_at(self.proxies.mongodb.address())),
-            ("NATS_URL", self.nats.url_at(self.proxies.nats.address())),
+            ("NATS_URL", self.nats.url_at(to_nats)),
             ("NATS_TOPIC_INTENTS", SUBJECT.to_owned()),
             ("LEADER_ELECTION_ENABLED", "true".to_owned()),
             ("KUBECONFIG", kubeconfig.display().to_string()),
@@ -127,6 +174,10 @@ impl Fleet {
             ("LOG_LEVEL", "info,ta_bot_engine::pipeline::analysis=warn,ta_bot_engine::signals::relay=warn".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
         ]);
+        // Older versions know only the variable above, which means Kubernetes.
+        if election != Election::Kubernetes {
+            variables.insert("LEADER_ELECTION", election.name().to_owned());
+        }
         Replica::new(&folder, variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 

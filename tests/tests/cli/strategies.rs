@@ -56,3 +56,26 @@ fn a_broken_module_does_not_hide_the_others() {
     assert!(done.stdout.contains("rsi") && done.stderr.contains("not available"), "{done:?}");
     assert_eq!(home.json(&list)["problems"].as_array().unwrap().len(), 1);
 }
+
+/// What the image does when it is built, and what a new installation has of it.
+#[test]
+fn strategies_that_are_compiled_into_a_folder_are_ready_with_an_empty_volume() {
+    let home = Home::new();
+    let folder = home.path().join("compiled");
+    let compile = ["strategies", "compile", "--output", folder.to_str().unwrap()];
+    let told = home.run(compile).succeeded().stdout;
+    assert!(told.starts_with("2 modules are compiled in"), "{told}");
+    home.run(compile).failed(1, &["can't be written"]);
+    let list = |compiled: &str| {
+        let mut list = home.command();
+        Done::of(list.env("COMPILED_DIR", compiled).env("LOG_LEVEL", "info").args(["strategies", "list"])).succeeded()
+    };
+    let done = list(folder.to_str().unwrap());
+    assert!(done.stdout.contains("\nrsi ") && done.stderr.contains("modules are compiled already"), "{done:?}");
+    let kept = fs::read_dir(home.data_dir().join("compiled")).unwrap().count();
+    assert_eq!(kept, 0, "nothing was compiled");
+    // A folder that is not there costs the time to compile, and is said.
+    let done = list("/no/such/folder");
+    assert!(done.stdout.contains("\nrsi ") && done.stderr.contains("COMPILED_DIR is not used"), "{done:?}");
+    assert_eq!(fs::read_dir(home.data_dir().join("compiled")).unwrap().count(), 2);
+}

@@ -6,3 +6,4 @@ mod lease;
 mod mongodb;
 mod mysql;
 mod nats;
+mod ways;

@@ -38,6 +38,7 @@ use tokio::{sync::OnceCell, time::Instant};
 mod away;
 mod commits;
 mod deployed;
+mod leader;
 mod mended;
 mod plans;
 mod retention;

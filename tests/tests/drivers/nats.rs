@@ -35,6 +35,7 @@ use tokio::time::timeout;
 mod bus;
 mod delivery;
 mod jobs;
+mod leader;
 mod room;
 mod upgrade;
 

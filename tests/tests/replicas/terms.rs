@@ -51,7 +51,7 @@ fn of_replica(replica: usize, log: &str, killed: &[i64]) -> Vec<LedBy> {
         let at = line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok()).map(Timestamp::millis);
         let Some(at) = at else { continue };
         let (begins, ends) = (line.contains(" leads identity="), line.contains("leads no longer"));
-        if begins || ends || line.contains("the Lease was given up") {
+        if begins || ends || line.contains(" was given up") {
             terms.extend(since.take().map(|from| end(from, Some(at))));
         }
         if begins {

@@ -237,6 +237,30 @@ async fn the_file_is_read_again_when_it_changes() {
     service.end().await;
 }
 
+/// The neighbours freeze for `retry_after` seconds, which they read from the body.
+#[tokio::test]
+async fn a_token_may_make_so_many_requests_a_minute() {
+    // The viewer's token has a limit of its own.
+    let file = FILE.replace("\ntrader", ":desk::3\ntrader");
+    let setup = Setup::new().with_file("API_TOKENS_FILE", &file).with("API_REQUESTS_PER_MINUTE", "2");
+    let service = setup.with("API_ANONYMOUS_ROLE", "viewer").start().await;
+    for (token, allowed) in [(Some(VIEWER), 3), (Some(TRADER), 2), (Some(OPERATOR), 2), (None, 2)] {
+        let read = async || call(&service, token, Method::GET, "/api/v1/strategies").await;
+        for _ in 0..allowed {
+            assert_eq!(read().await.status, 200, "{token:?}");
+        }
+        let refused = read().await;
+        let message = refused.error(429, "too_many_requests")["message"].as_str().unwrap();
+        assert!(message.contains(&format!("{allowed} requests a minute")), "{message}");
+        let wait = refused.body["retry_after"].as_u64().unwrap();
+        assert!((1..=30).contains(&wait), "{wait}");
+        assert_eq!(refused.headers["retry-after"].to_str().unwrap(), wait.to_string());
+    }
+    // What watches the service is not counted.
+    assert_eq!(call(&service, Some(VIEWER), Method::GET, "/health").await.status, 200);
+    service.end().await;
+}
+
 #[tokio::test]
 async fn only_bearer_is_understood() {
     let service = guarded().await;

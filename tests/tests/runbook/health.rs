@@ -15,6 +15,7 @@ async fn health_has_the_runbook_s_shape() {
     assert!(body["version"].is_string() && body["uptime_seconds"].is_u64(), "{body}");
     let election = &body["leader_election"];
     assert_eq!((&election["enabled"], &election["is_leader"]), (&json!(false), &json!(true)));
+    assert_eq!(election["way"], "none");
     assert!(election["leader_id"].is_string());
     for part in ["mysql", "mongodb", "nats"] {
         assert_eq!(body[part]["status"], "embedded", "{part}");

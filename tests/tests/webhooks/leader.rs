@@ -43,7 +43,7 @@ impl Replica {
         let sources = Sources {
             outbox: Arc::clone(&service.outbox),
             feed,
-            leadership: Leadership::elected("a replica".to_owned(), watched),
+            leadership: Leadership::elected("test", "a replica".to_owned(), watched),
             // The candles are old ones.
             expiry: Expiry::new(MaxAge::Unlimited, ta_bot_engine::market::clock::MarketClock::default()),
         };

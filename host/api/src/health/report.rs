@@ -59,6 +59,8 @@ pub struct Part {
 pub struct Elections {
     /// Whether a leader is elected at all.
     pub enabled: bool,
+    /// The way in which the leader is elected: `kubernetes`, `mysql`, `nats` or `none`.
+    pub way: &'static str,
     /// Whether this process is the leader.
     pub is_leader: bool,
     /// The leader's name, which may be this process or another; null if no leader is known.
@@ -239,6 +241,7 @@ impl Health {
             abilities,
             leader_election: Elections {
                 enabled: sources.leadership.elected,
+                way: sources.leadership.way,
                 is_leader,
                 leader_id: sources.leadership.leader(),
             },

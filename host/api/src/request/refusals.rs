@@ -22,7 +22,7 @@ pub(crate) struct UploadRefusals;
 /// How a request for a stream can be refused.
 pub(crate) struct StreamRefusals;
 
-const READ: [(&str, &str); 7] = [
+const READ: [(&str, &str); 8] = [
     ("400", "A query or a header is malformed"),
     ("401", "The token is not valid, or there is none and requests without one may not do this"),
     (
@@ -32,6 +32,7 @@ const READ: [(&str, &str); 7] = [
     ),
     ("404", "The strategy, symbol, signal, failure or module is unknown, or nothing matches"),
     ("422", "Values of the query are invalid; details has an entry for each"),
+    ("429", "The caller has made as many requests as it may in a minute"),
     ("500", "The service failed"),
     ("503", "A store or the bus is unavailable, strategies are still being compiled, or too many connections are open"),
 ];
@@ -45,16 +46,27 @@ const WRITE: [(&str, &str); 6] = [
     ("422", "Values are invalid; details has an entry for each. Nothing was stored"),
 ];
 
-const GUEST: [(&str, &str); 1] = [("429", "As many such requests are already running as the service has cores")];
+const GUEST: [(&str, &str); 1] = [(
+    "429",
+    "As many such requests are already running as the service has cores, or the caller has made as many requests as it may \
+     in a minute",
+)];
 
-const STREAM: [(&str, &str); 1] = [("429", "As many clients follow the signals as may at once")];
+const STREAM: [(&str, &str); 1] = [(
+    "429",
+    "As many clients follow the signals as may at once, or the caller has made as many requests as it may in a minute",
+)];
 
 const UPLOAD: [(&str, &str); 6] = [
     ("408", "The body did not arrive in time"),
     ("413", "The body has more than 64 MiB"),
     ("415", "The Content-Type of the body is not application/wasm"),
     ("422", "The bytes are not a module that can run here, or their signature is invalid; nothing was stored"),
-    ("429", "Too many uploads are running, or too many modules are waiting to be checked"),
+    (
+        "429",
+        "Too many uploads are running, too many modules are waiting to be checked, or the caller has made as many requests \
+         as it may in a minute",
+    ),
     ("507", "The disk of DATA_DIR has too little room left for uploads; nothing was stored"),
 ];
 

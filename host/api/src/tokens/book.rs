@@ -163,7 +163,7 @@ mod tests {
 
     fn knows(book: &TokenBook, token: &str) -> bool {
         let name = Some(token.into());
-        book.current().find(token, Timestamp::now()) == Found::Valid { role: Role::Trader, name }
+        book.current().find(token, Timestamp::now()) == Found::Valid { role: Role::Trader, name, per_minute: None }
     }
 
     #[test]

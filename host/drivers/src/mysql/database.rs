@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use ta_bot_engine::support::{backoff::Backoff, store_error::StoreError};
 
+pub(crate) mod apart;
 pub(crate) mod batch;
 mod connect;
 mod error;

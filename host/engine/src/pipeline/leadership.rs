@@ -7,6 +7,9 @@ use tokio::sync::watch;
 
 use crate::support::metrics::Metrics;
 
+/// The way of a process that always leads.
+const NO_ELECTION: &str = "none";
+
 /// A period in which a process leads. It may end at any moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
@@ -19,6 +22,8 @@ pub struct Term {
 pub struct Leadership {
     /// Whether there is an election.
     pub elected: bool,
+    /// The way in which the leader is elected, as `LEADER_ELECTION` names it.
+    pub way: &'static str,
     /// The name of this process.
     pub identity: String,
     standing: watch::Receiver<Standing>,
@@ -65,9 +70,9 @@ impl Standing {
 }
 
 impl Leadership {
-    /// Creates the leadership of the process `identity`, which follows an election.
-    pub const fn elected(identity: String, standing: watch::Receiver<Standing>) -> Self {
-        Self { elected: true, identity, standing }
+    /// Creates the leadership of the process `identity`, which follows an election of this way.
+    pub const fn elected(way: &'static str, identity: String, standing: watch::Receiver<Standing>) -> Self {
+        Self { elected: true, way, identity, standing }
     }
 
     /// Creates the leadership of a single process, which always leads.
@@ -75,7 +80,7 @@ impl Leadership {
         let held = Held { term: Term { since: Timestamp::now() }, until: None };
         // The receiver keeps the last value after the sender is dropped.
         let (_, standing) = watch::channel(Standing { held: Some(held), ..Standing::default() });
-        Self { elected: false, identity, standing }
+        Self { elected: false, way: NO_ELECTION, identity, standing }
     }
 
     /// Creates a leadership that a test switches on and off.
@@ -86,7 +91,7 @@ impl Leadership {
             let term = Term { since: Timestamp::now() };
             sender.send_modify(|standing| standing.held = leads.then_some(Held { term, until: None }));
         };
-        (Self { elected: true, identity: "test".to_owned(), standing }, tell)
+        (Self::elected("test", "test".to_owned(), standing), tell)
     }
 
     /// Returns the current term, if this process leads.
@@ -129,6 +134,7 @@ impl Leadership {
         let age = standing.renewed.map_or(0.0, |renewed| renewed.elapsed().as_secs_f64());
         metrics.election.renewal_age.set(age);
         metrics.election.enabled.set(self.elected.into());
+        metrics.election.way.with_label_values(&[self.way]).set(1);
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
 
     fn leadership(held: Option<Held>, other: Option<Other>) -> (watch::Sender<Standing>, Leadership) {
         let (sender, standing) = watch::channel(Standing { held, other, renewed: Some(Instant::now()), problem: None });
-        (sender, Leadership { elected: true, identity: "me".to_owned(), standing })
+        (sender, Leadership::elected("test", "me".to_owned(), standing))
     }
 
     fn held(since: i64, until: Instant) -> Held {
@@ -175,6 +181,7 @@ mod tests {
         assert_eq!(metrics.election.enabled.get(), 1);
         Leadership::single_node("me".to_owned()).measure(&metrics);
         assert_eq!((metrics.is_leader.get(), metrics.election.enabled.get()), (1, 0));
+        assert_eq!(metrics.election.way.with_label_values(&["none"]).get(), 1);
     }
 
     #[test]

@@ -99,6 +99,21 @@ async fn every_server_and_a_running_service() {
     replica.kill().await;
     told(&url).finds(&[("service", "answer", "wrong", "start the service")]);
     lease(&all).await;
+    other_ways_to_elect(&all);
+}
+
+/// Nobody has led in these ways yet.
+fn other_ways_to_elect(all: &All) {
+    for way in ["mysql", "nats"] {
+        let told = Told::beside_the_machine(all.command().env("LEADER_ELECTION", way));
+        told.is_sound();
+        let says =
+            |finding: &serde_json::Value| finding["found"].as_str().unwrap().contains("the first leader makes it");
+        assert!(told.findings.iter().any(says), "{way}: {:#?}", told.findings);
+    }
+    let told = Told::beside_the_machine(all.command().env("LEADER_ELECTION", "etcd"));
+    let wrong = told.with(&["wrong"]);
+    assert!(format!("{wrong:?}").contains("none of kubernetes, mysql, nats and none"), "{wrong:#?}");
 }
 
 async fn lease(all: &All) {

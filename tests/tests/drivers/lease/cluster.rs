@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use k8s_openapi::api::{
@@ -19,21 +18,15 @@ use kube::{
     api::PostParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use ta_bot_drivers::kubernetes::lease::{self, NAME, Options, Timing};
-use ta_bot_engine::{pipeline::leadership::Leadership, support::metrics::Metrics};
+use ta_bot_drivers::kubernetes::lease::{self, LeaseApi, NAME};
+use ta_bot_engine::pipeline::election::contract::Candidate;
 use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
-use tokio::{sync::OnceCell, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::OnceCell;
 
-pub(super) const LEASE: Duration = Duration::from_secs(3);
-pub(super) const RENEW_DEADLINE: Duration = Duration::from_secs(2);
-pub(super) const RETRY: Duration = Duration::from_millis(400);
 /// The namespace and the service account in the manifests.
 const NAMESPACE: &str = "petrosa-apps";
 const ACCOUNT: &str = "petrosa-ta-bot";
-/// Longer than anything that is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 static SHARED: OnceCell<Arc<KubeApi>> = OnceCell::const_new();
 static NAMESPACES: AtomicU32 = AtomicU32::new(0);
@@ -92,19 +85,12 @@ impl Cluster {
     }
 
     pub(super) fn candidate_by(&self, client: Client, name: &str) -> Candidate {
-        let (leadership, keeper, metrics) = self.prepare(client, name);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(keeper.run(stop.clone()));
-        Candidate { leadership, metrics, stop, task }
+        Candidate::start(self.register(client), name)
     }
 
-    /// A candidate that does not run yet.
-    pub(super) fn prepare(&self, client: Client, name: &str) -> (Leadership, lease::Keeper, Arc<Metrics>) {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let timing = Timing::new(LEASE, RENEW_DEADLINE, RETRY).unwrap();
-        let options = Options { namespace: Some(self.namespace.clone()), identity: name.to_owned(), timing };
-        let (leadership, keeper) = lease::lease(client, options, Arc::clone(&metrics));
-        (leadership, keeper, metrics)
+    /// The Lease as this client reaches it.
+    pub(super) fn register(&self, client: Client) -> LeaseApi {
+        LeaseApi::new(client, Some(self.namespace.clone()))
     }
 
     /// The API of Leases, with the rights of the admin.
@@ -130,56 +116,4 @@ async fn token(admin: &Client, namespace: &str) -> String {
     let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
     let made = accounts.create_token_request(ACCOUNT, &PostParams::default(), &request).await.unwrap();
     made.status.unwrap().token
-}
-
-/// A process that takes part in the election.
-pub(super) struct Candidate {
-    pub(super) leadership: Leadership,
-    pub(super) metrics: Arc<Metrics>,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Candidate {
-    pub(super) async fn leads(&self) {
-        until(&format!("{} leads", self.leadership.identity), || self.leadership.term().is_some()).await;
-    }
-
-    /// Ends in order. Returns how often it gave the Lease up.
-    pub(super) async fn stop(self) -> u64 {
-        self.stop.cancel();
-        self.task.await.unwrap();
-        assert_eq!(self.leadership.term(), None);
-        self.metrics.election.terms.with_label_values(&["released"]).get()
-    }
-
-    /// Ends like a process that is killed. Other handles to its leadership stay.
-    pub(super) fn die(self) -> Leadership {
-        self.task.abort();
-        self.leadership
-    }
-
-    /// How many terms had this event.
-    pub(super) fn events(&self, event: &str) -> u64 {
-        self.metrics.election.terms.with_label_values(&[event]).get()
-    }
-
-    /// How many calls of an operation failed.
-    pub(super) fn failures(&self, operation: &str) -> u64 {
-        self.metrics.election.failures.with_label_values(&[operation]).get()
-    }
-}
-
-/// Waits until `holds` returns true.
-#[track_caller]
-pub(super) fn until(what: &str, holds: impl Fn() -> bool) -> impl Future<Output = ()> {
-    let what = what.to_owned();
-    let caller = std::panic::Location::caller();
-    async move {
-        let begun = Instant::now();
-        while !holds() {
-            assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?} ({caller})");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
 }

@@ -9,8 +9,9 @@ use kube::{
 };
 use serde_json::json;
 use ta_bot_drivers::kubernetes::lease::NAME;
+use ta_bot_engine::pipeline::election::contract::until;
 
-use super::cluster::{Cluster, until};
+use super::cluster::Cluster;
 
 const NAMED: &str = "verbs: [get, update, watch]";
 

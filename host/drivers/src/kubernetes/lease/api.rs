@@ -1,21 +1,25 @@
 //! Calls about the one Lease. Each call has a time limit, and each failure is worded so that an operator can act on it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream::BoxStream};
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client,
     api::{PostParams, WatchEvent, WatchParams},
 };
-use ta_bot_engine::support::metrics::Metrics;
+use ta_bot_engine::pipeline::election::{Record, Register, RegisterError, States, Word};
 use thiserror::Error;
 
-use super::{NAME, record::Record};
+use super::{
+    NAME,
+    record::{created, record, replaced},
+};
 use crate::causes::with_causes;
 
 /// How long one watch lasts before the next one starts.
-pub(super) const WATCH_SECONDS: u32 = 20;
+const WATCH_SECONDS: u32 = 20;
 
 /// What a call does with the Lease, named like the verbs of the Role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,21 +62,24 @@ fn restriction(verb: Verb) -> String {
     if verb == Verb::Create { String::new() } else { format!("resourceNames: [{NAME}], ") }
 }
 
-/// The states of the Lease as a watch reports them; `None` if it was deleted.
-pub(super) type States = BoxStream<'static, Result<Option<Record>, LeaseError>>;
+impl From<LeaseError> for RegisterError {
+    fn from(error: LeaseError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// The Lease of one namespace.
 #[derive(Clone)]
-pub(super) struct LeaseApi {
+pub struct LeaseApi {
     api: Api<Lease>,
     namespace: String,
-    metrics: Arc<Metrics>,
 }
 
 impl LeaseApi {
-    pub(super) fn new(client: Client, namespace: Option<String>, metrics: Arc<Metrics>) -> Self {
+    /// The Lease of a namespace; `None` means the client's own.
+    pub fn new(client: Client, namespace: Option<String>) -> Self {
         let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        Self { api: Api::namespaced(client, &namespace), namespace, metrics }
+        Self { api: Api::namespaced(client, &namespace), namespace }
     }
 
     pub(super) fn namespace(&self) -> &str {
@@ -80,24 +87,10 @@ impl LeaseApi {
     }
 
     /// Returns the Lease as it is now, or `None` if there is none.
-    pub(super) async fn get(&self, limit: Duration) -> Result<Option<Record>, LeaseError> {
+    pub(super) async fn get(&self, limit: Duration) -> Result<Option<Record<Lease>>, LeaseError> {
         let found = self.within(limit, Verb::Get, self.api.get_opt(NAME)).await?;
         let found = found.map_err(|error| self.failed(Verb::Get, &error))?;
-        Ok(found.map(Record::from))
-    }
-
-    /// Creates the Lease. Returns `None` if another process was first.
-    pub(super) async fn create(&self, lease: &Lease, limit: Duration) -> Result<Option<Record>, LeaseError> {
-        let parameters = PostParams::default();
-        let created = self.within(limit, Verb::Create, self.api.create(&parameters, lease)).await?;
-        self.unless_first(Verb::Create, created)
-    }
-
-    /// Replaces the version of the Lease that `lease` was made from. Returns `None` if another process was first.
-    pub(super) async fn update(&self, lease: &Lease, limit: Duration) -> Result<Option<Record>, LeaseError> {
-        let parameters = PostParams::default();
-        let written = self.within(limit, Verb::Update, self.api.replace(NAME, &parameters, lease)).await?;
-        self.unless_first(Verb::Update, written)
+        Ok(found.map(record))
     }
 
     /// Asks whether the Lease could be created, without creating it. Returns false if there is one already.
@@ -115,7 +108,7 @@ impl LeaseApi {
     }
 
     /// Reports the states of the Lease from now on, until the watch ends.
-    pub(super) async fn watch(&self, limit: Duration) -> Result<States, LeaseError> {
+    pub(super) async fn states(&self, limit: Duration) -> Result<States<Lease>, LeaseError> {
         let parameters = WatchParams::default().fields(&format!("metadata.name={NAME}")).timeout(WATCH_SECONDS);
         // With version 0 the server first sends whatever state it has at hand, so no list call is needed.
         let opened = self.within(limit, Verb::Watch, self.api.watch(&parameters, "0")).await?;
@@ -125,27 +118,26 @@ impl LeaseApi {
     }
 
     /// The state that an event reports, if it reports one.
-    fn state(&self, event: kube::Result<WatchEvent<Lease>>) -> Option<Result<Option<Record>, LeaseError>> {
+    fn state(&self, event: kube::Result<WatchEvent<Lease>>) -> Option<Result<Option<Record<Lease>>, RegisterError>> {
         match event {
-            Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease)) => Some(Ok(Some(Record::from(lease)))),
+            Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease)) => Some(Ok(Some(record(lease)))),
             Ok(WatchEvent::Deleted(_)) => Some(Ok(None)),
             Ok(WatchEvent::Bookmark(_)) => None,
-            Ok(WatchEvent::Error(status)) => Some(Err(self.failed(Verb::Watch, &kube::Error::Api(status)))),
-            Err(error) => Some(Err(self.failed(Verb::Watch, &error))),
+            Ok(WatchEvent::Error(status)) => Some(Err(self.failed(Verb::Watch, &kube::Error::Api(status)).into())),
+            Err(error) => Some(Err(self.failed(Verb::Watch, &error).into())),
         }
     }
 
     async fn within<T>(&self, limit: Duration, verb: Verb, call: impl Future<Output = T>) -> Result<T, LeaseError> {
         let Ok(answer) = tokio::time::timeout(limit, call).await else {
-            self.metrics.election.failures.with_label_values(&[verb.as_str()]).inc();
             return Err(LeaseError::Silent { verb, namespace: self.namespace.clone(), limit });
         };
         Ok(answer)
     }
 
-    fn unless_first(&self, verb: Verb, written: kube::Result<Lease>) -> Result<Option<Record>, LeaseError> {
+    fn unless_first(&self, verb: Verb, written: kube::Result<Lease>) -> Result<Option<Record<Lease>>, LeaseError> {
         match written {
-            Ok(lease) => Ok(Some(Record::from(lease))),
+            Ok(lease) => Ok(Some(record(lease))),
             // Another process changed, created or deleted the Lease since it was read.
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(None),
             Err(kube::Error::Api(status)) if verb == Verb::Update && status.is_not_found() => Ok(None),
@@ -154,7 +146,6 @@ impl LeaseApi {
     }
 
     fn failed(&self, verb: Verb, error: &kube::Error) -> LeaseError {
-        self.metrics.election.failures.with_label_values(&[verb.as_str()]).inc();
         let namespace = self.namespace.clone();
         match error {
             kube::Error::Api(status) if status.is_forbidden() => {
@@ -164,5 +155,42 @@ impl LeaseApi {
             kube::Error::Api(status) => LeaseError::Failed { verb, namespace, said: status.message.clone() },
             error => LeaseError::Failed { verb, namespace, said: with_causes(error) },
         }
+    }
+}
+
+#[async_trait]
+impl Register for LeaseApi {
+    type Rest = Lease;
+    const WAY: &'static str = "kubernetes";
+    const WHAT: &'static str = "the Lease";
+
+    fn place(&self) -> String {
+        format!("the namespace {}", self.namespace)
+    }
+
+    async fn read(&self, limit: Duration) -> Result<Option<Record<Lease>>, RegisterError> {
+        Ok(self.get(limit).await?)
+    }
+
+    async fn create(&self, word: &Word, limit: Duration) -> Result<Option<Record<Lease>>, RegisterError> {
+        let (parameters, lease) = (PostParams::default(), created(word));
+        let created = self.within(limit, Verb::Create, self.api.create(&parameters, &lease)).await?;
+        Ok(self.unless_first(Verb::Create, created)?)
+    }
+
+    async fn replace(
+        &self,
+        record: &Record<Lease>,
+        word: &Word,
+        limit: Duration,
+    ) -> Result<Option<Record<Lease>>, RegisterError> {
+        // The Lease carries its version, and the server refuses to replace another one.
+        let (parameters, lease) = (PostParams::default(), replaced(&record.rest, word));
+        let written = self.within(limit, Verb::Update, self.api.replace(NAME, &parameters, &lease)).await?;
+        Ok(self.unless_first(Verb::Update, written)?)
+    }
+
+    async fn watch(&self, limit: Duration) -> Result<Option<States<Lease>>, RegisterError> {
+        Ok(Some(self.states(limit).await?))
     }
 }

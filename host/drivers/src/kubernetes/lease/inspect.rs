@@ -3,23 +3,22 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::DateTime;
 use kube::{Client, api::GetParams, client::Body};
 use ta_bot_core::Timestamp;
-use ta_bot_engine::support::{
-    checkup::{Checkup, Finding, within},
-    metrics::Metrics,
+use ta_bot_engine::{
+    pipeline::election::{Timing, Word, inspect::tell_holder},
+    support::checkup::{Checkup, Finding, within},
 };
 
 use super::{
-    NAME, Timing,
+    NAME,
     api::{LeaseApi, LeaseError},
     client,
-    record::{Claim, Record, duration, holder},
+    record::created,
 };
 use crate::causes::with_causes;
 
@@ -48,8 +47,7 @@ pub async fn inspect(namespace: Option<String>, kubeconfig: Option<&Path>, ident
             Ok(client) => client,
             Err(error) => return checkup.wrong(ANSWER, error.to_string(), HAVE_IT_ANSWER),
         };
-        let Ok(metrics) = Metrics::new() else { return };
-        let api = LeaseApi::new(client.clone(), namespace, Arc::new(metrics));
+        let api = LeaseApi::new(client.clone(), namespace);
         if let Err(error) = answer(&client, api.namespace(), checkup).await {
             return checkup.wrong(ANSWER, error, HAVE_IT_ANSWER);
         }
@@ -89,10 +87,10 @@ async fn answer(client: &Client, namespace: &str, checkup: &mut Checkup) -> Resu
 
 /// Tries every verb that the election needs.
 async fn look(api: &LeaseApi, identity: &str, checkup: &mut Checkup) {
-    let wanted = Record::created(NAME, &Claim::new(identity, None), Timing::default().lease());
+    let wanted = created(&Word::first(identity, Timing::default().lease()));
     let found = match api.get(CALL).await {
         Ok(found) => {
-            tell_holder(found.as_ref(), checkup);
+            tell_holder("the Lease", found.as_ref().map(|record| &record.word), HOLDER, checkup);
             found
         }
         Err(error) => {
@@ -105,11 +103,11 @@ async fn look(api: &LeaseApi, identity: &str, checkup: &mut Checkup) {
         refused(&error, checkup);
     }
     // One that is changed at this moment could be changed: the answer of a conflict comes after the rights.
-    let update = found.as_ref().map_or(&wanted, Record::lease);
+    let update = found.as_ref().map_or(&wanted, |record| &record.rest);
     if let Err(error) = api.could_update(update, CALL).await {
         refused(&error, checkup);
     }
-    if let Err(error) = api.watch(CALL).await {
+    if let Err(error) = api.states(CALL).await {
         refused(&error, checkup);
     }
     if !checkup.has(RIGHTS) {
@@ -125,27 +123,5 @@ fn refused(error: &LeaseError, checkup: &mut Checkup) {
             format!("give its Role in {namespace} the verb {} of leases, as k8s/base/rbac.yaml does", verb.as_str()),
         ),
         other => checkup.wrong(RIGHTS, other.to_string(), "make the namespace of POD_NAMESPACE, or correct its name"),
-    }
-}
-
-fn tell_holder(found: Option<&Record>, checkup: &mut Checkup) {
-    let Some(found) = found else {
-        return checkup.ok(HOLDER, "there is no Lease yet: the first leader makes it");
-    };
-    let spec = found.spec();
-    let Some(name) = holder(&spec) else { return checkup.ok(HOLDER, "nobody leads at the moment") };
-    let Some(renewed) = &spec.renew_time else {
-        return checkup.ok(HOLDER, format!("{name}, which has not renewed it yet"));
-    };
-    let age_ms = Timestamp::now().millis().saturating_sub(renewed.0.as_millisecond());
-    let found = format!("{name} renewed it {:.0} s ago", age_ms as f64 / 1000.0);
-    // A holder that is too late once may be back at the next try.
-    let late_ms = 2 * i64::try_from(duration(&spec).as_millis()).unwrap_or(i64::MAX / 2);
-    if age_ms > late_ms {
-        let fix =
-            "start a replica, or let those that run reach the Kubernetes API: each takes the Lease over by itself";
-        checkup.warning(HOLDER, format!("{found}, and no replica has taken it over"), fix);
-    } else {
-        checkup.ok(HOLDER, found);
     }
 }

@@ -7,164 +7,70 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
     jiff::Timestamp,
 };
+use ta_bot_engine::pipeline::election::{Record, Word};
 
-/// What makes a Lease this process's own: its name, and when it acquired the Lease, to the microsecond.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claim {
-    identity: String,
-    acquired: MicroTime,
-    /// The version of the Lease that the claim replaces; `None` if there is no Lease.
-    over: Option<String>,
+use super::NAME;
+
+/// A Lease as it was read or written. A changed label is another version and not another word.
+pub(super) fn record(lease: Lease) -> Record<Lease> {
+    let word = lease.spec.as_ref().map(word).unwrap_or_default();
+    Record { word, version: lease.metadata.resource_version.clone().unwrap_or_default(), rest: lease }
 }
 
-impl Claim {
-    pub(super) fn new(identity: &str, over: Option<&Record>) -> Self {
-        Self { identity: identity.to_owned(), acquired: now(), over: over.and_then(Record::version) }
-    }
-
-    /// Whether this claim was made for exactly this state of the Lease. A write with this claim may still arrive there
-    /// even if its answer was lost, so the next attempt must not make a new claim.
-    pub(super) fn is_over(&self, record: Option<&Record>) -> bool {
-        self.over == record.and_then(Record::version)
-    }
-}
-
-/// A Lease as it was read or written.
-#[derive(Debug, Clone)]
-pub(super) struct Record(Lease);
-
-impl From<Lease> for Record {
-    fn from(lease: Lease) -> Self {
-        Self(lease)
-    }
-}
-
-impl Record {
-    /// What the Lease says. Readers compare only this, because a changed label is not a renewal.
-    pub(super) fn spec(&self) -> LeaseSpec {
-        self.0.spec.clone().unwrap_or_default()
-    }
-
-    /// The Lease as it is.
-    pub(super) const fn lease(&self) -> &Lease {
-        &self.0
-    }
-
-    pub(super) fn version(&self) -> Option<String> {
-        self.0.metadata.resource_version.clone()
-    }
-
-    /// Whether this process holds the Lease by this claim.
-    pub(super) fn is_held_by(&self, claim: &Claim) -> bool {
-        let Some(spec) = &self.0.spec else { return false };
-        spec.holder_identity.as_ref() == Some(&claim.identity) && spec.acquire_time.as_ref() == Some(&claim.acquired)
-    }
-
-    pub(super) fn transitions(&self) -> i32 {
-        self.0.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default()
-    }
-
-    /// A new Lease, held by this claim.
-    pub(super) fn created(name: &str, claim: &Claim, duration: Duration) -> Lease {
-        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        held(Lease { metadata, spec: None }, claim, duration, 0)
-    }
-
-    /// The same Lease, taken over from its previous holder.
-    pub(super) fn taken_over(&self, claim: &Claim, duration: Duration) -> Lease {
-        held(self.0.clone(), claim, duration, self.transitions().saturating_add(1))
-    }
-
-    /// The same Lease, renewed.
-    pub(super) fn renewed(&self, claim: &Claim, duration: Duration) -> Lease {
-        held(self.0.clone(), claim, duration, self.transitions())
-    }
-
-    /// The same Lease, given up. Its renewal time is cleared too, which distinguishes it from a Lease whose holder a
-    /// person cleared.
-    pub(super) fn released(&self) -> Lease {
-        let mut lease = self.0.clone();
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = Some(String::new());
-            spec.renew_time = None;
-        }
-        lease
-    }
-}
-
-fn held(mut lease: Lease, claim: &Claim, duration: Duration, transitions: i32) -> Lease {
-    let spec = lease.spec.get_or_insert_default();
-    spec.holder_identity = Some(claim.identity.clone());
-    spec.acquire_time = Some(claim.acquired.clone());
-    spec.renew_time = Some(now());
-    spec.lease_duration_seconds = i32::try_from(duration.as_secs()).ok();
-    spec.lease_transitions = Some(transitions);
-    lease
-}
-
-/// The holder of the Lease, if it has one.
-pub(super) fn holder(spec: &LeaseSpec) -> Option<&str> {
-    spec.holder_identity.as_deref().filter(|name| !name.is_empty())
-}
-
-/// Whether the holder gave the Lease up.
-pub(super) fn is_released(spec: &LeaseSpec) -> bool {
-    holder(spec).is_none() && spec.renew_time.is_none()
-}
-
-/// The duration that the Lease itself declares.
-pub(super) fn duration(spec: &LeaseSpec) -> Duration {
+fn word(spec: &LeaseSpec) -> Word {
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Duration::from_secs(seconds.unwrap_or_default())
+    Word {
+        holder: spec.holder_identity.clone().filter(|name| !name.is_empty()),
+        acquired: spec.acquire_time.as_ref().map(|time| time.0.as_microsecond()),
+        renewed: spec.renew_time.as_ref().map(|time| time.0.as_microsecond()),
+        duration: Duration::from_secs(seconds.unwrap_or_default()),
+        transitions: spec.lease_transitions.map(i64::from).unwrap_or_default(),
+    }
 }
 
-/// The current time, as precisely as a Lease can store it. It serves people and tells claims apart; no decision depends
-/// on the time that it names.
-fn now() -> MicroTime {
-    let now = Timestamp::now();
-    MicroTime(Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now))
+/// A Lease that does not exist yet.
+pub(super) fn created(word: &Word) -> Lease {
+    let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+    replaced(&Lease { metadata, spec: None }, word)
+}
+
+/// The same Lease with another word. What others keep in it stays.
+pub(super) fn replaced(lease: &Lease, word: &Word) -> Lease {
+    let mut lease = lease.clone();
+    let time = |micros: Option<i64>| micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()).map(MicroTime);
+    let spec = lease.spec.get_or_insert_default();
+    spec.holder_identity = Some(word.holder.clone().unwrap_or_default());
+    spec.acquire_time = time(word.acquired);
+    spec.renew_time = time(word.renewed);
+    spec.lease_duration_seconds = i32::try_from(word.duration.as_secs()).ok();
+    spec.lease_transitions = Some(i32::try_from(word.transitions).unwrap_or(i32::MAX));
+    lease
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const DURATION: Duration = Duration::from_secs(6);
-
     #[test]
-    fn a_claim_survives_renewals_and_ends_with_the_release() {
-        let claim = Claim::new("a", None);
-        let created = Record(Record::created("l", &claim, DURATION));
-        assert!(created.is_held_by(&claim) && claim.is_over(None));
-        assert!(!created.is_held_by(&Claim { identity: "b".to_owned(), ..claim.clone() }));
-        let renewed = Record(created.renewed(&claim, DURATION));
-        assert!(renewed.is_held_by(&claim));
-        assert_eq!((holder(&renewed.spec()), duration(&renewed.spec())), (Some("a"), DURATION));
-        let released = Record(renewed.released());
-        assert!(is_released(&released.spec()) && !released.is_held_by(&claim) && !is_released(&renewed.spec()));
-    }
-
-    #[test]
-    fn only_a_takeover_is_a_transition_and_what_others_wrote_stays() {
-        let first = Claim::new("a", None);
-        let mut lease = Record::created("l", &first, DURATION);
+    fn a_word_comes_back_from_a_lease_and_what_others_wrote_stays() {
+        let said = Word::first("a", Duration::from_secs(6));
+        let mut lease = created(&said);
         lease.metadata.resource_version = Some("7".to_owned());
         lease.metadata.labels = Some([("team".to_owned(), "x".to_owned())].into());
-        let record = Record(lease);
-        let second = Claim::new("b", Some(&record));
-        assert!(second.is_over(Some(&record)) && !second.is_over(None));
-        let taken = Record(record.taken_over(&second, DURATION));
-        assert_eq!((record.transitions(), taken.transitions()), (0, 1));
-        assert_eq!(Record(taken.renewed(&second, DURATION)).transitions(), 1);
-        assert_eq!((taken.version(), taken.0.metadata.labels.unwrap().len()), (Some("7".to_owned()), 1));
+        let first = record(lease);
+        assert_eq!((first.word.clone(), first.version.as_str()), (said.clone(), "7"));
+        let released = Word { holder: None, renewed: None, ..said };
+        let second = record(replaced(&first.rest, &released));
+        assert_eq!((second.word, second.version.as_str()), (released, "7"));
+        assert_eq!(second.rest.metadata.labels.unwrap().len(), 1);
+        assert_eq!(second.rest.spec.unwrap().holder_identity.as_deref(), Some(""));
     }
 
     #[test]
-    fn an_emptied_holder_is_no_release() {
-        let mut spec = Record(Record::created("l", &Claim::new("a", None), DURATION)).spec();
-        spec.holder_identity = Some(String::new());
-        assert!(holder(&spec).is_none() && !is_released(&spec));
-        assert!(is_released(&LeaseSpec::default()), "a Lease that says nothing was never held");
-        assert_eq!(duration(&LeaseSpec { lease_duration_seconds: Some(-1), ..spec }), Duration::ZERO);
+    fn a_lease_that_says_nothing_says_so() {
+        let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+        assert_eq!(record(Lease { metadata, spec: None }).word, Word::default());
+        let spec = LeaseSpec { lease_duration_seconds: Some(-1), ..LeaseSpec::default() };
+        assert_eq!(word(&spec).duration, Duration::ZERO);
     }
 }

@@ -1,6 +1,6 @@
 //! Metrics of the leader election.
 
-use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// The instruments.
 #[allow(missing_docs, reason = "each has its help text below")]
@@ -12,6 +12,8 @@ pub struct ElectionMetrics {
     pub transitions: IntGauge,
     pub renewal_age: Gauge,
     pub enabled: IntGauge,
+    /// By way: `kubernetes`, `mysql`, `nats`, `none`.
+    pub way: IntGaugeVec,
 }
 
 impl ElectionMetrics {
@@ -26,7 +28,7 @@ impl ElectionMetrics {
                 registry,
                 counter(
                     "ta_bot_lease_failures_total",
-                    "Calls about the Lease that failed; each is tried again",
+                    "Calls about the Lease, or what stands for it, that failed; each is tried again",
                     "operation"
                 )
             ),
@@ -43,6 +45,13 @@ impl ElectionMetrics {
                 IntGauge::new(
                     "ta_bot_election_enabled",
                     "1 if a leader is elected; 0 if every process leads for itself"
+                )
+            ),
+            way: registered!(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("ta_bot_election_way", "1 for the way in which the leader is elected"),
+                    &["way"]
                 )
             ),
         };

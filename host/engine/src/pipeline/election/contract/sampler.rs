@@ -10,12 +10,11 @@ use std::{
     time::Duration,
 };
 
-use ta_bot_engine::pipeline::leadership::Leadership;
-
-use super::cluster::Candidate;
+use super::candidate::Candidate;
+use crate::pipeline::leadership::Leadership;
 
 /// A thread that looks for two candidates that lead at once.
-pub(super) struct Sampler {
+pub struct Sampler {
     watched: Arc<Mutex<Vec<Leadership>>>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<String>>>,
@@ -26,7 +25,7 @@ const LOOKS: usize = 10;
 
 impl Sampler {
     /// Looks from now on. It has looked once when this returns.
-    pub(super) fn of(candidates: &[&Candidate]) -> Self {
+    pub fn of(candidates: &[&Candidate]) -> Self {
         let watched: Vec<_> = candidates.iter().map(|candidate| candidate.leadership.clone()).collect();
         let watched = Arc::new(Mutex::new(watched));
         let ends = Arc::new(AtomicBool::new(false));
@@ -49,13 +48,19 @@ impl Sampler {
         Self { watched, ends, thread: Some(thread) }
     }
 
-    pub(super) fn add(&self, candidate: &Candidate) {
-        self.watched.lock().unwrap().push(candidate.leadership.clone());
+    /// Looks at this candidate too.
+    pub fn add(&self, candidate: &Candidate) {
+        self.add_leadership(&candidate.leadership);
+    }
+
+    /// Looks at this leadership too.
+    pub fn add_leadership(&self, leadership: &Leadership) {
+        self.watched.lock().unwrap().push(leadership.clone());
     }
 
     /// Ends the sampler, and checks that no two candidates led at once.
     #[track_caller]
-    pub(super) fn assert_one_at_a_time(mut self) {
+    pub fn assert_one_at_a_time(mut self) {
         self.ends.store(true, Ordering::Release);
         let overlaps = self.thread.take().unwrap().join().unwrap();
         assert!(overlaps.is_empty(), "{overlaps:?}");

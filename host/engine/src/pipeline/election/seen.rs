@@ -1,73 +1,65 @@
-//! What a candidate has seen of the Lease, and since when that has not changed.
+//! What a candidate has seen of the record, and since when that has not changed.
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::coordination::v1::LeaseSpec;
-
-use super::record::{duration, holder, is_released};
+use super::record::Word;
 
 /// What was last seen. All moments are on this process's own clock.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Seen {
-    /// There is no Lease, and no holder to wait for.
+    /// There is no record, and no holder to wait for.
     #[default]
     Nothing,
-    /// What the Lease says, and the moment at which this process first saw it.
-    Word { spec: Box<LeaseSpec>, since: Instant },
-    /// There was a held Lease, and it is gone.
+    /// What the record says, and the moment at which this process first saw it.
+    Word { word: Word, since: Instant },
+    /// There was a held record, and it is gone.
     Gone { since: Instant },
 }
 
 impl Seen {
     /// Takes what was found. If it says the same as before, the earlier moment stays.
-    pub(super) fn take(&mut self, found: Option<LeaseSpec>, now: Instant) {
+    pub(super) fn take(&mut self, found: Option<Word>, now: Instant) {
         match (&*self, found) {
-            (Self::Word { spec, .. }, Some(found)) if **spec == found => {}
-            (_, Some(found)) => *self = Self::Word { spec: Box::new(found), since: now },
-            (Self::Word { spec, .. }, None) if is_released(spec) => *self = Self::Nothing,
+            (Self::Word { word, .. }, Some(found)) if *word == found => {}
+            (_, Some(word)) => *self = Self::Word { word, since: now },
+            (Self::Word { word, .. }, None) if word.is_released() => *self = Self::Nothing,
             (Self::Word { .. }, None) => *self = Self::Gone { since: now },
             (Self::Nothing | Self::Gone { .. }, None) => {}
         }
     }
 
-    /// From when on the Lease may be taken; `None` if it may be taken at once. A holder that declared a longer duration
-    /// than ours relies on its own.
+    /// From when on the record may be taken; `None` if it may be taken at once. A holder that declared a longer
+    /// duration than ours relies on its own.
     pub(super) fn free_at(&self, lease: Duration) -> Option<Instant> {
         match self {
             Self::Nothing => None,
-            Self::Word { spec, .. } if is_released(spec) => None,
-            Self::Word { spec, since } => Some(*since + duration(spec).max(lease)),
+            Self::Word { word, .. } if word.is_released() => None,
+            Self::Word { word, since } => Some(*since + word.duration.max(lease)),
             Self::Gone { since } => Some(*since + lease),
         }
     }
 
-    /// Whether the Lease may be taken now.
+    /// Whether the record may be taken now.
     pub(super) fn is_free(&self, lease: Duration, now: Instant) -> bool {
         self.free_at(lease).is_none_or(|at| now >= at)
     }
 
-    /// The holder, until when the Lease is reserved for it, and since when the Lease has said so.
+    /// The holder, until when the record is reserved for it, and since when the record has said so.
     pub(super) fn holder(&self, lease: Duration) -> Option<(&str, Instant, Instant)> {
-        let Self::Word { spec, since } = self else { return None };
-        Some((holder(spec)?, self.free_at(lease)?, *since))
+        let Self::Word { word, since } = self else { return None };
+        Some((word.holder.as_deref()?, self.free_at(lease)?, *since))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
-
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(6);
 
-    fn word(holder: &str, renewed: Option<i64>, duration: i32) -> LeaseSpec {
-        LeaseSpec {
-            holder_identity: Some(holder.to_owned()),
-            renew_time: renewed.map(|second| MicroTime(Timestamp::from_second(second).unwrap())),
-            lease_duration_seconds: Some(duration),
-            ..LeaseSpec::default()
-        }
+    fn word(holder: &str, renewed: Option<i64>, duration: u64) -> Word {
+        let holder = Some(holder.to_owned()).filter(|name| !name.is_empty());
+        Word { holder, renewed, duration: Duration::from_secs(duration), ..Word::default() }
     }
 
     #[test]

@@ -1,16 +1,11 @@
-//! The task that takes part in the election: it reads the Lease, takes it over, renews it, and gives it up at the end.
+//! The task that takes part in the election: it reads the record, takes it over, renews it, and gives it up at the end.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use kube::Client;
 use ta_bot_core::Timestamp;
-use ta_bot_engine::{
-    pipeline::leadership::{Held, Other, Standing, Term},
-    support::metrics::Metrics,
-};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep_until,
@@ -18,57 +13,52 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Options, Timing,
-    api::{LeaseApi, LeaseError},
+    Register, RegisterError, Timing,
     pace::{Failures, jittered},
-    record::{Claim, Record},
+    record::{Claim, Record, Word},
     seen::Seen,
     watching,
 };
+use crate::{
+    pipeline::leadership::{Held, Other, Standing, Term},
+    support::metrics::Metrics,
+};
 
-/// How many reported states of the Lease may wait to be handled.
+/// How many reported states of the record may wait to be handled.
 const STATES: usize = 16;
 
 /// Maintains the leadership that was created together with it.
-pub struct Keeper {
-    api: LeaseApi,
+pub struct Keeper<R: Register> {
+    register: R,
     identity: String,
     timing: Timing,
     metrics: Arc<Metrics>,
     standing: watch::Sender<Standing>,
     /// What other processes wrote, and since when.
     seen: Seen,
-    /// The claim by which this process holds the Lease, or tries to.
+    /// The claim by which this process holds the record, or tries to.
     claim: Option<Claim>,
-    /// The Lease as this process last wrote it, as long as nothing else is known about it.
-    own: Option<Record>,
+    /// The record as this process last wrote it, as long as nothing else is known about it.
+    own: Option<Record<R::Rest>>,
     failures: Failures,
 }
 
-impl Keeper {
+impl<R: Register> Keeper<R> {
     pub(super) fn new(
-        client: Client,
-        options: Options,
+        register: R,
+        identity: String,
+        timing: Timing,
         metrics: Arc<Metrics>,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self {
-            api: LeaseApi::new(client, options.namespace, Arc::clone(&metrics)),
-            identity: options.identity,
-            timing: options.timing,
-            metrics,
-            standing,
-            seen: Seen::default(),
-            claim: None,
-            own: None,
-            failures: Failures::default(),
-        }
+        let (seen, failures) = (Seen::default(), Failures::default());
+        Self { register, identity, timing, metrics, standing, seen, claim: None, own: None, failures }
     }
 
-    /// Takes part in the election until `stop` is cancelled, then gives the Lease up.
+    /// Takes part in the election until `stop` is cancelled, then gives the record up.
     pub async fn run(mut self, stop: CancellationToken) {
         let (told, mut states) = mpsc::channel(STATES);
-        let watching = watching::watch(self.api.clone(), self.timing, told);
+        let watching = watching::watch(self.register.clone(), self.timing, Arc::clone(&self.metrics), told);
         tokio::select! {
             () = self.keep(&mut states, &stop) => {}
             // Ends only when the receiver of its states is dropped.
@@ -79,7 +69,7 @@ impl Keeper {
 
     /// Runs turns until `stop` is cancelled. A call under way is not interrupted: it is short, and its outcome must be
     /// known.
-    async fn keep(&mut self, states: &mut mpsc::Receiver<Option<Record>>, stop: &CancellationToken) {
+    async fn keep(&mut self, states: &mut mpsc::Receiver<Option<Record<R::Rest>>>, stop: &CancellationToken) {
         let mut next = Instant::now();
         loop {
             tokio::select! {
@@ -94,7 +84,7 @@ impl Keeper {
 
     /// Whether a state that the watch reported calls for a turn at once. It may be an old state, so it decides nothing
     /// by itself.
-    fn is_news(&mut self, state: Option<&Record>) -> bool {
+    fn is_news(&mut self, state: Option<&Record<R::Rest>>) -> bool {
         if self.own.is_some() {
             return !state.is_some_and(|record| self.is_own(record));
         }
@@ -113,7 +103,7 @@ impl Keeper {
             Ok(()) => {
                 if self.failures.clear() {
                     self.standing.send_modify(|standing| standing.problem = None);
-                    tracing::info!("the Lease can be read and written again");
+                    tracing::info!("{} can be read and written again", R::WHAT);
                 }
                 return self.next_after_success(now);
             }
@@ -123,13 +113,13 @@ impl Keeper {
             tracing::warn!(error, leads = self.leads(), "the election attempt failed; will retry");
             self.standing.send_modify(|standing| standing.problem = Some(error));
         }
-        // A leader has little time left; the other replicas can wait for as long as the API is away.
+        // A leader has little time left; the other replicas can wait for as long as the server is away.
         let longest = if self.leads() { retry } else { 4 * retry };
         let next = now + self.failures.pause(retry / 4, longest);
         self.until().map_or(next, |until| next.min(until))
     }
 
-    /// When the next turn is due: a renewal, the moment at which the Lease may be free, or the next read.
+    /// When the next turn is due: a renewal, the moment at which the record may be free, or the next read.
     fn next_after_success(&self, now: Instant) -> Instant {
         let next = now + jittered(self.timing.retry());
         if self.own.is_some() {
@@ -141,20 +131,20 @@ impl Keeper {
         }
     }
 
-    /// Renews the Lease, takes it over, or notes which process leads.
-    async fn attempt(&mut self) -> Result<(), LeaseError> {
+    /// Renews the record, takes it over, or notes which process leads.
+    async fn attempt(&mut self) -> Result<(), RegisterError> {
         if let Some(own) = self.own.clone() {
             if self.write(Some(&own)).await? {
                 return Ok(());
             }
             self.own = None;
         }
-        let found = self.api.get(self.limit()).await?;
+        let found = self.read(self.limit()).await?;
         let found = found.as_ref();
         let is_own = found.is_some_and(|record| self.is_own(record));
         if !is_own {
             self.see(found);
-            self.end("the Lease is not held by this process any more");
+            self.end("it is not held by this process any more");
         }
         if is_own || self.seen.is_free(self.timing.lease(), Instant::now()) {
             self.write(found).await?;
@@ -162,8 +152,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes this process into the Lease, over what was found. Returns `false` if another process was first.
-    async fn write(&mut self, found: Option<&Record>) -> Result<bool, LeaseError> {
+    /// Writes this process into the record, over what was found. Returns `false` if another process was first.
+    async fn write(&mut self, found: Option<&Record<R::Rest>>) -> Result<bool, RegisterError> {
         let is_own = found.is_some_and(|record| self.is_own(record));
         if !is_own && !self.claim.as_ref().is_some_and(|claim| claim.is_over(found)) {
             self.claim = Some(Claim::new(&self.identity, found));
@@ -174,13 +164,16 @@ impl Keeper {
         // The term counts from here: no other process can see the write before it is sent.
         let sent = Instant::now();
         let written = match found {
-            None => self.api.create(&Record::created(super::NAME, claim, duration), limit).await?,
-            Some(record) if is_own => self.api.update(&record.renewed(claim, duration), limit).await?,
-            Some(record) => self.api.update(&record.taken_over(claim, duration), limit).await?,
+            None => self.counted("create", self.register.create(&claim.created(duration), limit).await)?,
+            Some(record) => {
+                let word = &record.word;
+                let word = if is_own { claim.renewed(word, duration) } else { claim.taken_over(word, duration) };
+                self.replace(record, &word, limit).await?
+            }
         };
         let Some(written) = written else { return Ok(false) };
-        self.metrics.election.transitions.set(i64::from(written.transitions()));
-        self.seen.take(Some(written.spec()), Instant::now());
+        self.metrics.election.transitions.set(written.word.transitions);
+        self.seen.take(Some(written.word.clone()), Instant::now());
         self.own = Some(written);
         self.lead_until(sent, sent + self.timing.renew_deadline());
         Ok(true)
@@ -202,15 +195,15 @@ impl Keeper {
         if begins {
             self.metrics.election.terms.with_label_values(&["begun"]).inc();
             self.metrics.is_leader.set(1);
-            tracing::info!(identity = self.identity, namespace = self.api.namespace(), "leads");
+            tracing::info!(identity = self.identity, elected_by = R::WAY, place = self.register.place(), "leads");
         }
     }
 
     /// Notes what was found, and publishes which process leads.
-    fn see(&mut self, found: Option<&Record>) {
-        self.seen.take(found.map(Record::spec), Instant::now());
+    fn see(&mut self, found: Option<&Record<R::Rest>>) {
+        self.seen.take(found.map(|record| record.word.clone()), Instant::now());
         if let Some(record) = found {
-            self.metrics.election.transitions.set(i64::from(record.transitions()));
+            self.metrics.election.transitions.set(record.word.transitions);
         }
         let holder = self.seen.holder(self.timing.lease());
         // A holder with this process's name but without its claim is an earlier process of that name, which has ended.
@@ -245,7 +238,7 @@ impl Keeper {
         }
     }
 
-    /// Gives the Lease up, so that another process can take it at once. This process ends its own term first.
+    /// Gives the record up, so that another process can take it at once. This process ends its own term first.
     async fn release(mut self) {
         let led = self.standing.send_if_modified(|standing| standing.held.take().is_some());
         self.metrics.is_leader.set(0);
@@ -253,37 +246,62 @@ impl Keeper {
         match released.unwrap_or(Ok(false)) {
             Ok(true) => {
                 self.metrics.election.terms.with_label_values(&["released"]).inc();
-                tracing::info!("the Lease was given up");
+                tracing::info!("{} was given up", R::WHAT);
             }
             Ok(false) if !led => {}
-            Ok(false) => tracing::warn!("the Lease was not given up in time; the next leader waits for its expiry"),
-            Err(error) => tracing::warn!(%error, "the Lease was not given up; the next leader waits for its expiry"),
+            Ok(false) => {
+                tracing::warn!("{} was not given up in time; the next leader waits for its expiry", R::WHAT);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "{} was not given up; the next leader waits for its expiry", R::WHAT);
+            }
         }
     }
 
-    async fn give_up(&mut self) -> Result<bool, LeaseError> {
+    async fn give_up(&mut self) -> Result<bool, RegisterError> {
         if let Some(own) = self.own.take()
-            && self.api.update(&own.released(), self.timing.call()).await?.is_some()
+            && self.replace(&own, &own.word.released(), self.timing.call()).await?.is_some()
         {
             return Ok(true);
         }
         // A write may have arrived even though its answer was lost.
         match self.find_own().await? {
-            Some(own) => Ok(self.api.update(&own.released(), self.timing.call()).await?.is_some()),
+            Some(own) => Ok(self.replace(&own, &own.word.released(), self.timing.call()).await?.is_some()),
             None => Ok(false),
         }
     }
 
-    /// Returns the Lease if this process holds it. A process that never tried to hold it makes no call.
-    async fn find_own(&self) -> Result<Option<Record>, LeaseError> {
+    /// Returns the record if this process holds it. A process that never tried to hold it makes no call.
+    async fn find_own(&self) -> Result<Option<Record<R::Rest>>, RegisterError> {
         if self.claim.is_none() {
             return Ok(None);
         }
-        Ok(self.api.get(self.timing.call()).await?.filter(|record| self.is_own(record)))
+        Ok(self.read(self.timing.call()).await?.filter(|record| self.is_own(record)))
     }
 
-    fn is_own(&self, record: &Record) -> bool {
-        self.claim.as_ref().is_some_and(|claim| record.is_held_by(claim))
+    async fn read(&self, limit: Duration) -> Result<Option<Record<R::Rest>>, RegisterError> {
+        self.counted("get", self.register.read(limit).await)
+    }
+
+    async fn replace(
+        &self,
+        record: &Record<R::Rest>,
+        word: &Word,
+        limit: Duration,
+    ) -> Result<Option<Record<R::Rest>>, RegisterError> {
+        self.counted("update", self.register.replace(record, word, limit).await)
+    }
+
+    /// Counts the call if it failed.
+    fn counted<T>(&self, operation: &str, answer: Result<T, RegisterError>) -> Result<T, RegisterError> {
+        if answer.is_err() {
+            self.metrics.election.failures.with_label_values(&[operation]).inc();
+        }
+        answer
+    }
+
+    fn is_own(&self, record: &Record<R::Rest>) -> bool {
+        self.claim.as_ref().is_some_and(|claim| record.word.is_held_by(claim))
     }
 
     fn leads(&self) -> bool {

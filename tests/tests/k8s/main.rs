@@ -1,6 +1,11 @@
-//! The manifests build, fit Kubernetes' schemas, and are accepted by an API server.
+//! The manifests build, fit Kubernetes' schemas, keep to our rules, and are accepted by an API server; and so with the
+//! other ways to deliver the service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod delivery;
+mod policy;
+mod versions;
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
@@ -9,13 +14,32 @@ use ta_bot_test_servers::KubeApi;
 use ta_bot_tests::{kubectl::kubectl, root};
 use tokio::process::Command;
 
-/// The Kubernetes version that the manifests are written for.
-const VERSION: &str = "1.32";
-/// Kinds that the tests' API server, 1.20, does not have: the first is newer than it, the others come with an operator.
-const UNKNOWN: [&str; 3] = ["PodDisruptionBudget", "ServiceMonitor", "PrometheusRule"];
+/// The Kubernetes versions that the manifests are written for.
+const VERSIONS: [&str; 3] = ["1.35", "1.36", "1.37"];
+/// Kinds that the tests' API server, 1.20, does not have: the first two are newer than it, the others come with an
+/// operator.
+const UNKNOWN: [&str; 4] = ["PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor", "PrometheusRule"];
+/// Everything that an overlay can be made of.
+const COMPONENTS: [&str; 5] = ["tokens", "signed-modules", "autoscaling-queue", "ingress", "egress-https"];
 
 async fn built(folder: &str) -> String {
     kubectl(&["kustomize", root().join("k8s").join(folder).to_str().unwrap()], "").await.unwrap()
+}
+
+/// Production with every component.
+async fn everything() -> String {
+    // Kustomize takes relative paths only.
+    let folder = tempfile::tempdir_in(root().join("target")).unwrap();
+    let components: String =
+        COMPONENTS.iter().map(|component| format!("  - ../../k8s/components/{component}\n")).collect();
+    let kustomization = format!("resources:\n  - ../../k8s/overlays/production\ncomponents:\n{components}");
+    fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
+    kubectl(&["kustomize", folder.path().to_str().unwrap()], "").await.unwrap()
+}
+
+/// The folder of the tests' Python packages.
+fn venv() -> PathBuf {
+    env::var_os("VENV").map_or_else(|| root().join("target/venv"), PathBuf::from)
 }
 
 fn kind(document: &str) -> &str {
@@ -30,21 +54,32 @@ fn of<'a>(built: &'a str, wanted: &str) -> &'a str {
 
 #[tokio::test]
 async fn every_folder_builds_and_fits_the_schemas() {
-    let venv = env::var_os("VENV").map_or_else(|| root().join("target/venv"), PathBuf::from);
     let folder = tempfile::tempdir().unwrap();
-    for (name, unknown) in [("base", &[][..]), ("overlays/production", &UNKNOWN[1..])] {
-        let file = folder.path().join("manifests.yaml");
-        fs::write(&file, built(name).await).unwrap();
-        let mut validate = Command::new(venv.join("bin/python"));
-        validate.args(["-m", "kubernetes_validate", "--strict", "-k", VERSION]).arg(&file);
-        let output = validate.output().await.expect("the tests' Python packages: run `make test-setup`");
-        let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-        assert!(output.status.success(), "{name}: {told}");
-        assert!(told.contains("passed for resource deployment/petrosa-ta-bot"), "{name}: {told}");
-        // A kind without a schema only causes a warning.
-        let without: Vec<_> = told.lines().filter(|line| line.contains("Couldn't find schema")).collect();
-        assert_eq!(without.len(), unknown.len(), "{name}: {told}");
-        assert!(unknown.iter().all(|kind| without.iter().any(|line| line.contains(kind))), "{name}: {told}");
+    let all = [
+        ("base", built("base").await, 0),
+        ("production", built("overlays/production").await, 2),
+        ("dev", built("overlays/dev").await, 0),
+        ("everything", everything().await, 2),
+    ];
+    for (name, built, without_schema) in all {
+        let file = folder.path().join(name);
+        fs::write(&file, built).unwrap();
+        let checks = VERSIONS.map(|version| {
+            let mut validate = Command::new(venv().join("bin/python"));
+            validate.args(["-m", "kubernetes_validate", "--strict", "-k", version]).arg(&file);
+            validate.output()
+        });
+        for (version, output) in VERSIONS.iter().zip(futures_util::future::join_all(checks).await) {
+            let output = output.expect("the tests' Python packages: run `make test-setup`");
+            let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+            assert!(output.status.success(), "{name}, {version}: {told}");
+            assert!(told.contains("passed for resource deployment/petrosa-ta-bot"), "{name}, {version}: {told}");
+            // A kind without a schema only causes a warning. Those of the operator have none.
+            let without: Vec<_> = told.lines().filter(|line| line.contains("Couldn't find schema")).collect();
+            assert_eq!(without.len(), without_schema, "{name}, {version}: {told}");
+            let is_operators = |line: &&str| UNKNOWN[2..].iter().any(|kind| line.contains(kind));
+            assert!(without.iter().all(is_operators), "{name}, {version}: {told}");
+        }
     }
 }
 
@@ -55,17 +90,21 @@ async fn an_api_server_takes_them() {
     let config = folder.path().join("config");
     fs::write(&config, server.kubeconfig(KubeApi::ADMIN).unwrap()).unwrap();
     let config = ["--kubeconfig", config.to_str().unwrap()];
-    let namespace = [&config[..], &["create", "namespace", "petrosa-apps"]].concat();
-    kubectl(&namespace, "").await.unwrap();
-    let built = built("overlays/production").await;
-    let known: Vec<_> = built.split("\n---\n").filter(|document| !UNKNOWN.contains(&kind(document))).collect();
+    for namespace in ["petrosa-apps", "petrosa-dev"] {
+        kubectl(&[&config[..], &["create", "namespace", namespace]].concat(), "").await.unwrap();
+    }
     let apply = [&config[..], &["apply", "--dry-run=server", "--filename", "-"]].concat();
-    let answer = kubectl(&apply, &known.join("\n---\n")).await.unwrap();
-    assert_eq!(answer.lines().count(), known.len(), "{answer}");
-    assert!(answer.lines().all(|line| line.ends_with("created (server dry run)")), "{answer}");
-    assert!(answer.contains("deployment.apps/petrosa-ta-bot "), "{answer}");
+    let everything = everything().await;
+    for built in [everything.clone(), built("overlays/dev").await] {
+        let is_known = |document: &&str| kind(document) != "Namespace" && !UNKNOWN.contains(&kind(document));
+        let known: Vec<_> = built.split("\n---\n").filter(is_known).collect();
+        let answer = kubectl(&apply, &known.join("\n---\n")).await.unwrap();
+        assert_eq!(answer.lines().count(), known.len(), "{answer}");
+        assert!(answer.lines().all(|line| line.ends_with("created (server dry run)")), "{answer}");
+        assert!(answer.contains("deployment.apps/petrosa-ta-bot "), "{answer}");
+    }
     // The server does report a broken manifest.
-    let broken = known.join("\n---\n").replace("replicas: 3", "replicas: three");
+    let broken = of(&everything, "Service").replace("port: 80\n", "port: eighty\n");
     kubectl(&apply, &broken).await.unwrap_err();
 }
 

@@ -1,0 +1,92 @@
+//! Tests of leadership on a message of NATS.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_nats::jetstream;
+use ta_bot_drivers::nats::leader::NatsLeader;
+use ta_bot_engine::pipeline::election::{
+    Register as _, Word,
+    contract::{self, LEASE, RENEW_DEADLINE, Site, Way},
+};
+use ta_bot_test_servers::Nats;
+use tokio::sync::OnceCell;
+
+use crate::ways::Ways;
+
+async fn server() -> &'static Nats {
+    static SERVER: OnceCell<Nats> = OnceCell::const_new();
+    SERVER.get_or_init(async || Nats::start().await.unwrap()).await
+}
+
+/// A namespace, and the ways to the server.
+struct Place {
+    namespace: String,
+    ways: Ways,
+}
+
+impl Place {
+    async fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        // The server is started before the cases run side by side.
+        server().await;
+        Self { namespace: format!("test-{}", MADE.fetch_add(1, Ordering::Relaxed)), ways: Ways::default() }
+    }
+
+    async fn jetstream(&self) -> jetstream::Context {
+        jetstream::new(async_nats::connect(server().await.url()).await.unwrap())
+    }
+
+    fn stream(&self) -> String {
+        format!("{}-leader", self.namespace)
+    }
+}
+
+impl Site for Place {
+    type Register = NatsLeader;
+
+    async fn register(&self) -> NatsLeader {
+        let server = server().await;
+        let way = self.ways.another(server.address());
+        NatsLeader::new(server.url_at(way).parse().unwrap(), "test", &self.namespace, None)
+    }
+
+    async fn disturb(&self, candidate: usize, way: Way) {
+        self.ways.disturb(candidate, way).await;
+    }
+
+    async fn delete(&self) {
+        let stream = self.jetstream().await.get_stream(self.stream()).await.unwrap();
+        stream.purge().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_passes_the_contract() {
+    contract::all(Place::new).await;
+}
+
+/// A sequence that came again would let a cut-off leader renew over its successor.
+#[tokio::test]
+async fn a_version_does_not_come_again_if_the_stream_is_deleted() {
+    let place = Place::new().await;
+    let register = place.register().await;
+    assert!(register.read(RENEW_DEADLINE).await.unwrap().is_none(), "there is no stream");
+    let word = Word::first("first", LEASE);
+    let old = register.create(&word, RENEW_DEADLINE).await.unwrap().unwrap();
+    place.jetstream().await.delete_stream(place.stream()).await.unwrap();
+    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
+    let other = Word::first("second", LEASE);
+    let new = register.create(&other, RENEW_DEADLINE).await.unwrap().unwrap();
+    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
+    let read = register.read(RENEW_DEADLINE).await.unwrap().unwrap();
+    assert_eq!((read.word, read.version), (other, new.version));
+}
+
+/// Without JetStream nobody leads, and the reason is told.
+#[tokio::test]
+async fn a_server_without_jetstream_is_named() {
+    let server = Nats::start_without_jetstream().await.unwrap();
+    let register = NatsLeader::new(server.url().parse().unwrap(), "test", "test", None);
+    let error = register.read(RENEW_DEADLINE).await.unwrap_err().to_string();
+    assert!(error.contains("test-leader") && error.contains("127.0.0.1"), "{error}");
+}

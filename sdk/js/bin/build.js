@@ -63,7 +63,8 @@ async function stage(strategy, folder) {
 
 function withoutTypes(text, file, blankSpace) {
   const blank = blankSpace(text, (node) => {
-    const line = text.slice(0, node.pos).split('\n').length;
+    const begin = node.pos + text.slice(node.pos).search(/\S/);
+    const line = text.slice(0, begin).split('\n').length;
     throw new Error(`${basename(file)}, line ${line}: this TypeScript can't be removed as a type (an enum, a namespace?)`);
   });
   // The files are next to each other as JavaScript.

@@ -109,7 +109,7 @@ class Adjusted:
             if self._seen == 0:
                 self._value = value
             elif value != self._value:
-                self._value = (self._weights * self._value + value) / (self._weights + 1.0)
+                self._value = divide(self._weights * self._value + value, self._weights + 1.0)
             self._weights += 1.0
             self._seen += 1
         return self._value if self._seen >= self._needed else math.nan

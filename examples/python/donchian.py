@@ -6,7 +6,7 @@ the same rule in other languages; all of them give the same signals, to the bit.
 
 from dataclasses import dataclass
 
-from ta_bot_sdk import Context, Signal, Strategy, Window, fixed, in_order, indicators, parameter, price
+from ta_bot_sdk import Action, Context, Signal, Strategy, Window, fixed, in_order, indicators, parameter, price
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Donchian(Strategy[Parameters]):
         atr = indicators.atr(window.high, window.low, window.close, parameters.atr_period).newest()
         trend = indicators.ema(window.close, trend_period).newest() if trend_period else None
 
+        action: Action
         if close > high and (trend is None or close > trend):
             action, level, side, beyond, extreme = "buy", high, 1.0, "above", "high"
         elif close < low and (trend is None or close < trend):

@@ -6,7 +6,7 @@ The folders beside this one hold the same rule in other languages; all of them g
 from dataclasses import dataclass
 from typing import Literal
 
-from ta_bot_sdk import Context, Signal, Strategy, Window, fixed, in_order, indicators, parameter
+from ta_bot_sdk import Action, Context, Signal, Strategy, Window, fixed, in_order, indicators, parameter
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Rsi(Strategy[Parameters]):
         rsi = indicators.rsi(window.close, period)
         before, now = rsi.ago(1), rsi.newest()
 
+        action: Action
         if before <= parameters.oversold < now and direction != "short":
             action, moved, level = "buy", "rose", parameters.oversold
         elif before >= parameters.overbought > now and direction != "long":

@@ -46,7 +46,9 @@ func cabiRealloc(old, oldSize, align, size uint32) uint32 {
 
 func word(record []byte, place int) uint32 { return binary.LittleEndian.Uint32(record[place:]) }
 
-func putWord(record []byte, place int, value uint32) { binary.LittleEndian.PutUint32(record[place:], value) }
+func putWord(record []byte, place int, value uint32) {
+	binary.LittleEndian.PutUint32(record[place:], value)
+}
 
 func number(record []byte, place int) float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(record[place:]))

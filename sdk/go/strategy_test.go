@@ -24,7 +24,9 @@ func strategy[P any](evaluate evaluation[P]) tabot.Strategy[P] {
 		Columns: tabot.Close, Evaluate: evaluate}
 }
 
-func nothing[P any](tabot.Context, tabot.Window, []tabot.Window, P) (*tabot.Signal, error) { return nil, nil }
+func nothing[P any](tabot.Context, tabot.Window, []tabot.Window, P) (*tabot.Signal, error) {
+	return nil, nil
+}
 
 func TestARuleSeesWhatItDeclaredAndNoMore(t *testing.T) {
 	both := strategy(func(_ tabot.Context, window tabot.Window, extra []tabot.Window, p every) (*tabot.Signal, error) {

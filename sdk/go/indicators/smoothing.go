@@ -12,14 +12,14 @@ import (
 // number weighs more: the older values count less by a factor of 1 - a for each value missed. A product is converted
 // to float64 before it is added, since Go may fuse the two on some machines, which rounds otherwise.
 type smoothing struct {
-	weight, keep    float64
-	skipLeadingNaN  bool
-	remaining       int
-	first           float64
-	constant        bool
-	sum             float64
-	count, missed   int
-	value           float64
+	weight, keep   float64
+	skipLeadingNaN bool
+	remaining      int
+	first          float64
+	constant       bool
+	sum            float64
+	count, missed  int
+	value          float64
 }
 
 // exponential has the weight 2 / (period + 1), and is seeded with the mean of the first values.

@@ -36,7 +36,8 @@ def bits(values):
 def answered(series, answer):
     """What this SDK says: a list of values."""
     name, line = answer["indicator"], answer["line"]
-    numbers = [int(number) if float(number).is_integer() and name != "bollinger_band" else number for number in answer["numbers"]]
+    whole = name != "bollinger_band"
+    numbers = [int(number) if whole and float(number).is_integer() else number for number in answer["numbers"]]
     asked = numbers[:1] if name == "bollinger_band" else numbers
     columns = [plain(series[column]) for column in COLUMNS.get(name, ["close"])]
     said = getattr(indicators, name)(*columns, *asked)

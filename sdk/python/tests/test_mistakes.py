@@ -97,7 +97,8 @@ class Mistakes(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "made.py")
                 path.write_text(source, encoding="utf-8")
-                command = [sys.executable, "-m", "ta_bot_sdk.build", "build", str(path), "-o", str(path.with_suffix(".wasm"))]
+                output = str(path.with_suffix(".wasm"))
+                command = [sys.executable, "-m", "ta_bot_sdk.build", "build", str(path), "-o", output]
                 run = subprocess.run(command, capture_output=True, text=True, check=False)
             self.assertEqual(run.returncode, 1)
             self.assertIn(message, run.stderr)

@@ -8,6 +8,7 @@ mod go;
 mod interface;
 mod javascript;
 mod python;
+mod rust;
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-"""The command `ta-bot-sdk build`, which makes a component of a strategy: `ta-bot-sdk build donchian.py -o donchian.wasm`.
+"""The command `ta-bot-sdk build donchian.py -o donchian.wasm`, which makes a component of a strategy.
 
 It imports the strategy first, so that a mistake is named before the slow part begins.
 """

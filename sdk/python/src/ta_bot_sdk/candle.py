@@ -62,12 +62,23 @@ class Candle:
 
 
 class _Columns(Protocol):
-    open_time: Sequence[float]
-    open: Sequence[float]
-    high: Sequence[float]
-    low: Sequence[float]
-    close: Sequence[float]
-    volume: Sequence[float]
+    @property
+    def open_time(self) -> Sequence[float]: ...
+
+    @property
+    def open(self) -> Sequence[float]: ...
+
+    @property
+    def high(self) -> Sequence[float]: ...
+
+    @property
+    def low(self) -> Sequence[float]: ...
+
+    @property
+    def close(self) -> Sequence[float]: ...
+
+    @property
+    def volume(self) -> Sequence[float]: ...
 
 
 class Window:

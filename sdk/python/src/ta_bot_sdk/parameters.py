@@ -57,7 +57,7 @@ def parameter(default: Any, description: str, *, min: float | None = None, max: 
 
 
 def declared(parameters: type) -> tuple[Parameter, ...]:
-    """The parameters that a dataclass declares. Raises TypeError, with the name of the field, for a wrong declaration."""
+    """The parameters that a dataclass declares. Raises TypeError, with the field's name, for a wrong declaration."""
     if not dataclasses.is_dataclass(parameters):
         raise TypeError(f"{parameters.__name__} must be a dataclass: write @dataclass(frozen=True) above it")
     hints = typing.get_type_hints(parameters)
@@ -77,16 +77,19 @@ def _declared(owner: str, entry: dataclasses.Field[Any], hint: Any) -> Parameter
         raise TypeError(f"{name}: the choices must be texts")
     kind = "text" if choices else _KINDS.get(hint)
     if kind is None:
-        raise TypeError(f"{name} is of type {hint}: use bool, int, float, str, a Literal of texts, or one of them | None")
+        raise TypeError(
+            f"{name} is of type {hint}: use bool, int, float, str, a Literal of texts, or one of them | None"
+        )
     if kind in ("boolean", "text") and (least is not None or greatest is not None):
         raise TypeError(f"{name}: bounds are for an int or a float, and this is a {kind}")
-    if (entry.default is None) != optional:
-        raise TypeError(f"{name}: the default None and the type `| None` belong together, and only one of them is there")
+    default: Any = entry.default
+    if (default is None) != optional:
+        raise TypeError(f"{name}: the default None and the type `| None` belong together, and only one is there")
     bounds = (None if least is None else float(least), None if greatest is None else float(greatest))
-    made = Parameter(entry.name, " ".join(description.split()), kind, entry.default, *bounds, choices)
+    made = Parameter(entry.name, " ".join(description.split()), kind, default, *bounds, choices)
     if not optional:
         try:
-            made = dataclasses.replace(made, default=_typed(made, entry.default))
+            made = dataclasses.replace(made, default=_typed(made, default))
         except InvalidParameters as fault:
             raise TypeError(f"the default of {owner}: {fault}") from None
     return made

@@ -52,7 +52,8 @@ class Signal:
         """Raises TypeError for a field that there is not, and for a value of the wrong type."""
         for name in unknown:
             known = [field.name for field in fields(Signal)]
-            raise TypeError(f"{name} is no field of a signal{suggestion(name, known)}: the fields are {', '.join(known)}")
+            meant = suggestion(name, known)
+            raise TypeError(f"{name} is no field of a signal{meant}: the fields are {', '.join(known)}")
         _one_of("action", action, get_args(Action))
         _number("confidence", confidence)
         for name, value in (("price", price), ("stop_loss", stop_loss), ("take_profit", take_profit)):
@@ -63,12 +64,14 @@ class Signal:
         if rationale is not None and not isinstance(rationale, str):
             raise TypeError(f"rationale = {rationale!r} must be a text")
         readings = dict(metadata or {})
-        for name, value in readings.items():
-            if not isinstance(name, str) or not isinstance(value, (bool, int, float, str)):
-                raise TypeError(f"metadata[{name!r}] = {value!r} must be a bool, an int, a float or a text under a text")
+        for name, reading in readings.items():
+            if not isinstance(name, str) or not isinstance(reading, (bool, int, float, str)):
+                raise TypeError(
+                    f"metadata[{name!r}] = {reading!r} must be a bool, an int, a float or a text under a text"
+                )
         given = (action, confidence, price, stop_loss, take_profit, strength, rationale, readings)
-        for entry, value in zip(fields(Signal), given):
-            object.__setattr__(self, entry.name, value)
+        for entry, content in zip(fields(Signal), given):
+            object.__setattr__(self, entry.name, content)
 
     def trade(self, price: float, stop_loss: float, reward: float) -> Signal:
         """The same signal with the levels of a trade: entry, stop, and the target `reward` times as far as the stop.

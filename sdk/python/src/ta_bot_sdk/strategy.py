@@ -115,12 +115,14 @@ def _check_values(cls: type[Strategy[Any]]) -> None:
             raise TypeError(f"{cls.__name__}.{name} = {text!r} must be a text: {meaning}")
     if not re.fullmatch("[a-z][a-z0-9_]{0,63}", cls.id):
         raise TypeError(
-            f"{cls.__name__}.id = {cls.id!r} must be up to 64 lower case letters, digits and underscores, a letter first"
+            f"{cls.__name__}.id = {cls.id!r} must be up to 64 lower case letters, digits and underscores, "
+            "a letter first"
         )
     lookback = getattr(cls, "lookback", None)
     if not isinstance(lookback, int) or isinstance(lookback, bool) or lookback < 1:
         raise TypeError(f"{cls.__name__}.lookback = {lookback!r} must be a number of candles, from 1 on")
-    for owner, columns in [(cls.__name__, cls.columns), *((f"{cls.__name__}.extra", entry.columns) for entry in cls.extra)]:
+    extra = [(f"{cls.__name__}.extra", entry.columns) for entry in cls.extra]
+    for owner, columns in [(cls.__name__, cls.columns), *extra]:
         if isinstance(columns, str):
             raise TypeError(f"{owner}.columns = {columns!r} must be a tuple: ({columns!r},)")
         for column in columns:

@@ -36,7 +36,8 @@ class Candles:
         Each opens at the close before it, its highest and lowest price are those two prices, and its volume is 1.
         """
         opens = [*closes[:1], *closes[:-1]]
-        return cls.from_rows((open, max(open, close), min(open, close), close, 1.0) for open, close in zip(opens, closes))
+        prices = zip(opens, closes)
+        return cls.from_rows((open, max(open, close), min(open, close), close, 1.0) for open, close in prices)
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[float]]) -> Candles:
@@ -49,7 +50,8 @@ class Candles:
     def append(self, open: float, high: float, low: float, close: float, volume: float) -> None:
         """Appends a candle."""
         self.open_time.append(len(self) * _MINUTE)
-        for column, value in zip((self.open, self.high, self.low, self.close, self.volume), (open, high, low, close, volume)):
+        columns = (self.open, self.high, self.low, self.close, self.volume)
+        for column, value in zip(columns, (open, high, low, close, volume)):
             column.append(float(value))
 
     def __len__(self) -> int:

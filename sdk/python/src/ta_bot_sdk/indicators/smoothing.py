@@ -16,7 +16,18 @@ class Smoothing:
     number weighs more: the older values count less by a factor of `1 - a` for each value missed.
     """
 
-    __slots__ = ("_constant", "_count", "_first", "_keep", "_missed", "_remaining", "_skip", "_sum", "_value", "_weight")
+    __slots__ = (
+        "_constant",
+        "_count",
+        "_first",
+        "_keep",
+        "_missed",
+        "_remaining",
+        "_skip",
+        "_sum",
+        "_value",
+        "_weight",
+    )
 
     def __init__(self, period: int, weight: float, skip_leading_nan: bool) -> None:
         self._weight = weight

@@ -13,7 +13,7 @@ STORMS ?= 20
 HOST := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
-NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-momentum \
+NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-donchian -p ta-bot-example-rsi -p ta-bot-example-momentum \
 	$(addprefix -p ta-bot-strategy-,$(STRATEGIES)) -p ta-bot-tests -p ta-bot-test-servers -p ta-bot-fuzz
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL

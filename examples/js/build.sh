@@ -1,10 +1,9 @@
 #!/bin/sh
-# Builds a component from momentum.js: build.sh OUTPUT
+# Builds the component of an example: build.sh OUTPUT NAME, for example build.sh donchian.wasm donchian
 # Needs the packages of package.json beside this file (run npm ci).
-#
-# --stub-wasi removes the WASI imports, which the host would refuse; --sync leaves out the support for promises, which
-# a strategy has no use for; --opt-size uses the smaller of two QuickJS builds.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-"$here/node_modules/.bin/componentize-qjs" --wit "$here/../../wit/1.0.0" --world strategy-module \
-    --js "$here/momentum.js" --stub-wasi --sync --opt-size --output "$1" >/dev/null
+output=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+source=$here/$2.js
+if [ ! -e "$source" ]; then source=$here/$2.ts; fi
+node "$here/../../sdk/js/bin/ta-bot-sdk.js" build "$source" --output "$output"

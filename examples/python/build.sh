@@ -1,10 +1,8 @@
 #!/bin/sh
-# Builds a component from momentum.py: build.sh OUTPUT
-# Needs a virtual environment with ../requirements.txt installed, whose path is in VENV.
-#
-# --stub-wasi removes the WASI imports, which the host would refuse.
+# Builds the component of an example: build.sh OUTPUT NAME, for example build.sh donchian.wasm donchian
+# Needs a virtual environment with ../requirements.txt installed, whose path is in VENV. Outside this repository
+# `pip install ta-bot-sdk[build]` brings the command; here it is taken from the source.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${VENV:-$here/../../target/venv}
-"$venv/bin/componentize-py" --quiet --wit-path "$here/../../wit/1.0.0" --world strategy-module \
-    componentize --python-path "$here" --stub-wasi --output "$1" momentum
+PYTHONPATH=$here/../../sdk/python/src "$venv/bin/python" -m ta_bot_sdk.build build "$here/$2.py" --output "$1"

@@ -11,7 +11,7 @@
 )]
 
 wit_bindgen::generate!({
-    path: "../../wit/1.0.0",
+    path: "wit",
     world: "strategy-module",
     pub_export_macro: true,
     additional_derives: [PartialEq],

@@ -20,7 +20,7 @@ mod window;
 pub use bindings::ta_bot::strategy::types::{Action, Context, Fault, Signal, Strength, Value};
 pub use candle::Candle;
 pub use parameters::{Bounds, Kind, Optional, Parameter, ParameterSet, ParameterType, Ranged, Reader};
-pub use price::price;
+pub use price::{fixed, price};
 pub use series::Series;
 pub use strategy::{Column, Input, Strategy};
 pub use window::Window;
@@ -29,7 +29,7 @@ pub use window::Window;
 pub mod prelude {
     pub use crate::{
         Action, Candle, Column, Context, Fault, Input, Series, Signal, Strategy, Strength, Value, Window, choices,
-        export, in_order, indicators, log, parameters, price,
+        export, fixed, in_order, indicators, log, parameters, price,
     };
 }
 

@@ -27,7 +27,7 @@ fn every_built_in_strategy_is_admitted() {
 #[test]
 fn the_examples_of_every_language_are_admitted() {
     let sandbox = sandbox(patient());
-    for name in ["momentum_rust", "momentum_c", "momentum_js", "momentum_python", "hostile"] {
+    for name in ["momentum_rust", "momentum_c", "momentum_js", "momentum_python", "donchian_go", "hostile"] {
         assert_eq!(obstacle(&load(&sandbox, name)), None, "{name}");
     }
 }

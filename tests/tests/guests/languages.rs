@@ -1,4 +1,5 @@
-//! One strategy in four languages: the same description, and the same answers to the last bit.
+//! One strategy in four languages, without an SDK outside Rust: the same description, and the same answers to the last
+//! bit.
 
 use std::{fs, sync::OnceLock};
 
@@ -35,7 +36,7 @@ fn settings() -> Vec<Vec<(&'static str, Value)>> {
 
 /// Every bit of an answer and of the log, as text. Comparing floats would take -0 and 0 for the same, and NaN for
 /// different from itself.
-fn told(evaluation: &ta_bot_wasm::Evaluation) -> String {
+pub(crate) fn told(evaluation: &ta_bot_wasm::Evaluation) -> String {
     let bits = |number: Option<f64>| number.map(|number| format!("{number} {:016x}", number.to_bits()));
     let log: Vec<_> = evaluation.log.iter().map(|LogLine { level, message }| format!("{level:?} {message}")).collect();
     let answer = match &evaluation.outcome {

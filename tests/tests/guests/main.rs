@@ -2,8 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod examples;
 mod hostile;
 mod imports;
 mod languages;
+mod mistakes;
 #[path = "../support/mod.rs"]
 mod support;

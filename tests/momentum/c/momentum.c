@@ -4,7 +4,7 @@
 // A strategy is the three functions at the end of this file. The host makes each evaluation in a fresh instance, so
 // static variables never carry anything from one to the next. These functions own their arguments, but do not free
 // them: the instance and its memory are dropped after the call.
-#include "ta_bot.h"
+#include "momentum_bot.h"
 #include <stdint.h>
 #include <stdio.h>
 

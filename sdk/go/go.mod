@@ -1,0 +1,3 @@
+module ta-bot.internal/tabot
+
+go 1.24

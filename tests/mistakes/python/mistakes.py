@@ -1,0 +1,39 @@
+"""Makes the mistake that its parameter names. Lines are named in messages, so tests know them: keep them."""
+
+from dataclasses import dataclass
+
+from ta_bot_sdk import Signal, Strategy, parameter
+
+
+@dataclass(frozen=True)
+class Parameters:
+    mistake: str = parameter("none", "Which mistake to make.")
+
+
+class Mistakes(Strategy[Parameters]):
+    id = "mistakes"
+    name = "Mistakes"
+    version = "1.0.0"
+    description = "Makes the mistake that its parameter names."
+    lookback = 3
+    columns = ("close",)
+
+    def check(self, parameters):
+        if parameters.mistake == "check":
+            return {}["there is no such key"]
+
+    def evaluate(self, context, window, extra, parameters):
+        if parameters.mistake == "evaluate":
+            return deeper(window.close)
+        if parameters.mistake == "field":
+            return Signal("buy", 0.7, stopLoss=1.0)
+        if parameters.mistake == "column":
+            return window.volume
+        return None
+
+
+def deeper(close):
+    try:
+        return close[-9]
+    except IndexError as error:
+        raise ValueError("the ninth candle is missing") from error

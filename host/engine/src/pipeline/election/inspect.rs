@@ -55,7 +55,6 @@ mod tests {
     use super::*;
     use crate::{
         pipeline::election::{
-            Register as _,
             contract::{Site as _, Way},
             memory::Memory,
         },

@@ -1,7 +1,7 @@
 //! What is stored over time, and what a commit takes while old rows are removed, on a real server with many symbols.
 //!
-//! First days pass in fast motion, with a round of removing at the end of each: a line says how many rows there are. Then
-//! the same number of commits is measured in turns, without and with the removal of as many rows beside them.
+//! First days pass in fast motion, with a round of removing at the end of each: a line says how many rows there are.
+//! Then the same number of commits is measured in turns, without and with the removal of as many rows beside them.
 //! `RETENTION_SYMBOLS` and `RETENTION_DAYS` set another size.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark may fail loudly")]

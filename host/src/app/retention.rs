@@ -11,8 +11,8 @@ use ta_bot_engine::retention::{
 use super::App;
 
 impl App {
-    /// Removes what all replicas share. `readers` are the readers of signals that are expected to come again, if they are
-    /// known.
+    /// Removes what all replicas share. `readers` are the readers of signals that are expected to come again, if they
+    /// are known.
     pub fn pruner(&self, readers: Option<Readers>) -> Pruner {
         let modules = UnusedModules {
             catalog: Arc::clone(&self.catalog),

@@ -1,5 +1,5 @@
-//! A year in fast motion on a real server: what is stored levels off where the settings say, and nothing that was removed
-//! is ever decided or sent again.
+//! A year in fast motion on a real server: what is stored levels off where the settings say, and nothing that was
+//! removed is ever decided or sent again.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! Modules, and what they were compiled to, that nothing needs any more.
 //!
-//! A module is needed as long as a deployment names it, a strategy can be rolled back to it, or a kept signal was made by
-//! it. It goes some time after that, and is recorded as removed, as if an operator had done it. What it was compiled to
-//! lies on each replica, and can be made again.
+//! A module is needed as long as a deployment names it, a strategy can be rolled back to it, or a kept signal was made
+//! by it. It goes some time after that, and is recorded as removed, as if an operator had done it. What it was compiled
+//! to lies on each replica, and can be made again.
 
 use std::{collections::BTreeSet, sync::Arc};
 

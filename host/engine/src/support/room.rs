@@ -102,8 +102,8 @@ impl Room {
         &self.folder
     }
 
-    /// Takes the free bytes and the size of the disk. Returns what is known now, and whether it was low before. To be no
-    /// longer low it takes a quarter more than the mark, so that it does not go to and fro.
+    /// Takes the free bytes and the size of the disk. Returns what is known now, and whether it was low before. To be
+    /// no longer low it takes a quarter more than the mark, so that it does not go to and fro.
     fn take(&self, known: Option<(u64, u64)>) -> (Measured, bool) {
         let mut measured = self.lock();
         let was_low = measured.is_low;

@@ -99,9 +99,9 @@ const MIB: usize = 1 << 20;
 
 impl OnSmallDisk {
     fn start(home: &Home) -> Option<Self> {
-        let mut command = command_on_tmpfs(home, "size=64m")?;
+        let mut command = command_on_tmpfs(home, "size=128m")?;
         // Nobody reads the log, and a full pipe would stop the service.
-        command.env("DISK_LOW_WATER_MB", "16").env("LOG_LEVEL", "off");
+        command.env("DISK_LOW_WATER_MB", "64").env("LOG_LEVEL", "off");
         let mut service = Service::of(command, &["--json", "--simulate", "--simulate-every-ms", "100"]);
         let answer: Json = serde_json::from_str(&service.until("}")).unwrap();
         let url = answer["url"].as_str().unwrap().to_owned();
@@ -166,7 +166,8 @@ async fn a_disk_that_fills_up_keeps_its_last_room_for_commits_and_heals() {
     until(PATIENCE, told, async || small.is_able_to_commit().await && small.finished().await > 0.0).await;
     assert!(!is_low().await, "{}", told().await);
 
-    small.fill_up_to(8);
+    // The market goes on meanwhile, and writes some megabytes.
+    small.fill_up_to(48);
     assert_eq!(small.upload().await, 507);
     until(PATIENCE, told, is_low).await;
     assert!(small.is_able_to_commit().await, "{}", told().await);

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     deployments::log::contract::{add, change},
     modules::module_store::Upload,
-    signals::outbox::contract::finished,
+    signals::outbox::{FinishedJob, contract::finished},
     sqlite::{deployments::SqliteDeployments, retention::SqliteRetention},
     testing::{Engine, settings},
 };
@@ -101,7 +101,8 @@ async fn what_made_a_signal_stays_as_long_as_that() {
     let [second, third] = [parts.upload(b"2").await, parts.upload(b"3").await];
     parts.deploy(&[made, second, third, third, third]).await;
     let now = Timestamp::now();
-    let done = finished("BTCUSDT", 1, &["rsi"]);
+    let revision = parts.unused.unnamed(now).await.unwrap().1.revision();
+    let done = FinishedJob { revision, ..finished("BTCUSDT", 1, &["rsi"]) };
     let ids = parts.engine.outbox.commit(&[done], now).await.unwrap().new;
     parts.engine.outbox.mark_published(&[ids[0].to_string()], now).await.unwrap();
     let later = now.plus_millis(AN_HOUR);

@@ -109,8 +109,14 @@ pub enum TokenFileError {
     Empty,
 }
 
+/// How many lines that are no tokens are told about.
+const MOST_TOLD: usize = 10;
+
 fn said(lines: &[(usize, LineProblem)]) -> String {
-    lines.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect::<Vec<_>>().join("; ")
+    let told = lines.iter().take(MOST_TOLD).map(|(line, problem)| format!("line {line}: {problem}"));
+    let more = lines.len().saturating_sub(MOST_TOLD);
+    let rest = (more > 0).then(|| format!("and {more} more lines"));
+    told.chain(rest).collect::<Vec<_>>().join("; ")
 }
 
 /// A line of the file.

@@ -41,8 +41,6 @@ pub(super) async fn try_commit(connection: &mut MySqlConnection) -> Result<(), s
     sqlx::raw_sql("ROLLBACK").execute(connection).await.map(drop)
 }
 
-/// The rows of candles that closed within this time are all there: nothing is kept for less than a day.
-const RECENT_MS: i64 = 12 * 3_600_000;
 /// How long another replica may take to publish what it committed. If clocks differ by more than this, a signal is sent
 /// a second time, which the bus recognises.
 const FOREIGN_PAUSE_MS: i64 = 2000;
@@ -113,16 +111,15 @@ impl Outbox for MysqlOutbox {
             return Ok(Committed::default());
         }
         let by = self.database.instance();
-        // Nearly always everything is new. If it is not, the server refuses a row that it has, and the transaction is
-        // repeated: then it asks first. It has to ask about old candles, whose rows may have been removed.
-        let is_recent = |done: &FinishedJob| (at.millis() - done.job.candle_close.millis()).abs() < RECENT_MS;
-        let is_first = &AtomicBool::new(finished.iter().all(is_recent));
+        // The signals of new jobs are nearly always new. If one is not, the server refuses it, and the transaction is
+        // repeated: then it asks first.
+        let is_first = &AtomicBool::new(true);
         let committed = || async move {
             let mut transaction = self.database.begin().await?;
-            let is_new = is_first.swap(false, Ordering::Relaxed);
+            let are_new = is_first.swap(false, Ordering::Relaxed);
             let mut begins = Begins::new();
             loop {
-                match write::finished(transaction.connection(), (finished, is_new), &begins, (at, by)).await {
+                match write::finished(transaction.connection(), (finished, are_new), &begins, (at, by)).await {
                     // The transaction is repeated without the late jobs. This is rare, because an entry begins behind
                     // what is stored.
                     Ok(Err(known)) => {

@@ -34,14 +34,14 @@ pub(super) type Mark = (Timestamp, i64);
 
 /// Marks jobs as finished and inserts the signals of those that were not finished before. Jobs that an outdated log
 /// decided are left out, as far as `begins` identifies them. If `begins` is incomplete, returns what is known by now as
-/// the inner error, and nothing of this may be committed. `is_new` says that nothing of it is expected to be there
-/// already; if something is, the server refuses it.
+/// the inner error, and nothing of this may be committed. The signals of new jobs may be expected to be new: if they
+/// `are_new` and one is not, the server refuses it.
 ///
 /// The log is read last, when everything is written: no entry can be added during the rest of this transaction, so that
 /// rest must be short.
 pub(super) async fn finished(
     connection: &mut MySqlConnection,
-    (given, is_new): (&[FinishedJob], bool),
+    (given, are_new): (&[FinishedJob], bool),
     begins: &Begins,
     mark: Mark,
 ) -> Result<Result<(Committed, Vec<Message>), Begins>, sqlx::Error> {
@@ -49,13 +49,13 @@ pub(super) async fn finished(
     let keys: Vec<Key<'_>> = sorted(&current).collect();
     let mut new = HashSet::with_capacity(keys.len());
     for batch in keys.chunks(BATCH) {
-        new.extend(new_jobs(&mut *connection, (batch, is_new), mark.0).await?);
+        new.extend(new_jobs(&mut *connection, batch, mark.0).await?);
         revive(&mut *connection, batch).await?;
     }
     // Each key is removed when it is first met, so that a job that is given twice adds its signals once.
     let unsent: Vec<&Signal> =
         current.iter().filter(|done| new.remove(&key(&done.job))).flat_map(|done| &done.signals).collect();
-    let (new, messages) = signals(&mut *connection, (&unsent, is_new), mark).await?;
+    let (new, messages) = signals(&mut *connection, (&unsent, are_new), mark).await?;
     let outdated = unfinished(&mut *connection, &late).await?;
     let known = known_begins(connection, given, begins).await?;
     let is_all = !current.iter().any(|done| is_late(done, &known));
@@ -171,13 +171,13 @@ pub(super) async fn of_kept_times<'a>(
     Ok(given.iter().filter(|signal| !is_removed(signal)).copied().collect())
 }
 
-/// Inserts the jobs that are not finished, and returns them. Does not ask which are finished if all of them `are_new`.
+/// Inserts the jobs that are not finished, and returns them.
 async fn new_jobs<'a>(
     connection: &mut MySqlConnection,
-    (batch, are_new): (&[Key<'a>], bool),
+    batch: &[Key<'a>],
     at: Timestamp,
 ) -> Result<Vec<Key<'a>>, sqlx::Error> {
-    let known = if are_new { HashSet::new() } else { known_jobs(&mut *connection, batch).await? };
+    let known = known_jobs(&mut *connection, batch).await?;
     let known: HashSet<Key<'_>> = known.iter().map(key).collect();
     let new: Vec<Key<'a>> = batch.iter().filter(|key| !known.contains(*key)).copied().collect();
     for piece in pieces(&new, BATCH) {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes the present digests of the base images into the Dockerfile: pin-base-images.sh. It asks their registry, by `docker
-# buildx imagetools`, and changes nothing if one of them does not answer.
+# Writes the present digests of the base images into the Dockerfile: pin-base-images.sh. It asks their registry, by
+# `docker buildx imagetools`, and changes nothing if one of them does not answer.
 set -eu
 cd "$(dirname "$0")/.."
 new=$(mktemp)

@@ -201,7 +201,8 @@ enum Written {
     NoStream,
 }
 
-/// What a message says. What is no message of ours was written by a person, and is waited for like every change by hand.
+/// What a message says. What is no message of ours was written by a person, and is waited for like every change by
+/// hand.
 fn read(payload: &[u8]) -> Word {
     match serde_json::from_slice::<Body>(payload) {
         Ok(Body { holder, acquired_us, renewed_us, duration_ms, transitions }) => {

@@ -1,8 +1,8 @@
 //! Modules that were compiled when an image was built, so that a new installation need not compile them.
 //!
-//! A folder of them holds a list, `precompiled.json`, with the SHA-256 of each file, of the module that it was made from,
-//! and what that module's bytes told. There is no secret: the folder counts because nobody but root and this user can
-//! write to it, any more than to the program itself. The code is made for every processor of its kind from some ten
+//! A folder of them holds a list, `precompiled.json`, with the SHA-256 of each file, of the module that it was made
+//! from, and what that module's bytes told. There is no secret: the folder counts because nobody but root and this user
+//! can write to it, any more than to the program itself. The code is made for every processor of its kind from some ten
 //! years ago on, and not for the one that the image was built on; the engine refuses what does not fit.
 
 use std::{

@@ -33,7 +33,7 @@ async fn compose_takes_the_file_and_demands_passwords() {
     }
     // Nothing of it listens on the network.
     let ports = text.lines().filter(|line| line.contains("ports:")).count();
-    assert_eq!(text.matches("127.0.0.1:").count(), 8, "{ports} parts listen:\n{text}");
+    assert_eq!(text.matches("127.0.0.1:").count(), 7, "{ports} parts listen:\n{text}");
     let without = composed(&[("GRAFANA_PASSWORD", "Secret2")]).await;
     assert!(!without.status.success() && said(&without).contains("give a password"), "{}", said(&without));
     // The files that it mounts are there.

@@ -8,7 +8,6 @@ mod go;
 mod interface;
 mod javascript;
 mod python;
-mod rust;
 
 use std::{
     env, fs,

@@ -143,9 +143,11 @@ impl OnSmallDisk {
     fn fill_up_to(&self, free: usize) {
         let mut ballast = OpenOptions::new().create(true).append(true).open(self.data_dir.join("ballast")).unwrap();
         let is_full = || {
-            let told = Command::new("df").arg("-Pm").arg(&self.data_dir).output().unwrap();
+            // `df` would look for the mount among those of this process, and it is in the service's namespace.
+            let told = Command::new("stat").args(["-f", "-c", "%a %S"]).arg(&self.data_dir).output().unwrap();
             let told = String::from_utf8(told.stdout).unwrap();
-            let left: usize = told.lines().nth(1).unwrap().split_whitespace().nth(3).unwrap().parse().unwrap();
+            let numbers: Vec<usize> = told.split_whitespace().map(|number| number.parse().unwrap()).collect();
+            let left = numbers[0] * numbers[1] / MIB;
             free > 0 && left <= free
         };
         let piece = vec![b'x'; MIB / 4];

@@ -116,18 +116,10 @@ impl App {
         check_clock(Timestamp::now())?;
         let metrics = Arc::new(Metrics::with_symbols(environment.metric_symbols.clone())?);
         // Boxed, since the future that connects to servers has a large state, which every command would carry.
-        let drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
+        let mut drivers = Box::pin(Drivers::open(&environment, &metrics)).await?;
         let sandbox = sandbox(&environment, children)?;
         let registry = Arc::new(Registry::new());
-        let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(&registry));
-        let from_environment = environment.settings.clone();
-        let mut settings = SettingsBook::new(Arc::clone(&drivers.config), Arc::clone(&registry), from_environment);
-        let is_remote = drivers.last_known.is_some() || !drivers.embedded.mysql;
-        if let Some(file) = drivers.last_known {
-            parameters = parameters.with_last_known(Arc::clone(&file));
-            settings = settings.with_last_known(file);
-        }
-        let (parameters, settings) = (Arc::new(parameters), Arc::new(settings));
+        let (parameters, settings, is_remote) = books(&environment, &mut drivers, &registry);
         let Market { stored: stored_candles, cache, candles, clock } =
             Market::open(&environment, (&drivers.candles, &drivers.revisions), Arc::clone(&settings), &metrics);
         let loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
@@ -184,10 +176,8 @@ impl App {
             histories,
             ..
         } = drivers;
-        let (trusted, alone) = (environment.trusted_keys.clone(), local_bus.is_some());
         let room = Arc::new(Room::of(environment.data_dir.clone(), environment.low_water));
-        let catalog = Catalog::new(Arc::clone(&modules), sandbox.clone(), trusted, alone, environment.data_dir.clone());
-        let catalog = catalog.with_room(Arc::clone(&room));
+        let catalog = catalog(&environment, (&modules, local_bus.is_some()), &sandbox, &room);
         Ok(Self {
             environment,
             connections,
@@ -262,6 +252,34 @@ impl App {
             }
         })
     }
+}
+
+/// The books of parameters and settings, which fall back to what was known last, and whether a server has them.
+fn books(
+    environment: &Environment,
+    drivers: &mut Drivers,
+    registry: &Arc<Registry>,
+) -> (Arc<ParameterBook>, Arc<SettingsBook>, bool) {
+    let is_remote = drivers.last_known.is_some() || !drivers.embedded.mysql;
+    let mut parameters = ParameterBook::new(Arc::clone(&drivers.config), Arc::clone(registry));
+    let from_environment = environment.settings.clone();
+    let mut settings = SettingsBook::new(Arc::clone(&drivers.config), Arc::clone(registry), from_environment);
+    if let Some(file) = drivers.last_known.take() {
+        parameters = parameters.with_last_known(Arc::clone(&file));
+        settings = settings.with_last_known(file);
+    }
+    (Arc::new(parameters), Arc::new(settings), is_remote)
+}
+
+/// The uploaded modules of a store, on which this process may be the only one.
+fn catalog(
+    environment: &Environment,
+    (modules, alone): (&Arc<dyn ModuleStore>, bool),
+    sandbox: &Sandbox,
+    room: &Arc<Room>,
+) -> Catalog {
+    let (trusted, arrivals) = (environment.trusted_keys.clone(), environment.data_dir.clone());
+    Catalog::new(Arc::clone(modules), sandbox.clone(), trusted, alone, arrivals).with_room(Arc::clone(room))
 }
 
 /// The sandbox, whose compiled modules are kept in `DATA_DIR`.

@@ -65,7 +65,9 @@ fn strategies(folder: &Path, has_greedy: bool) {
             .filter(|at| copy[*at..].starts_with(GREEDY))
             .map(|at| at + GREEDY.len())
             .collect();
-        places.into_iter().for_each(|end| copy[end - 1] = letter);
+        for end in places {
+            copy[end - 1] = letter;
+        }
         fs::write(folder.join(format!("takes_its_tim{}.wasm", char::from(letter))), copy).unwrap();
     }
 }

@@ -67,6 +67,7 @@ pub fn quantiles(mut times: Vec<Duration>) -> String {
 /// # Panics
 ///
 /// If there is no such process.
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 pub fn processor_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // The name, in parentheses, may hold spaces.

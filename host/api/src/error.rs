@@ -182,8 +182,9 @@ impl ApiError {
             Self::BadDigest(_) | Self::UnknownModule(_) => told(S::NOT_FOUND, "unknown_module"),
             Self::Upload(error) => choose_for_upload(error),
             Self::Remove(error @ RemoveError::Unknown(_)) => told(S::NOT_FOUND, error.code()),
-            Self::Remove(RemoveError::Store(error)) => choose_for_store(error),
-            Self::Remove(error) => told(S::CONFLICT, error.code()),
+            Self::Remove(
+                error @ (RemoveError::Bundled(_) | RemoveError::InUse { .. } | RemoveError::MadeSignals { .. }),
+            ) => told(S::CONFLICT, error.code()),
             Self::TooMuch(_) | Self::TooManyJobs { .. } => told(S::UNPROCESSABLE_ENTITY, "too_much"),
             Self::Repair(RepairError::UnknownRepair(_)) => told(S::NOT_FOUND, "unknown_repair"),
             Self::Repair(RepairError::Foreign(_)) => told(S::UNPROCESSABLE_ENTITY, "foreign_tables"),
@@ -228,6 +229,7 @@ impl ApiError {
             Self::Parameters(ParameterError::Write(WriteError::Store(error)))
             | Self::Settings(SettingsError::Write(WriteError::Store(error)))
             | Self::Analysis(AnalysisError::Store(error))
+            | Self::Remove(RemoveError::Store(error))
             | Self::Store(error) => choose_for_store(error),
             Self::Rollout(error) => choose_for_rollout(error),
             Self::Bus(_) => hidden(S::SERVICE_UNAVAILABLE, "bus_away", "the bus is away; try again"),

@@ -54,7 +54,7 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
                 Some(Election::Kubernetes(LeasePlace { namespace: self.given("POD_NAMESPACE"), kubeconfig }))
             }
             #[cfg(feature = "mysql")]
-            Way::Mysql => environment.mysql.clone().map(Election::Mysql),
+            Way::Mysql => environment.mysql.clone().map(|uri| Election::Mysql(Box::new(uri))),
             #[cfg(feature = "nats")]
             Way::Nats => {
                 let nats = environment.nats.as_ref()?;

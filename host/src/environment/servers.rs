@@ -59,7 +59,7 @@ pub enum Election {
     Kubernetes(LeasePlace),
     /// A row of MySQL.
     #[cfg(feature = "mysql")]
-    Mysql(MysqlUri),
+    Mysql(Box<MysqlUri>),
     /// A message of NATS.
     #[cfg(feature = "nats")]
     Nats {

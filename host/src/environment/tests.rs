@@ -231,8 +231,8 @@ fn the_way_to_elect_is_one_of_those_there_are_and_is_said_once() {
     let shared = [("MYSQL_URI", "mysql://a@db/x"), ("MONGODB_URI", "mongodb://db"), ("NATS_URL", "nats://nats:4222")];
     let of = |given: &[(&'static str, &'static str)]| read(&[&shared[..], given].concat());
     let way = |given: &[(&'static str, &'static str)]| of(given).unwrap().election;
-    assert!(matches!(way(&[]), None));
-    assert!(matches!(way(&[("LEADER_ELECTION", "none")]), None));
+    assert!(way(&[]).is_none());
+    assert!(way(&[("LEADER_ELECTION", "none")]).is_none());
     assert!(matches!(way(&[("LEADER_ELECTION_ENABLED", "true")]), Some(Election::Kubernetes(_))));
     assert!(matches!(way(&[("LEADER_ELECTION", " Kubernetes ")]), Some(Election::Kubernetes(_))));
     let both = [("LEADER_ELECTION", "mysql"), ("LEADER_ELECTION_ENABLED", "true")];

@@ -139,7 +139,9 @@ impl CompileCache {
     /// The files of the folder.
     pub(crate) fn files(&self) -> io::Result<Vec<CompiledFile>> {
         let mut files = self.folder.as_ref().map_or_else(|| Ok(Vec::new()), Folder::files)?;
-        files.iter_mut().for_each(|file| file.is_of_this_engine = file.engine == self.engine_key);
+        for file in &mut files {
+            file.is_of_this_engine = file.engine == self.engine_key;
+        }
         Ok(files)
     }
 
@@ -152,7 +154,9 @@ impl CompileCache {
     ) -> io::Result<u64> {
         let Some(folder) = &self.folder else { return Ok(0) };
         let over: Vec<_> = self.files()?.into_iter().filter(|file| file.is_over(wanted, before)).take(most).collect();
-        over.iter().for_each(|file| folder.remove(file.module, &file.engine));
+        for file in &over {
+            folder.remove(file.module, &file.engine);
+        }
         Ok(over.len() as u64)
     }
 

@@ -264,12 +264,12 @@ async fn a_deletion(market: Market) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_archive_on_sqlite() {
-    a_new_archive(Market::on_sqlite(&wrong()).await).await;
+    Box::pin(a_new_archive(Market::on_sqlite(&wrong()).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_archive_on_mysql() {
-    a_new_archive(Market::on_mysql(&wrong()).await).await;
+    Box::pin(a_new_archive(Market::on_mysql(&wrong()).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

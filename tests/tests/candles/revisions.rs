@@ -43,7 +43,7 @@ impl Replicas {
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let path = folders[0].path();
         let apps = [app::app(path).await.unwrap(), app::app(path).await.unwrap()];
-        Self::begin(apps, None, folders).await
+        Box::pin(Self::begin(apps, None, folders)).await
     }
 
     async fn on_mysql() -> Self {
@@ -57,7 +57,7 @@ impl Replicas {
             app
         };
         let apps = [open(&folders[0]).await, open(&folders[1]).await];
-        Self::begin(apps, Some(maria), folders).await
+        Box::pin(Self::begin(apps, Some(maria), folders)).await
     }
 
     async fn begin(apps: [App; 2], maria: Option<MariaDb>, folders: [tempfile::TempDir; 2]) -> Self {

@@ -6,7 +6,7 @@ use ta_bot_tests::{binary, root};
 use tokio::process::Command;
 
 async fn run(command: &mut Command) -> Output {
-    let name = format!("{:?}", command.as_std().get_program());
+    let name = command.as_std().get_program().display().to_string();
     command.output().await.unwrap_or_else(|error| panic!("{name}: {error}: run `make test-setup`"))
 }
 

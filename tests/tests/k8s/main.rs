@@ -30,8 +30,11 @@ async fn built(folder: &str) -> String {
 async fn everything() -> String {
     // Kustomize takes relative paths only.
     let folder = tempfile::tempdir_in(root().join("target")).unwrap();
-    let components: String =
-        COMPONENTS.iter().map(|component| format!("  - ../../k8s/components/{component}\n")).collect();
+    let components: String = COMPONENTS
+        .iter()
+        .map(|component| ["  - ../../k8s/components/", component, "\n"].concat())
+        .collect::<Vec<_>>()
+        .concat();
     let kustomization = format!("resources:\n  - ../../k8s/overlays/production\ncomponents:\n{components}");
     fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
     kubectl(&["kustomize", folder.path().to_str().unwrap()], "").await.unwrap()

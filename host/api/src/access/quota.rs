@@ -50,8 +50,9 @@ impl Quotas {
         let used = regained.get(&key).map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         // The minute is as many requests long as are allowed; what is left over of it by the division is nobody's.
         let most = each * per_minute.get();
-        if used + each > most {
-            return Err(used + each - most);
+        let wait = (used + each).saturating_sub(most);
+        if !wait.is_zero() {
+            return Err(wait);
         }
         if !regained.contains_key(&key) {
             regained.retain(|_, at| *at > now);

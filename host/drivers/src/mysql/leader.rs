@@ -60,12 +60,11 @@ impl MysqlLeader {
         limit: Duration,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, RegisterError> {
-        match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map_err(|fault| RegisterError(self.database.failed(fault).to_string())),
-            Err(_) => {
-                let uri = self.database.uri();
-                Err(RegisterError(format!("{uri}: no answer within {} ms about {NAME}", limit.as_millis())))
-            }
+        if let Ok(answer) = tokio::time::timeout(limit, call).await {
+            answer.map_err(|fault| RegisterError(self.database.failed(fault).to_string()))
+        } else {
+            let uri = self.database.uri();
+            Err(RegisterError(format!("{uri}: no answer within {} ms about {NAME}", limit.as_millis())))
         }
     }
 

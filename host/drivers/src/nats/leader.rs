@@ -71,8 +71,12 @@ impl NatsLeader {
         Self(Arc::new(Inner { address, identity, namespace, replicas, nats, stalled }))
     }
 
-    /// The connection, once there is one.
+    /// The connection, once there is one. Its future is large, and every call would carry it.
     async fn nats(&self) -> Result<&Nats, RegisterError> {
+        Box::pin(self.connection()).await
+    }
+
+    async fn connection(&self) -> Result<&Nats, RegisterError> {
         let Inner { address, identity, namespace, .. } = &*self.0;
         // The metrics of connections are those of the bus, so this connection has some of its own.
         let connect = async {
@@ -80,7 +84,7 @@ impl NatsLeader {
             let connected = Nats::connect(address, identity, namespace, Arc::new(metrics)).await;
             connected.map_err(|error: NatsError| RegisterError(error.to_string()))
         };
-        let nats = self.0.nats.get_or_try_init(|| connect).await?;
+        let nats = Box::pin(self.0.nats.get_or_try_init(|| connect)).await?;
         nats.connected().await;
         Ok(nats)
     }

@@ -151,7 +151,7 @@ impl Pruner {
                 tracing::info!(names, "forgot readers of signals that are configured no more");
             }
             Err(error) => {
-                tracing::warn!(%error, "readers that are gone can't be forgotten; the next round tries again")
+                tracing::warn!(%error, "readers that are gone can't be forgotten; the next round tries again");
             }
         }
     }

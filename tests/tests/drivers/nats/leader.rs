@@ -62,7 +62,7 @@ impl Site for Place {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_passes_the_contract() {
-    contract::all(Place::new).await;
+    Box::pin(contract::all(Place::new)).await;
 }
 
 /// A sequence that came again would let a cut-off leader renew over its successor.
@@ -82,7 +82,7 @@ async fn a_version_does_not_come_again_if_the_stream_is_deleted() {
     assert_eq!((read.word, read.version), (other, new.version));
 }
 
-/// Without JetStream nobody leads, and the reason is told.
+/// Without `JetStream` nobody leads, and the reason is told.
 #[tokio::test]
 async fn a_server_without_jetstream_is_named() {
     let server = Nats::start_without_jetstream().await.unwrap();

@@ -31,7 +31,7 @@ pub async fn inspect<R: Register>(register: &R, remedy: &str) -> Vec<Finding> {
 /// Tells who holds the record that is called `what`, as the check `check`.
 pub fn tell_holder(what: &str, found: Option<&Word>, check: &'static str, checkup: &mut Checkup) {
     let Some(word) = found else {
-        return checkup.ok(check, format!("{} is not there yet: the first leader makes it", what));
+        return checkup.ok(check, format!("{what} is not there yet: the first leader makes it"));
     };
     let Some(name) = &word.holder else { return checkup.ok(check, "nobody leads at the moment") };
     let Some(renewed) = word.renewed else {

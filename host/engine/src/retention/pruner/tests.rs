@@ -161,5 +161,5 @@ fn batches_adapt_to_what_they_take() {
     for _ in 0..9 {
         pace.after(ms(100));
     }
-    assert_eq!((pace.rows, pace.after(Duration::from_secs(60))), (50, Duration::from_secs(5)));
+    assert_eq!((pace.rows, pace.after(Duration::from_mins(1))), (50, Duration::from_secs(5)));
 }

@@ -107,7 +107,9 @@ fn old_files_that_nobody_wants_are_found() {
     folder.write(&other, b"for an engine before this one").unwrap();
     std::fs::write(temp.path().join("compiled/notes.txt"), b"not ours").unwrap();
     let mut files = folder.files().unwrap();
-    files.iter_mut().for_each(|file| file.is_of_this_engine = file.engine == ENGINE);
+    for file in &mut files {
+        file.is_of_this_engine = file.engine == ENGINE;
+    }
     assert_eq!(files.len(), 3);
     let wanted = BTreeSet::from([module("one")]);
     let over = |before| {

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -132,7 +133,7 @@ impl Outbox for MysqlOutbox {
             }
         };
         let (committed, messages) = self.database.write(finished.len(), committed).await?;
-        self.fresh.keep(messages);
+        self.fresh.keep(messages, Instant::now());
         Ok(committed)
     }
 
@@ -152,7 +153,7 @@ impl Outbox for MysqlOutbox {
             transaction.end(ids).await
         };
         let (new, messages) = self.database.write(signals.len(), added).await?;
-        self.fresh.keep(messages);
+        self.fresh.keep(messages, Instant::now());
         Ok(new)
     }
 

@@ -77,10 +77,22 @@ pub(crate) fn wrong_type(expected: &'static str, given: &HeaderValue) -> ApiErro
 
 /// Reads the bytes of a body, or fails if there are more than `limit` or they arrive too late.
 pub(crate) async fn arrived(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    in_time(body, limit, |body| collect(body, limit)).await
+}
+
+/// Takes the bytes of a body into `arrival`, or fails if there are more than `limit` or they arrive too late.
+pub(crate) async fn kept(body: Body, limit: usize, arrival: Arrival) -> Result<Arrival, ApiError> {
+    in_time(body, limit, |body| keep(body, limit, arrival)).await
+}
+
+async fn in_time<T, R>(body: Body, limit: usize, read: impl FnOnce(Body) -> R) -> Result<T, ApiError>
+where
+    R: Future<Output = Result<T, ApiError>>,
+{
     if body.size_hint().lower() > limit as u64 {
         return Err(ApiError::TooLarge { limit });
     }
-    tokio::time::timeout(ARRIVAL, collect(body, limit)).await.map_err(|_| ApiError::SlowBody)?
+    tokio::time::timeout(ARRIVAL, read(body)).await.map_err(|_| ApiError::SlowBody)?
 }
 
 fn ended_early() -> ApiError {
@@ -97,14 +109,6 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
-}
-
-/// Takes the bytes of a body into `arrival`, or fails if there are more than `limit` or they arrive too late.
-pub(crate) async fn kept(body: Body, limit: usize, arrival: Arrival) -> Result<Arrival, ApiError> {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(ApiError::TooLarge { limit });
-    }
-    tokio::time::timeout(ARRIVAL, keep(body, limit, arrival)).await.map_err(|_| ApiError::SlowBody)?
 }
 
 async fn keep(mut body: Body, limit: usize, mut arrival: Arrival) -> Result<Arrival, ApiError> {

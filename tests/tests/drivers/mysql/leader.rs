@@ -1,10 +1,7 @@
 //! Tests of leadership on a row of MySQL.
 
 use ta_bot_drivers::mysql::leader::MysqlLeader;
-use ta_bot_engine::pipeline::election::{
-    Register as _, Word,
-    contract::{self, LEASE, RENEW_DEADLINE, Site, Way},
-};
+use ta_bot_engine::pipeline::election::contract::{self, Site, Way};
 
 use super::{new_database, server};
 use crate::ways::Ways;
@@ -44,19 +41,11 @@ async fn a_row_passes_the_contract() {
     Box::pin(contract::all(Place::new)).await;
 }
 
-/// A version that came again would let a cut-off leader renew over its successor.
 #[tokio::test]
 async fn a_version_does_not_come_again_if_the_table_is_dropped() {
     let place = Place::new().await;
-    let register = place.register().await;
-    assert!(register.read(RENEW_DEADLINE).await.unwrap().is_none(), "there is no table");
-    let word = Word::first("first", LEASE);
-    let old = register.create(&word, RENEW_DEADLINE).await.unwrap().unwrap();
-    server().await.sql(&format!("DROP TABLE {}.ta_bot_leader", place.database)).await.unwrap();
-    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
-    let other = Word::first("second", LEASE);
-    let new = register.create(&other, RENEW_DEADLINE).await.unwrap().unwrap();
-    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
-    let read = register.read(RENEW_DEADLINE).await.unwrap().unwrap();
-    assert_eq!((read.word, read.version), (other, new.version));
+    let lose = async || {
+        server().await.sql(&format!("DROP TABLE {}.ta_bot_leader", place.database)).await.unwrap();
+    };
+    Box::pin(contract::a_version_does_not_come_again(&place.register().await, lose)).await;
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_nats::jetstream;
 use ta_bot_drivers::nats::leader::NatsLeader;
 use ta_bot_engine::pipeline::election::{
-    Register as _, Word,
-    contract::{self, LEASE, RENEW_DEADLINE, Site, Way},
+    Register as _,
+    contract::{self, RENEW_DEADLINE, Site, Way},
 };
 use ta_bot_test_servers::Nats;
 use tokio::sync::OnceCell;
@@ -65,21 +65,13 @@ async fn a_message_passes_the_contract() {
     Box::pin(contract::all(Place::new)).await;
 }
 
-/// A sequence that came again would let a cut-off leader renew over its successor.
 #[tokio::test]
 async fn a_version_does_not_come_again_if_the_stream_is_deleted() {
     let place = Place::new().await;
-    let register = place.register().await;
-    assert!(register.read(RENEW_DEADLINE).await.unwrap().is_none(), "there is no stream");
-    let word = Word::first("first", LEASE);
-    let old = register.create(&word, RENEW_DEADLINE).await.unwrap().unwrap();
-    place.jetstream().await.delete_stream(place.stream()).await.unwrap();
-    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
-    let other = Word::first("second", LEASE);
-    let new = register.create(&other, RENEW_DEADLINE).await.unwrap().unwrap();
-    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
-    let read = register.read(RENEW_DEADLINE).await.unwrap().unwrap();
-    assert_eq!((read.word, read.version), (other, new.version));
+    let lose = async || {
+        place.jetstream().await.delete_stream(place.stream()).await.unwrap();
+    };
+    Box::pin(contract::a_version_does_not_come_again(&place.register().await, lose)).await;
 }
 
 /// Without `JetStream` nobody leads, and the reason is told.

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Register, Timing};
+use super::{Register, Timing, Word};
 
 mod candidate;
 mod changed;
@@ -60,6 +60,21 @@ pub trait Site: Send + Sync + 'static {
 
     /// Deletes the record, as a person would.
     fn delete(&self) -> impl Future<Output = ()>;
+}
+
+/// A version that came again would let a cut-off leader renew over its successor. `lose` takes what holds the record
+/// away, such as a table; it is not there at the beginning either.
+pub async fn a_version_does_not_come_again<R: Register>(register: &R, lose: impl AsyncFnOnce()) {
+    assert!(register.read(RENEW_DEADLINE).await.unwrap().is_none(), "there is nothing that holds a record");
+    let word = Word::first("first", LEASE);
+    let old = register.create(&word, RENEW_DEADLINE).await.unwrap().unwrap();
+    lose().await;
+    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
+    let other = Word::first("second", LEASE);
+    let new = register.create(&other, RENEW_DEADLINE).await.unwrap().unwrap();
+    assert!(register.replace(&old, &word, RENEW_DEADLINE).await.unwrap().is_none());
+    let read = register.read(RENEW_DEADLINE).await.unwrap().unwrap();
+    assert_eq!((read.word, read.version), (other, new.version));
 }
 
 /// Runs every case, each on a site that `fresh` makes. They run side by side, since most of the time they wait.

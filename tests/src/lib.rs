@@ -63,18 +63,26 @@ pub fn quantiles(mut times: Vec<Duration>) -> String {
 }
 
 /// The time that the machine's cores have run a process, in seconds.
-///
-/// # Panics
-///
-/// If there is no such process.
-#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 pub fn processor_seconds(pid: u32) -> f64 {
+    // `utime` and `stime`.
+    seconds_in_stat(pid, 11)
+}
+
+/// The same of those of its children that have ended.
+pub fn processor_seconds_of_children(pid: u32) -> f64 {
+    // `cutime` and `cstime`.
+    seconds_in_stat(pid, 13)
+}
+
+/// The sum of two neighbouring times in what the system says of a process, counted from the field behind its name.
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+fn seconds_in_stat(pid: u32, first: usize) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name, in parentheses, may hold spaces.
+    // The name of the program is in brackets and may hold anything.
     let (_, fields) = stat.rsplit_once(')').unwrap();
-    let ticks = |place: usize| fields.split_whitespace().nth(place).unwrap().parse::<f64>().unwrap();
-    // User and system time, in hundredths of a second on Linux.
-    (ticks(11) + ticks(12)) / 100.0
+    let times = fields.split_whitespace().skip(first).take(2);
+    // Hundredths of a second on Linux.
+    times.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }
 
 /// The project's root folder.

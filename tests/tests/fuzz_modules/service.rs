@@ -174,14 +174,3 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
     let of_all = children.flat_map(|children| children.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     of_all.filter_map(|child| child.parse().ok()).collect()
 }
-
-/// How long the machine has run the children of a process that have ended, in seconds.
-pub(crate) fn seconds_of_children(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name of the program is in brackets and may hold anything; the fields after it are its state and numbers, of
-    // which some may be negative.
-    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(1);
-    let fields: Vec<i128> = fields.map(|field| field.parse().unwrap()).collect();
-    // The parent is the fourth field and the first here; `cutime` and `cstime` are the fields 16 and 17.
-    (fields[12] + fields[13]) as f64 / 100.0
-}

@@ -13,11 +13,11 @@ use std::{
 
 use serde_json::Value as Json;
 use ta_bot_core::ModuleDigest;
-use ta_bot_tests::root;
+use ta_bot_tests::{processor_seconds_of_children, root};
 
 use crate::{
     bombs::{self, Bomb},
-    service::{Home, Service, Taken, children, seconds_of_children, size_kb},
+    service::{Home, Service, Taken, children, size_kb},
 };
 
 /// What a small module may use: 20 s of a processor, and a gigabyte with a little for the time between two looks.
@@ -85,10 +85,10 @@ async fn more_than_a_hundred_bombs_cost_what_a_module_may_and_the_service_goes_o
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut dearest = (0.0, String::new());
     for Bomb { name, bytes } in &all {
-        let before = seconds_of_children(service.pid());
+        let before = processor_seconds_of_children(service.pid());
         let begun = Instant::now();
         let (word, words) = verdict(&service, bytes).await;
-        let seconds = seconds_of_children(service.pid()) - before;
+        let seconds = processor_seconds_of_children(service.pid()) - before;
         println!(
             "{name}: {} bytes, {word}, {seconds:.1} s in {:.1} s: {}",
             bytes.len(),

@@ -110,13 +110,15 @@ async fn a_trace_leads_from_the_event_over_two_replicas_to_the_reader() {
 }
 
 /// One replica's collector is dead, another's never answers, the third's refuses. Nothing else suffers: every job is
-/// done, every signal is sent, the queues stay small, and the log has few lines about it.
+/// done, every signal is sent, the queues stay small, the log has few lines about it, and a collector that answers
+/// again has spans again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_fails_costs_a_counter_and_few_lines() {
     let market = Market::new(20, 10);
     let mut fleet = Fleet::start(&market, 3).await;
     let mut dead = Collector::start(&[]).await.unwrap();
-    let (stalling, refusing) = tokio::try_join!(Collector::start(&[]), Collector::start_that_refuses()).unwrap();
+    let (stalling, refusing) =
+        tokio::try_join!(Collector::start(&["traces"]), Collector::start_that_refuses()).unwrap();
     let stalled = Proxy::start(stalling.http_address()).unwrap();
     stalled.set(Mode::Stall).await.unwrap();
     let all = &["traces", "logs", "metrics"][..];
@@ -152,6 +154,17 @@ async fn a_collector_that_fails_costs_a_counter_and_few_lines() {
         assert_eq!(replica.get("/health").await["status"], "healthy");
     }
     assert_eq!(fleet.dead_jobs().await, 0);
+    // Spans are made again once the collector answers.
+    stalled.set(Mode::Forward).await.unwrap();
+    until(
+        PATIENCE,
+        async || fleet.replicas[1].log_tail(),
+        async || {
+            fleet.replicas[1].get("/health").await;
+            stalling.log().unwrap().contains("GET /health")
+        },
+    )
+    .await;
     let begun = std::time::Instant::now();
     for replica in &mut fleet.replicas {
         assert!(replica.terminate().await.success());

@@ -42,23 +42,20 @@ impl fmt::Debug for Exporter {
 }
 
 impl Exporter {
-    fn new(collector: Collector, room: Arc<Room>) -> Self {
+    fn new(collector: Arc<Collector>, room: Arc<Room>) -> Self {
         let resource = ResourceAttributesWithSchema::default();
-        Self { collector: Arc::new(collector), room, runtime: Handle::current(), resource }
+        Self { collector, room, runtime: Handle::current(), resource }
     }
 
     async fn send(&self, batch: Batch, count: usize) -> OTelSdkResult {
         let collector = Arc::clone(&self.collector);
         let sent = self.runtime.spawn(async move { collector.send(batch).await }).await;
         self.room.leave(count);
-        let (lost, reason) = match sent {
-            Ok(Ok(0)) => return Ok(()),
-            Ok(Ok(rejected)) => (rejected, "the collector rejected a part of them".to_owned()),
-            Ok(Err(reason)) => (count, reason),
-            Err(_) => (count, "the process ends".to_owned()),
-        };
-        self.room.refused(lost, reason.clone());
-        Err(OTelSdkError::InternalFailure(reason))
+        let answer = sent.unwrap_or_else(|_| Err("the process ends".to_owned()));
+        if self.room.answered(count, answer) {
+            return Ok(());
+        }
+        Err(OTelSdkError::InternalFailure("the collector took nothing".to_owned()))
     }
 }
 
@@ -67,7 +64,7 @@ impl Exporter {
 pub(super) struct SpanExport(Exporter);
 
 impl SpanExport {
-    pub(super) fn new(collector: Collector, room: Arc<Room>) -> Self {
+    pub(super) fn new(collector: Arc<Collector>, room: Arc<Room>) -> Self {
         Self(Exporter::new(collector, room))
     }
 }
@@ -89,7 +86,7 @@ impl SpanExporter for SpanExport {
 pub(super) struct LogExport(Exporter);
 
 impl LogExport {
-    pub(super) fn new(collector: Collector, room: Arc<Room>) -> Self {
+    pub(super) fn new(collector: Arc<Collector>, room: Arc<Room>) -> Self {
         Self(Exporter::new(collector, room))
     }
 }
@@ -200,7 +197,7 @@ mod tests {
         let way = Way { protocol: Protocol::Http, uri, headers: HeaderMap::new(), timeout, is_compressed: false };
         let lost = IntCounter::new("lost", "lost").unwrap();
         let room = Arc::new(Room::new("traces", PLACES, lost.clone()));
-        let exporter = SpanExport::new(Collector::open(&way).unwrap(), Arc::clone(&room));
+        let exporter = SpanExport::new(Arc::new(Collector::open(&way).unwrap()), Arc::clone(&room));
         let processor = Spans::new(exporter, Arc::clone(&room));
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
         let tracer = provider.tracer("test");

@@ -87,17 +87,8 @@ impl Push {
         let scope_metrics = vec![ScopeMetrics { scope: Some(scope), metrics, schema_url: String::new() }];
         let resource = Some(self.resource.clone());
         let resource_metrics = vec![ResourceMetrics { resource, scope_metrics, schema_url: String::new() }];
-        match self.collector.send(Batch::Metrics(ExportMetricsServiceRequest { resource_metrics })).await {
-            Ok(0) => true,
-            Ok(rejected) => {
-                self.room.refused(rejected, "the collector rejected a part of them".to_owned());
-                true
-            }
-            Err(reason) => {
-                self.room.refused(points, reason);
-                false
-            }
-        }
+        let message = Batch::Metrics(ExportMetricsServiceRequest { resource_metrics });
+        self.room.answered(points, self.collector.send(message).await)
     }
 }
 

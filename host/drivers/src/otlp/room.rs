@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +20,8 @@ pub(super) struct Room {
     kind: &'static str,
     limit: usize,
     waiting: AtomicUsize,
+    /// Whether the collector did not take what was sent last.
+    is_failing: AtomicBool,
     lost: IntCounter,
     /// Why the collector did not take the last thing that it refused.
     reason: Mutex<Option<String>>,
@@ -27,7 +29,14 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) const fn new(kind: &'static str, limit: usize, lost: IntCounter) -> Self {
-        Self { kind, limit, waiting: AtomicUsize::new(0), lost, reason: Mutex::new(None) }
+        Self {
+            kind,
+            limit,
+            waiting: AtomicUsize::new(0),
+            is_failing: AtomicBool::new(false),
+            lost,
+            reason: Mutex::new(None),
+        }
     }
 
     /// How much may wait.
@@ -37,6 +46,20 @@ impl Room {
 
     pub(super) fn is_full(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= self.limit
+    }
+
+    /// Whether more is worth making; false, and a loss, if it would find no room or the collector takes nothing.
+    pub(super) fn admits(&self) -> bool {
+        let admits = !self.is_failing() && !self.is_full();
+        if !admits {
+            self.lose(1);
+        }
+        admits
+    }
+
+    /// Whether the collector did not take what was sent last.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
     }
 
     /// Takes a place; false, and a loss, if there is none.
@@ -58,10 +81,18 @@ impl Room {
         self.lost.inc_by(count as u64);
     }
 
-    /// Notes what the collector did not take.
-    pub(super) fn refused(&self, count: usize, reason: String) {
-        self.lose(count);
+    /// Notes what became of `count` entries that were sent: how many of them the collector rejected, or why it took
+    /// none. Returns whether it takes anything.
+    pub(super) fn answered(&self, count: usize, answer: Result<usize, String>) -> bool {
+        self.is_failing.store(answer.is_err(), Ordering::Relaxed);
+        let (lost, reason) = match answer {
+            Ok(0) => return true,
+            Ok(rejected) => (rejected, "the collector rejected a part of them".to_owned()),
+            Err(reason) => (count, reason),
+        };
+        self.lose(lost);
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        !self.is_failing()
     }
 
     fn reason(&self) -> Option<String> {
@@ -78,18 +109,14 @@ pub(super) async fn tell(rooms: &[Arc<Room>], stop: CancellationToken) {
         pause = Duration::from_secs(5);
         for (room, before, is_losing) in &mut told {
             let lost = room.lost.get() - *before;
-            match (lost, *is_losing) {
-                (0, true) => {
-                    tracing::info!(kind = room.kind, "the collector takes telemetry again");
-                }
-                (0, false) => continue,
-                _ => {
-                    let reason = room.reason().unwrap_or_else(|| "more is made than the collector takes".to_owned());
-                    tracing::warn!(kind = room.kind, lost, reason, "telemetry is lost; nothing else is affected");
-                    pause = TELL;
-                }
+            if lost > 0 {
+                let reason = room.reason().unwrap_or_else(|| "more is made than the collector takes".to_owned());
+                tracing::warn!(kind = room.kind, lost, reason, "telemetry is lost; nothing else is affected");
+                pause = TELL;
+            } else if *is_losing && !room.is_failing() {
+                tracing::info!(kind = room.kind, "the collector takes telemetry again");
             }
-            (*before, *is_losing) = (room.lost.get(), lost > 0);
+            (*before, *is_losing) = (*before + lost, lost > 0 || (*is_losing && room.is_failing()));
         }
     }
 }
@@ -106,7 +133,20 @@ mod tests {
         assert!(room.is_full());
         room.leave(1);
         assert!(room.enter() && room.is_full());
-        room.refused(2, "away".to_owned());
+        room.answered(2, Err("away".to_owned()));
         assert_eq!((lost.get(), room.reason().as_deref(), room.reason()), (3, Some("away"), None));
+    }
+
+    #[test]
+    fn nothing_is_made_while_the_collector_takes_nothing() {
+        let lost = IntCounter::new("lost", "lost").unwrap();
+        let room = Room::new("traces", 2, lost.clone());
+        assert!(room.admits());
+        assert!(!room.answered(5, Err("away".to_owned())));
+        assert_eq!((room.admits(), room.admits(), lost.get()), (false, false, 7), "what is not made counts");
+        // A part that was rejected says that the collector takes the rest.
+        assert!(room.answered(3, Ok(1)));
+        assert!(room.admits() && room.enter() && room.enter());
+        assert_eq!((room.admits(), lost.get()), (false, 9), "it would find no room");
     }
 }

@@ -24,15 +24,33 @@ use opentelemetry::{
 };
 use ta_bot_core::{Job, Timestamp};
 
-static TRACER: OnceLock<BoxedTracer> = OnceLock::new();
+static RECORDER: OnceLock<Recorder> = OnceLock::new();
+
+/// What records the spans of this process.
+struct Recorder {
+    tracer: BoxedTracer,
+    /// Whether somebody takes them at the moment.
+    are_wanted: Box<dyn Fn() -> bool + Send + Sync>,
+}
 
 thread_local! {
     static CHOSEN: Cell<Option<SpanId>> = const { Cell::new(None) };
 }
 
-/// Has the spans of this process recorded from now on. Only the first call counts.
-pub fn record_with(tracer: BoxedTracer) {
-    TRACER.set(tracer).ok();
+/// Has the spans of this process recorded from now on, except while `are_wanted` says no: it is asked before a trace
+/// goes on here, so that one that nobody takes costs nothing. Only the first call counts.
+pub fn record_with(tracer: BoxedTracer, are_wanted: impl Fn() -> bool + Send + Sync + 'static) {
+    RECORDER.set(Recorder { tracer, are_wanted: Box::new(are_wanted) }).ok();
+}
+
+/// What makes spans, whether they are wanted at the moment or not.
+fn tracer() -> Option<&'static BoxedTracer> {
+    RECORDER.get().map(|recorder| &recorder.tracer)
+}
+
+/// What makes spans, if they are wanted at the moment.
+fn wanted_tracer() -> Option<&'static BoxedTracer> {
+    RECORDER.get().filter(|recorder| (recorder.are_wanted)()).map(|recorder| &recorder.tracer)
 }
 
 /// The id of the span that is being made, if it was chosen. For the source of ids of the tracer.
@@ -61,9 +79,9 @@ pub struct Begun {
 
 impl Span {
     /// Begins a span below the context that came in as a W3C `traceparent`, or a new trace. `begun` is only called if
-    /// spans are recorded.
+    /// spans are recorded at the moment.
     pub fn begin(incoming: Option<&str>, begun: impl FnOnce() -> Begun) -> Self {
-        let context = TRACER.get().map(|tracer| {
+        let context = wanted_tracer().map(|tracer| {
             let parent = incoming.and_then(parse).map(|parent| Context::new().with_remote_span_context(parent));
             let parent = parent.unwrap_or_default();
             let span = tracer.build_with_context(begun().builder(), &parent);
@@ -74,7 +92,7 @@ impl Span {
 
     /// The span that the caller runs in, see [`around`](Self::around) and [`enter`](Self::enter).
     pub fn current() -> Self {
-        let context = TRACER.get().map(|_| Context::current()).filter(Context::has_active_span);
+        let context = tracer().map(|_| Context::current()).filter(Context::has_active_span);
         Self { context, incoming: None }
     }
 
@@ -132,7 +150,7 @@ impl Span {
 
     fn recording(&self) -> Option<(&'static BoxedTracer, &Context)> {
         let context = self.context.as_ref().filter(|context| context.span().is_recording())?;
-        Some((TRACER.get()?, context))
+        Some((tracer()?, context))
     }
 }
 
@@ -186,7 +204,7 @@ impl SignalSpans {
         attributes: impl FnOnce() -> Vec<KeyValue>,
     ) {
         let Some(message) = parse(traceparent).filter(SpanContext::is_sampled) else { return };
-        if TRACER.get().is_none() {
+        if tracer().is_none() {
             return;
         }
         let of_evaluation =
@@ -199,15 +217,15 @@ impl SignalSpans {
         record(&relay, Some(self.publish), (now.checked_sub(sending).unwrap_or(now), now), sent);
     }
 
-    /// Whether spans are recorded at all: if not, nothing has to be known of a signal.
+    /// Whether spans are recorded at the moment: if not, nothing has to be known of a signal.
     pub fn are_recorded() -> bool {
-        TRACER.get().is_some()
+        wanted_tracer().is_some()
     }
 }
 
 /// Records a span that is over, and returns its context.
 fn record(parent: &Context, id: Option<SpanId>, (from, to): (SystemTime, SystemTime), begun: Begun) -> Context {
-    let Some(tracer) = TRACER.get() else { return Context::new() };
+    let Some(tracer) = tracer() else { return Context::new() };
     CHOSEN.set(id);
     let span = tracer.build_with_context(begun.builder().with_start_time(from), parent);
     CHOSEN.set(None);

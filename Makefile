@@ -8,9 +8,10 @@ VENV := $(TARGET)/venv
 # Recorded candles, which are not part of the project.
 PARITY_DIR ?= ../shared/parity
 FUZZ_SECONDS ?= 1800
+UPLOADS ?= 200
 STORMS ?= 20
 # The crates of the host.
-HOST := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
+HOST := -p ta-bot -p ta-bot-api -p ta-bot-backtest -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
 NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-donchian -p ta-bot-example-rsi -p ta-bot-example-momentum \
@@ -47,7 +48,7 @@ strategies: ## build the built-in strategies into target/strategies
 	@$(CARGO) build $(LOCKED) --profile guest --target wasm32-unknown-unknown $(addprefix -p ta-bot-strategy-,$(STRATEGIES))
 	@mkdir -p $(TARGET)/strategies
 	@for file in $(TARGET)/strategies/*.wasm; do \
-		[ -d strategies/$$(basename $$file .wasm) ] || rm -f $$file || exit 1; \
+		[ -d "strategies/$$(basename "$$file" .wasm)" ] || rm -f $$file || exit 1; \
 	done
 	@for name in $(STRATEGIES); do \
 		cp $(TARGET)/wasm32-unknown-unknown/guest/$$name.wasm $(TARGET)/strategies/$$name.wasm || exit 1; \
@@ -83,10 +84,11 @@ guests: strategies test-setup ## build the examples in every language and the ho
 bench: build guests ## measure; ratios of one run
 	@$(CARGO) bench $(LOCKED) -p ta-bot-tests
 
-fuzz: strategies test-setup ## look for bytes that break modules or other inputs, FUZZ_SECONDS in each of nine ways
+fuzz: strategies test-setup ## look for bytes that break modules or other inputs, FUZZ_SECONDS in each of nine ways; kill during UPLOADS
 	@sh scripts/fuzz.sh $(TARGET) $(FUZZ_SECONDS)
 	@$(CARGO) build $(LOCKED) $(NATIVE) --bin ta-bot
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(LOCKED) $(NATIVE) --test fuzz_inputs -- --nocapture --test-threads=1
+	@UPLOADS=$(UPLOADS) $(CARGO) test $(LOCKED) $(NATIVE) --test fuzz_modules killed -- --nocapture
 
 # Which candles: docs/strategies/candles.txt, which the test that the pages are current reads as well.
 routes: ## write docs/routes.md

@@ -1,7 +1,7 @@
 //! The service and its children are killed at random moments of uploads: no module is lost, none is stuck, and none is
-//! judged twice differently.
+//! judged twice differently. `UPLOADS=200` uploads more modules than the few that every run of the tests does.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, env, process::Command, time::Duration};
 
 use serde_json::Value as Json;
 use ta_bot_core::ModuleDigest;
@@ -9,18 +9,14 @@ use ta_bot_tests::{built_in, chance::Chance};
 
 use crate::service::{Home, Service, children};
 
-/// How many modules are uploaded.
+/// How many modules are uploaded if `UPLOADS` does not say it.
 const MODULES: usize = 24;
 
 /// Versions of a strategy, which differ in a version of their own.
 fn modules() -> Vec<Vec<u8>> {
     let ids = built_in::ids().unwrap();
-    ids.iter()
-        .cycle()
-        .take(MODULES)
-        .enumerate()
-        .map(|(index, id)| other(&built_in::bytes(id).unwrap(), index))
-        .collect()
+    let count = env::var("UPLOADS").map_or(MODULES, |text| text.parse().unwrap());
+    ids.iter().cycle().take(count).enumerate().map(|(index, id)| other(&built_in::bytes(id).unwrap(), index)).collect()
 }
 
 /// The same component with a section of its own at the end, which means nothing.

@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them, and ends them in order. This is the only module that names drivers.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -62,6 +63,8 @@ pub struct App {
     histories: Arc<dyn Prunable>,
     room: Arc<Room>,
     sandbox: Sandbox,
+    /// The candles as they are stored, for whoever looks at old ones.
+    stored: Arc<Candles>,
     queue: Arc<dyn JobQueue>,
     modules: Arc<dyn ModuleStore>,
     books: Books,
@@ -157,7 +160,8 @@ impl App {
         let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&stored_candles)));
         let mender = mender(&analyst, &stored_candles, (&drivers.outbox, &drivers.redecisions))?;
         let (outbox, threads) = (Arc::clone(&drivers.outbox), Arc::clone(&analyst.threads));
-        let replayer = Replayer::new(replay::Sources { outbox, candles: stored_candles, modules: loader, threads });
+        let candles_of_replays = Arc::clone(&stored_candles);
+        let replayer = Replayer::new(replay::Sources { outbox, candles: candles_of_replays, modules: loader, threads });
         let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
         let Drivers {
             connections,
@@ -186,6 +190,7 @@ impl App {
             room,
             retention,
             sandbox,
+            stored: stored_candles,
             queue,
             modules,
             failures,
@@ -211,6 +216,23 @@ impl App {
             mender,
             ledger,
         })
+    }
+
+    /// The sandbox of this process.
+    pub const fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// The candles, read without a cache, which would forget newer ones for the sake of old ones.
+    pub fn stored_candles(&self) -> Arc<Candles> {
+        Arc::clone(&self.stored)
+    }
+
+    /// The candles of a store in a folder of its own, which is empty at first. They are read as those of the service.
+    pub async fn candles_in(&self, folder: &Path) -> anyhow::Result<Arc<Candles>> {
+        let store = drivers::candles_in(folder).await?;
+        let settings = Arc::clone(&self.analyst.settings);
+        Ok(Arc::new(market::door(&self.environment, &store, settings, &Arc::new(Metrics::new()?))))
     }
 
     /// Tells every replica that the deployments have changed. A command's bus may still be connecting, so this is tried

@@ -23,6 +23,7 @@ use crate::{
 
 mod analyze;
 mod args;
+mod backtest;
 mod candles;
 mod check;
 mod costs;
@@ -136,6 +137,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
             candles::revisions::list(session, RevisionFilter { symbol, timeframe, limit: most.limit }).await
         }
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
+        Command::Backtest(wanted) => backtest::backtest(session, wanted).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
         Command::Prune { dry_run } => return prune::prune(session, dry_run).await,
         Command::Failures(command) => failures::run(session, command).await,

@@ -1,7 +1,7 @@
 //! The drivers that the environment names. A part uses its embedded driver unless the environment gives the address of
 //! a server.
 
-use std::{pin::Pin, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 
 use ta_bot_api::health::Embedded;
 use ta_bot_drivers::sqlite::{
@@ -240,6 +240,11 @@ pub(super) fn as_they_are(environment: &Environment) -> AsTheyAre {
         None => database.map(|database| Arc::new(SqliteCandles::new(database)) as _),
     };
     AsTheyAre { config, candles }
+}
+
+/// A store of candles in a folder of its own.
+pub(super) async fn candles_in(folder: &Path) -> anyhow::Result<Arc<dyn CandleStore>> {
+    Ok(Arc::new(SqliteCandles::new(Database::open(folder).await?)))
 }
 
 /// Where signals for receivers over HTTP come from, and who may deliver them.

@@ -34,15 +34,22 @@ impl Market {
         settings: Arc<SettingsBook>,
         metrics: &Arc<Metrics>,
     ) -> Self {
-        let scheduled = move || settings.current().settings.timeframes.clone();
-        let sources = Sources::new(environment.candle_sources.clone(), scheduled);
         let clock = MarketClock::default();
-        let stored = Candles::new(Arc::clone(store), environment.candle_patience, Arc::clone(metrics))
-            .derived_from(sources)
-            .noting(Arc::clone(revisions))
-            .on(clock.clone());
+        let stored = door(environment, store, settings, metrics).noting(Arc::clone(revisions)).on(clock.clone());
         let cache = Arc::new(CandleCache::new(Arc::clone(store), Arc::clone(revisions)));
         let candles = Arc::new(stored.through(Arc::clone(&cache) as _));
         Self { stored: Arc::new(stored), cache, candles, clock }
     }
+}
+
+/// The door through which the candles of a store come in.
+pub(super) fn door(
+    environment: &Environment,
+    store: &Arc<dyn CandleStore>,
+    settings: Arc<SettingsBook>,
+    metrics: &Arc<Metrics>,
+) -> Candles {
+    let scheduled = move || settings.current().settings.timeframes.clone();
+    let sources = Sources::new(environment.candle_sources.clone(), scheduled);
+    Candles::new(Arc::clone(store), environment.candle_patience, Arc::clone(metrics)).derived_from(sources)
 }

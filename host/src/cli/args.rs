@@ -11,12 +11,14 @@ use ta_bot_engine::{
     support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
 
+mod backtest;
 mod candles;
 mod digits;
 mod migrate;
 mod modules;
 mod signals;
 
+pub(super) use backtest::{BacktestWanted, FormatWanted, Setting};
 pub(super) use candles::{
     CandlesCommand, DeleteWanted, ExportWanted, FilesWanted, RedecisionsWanted, RepairTerms, ReplaceWanted,
 };
@@ -103,6 +105,10 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE.wasm")]
         module: Option<PathBuf>,
     },
+    /// Evaluate strategies over the past as the service would have, and keep every signal
+    ///
+    /// Ctrl-C keeps what is done; the same command goes on from there.
+    Backtest(BacktestWanted),
     /// List what evaluations of jobs cost, the most expensive first
     Costs(CostsWanted),
     /// Remove what is older than it is to be kept (RETENTION_*_DAYS), as the leader of a service does every hour

@@ -11,6 +11,7 @@ use ta_bot_api::{
     access::NobodyMayCall,
     tokens::{LocalKeyError, TokenFileError},
 };
+use ta_bot_backtest::run::{KeptError, RunError};
 use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
@@ -81,6 +82,8 @@ pub(super) enum CliError {
     NoCandles,
     #[error("there are no candles of {symbol} {timeframe}. There are: {}", named(.there))]
     UnknownSeries { symbol: Symbol, timeframe: Timeframe, there: Vec<SeriesSummary> },
+    #[error("there are no candles of {symbol}{}. There are: {}", of(.timeframe), named(.there))]
+    NoSeries { symbol: Symbol, timeframe: Option<Timeframe>, there: Vec<SeriesSummary> },
     #[error("no candle of {symbol} {timeframe} had closed at {at}. The oldest closed at {first}")]
     TooEarly { symbol: Symbol, timeframe: Timeframe, at: Timestamp, first: Timestamp },
     #[error("--at {at} lies in the future (it is {now} now): leave --at away for the newest candle, or correct it")]
@@ -163,6 +166,8 @@ pub(super) enum CliError {
     #[error("the key can't be made: {0}")]
     Key(SignatureError),
     #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
     Docs(#[from] DocsError),
     #[error("the answer can't be written: {0}")]
     Output(io::Error),
@@ -219,7 +224,7 @@ impl CliError {
             Self::Analysis(_) => "analysis",
             Self::Sandbox(_) | Self::App(_) | Self::Start(_) | Self::Key(_) => "failed",
             Self::NoCandles => "no_candles",
-            Self::UnknownSeries { .. } => "unknown_series",
+            Self::UnknownSeries { .. } | Self::NoSeries { .. } => "unknown_series",
             Self::TooEarly { .. } => "too_early",
             Self::Future { .. } => "future",
             Self::NoStrategies { .. } => "no_strategies",
@@ -247,6 +252,9 @@ impl CliError {
             Self::Repair(RepairError::UnknownRepair(_)) => "unknown_repair",
             Self::Repair(_) => "unsound_candle",
             Self::Signature { .. } => "bad_signature",
+            Self::Run(RunError::Kept(_)) => "run_folder",
+            Self::Run(RunError::Stopped) => "stopped",
+            Self::Run(_) => "run",
             Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
         }
@@ -269,7 +277,7 @@ impl CliError {
                 let entry = |error: &EnvError| json!({"variable": error.name, "problem": error.problem});
                 errors.iter().map(entry).collect()
             }
-            Self::UnknownSeries { there, .. } => {
+            Self::UnknownSeries { there, .. } | Self::NoSeries { there, .. } => {
                 let entry = |series: &SeriesSummary| json!({"symbol": series.symbol, "timeframe": series.timeframe});
                 there.iter().map(entry).collect()
             }
@@ -298,6 +306,12 @@ impl From<RolloutError> for CliError {
             | RolloutError::Parameters(ParameterError::Write(WriteError::Store(error))) => Self::Store(error),
             error => Self::Rollout(error),
         }
+    }
+}
+
+impl From<KeptError> for CliError {
+    fn from(error: KeptError) -> Self {
+        Self::Run(error.into())
     }
 }
 
@@ -350,6 +364,11 @@ fn listed<T: ToString>(all: &[T]) -> String {
         count if count > MOST => format!("{named} and {} more", count - MOST),
         _ => named,
     }
+}
+
+/// A timeframe after a symbol, if there is one.
+fn of(timeframe: &Option<Timeframe>) -> String {
+    timeframe.map(|timeframe| format!(" {timeframe}")).unwrap_or_default()
 }
 
 /// A path as text, for JSON.

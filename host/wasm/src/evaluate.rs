@@ -103,37 +103,11 @@ impl StrategyModule {
     /// Evaluates `inputs` one after the other in the same instance, up to the first evaluation that ends the instance.
     /// The service never does this; it shows whether a strategy keeps state from one call to the next.
     pub fn evaluate_in_one_instance(&self, inputs: &[EvaluationInput<'_>]) -> Vec<Evaluation> {
-        let Some(first) = inputs.first() else { return Vec::new() };
-        let limits = self.limits();
-        let mut started = Instant::now();
-        let state = GuestState::new(limits, first.job.candle_close, seed(self, first.job));
-        let mut store = new_store(&self.sandbox, state, limits);
-        let instance = match self.pre.instantiate(&mut store) {
-            Ok(instance) => instance,
-            Err(error) => {
-                let outcome = Err(fault::classify(&error, store.data(), limits));
-                let usage = self.usage(&store, *first, None);
-                let (log, ran) = (Vec::new(), store.data().time.ran());
-                return vec![Evaluation { outcome, log, duration: started.elapsed(), ran, usage }];
-            }
-        };
+        let mut reused = ReusedInstance::new(self, u32::MAX);
         let mut evaluations = Vec::with_capacity(inputs.len());
-        for &input in inputs {
-            store.data_mut().begin(input.job.candle_close, seed(self, input.job));
-            stop_in_time(&mut store);
-            refuel(&mut store, &self.sandbox);
-            let answer = self.call_evaluate(&instance, &mut store, input);
-            let answer = answer.map_err(|error| fault::classify(&error, store.data(), limits));
-            // An instance that was stopped in the middle of a call is not used again.
-            let ended = answer.is_err();
-            let usage = self.usage(&store, input, answer.as_ref().ok());
-            let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
-            let outcome = outcome.map(|decision| decision.map(Decision::within_bounds));
-            let log = std::mem::take(&mut store.data_mut().log);
-            let ran = store.data().time.ran();
-            evaluations.push(Evaluation { outcome, log, duration: started.elapsed(), ran, usage });
-            started = Instant::now();
-            if ended {
+        for input in inputs {
+            evaluations.push(reused.evaluate(*input));
+            if reused.kept.is_none() {
                 break;
             }
         }
@@ -202,6 +176,73 @@ impl StrategyModule {
             .collect();
         let values = convert::parameters(&description.schema, input.parameters);
         instance.ta_bot_strategy_strategy().call_evaluate(store, context, base, &extra, &values)
+    }
+}
+
+/// An instance that is asked again and again, which saves making one for each evaluation. A strategy may keep something
+/// from one call to the next, so the service never does this, and whoever does has to compare with
+/// [`StrategyModule::evaluate`].
+pub struct ReusedInstance<'a> {
+    module: &'a StrategyModule,
+    /// How many evaluations an instance is asked for. Guests that never give memory back become slower with each.
+    most: u32,
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    store: Store<GuestState>,
+    instance: Bindings,
+    evaluations: u32,
+}
+
+impl<'a> ReusedInstance<'a> {
+    /// An instance of `module` that is made anew after `most` evaluations, and after one that failed.
+    pub const fn new(module: &'a StrategyModule, most: u32) -> Self {
+        Self { module, most, kept: None }
+    }
+
+    /// Evaluates in the instance. If the strategy keeps nothing, the answer is that of [`StrategyModule::evaluate`].
+    pub fn evaluate(&mut self, input: EvaluationInput<'_>) -> Evaluation {
+        let started = Instant::now();
+        let module = self.module;
+        let kept = self.kept.take().filter(|kept| kept.evaluations < self.most);
+        let mut kept = match kept.map_or_else(|| module.keep(input), Ok) {
+            Ok(kept) => kept,
+            Err(failed) => return Evaluation { duration: started.elapsed(), ..failed },
+        };
+        let store = &mut kept.store;
+        store.data_mut().begin(input.job.candle_close, seed(module, input.job));
+        stop_in_time(store);
+        refuel(store, &module.sandbox);
+        let answer = module.call_evaluate(&kept.instance, store, input);
+        let answer = answer.map_err(|error| fault::classify(&error, store.data(), module.limits()));
+        let usage = module.usage(store, input, answer.as_ref().ok());
+        let log = std::mem::take(&mut store.data_mut().log);
+        let ran = store.data().time.ran();
+        kept.evaluations += 1;
+        // An instance that was stopped in the middle of a call is not used again.
+        self.kept = answer.is_ok().then_some(kept);
+        let outcome = answer.and_then(|answer| read_answer(answer, input.base.len()));
+        let outcome = outcome.map(|decision| decision.map(Decision::within_bounds));
+        Evaluation { outcome, log, duration: started.elapsed(), ran, usage }
+    }
+}
+
+impl StrategyModule {
+    /// Makes an instance that is kept, or says why there is none.
+    fn keep(&self, input: EvaluationInput<'_>) -> Result<Kept, Evaluation> {
+        let limits = self.limits();
+        let state = GuestState::new(limits, input.job.candle_close, seed(self, input.job));
+        let mut store = new_store(&self.sandbox, state, limits);
+        match self.pre.instantiate(&mut store) {
+            Ok(instance) => Ok(Kept { store, instance, evaluations: 0 }),
+            Err(error) => {
+                let outcome = Err(fault::classify(&error, store.data(), limits));
+                let usage = self.usage(&store, input, None);
+                let (log, ran) = (Vec::new(), store.data().time.ran());
+                Err(Evaluation { outcome, log, duration: Duration::ZERO, ran, usage })
+            }
+        }
     }
 }
 

@@ -23,7 +23,7 @@ mod virtual_wasi;
 pub use child::{Children, SUBCOMMAND};
 pub use compile::{CompileCost, CompiledFile, PrecompileError, Precompiled, PrecompiledError};
 pub use engine::{PageScan, Sandbox, SandboxError};
-pub use evaluate::{Evaluation, EvaluationInput, Usage};
+pub use evaluate::{Evaluation, EvaluationInput, ReusedInstance, Usage};
 pub use guest::{LogLevel, LogLine};
 pub use inspect::{InspectError, Inspection, LARGEST_MODULE, Names, Part, Parts, WIT_VERSIONS, inspect};
 pub use limits::{Limits, memory_in_use, memory_limit, processor_limit};

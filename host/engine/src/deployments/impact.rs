@@ -6,7 +6,6 @@
 //! the answer any more. Nothing is stored, published or counted as an execution.
 
 use std::{
-    collections::HashMap,
     ops::{Range, RangeInclusive},
     sync::Arc,
     time::{Duration, Instant},
@@ -20,13 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     deployments::rollout::RolloutError,
-    evaluation::series_of,
     market::{
         candles::Candles,
-        history::{CandleSeries, History},
+        history::{HistoryError, HistoryReader},
     },
     pipeline::analysis::{AnalysisError, Analyst},
-    support::store_error::StoreError,
 };
 
 mod tally;
@@ -49,10 +46,6 @@ pub const SECONDS: RangeInclusive<u32> = 1..=60;
 pub const MOST_EVALUATIONS: u64 = 1_000_000;
 /// How long guests run before other work gets its turn.
 const SLICE: Duration = Duration::from_millis(10);
-/// The largest number of candles of an extra series, beyond those of a window, that are held at once. An extra series
-/// of minutes beside a series of days has over a million candles for a thousand candles of days.
-const MOST_EXTRA: i64 = 20_000;
-
 /// A question: what would the candidate have changed?
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -114,9 +107,12 @@ pub enum ImpactError {
     Analysis(#[from] AnalysisError),
 }
 
-impl From<StoreError> for ImpactError {
-    fn from(error: StoreError) -> Self {
-        Self::Analysis(error.into())
+impl From<HistoryError> for ImpactError {
+    fn from(error: HistoryError) -> Self {
+        Self::Analysis(match error {
+            HistoryError::Store(error) => error.into(),
+            HistoryError::Window(error) => error.into(),
+        })
     }
 }
 
@@ -177,10 +173,11 @@ impl Impact {
         let now = Timestamp::now();
         let until = Instant::now() + question.time;
         for (symbol, timeframe) in every_series(symbols, &report.timeframes) {
-            let base = self.base(&sides, (symbol, timeframe), question.candles, now).await?;
+            let reader = HistoryReader::new(&self.candles, sides.descriptions());
+            let base = reader.base(symbol, timeframe, now, question.candles).await?;
             let newest = base.len().saturating_sub(question.candles as usize)..base.len();
-            for piece in pieces(newest, piece_length(&sides, timeframe)) {
-                let history = self.with_extra(&sides, base.clone(), &piece).await?;
+            for piece in pieces(newest, reader.piece_length(timeframe)) {
+                let history = reader.with_extra(base.clone(), &piece).await?;
                 let tally = std::mem::take(&mut report.tally);
                 let work = Work::new(&sides, (history, piece), &settings, tally);
                 let (is_complete, tally) = self.look(work, until, stop).await?;
@@ -192,47 +189,6 @@ impl Impact {
         }
         report.complete = report.tally.left_out() == 0;
         Ok(report)
-    }
-
-    /// Reads the candles to look at, and those before them that are part of windows.
-    async fn base(
-        &self,
-        sides: &Sides,
-        (symbol, timeframe): (&Symbol, Timeframe),
-        candles: u32,
-        now: Timestamp,
-    ) -> Result<CandleSeries, ImpactError> {
-        let extra = sides.descriptions().flat_map(|one| one.extra.iter().map(|input| input.lookback));
-        let longest = sides.descriptions().map(|one| one.lookback).chain(extra).max().unwrap_or(1);
-        let read = self.candles.newest(symbol, timeframe, now, candles + longest).await?;
-        CandleSeries::new(symbol.clone(), timeframe, read.candles).map_err(|error| AnalysisError::from(error).into())
-    }
-
-    /// Adds the extra series that the modules read for the candles `piece` of `base`.
-    async fn with_extra(
-        &self,
-        sides: &Sides,
-        base: CandleSeries,
-        piece: &Range<usize>,
-    ) -> Result<History, ImpactError> {
-        let Some(last) = piece.end.checked_sub(1).filter(|_| !piece.is_empty()) else { return Ok(History::default()) };
-        let from = base.close_time(piece.start);
-        let job = base.job(last);
-        let mut wanted = HashMap::<(Symbol, Timeframe), i64>::new();
-        for input in sides.descriptions().flat_map(|description| &description.extra) {
-            let Some(series) = series_of(input, &job) else { continue };
-            let between = (job.candle_close.millis() - from.millis()) / series.1.millis() + 1;
-            let most = wanted.entry(series).or_default();
-            *most = (i64::from(input.lookback) + between).max(*most);
-        }
-        wanted.remove(&(base.symbol.clone(), base.timeframe));
-        let mut all = vec![base];
-        for ((symbol, timeframe), count) in wanted {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            let candles = self.candles.newest(&symbol, timeframe, job.candle_close, count).await?.candles;
-            all.push(CandleSeries::new(symbol, timeframe, candles).map_err(AnalysisError::from)?);
-        }
-        Ok(History::new(all))
     }
 
     /// Works on a piece, slice by slice. Returns whether it was finished in time.
@@ -276,15 +232,6 @@ fn bounded(series: usize, candles: u32) -> Result<(), ImpactError> {
     }
     let fitting = MOST_EVALUATIONS / for_each_candle.max(1);
     Err(ImpactError::TooMuch { series, candles, evaluations, fitting })
-}
-
-/// Returns how many candles are looked at before the extra series are read again.
-fn piece_length(sides: &Sides, timeframe: Timeframe) -> usize {
-    let lengths = sides.descriptions().flat_map(|description| &description.extra).map(|input| match input.timeframe {
-        ta_bot_core::InputTimeframe::NextHigher => i64::MAX,
-        ta_bot_core::InputTimeframe::Fixed(extra) => (MOST_EXTRA * extra.millis() / timeframe.millis()).max(1),
-    });
-    lengths.min().and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX)
 }
 
 /// Splits a range into pieces of `length`.

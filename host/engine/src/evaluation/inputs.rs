@@ -79,6 +79,18 @@ impl Inputs<'_> {
         }
     }
 
+    /// Like [`ask`](Self::ask), but `evaluate` runs the strategy: in an instance that is used again, for example.
+    pub fn ask_by(
+        &self,
+        gap_window: u32,
+        evaluate: impl FnOnce(EvaluationInput<'_>) -> Evaluation,
+    ) -> EvaluationReport {
+        match self.gap(gap_window) {
+            Some(gap) => EvaluationReport::gap(gap, self.holes()),
+            None => self.report(evaluate(self.given())),
+        }
+    }
+
     fn gap(&self, gap_window: u32) -> Option<Gap> {
         let hole = |(series, window): (SeriesKey, CandleSlice<'_>)| {
             let hole = Gap::between(series.clone(), window.newest(gap_window as usize))?;
@@ -106,12 +118,19 @@ impl Inputs<'_> {
 
     /// Runs the strategy in its sandbox, whatever its windows are, and makes a signal of its decision.
     pub fn evaluate(&self) -> EvaluationReport {
-        let Self { module, parameters, job, base, extra, .. } = *self;
-        let input = EvaluationInput { job, base, extra, parameters: &parameters.values };
-        let evaluation = match self.origin.rules.texts {
-            MessageTexts::Cut => module.evaluate(input),
-            MessageTexts::AsGiven => module.evaluate_as_given(input),
-        };
+        self.report(match self.origin.rules.texts {
+            MessageTexts::Cut => self.module.evaluate(self.given()),
+            MessageTexts::AsGiven => self.module.evaluate_as_given(self.given()),
+        })
+    }
+
+    /// What the strategy is given.
+    fn given(&self) -> EvaluationInput<'_> {
+        let Self { job, base, extra, parameters, .. } = *self;
+        EvaluationInput { job, base, extra, parameters: &parameters.values }
+    }
+
+    fn report(&self, evaluation: Evaluation) -> EvaluationReport {
         let Evaluation { outcome, log, duration, ran, usage } = evaluation;
         let (outcome, decision) = match outcome {
             Err(error) => (Outcome::Error(error), None),

@@ -10,6 +10,10 @@ use ta_bot_wasm::EvaluationInput;
 
 use crate::evaluation::series_of;
 
+mod reader;
+
+pub use reader::{HistoryError, HistoryReader};
+
 /// The candles of one symbol and timeframe, oldest first.
 #[derive(Debug, Clone)]
 pub struct CandleSeries {
@@ -27,7 +31,12 @@ impl CandleSeries {
         timeframe: Timeframe,
         candles: impl IntoIterator<Item = Candle>,
     ) -> Result<Self, WindowError> {
-        Ok(Self { symbol, timeframe, candles: CandleWindow::new(candles)? })
+        Ok(Self::of(symbol, timeframe, CandleWindow::new(candles)?))
+    }
+
+    /// A series of candles that are ordered already.
+    pub const fn of(symbol: Symbol, timeframe: Timeframe, candles: CandleWindow) -> Self {
+        Self { symbol, timeframe, candles }
     }
 
     /// Number of candles.
@@ -65,7 +74,7 @@ impl CandleSeries {
     }
 
     /// How many candles had closed at `at`.
-    fn closed_by(&self, at: Timestamp) -> usize {
+    pub fn closed_by(&self, at: Timestamp) -> usize {
         let opened_by = (at.millis() - self.timeframe.millis()) as f64;
         self.all().open_time.partition_point(|open| *open <= opened_by)
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The module whose digest is, or begins with, these digits.
-pub(super) async fn find(app: &App, Digits(digits): &Digits) -> Result<KeptModule, CliError> {
+pub(in crate::cli) async fn find(app: &App, Digits(digits): &Digits) -> Result<KeptModule, CliError> {
     let unknown = || CliError::UnknownModule(digits.clone());
     if let Ok(digest) = digits.parse::<ModuleDigest>() {
         return app.catalog.find(digest).await?.ok_or_else(unknown);

@@ -33,7 +33,7 @@ mod text;
 
 use folder::{Folder, Pages, Written};
 use index::Entry;
-pub(in crate::cli) use market::Market;
+pub(in crate::cli) use market::{Market, named};
 use scan::Scan;
 
 /// The mark in the pages and charts that this command wrote, so that it may remove them.

@@ -62,7 +62,7 @@ fn series(path: &Path) -> Result<CandleSeries, DocsError> {
 }
 
 /// The series that a file's name gives, or what is wrong with the name.
-fn named(path: &Path) -> Result<(Symbol, Timeframe), String> {
+pub(in crate::cli) fn named(path: &Path) -> Result<(Symbol, Timeframe), String> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let mut parts = stem.split('_');
     let (Some(symbol), Some(timeframe)) = (parts.next(), parts.next()) else {

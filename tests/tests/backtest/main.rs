@@ -1,0 +1,11 @@
+//! Backtests through the built binary: they give the signals that the service stored candle by candle, and the same
+//! bytes however they are run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod live;
+#[path = "../cli/run.rs"]
+#[allow(dead_code, reason = "the tests of commands use all of it")]
+mod run;
+mod same;
+mod words;

@@ -10,7 +10,7 @@ PARITY_DIR ?= ../shared/parity
 FUZZ_SECONDS ?= 1800
 STORMS ?= 20
 # The crates of the host.
-HOST := -p ta-bot -p ta-bot-api -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
+HOST := -p ta-bot -p ta-bot-api -p ta-bot-backtest -p ta-bot-core -p ta-bot-drivers -p ta-bot-engine -p ta-bot-wasm
 # Every folder of strategies/ is a built-in strategy, under the same name.
 STRATEGIES := $(sort $(notdir $(patsubst %/,%,$(wildcard strategies/*/))))
 NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-donchian -p ta-bot-example-rsi -p ta-bot-example-momentum \

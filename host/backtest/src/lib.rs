@@ -1,8 +1,18 @@
 //! Strategies over the past: the live evaluation again, what its signals would have made, and how far to trust it.
 //!
-//! [`run`] evaluates modules as the service does. Nothing else here needs a module: the rest follows from signals and
-//! candles.
+//! [`run`] evaluates modules as the service does. Everything else follows from signals and candles alone: [`money`] turns
+//! them into trades and equity.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::needless_pass_by_value,
+        reason = "tests may panic, and read best with values built in place"
+    )
+)]
 
+pub mod money;
 pub mod run;

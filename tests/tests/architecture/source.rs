@@ -15,9 +15,10 @@ use syn::{
 pub(crate) type Name = Vec<String>;
 
 /// The crates of the host: the name by which they import each other, and the folder.
-pub(crate) const CRATES: [(&str, &str); 6] = [
+pub(crate) const CRATES: [(&str, &str); 7] = [
     ("ta_bot", "host"),
     ("ta_bot_api", "host/api"),
+    ("ta_bot_backtest", "host/backtest"),
     ("ta_bot_drivers", "host/drivers"),
     ("ta_bot_engine", "host/engine"),
     ("ta_bot_wasm", "host/wasm"),

@@ -1,7 +1,7 @@
 //! Strategies over the past: the live evaluation again, what its signals would have made, and how far to trust it.
 //!
-//! [`run`] evaluates modules as the service does. Everything else follows from signals and candles alone: [`money`] turns
-//! them into trades and equity.
+//! [`run`] evaluates modules as the service does, and [`trading`] takes its signals to the market. Everything else follows
+//! from signals and candles alone: [`money`] turns them into trades and equity.
 
 #![cfg_attr(
     test,
@@ -16,3 +16,4 @@
 
 pub mod money;
 pub mod run;
+pub mod trading;

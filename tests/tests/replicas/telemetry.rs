@@ -160,8 +160,8 @@ async fn a_collector_that_fails_costs_a_counter_and_few_lines() {
         PATIENCE,
         async || fleet.replicas[1].log_tail(),
         async || {
-            fleet.replicas[1].get("/health").await;
-            stalling.log().unwrap().contains("GET /health")
+            fleet.replicas[1].get("/api/v1/strategies").await;
+            stalling.log().unwrap().contains("GET /api/v1/strategies")
         },
     )
     .await;

@@ -1,6 +1,7 @@
 //! What signals would have made: money, statistics with their doubt, the ledger of trials and the report.
 //!
-//! Everything here follows from signals and candles alone. [`money`] turns them into trades and equity.
+//! Everything here follows from signals and candles alone. [`money`] turns them into trades and
+//! equity, [`statistics`] says what these are worth.
 
 #![cfg_attr(
     test,
@@ -14,3 +15,4 @@
 )]
 
 pub mod money;
+pub mod statistics;

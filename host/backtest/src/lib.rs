@@ -1,7 +1,8 @@
 //! Strategies over the past: the live evaluation again, what its signals would have made, and how far to trust it.
 //!
-//! [`run`] evaluates modules as the service does, and [`trading`] takes its signals to the market. Everything else follows
-//! from signals and candles alone: [`money`] turns them into trades and equity.
+//! [`run`] evaluates modules as the service does, and [`trading`] takes its signals to the market. Everything else
+//! follows from signals and candles alone: [`money`] turns them into trades and equity, [`statistics`] says what these
+//! are worth.
 
 #![cfg_attr(
     test,
@@ -16,4 +17,5 @@
 
 pub mod money;
 pub mod run;
+pub mod statistics;
 pub mod trading;

@@ -24,9 +24,11 @@ use super::{
 use crate::app::App;
 
 mod market;
+mod money;
 mod subjects;
 
 use market::Market;
+use money::MoneyView;
 
 /// Runs a backtest, or goes on with it.
 pub(super) async fn backtest(session: Session, wanted: BacktestWanted) -> Result<(), CliError> {
@@ -38,7 +40,8 @@ pub(super) async fn backtest(session: Session, wanted: BacktestWanted) -> Result
     let kept = Kept::open(&folder, &plan)?;
     let findings = evaluate(&session, &app, &market.candles, plan.clone(), &kept).await?;
     let signals = write(&kept, wanted.format)?;
-    session.output.answer(&Report::new(&plan, &kept, &findings, signals))
+    let money = money::money(&plan, &market.candles, &kept, wanted.assumptions.as_deref()).await?;
+    session.output.answer(&Report::new(&plan, &kept, &findings, signals, money))
 }
 
 /// What is to be evaluated.
@@ -122,6 +125,7 @@ struct Report {
     strategies: Vec<StrategyView>,
     /// Modules that answer otherwise in an instance that was asked before. They were evaluated in fresh ones.
     differences: Vec<Difference>,
+    money: MoneyView,
 }
 
 /// What one strategy answered.
@@ -136,7 +140,7 @@ struct StrategyView {
 }
 
 impl Report {
-    fn new(plan: &Plan, kept: &Kept, findings: &Findings, (path, signals): (PathBuf, u64)) -> Self {
+    fn new(plan: &Plan, kept: &Kept, findings: &Findings, (path, signals): (PathBuf, u64), money: MoneyView) -> Self {
         let named = |(symbol, timeframe): &SeriesKey| format!("{symbol} {timeframe}");
         let answers = plan.subjects.iter().zip(&findings.tallies).zip(&findings.reused);
         Self {
@@ -156,6 +160,7 @@ impl Report {
                 })
                 .collect(),
             differences: findings.differences.clone(),
+            money,
         }
     }
 }
@@ -190,6 +195,6 @@ impl fmt::Display for Report {
                 difference.strategy, difference.at
             )?;
         }
-        write!(f, "\n{signals} signals: {file}")
+        write!(f, "\n{signals} signals: {file}\n{}", self.money)
     }
 }

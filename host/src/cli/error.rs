@@ -11,7 +11,10 @@ use ta_bot_api::{
     access::NobodyMayCall,
     tokens::{LocalKeyError, TokenFileError},
 };
-use ta_bot_backtest::run::{KeptError, RunError};
+use ta_bot_backtest::{
+    run::{KeptError, RunError},
+    trading::TradingError,
+};
 use ta_bot_core::{FailureId, ModuleDigest, ParameterProblem, SignalId, StrategyId, Symbol, Timeframe, Timestamp};
 use ta_bot_engine::{
     deployments::{impact::ImpactError, rollout::RolloutError},
@@ -168,6 +171,10 @@ pub(super) enum CliError {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
+    Trading(#[from] TradingError),
+    #[error("{} holds no assumptions of a backtest: {problem}. docs/backtest.md says what it may hold", path.display())]
+    Terms { path: PathBuf, problem: String },
+    #[error(transparent)]
     Docs(#[from] DocsError),
     #[error("the answer can't be written: {0}")]
     Output(io::Error),
@@ -255,6 +262,8 @@ impl CliError {
             Self::Run(RunError::Kept(_)) => "run_folder",
             Self::Run(RunError::Stopped) => "stopped",
             Self::Run(_) => "run",
+            Self::Trading(TradingError::Assumptions(_)) | Self::Terms { .. } => "assumptions",
+            Self::Trading(_) => "trading",
             Self::Docs(error) => error.code(),
             Self::Output(_) => "output",
         }

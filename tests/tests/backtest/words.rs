@@ -69,3 +69,36 @@ fn a_folder_with_another_run_is_left_alone() {
     home.run(["backtest", "macd", "--output", "run"]).failed(1, &["another run", "modules"]);
     assert_eq!(fs::read(home.path().join("run/signals.csv")).unwrap(), before);
 }
+
+#[test]
+fn what_the_signals_would_have_made_follows_from_stated_assumptions() {
+    let home = Home::with_candles();
+    let answer = home.json(&["backtest", "rsi", "macd", "--symbols", "BTCUSDT", "--output", "run"]);
+    let money = &answer["money"];
+    let equity = |money: &serde_json::Value| money["end_equity"].as_str().unwrap().parse::<f64>().unwrap();
+    let trades = fs::read_to_string(home.path().join("run/trades.csv")).unwrap();
+    assert_eq!(trades.lines().count() as u64, 1 + money["trades"].as_u64().unwrap());
+    let header: Vec<&str> = trades.lines().next().unwrap().split(',').collect();
+    let net = header.iter().position(|name| *name == "net").unwrap();
+    let made: f64 = trades.lines().skip(1).map(|line| line.split(',').nth(net).unwrap().parse::<f64>().unwrap()).sum();
+    assert!((10_000.0 + made - equity(money)).abs() < 0.01, "{made} {money}");
+    assert!(money["assumptions"].as_array().unwrap().len() > 5, "{money}");
+    assert_eq!(money["figures"].as_array().unwrap().len(), 12, "{money}");
+    // Without costs the same trades bring more.
+    let free =
+        r#"{"assumptions": {"fees": {"maker": "0", "taker": "0"}, "slippage": {"fixed": "0"}, "funding": "none"}}"#;
+    fs::write(home.path().join("free.json"), free).unwrap();
+    let arguments =
+        ["backtest", "rsi", "macd", "--symbols", "BTCUSDT", "--output", "run", "--assumptions", "free.json"];
+    let without = home.json(&arguments);
+    assert_eq!(without["signals"], answer["signals"]);
+    assert!(equity(&without["money"]) > equity(money), "{without}");
+    for (text, word) in [
+        (r#"{"assumptions": {"fee": 1}}"#, "unknown field"),
+        (r#"{"assumptions": {"fees": {"maker": "2", "taker": "0"}}}"#, "fees.maker"),
+        ("{", "EOF"),
+    ] {
+        fs::write(home.path().join("wrong.json"), text).unwrap();
+        home.run(["backtest", "rsi", "--symbols", "BTCUSDT", "--assumptions", "wrong.json"]).failed(1, &[word]);
+    }
+}

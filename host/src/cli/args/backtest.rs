@@ -35,6 +35,10 @@ pub(in crate::cli) struct BacktestWanted {
     /// SYMBOL_TIMEFRAME
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(in crate::cli) candles: Vec<PathBuf>,
+    /// A JSON file of what is assumed about fees, slippage, sizes and instruments, see docs/backtest.md [default: what
+    /// errs on the side of the market]
+    #[arg(long, value_name = "FILE.json")]
+    pub(in crate::cli) assumptions: Option<PathBuf>,
     /// The folder in which the run is kept; the same run goes on there [default: backtests/ID in DATA_DIR]
     #[arg(long, value_name = "FOLDER")]
     pub(in crate::cli) output: Option<PathBuf>,

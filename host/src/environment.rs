@@ -140,6 +140,11 @@ impl Environment {
         if errors.is_empty() { Ok(environment) } else { Err(errors) }
     }
 
+    /// The folder in which runs of backtests are kept.
+    pub fn backtests(&self) -> PathBuf {
+        self.data_dir.join("backtests")
+    }
+
     /// Reads every variable through `get`, and says beside it what can't be used. What depends on such a variable has
     /// no meaning: nothing may be done by it.
     pub fn read_all(get: impl Fn(&str) -> Option<String>) -> (Self, Vec<EnvError>) {

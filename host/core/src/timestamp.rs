@@ -43,7 +43,8 @@ impl Timestamp {
         Self::of(SystemTime::now())
     }
 
-    fn of(moment: SystemTime) -> Self {
+    /// A moment of this machine's clock or files, negative if it is before 1970.
+    pub fn of(moment: SystemTime) -> Self {
         match moment.duration_since(UNIX_EPOCH) {
             Ok(since) => Self(whole_millis(since)),
             Err(before) => Self(-whole_millis(before.duration())),

@@ -2,6 +2,7 @@
 
 pub mod kind;
 pub mod pruner;
+pub mod runs;
 pub mod store;
 pub mod task;
 pub mod unused;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ta_bot_engine::retention::{
     pruner::{Pruner, Readers},
+    runs::Runs,
     store::Prunable,
     unused::{CompiledModules, UnusedModules},
 };
@@ -38,7 +39,7 @@ impl App {
             registry: Arc::clone(&self.registry),
         };
         Pruner {
-            kept: vec![Arc::new(compiled)],
+            kept: vec![Arc::new(compiled), Arc::new(Runs::new(self.environment.backtests()))],
             signals: None,
             readers: None,
             keep: self.environment.keep.clone(),

@@ -35,8 +35,8 @@ pub(super) async fn backtest(session: Session, wanted: BacktestWanted) -> Result
     let app = session.open().await?;
     let market = Market::open(&session, &app, &wanted).await?;
     let plan = plan(&session, &app, &market, &wanted).await?;
-    let folder =
-        wanted.output.clone().unwrap_or_else(|| session.environment.data_dir.join("backtests").join(Kept::name(&plan)));
+    let in_data_dir = || session.environment.backtests().join(Kept::name(&plan));
+    let folder = wanted.output.clone().unwrap_or_else(in_data_dir);
     let kept = Kept::open(&folder, &plan)?;
     let findings = evaluate(&session, &app, &market.candles, plan.clone(), &kept).await?;
     let signals = write(&kept, wanted.format)?;

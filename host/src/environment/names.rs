@@ -1,7 +1,7 @@
 //! The names of the variables, and which of them a misspelled one was meant to be.
 
 /// Every variable that is read.
-pub const NAMES: [&str; 61] = [
+pub const NAMES: [&str; 62] = [
     "API_ANONYMOUS_ROLE",
     "API_REQUESTS_PER_MINUTE",
     "API_TOKENS_FILE",
@@ -45,6 +45,7 @@ pub const NAMES: [&str; 61] = [
     "POD_NAME",
     "POD_NAMESPACE",
     "RETENTION_AUDITS_DAYS",
+    "RETENTION_BACKTESTS_DAYS",
     "RETENTION_COMPILED_DAYS",
     "RETENTION_COSTS_DAYS",
     "RETENTION_DEAD_JOBS_DAYS",

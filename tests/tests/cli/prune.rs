@@ -43,7 +43,18 @@ async fn what_is_too_old_is_told_and_then_removed() {
         looked["kinds"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
     assert_eq!(
         kinds,
-        ["signals", "finished_jobs", "dead_jobs", "costs", "failures", "shadows", "audits", "modules", "compiled"]
+        [
+            "signals",
+            "finished_jobs",
+            "dead_jobs",
+            "costs",
+            "failures",
+            "shadows",
+            "audits",
+            "modules",
+            "compiled",
+            "backtests"
+        ]
     );
     // The newest job of a timeframe stays, and is counted all the same.
     assert_eq!([rows(&looked, "signals"), rows(&looked, "finished_jobs")], [(1, 3), (3, 3)]);

@@ -67,7 +67,7 @@ impl MysqlRetention {
                                             GROUP BY `began`, `timeframe`) AS `of_shadows`"
                     .to_owned()
             }
-            Kind::Audits | Kind::Modules | Kind::Compiled => return Ok(None),
+            Kind::Audits | Kind::Modules | Kind::Compiled | Kind::Backtests => return Ok(None),
         };
         Ok(self.number(QueryBuilder::new(sql)).await?.map(Timestamp::from_millis))
     }
@@ -82,7 +82,7 @@ const fn table(kind: Kind) -> Option<&'static str> {
         Kind::Costs => Some("ta_bot_costs"),
         Kind::Failures => Some("ta_bot_failures"),
         Kind::Shadows => Some("ta_bot_shadow_comparisons"),
-        Kind::Audits | Kind::Modules | Kind::Compiled => None,
+        Kind::Audits | Kind::Modules | Kind::Compiled | Kind::Backtests => None,
     }
 }
 

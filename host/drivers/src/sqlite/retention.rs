@@ -76,7 +76,7 @@ const fn place(kind: Kind) -> Option<(&'static str, &'static str)> {
         Kind::Failures => Some(("failures", "at")),
         Kind::Shadows => Some(("shadow_comparisons", "candle_close")),
         Kind::Audits => Some(("strategy_config_audit", "changed_at")),
-        Kind::Modules | Kind::Compiled => None,
+        Kind::Modules | Kind::Compiled | Kind::Backtests => None,
     }
 }
 

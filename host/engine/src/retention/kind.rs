@@ -32,6 +32,8 @@ pub enum Kind {
     Modules,
     /// Compiled modules on the disk of this replica that nothing uses any more.
     Compiled,
+    /// Runs of backtests in the data folder.
+    Backtests,
 }
 
 /// How long each kind is kept.
@@ -40,7 +42,7 @@ pub struct Keep([u32; Kind::ALL.len()]);
 
 impl Kind {
     /// All of them, in the order in which a round looks at them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Signals,
         Self::FinishedJobs,
         Self::DeadJobs,
@@ -50,6 +52,7 @@ impl Kind {
         Self::Audits,
         Self::Modules,
         Self::Compiled,
+        Self::Backtests,
     ];
 
     /// A stable word for programs.
@@ -64,6 +67,7 @@ impl Kind {
             Self::Audits => "audits",
             Self::Modules => "modules",
             Self::Compiled => "compiled",
+            Self::Backtests => "backtests",
         }
     }
 
@@ -79,6 +83,7 @@ impl Kind {
             Self::Audits => "RETENTION_AUDITS_DAYS",
             Self::Modules => "RETENTION_MODULES_DAYS",
             Self::Compiled => "RETENTION_COMPILED_DAYS",
+            Self::Backtests => "RETENTION_BACKTESTS_DAYS",
         }
     }
 
@@ -87,7 +92,7 @@ impl Kind {
         match self {
             Self::Signals => 365,
             Self::FinishedJobs => 14,
-            Self::DeadJobs | Self::Costs | Self::Failures | Self::Shadows => 90,
+            Self::DeadJobs | Self::Costs | Self::Failures | Self::Shadows | Self::Backtests => 90,
             Self::Audits => 1095,
             Self::Modules => 180,
             Self::Compiled => 30,

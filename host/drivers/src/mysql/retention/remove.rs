@@ -36,7 +36,7 @@ pub(super) fn push_older(query: &mut QueryBuilder<MySql>, kind: Kind, before: Ti
         Kind::DeadJobs => query.push("`retried_at` IS NULL AND `died_at` < ").push_bind(millis),
         Kind::Costs => query.push("`hour` < ").push_bind(hour_of(before).millis()),
         Kind::Failures => query.push("`at` < ").push_bind(millis),
-        Kind::Audits | Kind::Modules | Kind::Compiled => query.push("FALSE"),
+        Kind::Audits | Kind::Modules | Kind::Compiled | Kind::Backtests => query.push("FALSE"),
     };
 }
 
@@ -50,7 +50,7 @@ impl Removal<'_> {
             Kind::Costs => self.costs(&mut *connection).await?,
             Kind::Failures => self.failures(&mut *connection).await?,
             Kind::Shadows => self.shadows(&mut *connection).await?,
-            Kind::Audits | Kind::Modules | Kind::Compiled => 0,
+            Kind::Audits | Kind::Modules | Kind::Compiled | Kind::Backtests => 0,
         };
         if removed > 0 {
             let sql = "INSERT INTO `ta_bot_retention` (`kind`, `removed_to`) VALUES (?, ?)

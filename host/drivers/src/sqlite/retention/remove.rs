@@ -51,7 +51,7 @@ pub(super) async fn remove(
         }
         Kind::Shadows => shadows(&mut *connection, before, limit).await?,
         Kind::Audits => audits(&mut *connection, before, limit).await?,
-        Kind::Modules | Kind::Compiled => 0,
+        Kind::Modules | Kind::Compiled | Kind::Backtests => 0,
     };
     if removed > 0 {
         let sql = "INSERT INTO retention (kind, removed_to) VALUES (?1, ?2)

@@ -2,7 +2,7 @@
 //!
 //! [`run`] evaluates modules as the service does, and [`trading`] takes its signals to the market. Everything else
 //! follows from signals and candles alone: [`money`] turns them into trades and equity, [`statistics`] says what these
-//! are worth.
+//! are worth, [`report`] shows both.
 
 #![cfg_attr(
     test,
@@ -16,6 +16,7 @@
 )]
 
 pub mod money;
+pub mod report;
 pub mod run;
 pub mod statistics;
 pub mod trading;

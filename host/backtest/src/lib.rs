@@ -2,7 +2,7 @@
 //!
 //! [`run`] evaluates modules as the service does, and [`trading`] takes its signals to the market. Everything else
 //! follows from signals and candles alone: [`money`] turns them into trades and equity, [`statistics`] says what these
-//! are worth.
+//! are worth, [`report`] shows both. [`ledger`] remembers every try.
 
 #![cfg_attr(
     test,
@@ -15,7 +15,9 @@
     )
 )]
 
+pub mod ledger;
 pub mod money;
+pub mod report;
 pub mod run;
 pub mod statistics;
 pub mod trading;

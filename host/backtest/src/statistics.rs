@@ -9,12 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::money::{Drawdown, EquityCurve, Outcome, Trade, float};
 
 mod bootstrap;
+mod doubt;
 mod figure;
 pub mod measures;
+mod overfitting;
 mod random_entries;
+mod reality;
 
+pub use doubt::{SharpeSample, Trials, normal, normal_quantile};
 pub use figure::{Figure, Measure, Sample, Unit};
+pub use overfitting::{Overfitting, overfitting};
 pub use random_entries::{RandomEntries, RandomEntriesResult};
+pub use reality::{RealityCheck, reality_check};
 
 /// A year in milliseconds: 365 days, since these markets do not rest.
 pub const YEAR_MS: f64 = 365.0 * DAY_MS;

@@ -80,7 +80,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// Handles a command line that clap did not accept. A request for help or the version succeeds; anything else is wrong
-/// usage.
+/// usage. Without any argument the help is what is printed, on stderr.
 fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !refusal.use_stderr() {
         // If the reader is gone, there is nobody to tell.
@@ -98,7 +98,7 @@ fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 fn execute(line: CommandLine, output: Output) -> Result<ExitCode, CliError> {
-    let command = line.command.unwrap_or(Command::Serve { simulate: false, simulate_every_ms: 0 });
+    let command = line.command;
     if matches!(command, Command::Version) {
         return version::version(output).map(|()| ExitCode::SUCCESS);
     }

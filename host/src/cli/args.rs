@@ -42,14 +42,15 @@ With --json, stdout is one JSON document, also where a command fails: {\"error\"
     version,
     about = "Runs trading strategies as sandboxed WebAssembly components",
     after_help = AFTER_HELP,
-    infer_long_args = false
+    infer_long_args = false,
+    arg_required_else_help = true
 )]
 pub(super) struct CommandLine {
     #[command(flatten)]
     pub(super) options: Options,
-    /// What to do; without a command, serve.
+    /// What to do.
     #[command(subcommand)]
-    pub(super) command: Option<Command>,
+    pub(super) command: Command,
 }
 
 /// The options of every command.
@@ -68,7 +69,7 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run the service (the default without a command)
+    /// Run the service
     Serve {
         /// Invent a market: THE CANDLES ARE MADE UP and close every second, whatever the timeframe's real length
         ///
@@ -278,7 +279,7 @@ pub(super) struct DocsWanted {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, error::ErrorKind};
 
     use super::*;
 
@@ -292,6 +293,12 @@ mod tests {
         for line in [["ta-bot", "--json", "candles", "list"], ["ta-bot", "candles", "list", "--json"]] {
             assert!(CommandLine::try_parse_from(line).unwrap().options.json, "{line:?}");
         }
-        assert!(CommandLine::try_parse_from(["ta-bot"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn a_command_has_to_be_given() {
+        let refusal = |line: &[&str]| CommandLine::try_parse_from(line).unwrap_err();
+        assert_eq!(refusal(&["ta-bot"]).kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+        assert_eq!(refusal(&["ta-bot", "--json"]).kind(), ErrorKind::MissingSubcommand);
     }
 }

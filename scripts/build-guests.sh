@@ -19,7 +19,7 @@ is_old() {
 for language in c js python; do
     component=$out/momentum_$language.wasm
     sources="tests/momentum/$language wit"
-    if [ "$language" = c ]; then sources="$sources sdk/c/bindings sdk/c/wasm-ld"; fi
+    if [ "$language" = c ]; then sources="$sources sdk/c/bindings"; fi
     # shellcheck disable=SC2086
     if is_old "$component" $sources; then sh "tests/momentum/$language/build.sh" "$component"; fi
 done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the component of an example: build.sh OUTPUT NAME, for example build.sh donchian.wasm donchian
-# Needs a virtual environment with ../requirements.txt installed (Zig is the C compiler), whose path is in VENV, and the
-# Rust toolchain, whose component linker makes a component of the module.
+# Needs a virtual environment with ../requirements.txt installed (Zig is the C compiler, wasm-tools makes a component of
+# the module), whose path is in VENV.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$here/$2.c

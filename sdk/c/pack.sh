@@ -4,4 +4,4 @@ set -eu
 version=0.1.0
 output=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")"
-tar -czf "$output" --transform "s#^#ta-bot-sdk-c-$version/#" README.md build.sh wasm-ld bindings include src test
+tar -czf "$output" --transform "s#^#ta-bot-sdk-c-$version/#" README.md build.sh bindings include src test

@@ -11,6 +11,7 @@ use ta_bot_engine::{
     support::store_error::{DEFAULT_LIST_LIMIT, LIST_LIMITS},
 };
 
+mod author;
 mod backtest;
 mod candles;
 mod digits;
@@ -18,6 +19,7 @@ mod migrate;
 mod modules;
 mod signals;
 
+pub(super) use author::{BuildWanted, Language, NewWanted, PushWanted, TestWanted, WatchWanted};
 pub(super) use backtest::{BacktestWanted, FormatWanted, Setting};
 pub(super) use candles::{
     CandlesCommand, DeleteWanted, ExportWanted, FilesWanted, RedecisionsWanted, RepairTerms, ReplaceWanted,
@@ -42,14 +44,15 @@ With --json, stdout is one JSON document, also where a command fails: {\"error\"
     version,
     about = "Runs trading strategies as sandboxed WebAssembly components",
     after_help = AFTER_HELP,
-    infer_long_args = false
+    infer_long_args = false,
+    arg_required_else_help = true
 )]
 pub(super) struct CommandLine {
     #[command(flatten)]
     pub(super) options: Options,
-    /// What to do; without a command, serve.
+    /// What to do.
     #[command(subcommand)]
-    pub(super) command: Option<Command>,
+    pub(super) command: Command,
 }
 
 /// The options of every command.
@@ -68,7 +71,7 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run the service (the default without a command)
+    /// Run the service
     Serve {
         /// Invent a market: THE CANDLES ARE MADE UP and close every second, whatever the timeframe's real length
         ///
@@ -79,6 +82,24 @@ pub(super) enum Command {
         #[arg(long, value_name = "MS", default_value_t = 1000, requires = "simulate", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
         simulate_every_ms: u64,
     },
+    /// Begin a strategy of your own: a project that stands alone, with its tests, sample candles and the SDK
+    New(NewWanted),
+    /// Build the component of a project, and say which tool is missing
+    Build(BuildWanted),
+    /// Run a project's native tests, build it, and run its cases in the sandbox
+    ///
+    /// The exit code is 1 if one of them fails.
+    Test(TestWanted),
+    /// Build a project again whenever one of its files is saved, and show which signals came, went and changed
+    ///
+    /// It goes on until Ctrl-C. With --json, each build is a document on a line of its own.
+    Watch(WatchWanted),
+    /// Upload a component to a service, wait until it is checked, and say what it would have changed; then let it
+    /// decide, or look on
+    ///
+    /// The service asks for a token of the role operator in TA_BOT_TOKEN. Without one the key in DATA_DIR is taken,
+    /// which a service on this machine knows if it has no tokens. The exit code is 1 if the component is not admitted.
+    Push(PushWanted),
     /// Import, export, list and mend candles, and list those that changed
     #[command(subcommand)]
     Candles(CandlesCommand),
@@ -209,6 +230,9 @@ pub(super) enum StrategiesCommand {
     Show {
         /// The id of the strategy, such as rsi
         id: StrategyId,
+        /// Show the parameters that count for this symbol, and from which level each comes
+        #[arg(long)]
+        symbol: Option<Symbol>,
     },
     /// Write a page for each strategy, with a chart of a signal that it gives on these candles; needs no database
     Docs(DocsWanted),
@@ -278,7 +302,7 @@ pub(super) struct DocsWanted {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, error::ErrorKind};
 
     use super::*;
 
@@ -292,6 +316,12 @@ mod tests {
         for line in [["ta-bot", "--json", "candles", "list"], ["ta-bot", "candles", "list", "--json"]] {
             assert!(CommandLine::try_parse_from(line).unwrap().options.json, "{line:?}");
         }
-        assert!(CommandLine::try_parse_from(["ta-bot"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn a_command_has_to_be_given() {
+        let refusal = |line: &[&str]| CommandLine::try_parse_from(line).unwrap_err();
+        assert_eq!(refusal(&["ta-bot"]).kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+        assert_eq!(refusal(&["ta-bot", "--json"]).kind(), ErrorKind::MissingSubcommand);
     }
 }

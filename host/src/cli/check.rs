@@ -32,6 +32,7 @@ use super::{
 use crate::environment::Environment;
 
 mod advice;
+mod doubts;
 
 /// Checks the module in a file. Returns whether it is fit to run.
 pub(super) fn check(session: &Session, path: &Path) -> Result<bool, CliError> {
@@ -57,6 +58,8 @@ struct Report {
     fit: bool,
     /// Why it is not fit to run.
     problem: Option<String>,
+    /// What an author should know of it, though it is fit to run.
+    doubts: Vec<String>,
     id: StrategyId,
     name: String,
     version: String,
@@ -110,10 +113,16 @@ impl Report {
         // Admission decides. If the one evaluation already shows what is wrong, its advice is the most to the point.
         let obstacle = verdict.obstacle().map(|check| advice::of_outcome(&outcome).or_else(|| advice::of_check(check)));
         let problem = refused.or(obstacle.flatten());
+        let settings = &environment.settings;
+        let doubts = match problem {
+            None => doubts::doubts(module, &parameters, recorded.history(), &verdict, settings),
+            Some(_) => Vec::new(),
+        };
         Ok(Self {
             file: shown(path),
             fit: problem.is_none(),
             problem,
+            doubts,
             id: description.id.clone(),
             name: description.name.clone(),
             version: description.version.clone(),
@@ -185,7 +194,11 @@ impl fmt::Display for Report {
         writeln!(f, "Admission, on {}:\n", self.admission.verdict.candles)?;
         writeln!(f, "{}\n", check_table(&self.admission.verdict))?;
         match &self.problem {
-            None => write!(f, "It is fit to run."),
+            None if self.doubts.is_empty() => write!(f, "It is fit to run."),
+            None => {
+                write!(f, "It is fit to run, BUT:")?;
+                self.doubts.iter().try_for_each(|doubt| write!(f, "\n  {}", plain(doubt)))
+            }
             Some(problem) => write!(f, "It is NOT fit to run: {}", plain(problem)),
         }
     }

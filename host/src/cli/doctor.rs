@@ -10,6 +10,7 @@ use ta_bot_engine::support::checkup::{Checkup, Finding};
 use super::{
     args::Options,
     error::{CliError, FAILED},
+    http::{Address, URL},
     output::Output,
 };
 use crate::{
@@ -27,10 +28,7 @@ mod tokens;
 mod variables;
 
 use report::{Report, Subject};
-use service::Address;
 
-/// The variable that names a running service, as `--url` does.
-const URL: &str = "TA_BOT_URL";
 /// How long files and folders may take to answer.
 const LIMIT: Duration = Duration::from_secs(12);
 

@@ -38,8 +38,10 @@ use thiserror::Error;
 use crate::environment::EnvError;
 
 mod docs;
+mod project;
 
 pub(in crate::cli) use docs::{Difference, DocsError};
+pub(in crate::cli) use project::ProjectError;
 
 /// Exit code of a command that failed.
 pub(super) const FAILED: u8 = 1;
@@ -176,6 +178,8 @@ pub(super) enum CliError {
     Terms { path: PathBuf, problem: String },
     #[error(transparent)]
     Docs(#[from] DocsError),
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     #[error("the answer can't be written: {0}")]
     Output(io::Error),
 }
@@ -265,6 +269,7 @@ impl CliError {
             Self::Trading(TradingError::Assumptions(_)) | Self::Terms { .. } => "assumptions",
             Self::Trading(_) => "trading",
             Self::Docs(error) => error.code(),
+            Self::Project(error) => error.code(),
             Self::Output(_) => "output",
         }
     }

@@ -10,7 +10,7 @@ use super::output::{one_line, or_dash, table};
 pub(super) struct ParameterView {
     #[serde(flatten)]
     spec: ParameterSpec,
-    /// The value for all symbols.
+    /// The value that counts.
     value: Option<Value>,
     /// The level that the value comes from.
     origin: Option<Level>,
@@ -35,7 +35,7 @@ pub(super) fn parameter_table(parameters: &[ParameterView]) -> String {
     // If nothing is configured, a second column of the same values would only take up room.
     let configured = parameters.iter().any(|parameter| parameter.origin.is_some_and(|level| level != Level::Default));
     let header: &[&str] = if configured {
-        &["parameter", "default", "configured", "allowed", "description"]
+        &["parameter", "default", "configured", "level", "allowed", "description"]
     } else {
         &["parameter", "default", "allowed", "description"]
     };
@@ -45,11 +45,21 @@ pub(super) fn parameter_table(parameters: &[ParameterView]) -> String {
         if configured {
             let own = value.as_ref().filter(|_| *origin != Some(Level::Default));
             row.push(or_dash(own, shown));
+            row.push(or_dash(*origin, |level| level_word(level).to_owned()));
         }
         row.extend([one_line(&spec.allowed()), one_line(&spec.description)]);
         row
     };
     table(header, &[], parameters.iter().map(row))
+}
+
+/// The level that a value comes from, in the word that JSON has for it.
+const fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Default => "default",
+        Level::Global => "global",
+        Level::Symbol => "symbol",
+    }
 }
 
 fn shown(value: &Value) -> String {
@@ -89,5 +99,6 @@ mod tests {
         let stored = [("period".to_owned(), Value::Integer(9))].into_iter().collect();
         let configured = shown_with(&ParameterLevels { global: Some((stored, 1)), symbol: None });
         assert!(configured.contains("CONFIGURED") && configured.contains('9'), "{configured}");
+        assert!(configured.contains("LEVEL") && configured.contains("global"), "{configured}");
     }
 }

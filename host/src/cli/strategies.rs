@@ -7,7 +7,7 @@ use ta_bot_api::views::{
     deployment::DeploymentView,
     warning::{MisfitView, WarningView},
 };
-use ta_bot_core::{StrategyId, Timeframe};
+use ta_bot_core::{StrategyId, Symbol, Timeframe};
 use ta_bot_engine::{deployments::rollout::RolloutError, settings::config_store::ConfigKey};
 use ta_bot_wasm::{StrategyModule, WIT_VERSION};
 
@@ -128,7 +128,8 @@ impl fmt::Display for StrategyList {
     }
 }
 
-pub(super) async fn show(session: Session, id: &StrategyId) -> Result<(), CliError> {
+/// Shows a strategy, with the parameters that count for all symbols or for one.
+pub(super) async fn show(session: Session, id: StrategyId, symbol: Option<Symbol>) -> Result<(), CliError> {
     let app = session.open().await?;
     let problems = session.load_strategies(&app).await?;
     session.note_problems(&problems);
@@ -136,13 +137,14 @@ pub(super) async fn show(session: Session, id: &StrategyId) -> Result<(), CliErr
         let known = app.registry.strategies().keys().cloned().collect();
         CliError::UnknownStrategy { id: id.clone(), known }
     };
-    let module = app.registry.get(id).ok_or_else(unknown)?;
-    let key = ConfigKey { strategy: id.clone(), symbol: None };
+    let module = app.registry.get(&id).ok_or_else(unknown)?;
+    let key = ConfigKey { strategy: id, symbol };
     let (resolved, stored) = app.analyst.parameters.read(&key).map_err(RolloutError::from)?;
     let description = module.description();
     session.output.answer(&Shown {
         strategy: Strategy::new(&app, &module),
         description: description.description.clone(),
+        symbol: key.symbol,
         parameters: ParameterView::list(&description.schema, &resolved),
         warnings: stored.map(|level| WarningView::list(description, &level.parameters)).unwrap_or_default(),
     })
@@ -153,6 +155,8 @@ struct Shown {
     #[serde(flatten)]
     strategy: Strategy,
     description: String,
+    /// The symbol whose parameters are shown; `None` for those of all symbols.
+    symbol: Option<Symbol>,
     parameters: Vec<ParameterView>,
     /// What to know of the values that are configured.
     warnings: Vec<WarningView>,
@@ -167,6 +171,9 @@ impl fmt::Display for Shown {
         writeln!(f, "  enabled     {}\n  state       {state}\n", yes_or_no(*enabled))?;
         for misfit in &self.strategy.misconfigured {
             writeln!(f, "{}\n", one_line(&misfit.to_string()))?;
+        }
+        if let Some(symbol) = &self.symbol {
+            writeln!(f, "On {symbol}:\n")?;
         }
         writeln!(f, "{}", parameter_table(&self.parameters))?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ta_bot_core::{EvaluationError, ModuleDigest, StrategyDescription, Timestamp, cut};
+use ta_bot_core::{Columns, EvaluationError, ModuleDigest, StrategyDescription, Timestamp, cut};
 use thiserror::Error;
 use wasmtime::{Store, component::Linker};
 
@@ -155,6 +155,14 @@ impl StrategyModule {
     /// The strategy's description of itself.
     pub fn description(&self) -> &StrategyDescription {
         &self.description
+    }
+
+    /// The same module, which is given these columns of the base series, whatever it asks for. The service never does
+    /// this; it shows whether a strategy reads a column that it did not ask for.
+    #[must_use]
+    pub fn with_columns(&self, columns: Columns) -> Self {
+        let description = StrategyDescription { columns, ..self.description().clone() };
+        Self { description: Arc::new(description), ..self.clone() }
     }
 
     /// What the compilation cost.

@@ -3,14 +3,15 @@
 
 static const char *const COLUMN_NAMES[6] = {"open_time", "open", "high", "low", "close", "volume"};
 
-// The window of some columns. The declared ones have to be of the same length; the others are left empty.
+// The window of some columns. Those that are declared have to be of the same length, and so have others that are there.
 static const char *window_of(ta_bot_data data, unsigned declared, const char *name, size_t number, ta_bot_window *window) {
   ta_bot_series filled[6] = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
   if (declared == 0) declared = TA_BOT_ALL_COLUMNS;
   bool begun = false;
   for (size_t i = 0; i < 6; i++) {
-    if (!(declared & (1u << i))) continue;
     filled[i] = data.columns[i];
+    // A host leaves it empty.
+    if (!(declared & (1u << i)) && filled[i].length == 0) continue;
     if (begun && filled[i].length != window->length) {
       return ta_bot_text("%s %zu: column %s has %zu entries where another has %zu", name, number, COLUMN_NAMES[i],
                          filled[i].length, window->length);

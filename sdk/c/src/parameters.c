@@ -169,6 +169,9 @@ const char *ta_bot_mistake(const ta_bot_strategy *strategy) {
   if (!strategy->parameters) return "parameters must be ta_bot_declared_parameters, by TA_BOT_PARAMETERS or TA_BOT_NO_PARAMETERS";
   for (const ta_bot_parameter *entry = strategy->parameters; entry->name; entry++) {
     if (!is_name(entry->name)) return ta_bot_text("the parameter %s must be of lower case letters, digits and underscores", entry->name);
+    if (!entry->description || !*entry->description) {
+      return ta_bot_text("the parameter %s has no description: a sentence for an operator, with the unit", entry->name);
+    }
     const char *problem = entry->optional ? NULL : problem_of(entry, &entry->by_default);
     if (problem) return ta_bot_text("the default of a parameter: %s", problem);
   }

@@ -61,7 +61,9 @@ void ta_bot_panic(const char *file, int line, const char *format, ...) {
   // No memory is asked for: there may be none left.
   char text[1024];
   const char *name = strrchr(file, '/');
-  int begun = snprintf(text, sizeof text, "%s, line %d: ", name ? name + 1 : file, line);
+  // A mistake in the declaration has no line.
+  int begun = line > 0 ? snprintf(text, sizeof text, "%s, line %d: ", name ? name + 1 : file, line)
+                       : snprintf(text, sizeof text, "%s: ", file);
   size_t used = begun < 0 ? 0 : (size_t)begun < sizeof text ? (size_t)begun : sizeof text - 1;
   va_list arguments;
   va_start(arguments, format);

@@ -18,7 +18,8 @@ export async function build(source, output) {
   if (!existsSync(strategy)) throw new Error(`there is no file ${source}`);
   const folder = mkdtempSync(join(tmpdir(), 'ta-bot-sdk-'));
   try {
-    const entry = await stage(strategy, folder);
+    const [entry, ...imported] = await stage(strategy, folder);
+    [entry, ...imported].forEach(checkSyntax);
     await inspect(entry, folder, source);
     const component = join(folder, 'component.js');
     const from = `./${relative(folder, entry).split(sep).join('/')}`;
@@ -34,7 +35,7 @@ export async function build(source, output) {
   }
 }
 
-/** Copies the strategy and what it imports; returns the copy of the strategy. */
+/** Copies the strategy and what it imports; returns the copies, that of the strategy first. */
 async function stage(strategy, folder) {
   cpSync(join(PACKAGE, 'src'), join(folder, 'node_modules/ta-bot-sdk/src'), { recursive: true });
   cpSync(join(PACKAGE, 'package.json'), join(folder, 'node_modules/ta-bot-sdk/package.json'));
@@ -58,7 +59,16 @@ async function stage(strategy, folder) {
       if (imported) waiting.push(imported);
     }
   }
-  return staged.get(strategy);
+  return [...staged.values()];
+}
+
+/** An error of the syntax has no stack, so its line is what Node.js prints when it checks the file. */
+function checkSyntax(file) {
+  const run = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+  if (run.status === 0) return;
+  const line = /^.*:(\d+)$/m.exec(run.stderr)?.[1] ?? '?';
+  const problem = /^SyntaxError: .*$/m.exec(run.stderr)?.[0] ?? run.stderr;
+  throw new Error(`${basename(file)}, line ${line}: ${problem}`);
 }
 
 function withoutTypes(text, file, blankSpace) {

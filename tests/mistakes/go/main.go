@@ -1,7 +1,11 @@
 // Makes the mistake that its parameter names. Lines are named in messages, so tests know them: keep them.
 package main
 
-import "ta-bot.internal/tabot"
+import (
+	"math"
+
+	"ta-bot.internal/tabot"
+)
 
 type parameters struct {
 	Mistake string `default:"none" doc:"Which mistake to make."`
@@ -40,9 +44,27 @@ func evaluate(_ tabot.Context, window tabot.Window, _ []tabot.Window, p paramete
 	case "column":
 		window.Volume()
 	}
-	return nil, nil
+	return further(p.Mistake)
 }
 
 func deeper(close tabot.Series) float64 {
 	return close[len(close)+8]
+}
+
+func further(mistake string) (*tabot.Signal, error) {
+	signal := tabot.Buy(0.7)
+	switch mistake {
+	case "confidence":
+		signal = tabot.Buy(1.5)
+	case "price":
+		signal = signal.Stop(math.NaN())
+	case "depth":
+		return further(mistake)
+	case "endless":
+		for {
+		}
+	default:
+		return nil, nil
+	}
+	return &signal, nil
 }

@@ -1,5 +1,5 @@
 // Makes the mistake that its parameter names. Lines are named in messages, so tests know them: keep them.
-import { buy, defineStrategy, parameter } from 'ta-bot-sdk';
+import { Signal, buy, defineStrategy, parameter } from 'ta-bot-sdk';
 import type { Series } from 'ta-bot-sdk';
 
 interface Unused {
@@ -33,6 +33,17 @@ export default defineStrategy({
     if (mistake === 'evaluate') deeper(window.close);
     if (mistake === 'field') return buy(0.7, { stop_loss: 1 } as object);
     if (mistake === 'column') return buy(window.volume.newest());
-    return undefined;
+    return further(mistake);
   },
 });
+
+function further(mistake: string): Signal | undefined {
+  if (mistake === 'confidence') return buy(1.5);
+  if (mistake === 'price') return buy(0.7, { price: Number.NaN });
+  if (mistake === 'reading') return buy(0.7, { metadata: { rsi: [1] } } as object);
+  if (mistake === 'action') return new Signal('by' as 'buy', 0.7);
+  if (mistake === 'type') return 0.7 as unknown as Signal;
+  if (mistake === 'depth') return [further(mistake)][0];
+  while (mistake === 'endless');
+  return undefined;
+}

@@ -29,7 +29,7 @@ class Mistakes(Strategy[Parameters]):
             return Signal("buy", 0.7, stopLoss=1.0)
         if parameters.mistake == "column":
             return window.volume
-        return None
+        return further(parameters.mistake)
 
 
 def deeper(close):
@@ -37,3 +37,21 @@ def deeper(close):
         return close[-9]
     except IndexError as error:
         raise ValueError("the ninth candle is missing") from error
+
+
+def further(mistake):
+    if mistake == "confidence":
+        return Signal("buy", 1.5)
+    if mistake == "price":
+        return Signal("buy", 0.7, price=float("nan"))
+    if mistake == "reading":
+        return Signal("buy", 0.7, metadata={"rsi": [1.0]})
+    if mistake == "action":
+        return Signal("by", 0.7)
+    if mistake == "type":
+        return 0.7
+    if mistake == "depth":
+        return further(mistake)
+    while mistake == "endless":
+        pass
+    return None

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod analyze;
+mod authoring;
 mod candles;
 mod check;
 mod compared;

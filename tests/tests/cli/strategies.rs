@@ -1,8 +1,12 @@
-use std::fs;
+use std::{fs, time::Duration};
 
+use serde_json::json;
 use ta_bot_tests::strategies_dir;
 
-use crate::run::{Done, Home};
+use crate::{
+    run::{Done, Home},
+    serve::Service,
+};
 
 #[test]
 fn strategies_are_listed_and_shown() {
@@ -18,6 +22,34 @@ fn strategies_are_listed_and_shown() {
     let period = shown["parameters"].as_array().unwrap().iter().find(|row| row["name"] == "period").unwrap();
     assert_eq!((&period["default"], &period["origin"]), (&14.into(), &"default".into()));
     assert_eq!(shown["warnings"], serde_json::json!([]));
+}
+
+/// A symbol's own level, the one of all symbols, and the defaults, each named.
+#[tokio::test]
+async fn the_parameters_of_a_symbol_say_which_level_they_come_from() {
+    let home = Home::new();
+    let mut service = Service::start(&home, &["--json"]);
+    let said: serde_json::Value = serde_json::from_str(&service.until("}")).unwrap();
+    let config = format!("{}/api/v1/strategies/rsi/config", said["url"].as_str().unwrap());
+    for (path, name, value) in [("", "oversold", 25), ("/BTCUSDT", "period", 10)] {
+        let body = json!({"parameters": {name: value}, "changed_by": "ann", "reason": "a try"});
+        let set = || reqwest::Client::new().patch(format!("{config}{path}")).json(&body).send();
+        // The modules may still be loading.
+        while set().await.unwrap().status() == 503 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let origins = |arguments: &[&str]| {
+        let shown = home.json(arguments);
+        let rows = shown["parameters"].as_array().unwrap().clone();
+        let of = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap()["origin"].clone();
+        ["period", "oversold", "overbought"].map(of)
+    };
+    let show = ["strategies", "show", "rsi", "--symbol", "BTCUSDT"];
+    assert_eq!(origins(&show), ["symbol", "global", "default"]);
+    assert_eq!(origins(&show[..3]), ["default", "global", "default"]);
+    let text = home.run(show).succeeded().stdout;
+    assert!(text.contains("On BTCUSDT:") && text.contains("LEVEL"), "{text}");
 }
 
 #[test]

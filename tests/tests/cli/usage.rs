@@ -22,7 +22,7 @@ fn every_wrong_variable_is_named_whatever_the_command() {
         command.env("HTTP_ADDR", "here").env("LOG_LEVEL", "loud").env("MYSQL_URI", "mysql://x");
         Done::of(command.args(arguments))
     };
-    wrong(&[]).failed(2, &["HTTP_ADDR", "LOG_LEVEL", "MYSQL_URI"]);
+    wrong(&["serve"]).failed(2, &["HTTP_ADDR", "LOG_LEVEL", "MYSQL_URI"]);
     let error = wrong(&["candles", "list", "--json"]);
     assert_eq!(error.code, Some(2));
     let names: Vec<_> =
@@ -68,6 +68,20 @@ fn wrong_usage_exits_with_2() {
     home.run(["analyze", "BTCUSDT", "15min"]).failed(2, &["no timeframe"]);
     let error = home.run(["analyze", "BTCUSDT", "15m", "--at", "noon", "--json"]);
     assert_eq!((error.code, &error.json()["error"]["code"]), (Some(2), &"usage".into()));
+}
+
+/// Nobody who only wants to see what there is starts a service.
+#[test]
+fn without_a_command_there_is_help_and_no_service() {
+    let home = Home::new();
+    let done = home.run::<&str>([]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done:?}");
+    for word in ["Usage: ta-bot", "serve", "Run the service"] {
+        assert!(done.stderr.contains(word), "{word:?} is not in {done:?}");
+    }
+    assert!(!home.data_dir().exists(), "no service has begun");
+    let asked = home.run(["--json"]);
+    assert_eq!((asked.code, &asked.json()["error"]["code"]), (Some(2), &"usage".into()));
 }
 
 #[test]

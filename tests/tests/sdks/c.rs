@@ -38,7 +38,7 @@ fn the_archive_is_complete_and_passes_its_tests() {
     assert!(told.contains("answers and"), "{told}");
     tested(&sdk, &[&sdk.join("test/strategies.c")], &[]);
     tested(&sdk, &[&examples.join("donchian.c"), &examples.join("test_donchian.c")], &[]);
-    for file in ["build.sh", "wasm-ld", "README.md", "bindings/strategy_module_component_type.o"] {
+    for file in ["build.sh", "README.md", "bindings/strategy_module_component_type.o"] {
         assert!(sdk.join(file).is_file(), "{file} is not in the archive");
     }
 }

@@ -1,4 +1,4 @@
-//! The SDKs of the other languages as an author gets them: each is packed, installed from the package, and its own
+//! The SDKs as an author gets them: each is packed, installed from the package, and its own
 //! tests and the examples run on what was installed. What they make of candles as components is tested in `guests`.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
@@ -8,6 +8,7 @@ mod go;
 mod interface;
 mod javascript;
 mod python;
+mod rust;
 
 use std::{
     env, fs,

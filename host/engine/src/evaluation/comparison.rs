@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use ta_bot_core::{EvaluationError, Signal, in_short};
 use thiserror::Error;
 
@@ -121,11 +121,15 @@ pub fn brief(outcome: &Outcome) -> Json {
 }
 
 fn brief_signal(signal: &Signal) -> Json {
-    let told = TOLD.iter().map(|name| ((*name).to_owned(), in_short(&signal.message[*name])));
-    let mut brief: serde_json::Map<String, Json> = told.collect();
+    said(signal).into_iter().map(|(name, value)| (name, in_short(&value))).collect::<Map<_, _>>().into()
+}
+
+/// What a signal says, and nothing of where it comes from: action, confidence, strength, prices, rationale, and the
+/// strategy's own `metadata`. Two modules that decide alike say the same.
+pub fn said(signal: &Signal) -> Map<String, Json> {
+    let told = TOLD.iter().map(|name| ((*name).to_owned(), signal.message[*name].clone()));
     let metadata = content(signal.message.get("metadata"), &ORIGIN);
-    brief.insert("metadata".to_owned(), in_short(&json!(metadata)));
-    brief.into()
+    told.chain([("metadata".to_owned(), json!(metadata))]).collect()
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn load(session: &Session) -> Result<Registry, CliError> {
 }
 
 /// The settings that the service comes with, and so the bounds of confidence, whatever this environment sets.
-fn default_settings() -> Result<ApplicationSettings, CliError> {
+pub(in crate::cli) fn default_settings() -> Result<ApplicationSettings, CliError> {
     Ok(Environment::read(|_| None).map_err(CliError::Environment)?.settings)
 }
 

@@ -117,14 +117,22 @@ async fn the_report_is_drawn_and_can_be_read_by_everybody() {
         assert!(html.len() < 3 << 20, "{} bytes at {count} candles", html.len());
         // Nothing in the page can be fetched: what names an address is a link, or words of a licence.
         for attribute in ["src=", "srcset=", "<link", "<iframe", "@import", "url("] {
-            let own = html.replace(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../host/backtest/assets/lightweight-charts/lightweight-charts.standalone.production.js")), "");
+            let own = html.replace(
+                include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/../host/backtest/assets/lightweight-charts/lightweight-charts.standalone.production.js"
+                )),
+                "",
+            );
             assert!(!own.contains(attribute), "{attribute}");
         }
         let file = folder.path().join("report.html");
         let mut looked = html.replace("</body>", "");
         write!(looked, "<script>{axe}</script><script>{LOOK}</script></body>").unwrap();
         fs::write(&file, looked).unwrap();
-        for (mode, more) in [("light", "--blink-settings=preferredColorScheme=1"), ("dark", "--blink-settings=preferredColorScheme=0")] {
+        for (mode, more) in
+            [("light", "--blink-settings=preferredColorScheme=1"), ("dark", "--blink-settings=preferredColorScheme=0")]
+        {
             let (shown, log) = open(&file, &[more, "--dump-dom", "--window-size=1200,900"]).await;
             let errors: Vec<_> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
             assert!(errors.is_empty(), "{mode}, {count} candles: {errors:#?}");
@@ -144,7 +152,9 @@ async fn the_report_is_drawn_and_can_be_read_by_everybody() {
 async fn photograph(file: &Path, count: i64, folder: &Path) {
     let picture = folder.join("report.png");
     let target = format!("--screenshot={}", picture.display());
-    for (mode, more) in [("light", "--blink-settings=preferredColorScheme=1"), ("dark", "--blink-settings=preferredColorScheme=0")] {
+    for (mode, more) in
+        [("light", "--blink-settings=preferredColorScheme=1"), ("dark", "--blink-settings=preferredColorScheme=0")]
+    {
         let (_, log) = open(file, &[more, &target, "--window-size=1200,2400"]).await;
         let bytes = fs::read(&picture).unwrap_or_else(|error| panic!("{error}\n{log}"));
         assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 20_000, "{} bytes", bytes.len());

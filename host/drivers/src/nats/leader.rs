@@ -36,6 +36,9 @@ use crate::causes::with_causes;
 /// What the stream and its subject are called within the namespace.
 const LEADER: &str = "leader";
 
+/// How often it is looked whether there is a new connection.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// The message of a stream.
 #[derive(Clone)]
 pub struct NatsLeader(Arc<Inner>);
@@ -94,19 +97,33 @@ impl NatsLeader {
         limit: Duration,
         call: impl Future<Output = Result<T, RegisterError>>,
     ) -> Result<T, RegisterError> {
-        if self.0.stalled.swap(false, Ordering::Relaxed)
-            && let Some(nats) = self.0.nats.get()
-        {
-            // The client itself would wait for the answers of two pings first.
-            nats.client().force_reconnect().await.map_err(|error| RegisterError(with_causes(&error)))?;
-        }
-        if let Ok(answer) = tokio::time::timeout(limit, call).await {
+        let renewed = async {
+            if self.0.stalled.swap(false, Ordering::Relaxed) {
+                self.renew_connection().await?;
+            }
+            call.await
+        };
+        if let Ok(answer) = tokio::time::timeout(limit, renewed).await {
             return answer;
         }
         let is_connected = self.0.nats.get().is_some_and(|nats| nats.require_connection().is_ok());
         self.0.stalled.store(is_connected, Ordering::Relaxed);
         let what = if is_connected { "no answer" } else { "no connection" };
         Err(self.failed(&format!("{what} within {} ms", limit.as_millis())))
+    }
+
+    /// Gives the connection up for a new one, and waits for that: what is asked before is sent on the old one, whose
+    /// answers nobody reads any more. The client itself would wait for the answers of two pings first.
+    async fn renew_connection(&self) -> Result<(), RegisterError> {
+        let Some(client) = self.0.nats.get().map(Nats::client) else { return Ok(()) };
+        let statistics = client.statistics();
+        let made = || statistics.connects.load(Ordering::Relaxed);
+        let before = made();
+        client.force_reconnect().await.map_err(|error| RegisterError(with_causes(&error)))?;
+        while made() == before {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     async fn find(&self) -> Result<Option<Record<()>>, RegisterError> {

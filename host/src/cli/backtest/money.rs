@@ -1,23 +1,21 @@
 //! What the signals of a backtest would have made: the trades, and what they say.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use ta_bot_backtest::{
-    money::{Assumptions, Ignored, Instrument, Outcome, Trade},
+    money::{Assumptions, Instrument, Outcome, Trade},
+    report::Report,
     run::{Kept, Plan},
     statistics::{Figure, Statistics},
-    trading::trade,
+    trading::{Traded, trade},
 };
 use ta_bot_engine::market::candles::Candles;
 
-use crate::cli::{
-    error::{CliError, shown},
-    output::table,
-};
+use crate::cli::error::{CliError, shown};
 
 /// Determines the intervals. The same one each time, so that the same run says the same.
 const SEED: u64 = 20;
@@ -36,6 +34,8 @@ struct Terms {
 /// What the signals would have made.
 #[derive(Serialize)]
 pub(super) struct MoneyView {
+    /// The file of the report.
+    report_file: String,
     /// The file of the trades.
     trades_file: String,
     trades: u64,
@@ -47,8 +47,13 @@ pub(super) struct MoneyView {
     figures: Vec<Figure>,
     /// The return of having bought and held.
     buy_and_hold: Option<f64>,
+    /// How likely such a return is if the entries mean nothing; `None` without trades.
+    as_good_by_chance: Option<f64>,
     /// What was assumed, in sentences.
     assumptions: Vec<String>,
+    /// The text for a terminal.
+    #[serde(skip)]
+    summary: String,
 }
 
 /// Trades the signals of a run, and writes the trades beside what is kept of it.
@@ -59,20 +64,76 @@ pub(super) async fn money(
     terms: Option<&Path>,
 ) -> Result<MoneyView, CliError> {
     let Terms { assumptions, instruments } = terms.map(read).transpose()?.unwrap_or_default();
-    let outcome = trade(plan, candles, kept, assumptions, instruments).await?;
+    let Traded { outcome, bars, random_entries } = trade(plan, candles, kept, (assumptions, instruments), SEED).await?;
     let statistics = Statistics::new(&outcome, &outcome.trades, SEED);
-    let path = write(kept.folder(), &outcome.trades)?;
+    let trades_file = write(kept.folder(), "trades.csv", &table_of(&outcome.trades))?;
+    let (title, facts) = (title(plan), facts(plan));
+    let report = Report {
+        title: &title,
+        facts: &facts,
+        outcome: &outcome,
+        trades: &outcome.trades,
+        statistics: &statistics,
+        random_entries: random_entries.as_ref(),
+        certificate: None,
+        candles: &bars,
+    };
+    let report_file = write(kept.folder(), "report.html", &report.html())?;
+    let summary = report.summary();
     let Outcome { assumptions, costs, ignored, end_equity, trade_count, .. } = &outcome;
     Ok(MoneyView {
-        trades_file: shown(&path),
+        report_file: shown(&report_file),
+        trades_file: shown(&trades_file),
         trades: *trade_count,
         end_equity: end_equity.round_dp(2).to_string(),
         costs: costs.total().round_dp(2).to_string(),
-        ignored: ignored.iter().map(|(reason, count): (&Ignored, &u64)| (reason.in_words(), *count)).collect(),
+        ignored: ignored.iter().map(|(reason, count)| (reason.in_words(), *count)).collect(),
         buy_and_hold: statistics.buy_and_hold.and_then(|held| held.total_return),
+        as_good_by_chance: random_entries.map(|found| found.as_good),
         figures: statistics.figures,
         assumptions: assumptions.in_words(),
+        summary,
     })
+}
+
+/// What was tried, in a few words.
+fn title(plan: &Plan) -> String {
+    let strategies: Vec<&str> = plan.subjects.iter().map(|subject| subject.module.description().id.as_str()).collect();
+    let series: Vec<String> = plan.series.iter().map(|(symbol, timeframe)| format!("{symbol} {timeframe}")).collect();
+    let few = |names: &[String], what: &str| match names.len() {
+        ..=3 => names.join(", "),
+        count => format!("{count} {what}"),
+    };
+    let strategies: Vec<String> = strategies.into_iter().map(str::to_owned).collect();
+    format!("{} on {}", few(&strategies, "strategies"), few(&series, "series"))
+}
+
+/// What the report was made from.
+fn facts(plan: &Plan) -> Vec<(String, String)> {
+    let modules = plan.subjects.iter().map(|subject| {
+        let (description, digest) = (subject.module.description(), subject.module.digest());
+        (format!("module of {}", description.id), digest.to_string())
+    });
+    let parameters = plan.subjects.iter().flat_map(|subject| {
+        let id = &subject.module.description().id;
+        let mut told: Vec<(String, String)> = subject
+            .parameters
+            .iter()
+            .map(|(symbol, resolution)| {
+                (format!("parameters of {id} on {symbol}"), serde_json::json!(resolution.parameters.values).to_string())
+            })
+            .collect();
+        // Symbols without parameters of their own say the same.
+        if told.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+            told.truncate(1);
+            told.iter_mut().for_each(|(name, _)| *name = format!("parameters of {id}"));
+        }
+        told
+    });
+    let bounds = &plan.settings;
+    let stretch = ("candles that closed".to_owned(), format!("after {} and until {}", plan.from, plan.until));
+    let confidence = ("confidence".to_owned(), format!("{} to {}", bounds.min_confidence, bounds.max_confidence));
+    modules.chain(parameters).chain([stretch, confidence]).collect()
 }
 
 fn read(path: &Path) -> Result<Terms, CliError> {
@@ -81,17 +142,19 @@ fn read(path: &Path) -> Result<Terms, CliError> {
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
-fn write(folder: &Path, trades: &[Trade]) -> Result<PathBuf, CliError> {
-    let path = folder.join("trades.csv");
-    let mut text = format!("{HEADER}\n");
-    for trade in trades {
-        text.push_str(&line(trade));
-        text.push('\n');
-    }
+/// Writes a file of the run as a whole.
+fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, CliError> {
+    let path = folder.join(name);
     let begun = path.with_extension("begun");
-    let written: io::Result<()> = fs::write(&begun, text).and_then(|()| fs::rename(&begun, &path));
+    let written = fs::write(&begun, text).and_then(|()| fs::rename(&begun, &path));
     written.map_err(|reason| CliError::Write { path: path.clone(), reason })?;
     Ok(path)
+}
+
+/// The trades as CSV.
+fn table_of(trades: &[Trade]) -> String {
+    let lines = trades.iter().map(line);
+    std::iter::once(HEADER.to_owned()).chain(lines).map(|line| line + "\n").collect()
 }
 
 fn line(trade: &Trade) -> String {
@@ -122,21 +185,7 @@ fn line(trade: &Trade) -> String {
 
 impl fmt::Display for MoneyView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trades, end_equity, costs, trades_file, .. } = self;
-        writeln!(f, "{trades} trades, equity at the end {end_equity}, costs {costs}: {trades_file}\n")?;
-        let rows = self.figures.iter().map(|figure| {
-            let Figure { measure, sample, .. } = figure;
-            let reason = figure.reason.clone().unwrap_or_default();
-            let (value, interval) = (figure.value_in_words(), figure.interval_in_words());
-            [measure.name().to_owned(), value, interval, sample.in_words(), reason]
-        });
-        writeln!(f, "{}", table(&["", "value", "95 % interval", "of", ""], &[1], rows))?;
-        if let Some(held) = self.buy_and_hold {
-            writeln!(f, "\nBought at the start and held: {:.2} %", held * 100.0)?;
-        }
-        for (reason, count) in &self.ignored {
-            writeln!(f, "{count} signals {reason}")?;
-        }
-        Ok(())
+        let Self { summary, trades_file, report_file, .. } = self;
+        write!(f, "{summary}\n\nreport: {report_file}\ntrades: {trades_file}")
     }
 }

@@ -8,7 +8,7 @@ use ta_bot_engine::pipeline::election::{
     Register as _,
     contract::{self, RENEW_DEADLINE, Site, Way},
 };
-use ta_bot_test_servers::Nats;
+use ta_bot_test_servers::{Mode, Nats, Proxy};
 use tokio::sync::OnceCell;
 
 use crate::ways::Ways;
@@ -72,6 +72,22 @@ async fn a_version_does_not_come_again_if_the_stream_is_deleted() {
         place.jetstream().await.delete_stream(place.stream()).await.unwrap();
     };
     Box::pin(contract::a_version_does_not_come_again(&place.register().await, lose)).await;
+}
+
+/// After an answer that did not come, a new connection is made, and the next question is asked on that one. Asked on the
+/// old one, it would have no answer either, and so on: nobody would lead any more.
+#[tokio::test]
+async fn the_question_after_a_late_answer_is_asked_on_a_new_connection() {
+    let server = server().await;
+    let way = Proxy::start(server.address()).unwrap();
+    let register = NatsLeader::new(server.url_at(way.address()).parse().unwrap(), "test", "late", None);
+    register.read(RENEW_DEADLINE).await.unwrap();
+    for _ in 0..3 {
+        way.set(Mode::Stall).await.unwrap();
+        register.read(RENEW_DEADLINE).await.unwrap_err();
+        way.set(Mode::Forward).await.unwrap();
+        register.read(RENEW_DEADLINE).await.unwrap();
+    }
 }
 
 /// Without `JetStream` nobody leads, and the reason is told.

@@ -1,9 +1,10 @@
-"""Trades the same signals on the same candles with two other backtesters.
+"""Trades the same signals on the same candles with another backtester.
 
     python money_oracle.py INPUT OUTPUT
 
 INPUT is a JSON object:
 
+    with      "backtesting" or "vectorbt"
     candles   [[open_time_ms, open, high, low, close], …], of one hour each
     signals   [[index of the candle whose close made it, "buy" | "sell" | "close", stop or null, target or null], …]
     quantity  how much a trade has, a whole number
@@ -11,8 +12,8 @@ INPUT is a JSON object:
     slippage  the share of the price; only for vectorbt, which slips on both sides
     cash      what the account begins with
 
-OUTPUT is a JSON object with `backtesting` and `vectorbt`, each with `trades`, [[side, index of the candle of the entry,
-price, index of the candle of the exit, price, profit], …], and `equity`, one number for each candle.
+OUTPUT is a JSON object with `trades`, [[side, index of the candle of the entry, price, index of the candle of the exit,
+price, profit], …], and `equity`, one number for each candle.
 
 `backtesting` knows stops and targets, with the stop first. `vectorbt` looks at stops only from the candle after the
 entry's, so it gets the signals without them.
@@ -110,9 +111,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     given = json.loads(pathlib.Path(sys.argv[1]).read_text())
     data = frame(given["candles"])
-    answers = {"backtesting": with_backtesting(data, given)}
-    answers["vectorbt"] = with_vectorbt(data, given)
-    pathlib.Path(sys.argv[2]).write_text(json.dumps(answers))
+    answer = {"backtesting": with_backtesting, "vectorbt": with_vectorbt}[given["with"]](data, given)
+    pathlib.Path(sys.argv[2]).write_text(json.dumps(answer))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 //! The ledger of trials: every try counts, so that the best of four hundred is not taken for the only one.
 //!
-//! It is one file of JSON lines, to which entries are only added. Each line bears the digest of the line before, so a line
-//! that was removed or changed is found. A trial is written down when it begins and again when it ends; one that never
-//! ended was interrupted, and counts. A line that a killed process left half written is cut off by the next one that
-//! writes. Processes take turns by a lock on the file.
+//! It is one file of JSON lines, to which entries are only added. Each line bears the digest of the line before, so a
+//! line that was removed or changed is found. A trial is written down when it begins and again when it ends; one that
+//! never ended was interrupted, and counts. A line that a killed process left half written is cut off by the next one
+//! that writes. Processes take turns by a lock on the file.
 //!
-//! Lines that are taken from the end leave a chain that is whole. Whoever keeps the [`head`](Ledger::head) of a ledger, as
-//! a report does, finds that too: the ledger does not [`hold`](Ledger::holds) it any more.
+//! Lines that are taken from the end leave a chain that is whole. Whoever keeps the [`head`](Ledger::head) of a ledger,
+//! as a report does, finds that too: the ledger does not [`hold`](Ledger::holds) it any more.
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -95,8 +95,8 @@ impl Simulation {
         Ok(place)
     }
 
-    /// Takes the next candle. Candles come in the order of their opens; those that open at the same time may come in any
-    /// order.
+    /// Takes the next candle. Candles come in the order of their opens; those that open at the same time may come in
+    /// any order.
     pub fn candle(&mut self, series: &Series, candle: &Candle) -> Result<(), SimulationError> {
         let open = candle.open_time;
         candle.check(series.timeframe).map_err(|error| SimulationError::BadCandle {

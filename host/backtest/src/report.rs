@@ -1,7 +1,8 @@
 //! A report on an outcome: one HTML file that needs nothing else, and a summary for a terminal.
 //!
 //! Beside each picture of the page stand a sentence and a table that say the same. The page loads nothing: its style,
-//! its script and the charts of TradingView Lightweight Charts (`assets/lightweight-charts`, with its licence) are in it.
+//! its script and the charts of TradingView Lightweight Charts (`assets/lightweight-charts`, with its licence) are in
+//! it.
 
 use crate::{
     money::{Outcome, Trade},

@@ -1,8 +1,8 @@
 //! What an outcome says, and how much it may be believed.
 //!
 //! Returns are those of days, UTC, after all costs. Each number has the size of its sample and an interval by the
-//! stationary bootstrap, which a seed determines, so that the same outcome gives the same bytes. Without trades there are
-//! no statistics.
+//! stationary bootstrap, which a seed determines, so that the same outcome gives the same bytes. Without trades there
+//! are no statistics.
 
 use serde::{Deserialize, Serialize};
 

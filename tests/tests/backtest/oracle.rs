@@ -13,8 +13,8 @@ pub(crate) fn ask(script: &str, input: &Json) -> Json {
     fs::write(&asked, input.to_string()).unwrap();
     let mut command = Command::new(venv.join("bin/python"));
     command.arg(root.join("tests/oracle").join(script)).arg(&asked).arg(&answered);
-    // Compiled code is kept where nothing else looks for it, and ends with the test.
-    command.env("NUMBA_CACHE_DIR", folder.path()).env("MPLCONFIGDIR", folder.path());
+    // Otherwise matplotlib keeps files in the home folder.
+    command.env("MPLCONFIGDIR", folder.path());
     let run = command.output().expect("there is no python: make test-setup");
     assert!(run.status.success(), "{script} failed (make test-setup?):\n{}", String::from_utf8_lossy(&run.stderr));
     serde_json::from_slice(&fs::read(&answered).unwrap()).unwrap()

@@ -15,8 +15,8 @@ use ta_bot_core::{Action, Series, Timestamp};
 use ta_bot_engine::market::made_up::walk;
 use tokio::process::Command;
 
-/// Runs in the page after its own script, and leaves what it saw in the page: how many charts have pictures of more than
-/// one colour, and what axe found.
+/// Runs in the page after its own script, and leaves what it saw in the page: how many charts have pictures of more
+/// than one colour, and what axe found.
 const LOOK: &str = r#"
 (async () => {
   const painted = [...document.querySelectorAll(".chart")].filter((chart) =>

@@ -59,17 +59,13 @@ pub struct TrialId(String);
 impl TrialId {
     pub(super) fn of(trial: &Trial, at: Timestamp) -> Self {
         let text = serde_json::to_string(trial).unwrap_or_default();
-        Self(hex(&Sha256::digest(format!("{}\n{text}", at.millis()))))
+        Self(hex::encode(Sha256::digest(format!("{}\n{text}", at.millis()))))
     }
 
     /// The id as 64 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a line says.
@@ -115,5 +111,5 @@ impl Line {
 }
 
 fn chained(before: &str, text: &str) -> String {
-    hex(&Sha256::digest(format!("{before}\n{text}")))
+    hex::encode(Sha256::digest(format!("{before}\n{text}")))
 }

@@ -32,8 +32,8 @@ pub struct Assumptions {
     pub sizing: Sizing,
     /// The most positions at a time, over all symbols: no limit.
     pub max_positions: Option<u32>,
-    /// The most that all positions together may be worth at an entry, as a multiple of the equity: 1, so that nothing is
-    /// borrowed. A trade is made smaller to fit.
+    /// The most that all positions together may be worth at an entry, as a multiple of the equity: 1, so that nothing
+    /// is borrowed. A trade is made smaller to fit.
     pub max_exposure: Decimal,
     /// The same for the positions of one symbol: no further limit.
     pub max_symbol_exposure: Option<Decimal>,

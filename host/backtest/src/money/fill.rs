@@ -84,8 +84,8 @@ impl Level {
         Ok(Self { price: amount::exact(price)?, float: price })
     }
 
-    /// A target for a position on `side`. It rests in the exchange's book, so it is a multiple of the tick, rounded away
-    /// from the entry.
+    /// A target for a position on `side`. It rests in the exchange's book, so it is a multiple of the tick, rounded
+    /// away from the entry.
     pub(super) fn target(price: f64, side: Side, instrument: &Instrument) -> Result<Self, OutOfRange> {
         let given = amount::exact(price)?;
         let price = match side {

@@ -45,9 +45,10 @@ struct Prices {
 /// The data as JSON, in which nothing ends the element that it stands in.
 pub(super) fn json(report: &Report) -> String {
     let curve = report.outcome.equity.as_ref();
+    let start = float(report.outcome.assumptions.start_equity);
     let data = Data {
-        equity: curve.map(equity).unwrap_or_default(),
-        days: curve.map(days).unwrap_or_default(),
+        equity: curve.map(|curve| equity(curve, start)).unwrap_or_default(),
+        days: curve.map(|curve| days(curve, start)).unwrap_or_default(),
         series: report.candles.iter().map(|bars| prices(bars, report.trades)).collect(),
     };
     serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c")
@@ -57,18 +58,25 @@ fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-fn equity(curve: &EquityCurve) -> Equity {
+/// A column that begins with what there was at first.
+fn column<T, N>(first: N, rest: &[T], of: impl Fn(&T) -> N) -> Vec<N> {
+    std::iter::once(first).chain(rest.iter().map(of)).collect()
+}
+
+fn equity(curve: &EquityCurve, start: f64) -> Equity {
+    let EquityCurve { points, from, .. } = curve;
     Equity {
-        time: curve.points.iter().map(|point| seconds(point.at)).collect(),
-        equity: curve.points.iter().map(|point| rounded(point.equity)).collect(),
-        drawdown: curve.points.iter().map(|point| -rounded(point.drawdown * 100.0)).collect(),
+        time: column(seconds(*from), points, |point| seconds(point.at)),
+        equity: column(rounded(start), points, |point| rounded(point.equity)),
+        drawdown: column(0.0, points, |point| -rounded(point.drawdown * 100.0)),
     }
 }
 
-fn days(curve: &EquityCurve) -> Days {
+fn days(curve: &EquityCurve, start: f64) -> Days {
+    let EquityCurve { periods, from, .. } = curve;
     Days {
-        time: curve.periods.iter().map(|end| seconds(end.at)).collect(),
-        hold: curve.periods.iter().map(|end| rounded(end.buy_and_hold)).collect(),
+        time: column(seconds(*from), periods, |end| seconds(end.at)),
+        hold: column(rounded(start), periods, |end| rounded(end.buy_and_hold)),
     }
 }
 

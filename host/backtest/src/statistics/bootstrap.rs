@@ -68,8 +68,8 @@ impl Resampling {
     }
 }
 
-/// The intervals of several measures of one sample, at 95 %. An interval is `None` if the measure is not defined in more
-/// than a tenth of the draws.
+/// The intervals of several measures of one sample, at 95 %. An interval is `None` if the measure is not defined in
+/// more than a tenth of the draws.
 pub(super) fn intervals<const N: usize>(
     sample: &[f64],
     seed: u64,

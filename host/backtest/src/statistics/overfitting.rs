@@ -1,6 +1,6 @@
-//! The probability of backtest overfitting by combinatorially symmetric cross-validation: Bailey, Borwein, López de Prado
-//! and Zhu (2015). The time is cut into blocks; of each way to take half of them, the trial that is best on one half is
-//! looked up on the other.
+//! The probability of backtest overfitting by combinatorially symmetric cross-validation: Bailey, Borwein, López de
+//! Prado and Zhu (2015). The time is cut into blocks; of each way to take half of them, the trial that is best on one
+//! half is looked up on the other.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! Entries by chance with the same exits: what the moment of the entries was worth.
 //!
 //! Each run has as many entries on each series as the strategy had trades there. Each of them takes side, distance of
-//! stop and target, and the time limit, from one of these trades, and enters at a candle that was drawn by lot. The fill
-//! model is the same.
+//! stop and target, and the time limit, from one of these trades, and enters at a candle that was drawn by lot. The
+//! fill model is the same.
 
 use std::collections::BTreeMap;
 

@@ -27,8 +27,8 @@ struct Trial {
     deviation: f64,
 }
 
-/// Compares the returns of trials, less those of the benchmark in the same periods. `None` if there are no trials, fewer
-/// than ten periods, or if they do not cover the same ones.
+/// Compares the returns of trials, less those of the benchmark in the same periods. `None` if there are no trials,
+/// fewer than ten periods, or if they do not cover the same ones.
 pub fn reality_check(excess: &[Vec<f64>], seed: u64) -> Option<RealityCheck> {
     let periods = excess.first()?.len();
     if periods < 10 || excess.iter().any(|trial| trial.len() != periods) {

@@ -228,8 +228,8 @@ fn funding_is_paid_by_who_holds() {
     let rates = [(8, "0.001"), (16, "0.002"), (20, "-0.004"), (24, "0.008"), (32, "0.5")];
     let funding = rates.map(|(at, rate)| FundingRate { at: hour(at), rate: of(rate) });
     let listed = Instrument { funding: funding.to_vec(), ..plain };
-    // The long pays at 8, 16 and 24 h and receives at 20 h; the short receives at 16 h and pays at 20 h, and gets nothing
-    // at the moments of its entry and its exit.
+    // The long pays at 8, 16 and 24 h and receives at 20 h; the short receives at 16 h and pays at 20 h, and gets
+    // nothing at the moments of its entry and its exit.
     assert_eq!(trade(&everyone, &listed, Action::Buy).funding, of("0.7"));
     assert_eq!(trade(&everyone, &listed, Action::Sell).funding, of("0.2"));
 }

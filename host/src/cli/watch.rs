@@ -18,8 +18,8 @@ use ta_bot_engine::market::history::History;
 
 use super::{
     Session,
-    args::WatchWanted,
-    error::{CliError, ProjectError},
+    args::{Setting, WatchWanted},
+    error::CliError,
     output::{line, plain},
     project::{
         Component, Project, Purpose,
@@ -49,10 +49,11 @@ pub(super) fn watch(session: &Session, wanted: &WatchWanted) -> Result<(), CliEr
     let candles = if wanted.candles.is_empty() { &own } else { &wanted.candles };
     let history = Market::read(candles)?.into_history();
     let sources: Vec<_> = watch.sources.iter().map(|source| project.path(source)).collect();
+    let set = wanted.set.iter().map(|Setting { name, value }| (name.clone(), value.clone())).collect();
     let mut before: Option<Signals> = None;
     loop {
         let seen = settled(&sources);
-        let round = Round::make(session, &project, &history, before.as_ref());
+        let round = Round::make(session, &project, (&history, &set), before.as_ref());
         if !line(&round.shown(session.output.json)?)? {
             return Ok(());
         }
@@ -131,12 +132,17 @@ struct Changes {
 }
 
 impl Round {
-    fn make(session: &Session, project: &Project, history: &History, before: Option<&Signals>) -> Self {
+    fn make(
+        session: &Session,
+        project: &Project,
+        question: (&History, &Map<String, Json>),
+        before: Option<&Signals>,
+    ) -> Self {
         let begun = Instant::now();
         let built = project.build();
         let build_ms = millis(begun.elapsed());
         let begun = Instant::now();
-        let asked = built.map_err(CliError::from).and_then(|()| ask(session, project, history));
+        let asked = built.map_err(CliError::from).and_then(|()| ask(session, project, question));
         let signals_ms = millis(begun.elapsed());
         let at = Timestamp::now().to_string();
         let empty = |problem| Self {
@@ -174,11 +180,15 @@ impl Round {
     }
 }
 
-/// What the component says with its defaults.
-fn ask(session: &Session, project: &Project, history: &History) -> Result<Answers, CliError> {
+/// What the component says on these candles, with these parameters and the defaults of the others.
+fn ask(
+    session: &Session,
+    project: &Project,
+    (history, set): (&History, &Map<String, Json>),
+) -> Result<Answers, CliError> {
     let component = Component::load(project, &session.environment)?;
-    let refused = |problem| ProjectError::Case { case: "the defaults".to_owned(), problem };
-    let parameters = component.parameters(&Map::new()).map_err(refused)?;
+    let refused = |problem| CliError::Usage(format!("--set: {problem}"));
+    let parameters = component.parameters(set).map_err(refused)?;
     Ok(component.ask(&parameters, history))
 }
 

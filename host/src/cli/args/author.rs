@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use ta_bot_core::StrategyId;
 use ta_bot_engine::deployments::impact;
 
-use super::{modules, within};
+use super::{Setting, modules, within};
 
 /// A language in which a project can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,6 +68,9 @@ pub(in crate::cli) struct WatchWanted {
     /// Files of candles, named SYMBOL_TIMEFRAME.csv, instead of those that ta-bot.toml names
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(in crate::cli) candles: Vec<PathBuf>,
+    /// A parameter instead of its default; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(in crate::cli) set: Vec<Setting>,
 }
 
 /// What to upload, to which service, and what is to become of it.

@@ -16,7 +16,12 @@ struct Watch {
 
 impl Watch {
     fn begin(project: &Project) -> Self {
-        let mut child = project.command().args(["watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        Self::begin_with(project, &[])
+    }
+
+    fn begin_with(project: &Project, options: &[&str]) -> Self {
+        let mut command = project.command();
+        let mut child = command.args(["watch", "--json"]).args(options).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
@@ -66,6 +71,17 @@ fn what_a_change_of_the_rule_does_is_shown() {
     }
     assert!(counts(&third)[1] > 0 && third["count"].as_u64().unwrap() < signals as u64, "{third}");
     println!("from save to difference in C: {:.2} s", seconds(&third));
+}
+
+/// A value that the strategy does not take is named with what is allowed: another build may take it.
+#[test]
+fn parameters_may_be_set() {
+    let project = Project::new("c");
+    let round = |set: &str| Watch::begin_with(&project, &["--set", set]).next();
+    let [all, few] = ["period=20", "period=100"].map(|set| round(set)["count"].as_u64().unwrap());
+    assert!(few > 0 && few < all, "{few} of {all}");
+    let refused = round("period=1");
+    assert!(refused["problem"].as_str().unwrap().contains("--set: period = 1 is given"), "{refused}");
 }
 
 fn seconds(round: &Json) -> f64 {

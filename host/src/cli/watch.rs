@@ -1,7 +1,7 @@
 //! `ta-bot watch`: builds a project again whenever a file is saved, and shows what that changed on candles.
 //!
-//! Files are looked at by their size and the time of their last change. A project has some hundred files, so looking ten
-//! times a second costs nothing, and it works on every file system and with every way in which editors save.
+//! Files are looked at by their size and the time of their last change. A project has some hundred files, so looking
+//! ten times a second costs nothing, and it works on every file system and with every way in which editors save.
 
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,8 @@
 //! The folder in which a run keeps what is done, so that one that was stopped or killed goes on where it was.
 //!
 //! `plan.json` says what is evaluated; a folder with another plan is left alone. `units` has a file for each unit that
-//! is done: a line about it, then its signals as they would have been sent, a line each. A file gets its name when it is
-//! whole. `differences.json` names the modules whose instances can't be used again.
+//! is done: a line about it, then its signals as they would have been sent, a line each. A file gets its name when it
+//! is whole. `differences.json` names the modules whose instances can't be used again.
 
 use std::{
     fs::{self, File},

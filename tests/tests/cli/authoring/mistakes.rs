@@ -1,8 +1,8 @@
-//! The list of mistakes: what an author gets wrong in a declaration, in each language, and what the message has to name:
-//! the cause, the line if there is one, and the fix.
+//! The list of mistakes: what an author gets wrong in a declaration, in each language, and what the message has to
+//! name: the cause, the line if there is one, and the fix.
 //!
-//! Mistakes of tools are in `tools`, those that show in an evaluation in the test binary `guests` (`mistakes`), those that
-//! are sound and can hardly trade in `doubts`, and those that admission finds in `admission`.
+//! Mistakes of tools are in `tools`, those that show in an evaluation in the test binary `guests` (`mistakes`), those
+//! that are sound and can hardly trade in `doubts`, and those that admission finds in `admission`.
 
 use super::Project;
 

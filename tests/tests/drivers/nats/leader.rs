@@ -74,8 +74,8 @@ async fn a_version_does_not_come_again_if_the_stream_is_deleted() {
     Box::pin(contract::a_version_does_not_come_again(&place.register().await, lose)).await;
 }
 
-/// After an answer that did not come, a new connection is made, and the next question is asked on that one. Asked on the
-/// old one, it would have no answer either, and so on: nobody would lead any more.
+/// After an answer that did not come, a new connection is made, and the next question is asked on that one. Asked on
+/// the old one, it would have no answer either, and so on: nobody would lead any more.
 #[tokio::test]
 async fn the_question_after_a_late_answer_is_asked_on_a_new_connection() {
     let server = server().await;

@@ -36,7 +36,8 @@ impl<'a> HistoryReader<'a> {
         Self { candles, descriptions: descriptions.into_iter().collect() }
     }
 
-    /// The newest `count` candles of a series that had closed at `until`, and those before them that are part of windows.
+    /// The newest `count` candles of a series that had closed at `until`, and those before them that are part of
+    /// windows.
     pub async fn base(
         &self,
         symbol: &Symbol,

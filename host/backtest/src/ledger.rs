@@ -5,8 +5,8 @@
 //! never ended was interrupted, and counts. A line that a killed process left half written is cut off by the next one
 //! that writes. Processes take turns by a lock on the file.
 //!
-//! Lines that are taken from the end leave a chain that is whole. Whoever keeps the [`head`](Ledger::head) of a ledger,
-//! as a report does, finds that too: the ledger does not [`hold`](Ledger::holds) it any more.
+//! Lines that are taken from the end leave a chain that is whole. Whoever keeps the [`head`](Ledger::head) of a ledger
+//! finds that too: the ledger does not [`hold`](Ledger::holds) it any more.
 
 use std::{
     collections::{BTreeMap, HashSet},

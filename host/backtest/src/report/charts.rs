@@ -8,8 +8,8 @@ use super::{
 };
 use crate::money::{EquityCurve, Side, Trade, float};
 
-/// The most trades that are marked in one picture.
-pub(super) const MOST_MARKED: usize = 2_000;
+/// The most trades that are marked in one picture. With two thousand nothing else could be seen.
+pub(super) const MOST_MARKED: usize = 400;
 
 #[derive(Serialize)]
 struct Data {

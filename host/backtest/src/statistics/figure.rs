@@ -72,8 +72,12 @@ impl Measure {
         match self {
             Self::TotalReturn => "what the account gained, after all costs",
             Self::AnnualReturn => "the return as one of a year, compounded",
-            Self::MaxDrawdown => "how far the equity fell below its highest close before",
-            Self::LongestDrawdown => "how long the equity stayed below its highest close before",
+            Self::MaxDrawdown => {
+                "how far the equity fell below its highest close before; the interval is that of the ends of days"
+            }
+            Self::LongestDrawdown => {
+                "how long the equity stayed below its highest close before; the interval is that of whole days"
+            }
             Self::Sharpe => "the average of the daily returns over their standard deviation",
             Self::Sortino => "the average of the daily returns over the root mean square of the losses",
             Self::Calmar => "the return a year over the deepest drawdown",

@@ -20,7 +20,7 @@ impl Assumptions {
             0 => "A signal is filled at the open of the candle after the one whose close made it, never on that one."
                 .to_owned(),
             late => format!(
-                "A signal is filled at an open {} after the close that made it, and one candle for the order itself.",
+                "A signal is filled at the open {} later than that of the candle after the one whose close made it.",
                 count(late, "candle")
             ),
         });

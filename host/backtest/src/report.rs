@@ -11,6 +11,7 @@ use crate::{
 
 mod bars;
 mod charts;
+mod escape;
 mod histogram;
 mod page;
 mod sentences;

@@ -64,7 +64,7 @@ pub(super) fn svg(report: &Report, label: &str) -> String {
     let total = HEIGHT + 24.0;
     format!(
         r#"<svg role="img" aria-label="{}" viewBox="0 0 {WIDTH} {total}" width="100%">{drawn}<line x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}"/><text x="0" y="{below}">{}</text><text x="{WIDTH}" y="{below}" text-anchor="end">{}</text></svg>"#,
-        super::page::escaped(label),
+        super::escape::escaped(label),
         Unit::Share.write(first.from),
         Unit::Share.write(last.to)
     )

@@ -1,6 +1,6 @@
 //! The page of a report.
 
-use super::{Report, charts, histogram, sentences, tables};
+use super::{Report, charts, escape::escaped, histogram, sentences, tables};
 
 const STYLE: &str = include_str!("../../assets/report.css");
 const SCRIPT: &str = include_str!("../../assets/report.js");
@@ -8,22 +8,6 @@ const CHARTS: &str = include_str!("../../assets/lightweight-charts/lightweight-c
 const NOTICE: &str = include_str!("../../assets/lightweight-charts/NOTICE");
 /// The page loads nothing, whatever stands in it.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
-
-/// Text as it stands in HTML and in its attributes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
-}
 
 fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escaped(text))

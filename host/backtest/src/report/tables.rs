@@ -2,8 +2,8 @@
 
 use super::{
     Report,
+    escape::escaped,
     histogram::Bar,
-    page::escaped,
     sentences::{by_reason, grouped, moment, money},
 };
 use crate::{

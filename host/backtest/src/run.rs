@@ -27,6 +27,7 @@ use ta_bot_wasm::StrategyModule;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+mod ask;
 mod kept;
 mod piece;
 mod reuse;

@@ -64,6 +64,8 @@ pub struct Traded {
     pub bars: Vec<Bars>,
     /// What entries by chance came to; `None` without trades.
     pub random_entries: Option<RandomEntriesResult>,
+    /// How many signals and candles could not be traded, and why the first of them could not.
+    pub refused: (u64, Option<SimulationError>),
 }
 
 /// What comes next on the market.
@@ -89,29 +91,49 @@ pub async fn trade(
     let series = plan.series.iter().map(|(symbol, timeframe)| Series { symbol: symbol.clone(), timeframe: *timeframe });
     let mut bars: Vec<Bars> = series.map(Bars::new).collect();
     let mut counts: BTreeMap<Series, u64> = BTreeMap::new();
-    walk(feeds(plan, candles, signals(plan, kept)?).await?, |event| match event {
-        Event::Signal(signal) => simulation.signal(signal),
-        Event::Candle(place, series, candle) => {
-            bars[place].push(candle);
-            *counts.entry(series.clone()).or_default() += 1;
-            simulation.candle(series, candle)
-        }
+    let mut refused = (0, None);
+    walk(feeds(plan, candles, signals(plan, kept)?).await?, |event| {
+        let taken = match event {
+            Event::Signal(signal) => simulation.signal(signal),
+            Event::Candle(place, series, candle) => {
+                bars[place].push(candle);
+                *counts.entry(series.clone()).or_default() += 1;
+                simulation.candle(series, candle)
+            }
+        };
+        go_on(taken, &mut refused)
     })
     .await?;
     let outcome = simulation.finish()?;
     if outcome.trades.is_empty() {
-        return Ok(Traded { outcome, bars, random_entries: None });
+        return Ok(Traded { outcome, bars, random_entries: None, refused });
     }
     let runs = (RANDOM_CANDLES / outcome.candles.max(1)).clamp(FEWEST_RUNS, MOST_RUNS) as u32;
     let mut by_chance = RandomEntries::new(&assumptions, &instruments, &outcome.trades, &counts, (runs, seed))?;
     let nothing = vec![Vec::new(); plan.series.len()];
     walk(feeds(plan, candles, nothing).await?, |event| match event {
-        Event::Candle(_, series, candle) => by_chance.candle(series, candle),
+        Event::Candle(_, series, candle) => go_on(by_chance.candle(series, candle), &mut (0, None)),
         Event::Signal(_) => Ok(()),
     })
     .await?;
     let own = float(outcome.end_equity) / float(outcome.assumptions.start_equity) - 1.0;
-    Ok(Traded { random_entries: Some(by_chance.finish(own)?), outcome, bars })
+    Ok(Traded { random_entries: Some(by_chance.finish(own)?), outcome, bars, refused })
+}
+
+/// Counts what could not be traded. One bad record does not stop the others; an amount that does not fit does.
+fn go_on(
+    taken: Result<(), SimulationError>,
+    refused: &mut (u64, Option<SimulationError>),
+) -> Result<(), SimulationError> {
+    match taken {
+        Err(error @ SimulationError::OutOfRange(_)) => return Err(error),
+        Err(error) => {
+            refused.0 += 1;
+            refused.1.get_or_insert(error);
+        }
+        Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// Goes through all feeds in the order of time.

@@ -17,7 +17,7 @@ use ta_bot_wasm::{ReusedInstance, StrategyModule};
 
 use super::{
     Plan, Subject,
-    piece::{fresh, inputs},
+    ask::{fresh, inputs},
 };
 
 /// How many evaluations an instance is asked for. Guests whose allocator never gives memory back touch new pages with

@@ -44,6 +44,10 @@ pub(super) struct MoneyView {
     costs: String,
     /// Why signals led to no trade, and how many.
     ignored: Vec<(&'static str, u64)>,
+    /// How many signals and candles could not be traded.
+    refused: u64,
+    /// Why the first of them could not.
+    first_refused: Option<String>,
     figures: Vec<Figure>,
     /// The return of having bought and held.
     buy_and_hold: Option<f64>,
@@ -64,7 +68,8 @@ pub(super) async fn money(
     terms: Option<&Path>,
 ) -> Result<MoneyView, CliError> {
     let Terms { assumptions, instruments } = terms.map(read).transpose()?.unwrap_or_default();
-    let Traded { outcome, bars, random_entries } = trade(plan, candles, kept, (assumptions, instruments), SEED).await?;
+    let Traded { outcome, bars, random_entries, refused } =
+        trade(plan, candles, kept, (assumptions, instruments), SEED).await?;
     let statistics = Statistics::new(&outcome, &outcome.trades, SEED);
     let trades_file = write(kept.folder(), "trades.csv", &table_of(&outcome.trades))?;
     let (title, facts) = (title(plan), facts(plan));
@@ -90,6 +95,8 @@ pub(super) async fn money(
         ignored: ignored.iter().map(|(reason, count)| (reason.in_words(), *count)).collect(),
         buy_and_hold: statistics.buy_and_hold.and_then(|held| held.total_return),
         as_good_by_chance: random_entries.map(|found| found.as_good),
+        refused: refused.0,
+        first_refused: refused.1.map(|error| error.to_string()),
         figures: statistics.figures,
         assumptions: assumptions.in_words(),
         summary,
@@ -186,6 +193,9 @@ fn line(trade: &Trade) -> String {
 impl fmt::Display for MoneyView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { summary, trades_file, report_file, .. } = self;
+        if let Some(first) = &self.first_refused {
+            writeln!(f, "{} signals or candles could not be traded, the first since {first}\n", self.refused)?;
+        }
         write!(f, "{summary}\n\nreport: {report_file}\ntrades: {trades_file}")
     }
 }

@@ -234,9 +234,13 @@ mod tests {
 
     use super::*;
 
+    /// Midnight of 2026-01-01.
+    const MIDNIGHT: i64 = 1_767_225_600_000;
+
+    /// Signals of candles that closed so many hours after midnight.
     fn answers(signals: &[(i64, Json)]) -> Answers {
         let candle = |close: i64| Candle {
-            close: Timestamp::from_millis(close * 3_600_000),
+            close: Timestamp::from_millis(MIDNIGHT + close * 3_600_000),
             symbol: "BTCUSDT".parse().unwrap(),
             timeframe: Timeframe::H1,
         };
@@ -256,7 +260,7 @@ mod tests {
     #[test]
     fn only_the_fields_that_are_expected_are_compared() {
         let came = answers(&[(1, json!({"action": "buy", "price": 100.0, "metadata": {"high": 2.5, "low": 1}}))]);
-        let at = "1970-01-01T01:00:00Z";
+        let at = "2026-01-01T01:00:00Z";
         let sound = json!([{"candle_close": at, "action": "buy", "price": 100, "metadata": {"high": 2.5}}]);
         assert_eq!(case(&sound).differences(&came), [""; 0]);
         let wrong = json!([{"candle_close": at, "action": "sell", "stoploss": 1, "metadata": {"high": 2.6}}]);
@@ -275,7 +279,7 @@ mod tests {
         let came = answers(&[(1, json!({"action": "buy"}))]);
         let none = case(&json!([])).differences(&came);
         assert!(none[0].contains("BTCUSDT 1h: a signal came that is not expected: buy"), "{none:?}");
-        let late = json!([{"candle_close": "1970-01-01T01:00:00Z"}, {"candle_close": "1970-01-01T09:00:00Z"}]);
+        let late = json!([{"candle_close": "2026-01-01T01:00:00Z"}, {"candle_close": "2026-01-01T09:00:00Z"}]);
         let missing = case(&late).differences(&came);
         assert!(missing.len() == 1 && missing[0].ends_with("it needs more"), "{missing:?}");
     }

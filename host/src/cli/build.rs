@@ -25,7 +25,9 @@ pub(super) fn build(output: Output, wanted: &BuildWanted) -> Result<(), CliError
     if wanted.install {
         match need(&project, Purpose::Test, true, tell) {
             Err(ProjectError::Tools(lacking)) => {
-                lacking.iter().for_each(|lack| tell(&format!("for the tests: {lack}")))
+                for lack in lacking {
+                    tell(&format!("for the tests: {lack}"));
+                }
             }
             other => other?,
         }

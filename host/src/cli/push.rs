@@ -109,7 +109,8 @@ impl Service {
         let mut asked = asked;
         let what = format!("{} {}", asked.method, asked.path);
         asked.headers.push(("authorization", format!("Bearer {}", self.token)));
-        let no_answer = |problem| ProjectError::Service { address: self.address.to_string(), problem };
+        let no_answer = |problem| ProjectError::NoAnswer { address: self.address.to_string(), problem };
+        let refused = |problem| ProjectError::Service { address: self.address.to_string(), problem };
         let answer = ask(&self.address, asked, LIMIT).await.map_err(no_answer)?;
         let mut read: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
         if (200..300).contains(&answer.status) {
@@ -117,7 +118,7 @@ impl Service {
         }
         let word = |name: &str| read["error"][name].as_str().unwrap_or("?").to_owned();
         let problem = format!("it answers {} to {what}: {}: {}", answer.status, word("code"), word("message"));
-        Err(no_answer(problem).into())
+        Err(refused(problem).into())
     }
 
     async fn upload(&self, bytes: Vec<u8>, signature: Option<String>) -> Result<(), CliError> {
@@ -136,9 +137,11 @@ impl Service {
         bar.enable_steady_tick(Duration::from_millis(100));
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
-                let module = self.asked(Asked::get(&path)).await?;
-                if module["state"] != "checking" {
-                    return Ok(module);
+                match self.asked(Asked::get(&path)).await {
+                    Ok(module) if module["state"] != "checking" => return Ok(module),
+                    // It may be too busy with the checks to answer, or may have been started anew.
+                    Ok(_) | Err(CliError::Project(ProjectError::NoAnswer { .. })) => {}
+                    Err(error) => return Err(error),
                 }
                 tokio::time::sleep(PACE).await;
             }

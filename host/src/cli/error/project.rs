@@ -38,6 +38,8 @@ pub(in crate::cli) enum ProjectError {
         "{problem}. Give a token of the role operator in TA_BOT_TOKEN, or set DATA_DIR to the folder of a service here"
     )]
     NoToken { problem: String },
+    #[error("the service at {address} does not answer: {problem}")]
+    NoAnswer { address: String, problem: String },
     #[error("the service at {address}: {problem}")]
     Service { address: String, problem: String },
     #[error("the component is {found}, and ta-bot.toml says name = \"{named}\": let both say the same")]
@@ -59,6 +61,7 @@ impl ProjectError {
             Self::NotRun { .. } | Self::Failed { .. } | Self::NothingMade { .. } => "build_failed",
             Self::NotBuilt { .. } => "not_built",
             Self::NoToken { .. } => "no_token",
+            Self::NoAnswer { .. } => "no_answer",
             Self::Service { .. } => "service",
             Self::OtherName { .. } => "other_name",
             Self::Case { .. } => "wrong_case",

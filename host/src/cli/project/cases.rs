@@ -157,9 +157,9 @@ impl Expected {
         let why = answers.silent.iter().chain(&answers.failures).find(|(candle, _)| self.is_at(candle));
         let why = why.map_or_else(String::new, |(_, why)| format!(": {why}"));
         let Self { candle_close, symbol, timeframe, says } = self;
-        let series = [symbol.as_ref().map(ToString::to_string), timeframe.map(|timeframe| timeframe.to_string())];
-        let series = series.into_iter().flatten().map(|part| format!(" {part}")).collect::<String>();
-        format!("{candle_close}{series}: no signal came, and this one is expected: {}{why}", in_words(says))
+        let symbol = symbol.as_ref().map_or_else(String::new, |symbol| format!(" {symbol}"));
+        let timeframe = timeframe.map_or_else(String::new, |timeframe| format!(" {timeframe}"));
+        format!("{candle_close}{symbol}{timeframe}: no signal came, and this one is expected: {}{why}", in_words(says))
     }
 }
 

@@ -89,9 +89,8 @@ impl Answer {
                 let last = log.iter().skip(log.len().saturating_sub(LAST_LINES));
                 // The last words of a trap are part of the error already.
                 let more = last.filter(|line| !said.contains(&line.message));
-                let lines: String =
-                    more.map(|line| format!("\n    {}: {}", line.level.as_str(), line.message)).collect();
-                Self::Failure(said + &lines)
+                let lines = more.map(|line| format!("    {}: {}", line.level.as_str(), line.message));
+                Self::Failure(std::iter::once(said.clone()).chain(lines).collect::<Vec<_>>().join("\n"))
             }
         }
     }

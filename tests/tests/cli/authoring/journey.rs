@@ -29,7 +29,10 @@ fn journey(language: &str) {
     let checked = step("check", &["check", component]);
     assert!(checked.stdout.contains("It is fit to run."), "{checked:?}");
 
-    let mut service = Service::of(project.command(), &["--json", "--simulate", "--simulate-every-ms", "100"]);
+    let mut serve = project.command();
+    // Nobody reads its log, and a full pipe would stop it.
+    serve.env("LOG_LEVEL", "off");
+    let mut service = Service::of(serve, &["--json", "--simulate", "--simulate-every-ms", "100"]);
     let said: Json = serde_json::from_str(&service.until("}")).unwrap();
     let url = said["url"].as_str().unwrap();
     step("push", &["push", "--activate", "--url", url]);

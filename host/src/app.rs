@@ -123,7 +123,7 @@ impl App {
         let sandbox = sandbox(&environment, children)?;
         let registry = Arc::new(Registry::new());
         let (parameters, settings, is_remote) = books(&environment, &mut drivers, &registry);
-        let Market { stored: stored_candles, cache, candles, clock } =
+        let Market { stored, cache, candles, clock } =
             Market::open(&environment, (&drivers.candles, &drivers.revisions), Arc::clone(&settings), &metrics);
         let loader = ModuleLoader::new(Arc::clone(&drivers.modules), Arc::clone(&registry), sandbox.clone());
         let loader = Arc::new(drivers.copies.into_iter().fold(loader, ModuleLoader::with_copies));
@@ -135,7 +135,7 @@ impl App {
             registry: Arc::clone(&registry),
             parameters: Arc::clone(&parameters),
             settings: Arc::clone(&settings),
-            candles: Arc::clone(&stored_candles),
+            candles: Arc::clone(&stored),
         }));
         let books = Books {
             parameters: Arc::clone(&parameters),
@@ -157,11 +157,10 @@ impl App {
             metrics,
             threads: Arc::new(guest_threads()?),
         });
-        let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&stored_candles)));
-        let mender = mender(&analyst, &stored_candles, (&drivers.outbox, &drivers.redecisions))?;
+        let impact = Arc::new(Impact::new(Arc::clone(&analyst), Arc::clone(&stored)));
+        let mender = mender(&analyst, &stored, (&drivers.outbox, &drivers.redecisions))?;
         let (outbox, threads) = (Arc::clone(&drivers.outbox), Arc::clone(&analyst.threads));
-        let candles_of_replays = Arc::clone(&stored_candles);
-        let replayer = Replayer::new(replay::Sources { outbox, candles: candles_of_replays, modules: loader, threads });
+        let sources = replay::Sources { outbox, candles: Arc::clone(&stored), modules: loader, threads };
         let ledger = Arc::new(Ledger::new(Arc::clone(&drivers.costs), Arc::clone(&analyst.metrics)));
         let Drivers {
             connections,
@@ -190,7 +189,7 @@ impl App {
             room,
             retention,
             sandbox,
-            stored: stored_candles,
+            stored,
             queue,
             modules,
             failures,
@@ -211,7 +210,7 @@ impl App {
             outbox,
             registry,
             analyst,
-            replayer: Arc::new(replayer),
+            replayer: Arc::new(Replayer::new(sources)),
             impact,
             mender,
             ledger,

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     process::Command,
     sync::Arc,
@@ -39,7 +40,7 @@ impl Bench {
         let candles: Vec<Candle> = walk(&symbol, opens, 100.0);
         let mut text = String::from("open_time_ms,open,high,low,close,volume\n");
         for Candle { open_time, open, high, low, close, volume } in &candles {
-            text.push_str(&format!("{},{open},{high},{low},{close},{volume}\n", open_time.millis()));
+            writeln!(text, "{},{open},{high},{low},{close},{volume}", open_time.millis()).unwrap();
         }
         fs::write(folder.path().join("candles.csv"), text).unwrap();
         for part in candles.chunks(5_000) {

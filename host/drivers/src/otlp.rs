@@ -8,6 +8,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use opentelemetry::{global::BoxedTracer, trace::TracerProvider as _};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_proto::tonic::collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest};
 use opentelemetry_sdk::{logs::SdkLoggerProvider, trace::SdkTracerProvider};
 use ta_bot_engine::support::{metrics::Metrics, traces};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +73,11 @@ impl Telemetry {
             let wanted = Arc::clone(&room);
             traces::record_with(BoxedTracer::new(Box::new(provider.tracer("ta-bot"))), move || wanted.admits());
             telemetry.traces = Some(provider);
-            telemetry.probes.push(Probe::new(collector, Batch::Traces(Default::default()), Arc::clone(&room)));
+            telemetry.probes.push(Probe::new(
+                collector,
+                Batch::Traces(ExportTraceServiceRequest::default()),
+                Arc::clone(&room),
+            ));
             telemetry.rooms.push(room);
         }
         if let Some(way) = &settings.logs {
@@ -82,7 +87,11 @@ impl Telemetry {
             let processor = Logs::new(exporter, Arc::clone(&room));
             let provider = SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor);
             telemetry.logs = Some((provider.build(), Arc::clone(&room)));
-            telemetry.probes.push(Probe::new(collector, Batch::Logs(Default::default()), Arc::clone(&room)));
+            telemetry.probes.push(Probe::new(
+                collector,
+                Batch::Logs(ExportLogsServiceRequest::default()),
+                Arc::clone(&room),
+            ));
             telemetry.rooms.push(room);
         }
         if let Some(way) = &settings.metrics {

@@ -87,7 +87,7 @@ pub(super) enum CliError {
     NoCandles,
     #[error("there are no candles of {symbol} {timeframe}. There are: {}", named(.there))]
     UnknownSeries { symbol: Symbol, timeframe: Timeframe, there: Vec<SeriesSummary> },
-    #[error("there are no candles of {symbol}{}. There are: {}", of(.timeframe), named(.there))]
+    #[error("there are no candles of {symbol}{}. There are: {}", of(*.timeframe), named(.there))]
     NoSeries { symbol: Symbol, timeframe: Option<Timeframe>, there: Vec<SeriesSummary> },
     #[error("no candle of {symbol} {timeframe} had closed at {at}. The oldest closed at {first}")]
     TooEarly { symbol: Symbol, timeframe: Timeframe, at: Timestamp, first: Timestamp },
@@ -381,7 +381,7 @@ fn listed<T: ToString>(all: &[T]) -> String {
 }
 
 /// A timeframe after a symbol, if there is one.
-fn of(timeframe: &Option<Timeframe>) -> String {
+fn of(timeframe: Option<Timeframe>) -> String {
     timeframe.map(|timeframe| format!(" {timeframe}")).unwrap_or_default()
 }
 

@@ -208,7 +208,7 @@ impl<'a> ReusedInstance<'a> {
         let kept = self.kept.take().filter(|kept| kept.evaluations < self.most);
         let mut kept = match kept.map_or_else(|| module.keep(input), Ok) {
             Ok(kept) => kept,
-            Err(failed) => return Evaluation { duration: started.elapsed(), ..failed },
+            Err(failed) => return Evaluation { duration: started.elapsed(), ..*failed },
         };
         let store = &mut kept.store;
         store.data_mut().begin(input.job.candle_close, seed(module, input.job));
@@ -230,7 +230,7 @@ impl<'a> ReusedInstance<'a> {
 
 impl StrategyModule {
     /// Makes an instance that is kept, or says why there is none.
-    fn keep(&self, input: EvaluationInput<'_>) -> Result<Kept, Evaluation> {
+    fn keep(&self, input: EvaluationInput<'_>) -> Result<Kept, Box<Evaluation>> {
         let limits = self.limits();
         let state = GuestState::new(limits, input.job.candle_close, seed(self, input.job));
         let mut store = new_store(&self.sandbox, state, limits);
@@ -240,7 +240,7 @@ impl StrategyModule {
                 let outcome = Err(fault::classify(&error, store.data(), limits));
                 let usage = self.usage(&store, input, None);
                 let (log, ran) = (Vec::new(), store.data().time.ran());
-                Err(Evaluation { outcome, log, duration: Duration::ZERO, ran, usage })
+                Err(Box::new(Evaluation { outcome, log, duration: Duration::ZERO, ran, usage }))
             }
         }
     }

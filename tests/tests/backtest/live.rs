@@ -22,7 +22,7 @@ use crate::run::Done;
 
 /// How many candles of the end of a series are missing, counted from its newest.
 const HOLE: std::ops::Range<usize> = 150..153;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The signals of one candle: by strategy and close, the message as it was stored.
 type Messages = BTreeMap<String, String>;

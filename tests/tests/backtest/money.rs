@@ -77,8 +77,12 @@ fn signals(chance: &mut Chance, candles: &[Candle], with_levels: bool) -> Vec<Tr
 fn simulate(assumptions: &Json, signals: &[TradeSignal], candles: &[Candle]) -> Outcome {
     let assumptions: Assumptions = serde_json::from_value(assumptions.clone()).unwrap();
     let mut simulation = Simulation::new(assumptions, vec![Instrument::any(series().symbol)]).unwrap();
-    signals.iter().for_each(|signal| simulation.signal(signal.clone()).unwrap());
-    candles.iter().for_each(|candle| simulation.candle(&series(), candle).unwrap());
+    for signal in signals {
+        simulation.signal(signal.clone()).unwrap();
+    }
+    for candle in candles {
+        simulation.candle(&series(), candle).unwrap();
+    }
     simulation.finish().unwrap()
 }
 
@@ -111,7 +115,7 @@ fn question(with: &str, signals: &[TradeSignal], candles: &[Candle], slippage: f
     })
 }
 
-fn amount(amount: impl ToString) -> f64 {
+fn amount(amount: impl std::fmt::Display) -> f64 {
     amount.to_string().parse().unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! The same run gives the same bytes, however it is run.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -26,7 +27,7 @@ fn made_up(home: &Home) -> PathBuf {
     let mut text = String::from("open_time_ms,open,high,low,close,volume\n");
     for candle in walk(&symbol, opens, 100.0) {
         let ta_bot_core::Candle { open_time, open, high, low, close, volume } = candle;
-        text.push_str(&format!("{},{open},{high},{low},{close},{volume}\n", open_time.millis()));
+        writeln!(text, "{},{open},{high},{low},{close},{volume}", open_time.millis()).unwrap();
     }
     let path = home.path().join("BTCUSDT_5m.csv");
     fs::write(&path, text).unwrap();
@@ -85,7 +86,7 @@ fn threads_files_and_fresh_instances_change_no_byte() {
 fn until_kept(child: &mut Child, folder: &Path) {
     let begun = Instant::now();
     while !folder.join("units/00000000.jsonl").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "nothing is kept");
+        assert!(begun.elapsed() < Duration::from_mins(1) && child.try_wait().unwrap().is_none(), "nothing is kept");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -220,22 +220,22 @@ fn an_address_in_use_and_a_wrong_token_file_are_said() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut command = home.command();
-    let done = Done::of(command.env("HTTP_ADDR", &address).env("LOG_LEVEL", "off"));
+    let done = Done::of(command.env("HTTP_ADDR", &address).env("LOG_LEVEL", "off").arg("serve"));
     done.failed(1, &["HTTP_ADDR", &address]);
     let tokens = home.path().join("tokens");
     fs::write(&tokens, "admin:x\n").unwrap();
     let mut command = home.command();
-    let done = Done::of(command.env("API_TOKENS_FILE", &tokens).env("LOG_LEVEL", "off"));
+    let done = Done::of(command.env("API_TOKENS_FILE", &tokens).env("LOG_LEVEL", "off").arg("serve"));
     done.failed(2, &["API_TOKENS_FILE", "line 1"]);
     // It holds, but others could change it.
     fs::write(&tokens, format!("viewer:{}\n", "0".repeat(64))).unwrap();
     fs::set_permissions(&tokens, fs::Permissions::from_mode(0o666)).unwrap();
     let mut command = home.command();
-    let done = Done::of(command.env("API_TOKENS_FILE", &tokens).env("LOG_LEVEL", "off"));
+    let done = Done::of(command.env("API_TOKENS_FILE", &tokens).env("LOG_LEVEL", "off").arg("serve"));
     done.failed(2, &["API_TOKENS_FILE", "others may write the file", "chmod go-w"]);
     // On the network, with nobody who may call.
     let mut command = home.command();
-    let done = Done::of(command.env("HTTP_ADDR", "0.0.0.0:0").env("LOG_LEVEL", "off"));
+    let done = Done::of(command.env("HTTP_ADDR", "0.0.0.0:0").env("LOG_LEVEL", "off").arg("serve"));
     done.failed(2, &["nobody could call the API", "API_TOKENS_FILE", "API_ANONYMOUS_ROLE"]);
     let listed = home.command().env("HTTP_ADDR", "0.0.0.0:0").args(["strategies", "list"]).status().unwrap();
     assert!(listed.success(), "commands serve nobody");

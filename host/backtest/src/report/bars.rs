@@ -11,7 +11,7 @@ const MOST_BARS: usize = 10_000;
 pub struct Bars {
     /// The series.
     pub series: Series,
-    bars: Vec<Candle>,
+    drawn: Vec<Candle>,
     /// How many candles a bar is made of.
     each: u32,
     /// How many the last one is made of.
@@ -31,24 +31,24 @@ pub(super) struct Columns {
 impl Bars {
     /// Begins with no candle.
     pub fn new(series: Series) -> Self {
-        Self { series, bars: Vec::new(), each: 1, gathered: 0 }
+        Self { series, drawn: Vec::new(), each: 1, gathered: 0 }
     }
 
     /// Adds the next candle.
     pub fn push(&mut self, candle: &Candle) {
-        match self.bars.last_mut() {
+        match self.drawn.last_mut() {
             Some(last) if self.gathered < self.each => {
                 *last = joined(last, candle);
                 self.gathered += 1;
             }
             _ => {
-                self.bars.push(*candle);
+                self.drawn.push(*candle);
                 self.gathered = 1;
             }
         }
-        if self.bars.len() > MOST_BARS {
-            self.bars = self
-                .bars
+        if self.drawn.len() > MOST_BARS {
+            self.drawn = self
+                .drawn
                 .chunks(2)
                 .map(|pair| if let [first, second] = pair { joined(first, second) } else { pair[0] })
                 .collect();
@@ -64,30 +64,30 @@ impl Bars {
 
     /// How many bars there are.
     pub fn len(&self) -> usize {
-        self.bars.len()
+        self.drawn.len()
     }
 
     /// Whether there are no bars.
     pub fn is_empty(&self) -> bool {
-        self.bars.is_empty()
+        self.drawn.is_empty()
     }
 
     /// The time of the bar that covers this moment, in seconds; `None` if it lies before the first.
     pub(super) fn time_of(&self, moment: Timestamp) -> Option<i64> {
-        let place = self.bars.partition_point(|bar| bar.open_time <= moment).checked_sub(1)?;
-        Some(seconds(self.bars[place].open_time))
+        let place = self.drawn.partition_point(|bar| bar.open_time <= moment).checked_sub(1)?;
+        Some(seconds(self.drawn[place].open_time))
     }
 
     /// How many decimal places the prices need.
     pub(super) fn places(&self) -> u32 {
-        let highest = self.bars.iter().map(|bar| bar.high).fold(0.0, f64::max);
+        let highest = self.drawn.iter().map(|bar| bar.high).fold(0.0, f64::max);
         (2..8).find(|places| highest >= 10.0 / 10_f64.powi(*places - 2)).unwrap_or(8) as u32
     }
 
     pub(super) fn columns(&self) -> Columns {
-        let column = |of: fn(&Candle) -> f64| self.bars.iter().map(of).collect();
+        let column = |of: fn(&Candle) -> f64| self.drawn.iter().map(of).collect();
         Columns {
-            time: self.bars.iter().map(|bar| seconds(bar.open_time)).collect(),
+            time: self.drawn.iter().map(|bar| seconds(bar.open_time)).collect(),
             open: column(|bar| bar.open),
             high: column(|bar| bar.high),
             low: column(|bar| bar.low),

@@ -22,7 +22,8 @@ struct Data {
 #[derive(Serialize, Default)]
 struct Equity {
     time: Vec<i64>,
-    equity: Vec<f64>,
+    #[serde(rename = "equity")]
+    value: Vec<f64>,
     drawdown: Vec<f64>,
 }
 
@@ -67,7 +68,7 @@ fn equity(curve: &EquityCurve, start: f64) -> Equity {
     let EquityCurve { points, from, .. } = curve;
     Equity {
         time: column(seconds(*from), points, |point| seconds(point.at)),
-        equity: column(rounded(start), points, |point| rounded(point.equity)),
+        value: column(rounded(start), points, |point| rounded(point.equity)),
         drawdown: column(0.0, points, |point| -rounded(point.drawdown * 100.0)),
     }
 }

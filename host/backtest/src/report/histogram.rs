@@ -1,5 +1,7 @@
 //! The distribution of the trades as a picture: bars of equal width over what a trade brought.
 
+use std::fmt::Write as _;
+
 use super::Report;
 use crate::{money::Trade, statistics::Unit};
 
@@ -53,12 +55,14 @@ pub(super) fn svg(report: &Report, label: &str) -> String {
     for (place, bar) in bars.iter().enumerate() {
         let height = bar.trades as f64 / most * HEIGHT;
         let class = if bar.from < 0.0 { "loss" } else { "gain" };
-        drawn.push_str(&format!(
+        // Writing into a text does not fail.
+        let _ = write!(
+            drawn,
             r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{height:.1}"/>"#,
             place as f64 * each + 1.0,
             HEIGHT - height,
             each - 2.0
-        ));
+        );
     }
     let below = HEIGHT + 16.0;
     let total = HEIGHT + 24.0;

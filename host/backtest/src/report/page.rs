@@ -18,8 +18,11 @@ fn section(title: &str, content: &str) -> String {
 }
 
 fn list(sentences: &[String]) -> String {
-    let items: String = sentences.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
-    format!("<ul>\n{items}</ul>\n")
+    let mut html = String::from("<ul>\n");
+    for sentence in sentences {
+        html += &["<li>", &escaped(sentence), "</li>\n"].concat();
+    }
+    html + "</ul>\n"
 }
 
 /// A picture with the sentence and the table that say the same.
@@ -108,7 +111,7 @@ fn trades(report: &Report) -> String {
         let picture = chart(&format!("candles-{place}"), "chart", &said);
         // The table of all trades stands below.
         let caption = escaped(&said);
-        html.push_str(&format!("<figure>{picture}<figcaption>{caption}</figcaption></figure>\n"));
+        html += &["<figure>", &picture, "<figcaption>", &caption, "</figcaption></figure>\n"].concat();
     }
     let said = sentences::distribution(report);
     let bars = histogram::bars(report.trades);

@@ -36,14 +36,14 @@ fn table(caption: &str, head: &[(&str, bool)], rows: impl IntoIterator<Item = Ve
         format!(r#"<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table><thead><tr>"#);
     for (name, is_number) in head {
         let class = if *is_number { r#" class="number""# } else { "" };
-        html.push_str(&format!(r#"<th scope="col"{class}>{}</th>"#, escaped(name)));
+        html += &[r#"<th scope="col""#, class, ">", &escaped(name), "</th>"].concat();
     }
     html.push_str("</tr></thead><tbody>");
     for row in rows {
         html.push_str("<tr>");
         for Cell(text, class) in row {
             let class = if class.is_empty() { String::new() } else { format!(r#" class="{class}""#) };
-            html.push_str(&format!("<td{class}>{}</td>", escaped(&text)));
+            html += &["<td", &class, ">", &escaped(&text), "</td>"].concat();
         }
         html.push_str("</tr>\n");
     }

@@ -61,7 +61,7 @@ impl<'a> Evaluator<'a> {
         let Some(used) = &mut self.used else { return Ok(fresh(inputs, gap_window)) };
         let outcome = inputs.ask_by(gap_window, |input| used.evaluate(input)).outcome;
         self.asked += 1;
-        let is_compared = self.asked <= FIRST || self.asked % EVERY == 0;
+        let is_compared = self.asked <= FIRST || self.asked.is_multiple_of(EVERY);
         match outcome {
             // The strategy was not asked.
             Outcome::Gap(_) => Ok(outcome),

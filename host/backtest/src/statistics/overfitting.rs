@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn ways_are_counted_and_too_little_is_told() {
-        let trials = [vec![1.0, 2.0, 1.0, 2.0, -1.0, -2.0, -1.0, -2.0].repeat(2), [0.1, -0.1].repeat(8)];
+        let trials = [[1.0, 2.0, 1.0, 2.0, -1.0, -2.0, -1.0, -2.0].repeat(2), [0.1, -0.1].repeat(8)];
         let found = overfitting(&trials).unwrap();
         assert_eq!((found.ways, found.blocks), (6, 4));
         assert!(overfitting(&trials[..1]).is_none() && overfitting(&[vec![1.0; 15], vec![1.0; 14]]).is_none());

@@ -104,7 +104,9 @@ mod tests {
         assert_eq!(found, reality_check(&trials, 1).unwrap());
         // Wild trials that lose much raise the bar of White's check, and not that of Hansen's.
         for mut bad in by_chance(&mut chance, 30, -0.9) {
-            bad.iter_mut().for_each(|value| *value *= 5.0);
+            for value in &mut bad {
+                *value *= 5.0;
+            }
             trials.push(bad);
         }
         let found = reality_check(&trials, 1).unwrap();

@@ -133,7 +133,9 @@ fn facts(plan: &Plan) -> Vec<(String, String)> {
         // Symbols without parameters of their own say the same.
         if told.windows(2).all(|pair| pair[0].1 == pair[1].1) {
             told.truncate(1);
-            told.iter_mut().for_each(|(name, _)| *name = format!("parameters of {id}"));
+            for (name, _) in &mut told {
+                *name = format!("parameters of {id}");
+            }
         }
         told
     });

@@ -1,6 +1,7 @@
 //! What can go wrong with an author's project. The messages tell the author what to do next.
 
 use std::{
+    fmt::Display,
     io,
     path::{Path, PathBuf},
 };
@@ -69,7 +70,7 @@ impl ProjectError {
     }
 
     /// The error for a file of the project that can't be read.
-    pub(in crate::cli) fn unreadable(path: &Path, problem: impl ToString) -> Self {
+    pub(in crate::cli) fn unreadable(path: &Path, problem: impl Display) -> Self {
         Self::Unreadable { path: path.to_owned(), problem: problem.to_string() }
     }
 }

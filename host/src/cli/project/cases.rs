@@ -29,7 +29,7 @@ pub(in crate::cli) struct Cases {
 #[serde(deny_unknown_fields)]
 pub(in crate::cli) struct Case {
     pub(in crate::cli) name: String,
-    /// Files of candles, named SYMBOL_TIMEFRAME.csv.
+    /// Files of candles, named `SYMBOL_TIMEFRAME.csv`.
     pub(in crate::cli) candles: Vec<PathBuf>,
     /// The parameters that differ from their defaults.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -83,6 +83,7 @@ mod moment {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use ta_bot_core::Timestamp;
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub(super) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(moment)
     }

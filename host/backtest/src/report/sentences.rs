@@ -94,7 +94,7 @@ fn returned(report: &Report, curve: &EquityCurve, total: &Figure) -> String {
 fn sharpe(figure: &Figure) -> String {
     let value = figure.value_in_words();
     match figure.interval {
-        Some((low, _)) if low <= 0.0 => format!(
+        Some((low, high)) if low <= 0.0 && high >= 0.0 => format!(
             "A Sharpe ratio of {value} a year does not say much: it might as well have been {}, which includes zero.",
             figure.interval_in_words()
         ),
@@ -208,4 +208,24 @@ pub(super) fn by_reason(report: &Report) -> BTreeMap<ExitReason, (u64, f64)> {
         *net += float(trade.net);
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{Measure, Sample};
+
+    /// What is said of a Sharpe ratio depends on whether its interval includes zero, on both sides.
+    #[test]
+    fn only_an_interval_around_zero_includes_it() {
+        let of = |interval: Option<(f64, f64)>| {
+            let (measure, sample) = (Measure::Sharpe, Sample::Days(100));
+            sharpe(&Figure { measure, value: Some(1.0), interval, sample, reason: None })
+        };
+        assert!(of(Some((-1.0, 3.0))).contains("includes zero") && of(Some((0.0, 2.0))).contains("includes zero"));
+        for clear in [(0.5, 2.0), (-3.0, -0.5)] {
+            assert!(!of(Some(clear)).contains("includes zero"), "{clear:?}");
+        }
+        assert!(of(None).contains("too few days"));
+    }
 }

@@ -105,14 +105,13 @@ pub(super) async fn money(
 
 /// What was tried, in a few words.
 fn title(plan: &Plan) -> String {
-    let strategies: Vec<&str> = plan.subjects.iter().map(|subject| subject.module.description().id.as_str()).collect();
-    let series: Vec<String> = plan.series.iter().map(|(symbol, timeframe)| format!("{symbol} {timeframe}")).collect();
-    let few = |names: &[String], what: &str| match names.len() {
+    let strategies = plan.subjects.iter().map(|subject| subject.module.description().id.to_string()).collect();
+    let series = plan.series.iter().map(|(symbol, timeframe)| format!("{symbol} {timeframe}")).collect();
+    let few = |names: Vec<String>, what: &str| match names.len() {
         ..=3 => names.join(", "),
         count => format!("{count} {what}"),
     };
-    let strategies: Vec<String> = strategies.into_iter().map(str::to_owned).collect();
-    format!("{} on {}", few(&strategies, "strategies"), few(&series, "series"))
+    format!("{} on {}", few(strategies, "strategies"), few(series, "series"))
 }
 
 /// What the report was made from.
